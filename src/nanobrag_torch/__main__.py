@@ -1,0 +1,8 @@
+"""`python -m nanobrag_torch`: nanoBragg's command line on torch."""
+
+import sys
+
+from nanobrag_torch.cli.run import main
+
+if __name__ == "__main__":
+    sys.exit(main())

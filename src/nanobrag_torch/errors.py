@@ -1,0 +1,5 @@
+"""Errors that a user can cause and mend."""
+
+
+class ExperimentError(ValueError):
+    """The stated experiment contradicts itself or cannot be simulated; the message is one line, meant for the user."""

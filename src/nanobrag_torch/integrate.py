@@ -1,0 +1,239 @@
+"""The sum over everything a pixel sees: layers, sub-pixels, sources, spindle steps and mosaic domains.
+
+One pass holds a bounded number of (orientation, ray) pairs, so memory depends on the tile and never on the experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import torch
+
+from nanobrag_torch import kernel
+from nanobrag_torch.model import Model
+from nanobrag_torch.physics import detector, scaling
+from nanobrag_torch.physics.detector import PixelGeometry
+from nanobrag_torch.physics.tensors import pairwise_sum
+
+PAIRS_PER_PASS = 1 << 16
+FEWEST_RAYS_PER_PASS = 1 << 8
+
+
+class PixelSums(NamedTuple):
+    """Result of a tile, each (pixels,) float64: the sum before scaling, the stored factors, and photons."""
+
+    background: torch.Tensor
+    intensity: torch.Tensor
+    capture_fraction: torch.Tensor
+    polar: torch.Tensor
+    omega_sr: torch.Tensor
+    photons: torch.Tensor
+
+
+class Observer(Protocol):
+    """Receives what the kernel returned, in the order it was computed. Present only while tracing."""
+
+    def rays(self, samples: kernel.Samples, rays: PixelGeometry, stored_omega_sr: torch.Tensor) -> None: ...
+
+    def source(self, source: int, light: kernel.Illumination, weights: TermFactors) -> None: ...
+
+    def orientations(self, source: int, first: int, result: kernel.Diffraction, terms: torch.Tensor) -> None: ...
+
+    def last_polarization(self, polarization: kernel.Polarization) -> None: ...
+
+
+class TermFactors(NamedTuple):
+    """Factors applied to every term of one source, each (rays,) or a 0-d one."""
+
+    capture: torch.Tensor
+    polar: torch.Tensor
+    omega: torch.Tensor
+
+    @property
+    def product(self) -> torch.Tensor:
+        return self.capture * self.polar * self.omega
+
+
+class _Tile:
+    """The running state of one tile: the sum, and the factors that the final scaling will use."""
+
+    def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, observer: Observer | None):
+        self.model, self.fast, self.slow, self.observer = model, fast, slow, observer
+        zero = torch.zeros(fast.shape[0], dtype=torch.float64, device=fast.device)
+        self.one = torch.ones((), dtype=torch.float64, device=fast.device)
+        water = model.factors.rescale_water
+        self.background = zero + model.background if water else zero
+        self.total = self.background
+        self.omega = self.polar = self.capture = zero
+        self.capture_known = False
+        self.polar_rank: torch.Tensor | None = None
+
+    def run(self) -> PixelSums:
+        for first, last in _sample_ranges(self.model, self.fast.shape[0]):
+            self._add_samples(first, last)
+        return self._finish()
+
+    def _add_samples(self, first: int, last: int) -> None:
+        model = self.model
+        samples = kernel.samples_of(model, first, last)
+        rays = kernel.rays_of(model, self.fast, self.slow, samples)
+        omega, capture = self._store_omega(rays, first), self._store_capture(rays, samples, first, last)
+        if self.observer:
+            self.observer.rays(samples, rays, self.omega if omega is self.one else omega)
+        of_rays = torch.zeros_like(rays.distance_m)
+        for source in range(model.source_count):
+            light = kernel.illuminate(model, rays, source)
+            polar = self._store_polar(rays, light, source, first)
+            weights = TermFactors(capture, polar, omega)
+            if self.observer:
+                self.observer.source(source, light, weights)
+            of_rays = self._add_source(of_rays, light, source, weights)
+        # one sample after the other, so that the sum does not depend on how many a pass holds
+        for of_sample in of_rays.view(-1, self.fast.shape[0]):
+            self.total = self.total + of_sample
+        if self.observer and last == model.samples:
+            self.observer.last_polarization(kernel.polarize(model, rays.direction, model.source_count - 1))
+
+    def _add_source(
+        self, of_rays: torch.Tensor, light: kernel.Illumination, source: int, weights: TermFactors
+    ) -> torch.Tensor:
+        model = self.model
+        weight = weights.product
+        if model.sources.weight is not None:
+            weight = weight * model.sources.weight[source]
+        count = model.real_m.shape[0]
+        step = orientations_per_pass(model)
+        for first in range(0, count, step):
+            result = kernel.diffract(model, light.q_per_m, first, min(first + step, count), self.observer is not None)
+            if self.observer:
+                self.observer.orientations(source, first, result, result.intensity.double() * weight)
+            if model.factors.running_product:
+                self._multiply_running(result.intensity.double(), light.accepted, weight.expand(of_rays.shape))
+                continue
+            intensity = pairwise_sum(result.intensity).double() * weight
+            of_rays = of_rays + (intensity if light.accepted is None else intensity * light.accepted)
+        return of_rays
+
+    def _multiply_running(self, intensity, accepted, weight) -> None:
+        """I <- (I + term) weight after every term that is not skipped: the historic compounding of factors."""
+        counted = torch.ones_like(intensity) if self.model.has_water else (intensity != 0).double()
+        if accepted is not None:
+            counted = counted * accepted
+        remaining = counted.flip(0).cumsum(0).flip(0)
+        self.total = self.total * weight ** remaining[0] + (intensity * counted * weight**remaining).sum(0)
+
+    def _store_omega(self, rays: PixelGeometry, first: int) -> torch.Tensor:
+        """Solid angle of the first sample for the whole pixel, or of every ray where it is applied term by term."""
+        g, pixels = self.model.geometry, self.fast.shape[0]
+        if self.model.factors.omega_per_term:
+            omega = detector.solid_angle_sr(g, rays)
+            self.omega = omega[-pixels:]
+            return omega
+        if first == 0:
+            self.omega = detector.solid_angle_sr(g, _columns(rays, slice(0, pixels)))
+        return self.one
+
+    def _store_capture(self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int) -> torch.Tensor:
+        """Capture fraction of the last layer's first sub-pixel, or of every ray where it is applied term by term."""
+        model, pixels = self.model, self.fast.shape[0]
+        if model.factors.capture_per_term:
+            capture = kernel.capture_of(model, rays, samples)
+            self.capture = capture[-pixels:]
+            return capture
+        chosen = (model.layers - 1) * model.oversample**2 - first
+        if 0 <= chosen < last - first:
+            columns = slice(chosen * pixels, (chosen + 1) * pixels)
+            one_sample = kernel.Samples(*(field[chosen : chosen + 1] for field in samples))
+            self.capture = kernel.capture_of(model, _columns(rays, columns), one_sample)
+        return self.one
+
+    def _store_polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int, first: int) -> torch.Tensor:
+        """Polarization of the first sample and source that the resolution limit accepts, or of every ray."""
+        model, pixels = self.model, self.fast.shape[0]
+        if model.factors.polar_per_term:
+            polar = kernel.polarize(model, rays.direction, source).polar
+            self.polar = polar[-pixels:]
+            return polar
+        if not model.factors.evaluate_polar:
+            self.polar = self.one.expand(pixels)
+        elif light.accepted is None:
+            if first == 0 and source == 0:
+                self.polar = kernel.polarize(model, rays.direction[:, :pixels], source).polar
+        else:
+            self._store_first_accepted(rays, light.accepted.view(-1, pixels), source, first)
+        return self.one
+
+    def _store_first_accepted(self, rays: PixelGeometry, accepted: torch.Tensor, source: int, first: int) -> None:
+        pixels = accepted.shape[1]
+        if self.polar_rank is None:
+            self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max)
+        sample = accepted.to(torch.int8).argmax(0)
+        rank = (first + sample) * self.model.source_count + source
+        better = accepted.any(0) & (rank < self.polar_rank)
+        columns = sample * pixels + torch.arange(pixels, device=sample.device)
+        polar = kernel.polarize(self.model, rays.direction[:, columns], source).polar
+        self.polar = torch.where(better, polar, self.polar)
+        self.polar_rank = torch.where(better, rank, self.polar_rank)
+
+    def _finish(self) -> PixelSums:
+        model, used = self.model, self.model.factors
+        remaining = [
+            stored
+            for stored, per_term in (
+                (self.capture, used.capture_per_term),
+                (self.polar, used.polar_per_term),
+                (self.omega, used.omega_per_term),
+            )
+            if not per_term
+        ]
+        fluence = model.fluence_photons_per_m2
+        if not used.rescale_water and model.has_water:
+            self._add_unscaled_water()
+        photons = scaling.photons(self.total, fluence, model.steps, tuple(remaining))
+        return PixelSums(self.background, self.total, self.capture, self.polar, self.omega, photons)
+
+    def _add_unscaled_water(self) -> None:
+        """The background so that the scaling below leaves exactly background x omega x polar x capture photons."""
+        model, used = self.model, self.model.factors
+        polar = self.polar
+        if model.resolution_limited and used.evaluate_polar and not used.polar_per_term:
+            rays = kernel.rays_of(model, self.fast, self.slow, kernel.samples_of(model, 0, 1))
+            polar = torch.where(polar == 0, kernel.polarize(model, rays.direction, 0).polar, polar)
+            self.polar = polar
+        self.background = scaling.unscaled(model.background, model.fluence_photons_per_m2, model.steps) * (
+            (self.capture if used.capture_per_term else self.one)
+            * (polar if used.polar_per_term else self.one)
+            * (self.omega if used.omega_per_term else self.one)
+        )
+        self.total = self.total + self.background
+
+
+def _columns(rays: PixelGeometry, columns: slice) -> PixelGeometry:
+    return PixelGeometry(*(field[..., columns] for field in rays))
+
+
+def _sample_ranges(model: Model, pixels: int) -> Iterator[tuple[int, int]]:
+    """Consecutive ranges of samples that one pass can hold; one sample a pass where the order of terms matters."""
+    rays = max(1, PAIRS_PER_PASS // orientations_per_pass(model))
+    step = 1 if model.factors.running_product else max(1, rays // pixels)
+    for first in range(0, model.samples, step):
+        yield first, min(first + step, model.samples)
+
+
+def orientations_per_pass(model: Model) -> int:
+    """How many orientations one pass takes: all of them, up to a fixed share of the pass."""
+    return min(model.real_m.shape[0], max(1, PAIRS_PER_PASS // FEWEST_RAYS_PER_PASS))
+
+
+def pixels_per_tile(model: Model) -> int:
+    """How many pixels fill one pass with a single sample."""
+    return max(1, PAIRS_PER_PASS // orientations_per_pass(model))
+
+
+def integrate(model: Model, fast: torch.Tensor, slow: torch.Tensor, observer: Observer | None = None) -> PixelSums:
+    """Photons of the pixels (fast, slow), each (pixels,) int64, with the factors of the final scaling.
+
+    An observer is told every intermediate as it is computed; without one nothing but the sums is kept.
+    """
+    return _Tile(model, fast, slow, observer).run()

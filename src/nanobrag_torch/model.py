@@ -1,0 +1,161 @@
+"""Everything that is constant during a simulation, resolved from an experiment and brought to one device."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch import defects as defect_registry
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.physics import crystal, detector, scaling, sources, steps, structure_factor
+from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.tensors import norm, number, scalar
+
+
+class Factors(NamedTuple):
+    """Which factors are applied to every term of the sum, and whether the running sum is multiplied instead."""
+
+    capture_per_term: bool
+    polar_per_term: bool
+    omega_per_term: bool
+    evaluate_polar: bool
+    running_product: bool
+    rescale_water: bool
+
+
+class Model(NamedTuple):
+    """The resolved experiment: what the kernel needs, on one device."""
+
+    geometry: detector.DetectorGeometry
+    sources: sources.Sources
+    cell: crystal.Cell
+    real_m: torch.Tensor  # (phi * domain, 3, 3), the domain running fastest
+    phi_rad: torch.Tensor  # (phi,)
+    mosaic_domains: int
+    n_cells: torch.Tensor  # (3,)
+    shape: str
+    fudge: torch.Tensor
+    amplitudes: structure_factor.Amplitudes
+    kahn: torch.Tensor
+    d_min_m: torch.Tensor
+    resolution_limited: bool
+    layers: int
+    layer_pitch_m: torch.Tensor
+    attenuation_per_m: torch.Tensor
+    absorbing: bool
+    oversample: int
+    fluence_photons_per_m2: torch.Tensor
+    background: torch.Tensor  # photons / sr
+    has_water: bool
+    factors: Factors
+    dtype: torch.dtype
+    defects: frozenset[str]
+
+    @property
+    def source_count(self) -> int:
+        return self.sources.incident.shape[0]
+
+    @property
+    def phi_count(self) -> int:
+        return self.phi_rad.shape[0]
+
+    @property
+    def samples(self) -> int:
+        """Points of a pixel at which it is evaluated: layers times sub-pixels."""
+        return self.layers * self.oversample**2
+
+    @property
+    def steps(self) -> int:
+        """The divisor of the sum; layers add up, they are not averaged."""
+        return self.source_count * self.mosaic_domains * self.phi_count * self.oversample**2
+
+
+def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, table: SharedTable | None = None) -> Model:
+    """Resolve an experiment.
+
+    `table` is the random generator's shared state; misset and mosaic draws advance it, in that order.
+
+    Raises ExperimentError where the experiment contradicts itself.
+    """
+    table = SharedTable() if table is None else table
+    defects = defect_registry.active(experiment.defects)
+    beam, xtal, panel = experiment.beam, experiment.crystal, experiment.detector
+    wavelength_m = scalar(beam.wavelength_m, device)
+    if not number(wavelength_m) > 0:
+        raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
+    geometry = detector.build(panel, defects, device)
+    misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
+    misset = crystal.misset_matrix(xtal, table, misset_seed, defects, device)
+    cell = crystal.build_cell(xtal, wavelength_m, misset, defects, device)
+    n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, device)
+    domains = steps.mosaic_domains(xtal)
+    mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)
+    phi = steps.phi_steps(experiment.spindle)
+    turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects)
+    layers = steps.sensor_layers(panel, defects)
+    fluence = sources.fluence_photons_per_m2(beam, device)
+    factors_of = experiment.structure_factors
+    interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
+    return Model(
+        geometry=geometry,
+        sources=_sources(experiment, geometry, wavelength_m, defects),
+        cell=cell,
+        real_m=turned.real_m.flatten(0, 1),
+        phi_rad=turned.phi_rad,
+        mosaic_domains=domains.count,
+        n_cells=n_cells,
+        shape=xtal.shape,
+        fudge=scalar(xtal.fudge, device),
+        amplitudes=structure_factor.build(factors_of, interpolate, dtype, device),
+        kahn=scalar(beam.polarization_factor, device),
+        d_min_m=scalar(factors_of.d_min_m, device),
+        resolution_limited=bool(factors_of.d_min_m > 0),
+        layers=layers.count,
+        layer_pitch_m=scalar(layers.pitch_m, device),
+        attenuation_per_m=scalar(layers.attenuation_per_m, device),
+        absorbing=bool(layers.pitch_m > 0),
+        oversample=_oversample(experiment, geometry, cell, n_cells, wavelength_m),
+        fluence_photons_per_m2=fluence,
+        background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence),
+        has_water=bool(factors_of.water_size_m != 0),
+        factors=_factors(experiment, defects),
+        dtype=dtype,
+        defects=defects,
+    )
+
+
+def _sources(experiment, geometry, wavelength_m, defects) -> sources.Sources:
+    beam = experiment.beam
+    if beam.sources is not None:
+        return sources.from_table(beam.sources, wavelength_m.device, "source_weights_ignored" not in defects)
+    vertical = sources.vertical_direction(geometry.beam_vector, geometry.polar_vector)
+    grids = steps.source_grids(beam, defects)
+    return sources.from_grids(
+        grids, wavelength_m, geometry.beam_vector, geometry.polar_vector, vertical, beam.round_divergence
+    )
+
+
+def _oversample(experiment, geometry, cell, n_cells, wavelength_m) -> int:
+    asked = experiment.detector.oversample
+    if asked is not None and asked > 0:
+        return asked
+    largest_m = number((norm(cell.real_m) * n_cells).max())
+    distance_m, pixel_m = number(geometry.distance_m), number(geometry.pixel_size_m)
+    return steps.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m)
+
+
+def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
+    panel = experiment.detector
+    every = "last_value_factors" not in defects
+    polarized = experiment.beam.polarized
+    return Factors(
+        capture_per_term=every or panel.oversample_thick,
+        polar_per_term=every or panel.oversample_polar,
+        omega_per_term=every or panel.oversample_omega,
+        evaluate_polar=polarized or (panel.oversample_polar and "nopolar_overridden" in defects),
+        running_product="running_product" in defects,
+        rescale_water="water_rescaled" in defects,
+    )

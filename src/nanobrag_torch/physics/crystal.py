@@ -1,0 +1,222 @@
+"""The crystal: unit cell, orientation, size, spindle rotation and mosaic domains."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.parameters import Crystal, Scalar
+from nanobrag_torch.physics import random_numbers, rotations
+from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
+from nanobrag_torch.physics.steps import MosaicDomains, PhiSteps
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, dot, norm, number, scalar, vector
+
+
+class Cell(NamedTuple):
+    """One crystal orientation. Rows of the matrices are the three vectors."""
+
+    real_m: torch.Tensor  # (3, 3) a, b, c
+    real_A: torch.Tensor  # (3, 3)
+    reciprocal_per_A: torch.Tensor  # (3, 3) a*, b*, c*
+    volume_A3: torch.Tensor
+
+
+class Orientations(NamedTuple):
+    """Real-space cell vectors of every spindle step and mosaic domain."""
+
+    real_m: torch.Tensor  # (phi, domain, 3, 3); rows a, b, c
+    phi_rad: torch.Tensor  # (phi,) nominal spindle angles
+
+
+def reciprocal_from_cell(lengths_A: torch.Tensor, angles_rad: torch.Tensor, defects: frozenset[str]) -> torch.Tensor:
+    """a*, b*, c* (rows, 1/A) of a cell, a* along x and b* in the xy plane.
+
+    With the defect `triclinic_cstar` on, the z component of c* is |c*| Vc/(a b c sin gamma*), which is 1/c only where
+    at least two angles are right.
+    """
+    a, b, c = lengths_A
+    volume = cell_volume_A3(lengths_A, angles_rad)
+    sine, cosine = torch.sin(angles_rad), torch.cos(angles_rad)
+    star = lengths_A[[1, 2, 0]] * lengths_A[[2, 0, 1]] * sine / volume
+    cos_alpha_star = _cosine((cosine[1] * cosine[2] - cosine[0]) / (sine[1] * sine[2]))
+    cos_beta_star = _cosine((cosine[2] * cosine[0] - cosine[1]) / (sine[2] * sine[0]))
+    cos_gamma_star = _cosine((cosine[0] * cosine[1] - cosine[2]) / (sine[0] * sine[1]))
+    sin_gamma_star = (c / (volume * star[0] * star[1])).clamp(-1.0, 1.0)
+    zero = torch.zeros_like(a)
+    if "triclinic_cstar" in defects:
+        c_star_z = star[2] * volume / (a * b * c * sin_gamma_star)
+    else:
+        c_star_z = 1.0 / c
+    c_star_y = star[2] * (cos_alpha_star - cos_beta_star * cos_gamma_star) / sin_gamma_star
+    return torch.stack(
+        [
+            torch.stack([star[0], zero, zero]),
+            torch.stack([star[1] * cos_gamma_star, star[1] * sin_gamma_star, zero]),
+            torch.stack([star[2] * cos_beta_star, c_star_y, c_star_z]),
+        ]
+    )
+
+
+def _cosine(value: torch.Tensor) -> torch.Tensor:
+    """A value that must be a cosine: what lies outside [-1, 1] becomes 1."""
+    return torch.where(value.abs() > 1.0, torch.ones_like(value), value)
+
+
+def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
+    """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles."""
+    half_sum = angles_rad.sum() / 2.0
+    skew = torch.sin(half_sum) * torch.sin(half_sum - angles_rad).prod()
+    volume = 2.0 * lengths_A.prod() * skew.abs().sqrt()
+    return torch.where(volume == 0, torch.full_like(volume, SMALLEST_NORMAL), volume)
+
+
+def misset_matrix(
+    crystal: Crystal, table: random_numbers.SharedTable, seed: int, defects: frozenset[str], device
+) -> torch.Tensor:
+    """Rz Ry Rx of the missetting angles, given or drawn."""
+    if crystal.misset_random:
+        stream = random_numbers.UniformStream(table, seed)
+        angles = _random_misset_rad(stream, defects, device)
+    elif crystal.misset_deg is not None:
+        angles = vector(crystal.misset_deg, device) / DEG_PER_RAD
+    else:
+        return torch.eye(3, dtype=GEOMETRY_DTYPE, device=device)
+    return xyz_matrix(angles)
+
+
+def xyz_matrix(angles_rad: torch.Tensor) -> torch.Tensor:
+    """Rotation about x, then y, then z of the laboratory."""
+    x, y, z = angles_rad
+    return rotations.about_z(z) @ rotations.about_y(y) @ rotations.about_x(x)
+
+
+def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[str], device) -> torch.Tensor:
+    """Angles about x, y, z of a random orientation.
+
+    With the defect `random_misset_radians` on, the cap of 90 is taken as radians; off, the rotation is uniform.
+    """
+    if "random_misset_radians" in defects:
+        cap = scalar(random_numbers.DEGREES_TAKEN_FOR_RADIANS, device)
+        draws = random_numbers.draw_caps(stream, 1, device)
+        u = rotations.axis_matrix(draws.axis, random_numbers.cap_angles_rad(cap, draws))[0]
+        u = u / norm(u).unsqueeze(-1)
+    else:
+        u = random_numbers.uniform_rotation(stream, device)
+    m = [[float(value) for value in row] for row in u]
+    if m[2][0] * m[2][0] < 1.0:
+        cos_y = math.sqrt(m[2][1] ** 2 + m[2][2] ** 2)
+        angles = (math.atan2(m[2][1], m[2][2]), math.atan2(-m[2][0], cos_y), math.atan2(m[1][0], m[0][0]))
+    else:
+        angles = (math.pi, math.pi / 2, math.atan2(m[0][1], -m[1][1]))
+    return vector(angles, device)
+
+
+def build_cell(
+    crystal: Crystal, wavelength_m: torch.Tensor, misset: torch.Tensor, defects: frozenset[str], device: torch.device
+) -> Cell:
+    """Cell vectors before the spindle rotation.
+
+    The orientation matrix (columns a*, b*, c* times the wavelength) wins over the standard orientation of the cell;
+    where both are given the directions come from the matrix and the lengths from the cell.
+    """
+    lengths = volume = None
+    if crystal.cell_lengths_A is not None:
+        lengths = vector(crystal.cell_lengths_A, device)
+        angles = vector(crystal.cell_angles_deg, device) / DEG_PER_RAD
+        volume = cell_volume_A3(lengths, angles)
+        star = reciprocal_from_cell(lengths, angles, defects)
+    if crystal.orientation_matrix is not None:
+        matrix = crystal.orientation_matrix.to(dtype=GEOMETRY_DTYPE, device=device)
+        star = matrix.T * (M_PER_A / wavelength_m)
+    elif lengths is None:
+        raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
+    star = star @ misset.T
+    area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
+    volume_star = dot(star[0], area[0])
+    if lengths is not None:
+        area = area * (lengths / volume / norm(area)).unsqueeze(-1)
+        volume_star = 1.0 / volume
+    if not 0 < abs(number(volume_star)) < math.inf:
+        raise ExperimentError("the three reciprocal cell vectors do not span space; check -cell and -mat")
+    volume_A3 = 1.0 / volume_star
+    real = area * volume_A3
+    star = torch.stack([cross(real[1], real[2]), cross(real[2], real[0]), cross(real[0], real[1])]) * volume_star
+    return Cell(real * M_PER_A, real, star, volume_A3)
+
+
+def n_cells(crystal: Crystal, cell: Cell, beamsize_m: Scalar, device: torch.device) -> torch.Tensor:
+    """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each.
+
+    The sample's width and height are clipped to the beam.
+    """
+    sizes_m = list(crystal.sample_size_m)
+    if beamsize_m >= 0:
+        sizes_m[1:] = [min(size, beamsize_m) for size in sizes_m[1:]]
+    counts: list[Scalar] = list(crystal.n_cells)
+    lengths_m = norm(cell.real_m)
+    for axis, size_m in enumerate(sizes_m):
+        if size_m > 0:
+            counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]))
+        if counts[axis] <= 1:
+            counts[axis] = 1
+    return vector(counts, device)
+
+
+def orientations(
+    cell: Cell,
+    spindle_axis: torch.Tensor,
+    phi: PhiSteps,
+    mosaic_matrices: torch.Tensor,
+    defects: frozenset[str],
+) -> Orientations:
+    """Cell vectors at every spindle angle, then in every mosaic domain.
+
+    With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
+    last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
+    """
+    device = cell.real_m.device
+    index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
+    phi_rad = scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * index
+    effective = phi_rad
+    if "phi_carryover" in defects:
+        effective = phi_rad[_carried_steps(phi_rad.detach().tolist())]
+    rotated = rotations.about_axis(
+        cell.real_m.expand(phi.count, 3, 3), spindle_axis, effective.unsqueeze(-1).expand(phi.count, 3)
+    )
+    real_m = torch.einsum("mxy,pvy->pmvx", mosaic_matrices, rotated)
+    return Orientations(real_m, phi_rad)
+
+
+def _carried_steps(phi_rad: list[float]) -> list[int]:
+    """For each step, the step whose orientation it has when phi = 0 carries the previous one over."""
+    count = len(phi_rad)
+    carried = []
+    for j in range(count):
+        source = j
+        for back in range(count):
+            candidate = (j - back) % count
+            if phi_rad[candidate] != 0:
+                source = candidate
+                break
+        carried.append(source)
+    return carried
+
+
+def mosaic_matrices(
+    domains: MosaicDomains, table: random_numbers.SharedTable, seed: int, device: torch.device
+) -> torch.Tensor:
+    """Rotation matrices (domain, 3, 3) of the mosaic domains; the first is the unrotated crystal.
+
+    Three deviates are drawn for every domain, the first one too.
+    """
+    stream = random_numbers.UniformStream(table, seed)
+    draws = random_numbers.draw_caps(stream, domains.count, device)
+    identity = torch.eye(3, dtype=GEOMETRY_DTYPE, device=device)
+    if domains.count == 1:
+        return identity.unsqueeze(0)
+    angle = random_numbers.cap_angles_rad(scalar(domains.spread_rad, device), draws)
+    tilted = rotations.axis_matrix(draws.axis[1:], angle[1:])
+    return torch.cat([identity.unsqueeze(0), tilted])

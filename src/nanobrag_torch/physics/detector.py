@@ -1,0 +1,236 @@
+"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.parameters import Detector
+from nanobrag_torch.physics import rotations
+from nanobrag_torch.physics.constants import SMALLEST_NORMAL
+from nanobrag_torch.physics.conventions import CONVENTIONS, BeamCentre, beam_centre, effective_pivot, pixel_counts
+from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar, unit, vector
+
+
+class DetectorGeometry(NamedTuple):
+    """Where every pixel is, with the steps that led there. Lengths in m, vectors (3,), laboratory frame."""
+
+    convention: str
+    pivot: str
+    n_fast: int
+    n_slow: int
+    pixel_size_m: torch.Tensor
+    size_fast_m: torch.Tensor
+    size_slow_m: torch.Tensor
+    centre: BeamCentre
+    beam_vector: torch.Tensor
+    polar_vector: torch.Tensor
+    spindle_axis: torch.Tensor
+    twotheta_axis: torch.Tensor
+    angles_rad: torch.Tensor  # (4,) rotx, roty, rotz, twotheta
+    initial_fdet: torch.Tensor
+    initial_sdet: torch.Tensor
+    initial_odet: torch.Tensor
+    rotation_x: torch.Tensor  # (3, 3)
+    rotation_y: torch.Tensor
+    rotation_z: torch.Tensor
+    rotation: torch.Tensor
+    ratio: torch.Tensor
+    placed_close_distance_m: torch.Tensor  # before the origin is known
+    placed_distance_m: torch.Tensor
+    origin_terms_m: torch.Tensor  # (3, 3): fast, slow and normal (SAMPLE) or beam (BEAM) part of the origin
+    pix0_before_rotation_m: torch.Tensor | None  # SAMPLE only
+    pix0_after_rotz_m: torch.Tensor | None
+    pix0_after_twotheta_m: torch.Tensor | None
+    fdet_after_rotz: torch.Tensor
+    sdet_after_rotz: torch.Tensor
+    odet_after_rotz: torch.Tensor
+    fdet: torch.Tensor
+    sdet: torch.Tensor
+    odet: torch.Tensor
+    pix0_m: torch.Tensor
+    close_distance_m: torch.Tensor
+    distance_m: torch.Tensor
+    Fclose_m: torch.Tensor
+    Sclose_m: torch.Tensor
+    Fbeam_m: torch.Tensor
+    Sbeam_m: torch.Tensor
+    ORGX_pixels: torch.Tensor
+    ORGY_pixels: torch.Tensor
+    dials_origin_mm: torch.Tensor
+    curved: bool
+    curved_axes: bool
+    point_pixel: bool
+
+
+class Basis(NamedTuple):
+    """Unit vectors of beam, detector and axes before any rotation."""
+
+    beam: torch.Tensor
+    fast: torch.Tensor
+    slow: torch.Tensor
+    normal: torch.Tensor
+    twotheta: torch.Tensor
+    polar: torch.Tensor
+    spindle: torch.Tensor
+
+
+def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> Basis:
+    """Vectors of the convention, or in CUSTOM those given, normalised.
+
+    A detector normal whose length is not exactly 1 gives way to unit(F x S); with the defect `normal_exact_length` off
+    it does so only where no normal was given.
+    """
+    table = CONVENTIONS[detector.convention]
+
+    def choose(name: str) -> torch.Tensor:
+        chosen = getattr(detector, name) if detector.convention == "CUSTOM" else None
+        return vector(getattr(table, name) if chosen is None else chosen, device)
+
+    fast, slow = unit(choose("fdet_vector")), unit(choose("sdet_vector"))
+    normal = choose("odet_vector")
+    if "normal_exact_length" in defects or detector.convention != "CUSTOM":
+        if _plain_length(normal) != 1.0:
+            normal = unit(cross(fast, slow))
+    else:
+        normal = unit(cross(fast, slow)) if detector.odet_vector is None else unit(normal)
+    twotheta = choose("twotheta_axis")
+    if "axis_not_normalised" not in defects:
+        twotheta = unit(twotheta)
+    polar, spindle = unit(choose("polar_vector")), unit(choose("spindle_axis"))
+    return Basis(unit(choose("beam_vector")), fast, slow, normal, twotheta, polar, spindle)
+
+
+def _plain_length(v: torch.Tensor) -> float:
+    x, y, z = v.detach().tolist()
+    return math.sqrt(x * x + y * y + z * z)
+
+
+def build(detector: Detector, defects: frozenset[str], device: torch.device) -> DetectorGeometry:
+    """Place the detector: rotate the basis, find the origin from the pivot, re-derive distances and centres."""
+    n_fast, n_slow, size_fast_m, size_slow_m = pixel_counts(detector)
+    b = basis(detector, defects, device)
+    centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)
+    pivot = effective_pivot(detector, defects)
+    angles = vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
+    rx, ry, rz = rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2])
+    rotation = rz @ ry @ rx
+
+    def swing(v: torch.Tensor) -> torch.Tensor:
+        return rotations.about_axis(v, b.twotheta, angles[3])
+
+    rotz = [rotation @ v for v in (b.fast, b.slow, b.normal)]
+    fast, slow, normal = (swing(v) for v in rotz)
+    ratio = dot(b.beam, rotz[2])
+    ratio = torch.where(ratio == 0, torch.full_like(ratio, SMALLEST_NORMAL), ratio)
+    if detector.close_distance_m is None:
+        close = (ratio * scalar(detector.distance_m, device)).abs()
+    else:
+        close = scalar(detector.close_distance_m, device)
+    distance = close / ratio
+    before = after_rotz = after_twotheta = None
+    if pivot == "SAMPLE":
+        terms = torch.stack([-centre.Fclose_m * b.fast, -centre.Sclose_m * b.slow, close * b.normal])
+        before = terms[0] + terms[1] + terms[2]
+        after_rotz = rotation @ before
+        pix0 = after_twotheta = swing(after_rotz)
+    else:
+        terms = torch.stack([-centre.Fbeam_m * fast, -centre.Sbeam_m * slow, distance * b.beam])
+        pix0 = terms[0] + terms[1] + terms[2]
+    if "pix0_ignored" not in defects and detector.pix0_vector_m is not None:
+        pix0 = vector(detector.pix0_vector_m, device)
+    pixel_m = scalar(detector.pixel_size_m, device)
+    final = _rederive(pix0, fast, slow, normal, b.beam, ratio, pixel_m, defects)
+    return DetectorGeometry(
+        detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
+        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
+        close, distance, terms, before, after_rotz, after_twotheta, *rotz, fast, slow, normal, pix0,
+        **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
+    )  # fmt: skip
+
+
+def _rederive(pix0, fast, slow, normal, beam, ratio, pixel_m, defects) -> dict[str, torch.Tensor]:
+    """Close point, distances and beam centre that the final origin implies.
+
+    With the defect `distance_without_twotheta` on, the distance uses the obliquity before the two-theta swing.
+    """
+    close = dot(pix0, normal)
+    if "distance_without_twotheta" not in defects:
+        ratio = dot(beam, normal)
+        ratio = torch.where(ratio == 0, torch.full_like(ratio, SMALLEST_NORMAL), ratio)
+    distance = close / ratio
+    to_beam = distance * beam - pix0
+    fclose, sclose = -dot(pix0, fast), -dot(pix0, slow)
+    return {
+        "close_distance_m": close,
+        "distance_m": distance,
+        "Fclose_m": fclose,
+        "Sclose_m": sclose,
+        "Fbeam_m": dot(fast, to_beam),
+        "Sbeam_m": dot(slow, to_beam),
+        "ORGX_pixels": fclose / pixel_m + 0.5,
+        "ORGY_pixels": sclose / pixel_m + 0.5,
+        "dials_origin_mm": 1000.0 * torch.stack([pix0[2], pix0[1], -pix0[0]]),
+    }
+
+
+class PixelGeometry(NamedTuple):
+    """Geometry of rays from the sample to points of the sensor; component first, one column a ray."""
+
+    position_m: torch.Tensor  # (3, rays)
+    distance_m: torch.Tensor  # (rays,) R
+    direction: torch.Tensor  # (3, rays) d
+    obliquity: torch.Tensor  # (rays,) close / R
+
+
+def pixel_geometry(
+    g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor
+) -> PixelGeometry:
+    """Position, distance and direction of points at (fast, slow, depth) of the sensor, all (rays,), in m.
+
+    r = fast F + slow S + depth O + pix0; R = |r|; d = r / R. A curved detector wraps the plane around the sample.
+    """
+    fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
+    position = fast_m * fdet + slow_m * sdet + depth_m * odet + pix0
+    if g.curved:
+        position = _wrap(g, position, fast_m, slow_m)
+    distance = length(position)
+    return PixelGeometry(position, distance, position / distance, g.close_distance_m / distance)
+
+
+def _wrap(g: DetectorGeometry, flat: torch.Tensor, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
+    """Points of a detector bent around the sample at the distance of the beam centre.
+
+    With the defect `curved_axes` on, the arc angles are the lab y and z of the flat position over the distance, about S
+    and F; off, they are the fast and slow distances from the beam centre, and each arc runs along its own axis.
+    """
+    spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
+    if g.curved_axes:
+        about_slow, about_fast = flat[1] / g.distance_m, flat[2] / g.distance_m
+    else:
+        hand = torch.sign(dot(cross(g.fdet, g.sdet), g.beam_vector))
+        about_slow = hand * (fast_m - g.Fbeam_m) / g.distance_m
+        about_fast = -hand * (slow_m - g.Sbeam_m) / g.distance_m
+    bent = rotations.about_axis(rotations.about_axis(spot, g.sdet, about_slow), g.fdet, about_fast)
+    return bent.T
+
+
+def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
+    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr)."""
+    if g.point_pixel:
+        return 1.0 / (rays.distance_m * rays.distance_m)
+    return g.pixel_size_m * g.pixel_size_m / (rays.distance_m * rays.distance_m) * rays.obliquity
+
+
+def capture_fraction(
+    g: DetectorGeometry,
+    rays: PixelGeometry,
+    pitch_m: torch.Tensor,
+    attenuation_per_m: torch.Tensor,
+    layer: torch.Tensor,
+) -> torch.Tensor:
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O."""
+    per_layer = pitch_m * attenuation_per_m / along(g.odet, rays.direction)
+    return torch.exp(-layer * per_layer) - torch.exp(-(layer + 1) * per_layer)

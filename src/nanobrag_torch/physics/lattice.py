@@ -1,0 +1,80 @@
+"""The lattice factor: interference between the unit cells of one crystal."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.physics.tensors import along
+
+SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
+GAUSS_WIDTH = 0.63
+TOPHAT_RADIUS_SQR = 0.3969
+_NUDGE = 1e-12
+_SERIES_LIMIT = 0.3
+
+
+class LatticeFactor(NamedTuple):
+    """F_latt of each (orientation, ray); the sign and the three factors are there only where they were asked for."""
+
+    F_latt: torch.Tensor
+    along_axes: torch.Tensor | None  # (3, orientations, rays)
+
+
+def square(
+    rounded: torch.Tensor, fraction: torch.Tensor, n_cells: torch.Tensor, dtype: torch.dtype, signed: bool
+) -> LatticeFactor:
+    """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
+
+    N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
+    place of any dtype, also next to the zeros. The historic sign, which no intensity depends on, is worked out only
+    when `signed`.
+    """
+    n = n_cells.view(3, 1, 1)
+    f = torch.where(fraction == 0, _NUDGE, fraction)
+    phase = n * f
+    turns = torch.round(phase.detach())
+    along_axes = torch.sin(math.pi * (phase - turns).to(dtype)) / torch.sin(math.pi * f.to(dtype))
+    if signed:
+        odd = torch.remainder(turns + (n - 1.0) * rounded, 2.0).to(dtype)
+        along_axes = along_axes * (1.0 - 2.0 * odd)
+    return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
+
+
+def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> LatticeFactor:
+    """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
+    scaled = fraction * n_cells.view(3, 1, 1)
+    x_sqr = math.pi**2 * fudge * along(scaled, scaled)
+    return LatticeFactor((n_cells.prod() * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype), None)
+
+
+def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
+    """B as a function of x^2: power series near 0, where the closed form cancels."""
+    small = x_sqr < _SERIES_LIMIT**2
+    series = 1 - x_sqr / 10 * (1 - x_sqr / 28 * (1 - x_sqr / 54 * (1 - x_sqr / 88)))
+    safe = torch.where(small, torch.ones_like(x_sqr), x_sqr)
+    x = safe.sqrt()
+    closed = 3.0 * (torch.sin(x) / x - torch.cos(x)) / safe
+    return torch.where(small, series, closed)
+
+
+def gauss(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> LatticeFactor:
+    """Gaussian spots: Na Nb Nc exp(-|g|^2 (Na Nb Nc)^2 / 0.63 fudge), g = f.(a*, b*, c*) in 1/A. In float64."""
+    total = n_cells.prod()
+    exponent = _offset_sqr(fraction, reciprocal_per_A) * (total * total) / GAUSS_WIDTH * fudge
+    return LatticeFactor((total * torch.exp(-exponent)).to(dtype), None)
+
+
+def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> LatticeFactor:
+    """Uniform spots: Na Nb Nc where |g|^2 (Na Nb Nc)^2 fudge < 0.3969, else 0."""
+    total = n_cells.prod()
+    inside = _offset_sqr(fraction, reciprocal_per_A) * (total * total) * fudge < TOPHAT_RADIUS_SQR
+    return LatticeFactor((total * inside).to(dtype), None)
+
+
+def _offset_sqr(fraction: torch.Tensor, reciprocal_per_A: torch.Tensor) -> torch.Tensor:
+    """|f_h a* + f_k b* + f_l c*|^2 (1/A^2) of fractions (3, orientations, rays)."""
+    x, y, z = (along(reciprocal_per_A[:, component], fraction) for component in range(3))
+    return x * x + y * y + z * z

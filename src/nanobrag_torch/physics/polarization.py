@@ -1,0 +1,30 @@
+"""Polarization of the scattered beam (Kahn, Fourme, Gadet, Janin, Dumas & Andre 1982)."""
+
+from __future__ import annotations
+
+import torch
+
+from nanobrag_torch.physics.tensors import along, cross, unit
+
+
+def cos_2theta(incident: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
+    """i.d for one incident direction (3,) and directions (3, rays)."""
+    return along(incident, direction)
+
+
+def factor(
+    kahn: torch.Tensor,
+    polar_vector: torch.Tensor,
+    incident: torch.Tensor,
+    direction: torch.Tensor,
+    cosine: torch.Tensor,
+) -> torch.Tensor:
+    """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray.
+
+    psi is the angle of the scattering plane from E = unit(i x B), B = unit(P x i). Since d.E and d.B are the two
+    components of d across the beam, cos(2 psi) sin^2 2theta is (d.E)^2 - (d.B)^2, which has no singular point.
+    """
+    b = unit(cross(polar_vector, incident))
+    e = unit(cross(incident, b))
+    across, within = along(b, direction), along(e, direction)
+    return 0.5 * (1.0 + cosine * cosine - kahn * (within * within - across * across))

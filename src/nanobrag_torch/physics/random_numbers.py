@@ -1,0 +1,144 @@
+"""The historic uniform generator and the rotations drawn from it.
+
+A "minimal standard" linear congruential generator (x <- 16807 x mod 2^31 - 1) behind a 32-entry shuffle table.
+All streams of a run share one table and one last output, so the order of use matters: misset, mosaic, noise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import torch
+
+_MODULUS = 2147483647
+_MULTIPLIER = 16807
+_TABLE_SIZE = 32
+_WARM_UP_STEPS = 40
+_TABLE_DIVISOR = 1 + (_MODULUS - 1) // _TABLE_SIZE
+_LARGEST_DRAW = np.float32(1.0 - 1.2e-7)
+_CUBE_ROOT_EXPONENT = 0.3333333432674408
+DEGREES_TAKEN_FOR_RADIANS = 90.0
+
+
+@dataclass
+class SharedTable:
+    """Shuffle table and last output, common to every stream of one run."""
+
+    entries: list[int] = field(default_factory=lambda: [0] * _TABLE_SIZE)
+    last_output: int = 0
+
+
+@dataclass
+class UniformStream:
+    """Uniform deviates in (0, 1), single precision, from one seed variable.
+
+    A seed variable that is zero or negative starts a fresh table; a positive one goes on with the table that the
+    previous stream left (unless no stream has run yet).
+    """
+
+    table: SharedTable
+    seed_variable: int
+
+    def _step(self) -> int:
+        self.seed_variable = _MULTIPLIER * self.seed_variable % _MODULUS
+        return self.seed_variable
+
+    def _initialise(self) -> None:
+        self.seed_variable = max(1, -self.seed_variable)
+        for count in range(_WARM_UP_STEPS):
+            value = self._step()
+            slot = _WARM_UP_STEPS - 1 - count
+            if slot < _TABLE_SIZE:
+                self.table.entries[slot] = value
+        self.table.last_output = self.table.entries[0]
+
+    def draw(self) -> float:
+        """The next deviate; a Python float that holds a single-precision value."""
+        if self.seed_variable <= 0 or self.table.last_output == 0:
+            self._initialise()
+        value = self._step()
+        slot = self.table.last_output // _TABLE_DIVISOR
+        self.table.last_output = self.table.entries[slot]
+        self.table.entries[slot] = value
+        uniform = np.float32(self.table.last_output * (1.0 / _MODULUS))
+        return float(min(uniform, _LARGEST_DRAW))
+
+    def block(self, count: int) -> list[float]:
+        """The next `count` deviates, the same as from as many calls of `draw`, several times faster."""
+        if count < 1:
+            return []
+        first = self.draw()
+        values = (_powers(count - 1) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
+        entries, output, outputs = self.table.entries, self.table.last_output, []
+        for value in values.tolist():
+            slot = output // _TABLE_DIVISOR
+            output = entries[slot]
+            entries[slot] = value
+            outputs.append(output)
+        if outputs:
+            self.seed_variable, self.table.last_output = int(values[-1]), output
+        uniform = (np.array(outputs, dtype=np.float64) * (1.0 / _MODULUS)).astype(np.float32)
+        return [first, *np.minimum(uniform, _LARGEST_DRAW).tolist()]
+
+
+@cache
+def _powers(count: int) -> np.ndarray:
+    """16807^1 .. 16807^count modulo 2^31 - 1."""
+    powers, power = np.empty(count, dtype=np.uint64), 1
+    for place in range(count):
+        power = power * _MULTIPLIER % _MODULUS
+        powers[place] = power
+    return powers
+
+
+@dataclass(frozen=True)
+class CapDraws:
+    """Axes and angles of rotations within a cap, as drawn: `angle_rad = cap_rad * unit_angle`, rounded to single."""
+
+    axis: torch.Tensor  # (n, 3)
+    unit_angle: torch.Tensor  # (n,) in [0, 1)
+
+
+def draw_caps(stream: UniformStream, count: int, device: torch.device) -> CapDraws:
+    """Draw `count` axes and relative angles, three deviates each.
+
+    r1, r2, r3 = 2 u - 1; w = sqrt(1 - r2^2); axis (w sin(pi r1), w cos(pi r1), r2); relative angle (1 - r3^2)^(1/3),
+    evaluated in single precision.
+    """
+    axes, angles = [], []
+    for _ in range(count):
+        r1, r2, r3 = (2.0 * stream.draw() - 1.0 for _ in range(3))
+        w = math.sqrt(1.0 - r2 * r2)
+        axes.append((w * math.sin(math.pi * r1), w * math.cos(math.pi * r1), r2))
+        angles.append(float(np.float32(float(np.float32(1.0 - r3 * r3)) ** _CUBE_ROOT_EXPONENT)))
+    return CapDraws(
+        torch.tensor(axes, dtype=torch.float64, device=device),
+        torch.tensor(angles, dtype=torch.float64, device=device),
+    )
+
+
+def cap_angles_rad(cap_rad: torch.Tensor, draws: CapDraws) -> torch.Tensor:
+    """Angles of the drawn rotations for a cap of `cap_rad`, rounded to single precision as the historic program does.
+
+    The rounding passes gradients straight through: d angle / d cap is the drawn relative angle.
+    """
+    exact = cap_rad * draws.unit_angle
+    rounded = (cap_rad.detach().float() * draws.unit_angle.float()).double()
+    return exact + (rounded - exact.detach())
+
+
+def uniform_rotation(stream: UniformStream, device: torch.device) -> torch.Tensor:
+    """A rotation matrix (3, 3), uniform over all rotations: three deviates to a unit quaternion (Shoemake 1992)."""
+    u1, u2, u3 = (stream.draw() for _ in range(3))
+    inner, outer = math.sqrt(1.0 - u1), math.sqrt(u1)
+    x, y = inner * math.sin(2 * math.pi * u2), inner * math.cos(2 * math.pi * u2)
+    z, w = outer * math.sin(2 * math.pi * u3), outer * math.cos(2 * math.pi * u3)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    return torch.tensor(rows, dtype=torch.float64, device=device)

@@ -1,0 +1,95 @@
+"""Sources of the beam: directions, wavelengths, weights and the fluence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.parameters import Beam, SourceTable
+from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
+from nanobrag_torch.physics.rotations import about_axis
+from nanobrag_torch.physics.steps import Grid, SourceGrids
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, number, scalar, unit
+
+ROUND_DIVERGENCE_LIMIT = 1.1
+
+
+class Sources(NamedTuple):
+    """The n point sources that illuminate the crystal, in the order of the loop over them."""
+
+    incident: torch.Tensor  # (n, 3) unit vectors along the light
+    wavelength_m: torch.Tensor  # (n,)
+    weight: torch.Tensor | None  # (n,) mean 1; None: every source counts the same
+
+
+def fluence_photons_per_m2(beam: Beam, device: torch.device) -> torch.Tensor:
+    """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2)."""
+    if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
+        exposed = scalar(beam.flux_photons_per_s, device) * scalar(beam.exposure_s, device)
+        beamsize_m = scalar(beam.beamsize_m, device)
+        return exposed / beamsize_m / beamsize_m
+    return scalar(beam.fluence_photons_per_m2, device)
+
+
+def from_grids(
+    grids: SourceGrids,
+    wavelength_m: torch.Tensor,
+    beam_vector: torch.Tensor,
+    polar_vector: torch.Tensor,
+    vertical_vector: torch.Tensor,
+    round_divergence: bool,
+) -> Sources:
+    """Sources on a grid of divergence angles, each with every wavelength of the dispersion.
+
+    The beam is turned about the polarization axis by the vertical angle, then about the vertical axis by the
+    horizontal one. lambda_k = lambda0 (1 + step k - range/2).
+    """
+    device = beam_vector.device
+    horizontal, vertical = _offsets(grids.horizontal, device), _offsets(grids.vertical, device)
+    pairs = [
+        (i, j)
+        for i in range(grids.horizontal.count)
+        for j in range(grids.vertical.count)
+        if not (round_divergence and _outside_ellipse(grids, i, j))
+    ]
+    rows = torch.tensor([i for i, _ in pairs], device=device)
+    columns = torch.tensor([j for _, j in pairs], device=device)
+    towards_source = (-SOURCE_DISTANCE_M * beam_vector).expand(len(pairs), 3)
+    tilted = about_axis(towards_source, polar_vector, vertical[columns])
+    position = about_axis(tilted, vertical_vector, horizontal[rows])
+    spectrum = wavelength_m * (1.0 + _offsets(grids.dispersion, device))
+    count = grids.dispersion.count
+    return Sources(-unit(position).repeat_interleave(count, dim=0), spectrum.repeat(len(pairs)), None)
+
+
+def _offsets(grid: Grid, device: torch.device) -> torch.Tensor:
+    index = torch.arange(grid.count, dtype=GEOMETRY_DTYPE, device=device)
+    return scalar(grid.step, device) * index - scalar(grid.extent, device) / 2.0
+
+
+def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
+    """Whether a grid point lies outside the ellipse of a round beam; without extent in one direction none does."""
+    total = 0.0
+    for grid, index in ((grids.horizontal, i), (grids.vertical, j)):
+        extent, step = number(grid.extent), number(grid.step)
+        if extent == 0:
+            return False
+        offset = step * index - extent / 2.0
+        total += (offset * offset - step * step / 4.0 * (1 - grid.count % 2)) / extent / extent
+    return total * 4.0 > ROUND_DIVERGENCE_LIMIT
+
+
+def from_table(table: SourceTable, device: torch.device, use_weights: bool) -> Sources:
+    """Sources as listed in a file; with `use_weights`, each counts by its weight over the mean weight."""
+    weight = None
+    if use_weights:
+        weight = table.weight.to(device=device, dtype=GEOMETRY_DTYPE)
+        weight = weight / weight.mean()
+    position = table.position_m.to(device=device, dtype=GEOMETRY_DTYPE)
+    return Sources(-unit(position), table.wavelength_m.to(device=device, dtype=GEOMETRY_DTYPE), weight)
+
+
+def vertical_direction(beam_vector: torch.Tensor, polar_vector: torch.Tensor) -> torch.Tensor:
+    """The axis of the horizontal divergence: unit(b x P)."""
+    return unit(cross(beam_vector, polar_vector))

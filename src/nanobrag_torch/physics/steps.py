@@ -1,0 +1,162 @@
+"""How many steps each sampled quantity gets: the rules that fill in what a user left out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle
+from nanobrag_torch.physics.constants import DEG_PER_RAD
+from nanobrag_torch.physics.tensors import number
+
+UNSET = -1
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`count` points, `step` apart, over `extent`."""
+
+    count: int
+    extent: Scalar
+    step: Scalar
+
+
+POINT = Grid(1, 0.0, 0.0)
+
+
+def given(value: Scalar | None) -> Scalar:
+    """The value, or -1 where none was given."""
+    return UNSET if value is None else value
+
+
+def divergence_grid(
+    name: str, count: int | None, extent: Scalar | None, step: Scalar | None, defects: frozenset[str]
+) -> Grid:
+    """Grid of a divergence angle or of the dispersion from any subset of count, extent and step.
+
+    With the defect `divergence_grid` on: a step that does not divide the extent leaves the end point out, and a count
+    alone means an extent of one whole unit. Off: the end point is included, and a count alone is refused.
+    """
+    n, r, d = given(count), given(extent), given(step)
+    historic = "divergence_grid" in defects
+    if n <= 0:
+        if r < 0:
+            grid = Grid(2, d, d) if d > 0 else POINT
+        elif d <= 0:
+            grid = Grid(2, r, r)
+        else:
+            grid = Grid(math.ceil(number(r / d)) if historic else round(number(r / d)) + 1, r, d)
+    elif r < 0:
+        if d > 0:
+            grid = Grid(2, d, d)
+        elif historic:
+            grid = Grid(n, 1.0, 1.0 / n)
+        else:
+            raise ExperimentError(f"{name}: a number of steps ({n}) without a range; give the range too")
+    elif d <= 0:
+        n = max(n, 2)
+        grid = Grid(n, r, r / (n - 1))
+    else:
+        grid = Grid(n, r, d)
+    return POINT if grid.extent <= 0 or grid.step <= 0 or grid.count <= 0 else grid
+
+
+@dataclass(frozen=True)
+class SourceGrids:
+    """Grids of horizontal and vertical divergence (rad) and of the relative wavelength."""
+
+    horizontal: Grid
+    vertical: Grid
+    dispersion: Grid
+
+
+def source_grids(beam: Beam, defects: frozenset[str]) -> SourceGrids:
+    """Resolve the three grids of the generated sources."""
+    return SourceGrids(
+        divergence_grid("horizontal divergence", beam.hdiv_steps, beam.hdiv_range_rad, beam.hdiv_step_rad, defects),
+        divergence_grid("vertical divergence", beam.vdiv_steps, beam.vdiv_range_rad, beam.vdiv_step_rad, defects),
+        divergence_grid("dispersion", beam.dispersion_steps, beam.dispersion_fraction, None, defects),
+    )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Sensor layers: how many, how far apart, and the attenuation coefficient."""
+
+    count: int
+    pitch_m: Scalar
+    attenuation_per_m: Scalar
+
+
+def sensor_layers(detector: Detector, defects: frozenset[str]) -> Layers:
+    """Layers of the sensor; a thickness without an attenuation coefficient gets one attenuation length.
+
+    With the defect `layer_pitch` on, n layers are T/(n - 1) apart and a single layer is impossible.
+    """
+    thickness_m, n = detector.thickness_m, given(detector.thick_steps)
+    if thickness_m <= 0:
+        return Layers(1, 0.0, 0.0 if detector.attenuation_per_m is None else detector.attenuation_per_m)
+    attenuation = 1.0 / thickness_m if detector.attenuation_per_m is None else detector.attenuation_per_m
+    if n <= 0:
+        return Layers(2, thickness_m / 2, attenuation)
+    if "layer_pitch" in defects:
+        n = max(n, 2)
+        return Layers(n, thickness_m / (n - 1), attenuation)
+    return Layers(n, thickness_m / n, attenuation)
+
+
+@dataclass(frozen=True)
+class PhiSteps:
+    """Spindle angles phi_start + j * step, j = 0 .. count - 1."""
+
+    count: int
+    start_rad: Scalar
+    step_rad: Scalar
+    osc_rad: Scalar
+
+
+def phi_steps(spindle: Spindle) -> PhiSteps:
+    """Resolve the spindle rotation from any subset of range, step and count."""
+    n = given(spindle.phisteps)
+    osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
+    step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
+    if n == 0:
+        n = 1
+    if n < 0:
+        if osc < 0:
+            n, osc, step = (2, step, step) if step > 0 else (1, 0.0, 0.0)
+        elif step <= 0:
+            n, step = 2, osc / 2
+        else:
+            n = math.ceil(number(osc / step))
+    elif osc < 0:
+        if step <= 0:
+            osc = 1.0 / DEG_PER_RAD
+            step = osc / n
+        else:
+            n, osc = 2, step
+    elif step < 0:
+        step = osc / n
+    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc)
+
+
+@dataclass(frozen=True)
+class MosaicDomains:
+    """Number of domains and the largest tilt."""
+
+    count: int
+    spread_rad: Scalar
+
+
+def mosaic_domains(crystal: Crystal) -> MosaicDomains:
+    """Resolve the mosaic domains; a count without a positive spread means one domain."""
+    n, spread = given(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
+    if spread <= 0:
+        return MosaicDomains(1, 0.0)
+    return MosaicDomains(n if n > 0 else 10, spread)
+
+
+def recommended_oversample(crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float) -> int:
+    """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1."""
+    return max(1, math.ceil(3.0 * crystal_size_m / (wavelength_m * distance_m / pixel_size_m)))

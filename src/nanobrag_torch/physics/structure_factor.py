@@ -1,0 +1,105 @@
+"""Structure factor amplitudes: lookup at the nearest reflection, or tricubic interpolation."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.parameters import StructureFactors
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, number
+
+_STENCIL = (-1, 0, 1, 2)
+_MARGIN = 2
+
+
+class Amplitudes(NamedTuple):
+    """The table with one plane of `default_F` around it, so that any index can be clamped into it."""
+
+    padded: torch.Tensor | None  # (nh + 2, nk + 2, nl + 2)
+    minimum: torch.Tensor | None  # (3,) smallest h, k, l of the table proper
+    maximum: torch.Tensor | None
+    strides: torch.Tensor | None
+    default_F: torch.Tensor
+    interpolate: bool
+
+
+def build(
+    structure_factors: StructureFactors, interpolate: bool, dtype: torch.dtype, device: torch.device
+) -> Amplitudes:
+    """Bring the table to the device in `dtype` (float64 where it is interpolated)."""
+    table = structure_factors.table
+    dtype = GEOMETRY_DTYPE if interpolate else dtype
+    default = torch.as_tensor(structure_factors.default_F, dtype=dtype, device=device)
+    if table is None:
+        return Amplitudes(None, None, None, None, default, False)
+    values = table.F_electrons.to(dtype=dtype, device=device)
+    n_h, n_k, n_l = values.shape
+    padded = default.expand(n_h + 2, n_k + 2, n_l + 2).clone()
+    padded[1:-1, 1:-1, 1:-1] = values
+    low = torch.tensor([table.h_min, table.k_min, table.l_min], dtype=GEOMETRY_DTYPE, device=device)
+    size = torch.tensor([n_h, n_k, n_l], dtype=GEOMETRY_DTYPE, device=device)
+    strides = torch.tensor([(n_k + 2) * (n_l + 2), n_l + 2, 1], dtype=GEOMETRY_DTYPE, device=device)
+    return Amplitudes(padded, low, low + size - 1, strides, default, interpolate)
+
+
+def wants_interpolation(
+    structure_factors: StructureFactors, n_cells_stated, n_cells_final, defects: frozenset[str]
+) -> bool:
+    """Whether amplitudes are interpolated: as told, else when the crystal has two cells or fewer along any axis.
+
+    With the defect `early_interpolation_choice` on, the stated cell counts decide, not those from the sample size.
+    """
+    if structure_factors.table is None:
+        return False
+    if structure_factors.interpolate is not None:
+        return structure_factors.interpolate
+    counts = n_cells_stated if "early_interpolation_choice" in defects else n_cells_final
+    return any(number(n) <= 2 for n in counts)
+
+
+def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
+    """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
+    if amplitudes.padded is None:
+        return amplitudes.default_F
+    low, high = (amplitudes.minimum - 1).view(3, 1, 1), (amplitudes.maximum + 1).view(3, 1, 1)
+    offset = torch.minimum(torch.maximum(rounded, low), high) - low
+    index = (amplitudes.strides @ offset.reshape(3, -1)).long()
+    return amplitudes.padded.reshape(-1)[index].view(rounded.shape[1:])
+
+
+def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
+    """Tensor product of four-point cubic Lagrange polynomials through the 64 reflections around hkl.
+
+    Where the neighbourhood leaves the table, the nearest reflection counts instead.
+    """
+    low, high = amplitudes.minimum.view(3, 1, 1), amplitudes.maximum.view(3, 1, 1)
+    inside = ((hkl >= low + _MARGIN) & (hkl <= high - _MARGIN)).all(0)
+    base = torch.where(inside, torch.floor(hkl.detach()), low + _MARGIN)
+    weights = _lagrange_weights(torch.where(inside, hkl - base, torch.zeros_like(hkl)))
+    offset = (base - low + 1).reshape(3, -1)
+    origin = (amplitudes.strides @ offset).long()
+    flat = amplitudes.padded.reshape(-1)
+    step_h, step_k = (amplitudes.padded.shape[1] * amplitudes.padded.shape[2], amplitudes.padded.shape[2])
+    value = 0.0
+    for i, wh in zip(_STENCIL, weights, strict=True):
+        plane = 0.0
+        for j, wk in zip(_STENCIL, weights, strict=True):
+            line = 0.0
+            for k, wl in zip(_STENCIL, weights, strict=True):
+                line = line + wl[2] * flat[(origin + (i * step_h + j * step_k + k)).clamp(0, flat.numel() - 1)].view(
+                    inside.shape
+                )
+            plane = plane + wk[1] * line
+        value = value + wh[0] * plane
+    return torch.where(inside, value, nearest(amplitudes, rounded))
+
+
+def _lagrange_weights(t: torch.Tensor) -> list[torch.Tensor]:
+    """Weights of the nodes -1, 0, 1, 2 of the cubic through them, at t in [0, 1)."""
+    return [
+        -t * (t - 1) * (t - 2) / 6,
+        (t + 1) * (t - 1) * (t - 2) / 2,
+        -(t + 1) * t * (t - 2) / 2,
+        (t + 1) * t * (t - 1) / 6,
+    ]

@@ -1,0 +1,113 @@
+"""Images: pixels taken in tiles, on any device, in float64 or float32, with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+
+from nanobrag_torch import integrate
+from nanobrag_torch import model as model_module
+from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.physics.random_numbers import SharedTable
+
+Progress = Callable[[int, int], None]
+
+
+class Simulation:
+    """One experiment on one device.
+
+    Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
+    generator after the crystal's draws, for the noise that follows).
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ):
+        self.experiment = experiment
+        self.device = torch.device(device)
+        self.random_table = SharedTable()
+        self.model = model_module.build(experiment, self.device, dtype, self.random_table)
+        self.geometry = self.model.geometry
+
+    @property
+    def roi(self) -> tuple[int, int, int, int]:
+        """First and last fast, first and last slow pixel that is computed, all inclusive and on the detector."""
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        x_min, x_max, y_min, y_max = self.experiment.detector.roi or (-1, -1, -1, -1)
+        return (
+            max(x_min, 0),
+            n_fast - 1 if x_max < 0 else min(x_max, n_fast - 1),
+            max(y_min, 0),
+            n_slow - 1 if y_max < 0 else min(y_max, n_slow - 1),
+        )
+
+    def covers(self, slow: int, fast: int) -> bool:
+        """Whether a pixel is computed: on the detector, in the region of interest, not masked."""
+        x_min, x_max, y_min, y_max = self.roi
+        if not (x_min <= fast <= x_max and y_min <= slow <= y_max):
+            return False
+        mask = self.experiment.detector.mask
+        return mask is None or bool(mask[slow, fast])
+
+    def tiles(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Pixel numbers (fast, slow) of every tile, in storage order."""
+        x_min, x_max, y_min, y_max = self.roi
+        width, height = x_max - x_min + 1, y_max - y_min + 1
+        if width <= 0 or height <= 0:
+            return
+        step = integrate.pixels_per_tile(self.model)
+        for first in range(0, width * height, step):
+            index = torch.arange(first, min(first + step, width * height), device=self.device)
+            fast, slow = x_min + index % width, y_min + index // width
+            if self.experiment.detector.mask is not None:
+                computed = self.experiment.detector.mask.to(self.device)[slow, fast]
+                fast, slow = fast[computed], slow[computed]
+            if fast.shape[0]:
+                yield fast, slow
+
+    def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
+
+        Under autograd the result keeps its graph.
+        """
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        graph = torch.is_grad_enabled() and self._differentiable()
+        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        x_min, x_max, y_min, y_max = self.roi
+        total, done = max(0, (x_max - x_min + 1) * (y_max - y_min + 1)), 0
+        with torch.set_grad_enabled(graph):
+            for fast, slow in self.tiles():
+                photons = integrate.integrate(self.model, fast, slow).photons.to(image_dtype)
+                where = slow * n_fast + fast
+                image = image.index_copy(0, where, photons) if graph else image.index_copy_(0, where, photons)
+                done += fast.shape[0]
+                if progress:
+                    progress(done, total)
+        return image.view(n_slow, n_fast)
+
+    def _differentiable(self) -> bool:
+        return any(
+            isinstance(value, torch.Tensor) and value.requires_grad
+            for group in self.model
+            for value in (group if isinstance(group, tuple) else (group,))
+        )
+
+
+def simulate(
+    experiment: Experiment,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float64,
+    progress: Progress | None = None,
+    image_dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """The image of an experiment: photons per pixel, (n_slow, n_fast) in `image_dtype`, on `device`.
+
+    `dtype` is the type of everything after the fractional Miller indices; the geometry before them is float64 always.
+    Differentiable in every tensor of the experiment. Raises ExperimentError for an impossible experiment.
+    """
+    return Simulation(experiment, device, dtype).image(progress, image_dtype)
