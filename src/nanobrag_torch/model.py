@@ -88,8 +88,8 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
         raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
     geometry = detector.build(panel, defects, device)
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
-    misset = crystal.misset_matrix(xtal, table, misset_seed, defects, device)
-    cell = crystal.build_cell(xtal, wavelength_m, misset, defects, device)
+    misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
+    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device)
     n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, device)
     domains = steps.mosaic_domains(xtal)
     mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)

@@ -143,7 +143,7 @@ def _beam_pivot_lines(g: DetectorGeometry) -> Iterator[str]:
     yield from _distance_lines(g)
     for key, term in zip(("fast", "slow", "beam"), g.origin_terms_m, strict=True):
         yield _set(f"term_{key}", term)
-    yield _set("pix0_vector", g.pix0_m)
+    yield _set("pix0_vector", g.placed_pix0_m)
 
 
 def _context_lines(model: Model, slow: int, fast: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
 from nanobrag_torch.physics.steps import MosaicDomains, PhiSteps
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, dot, norm, number, scalar, vector
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cosine, cross, dot, norm, number, scalar, sine, vector
 
 
 class Cell(NamedTuple):
@@ -39,11 +39,11 @@ def reciprocal_from_cell(lengths_A: torch.Tensor, angles_rad: torch.Tensor, defe
     """
     a, b, c = lengths_A
     volume = cell_volume_A3(lengths_A, angles_rad)
-    sine, cosine = torch.sin(angles_rad), torch.cos(angles_rad)
-    star = lengths_A[[1, 2, 0]] * lengths_A[[2, 0, 1]] * sine / volume
-    cos_alpha_star = _cosine((cosine[1] * cosine[2] - cosine[0]) / (sine[1] * sine[2]))
-    cos_beta_star = _cosine((cosine[2] * cosine[0] - cosine[1]) / (sine[2] * sine[0]))
-    cos_gamma_star = _cosine((cosine[0] * cosine[1] - cosine[2]) / (sine[0] * sine[1]))
+    sin, cos = sine(angles_rad), cosine(angles_rad)
+    star = lengths_A[[1, 2, 0]] * lengths_A[[2, 0, 1]] * sin / volume
+    cos_alpha_star = _cosine((cos[1] * cos[2] - cos[0]) / (sin[1] * sin[2]))
+    cos_beta_star = _cosine((cos[2] * cos[0] - cos[1]) / (sin[2] * sin[0]))
+    cos_gamma_star = _cosine((cos[0] * cos[1] - cos[2]) / (sin[0] * sin[1]))
     sin_gamma_star = (c / (volume * star[0] * star[1])).clamp(-1.0, 1.0)
     zero = torch.zeros_like(a)
     if "triclinic_cstar" in defects:
@@ -67,30 +67,20 @@ def _cosine(value: torch.Tensor) -> torch.Tensor:
 
 def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
     """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles."""
-    half_sum = angles_rad.sum() / 2.0
-    skew = torch.sin(half_sum) * torch.sin(half_sum - angles_rad).prod()
-    volume = 2.0 * lengths_A.prod() * skew.abs().sqrt()
+    alpha, beta, gamma = angles_rad
+    half_sum = (alpha + beta + gamma) / 2.0
+    skew = sine(half_sum) * sine(half_sum - alpha) * sine(half_sum - beta) * sine(half_sum - gamma)
+    volume = 2.0 * lengths_A[0] * lengths_A[1] * lengths_A[2] * skew.abs().sqrt()
     return torch.where(volume == 0, torch.full_like(volume, SMALLEST_NORMAL), volume)
 
 
-def misset_matrix(
-    crystal: Crystal, table: random_numbers.SharedTable, seed: int, defects: frozenset[str], device
+def misset_angles_rad(
+    crystal: Crystal, table: random_numbers.SharedTable, seed: int, defects: frozenset[str], device: torch.device
 ) -> torch.Tensor:
-    """Rz Ry Rx of the missetting angles, given or drawn."""
+    """Missetting angles (3,) about lab x, y, z: given, drawn, or none."""
     if crystal.misset_random:
-        stream = random_numbers.UniformStream(table, seed)
-        angles = _random_misset_rad(stream, defects, device)
-    elif crystal.misset_deg is not None:
-        angles = vector(crystal.misset_deg, device) / DEG_PER_RAD
-    else:
-        return torch.eye(3, dtype=GEOMETRY_DTYPE, device=device)
-    return xyz_matrix(angles)
-
-
-def xyz_matrix(angles_rad: torch.Tensor) -> torch.Tensor:
-    """Rotation about x, then y, then z of the laboratory."""
-    x, y, z = angles_rad
-    return rotations.about_z(z) @ rotations.about_y(y) @ rotations.about_x(x)
+        return _random_misset_rad(random_numbers.UniformStream(table, seed), defects, device)
+    return vector((0.0, 0.0, 0.0) if crystal.misset_deg is None else crystal.misset_deg, device) / DEG_PER_RAD
 
 
 def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[str], device) -> torch.Tensor:
@@ -115,7 +105,11 @@ def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[
 
 
 def build_cell(
-    crystal: Crystal, wavelength_m: torch.Tensor, misset: torch.Tensor, defects: frozenset[str], device: torch.device
+    crystal: Crystal,
+    wavelength_m: torch.Tensor,
+    misset_rad: torch.Tensor,
+    defects: frozenset[str],
+    device: torch.device,
 ) -> Cell:
     """Cell vectors before the spindle rotation.
 
@@ -133,7 +127,7 @@ def build_cell(
         star = matrix.T * (M_PER_A / wavelength_m)
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    star = star @ misset.T
+    star = rotations.about_xyz(star, misset_rad)
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None:

@@ -50,7 +50,8 @@ class DetectorGeometry(NamedTuple):
     fdet: torch.Tensor
     sdet: torch.Tensor
     odet: torch.Tensor
-    pix0_m: torch.Tensor
+    placed_pix0_m: torch.Tensor  # where the pivot puts the origin
+    pix0_m: torch.Tensor  # where it is: the same, or the vector given
     close_distance_m: torch.Tensor
     distance_m: torch.Tensor
     Fclose_m: torch.Tensor
@@ -121,7 +122,7 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     def swing(v: torch.Tensor) -> torch.Tensor:
         return rotations.about_axis(v, b.twotheta, angles[3])
 
-    rotz = [rotation @ v for v in (b.fast, b.slow, b.normal)]
+    rotz = [rotations.about_xyz(v, angles) for v in (b.fast, b.slow, b.normal)]
     fast, slow, normal = (swing(v) for v in rotz)
     ratio = dot(b.beam, rotz[2])
     ratio = torch.where(ratio == 0, torch.full_like(ratio, SMALLEST_NORMAL), ratio)
@@ -134,11 +135,12 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     if pivot == "SAMPLE":
         terms = torch.stack([-centre.Fclose_m * b.fast, -centre.Sclose_m * b.slow, close * b.normal])
         before = terms[0] + terms[1] + terms[2]
-        after_rotz = rotation @ before
-        pix0 = after_twotheta = swing(after_rotz)
+        after_rotz = rotations.about_xyz(before, angles)
+        placed = after_twotheta = swing(after_rotz)
     else:
         terms = torch.stack([-centre.Fbeam_m * fast, -centre.Sbeam_m * slow, distance * b.beam])
-        pix0 = terms[0] + terms[1] + terms[2]
+        placed = terms[0] + terms[1] + terms[2]
+    pix0 = placed
     if "pix0_ignored" not in defects and detector.pix0_vector_m is not None:
         pix0 = vector(detector.pix0_vector_m, device)
     pixel_m = scalar(detector.pixel_size_m, device)
@@ -146,7 +148,7 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
         centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
-        close, distance, terms, before, after_rotz, after_twotheta, *rotz, fast, slow, normal, pix0,
+        close, distance, terms, before, after_rotz, after_twotheta, *rotz, fast, slow, normal, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
     )  # fmt: skip
 

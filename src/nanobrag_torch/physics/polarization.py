@@ -22,9 +22,12 @@ def factor(
     """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray.
 
     psi is the angle of the scattering plane from E = unit(i x B), B = unit(P x i). Since d.E and d.B are the two
-    components of d across the beam, cos(2 psi) sin^2 2theta is (d.E)^2 - (d.B)^2, which has no singular point.
+    components of d across the beam, cos(2 psi) sin^2 2theta is (d.E)^2 - (d.B)^2, which has no singular point. For a
+    beam along P itself E and B do not exist and psi is 0.
     """
     b = unit(cross(polar_vector, incident))
     e = unit(cross(incident, b))
     across, within = along(b, direction), along(e, direction)
-    return 0.5 * (1.0 + cosine * cosine - kahn * (within * within - across * across))
+    turned = within * within - across * across
+    turned = torch.where((b == 0).all(), 1.0 - cosine * cosine, turned)
+    return 0.5 * (1.0 + cosine * cosine - kahn * turned)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from nanobrag_torch.physics.tensors import cross
+from nanobrag_torch.physics.tensors import cosine, cross, dot, sine
 
 
 def about_x(angle_rad: torch.Tensor) -> torch.Tensor:
@@ -23,14 +23,24 @@ def about_z(angle_rad: torch.Tensor) -> torch.Tensor:
 
 
 def _about(angle_rad: torch.Tensor, axis: int) -> torch.Tensor:
-    cosine, sine = torch.cos(angle_rad), torch.sin(angle_rad)
-    zero, one = torch.zeros_like(cosine), torch.ones_like(cosine)
+    c, s = cosine(angle_rad), sine(angle_rad)
+    zero, one = torch.zeros_like(c), torch.ones_like(c)
     rows = {
-        0: (one, zero, zero, zero, cosine, -sine, zero, sine, cosine),
-        1: (cosine, zero, sine, zero, one, zero, -sine, zero, cosine),
-        2: (cosine, -sine, zero, sine, cosine, zero, zero, zero, one),
+        0: (one, zero, zero, zero, c, -s, zero, s, c),
+        1: (c, zero, s, zero, one, zero, -s, zero, c),
+        2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+
+
+def apply(matrix: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    """The matrix (3, 3) times each vector (..., 3), in plain arithmetic."""
+    return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
+
+
+def about_xyz(v: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
+    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,)."""
+    return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
 
 
 def about_axis(v: torch.Tensor, axis: torch.Tensor, angle_rad: torch.Tensor) -> torch.Tensor:
@@ -39,9 +49,9 @@ def about_axis(v: torch.Tensor, axis: torch.Tensor, angle_rad: torch.Tensor) -> 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
     """
     axis = axis.expand_as(v)
-    cosine, sine = torch.cos(angle_rad).unsqueeze(-1), torch.sin(angle_rad).unsqueeze(-1)
-    along = (axis * v).sum(-1, keepdim=True)
-    return axis * along * (1 - cosine) + v * cosine + cross(axis, v) * sine
+    c, s = torch.cos(angle_rad).unsqueeze(-1), torch.sin(angle_rad).unsqueeze(-1)
+    along = dot(axis, v).unsqueeze(-1)
+    return axis * along * (1 - c) + v * c + cross(axis, v) * s
 
 
 def axis_matrix(axis: torch.Tensor, angle_rad: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -28,20 +29,40 @@ def number(value: float | torch.Tensor) -> float:
     return float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
 
 
+def sine(angle_rad: torch.Tensor) -> torch.Tensor:
+    """Sine with the value of the C library, which torch's own may miss by a last bit; the gradient is torch's."""
+    return _valued(torch.sin(angle_rad), angle_rad, math.sin)
+
+
+def cosine(angle_rad: torch.Tensor) -> torch.Tensor:
+    """Cosine with the value of the C library; the gradient is torch's."""
+    return _valued(torch.cos(angle_rad), angle_rad, math.cos)
+
+
+def _valued(result: torch.Tensor, argument: torch.Tensor, function: Callable[[float], float]) -> torch.Tensor:
+    plain = [function(x) for x in argument.detach().reshape(-1).tolist()]
+    exact = torch.tensor(plain, dtype=result.dtype, device=result.device).view(result.shape)
+    return result + (exact - result.detach())
+
+
 def norm(v: torch.Tensor) -> torch.Tensor:
     """Length over the last dimension."""
-    return (v * v).sum(-1).sqrt()
+    return dot(v, v).sqrt()
 
 
 def unit(v: torch.Tensor) -> torch.Tensor:
     """Direction of each vector of the last dimension; a zero vector stays zero."""
-    length = norm(v)
-    return v / torch.where(length == 0, torch.ones_like(length), length).unsqueeze(-1)
+    square = dot(v, v).unsqueeze(-1)
+    return v / torch.where(square == 0, torch.ones_like(square), square).sqrt()
 
 
 def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Scalar product over the last dimension."""
-    return (u * v).sum(-1)
+    """Scalar product over the last dimension, summed from x to z without fused operations.
+
+    Step counts are rounded up from such numbers, so their last bit must be that of plain arithmetic.
+    """
+    x, y, z = (u * v).unbind(-1)
+    return x + y + z
 
 
 def along(v: torch.Tensor, rays: torch.Tensor) -> torch.Tensor:
@@ -69,4 +90,6 @@ def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
 
 def cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Vector product over the last dimension."""
-    return torch.linalg.cross(u, v)
+    u, v = torch.broadcast_tensors(u, v)
+    forward, backward = [1, 2, 0], [2, 0, 1]
+    return u[..., forward] * v[..., backward] - u[..., backward] * v[..., forward]

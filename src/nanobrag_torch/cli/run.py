@@ -1,0 +1,131 @@
+"""Runs a command line: simulate, print, write. Exit code 0, or 2 with one line on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nanobrag_torch.cli.help import early_answer
+from nanobrag_torch.cli.invocation import Invocation
+from nanobrag_torch.cli.parse import parse
+from nanobrag_torch.cli.words import UsageError, one_line
+from nanobrag_torch.errors import ExperimentError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from nanobrag_torch.simulator import Simulation
+
+PROGRAM = "nanobrag_torch"
+_LONGEST_MESSAGE = 500
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command line (`sys.argv[1:]` by default); returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        answer = early_answer(argv)
+        if answer is not None:
+            print(answer)
+        else:
+            run(parse(argv))
+        sys.stdout.flush()
+        return 0
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail("standard output was closed before the run ended, expected it to stay open")
+    except (ExperimentError, RecursionError) as error:
+        return _fail(str(error))
+    except MemoryError:
+        return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
+    except KeyboardInterrupt:
+        return _fail("interrupted; nothing more is written")
+
+
+def _fail(message: str) -> int:
+    print(f"{PROGRAM}: error: {one_line(message, _LONGEST_MESSAGE)}", file=sys.stderr)
+    return 2
+
+
+def run(invocation: Invocation) -> None:
+    """Do what a parsed command line asks for. Raises ExperimentError."""
+    for warning in invocation.warnings:
+        print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
+    if invocation.show_config:
+        from nanobrag_torch.cli.show import config_text
+
+        print(config_text(invocation), end="")
+        return
+    import torch
+
+    try:
+        with torch.no_grad():
+            _simulate(invocation)
+    except torch.OutOfMemoryError:
+        raise UsageError(f"-device {invocation.device}: not enough memory there, expected another device") from None
+
+
+def _simulate(invocation: Invocation) -> None:
+    from nanobrag_torch import outputs as scaling
+    from nanobrag_torch.cli import report, write
+    from nanobrag_torch.simulator import Simulation
+    from nanobrag_torch.trace import trace_simulation
+
+    simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
+    _print(report.experiment_lines(simulation))
+    if invocation.trace_pixel is not None:
+        for line in trace_simulation(simulation, *invocation.trace_pixel):
+            print(line)
+    image = _image(simulation, invocation)
+    mask = invocation.experiment.detector.mask
+    stats = scaling.statistics(image, simulation.roi, None if mask is None else mask.numpy())
+    if invocation.outputs.printout:
+        _print_pixels(simulation, invocation)
+    _print(report.statistics_lines(simulation, stats))
+    _print(write.write_all(invocation, simulation, image, stats))
+
+
+def _print(lines: list[str]) -> None:
+    print("\n".join(lines))
+
+
+def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
+    started = time.perf_counter()
+    with _progress(invocation) as progress:
+        image = simulation.image(progress).cpu().numpy()
+    x_min, x_max, y_min, y_max = simulation.roi
+    pixels = max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
+    print(f"{pixels} pixels in {time.perf_counter() - started:.3g} s on {invocation.device}")
+    return image
+
+
+@contextmanager
+def _progress(invocation: Invocation):
+    """A bar on standard error while it is a terminal and nobody objects; yields the callable that moves it, or None."""
+    outputs = invocation.outputs
+    if not outputs.progress or outputs.printout or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+
+    columns = ("pixels", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("pixels", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _print_pixels(simulation: Simulation, invocation: Invocation) -> None:
+    from nanobrag_torch.cli import report
+    from nanobrag_torch.trace import trace_simulation
+
+    chosen = invocation.outputs.printout_pixel
+    x_min, x_max, y_min, y_max = simulation.roi
+    everything = ((slow, fast) for slow in range(y_min, y_max + 1) for fast in range(x_min, x_max + 1))
+    for slow, fast in everything if chosen is None else [chosen]:
+        if simulation.covers(slow, fast):
+            trace = list(trace_simulation(simulation, slow, fast))
+            _print(report.printout_lines(simulation, slow, fast, trace))

@@ -1,0 +1,145 @@
+"""Float images as NXmx HDF5: pixels compressed with bitshuffle and LZ4, geometry and beam beside them.
+
+NeXus has its own frame (McStas): z along the beam, y up, and the detector's axes as vectors in it. The laboratory
+frame of nanoBragg is turned into it by the beam direction and the polarization axis.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nanobrag_torch.io.writing import WriterError, replace_with
+
+PROGRAM = "nanobrag_torch"
+_MAX_CHUNK_PIXELS = 2**28  # a chunk of HDF5 stays below 4 GiB
+
+
+class Nxmx(NamedTuple):
+    """What the file says about the experiment; vectors in the laboratory frame, each (3,)."""
+
+    fast: np.ndarray
+    slow: np.ndarray
+    pix0_m: np.ndarray
+    beam: np.ndarray
+    polar: np.ndarray
+    spindle: np.ndarray
+    pixel_m: float
+    distance_m: float
+    beam_fast_pixels: float
+    beam_slow_pixels: float
+    wavelength_A: float
+    fluence_photons_per_m2: float
+    thickness_m: float
+    phi_start_deg: float
+    osc_deg: float
+    command_line: str
+    version: str
+
+
+def mcstas_rotation(beam: np.ndarray, polar: np.ndarray) -> np.ndarray:
+    """(3, 3) rotation from the laboratory frame to x right, y up, z along the beam, x being the polarization axis."""
+    z = beam / np.linalg.norm(beam)
+    x = polar - z * (polar @ z)
+    if np.linalg.norm(x) < 1e-6:
+        x = np.eye(3)[np.argmin(np.abs(z))]
+        x = x - z * (x @ z)
+    x = x / np.linalg.norm(x)
+    return np.stack([x, np.cross(z, x), z])
+
+
+def write_nxmx(path: str | Path, image: np.ndarray, what: Nxmx) -> None:
+    """Write an image (slow, fast) of photons as one frame. Raises WriterError."""
+    path = Path(path)
+    try:
+        replace_with(path, lambda temporary: _fill(temporary, image, what))
+    except OSError as error:
+        raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
+    import h5py
+    import hdf5plugin
+
+    with h5py.File(path, "w", libver="earliest") as file:
+        file.attrs["default"] = "entry"
+        file.attrs["NX_class"] = "NXroot"
+        entry = _group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
+        entry.attrs["default"] = "data"
+        _group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
+        data = _group(entry, "data", "NXdata", {})
+        data.attrs["signal"] = "data"
+        frame = np.ascontiguousarray(image, dtype=np.float32)[np.newaxis]
+        compression = hdf5plugin.Bitshuffle(cname="lz4")
+        rows = min(frame.shape[1], max(1, _MAX_CHUNK_PIXELS // frame.shape[2]))
+        dataset = data.create_dataset("data", data=frame, chunks=(1, rows, frame.shape[2]), **compression)
+        dataset.attrs["units"] = "photons"
+        turn = mcstas_rotation(what.beam, what.polar)
+        _sample(entry, what, turn)
+        instrument = _group(entry, "instrument", "NXinstrument", {"name": PROGRAM})
+        _beam(instrument, what)
+        _detector(instrument, what, turn, image.shape)
+        instrument["detector/data"] = h5py.SoftLink("/entry/data/data")
+        source = _group(entry, "source", "NXsource", {"name": "simulated"})
+        source.attrs["short_name"] = "simulated"
+
+
+def _group(parent, name: str, kind: str, fields: dict):
+    group = parent.create_group(name)
+    group.attrs["NX_class"] = kind
+    for key, value in fields.items():
+        group[key] = value
+    return group
+
+
+def _quantity(group, name: str, value, units: str) -> None:
+    group[name] = value
+    group[name].attrs["units"] = units
+
+
+def _transformation(group, name: str, value: float, units: str, kind: str, vector, depends_on: str) -> None:
+    _quantity(group, name, np.atleast_1d(np.float64(value)), units)
+    group[name].attrs.update({"transformation_type": kind, "vector": np.float64(vector), "depends_on": depends_on})
+
+
+def _sample(entry, what: Nxmx, turn: np.ndarray) -> None:
+    sample = _group(
+        entry, "sample", "NXsample", {"name": "simulated", "depends_on": "/entry/sample/transformations/phi"}
+    )
+    axes = _group(sample, "transformations", "NXtransformations", {})
+    _transformation(axes, "phi", what.phi_start_deg, "deg", "rotation", turn @ what.spindle, ".")
+    _quantity(axes, "phi_increment_set", np.float64([what.osc_deg]), "deg")
+
+
+def _beam(instrument, what: Nxmx) -> None:
+    beam = _group(instrument, "beam", "NXbeam", {})
+    _quantity(beam, "incident_wavelength", np.float64(what.wavelength_A), "angstrom")
+    _quantity(beam, "incident_fluence", np.float64(what.fluence_photons_per_m2), "photons/m^2")
+
+
+def _detector(instrument, what: Nxmx, turn: np.ndarray, shape: tuple[int, int]) -> None:
+    detector = _group(instrument, "detector", "NXdetector", {"type": "simulated", "sensor_material": "Si"})
+    detector["depends_on"] = "/entry/instrument/detector/transformations/origin"
+    _quantity(detector, "distance", what.distance_m, "m")
+    _quantity(detector, "beam_center_x", what.beam_fast_pixels, "pixels")
+    _quantity(detector, "beam_center_y", what.beam_slow_pixels, "pixels")
+    for axis in "xy":
+        _quantity(detector, f"{axis}_pixel_size", what.pixel_m, "m")
+    _quantity(detector, "sensor_thickness", what.thickness_m, "m")
+    axes = _group(detector, "transformations", "NXtransformations", {})
+    origin = turn @ what.pix0_m
+    length = float(np.linalg.norm(origin))
+    direction = origin / length if length > 0 else np.array([0.0, 0.0, 1.0])
+    _transformation(axes, "origin", length, "m", "translation", direction, ".")
+    module = _group(detector, "module", "NXdetector_module", {})
+    module["data_origin"] = np.int64([0, 0])
+    module["data_size"] = np.int64(shape)
+    root = "/entry/instrument/detector"
+    fast_depends = f"{root}/transformations/origin"
+    for name, vector, depends in (
+        ("fast_pixel_direction", what.fast, fast_depends),
+        ("slow_pixel_direction", what.slow, f"{root}/module/fast_pixel_direction"),
+    ):
+        _transformation(module, name, what.pixel_m, "m", "translation", turn @ vector, depends)

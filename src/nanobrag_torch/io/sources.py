@@ -1,0 +1,49 @@
+"""Source files: one source a line, X Y Z weight wavelength, separated by blanks , ; : or !"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from nanobrag_torch.io.reading import ReaderError, number, read_text
+from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
+
+COLUMNS = ("X", "Y", "Z", "weight", "wavelength")
+_SEPARATORS = re.compile(r"[\s,;:!]+")
+
+
+def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wavelength_m: float) -> np.ndarray:
+    """Sources as an (n, 5) float64 array: X, Y, Z (m, from the sample to the source), weight, wavelength (m).
+
+    Missing trailing columns are -10 times the components of the unit beam vector, weight 1 and `wavelength_m`.
+    Blank lines are skipped. Raises ReaderError for anything else, for a source at the sample and for a file of none.
+    """
+    defaults = [*(-SOURCE_DISTANCE_M * component for component in beam_vector), 1.0, wavelength_m]
+    rows = []
+    for index, line in enumerate(read_text(path).split("\n"), start=1):
+        words = [word for word in _SEPARATORS.split(line) if word]
+        if words:
+            rows.append(_row(path, index, words, defaults))
+    if not rows:
+        raise ReaderError(path, "holds no source, expected lines of X Y Z weight wavelength (m)")
+    return np.array(rows, dtype=np.float64)
+
+
+def _row(path: str | Path, index: int, words: list[str], defaults: list[float]) -> list[float]:
+    if len(words) > len(COLUMNS):
+        raise ReaderError(path, f"line {index} has {len(words)} columns, expected at most 5: X Y Z weight wavelength")
+    given = [number(path, word, f"line {index}: {name}") for name, word in zip(COLUMNS, words, strict=False)]
+    row = given + defaults[len(given) :]
+    with np.errstate(over="ignore"):
+        length_sqr = float(np.square(np.array(row[:3])).sum())
+    if not 0 < length_sqr < np.inf:
+        raise ReaderError(
+            path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a place off the sample"
+        )
+    if row[3] < 0:
+        raise ReaderError(path, f"line {index}: weight is {row[3]:g}, expected 0 or more")
+    if row[4] <= 0:
+        raise ReaderError(path, f"line {index}: wavelength is {row[4]:g} m, expected more than 0")
+    return row

@@ -1,0 +1,27 @@
+"""Tables of solvent scattering: two columns. nanoBragg reads them and uses them for nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from nanobrag_torch.io.reading import ReaderError, number, read_text
+
+
+def read_stol(path: str | Path) -> np.ndarray:
+    """Two columns of finite numbers as an (n, 2) float64 array; blank lines and text after # are skipped.
+
+    Raises ReaderError for any other line and for a file without a row.
+    """
+    rows = []
+    for index, line in enumerate(read_text(path).split("\n"), start=1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if len(words) != 2:
+            raise ReaderError(path, f"line {index} has {len(words)} columns, expected 2: position and amplitude")
+        rows.append([number(path, word, f"line {index}") for word in words])
+    if not rows:
+        raise ReaderError(path, "holds no row, expected two columns: position and amplitude")
+    return np.array(rows, dtype=np.float64)

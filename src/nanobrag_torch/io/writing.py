@@ -1,0 +1,79 @@
+"""Writing a file so that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from nanobrag_torch.errors import ExperimentError
+
+Chunk = bytes | memoryview
+
+
+class WriterError(ExperimentError):
+    """A file that cannot be written; the message is one line."""
+
+
+def check_target(path: str | Path) -> None:
+    """Raise WriterError if a file could not be put at `path`; meant to be called before a long computation."""
+    path = Path(path)
+    try:
+        if "\0" in str(path):
+            raise WriterError("the name of a file to write holds a zero byte, expected a plain name")
+        if path.is_dir():
+            raise WriterError(f"{path}: is a folder, expected the name of a file to write")
+        if not path.parent.is_dir():
+            raise WriterError(f"{path}: the folder {path.parent} does not exist; make it first")
+        replaceable = path.is_file() or not path.exists()
+        if not os.access(path.parent if replaceable else path, os.W_OK):
+            raise WriterError(f"{path}: no permission to write there")
+    except WriterError:
+        raise
+    except OSError as error:
+        raise WriterError(f"{path}: cannot be written ({error})") from None
+
+
+def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
+    """Write `chunks` to a file beside `path`, flush it to the disk, and rename it to `path`.
+
+    A path that exists and is no regular file (a pipe, a device) is written directly. Raises WriterError.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            with path.open("wb") as stream:
+                stream.writelines(chunks)
+            return
+        replace_with(path, lambda temporary: _write(temporary, chunks))
+    except OSError as error:
+        raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _write(path: Path, chunks: Iterable[Chunk]) -> None:
+    with path.open("wb") as stream:
+        stream.writelines(chunks)
+
+
+def replace_with(path: Path, write) -> None:
+    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
+    path = path.resolve() if path.is_symlink() else path
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
