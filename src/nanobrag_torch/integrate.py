@@ -198,8 +198,10 @@ class _Tile:
         model, used = self.model, self.model.factors
         polar = self.polar
         if model.resolution_limited and used.evaluate_polar and not used.polar_per_term:
-            rays = kernel.rays_of(model, self.fast, self.slow, kernel.samples_of(model, 0, 1))
-            polar = torch.where(polar == 0, kernel.polarize(model, rays.direction, 0).polar, polar)
+            last = kernel.samples_of(model, model.samples - 1, model.samples)
+            rays = kernel.rays_of(model, self.fast, self.slow, last)
+            cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
+            polar = torch.where(polar == 0, cut, polar)
             self.polar = polar
         self.background = scaling.unscaled(model.background, model.fluence_photons_per_m2, model.steps) * (
             (self.capture if used.capture_per_term else self.one)

@@ -46,7 +46,7 @@ def divergence_grid(
         elif d <= 0:
             grid = Grid(2, r, r)
         else:
-            grid = Grid(math.ceil(number(r / d)) if historic else round(number(r / d)) + 1, r, d)
+            grid = Grid(math.ceil(number(r / d)) if historic else math.floor(number(r / d) + 0.5) + 1, r, d)
     elif r < 0:
         if d > 0:
             grid = Grid(2, d, d)
