@@ -1,0 +1,70 @@
+"""`python -m trace_audit`: explain a key, verify results, regenerate documents and schema."""
+
+import argparse
+from pathlib import Path
+
+from trace_audit.errors import run_command
+from trace_audit.files import write_atomic
+
+DOCUMENT = Path("docs/trace.md")
+SCHEMA = Path("workflow/schemas/scenario.schema.json")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trace_audit", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    explain = commands.add_parser("explain", help="meaning, unit, formula, parents and children of a trace key")
+    explain.add_argument("key", nargs="?", help="name of the key; without it all keys are listed")
+    verify = commands.add_parser("verify", help="recompute every hash of a results folder and its ledger")
+    verify.add_argument("results", type=Path)
+    docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
+    docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
+    schema = commands.add_parser("schema", help=f"write {SCHEMA}")
+    schema.add_argument("--out", type=Path, default=SCHEMA, metavar="FILE")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run one command."""
+    options = _parser().parse_args(argv)
+    if options.command == "explain":
+        return _explain(options.key)
+    if options.command == "verify":
+        return _verify(options.results)
+    if options.command == "docs":
+        from trace_audit.document import trace_document
+
+        write_atomic(options.out, trace_document())
+    else:
+        from trace_audit.scenario import schema_text
+
+        write_atomic(options.out, schema_text())
+    return 0
+
+
+def _explain(key: str | None) -> int:
+    from trace_audit.keys import explain, registry
+
+    if key is not None:
+        print(explain(key), end="")
+        return 0
+    for row in registry().values():
+        print(f"{row.name:24s} {row.unit:14s} {row.meaning}")
+    return 0
+
+
+def _verify(results: Path) -> int:
+    from trace_audit.verify import verify
+
+    faults = verify(results)
+    for fault in faults:
+        print(fault)
+    if faults:
+        print(f"verify: {len(faults)} faults in {results}")
+        return 1
+    print(f"verify: {results} is as recorded")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

@@ -1,0 +1,81 @@
+"""`python -m trace_audit.compare`: two trace logs in, a verdict out. Exit status 0 pass, 1 fail, 2 bad input."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from trace_audit.attribute import Attribution
+from trace_audit.blame import blame
+from trace_audit.comparison import Comparison, compare
+from trace_audit.errors import InputError, run_command
+from trace_audit.files import readable_json, write_atomic
+from trace_audit.parse import Trace, read_trace
+from trace_audit.render import comparison_markdown, summary_markdown
+from trace_audit.verdict import verdict
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.compare", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--c-log", type=Path, required=True, metavar="FILE", help="trace log of the C program")
+    parser.add_argument("--py-log", type=Path, required=True, metavar="FILE", help="trace log of the torch program")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, JSON")
+    parser.add_argument("--md", type=Path, metavar="FILE", help="table of every factor, Markdown")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="what went wrong and why, Markdown")
+    parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: on a fail, known defects are tried")
+    parser.add_argument("--pixel", type=int, nargs=2, metavar=("SLOW", "FAST"), help="the traced pixel")
+    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors of the scenario")
+    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
+    parser.add_argument("--device", default="cpu", help="device of the re-traces")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the re-traces")
+    return parser
+
+
+def judge(c: Trace, py: Trace, attribution: Attribution | None = None) -> tuple[Comparison, dict[str, Any]]:
+    """Compare two parsed logs; the comparison and its JSON-ready verdict."""
+    comparison = compare(c, py)
+    return comparison, verdict(comparison, blame(comparison), attribution)
+
+
+def _explain(arguments: argparse.Namespace, c: Trace) -> Attribution | None:
+    """Re-trace with known defects switched, if the scenario and the pixel are given."""
+    if arguments.config is None:
+        return None
+    from trace_audit.retrace import attribute_scenario
+
+    return attribute_scenario(
+        c,
+        scenario=arguments.config,
+        scenario_dir=arguments.scenario_dir,
+        pixel=tuple(arguments.pixel),
+        hkl=arguments.hkl,
+        device=arguments.device,
+        dtype=arguments.dtype,
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Read both logs, compare, write what was asked for, print the sentence."""
+    arguments = _parser().parse_args(argv)
+    if (arguments.config is None) != (arguments.pixel is None):
+        raise InputError("--config and --pixel go together: give both to have known defects tried, or neither")
+    if arguments.config is not None:
+        from trace_audit.scenario import check_pixel, load_scenario
+
+        check_pixel(load_scenario(arguments.config, arguments.scenario_dir), *arguments.pixel)
+    c, py = read_trace(arguments.c_log), read_trace(arguments.py_log)
+    comparison, result = judge(c, py)
+    if comparison.diverging:
+        attribution = _explain(arguments, c)
+        if attribution is not None:
+            result = verdict(comparison, blame(comparison), attribution)
+    write_atomic(arguments.out, readable_json(result))
+    if arguments.md:
+        write_atomic(arguments.md, comparison_markdown(result))
+    if arguments.summary:
+        write_atomic(arguments.summary, summary_markdown(result))
+    print(f"{result['status']}: {result['summary']}")
+    return 0 if result["status"] == "pass" else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

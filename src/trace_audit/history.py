@@ -1,0 +1,88 @@
+"""`attempt_history.md` and `notes.md`, rendered from the ledger: same records, same bytes."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from trace_audit import attempts
+from trace_audit.chain import Entry, load, locked
+from trace_audit.files import write_atomic
+from trace_audit.render import cell, table
+
+
+def _records(entries: list[Entry], *kinds: str) -> list[dict[str, Any]]:
+    return [entry.record for entry in entries if entry.record is not None and entry.record.get("kind") in kinds]
+
+
+def _pixel(record: dict[str, Any]) -> str:
+    return "({}, {})".format(*record["pixel_slow_fast"])
+
+
+def attempt_history(entries: list[Entry]) -> str:
+    """Every attempt in order, then what stood in the way of those that failed."""
+    text = "# Attempts\n\nRendered from the ledger; each row is one immutable record.\n\n"
+    rows = [
+        (
+            record["number"],
+            record["time_utc"],
+            record["scenario"],
+            _pixel(record),
+            record["device"],
+            record["dtype"],
+            record["status"],
+            record["metrics"]["worst_key"] or "",
+            _number(record["metrics"]["worst_relative_difference"]),
+        )
+        for record in _records(entries, "attempt")
+    ]
+    headings = ("record", "time", "scenario", "pixel (slow, fast)", "device", "dtype", "status", "worst", "relative")
+    text += table(headings, rows)
+    blockers = _records(entries, "blocker")
+    if blockers:
+        text += "\n## Blockers\n" + "".join(_blocker(record) for record in blockers)
+    return text
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"
+
+
+def _blocker(record: dict[str, Any]) -> str:
+    lines = [
+        f"\n### Record {record['number']}: {cell(record['scenario'])} {_pixel(record)} "
+        f"{cell(record['device'])} {cell(record['dtype'])}, {cell(record['time_utc'])}\n",
+        f"{cell(record['summary'])}\n",
+        *(f"- {cell(reason)}" for reason in record["reasons"]),
+        *(f"- kept: {cell(name)}" for name in record["artifacts"]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def notes(entries: list[Entry]) -> str:
+    """Commands, devices, tolerances and deviations of each attempt."""
+    text = "# Notes\n\nRendered from the ledger.\n"
+    for record in _records(entries, "attempt"):
+        text += f"\n## Record {record['number']}: {cell(record['scenario'])} {_pixel(record)}\n\n"
+        lines = [
+            f"- device {cell(record['device'])}, dtype {cell(record['dtype'])}, git commit {record['git_commit']}",
+            f"- tolerance {record['tolerance_relative']:.0e} relative (tolerance file {record['tolerances_sha256']})",
+            *(f"- deviation: {cell(deviation)}" for deviation in record["deviations"]),
+        ]
+        for command in record["commands"]:
+            words = " ".join(shlex.quote(word) for word in command["arguments"])
+            lines.append(f"- exit status {command['exit_code']}: {cell(words)}")
+        text += "\n".join(lines) + "\n"
+    return text
+
+
+def render(results: Path) -> None:
+    """Write both documents from the ledger below `results`, holding the ledger so that none is overtaken."""
+    with locked(results / attempts.LEDGER):
+        render_locked(results)
+
+
+def render_locked(results: Path) -> None:
+    """As `render`, for a caller that already holds the ledger."""
+    entries = load(results / attempts.LEDGER)
+    write_atomic(results / attempts.HISTORY, attempt_history(entries))
+    write_atomic(results / attempts.NOTES, notes(entries))

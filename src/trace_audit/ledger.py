@@ -1,0 +1,69 @@
+"""`python -m trace_audit.ledger`: add to the ledger below results/ and render its documents.
+
+`attempt` records one audit, `seal` every file below results/. Both render `attempt_history.md` and `notes.md` and
+write a receipt {number, sha256} if asked to.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from trace_audit import attempts, chain, history
+from trace_audit.errors import InputError, run_command
+from trace_audit.files import canonical_json, write_atomic
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.ledger", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    attempt = commands.add_parser("attempt", help="record one audit")
+    attempt.add_argument("--comparison", type=Path, required=True, metavar="FILE")
+    attempt.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="config_snapshot.json")
+    attempt.add_argument("--environment", type=Path, required=True, metavar="FILE", help="trace_py_env.json")
+    attempt.add_argument("--c-run", type=Path, metavar="FILE", help="c_trace_run.json")
+    attempt.add_argument("--artifacts", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
+    attempt.add_argument("--inputs", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
+    attempt.add_argument("--deviation", action="append", default=[], metavar="TEXT")
+    seal = commands.add_parser("seal", help="record every file below results/")
+    render = commands.add_parser("render", help="only render the documents")
+    for command in (attempt, seal, render):
+        command.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    for command in (attempt, seal):
+        command.add_argument("--receipt", type=Path, metavar="FILE", help="below results/audit/receipts/")
+    return parser
+
+
+def _attempt_fields(options: argparse.Namespace) -> dict[str, Any]:
+    files = [options.comparison, options.snapshot, options.environment, *([options.c_run] if options.c_run else [])]
+    return attempts.attempt_fields(
+        options.comparison,
+        options.snapshot,
+        options.environment,
+        options.c_run,
+        chain.hashes_below([*files, *options.artifacts], options.results),
+        chain.hashes_of_inputs(options.inputs),
+        options.deviation,
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Append a record or render."""
+    options = _parser().parse_args(argv)
+    if options.command == "render":
+        history.render(options.results)
+        return 0
+    receipts = options.results / attempts.RECEIPTS
+    if options.receipt and not options.receipt.resolve().is_relative_to(receipts.resolve()):
+        raise InputError(f"--receipt {options.receipt}: expected a file below {receipts}")
+    with chain.locked(options.results / attempts.LEDGER):
+        fields = attempts.seal_fields(options.results) if options.command == "seal" else _attempt_fields(options)
+        receipt = chain.append_locked(options.results / attempts.LEDGER, fields)
+        history.render_locked(options.results)
+    if options.receipt:
+        write_atomic(options.receipt, canonical_json(receipt))
+    print(f"ledger: record {receipt['number']}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

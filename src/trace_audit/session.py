@@ -1,0 +1,64 @@
+"""One run of the workflow seen from outside: the environment its jobs inherit, and what a person reads at its end."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+SUMMARY = Path("results/audit/summary.txt")
+
+
+def share_environment(source: Path) -> None:
+    """Make `python` in a job the python that runs snakemake, with the packages in `source` importable.
+
+    An activated conda environment puts its own python before it.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+
+
+def fingerprint(root: Path, patterns: Iterable[str]) -> str:
+    """sha256 over names and contents of the files that match `patterns` below `root`: changes when the code does."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def show_summary() -> None:
+    """Print the verdicts and where the files are."""
+    if SUMMARY.is_file():
+        print(
+            f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md says what is what."
+        )
+
+
+class Session:
+    """A run that began when this object was made."""
+
+    def __init__(self) -> None:
+        self._started_s = time.time()
+
+    def succeed(self) -> None:
+        """Show the table; make does that itself, also after a run that had nothing to do."""
+        if "MAKELEVEL" not in os.environ:
+            show_summary()
+
+    def fail(self, comparisons: Iterable[str]) -> None:
+        """Seal what is there, so that it can be verified, and show those verdicts that this run has reached."""
+        seal = [sys.executable, "-m", "trace_audit.ledger", "seal"]
+        subprocess.run(seal, stdout=subprocess.DEVNULL, check=False)
+        reached = [path for path in comparisons if self._made(Path(path))]
+        print("", file=sys.stderr, flush=True)
+        if reached:
+            subprocess.run([sys.executable, "-m", "trace_audit.table", *reached], stdout=sys.stderr, check=False)
+        print("\nThe run failed. What it made is kept in results/, its messages in logs/.", file=sys.stderr)
+
+    def _made(self, path: Path) -> bool:
+        return path.is_file() and path.stat().st_mtime >= self._started_s

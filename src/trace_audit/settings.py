@@ -1,0 +1,242 @@
+"""The workflow's config file, typed: every key, its meaning, its default, and one clear line when it is wrong.
+
+The model below is the source. `workflow/schemas/config.schema.json` is generated from it
+(`python -m trace_audit.settings > workflow/schemas/config.schema.json`), and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from trace_audit.errors import InputError
+
+ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*)?$")]
+Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+RESERVED_NAMES = ("audit", "bench", "inputs", "reference", "report")
+PATTERN_HINTS = {
+    ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
+    PathText.__metadata__[0].pattern: "a path without braces, control characters or a leading -",
+}
+
+
+class Strict(BaseModel):
+    """A group of keys in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)  # numbers given by --config arrive as text
+
+
+class Reference(Strict):
+    """Which nanoBragg is the reference: `binary`, or `source`, or with neither our own src/nanobragg_c."""
+
+    binary: PathText = Field("", description="An instrumented nanoBragg, already built. NB_C_BIN takes precedence.")
+    source: PathText = Field("", description="A nanoBragg source to build: a folder with a Makefile, or one C file.")
+    compiler: PathText = Field("gcc", min_length=1, description="C compiler for whatever is built.")
+    time_limit_s: int = Field(300, ge=1, description="A traced run that takes longer is stopped, and fails.")
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> Reference:
+        if self.binary and self.source:
+            raise ValueError("give `binary` or `source`, not both; leave the other one empty")
+        return self
+
+
+class StructureFactors(Strict):
+    """Where |F(hkl)| comes from."""
+
+    file: PathText = Field(
+        "",
+        description="hkl text, MTZ, mmCIF structure factors, or a PDB/mmCIF model. Empty: the synthetic set.",
+    )
+
+
+class Gate(Strict):
+    """What has to hold before and after the traces. The tolerance is no key: nothing loosens it at run time."""
+
+    regression_test: PathText = Field(
+        "tests/test_trace_pixel.py::TestScalingTrace::test_scaling_trace_matches_physics",
+        min_length=1,
+        description="pytest node that must pass before torch is traced.",
+    )
+    protected_assets: PathText = Field(
+        "config/protected_assets.yaml",
+        min_length=1,
+        description="List of the files that a run must leave as they were.",
+    )
+
+
+class JobResources(Strict):
+    """What one job of a kind asks the scheduler for; locally only `threads` counts."""
+
+    threads: int = Field(1, ge=1, description="CPU cores.")
+    mem_mb: int = Field(1000, ge=100, description="Memory, MB.")
+    runtime_min: int = Field(10, ge=1, description="Time limit, minutes.")
+    gpus: int = Field(0, ge=0, description="GPUs, for jobs on device cuda or auto.")
+    partition: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")] = Field(
+        "", description="Slurm partition; empty: the cluster's default."
+    )
+
+
+class Resources(Strict):
+    """The one place where jobs get their size."""
+
+    build: JobResources = JobResources()
+    c_trace: JobResources = JobResources(mem_mb=1500)
+    torch_trace: JobResources = JobResources(mem_mb=3000, gpus=1)
+    audit: JobResources = JobResources()
+
+
+class Bench(Strict):
+    """What `make bench` times."""
+
+    scenario: ScenarioName = Field("supervisor", description="Scenario whose whole image is simulated.")
+    repeats: int = Field(5, ge=1, le=99, description="Runs of each command; the table shows the median.")
+    devices: list[Literal["cpu", "cuda"]] = Field(["cpu"], min_length=1, description="Devices of the torch program.")
+
+
+class Settings(Strict):
+    """Everything in config/config.yaml. The audit runs the product scenario x pixel x device x dtype."""
+
+    scenarios: list[ScenarioName] = Field(min_length=1, description="Names of files in `scenario_dir`, without .yaml.")
+    scenario_dir: PathText = Field("config/scenarios", min_length=1, description="Folder of the scenario files.")
+    pixels: dict[ScenarioName, Annotated[list[Pixel], Field(min_length=1)]] = Field(
+        {}, description="Per scenario, [slow, fast] pixels to trace instead of those in its file."
+    )
+    devices: list[Literal["cpu", "cuda", "auto"]] = Field(min_length=1, description="Where torch runs.")
+    dtypes: list[Literal["float32", "float64"]] = Field(
+        min_length=1, description="torch's type after the hkl fraction."
+    )
+    reference: Reference = Reference()
+    structure_factors: StructureFactors = StructureFactors()
+    gate: Gate = Gate()
+    resources: Resources = Resources()
+    bench: Bench = Bench()
+
+    @field_validator("scenarios", "devices", "dtypes")
+    @classmethod
+    def _no_repeats(cls, values: list[str]) -> list[str]:
+        repeated = sorted({value for value in values if values.count(value) > 1})
+        if repeated:
+            raise ValueError(f"{repeated[0]} is listed twice; list it once")
+        return values
+
+    @field_validator("scenarios")
+    @classmethod
+    def _not_reserved(cls, names: list[str]) -> list[str]:
+        taken = [name for name in names if name in RESERVED_NAMES]
+        if taken:
+            raise ValueError(f"{taken[0]} is the name of a folder in results/; rename the scenario")
+        return names
+
+    @model_validator(mode="after")
+    def _pixels_of_listed_scenarios(self) -> Settings:
+        for name in self.pixels:
+            if name not in self.scenarios:
+                raise ValueError(f"pixels: {name} is not among `scenarios` ({', '.join(self.scenarios)})")
+        return self
+
+
+def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> Settings:
+    """Check a config as read from YAML. Raises `InputError` naming the first wrong key. NB_C_BIN overrides it."""
+    if not isinstance(raw, dict) or not raw:
+        raise InputError(f"{source}: empty or not a mapping of keys; start from the config.yaml in the repository")
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_first_problem(error, raw)}") from None
+    binary = os.environ.get("NB_C_BIN", "")
+    if not binary:
+        return settings
+    reference = Reference(binary=binary, compiler=settings.reference.compiler)
+    return settings.model_copy(update={"reference": reference})
+
+
+def require_files(settings: Settings, source: str = "config/config.yaml") -> None:
+    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`."""
+    reference = settings.reference
+    if reference.binary and not (Path(reference.binary).is_file() and os.access(reference.binary, os.X_OK)):
+        origin = "NB_C_BIN" if os.environ.get("NB_C_BIN") else f"{source}: reference.binary"
+        raise InputError(f"{origin}: {reference.binary!r} is no executable file; give the path of a built nanoBragg")
+    if reference.source and not _buildable(Path(reference.source)):
+        raise InputError(
+            f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
+        )
+    file = settings.structure_factors.file
+    if file and not Path(file).is_file():
+        raise InputError(
+            f"{source}: structure_factors.file: no such file {file!r}; give an hkl, MTZ, mmCIF or PDB file, "
+            "or leave it empty for the synthetic set"
+        )
+
+
+def scenario_file(settings: Settings, name: str, source: str = "config/config.yaml") -> Path:
+    """Path of a scenario's YAML file. Raises `InputError` with the names that exist when there is none."""
+    folder = Path(settings.scenario_dir)
+    path = folder / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(found.stem for found in folder.glob("*.yaml"))
+    raise InputError(
+        f"{source}: scenarios: unknown scenario {name!r}, no file {path}; "
+        + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")
+        + _did_you_mean(name, known)
+    )
+
+
+def _buildable(path: Path) -> bool:
+    if path.is_dir():
+        return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
+    return path.suffix == ".c" and path.is_file()
+
+
+def _first_problem(error: ValidationError, raw: dict[str, Any]) -> str:
+    """One line for the first problem; unknown keys come first, as a misspelt key also leaves a required one missing."""
+    problems = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    problem = problems[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        return f"unknown key {where!r}; known: {', '.join(known)}" + _did_you_mean(str(problem["loc"][-1]), known)
+    if problem["type"] == "missing":
+        return f"key {where!r} is missing; expected {_describe(problem['loc'])}"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    hint = PATTERN_HINTS.get(problem.get("ctx", {}).get("pattern", ""))
+    expected = f"expected {hint}" if hint else problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{where}: {problem['input']!r}: {expected}"
+
+
+def _model_at(location: tuple) -> type[BaseModel]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        model = model.model_fields[part].annotation
+    return model
+
+
+def _known_keys(location: tuple) -> list[str]:
+    return list(_model_at(location).model_fields)
+
+
+def _describe(location: tuple) -> str:
+    return _model_at(location[:-1]).model_fields[location[-1]].description or "a value"
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def schema_text() -> str:
+    """The JSON schema of the config file, as committed."""
+    return json.dumps(Settings.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -1,0 +1,14 @@
+"""From a program's standard output to its trace log."""
+
+from trace_audit.errors import InputError
+from trace_audit.parse import is_trace_line
+
+
+def trace_log(output: str, program: str) -> str:
+    """The trace lines of `output`, each ended by a newline. Raises InputError if there is none."""
+    lines = [line for line in output.splitlines() if is_trace_line(line)]
+    if not lines:
+        raise InputError(
+            f"{program}: its output has no trace line; it must be built with tracing and take -trace_pixel SLOW FAST"
+        )
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,82 @@
+"""A user's own structure factors become the hkl text of both programs."""
+
+import gemmi
+import numpy as np
+import pytest
+import yaml
+
+from trace_audit.errors import InputError, run_command
+from trace_audit.scenario import load_scenario
+from trace_audit.synthetic import main
+from trace_audit.user_file import convert_user_file
+
+from .test_scenario import MINIMAL
+
+
+@pytest.fixture
+def scenario(tmp_path):
+    data = {**MINIMAL, "structure_factors": {"file": "F.mtz"}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    return load_scenario("tiny", tmp_path)
+
+
+def write_mtz(path):
+    mtz = gemmi.Mtz(with_base=True)
+    mtz.spacegroup = gemmi.SpaceGroup("P 2")
+    mtz.set_cell_for_all(gemmi.UnitCell(50, 60, 70, 90, 90, 90))
+    mtz.add_dataset("test")
+    mtz.add_column("F", "F")
+    mtz.set_data(np.array([[1, 2, 3, 10.5], [0, 4, 0, 20.25]], dtype=np.float32))
+    mtz.write_to_file(str(path))
+
+
+def table(path):
+    rows = [line.split() for line in path.read_text().splitlines()]
+    return {tuple(map(int, row[:3])): float(row[3]) for row in rows}
+
+
+def test_mtz_is_expanded_to_P1_with_friedel_mates(scenario, tmp_path):
+    write_mtz(tmp_path / "F.mtz")
+    convert_user_file(scenario, tmp_path / "F.mtz", tmp_path / "out.hkl")
+    expected = {(1, 2, 3): 10.5, (-1, 2, -3): 10.5, (-1, -2, -3): 10.5, (1, -2, 3): 10.5}
+    assert table(tmp_path / "out.hkl") == {**expected, (0, 4, 0): 20.25, (0, -4, 0): 20.25}
+
+
+def test_file_named_by_the_scenario_is_found_beside_it(scenario, tmp_path):
+    write_mtz(tmp_path / "F.mtz")
+    words = ["--scenario", "tiny", "--scenario-dir", str(tmp_path), "--out", str(tmp_path / "out.hkl")]
+    assert run_command(main, words) == 0
+    assert len(table(tmp_path / "out.hkl")) == 6
+
+
+def test_hkl_text_passes_through_with_all_its_digits(scenario, tmp_path):
+    (tmp_path / "F.hkl").write_text("# comment\n1 2 3 190.2712345\n-1 0 0 3\n")
+    convert_user_file(scenario, tmp_path / "F.hkl", tmp_path / "out.hkl")
+    assert table(tmp_path / "out.hkl") == {(1, 2, 3): 190.2712345, (-1, 0, 0): 3.0}
+
+
+def test_atom_model_is_calculated_to_the_corner_of_the_detector(scenario, tmp_path):
+    structure = gemmi.Structure()
+    structure.cell, structure.spacegroup_hm = gemmi.UnitCell(50, 60, 70, 90, 90, 90), "P 1"
+    atom, residue, chain, model = gemmi.Atom(), gemmi.Residue(), gemmi.Chain("A"), gemmi.Model(1)
+    atom.name, atom.element, atom.pos, atom.b_iso = "S", gemmi.Element("S"), gemmi.Position(1, 2, 3), 20.0
+    residue.name, residue.seqid = "UNK", gemmi.SeqId("1")
+    residue.add_atom(atom)
+    chain.add_residue(residue)
+    model.add_chain(chain)
+    structure.add_model(model)
+    structure.write_pdb(str(tmp_path / "model.pdb"))
+    data = {**MINIMAL, "structure_factors": {"file": "model.pdb", "d_min_A": 10.0}}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    convert_user_file(load_scenario("tiny", tmp_path), tmp_path / "model.pdb", tmp_path / "out.hkl")
+    amplitudes = table(tmp_path / "out.hkl")
+    assert 860 < len(amplitudes) < 900 and max(map(abs, max(amplitudes))) <= 7
+    assert amplitudes[1, 0, 0] == pytest.approx(15.9, abs=0.3), "16 electrons near the origin of reciprocal space"
+
+
+def test_unreadable_files_are_refused_and_nothing_is_written(scenario, tmp_path):
+    (tmp_path / "bad.hkl").write_text("1 2 3\n")
+    for name in ("bad.hkl", "none.mtz"):
+        with pytest.raises(InputError, match=name):
+            convert_user_file(scenario, tmp_path / name, tmp_path / "out.hkl")
+    assert not (tmp_path / "out.hkl").exists()
