@@ -1,5 +1,5 @@
 """Absolute X-ray diffraction images of nanocrystals, differentiable, in torch."""
 
-from importlib.metadata import version as _version
+from nanobrag_torch._version import __version__
 
-__version__ = _version("nanobragg-audit")
+__all__ = ["__version__"]

@@ -1,0 +1,22 @@
+"""Builds the C program for the tests that run it."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SOURCES = REPOSITORY / "src" / "nanobragg_c"
+
+
+def build(target: str, folder: Path) -> Path:
+    """Run `make target`, return the folder with the program; skip without a compiler."""
+    for tool in ("gcc", "make"):
+        if shutil.which(tool) is None:
+            pytest.skip(f"{tool} is not installed, so the C program cannot be built")
+    made = subprocess.run(
+        ["make", "-C", SOURCES, f"BUILD={folder}", "-j2", target], capture_output=True, text=True, timeout=300
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return folder

@@ -1,0 +1,192 @@
+"""One audit from end to end on a small experiment, then everything that can go wrong with it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.workflow.conftest import REPOSITORY, Project, make_project
+
+AUDIT = "results/small/S20_F30/cpu_float64"
+C_SIDE = "results/small/S20_F30/c"
+
+ARTIFACTS = [
+    *(f"{C_SIDE}/{name}" for name in ("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt")),
+    f"{C_SIDE}/c_trace_run.json",
+    *(f"{AUDIT}/trace_py_{name}" for name in ("scaling.log", "stdout.txt", "stderr.txt", "env.json")),
+    *(f"{AUDIT}/{name}" for name in ("config_snapshot.json", "capture_notes.md", "diff_summary.md")),
+    *(f"{AUDIT}/compare_scaling_traces.{kind}" for kind in ("json", "md")),
+    *(f"results/audit/{name}" for name in ("attempt_history.md", "notes.md", "gate.json", "summary.txt")),
+    *(f"results/audit/{name}" for name in ("protected_before.json", "regression_test.json", "ledger/000001.json")),
+    *(f"results/reference/{name}" for name in ("build.json", "nanobragg")),
+]
+
+
+def copy_of(project: Project, folder: Path) -> Project:
+    """The same project elsewhere, file times kept, so that what is up to date stays so."""
+    shutil.copytree(project.folder, folder / "copy", symlinks=True)
+    return Project(folder / "copy")
+
+
+def fake_reference(folder: Path, edit: str) -> Path:
+    """A program that runs the true reference and passes its output through `sed -e edit`."""
+    fake = folder / "fake nanobragg"
+    true_one = folder / "results/reference/nanobragg"
+    fake.write_text(f"#!/bin/bash\nset -o pipefail\n'{true_one}' \"$@\" | sed -e '{edit}'\n")
+    fake.chmod(0o755)
+    return fake
+
+
+def test_every_artifact_is_there(finished: Project):
+    assert [name for name in ARTIFACTS if not finished.file(name).is_file()] == []
+    verdict = json.loads(finished.file(f"{AUDIT}/compare_scaling_traces.json").read_text())
+    assert verdict["status"] == "pass"
+
+
+def test_progress_and_table_are_printed(finished: Project):
+    printed = finished.file("terminal.txt").read_text()
+    assert "Torch trace: small, pixel (20, 30), cpu, float64" in printed
+    assert re.search(r"\d+ of \d+ steps \(100%\) done", printed)
+    assert re.search(r"small +\(20, 30\) +cpu +float64 +\S+ +\S+ +pass", printed)
+
+
+def test_logs_are_kept_apart_from_results(finished: Project):
+    rules = {path.name for path in finished.file("logs").iterdir()}
+    assert {"build_reference", "c_trace", "torch_trace", "compare", "gate"} <= rules
+    assert finished.file("logs/torch_trace/small_S20_F30_cpu_float64.benchmark.tsv").is_file()
+
+
+def test_build_record_names_compiler_and_hashes(finished: Project):
+    record = json.loads(finished.file("results/reference/build.json").read_text())
+    assert record["compiler"]["command"] == "gcc"
+    assert any("-ffp-contract=off" in command for command in record["commands"])
+    assert {len(sha) for sha in (record["binary_sha256"], record["source_sha256"])} == {64}
+    assert "main.c" in record["sources"]
+
+
+def test_second_run_runs_no_job(finished: Project):
+    done = finished.snakemake()
+    assert done.returncode == 0
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_results_verify(finished: Project):
+    done = subprocess.run(
+        [sys.executable, "-m", "trace_audit", "verify", str(finished.file("results"))],
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_comparison_script_has_three_exit_codes(finished: Project, tmp_path: Path):
+    script = REPOSITORY / "workflow/scripts/compare_scaling_traces.py"
+    c_log, torch_log = finished.file(f"{C_SIDE}/c_trace_scaling.log"), finished.file(f"{AUDIT}/trace_py_scaling.log")
+    changed = tmp_path / "changed.log"
+    changed.write_text(re.sub(r"(?m)^TRACE_C: r_e_sqr .*$", "TRACE_C: r_e_sqr 8e-30", c_log.read_text()))
+    out = tmp_path / "compare_scaling_traces.json"
+    for log, expected in ((c_log, 0), (changed, 1), (tmp_path / "not there.log", 2)):
+        words = ["--c-log", str(log), "--py-log", str(torch_log), "--out", str(out)]
+        done = subprocess.run([sys.executable, str(script), *words], text=True, capture_output=True, check=False)
+        assert done.returncode == expected, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "not there.log" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def halted(finished: Project, tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
+    """The audit again, with a reference that prints another polarization factor."""
+    project = copy_of(finished, tmp_path_factory.mktemp("halted"))
+    fake = fake_reference(project.folder, r"s/^TRACE_C: polar .*/TRACE_C: polar 0.5/")
+    return project, project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(fake))
+
+
+def test_gate_halts_and_names_the_keys(halted):
+    project, done = halted
+    assert done.returncode == 1
+    assert re.search(r"gate: +polar: relative difference \S+ \(root cause\)", done.stderr)
+    assert not project.file("results/audit/gate.json").exists()
+
+
+def test_gate_keeps_all_artifacts(halted):
+    project, _ = halted
+    verdict = json.loads(project.file(f"{AUDIT}/compare_scaling_traces.json").read_text())
+    assert verdict["status"] == "fail"
+    assert "polar" in verdict["root_causes"]
+    external = {"results/audit/gate.json", "results/reference/nanobragg"}
+    assert [name for name in ARTIFACTS if name not in external and not project.file(name).is_file()] == []
+    log = project.file(f"{AUDIT}/attempt_failed.log").read_text()
+    for name in ("c_trace_stdout.txt", "c_trace_stderr.txt", "trace_py_stdout.txt", "trace_py_stderr.txt"):
+        assert name in log
+    assert "TRACE_C: polar 0.5" in log
+    assert project.file(f"{AUDIT}/diff_on_blocker.patch").is_file()
+
+
+def test_failed_attempt_is_on_record(halted):
+    project, _ = halted
+    history = project.file("results/audit/attempt_history.md").read_text()
+    rows = [line for line in history.splitlines() if line.startswith("| ") and "(20, 30)" in line]
+    assert [row.split("|")[7].strip() for row in rows] == ["pass", "fail"]
+    assert "## Blockers" in history
+
+
+def test_table_of_a_failed_run_is_printed(halted):
+    assert re.search(r"small +\(20, 30\) +cpu +float64 +polar +\S+ +fail", halted[1].stderr)
+
+
+def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    record = project.file("results/audit/protected_before.json")
+    record.write_text(
+        record.read_text().replace('"config/scenarios/small.yaml": "', '"config/scenarios/small.yaml": "0')
+    )
+    done = project.snakemake("--quiet", "host", "reason", "--forcerun", "gate")
+    assert done.returncode == 1
+    assert "protected asset config/scenarios/small.yaml changed" in done.stderr
+
+
+def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    crashing = project.file("crashing")
+    crashing.write_text("#!/bin/sh\necho 'last words' >&2\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    done = project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(crashing))
+    assert done.returncode == 1
+    assert "was killed by signal SIGSEGV" in done.stderr
+    assert project.file(f"{C_SIDE}/c_trace_stderr.txt").read_text() == "last words\n"
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
+def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    project.write_config(devices=["cuda"])
+    done = project.snakemake("--quiet", "host", "reason", "--until", "torch_trace")
+    assert done.returncode == 1
+    log = project.file("logs/torch_trace/small_S20_F30_cuda_float64.log").read_text()
+    assert len(log.splitlines()) == 1
+    assert "cuda" in log
+    assert not project.file("results/small/S20_F30/cuda_float64/trace_py_scaling.log").exists()
+
+
+def test_missing_compiler_fails_in_one_line(project: Project):
+    project.write_config(reference={"compiler": "no-such-gcc"})
+    done = project.snakemake("--quiet", "host", "reason", "--until", "build_reference")
+    assert done.returncode == 1
+    assert "no-such-gcc not found on PATH" in done.stderr
+    assert len(project.file("logs/build_reference/reference.log").read_text().splitlines()) == 1
+    assert [path for path in project.file("results").rglob("*") if path.name in ("nanobragg", "build.json")] == []
+
+
+def test_failing_regression_test_stops_before_torch(finished: Project, tmp_path: Path):
+    project = make_project(tmp_path / "failing")
+    shutil.copytree(finished.file("results"), project.file("results"))
+    project.write_config(gate={"regression_test": "tests/test_trace_pixel.py::no_such_test"})
+    done = project.snakemake("--quiet", "host", "reason", "--until", "regression_test", "--forcerun", "regression_test")
+    assert done.returncode == 1
+    assert "torch is not traced until it passes" in done.stderr

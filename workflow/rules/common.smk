@@ -1,0 +1,95 @@
+"""
+What the other files here share: the checked config, the list of audits, paths, job sizes.
+
+INPUTS
+    config                config/config.yaml, as changed by --config and --configfile
+    config/scenarios/     one YAML file a scenario
+
+OUTPUTS
+    none; it runs no job
+
+STEPS
+    1. check the config and each scenario named in it; one line and exit code 2 when something is wrong
+    2. list the audits: the product scenario x pixel x device x dtype
+    3. constrain the wildcards
+"""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(str(workflow.current_basedir)).resolve().parents[1]
+SRC = ROOT / "src"
+
+sys.path.insert(0, str(SRC))
+
+from trace_audit.errors import InputError
+from trace_audit.plan import make_plan
+from trace_audit.session import Session, fingerprint, share_environment
+
+share_environment(SRC)
+
+try:
+    PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
+except InputError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(2)
+
+SETTINGS = PLAN.settings
+SESSION = Session()
+AUDIT_CODE = (
+    "src/trace_audit/**/*.py",
+    "src/trace_audit/**/*.json",
+    "src/nanobragg_tables/*.*",
+)
+TORCH_CODE = ("src/nanobrag_torch/**/*.py", *AUDIT_CODE)
+C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"
+TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
+
+
+wildcard_constraints:
+    scenario="|".join(SETTINGS.scenarios),
+    slow=r"\d+",
+    fast=r"\d+",
+    device="cpu|cuda|auto",
+    dtype="float32|float64",
+
+
+def code(*patterns):
+    """Fingerprint of source files, as a parameter of what runs them; an edit reruns what they computed."""
+    return fingerprint(ROOT, patterns)
+
+
+def per_audit(name):
+    """One file of every audit, in the order of the config."""
+    return [f"{audit.folder}/{name}" for audit in PLAN.audits]
+
+
+def scenario_yaml(wildcards):
+    return str(PLAN.scenario_files[wildcards.scenario])
+
+
+def prepared_hkl(wildcards):
+    """The hkl text of a scenario; nothing where it has but a default amplitude."""
+    prepared = PLAN.hkl_sources[wildcards.scenario] is not None
+    return [f"results/inputs/{wildcards.scenario}.hkl"] if prepared else []
+
+
+def hkl_option(wildcards, input):
+    return f"--hkl {input.hkl}" if input.hkl else ""
+
+
+def reference_source(wildcards):
+    return str(PLAN.reference_source)
+
+
+def job(kind):
+    """Resources of a kind of job, from `resources` in the config."""
+    size = getattr(SETTINGS.resources, kind)
+    partition = {"slurm_partition": size.partition} if size.partition else {}
+    return {"mem_mb": size.mem_mb, "runtime": size.runtime_min, **partition}
+
+
+def gpus(wildcards):
+    """GPUs of a torch job: none on device cpu."""
+    return 0 if wildcards.device == "cpu" else SETTINGS.resources.torch_trace.gpus

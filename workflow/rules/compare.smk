@@ -1,0 +1,63 @@
+"""
+Compare the two traces of an audit, key by key.
+
+INPUTS
+    results/{scenario}/S{slow}_F{fast}/c/c_trace_scaling.log
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log
+
+OUTPUTS
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json, compare_scaling_traces.md,
+                                         diff_summary.md
+
+STEPS
+    1. check that the factors multiply back to the pixel on each side
+    2. compare every component of every key at the tolerance; where keys differ, see which known defect explains it
+    3. write the verdict; a verdict of fail is no failure here, the gate acts upon it once it is on record
+"""
+
+
+rule compare:
+    input:
+        c=f"{C_FOLDER}/c_trace_scaling.log",
+        torch=f"{TORCH_FOLDER}/trace_py_scaling.log",
+        hkl=prepared_hkl,
+    output:
+        json=f"{TORCH_FOLDER}/compare_scaling_traces.json",
+        table=report(
+            f"{TORCH_FOLDER}/compare_scaling_traces.md",
+            caption="../report/comparison.rst",
+            category="Comparisons",
+            labels={
+                "scenario": "{scenario}",
+                "pixel": "{slow}, {fast}",
+                "device": "{device}",
+                "dtype": "{dtype}",
+            },
+        ),
+        summary=report(
+            f"{TORCH_FOLDER}/diff_summary.md",
+            caption="../report/differences.rst",
+            category="Differences",
+            labels={
+                "scenario": "{scenario}",
+                "pixel": "{slow}, {fast}",
+                "device": "{device}",
+                "dtype": "{dtype}",
+            },
+        ),
+    log:
+        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+    benchmark:
+        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}.benchmark.tsv"
+    conda:
+        "../../envs/audit.yaml"
+    threads: SETTINGS.resources.audit.threads
+    resources:
+        **job("audit"),
+    params:
+        code=code(*AUDIT_CODE),
+        scenario_dir=SETTINGS.scenario_dir,
+    message:
+        "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+    script:
+        "../scripts/compare_scaling_traces.py"

@@ -1,0 +1,44 @@
+"""
+What a person reads first: one line an audit.
+
+INPUTS
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json   of every audit
+
+OUTPUTS
+    results/audit/summary.txt
+    results/audit/factors.csv         every compared factor of every audit, one row each
+    results/audit/worst_factors.csv   the largest relative difference of each key over all audits
+
+STEPS
+    1. summary: made before the gate, so that a failed run has its tables too
+    2. `snakemake --report` collects this file and those marked in compare.smk
+"""
+
+
+localrules:
+    summary,
+
+
+rule summary:
+    input:
+        per_audit("compare_scaling_traces.json"),
+    output:
+        table=report(
+            "results/audit/summary.txt",
+            caption="../report/summary.rst",
+            category="Summary",
+        ),
+        factors="results/audit/factors.csv",
+        worst="results/audit/worst_factors.csv",
+    log:
+        "logs/summary/summary.log",
+    conda:
+        "../../envs/audit.yaml"
+    threads: 1
+    resources:
+        **job("audit"),
+    message:
+        "Table of the verdicts"
+    shell:
+        "python -m trace_audit.table {input:q} --out {output.table:q} > {log:q} 2>&1;"
+        " python -m trace_audit.factors {input:q} --out {output.factors:q} --worst {output.worst:q} >> {log:q} 2>&1"

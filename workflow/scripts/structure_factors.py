@@ -1,0 +1,23 @@
+"""Write the structure factors of a scenario as hkl text: the synthetic set, or the user's file expanded to P1."""
+
+from pathlib import Path
+
+from trace_audit.job import run_job
+from trace_audit.prepare import write_hkl
+from trace_audit.scenario import load_scenario
+
+
+def main(snakemake):
+    scenario_file, output = Path(snakemake.input.scenario), Path(snakemake.output[0])
+    scenario = load_scenario(str(scenario_file))
+    if user_file := list(snakemake.input.file):
+        from trace_audit.user_file import convert_user_file
+
+        for notice in convert_user_file(scenario, Path(user_file[0]), output):
+            print(notice)
+    else:
+        write_hkl(scenario, output, scenario_file.parent)
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)  # noqa: F821 - Snakemake puts its object here
