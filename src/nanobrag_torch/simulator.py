@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -80,14 +82,30 @@ class Simulation:
         x_min, x_max, y_min, y_max = self.roi
         total, done = max(0, (x_max - x_min + 1) * (y_max - y_min + 1)), 0
         with torch.set_grad_enabled(graph):
-            for fast, slow in self.tiles():
-                photons = integrate.integrate(self.model, fast, slow).photons.to(image_dtype)
-                where = slow * n_fast + fast
+            for where, photons in self._tile_photons(graph):
+                photons = photons.to(image_dtype)
                 image = image.index_copy(0, where, photons) if graph else image.index_copy_(0, where, photons)
-                done += fast.shape[0]
+                done += where.shape[0]
                 if progress:
                     progress(done, total)
         return image.view(n_slow, n_fast)
+
+    def _tile_photons(self, graph: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Flat pixel numbers and photons of every tile, in storage order.
+
+        On a CPU, tiles rather than single operations are spread over torch's threads: nothing waits at the end of each
+        operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
+        """
+
+        def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            with torch.set_grad_enabled(graph):
+                return slow * self.geometry.n_fast + fast, integrate.integrate(self.model, fast, slow).photons
+
+        threads = torch.get_num_threads()
+        if graph or self.device.type != "cpu" or threads == 1:
+            yield from (photons_of(*tile) for tile in self.tiles())
+        else:
+            yield from _in_order(photons_of, self.tiles(), threads)
 
     def _differentiable(self) -> bool:
         return any(
@@ -95,6 +113,25 @@ class Simulation:
             for group in self.model
             for value in (group if isinstance(group, tuple) else (group,))
         )
+
+
+def _in_order(function: Callable, arguments: Iterator[tuple], threads: int) -> Iterator:
+    """function(*a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            waiting: deque = deque()
+            try:
+                for argument in arguments:
+                    waiting.append(pool.submit(function, *argument))
+                    if len(waiting) > 2 * threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+    finally:
+        torch.set_num_threads(threads)
 
 
 def simulate(
