@@ -2,13 +2,19 @@
 
 import os
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves are spread over the cores
 os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "TRUE")  # before torch is imported: two OpenMP runtimes may meet
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.c_program import REPOSITORY, build
+
+# the same examples in every run, and nothing kept between runs
+hypothesis.settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 SHARED_GOLDEN = REPOSITORY.parent / "shared" / "golden"
 

@@ -122,7 +122,7 @@ double crystal_phi_rad(const crystal *c, size_t j) { return c->phi_start_rad + c
 /* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
  * step before it, in cyclic order, has left. */
 static size_t step_of_orientation(const crystal *c, size_t j, bool carry_over) {
-    if (!carry_over) return j;
+    if (!carry_over || c->phi_step_rad == 0.0) return j; /* without a step all orientations are the same */
     for (size_t back = 0; back < c->phi_steps; back++) {
         size_t candidate = (j + c->phi_steps - back) % c->phi_steps;
         if (crystal_phi_rad(c, candidate) != 0.0) return candidate;

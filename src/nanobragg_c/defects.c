@@ -28,16 +28,17 @@ static defect_set preset(const char *name, size_t length, const char *specificat
     if (length == 7 && strncmp(name, "default", length) == 0) return defects_default();
     if (length == 8 && strncmp(name, "historic", length) == 0) return ((defect_set)1 << DEFECT_COUNT) - 1;
     if (length == 4 && strncmp(name, "none", length) == 0) return 0;
-    message_fail("-defects '%s': '%.*s' is not a preset; start with default, historic or none, then ,+name or ,-name",
-                 specification, (int)length, name);
+    message_fail(
+        "-defects '%.200s': '%.*s' is not a preset; start with default, historic or none, then ,+name or ,-name",
+        specification, length < 80 ? (int)length : 80, name);
 }
 
 static defect_set one_bit(const char *name, size_t length, const char *specification) {
     for (int i = 0; i < DEFECT_COUNT; i++)
         if (strlen(DEFECT_ROWS[i].name) == length && strncmp(DEFECT_ROWS[i].name, name, length) == 0)
             return (defect_set)1 << i;
-    message_fail("-defects '%s': no defect is called '%.*s'; `-defects list` prints the names", specification,
-                 (int)length, name);
+    message_fail("-defects '%.200s': no defect is called '%.*s'; `-defects list` prints the names", specification,
+                 length < 80 ? (int)length : 80, name);
 }
 
 defect_set defects_parse(const char *specification) {
@@ -47,7 +48,7 @@ defect_set defects_parse(const char *specification) {
     while (*cursor == ',') {
         const char sign = cursor[1];
         if (sign != '+' && sign != '-')
-            message_fail("-defects '%s': expected +name or -name after each comma, got '%s'", specification,
+            message_fail("-defects '%.200s': expected +name or -name after each comma, got '%.80s'", specification,
                          cursor + 1);
         const char *name = cursor + 2;
         length = strcspn(name, ",");

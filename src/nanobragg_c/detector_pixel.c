@@ -7,8 +7,10 @@ vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double
                          fast_m * a->fast.y + slow_m * a->slow.y + depth_m * a->normal.y + d->pix0_m.y,
                          fast_m * a->fast.z + slow_m * a->slow.z + depth_m * a->normal.z + d->pix0_m.z);
     if (!d->curved) return flat;
-    double about_slow = d->curved_by_lab_axes ? flat.y / d->distance_m : (fast_m - d->Fbeam_m) / d->distance_m;
-    double about_fast = d->curved_by_lab_axes ? flat.z / d->distance_m : -(slow_m - d->Sbeam_m) / d->distance_m;
+    /* so that an arc runs along its own axis, in a left-handed basis too */
+    double hand = vec_dot(vec_cross(a->fast, a->slow), d->beam) < 0.0 ? -1.0 : 1.0;
+    double about_slow = d->curved_by_lab_axes ? flat.y / d->distance_m : hand * (fast_m - d->Fbeam_m) / d->distance_m;
+    double about_fast = d->curved_by_lab_axes ? flat.z / d->distance_m : -hand * (slow_m - d->Sbeam_m) / d->distance_m;
     vec3 beam_spot = vec_scale(d->distance_m, d->beam);
     return vec_rotate_axis(vec_rotate_axis(beam_spot, a->slow, about_slow), a->fast, about_fast);
 }

@@ -65,8 +65,8 @@ static bool is_in_list(const char *word, const char *list) {
 static flag_id find_flag(const char *word) {
     for (int i = 0; i < FLAG_COUNT; i++)
         if (strcmp(FLAG_ROWS[i].name, word) == 0 || is_in_list(word, FLAG_ROWS[i].aliases)) return (flag_id)i;
-    if (word[0] == '-') message_fail("unknown flag '%s'; `nanobragg --help` lists the flags", word);
-    message_fail("unexpected word '%s', expected a flag; `nanobragg --help` lists the flags and their values", word);
+    if (word[0] == '-') message_fail("unknown flag '%.80s'; `nanobragg --help` lists the flags", word);
+    message_fail("unexpected word '%.80s', expected a flag; `nanobragg --help` lists the flags and their values", word);
 }
 
 static const argument_row *find_argument(flag_id id, int index) {
@@ -76,12 +76,12 @@ static const argument_row *find_argument(flag_id id, int index) {
 }
 
 static const char *type_name(argument_type type) {
-    static const char *const NAMES[] = {"a finite number", "a whole number", "a file name", "a word"};
+    static const char *const NAMES[] = {"a number of ordinary size", "a whole number", "a file name", "a word"};
     return NAMES[type];
 }
 
 static _Noreturn void fail_value(const argument_row *row, const char *value, const char *expected) {
-    message_fail("%s: %s is '%s', expected %s; usage: %s%s%s", flags_name(row->flag), row->name, value, expected,
+    message_fail("%s: %s is '%.80s', expected %s; usage: %s%s%s", flags_name(row->flag), row->name, value, expected,
                  USAGE_ROWS[row->flag].usage, FLAG_ROWS[row->flag].unit[0] != '\0' ? ", unit: " : "",
                  FLAG_ROWS[row->flag].unit);
 }
@@ -102,6 +102,29 @@ static void check_range(const argument_row *row, double value, const char *word)
     fail_value(row, word, expected);
 }
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c; }
+
+/* `word`, its case aside, contains the first `length` characters of `part`. */
+static bool contains(const char *word, const char *part, size_t length) {
+    for (; *word != '\0'; word++) {
+        size_t same = 0;
+        while (same < length && lower(word[same]) == part[same]) same++;
+        if (same == length) return true;
+    }
+    return false;
+}
+
+/* Which of the blank-separated `choices` is in `word`? The first counts; false: none. */
+static bool choose(const char *choices, const char *word, int *choice) {
+    for (*choice = 0; *choices != '\0'; ++*choice) {
+        size_t length = strcspn(choices, " ");
+        if (contains(word, choices, length)) return true;
+        choices += length;
+        choices += *choices == ' ';
+    }
+    return false;
+}
+
 static bool is_infinity(const char *word) {
     return strcmp(word, "inf") == 0 || strcmp(word, "+inf") == 0 || strcmp(word, "infinity") == 0;
 }
@@ -119,8 +142,8 @@ static bool read_argument(const argument_row *row, const char *word, flag_use *u
         if (!text_parse_integer(word, &use->integer[row->index])) return false;
         check_range(row, (double)use->integer[row->index], word);
     } else {
-        if (word[0] == '\0' || (word[0] == '-' && word[1] != '\0')) return false;
-        if (row->words[0] != '\0' && !is_in_list(word, row->words)) return false;
+        if (word[0] == '\0' || word[0] == '-') return false;
+        if (row->words[0] != '\0' && !choose(row->words, word, &use->choice)) return false;
         use->word = word;
     }
     return true;
@@ -134,7 +157,7 @@ static _Noreturn void fail_missing(const argument_row *row) {
 
 static bool stands_for_all_numbers(const argument_row *row, const char *word) {
     bool number = row->type == ARGUMENT_FLOAT || row->type == ARGUMENT_INT;
-    return number && row->index == 0 && row->words[0] != '\0' && is_in_list(word, row->words);
+    return number && row->index == 0 && row->words[0] != '\0' && word[0] != '-' && contains(word, row->words, 4);
 }
 
 flag_use flags_next(int argc, char **argv, int *position) {

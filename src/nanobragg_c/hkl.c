@@ -35,9 +35,46 @@ static int32_t to_index(const text_reader *reader, double value, char name) {
     return (int32_t)value;
 }
 
+/* How many words stand on a line: reflections may be laid out freely, but a table of three or five columns is none. */
+typedef struct column_count {
+    long line, lines;
+    size_t words, first;
+    bool alike;
+} column_count;
+
+static void end_line(column_count *c) {
+    if (c->line == 0) return;
+    if (c->lines == 0) c->first = c->words;
+    c->alike = c->alike && c->words == c->first;
+    c->lines++;
+}
+
+static void count_word(column_count *c, long line) {
+    if (line != c->line) {
+        end_line(c);
+        c->line = line;
+        c->words = 0;
+    }
+    c->words++;
+}
+
+static void check_columns(column_count *c, const char *path) {
+    end_line(c);
+    if (c->lines > 1 && c->alike && c->first > 2 && c->first % 4 != 0)
+        message_fail("-hkl: '%s' has %zu columns, expected four: h k l F; remove the others", path, c->first);
+}
+
+/* Next number of a reflection, counted with the columns. */
+static double next_number(text_reader *reader, column_count *columns, const char *what) {
+    double value = text_next_real(reader, what);
+    count_word(columns, reader->line);
+    return value;
+}
+
 static reflection_list read_reflections(const char *path) {
     text_reader reader = text_open_words("-hkl", path);
     reflection_list list = {0};
+    column_count columns = {.alike = true};
     for (const char *word; (word = text_next_word(&reader)) != NULL;) {
         double value = 0.0;
         if (!text_parse_real(word, &value))
@@ -45,19 +82,21 @@ static reflection_list read_reflections(const char *path) {
                 "-hkl: '%s' line %ld: expected index h (a whole number), got '%s'; the file must hold lines of "
                 "h k l F",
                 path, reader.line, word);
+        count_word(&columns, reader.line);
         reflection r = {.index = {to_index(&reader, value, 'h')}};
-        r.index[1] = to_index(&reader, text_next_real(&reader, "index k"), 'k');
-        r.index[2] = to_index(&reader, text_next_real(&reader, "index l"), 'l');
-        r.F_electrons = text_next_real(&reader, "amplitude F");
+        r.index[1] = to_index(&reader, next_number(&reader, &columns, "index k"), 'k');
+        r.index[2] = to_index(&reader, next_number(&reader, &columns, "index l"), 'l');
+        r.F_electrons = next_number(&reader, &columns, "amplitude F");
         append(&list, r);
     }
+    check_columns(&columns, path);
     text_close(&reader);
     if (list.count == 0) message_fail("-hkl: '%s' holds no reflection; expected lines of h k l F", path);
     return list;
 }
 
-/* Sets sizes from min and max and allocates the box. */
-static void allocate_box(hkl_table *t, const char *flag, const char *path) {
+/* Sizes from min and max. */
+static void set_box_size(hkl_table *t, const char *flag, const char *path) {
     double elements = 1.0;
     for (int i = 0; i < 3; i++) {
         t->size[i] = (size_t)(t->max[i] - t->min[i] + 1);
@@ -67,7 +106,10 @@ static void allocate_box(hkl_table *t, const char *flag, const char *path) {
         message_fail(
             "%s: the indices of '%s' span a box of %.4g reflections, expected at most %.4g; remove stray indices", flag,
             path, elements, HKL_MAX_BOX);
-    t->F_electrons = message_allocate(t->size[0] * t->size[1] * t->size[2], sizeof(double), "structure factors");
+}
+
+static double *allocate_box(const hkl_table *t) {
+    return message_allocate(t->size[0] * t->size[1] * t->size[2], sizeof(double), "structure factors");
 }
 
 static size_t box_index(const hkl_table *t, const int32_t index[3]) {
@@ -85,7 +127,8 @@ hkl_table hkl_read_text(const char *path, double default_F) {
             if (value < t.min[i]) t.min[i] = value;
             if (value > t.max[i]) t.max[i] = value;
         }
-    allocate_box(&t, "-hkl", path);
+    set_box_size(&t, "-hkl", path);
+    t.F_electrons = allocate_box(&t);
     size_t n_box = t.size[0] * t.size[1] * t.size[2];
     for (size_t n = 0; n < n_box; n++) t.F_electrons[n] = default_F;
     for (size_t n = 0; n < list.count; n++)
@@ -102,6 +145,7 @@ static size_t parse_dump_header(const char *bytes, size_t n_bytes, hkl_table *t)
     size_t length = (size_t)(end - bytes) - 1;
     memcpy(text, bytes, length);
     text[length] = '\0';
+    if (strlen(text) != length) return 0;
     int64_t value[6];
     char *word = text;
     for (int i = 0; i < 6; i++) {
@@ -129,13 +173,14 @@ hkl_table hkl_read_dump(const char *path, double default_F) {
             "-dumpfile: '%s' is not a structure factor dump: expected six indices, a newline and a form feed first; "
             "make it anew with -hkl FILE -dumpfile FILE",
             path);
-    allocate_box(&t, "-dumpfile", path);
+    set_box_size(&t, "-dumpfile", path);
     size_t expected = header + 8 * (t.size[0] + 1) * (t.size[1] + 1) * (t.size[2] + 1);
     if (n_bytes != expected)
         message_fail(
             "-dumpfile: '%s' has %zu bytes, expected %zu for its index box; make it anew with -hkl FILE -dumpfile "
             "FILE",
             path, n_bytes, expected);
+    t.F_electrons = allocate_box(&t);
     for (size_t h = 0; h < t.size[0]; h++)
         for (size_t k = 0; k < t.size[1]; k++) {
             size_t row = (h * (t.size[1] + 1) + k) * (t.size[2] + 1);

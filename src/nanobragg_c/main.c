@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "counts.h"
@@ -30,35 +29,62 @@ static bool writes_dump(const options *o) {
     return o->structure_factors.dump_file != NULL && o->structure_factors.hkl_file != NULL;
 }
 
+/* The image of -img may be replaced: of it the header is read alone, and it often is the result of the run before. */
+static void check_inputs_survive(const options *o, const char *output_flag, const char *output) {
+    const options_structure_factors *f = &o->structure_factors;
+    const struct {
+        const char *flag, *path;
+    } inputs[] = {{"-hkl", f->hkl_file},
+                  {"-dumpfile", f->hkl_file == NULL ? f->dump_file : NULL},
+                  {f->stol_flag, f->stol_file},
+                  {"-mat", o->crystal.matrix_file},
+                  {"-sourcefile", o->beam.source_file},
+                  {"-mask", o->detector.mask_file}};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++)
+        if (inputs[i].path != NULL && output_same_file(output, inputs[i].path))
+            message_fail("%s '%s' would overwrite the input of %s; name another file", output_flag, output,
+                         inputs[i].flag);
+}
+
 static void check_outputs(const options *o) {
     const struct {
         bool written;
         const char *flag, *path;
     } files[] = {{true, "-floatfile", o->output.float_file},
+                 {o->output.double_file != NULL, "-doublefile", o->output.double_file},
                  {true, "-intfile", o->output.int_file},
                  {o->output.pgm, "-pgmfile", o->output.pgm_file},
                  {o->output.noise, "-noisefile", o->output.noise_file},
                  {writes_dump(o), "-dumpfile", o->structure_factors.dump_file}};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        if (!files[i].written) continue;
-        bool file = output_check(files[i].flag, files[i].path);
-        for (size_t j = 0; j < i && file; j++)
-            if (files[j].written && strcmp(files[i].path, files[j].path) == 0)
+        if (!files[i].written || !output_check(files[i].flag, files[i].path)) continue;
+        for (size_t j = 0; j < i; j++)
+            if (files[j].written && output_same_file(files[i].path, files[j].path))
                 message_fail("%s and %s both name '%s'; give each its own file", files[j].flag, files[i].flag,
                              files[i].path);
+        check_inputs_survive(o, files[i].flag, files[i].path);
     }
 }
 
-static void check_traced_pixel(const options_output *o, const detector *d) {
-    if (!o->trace) return;
-    if (o->trace_slow >= (int64_t)d->n_slow || o->trace_fast >= (int64_t)d->n_fast)
-        message_fail(
-            "-trace_pixel %lld %lld (slow fast) is outside the detector of %zu x %zu pixels; give a pixel inside",
-            (long long)o->trace_slow, (long long)o->trace_fast, d->n_slow, d->n_fast);
-    if (!detector_computes(d, (size_t)o->trace_slow, (size_t)o->trace_fast))
-        message_fail(
-            "-trace_pixel %lld %lld (slow fast) is not computed: it is outside -roi or masked; give a pixel inside",
-            (long long)o->trace_slow, (long long)o->trace_fast);
+/* `first` and `second` are the values as the flag takes them, in the order `names`. */
+static _Noreturn void fail_pixel(const char *flag, int64_t first, int64_t second, const char *names,
+                                 const char *problem) {
+    message_fail("%s %lld %lld (%s) %s; give a pixel inside", flag, (long long)first, (long long)second, names,
+                 problem);
+}
+
+/* What a pixel that is asked for is not, NULL if it is computed. */
+static const char *problem_of_pixel(const detector *d, int64_t slow, int64_t fast) {
+    if (slow >= (int64_t)d->n_slow || fast >= (int64_t)d->n_fast) return "is outside the detector";
+    if (!detector_computes(d, (size_t)slow, (size_t)fast)) return "is not computed: it is outside -roi or masked";
+    return NULL;
+}
+
+static void check_pixels(const options_output *o, const detector *d) {
+    const char *traced = o->trace ? problem_of_pixel(d, o->trace_slow, o->trace_fast) : NULL;
+    if (traced != NULL) fail_pixel("-trace_pixel", o->trace_slow, o->trace_fast, "slow fast", traced);
+    const char *printed = o->printout_one ? problem_of_pixel(d, o->printout_slow, o->printout_fast) : NULL;
+    if (printed != NULL) fail_pixel("-printout_pixel", o->printout_fast, o->printout_slow, "fast slow", printed);
 }
 
 static smv_header header_of(const options *o, const experiment *e) {
@@ -110,6 +136,8 @@ static void write_outputs(const run_result *run, const statistics *s) {
     const detector *d = &run->e->detector;
     output_set set = {.count = 0};
     fwrite(run->image->photons, sizeof(float), d->n_fast * d->n_slow, output_open(&set, o->float_file));
+    if (o->double_file != NULL)
+        fwrite(run->image->unrounded, sizeof(double), d->n_fast * d->n_slow, output_open(&set, o->double_file));
     double int_scale = counts_scale(o->int_scale, s);
     printf("intfile_scale = %g\n", int_scale);
     write_counts(&set, run, int_scale);
@@ -128,7 +156,7 @@ static void run(const options *o) {
     random_table random = {0};
     check_outputs(o);
     experiment e = experiment_build(o, &random);
-    check_traced_pixel(&o->output, &e.detector);
+    check_pixels(&o->output, &e.detector);
     message_list_print(o->warnings);
     report_experiment(stdout, &e);
     trace_log *log = NULL;
@@ -147,7 +175,7 @@ static void run(const options *o) {
     report_image(stdout, &e, &image, &s);
     message_list_print(o->warnings);
     write_outputs(&(run_result){o, &e, &image, &random}, &s);
-    free(image.photons);
+    simulate_free(&image);
     experiment_free(&e);
 }
 

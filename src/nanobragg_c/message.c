@@ -1,6 +1,7 @@
 #include "message.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +14,28 @@ struct message_list {
     size_t length;
 };
 
+/* Control characters, line separators, marks without a shape or that turn the writing direction, halves of surrogates,
+ * characters for private use. */
+static bool is_unprintable(uint32_t character) {
+    return character < 0x20 || (character >= 0x7f && character < 0xa0) ||
+           (character >= 0x200b && character <= 0x200f) || (character >= 0x2028 && character <= 0x202e) ||
+           (character >= 0x2060 && character <= 0x206f) || (character >= 0xd800 && character < 0xf900) ||
+           character == 0xad || character == 0xfeff || (character >= 0xfff0 && character <= 0xffff) ||
+           character >= 0xe0000;
+}
+
 /* Number of bytes of the UTF-8 character at `c`; 0 if it is none or not printable. */
 static size_t printable_bytes(const char *c) {
+    static const uint32_t SMALLEST[] = {0, 0, 0x80, 0x800, 0x10000}; /* of each length; less is not UTF-8 */
     const unsigned char first = (unsigned char)*c;
-    if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;
-    size_t n = first >= 0xc2 && first < 0xe0   ? 2
-               : first >= 0xe0 && first < 0xf0 ? 3
-               : first >= 0xf0 && first < 0xf5 ? 4
-                                               : 0;
-    for (size_t i = 1; i < n; i++)
+    if (first < 0x80) return is_unprintable(first) ? 0 : 1;
+    size_t n = first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+    uint32_t character = first & (n == 2 ? 0x1fu : n == 3 ? 0x0fu : 0x07u);
+    for (size_t i = 1; i < n; i++) {
         if (((unsigned char)c[i] & 0xc0) != 0x80) return 0;
-    return n;
+        character = character << 6 | ((unsigned char)c[i] & 0x3fu);
+    }
+    return n == 0 || character < SMALLEST[n] || is_unprintable(character) ? 0 : n;
 }
 
 /* One line, NUL-terminated; what is not printable (in a word quoted from a file, say) becomes `?`. */

@@ -78,10 +78,10 @@ static void apply_header(options *o, const smv_image *image, const char *flag, c
     double Ybeam_m = NAN;
     take(image, flag, path, "BEAM_CENTER_Y", 1000.0, true, &Ybeam_m);
     if (!isnan(Ybeam_m)) d->Ybeam_m = is_mask ? d->pixel_m * (double)d->n_slow - Ybeam_m : Ybeam_m;
-    take(image, flag, path, "ORGX", 1.0, true, &d->ORGX_pixels);
     take(image, flag, path, "XDS_ORGX", 1.0, true, &d->ORGX_pixels);
-    take(image, flag, path, "ORGY", 1.0, true, &d->ORGY_pixels);
+    take(image, flag, path, "ORGX", 1.0, true, &d->ORGX_pixels);
     take(image, flag, path, "XDS_ORGY", 1.0, true, &d->ORGY_pixels);
+    take(image, flag, path, "ORGY", 1.0, true, &d->ORGY_pixels);
     take(image, flag, path, "PHI", VEC_DEGREES_PER_RADIAN, true, &o->spindle.phi_rad);
     take(image, flag, path, "OSC_RANGE", VEC_DEGREES_PER_RADIAN, true, &o->spindle.osc_rad);
     take(image, flag, path, "TWOTHETA", 1.0, true, &twotheta_deg);
@@ -99,6 +99,20 @@ static void check_sources_of_input(const options *o) {
     if (o->crystal.matrix_file == NULL && !o->crystal.cell_given)
         message_fail(
             "no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; `nanobragg --help` lists the flags");
+}
+
+/* `x` is NAN where nothing was said. */
+static void check_length(const char *what, double x_m) {
+    if (!isnan(x_m) && !(fabs(x_m) >= OPTIONS_SHORTEST_M && fabs(x_m) <= OPTIONS_LONGEST_M))
+        message_fail("%s of %g m, expected from %g to %g m; check its unit", what, x_m, OPTIONS_SHORTEST_M,
+                     OPTIONS_LONGEST_M);
+}
+
+static void check_lengths(const options *o) {
+    check_length("-lambda: a wavelength", o->beam.wavelength_m);
+    check_length("-pixel: a size", o->detector.pixel_m);
+    check_length("-distance: a distance", o->detector.distance_m);
+    check_length("-close_distance: a distance", o->detector.close_distance_m);
 }
 
 static void read_headers(options *o) {
@@ -129,7 +143,10 @@ options options_parse(int argc, char **argv) {
     if (!o.help && !o.version) read_headers(&o);
     for (int i = 0; i < n_uses; i++) options_apply(&o, &uses[i]);
     free(uses);
-    if (!o.help && !o.version && !o.list_defects) check_sources_of_input(&o);
+    if (!o.help && !o.version && !o.list_defects) {
+        check_sources_of_input(&o);
+        check_lengths(&o);
+    }
     return o;
 }
 

@@ -16,6 +16,10 @@
 
 #define OPTIONS_NO_COUNT (-1)
 
+/* Lengths are between these, so that their squares and inverses are numbers. */
+#define OPTIONS_SHORTEST_M 1e-30
+#define OPTIONS_LONGEST_M 1e30
+
 typedef enum options_convention {
     CONVENTION_MOSFLM,
     CONVENTION_DENZO,
@@ -101,7 +105,7 @@ typedef struct options_detector {
 } options_detector;
 
 typedef struct options_output {
-    const char *float_file, *int_file, *pgm_file, *noise_file;
+    const char *float_file, *double_file, *int_file, *pgm_file, *noise_file;
     bool pgm, noise;
     double int_scale, adc, pgm_scale; /* scale 0: automatic */
     int64_t noise_seed;

@@ -190,7 +190,7 @@ static bool apply_placement(options_detector *d, const flag_use *use) {
         case FLAG_DETECTOR_ROTY: d->rotation_rad.y = degrees(x); return true;
         case FLAG_DETECTOR_ROTZ: d->rotation_rad.z = degrees(x); return true;
         case FLAG_PIVOT:
-            d->pivot = d->explicit_pivot = strcmp(use->word, "sample") == 0 ? PIVOT_SAMPLE : PIVOT_BEAM;
+            d->pivot = d->explicit_pivot = use->choice == 1 ? PIVOT_SAMPLE : PIVOT_BEAM;
             return true;
         case FLAG_MOSFLM:
         case FLAG_DENZO:
@@ -230,6 +230,7 @@ static bool apply_output(options_output *out, const flag_use *use) {
     const int64_t *n = use->integer;
     switch (use->id) {
         case FLAG_FLOATFILE: out->float_file = use->word; return true;
+        case FLAG_DOUBLEFILE: out->double_file = use->word; return true;
         case FLAG_INTFILE: out->int_file = use->word; return true;
         case FLAG_SCALE: out->int_scale = use->real[0]; return true;
         case FLAG_ADC: out->adc = use->real[0]; return true;

@@ -50,10 +50,44 @@ bool output_check(const char *flag, const char *path) {
     return true;
 }
 
+/* The path that a file not yet there would have; the caller frees. */
+static char *future_path(const char *path) {
+    char *target = follow_links(path), *folder = folder_of(target), *real = realpath(folder, NULL);
+    const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
+    const char *start = real == NULL ? folder : real;
+    size_t size = strlen(start) + strlen(name) + 2;
+    char *joined = message_allocate(size, 1, "a path");
+    snprintf(joined, size, "%s/%s", start, name);
+    free(real);
+    free(folder);
+    free(target);
+    return joined;
+}
+
+bool output_same_file(const char *a, const char *b) {
+    struct stat status[2];
+    bool exists[2] = {stat(a, &status[0]) == 0, stat(b, &status[1]) == 0};
+    if (exists[0] != exists[1]) return false;
+    if (exists[0])
+        return S_ISREG(status[0].st_mode) && status[0].st_dev == status[1].st_dev &&
+               status[0].st_ino == status[1].st_ino;
+    char *path[2] = {future_path(a), future_path(b)};
+    bool same = strcmp(path[0], path[1]) == 0;
+    free(path[0]);
+    free(path[1]);
+    return same;
+}
+
 static void free_paths(output_file *out) {
     free(out->temporary_path);
     free(out->target_path);
     out->temporary_path = out->target_path = NULL;
+}
+
+static void finish(output_set *set) {
+    set->count = 0;
+    if (set->held != NULL) signals_release(set->held);
+    set->held = NULL;
 }
 
 static void discard(output_set *set) {
@@ -62,7 +96,7 @@ static void discard(output_set *set) {
         if (set->files[i].temporary_path != NULL) remove(set->files[i].temporary_path);
         free_paths(&set->files[i]);
     }
-    set->count = 0;
+    finish(set);
 }
 
 static _Noreturn void fail(output_set *set, const char *path, const char *reason) {
@@ -91,6 +125,8 @@ static FILE *open_temporary(output_file *out) {
 FILE *output_open(output_set *set, const char *path) {
     if (set->count >= OUTPUT_MAX_FILES) message_fail("internal: more than %d output files", OUTPUT_MAX_FILES);
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is then an error of write */
+    if (set->held == NULL) set->held = signals_hold();
+    if (signals_waiting(set->held)) fail(set, path, "interrupted"); /* by that signal, when it is let through */
     output_file *out = &set->files[set->count++];
     *out = (output_file){.path = path, .target_path = follow_links(path)};
     out->file = is_device(path) ? fopen(path, "wb") : open_temporary(out);
@@ -115,5 +151,5 @@ void output_commit(output_set *set) {
             fail(set, out->path, strerror(errno));
         free_paths(out);
     }
-    set->count = 0;
+    finish(set);
 }

@@ -5,12 +5,14 @@
 
 #include "message.h"
 #include "report.h"
+#include "signals.h"
 
 typedef struct row_task {
     const experiment *e;
     const options_output *o;
     trace_log *log;
     float *photons;
+    double *unrounded;
     double *row_solid_angle_sr;
     size_t *row_computed;
 } row_task;
@@ -27,6 +29,7 @@ static void compute_row(const row_task *t, size_t slow, pixel_workspace *w) {
         bool traced = t->log != NULL && is_pixel(slow, fast, o->trace_slow, o->trace_fast);
         pixel_result r = pixel_compute(t->e, slow, fast, w, traced ? t->log : NULL);
         t->photons[slow * d->n_fast + fast] = (float)r.photons;
+        if (t->unrounded != NULL) t->unrounded[slow * d->n_fast + fast] = r.photons;
         t->row_solid_angle_sr[slow] += r.solid_angle_sr;
         t->row_computed[slow]++;
         if (o->printout && (!o->printout_one || is_pixel(slow, fast, o->printout_slow, o->printout_fast)))
@@ -52,8 +55,12 @@ static void show_progress(size_t done, size_t rows) {
 static void compute_rows(const row_task *t, int threads, bool progress) {
     const size_t first = t->e->detector.roi[2], rows = t->e->detector.roi[3] - first + 1;
     size_t done = 0;
+    /* Signals go to this thread, never to those that it starts: while files are written, it alone puts them off. */
+    signals_held *held = signals_hold();
 #pragma omp parallel num_threads(threads)
     {
+#pragma omp master
+        signals_release(held);
         pixel_workspace workspace;
         pixel_prepare(&workspace, t->e);
 #pragma omp for schedule(dynamic, 1)
@@ -71,10 +78,13 @@ static void compute_rows(const row_task *t, int threads, bool progress) {
 simulated_image simulate(const experiment *e, const options_output *o, trace_log *log) {
     const detector *d = &e->detector;
     simulated_image image = {.photons = message_allocate(d->n_fast * d->n_slow, sizeof(float), "the image")};
+    if (o->double_file != NULL)
+        image.unrounded = message_allocate(d->n_fast * d->n_slow, sizeof(double), "the image");
     row_task task = {.e = e,
                      .o = o,
                      .log = log,
                      .photons = image.photons,
+                     .unrounded = image.unrounded,
                      .row_solid_angle_sr = message_allocate(d->n_slow, sizeof(double), "row sums"),
                      .row_computed = message_allocate(d->n_slow, sizeof(size_t), "row sums")};
     compute_rows(&task, count_threads(e, o), o->progress && !o->printout);
@@ -85,4 +95,11 @@ simulated_image simulate(const experiment *e, const options_output *o, trace_log
     free(task.row_solid_angle_sr);
     free(task.row_computed);
     return image;
+}
+
+void simulate_free(simulated_image *image) {
+    free(image->photons);
+    free(image->unrounded);
+    image->photons = NULL;
+    image->unrounded = NULL;
 }

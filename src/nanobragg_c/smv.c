@@ -9,64 +9,101 @@
 #define SMV_BLOCK_BYTES 512
 #define SMV_MAX_HEADER_BYTES (1024 * 1024)
 #define SMV_MAX_SIDE 100000
+#define SMV_WORD_SIZE 128
 
 static bool machine_is_little_endian(void) {
     const uint16_t one = 1;
     return *(const unsigned char *)&one == 1;
 }
 
-/* Start of the value of the last `key=` that begins a line (after blanks), NULL if there is none. */
-static const char *find_value(const char *header, const char *key) {
-    size_t length = strlen(key);
-    const char *found = NULL;
-    for (const char *line = header; line != NULL; line = strchr(line, '\n')) {
-        line += strspn(line, "\r\n\t {");
-        if (strncmp(line, key, length) == 0) {
-            const char *after = line + length + strspn(line + length, " \t");
-            if (*after == '=') found = after + 1;
+typedef struct span {
+    const char *start;
+    size_t length;
+} span;
+
+static span without_blanks(const char *start, size_t length) {
+    static const char BLANKS[] = " \t\r\n\v\f";
+    while (length > 0 && memchr(BLANKS, *start, sizeof BLANKS - 1) != NULL) start++, length--;
+    while (length > 0 && memchr(BLANKS, start[length - 1], sizeof BLANKS - 1) != NULL) length--;
+    return (span){start, length};
+}
+
+/* Bytes before the first of `;`, newline and the end. */
+static size_t field_length(const char *start, size_t length) {
+    size_t n = 0;
+    while (n < length && start[n] != ';' && start[n] != '\n') n++;
+    return n;
+}
+
+/* The value of the last field `key=value`; fields end with `;` or a newline. False if there is none. */
+static bool find_value(span header, const char *key, span *value) {
+    bool found = false;
+    const char *end = header.start + header.length;
+    for (const char *field = header.start; field < end;) {
+        size_t length = field_length(field, (size_t)(end - field));
+        const char *equals = memchr(field, '=', length);
+        if (equals != NULL) {
+            span name = without_blanks(field, (size_t)(equals - field));
+            if (name.length == strlen(key) && memcmp(name.start, key, name.length) == 0) {
+                *value = without_blanks(equals + 1, length - (size_t)(equals + 1 - field));
+                found = true;
+            }
         }
+        field += length + 1;
     }
     return found;
 }
 
-/* Copies a value up to `;` or the end of its line, without blanks around it. */
-static bool copy_value(const char *header, const char *key, char *out, size_t out_size) {
-    const char *value = find_value(header, key);
-    if (value == NULL) return false;
-    value += strspn(value, " \t");
-    size_t length = strcspn(value, ";\r\n");
-    while (length > 0 && (value[length - 1] == ' ' || value[length - 1] == '\t')) length--;
-    if (length >= out_size) length = out_size - 1;
-    memcpy(out, value, length);
-    out[length] = '\0';
+/* Header text between the opening and the closing brace. */
+static span header_text(const char *bytes, size_t n_bytes) {
+    const char *close = memchr(bytes, '}', n_bytes);
+    size_t length = close == NULL ? n_bytes : (size_t)(close - bytes);
+    size_t braces = 0;
+    while (braces < length && bytes[braces] == '{') braces++;
+    return (span){bytes + braces, length - braces};
+}
+
+/* Copies a value, empty if there is none; what is too long for any number, or holds a zero byte, is no number then. */
+static bool copy_value(span header, const char *key, char word[SMV_WORD_SIZE]) {
+    span value = {"", 0};
+    bool found = find_value(header, key, &value);
+    bool too_long = value.length >= SMV_WORD_SIZE;
+    size_t length = too_long ? 40 : value.length;
+    memcpy(word, value.start, length);
+    for (size_t i = 0; i < length; i++)
+        if (word[i] == '\0') word[i] = '?';
+    memcpy(word + length, too_long ? "..." : "", too_long ? 4 : 1);
+    return found;
+}
+
+static span header_of(const smv_image *image) { return (span){image->header, image->header_length}; }
+
+bool smv_header_number(const smv_image *image, const char *flag, const char *path, const char *key, double *value) {
+    char word[SMV_WORD_SIZE];
+    if (!copy_value(header_of(image), key, word)) return false;
+    if (!text_parse_real(word, value))
+        message_fail("%s: header of '%s': %s is '%s', expected a number of ordinary size; correct the header", flag,
+                     path, key, word);
     return true;
 }
 
-bool smv_header_number(const smv_image *image, const char *flag, const char *path, const char *key, double *value) {
-    char word[64];
-    if (!copy_value(image->header, key, word, sizeof word)) return false;
-    if (!text_parse_real(word, value))
-        message_fail("%s: header of '%s': %s is '%s', expected a finite number; correct the header", flag, path, key,
-                     word);
-    return true;
+/* One to nine digits. */
+static bool parse_count(const char *word, int64_t *value) {
+    size_t digits = strspn(word, "0123456789");
+    return digits >= 1 && digits <= 9 && word[digits] == '\0' && text_parse_integer(word, value);
 }
 
 static size_t header_size(const char *flag, const char *path, const char *bytes, size_t n_bytes) {
-    if (n_bytes < SMV_BLOCK_BYTES || strncmp(bytes, "{\nHEADER_BYTES", 14) != 0)
+    static const char START[] = "{\nHEADER_BYT";
+    if (n_bytes < SMV_BLOCK_BYTES || memcmp(bytes, START, sizeof START - 1) != 0)
         message_fail(
             "%s: '%s' (%zu bytes) is not an SMV image: expected a header of at least 512 bytes that begins with "
             "`{` and HEADER_BYTES; name an SMV image",
             flag, path, n_bytes);
-    char word[64];
+    char word[SMV_WORD_SIZE];
     int64_t size = 0;
-    const char *value = bytes + 14;
-    value += strspn(value, " \t=");
-    size_t length = strcspn(value, "; \t\r\n");
-    if (length >= sizeof word) length = sizeof word - 1;
-    memcpy(word, value, length);
-    word[length] = '\0';
-    if (!text_parse_integer(word, &size) || size < SMV_BLOCK_BYTES || size > SMV_MAX_HEADER_BYTES ||
-        (size_t)size > n_bytes)
+    copy_value(header_text(bytes, SMV_BLOCK_BYTES), "HEADER_BYTES", word);
+    if (!parse_count(word, &size) || size < SMV_BLOCK_BYTES || size > SMV_MAX_HEADER_BYTES || (size_t)size > n_bytes)
         message_fail(
             "%s: '%s': HEADER_BYTES is '%s', expected a whole number from 512 to the size of the file (%zu); "
             "correct the header",
@@ -74,15 +111,40 @@ static size_t header_size(const char *flag, const char *path, const char *bytes,
     return (size_t)size;
 }
 
-static int64_t read_side(const smv_image *image, const char *flag, const char *path, const char *key) {
-    double value = 0.0;
-    bool given = smv_header_number(image, flag, path, key, &value);
-    if ((!given || value == 0.0) && !smv_header_number(image, flag, path, "DETECTOR_DIMENSIONS", &value))
-        message_fail("%s: header of '%s' gives no %s; name an image with its size in the header", flag, path, key);
-    if (!(value >= 1.0 && value <= SMV_MAX_SIDE) || value != (double)(int64_t)value)
-        message_fail("%s: header of '%s': %s is %g, expected a whole number from 1 to %d; correct the header", flag,
-                     path, key, value, SMV_MAX_SIDE);
-    return (int64_t)value;
+/* A count of the header; 0 if it is not there. */
+static int64_t read_count(const smv_image *image, const char *flag, const char *path, const char *key) {
+    char word[SMV_WORD_SIZE];
+    int64_t value = 0;
+    if (copy_value(header_of(image), key, word) && !parse_count(word, &value))
+        message_fail("%s: header of '%s': %s is '%s', expected a whole number; correct the header", flag, path, key,
+                     word);
+    return value;
+}
+
+/* From SIZE1 and SIZE2, or both from DETECTOR_DIMENSIONS. */
+static void read_sides(smv_image *image, const char *flag, const char *path) {
+    image->n_fast = read_count(image, flag, path, "SIZE1");
+    if (image->n_fast == 0)
+        image->n_fast = image->n_slow = read_count(image, flag, path, "DETECTOR_DIMENSIONS");
+    else
+        image->n_slow = read_count(image, flag, path, "SIZE2");
+    if (image->n_fast < 1 || image->n_slow < 1 || image->n_fast > SMV_MAX_SIDE || image->n_slow > SMV_MAX_SIDE)
+        message_fail(
+            "%s: header of '%s' gives %lld x %lld pixels (SIZE1, SIZE2), expected 1 to %d a side; correct the header",
+            flag, path, (long long)image->n_fast, (long long)image->n_slow, SMV_MAX_SIDE);
+}
+
+/* The value of `key` is one of two words, in capitals or not; the first if it is not there. Which one? */
+static int read_choice(const smv_image *image, const char *flag, const char *path, const char *key,
+                       const char *const words[2]) {
+    char word[SMV_WORD_SIZE];
+    if (!copy_value(header_of(image), key, word)) return 0;
+    for (char *c = word; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c - 'A' + 'a');
+    for (int i = 0; i < 2; i++)
+        if (strcmp(word, words[i]) == 0) return i;
+    message_fail("%s: header of '%s': %s is '%s', expected %s or %s; convert the image", flag, path, key, word,
+                 words[0], words[1]);
 }
 
 static uint16_t *copy_pixels(const smv_image *image, const char *flag, const char *path, const char *data,
@@ -92,11 +154,12 @@ static uint16_t *copy_pixels(const smv_image *image, const char *flag, const cha
         message_fail(
             "%s: '%s' ends early: %zu bytes of pixels, expected %zu (%lld x %lld of 16 bit); name a complete image",
             flag, path, data_bytes, 2 * n_pixels, (long long)image->n_fast, (long long)image->n_slow);
+    static const char *const TYPES[2] = {"unsigned_short", "unsigned short int"};
+    static const char *const ORDERS[2] = {"little_endian", "big_endian"};
+    read_choice(image, flag, path, "TYPE", TYPES);
+    bool file_is_little = read_choice(image, flag, path, "BYTE_ORDER", ORDERS) == 0;
     uint16_t *pixels = message_allocate(n_pixels, sizeof pixels[0], "image pixels");
     memcpy(pixels, data, n_pixels * sizeof pixels[0]);
-    char order[32] = "";
-    bool given = copy_value(image->header, "BYTE_ORDER", order, sizeof order);
-    bool file_is_little = given ? strcmp(order, "big_endian") != 0 : machine_is_little_endian();
     if (file_is_little != machine_is_little_endian())
         for (size_t i = 0; i < n_pixels; i++) pixels[i] = (uint16_t)(pixels[i] << 8 | pixels[i] >> 8);
     return pixels;
@@ -106,12 +169,10 @@ smv_image smv_read(const char *flag, const char *path, bool with_pixels) {
     size_t n_bytes = 0;
     char *bytes = text_read_file(flag, path, &n_bytes);
     size_t n_header = header_size(flag, path, bytes, n_bytes);
-    smv_image image = {.header = message_allocate(n_header + 1, 1, "an image header")};
-    memcpy(image.header, bytes, n_header);
-    char *end = memchr(image.header, '}', n_header);
-    if (end != NULL) *end = '\0';
-    image.n_fast = read_side(&image, flag, path, "SIZE1");
-    image.n_slow = read_side(&image, flag, path, "SIZE2");
+    span text = header_text(bytes, n_header);
+    smv_image image = {.header = message_allocate(text.length, 1, "an image header"), .header_length = text.length};
+    memcpy(image.header, text.start, text.length);
+    read_sides(&image, flag, path);
     if (with_pixels) image.pixels = copy_pixels(&image, flag, path, bytes + n_header, n_bytes - n_header);
     free(bytes);
     return image;

@@ -9,7 +9,8 @@
 
 typedef struct smv_image {
     int64_t n_fast, n_slow;
-    char *header;     /* NUL-terminated */
+    char *header; /* text between the braces */
+    size_t header_length;
     uint16_t *pixels; /* as stored: swapped if the file has the other byte order; index slow * n_fast + fast */
 } smv_image;
 
@@ -18,8 +19,8 @@ typedef struct smv_image {
 smv_image smv_read(const char *flag, const char *path, bool with_pixels);
 void smv_free(smv_image *image);
 
-/* The number behind the last line `key=` (the whole key). False if there is none; ends the program on a value that is
- * not a number. */
+/* The number of the last field `key=value;` (the whole key). False if there is none; ends the program on a value that
+ * is not a number. */
 bool smv_header_number(const smv_image *image, const char *flag, const char *path, const char *key, double *value);
 
 /* Geometry that the header records; all in the units of the header. */

@@ -120,6 +120,7 @@
     X(IMG, "-img", "", 1, 1, "", "none", "SMV image whose header gives the detector; read before all other flags, after -mask") \
     X(MASK, "-mask", "", 1, 1, "", "none", "SMV image: pixels with value 0 are not computed; its header is read before all other flags") \
     X(FLOATFILE, "-floatfile", "-floatimage", 1, 1, "photons", "floatimage.bin", "float image: bare 32-bit numbers, fast index fastest") \
+    X(DOUBLEFILE, "-doublefile", "", 1, 1, "photons", "none", "the same image before rounding to single precision: bare 64-bit numbers, fast index fastest") \
     X(INTFILE, "-intfile", "-intimage", 1, 1, "counts", "intimage.img", "integer image, SMV") \
     X(SCALE, "-scale", "", 1, 1, "counts/photon", "55000 / brightest", "scale of the integer image; 0: automatic") \
     X(ADC, "-adc", "", 1, 1, "counts", "40", "offset of the integer and of the noise image") \
@@ -246,6 +247,7 @@
     X(IMG, "Detector geometry", "-img FILE", "") \
     X(MASK, "Detector geometry", "-mask FILE", "") \
     X(FLOATFILE, "Output", "-floatfile FILE", "") \
+    X(DOUBLEFILE, "Output", "-doublefile FILE", "") \
     X(INTFILE, "Output", "-intfile FILE", "") \
     X(SCALE, "Output", "-scale x", "") \
     X(ADC, "Output", "-adc x", "") \
@@ -372,6 +374,7 @@
     X(IMG, NONE, NONE) \
     X(MASK, NONE, NONE) \
     X(FLOATFILE, NONE, NONE) \
+    X(DOUBLEFILE, NONE, NONE) \
     X(INTFILE, NONE, NONE) \
     X(SCALE, NONE, NONE) \
     X(ADC, NONE, NONE) \
@@ -412,7 +415,7 @@
     X(SAMPLE_WIDTH, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(SAMPLE_HEIGHT, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(FUDGE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
-    X(MOSAIC, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
+    X(MOSAIC, 0, "x", FLOAT, 0.0, -HUGE_VAL, 360.0, HUGE_VAL, 0, "") \
     X(MOSAIC_DOM, 0, "n", INT, 0.0, -HUGE_VAL, 1000000.0, HUGE_VAL, 0, "") \
     X(MOSAIC_SEED, 0, "n", INT, -2147483647.0, -HUGE_VAL, 2147483647.0, HUGE_VAL, 0, "") \
     X(DENSITY, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
@@ -433,7 +436,7 @@
     X(EXPOSURE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(BEAMSIZE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(POLAR, 0, "K", FLOAT, -1.0, -HUGE_VAL, 1.0, HUGE_VAL, 0, "") \
-    X(DISPERSION, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
+    X(DISPERSION, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, 200.0, 0, "") \
     X(DISPSTEPS, 0, "n", INT, 0.0, -HUGE_VAL, 1000000.0, HUGE_VAL, 0, "") \
     X(DIVERGENCE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(HDIVRANGE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
@@ -506,6 +509,7 @@
     X(IMG, 0, "FILE", FILE, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(MASK, 0, "FILE", FILE, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(FLOATFILE, 0, "FILE", FILE, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
+    X(DOUBLEFILE, 0, "FILE", FILE, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(INTFILE, 0, "FILE", FILE, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(SCALE, 0, "x", FLOAT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(ADC, 0, "x", FLOAT, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \

@@ -15,7 +15,9 @@ bool text_parse_real(const char *word, double *value) {
     if (word[0] == '\0' || word[strspn(word, "+-.0123456789eE")] != '\0') return false;
     char *end = NULL;
     double parsed = strtod(word, &end);
-    if (end == word || *end != '\0' || !isfinite(parsed)) return false;
+    double size = fabs(parsed);
+    bool ordinary = parsed == 0.0 || (size >= TEXT_SMALLEST_REAL && size <= TEXT_LARGEST_REAL);
+    if (end == word || *end != '\0' || !ordinary || strlen(word) > TEXT_WORD_LIMIT) return false;
     *value = parsed;
     return true;
 }
@@ -25,7 +27,7 @@ bool text_parse_integer(const char *word, int64_t *value) {
     if (*digits == '\0' || digits[strspn(digits, "0123456789")] != '\0') return false;
     errno = 0;
     long long parsed = strtoll(word, NULL, 10);
-    if (errno != 0 || parsed < INT32_MIN || parsed > INT32_MAX) return false;
+    if (errno != 0 || parsed < -INT32_MAX || parsed > INT32_MAX || strlen(word) > TEXT_INTEGER_LIMIT) return false;
     *value = parsed;
     return true;
 }
@@ -55,9 +57,10 @@ char *text_read_file(const char *flag, const char *path, size_t *n_bytes) {
 static text_reader open_text(const char *flag, const char *path, long line) {
     size_t n_bytes = 0;
     char *buffer = text_read_file(flag, path, &n_bytes);
+    size_t mark = strncmp(buffer, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; /* the byte order mark of UTF-8 */
     if (memchr(buffer, '\0', n_bytes) != NULL)
         message_fail("%s: '%s' is not a text file (it holds a zero byte); name a text file", flag, path);
-    return (text_reader){.flag = flag, .path = path, .buffer = buffer, .cursor = buffer, .line = line};
+    return (text_reader){.flag = flag, .path = path, .buffer = buffer, .cursor = buffer + mark, .line = line};
 }
 
 text_reader text_open_words(const char *flag, const char *path) { return open_text(flag, path, 1); }
@@ -82,7 +85,9 @@ const char *text_next_word(text_reader *reader) {
     reader->cursor += c - reader->cursor;
     if (c == start) return NULL;
     size_t length = (size_t)(c - start);
-    if (length > TEXT_WORD_LIMIT) length = TEXT_WORD_LIMIT;
+    if (length > TEXT_WORD_LIMIT)
+        message_fail("%s: '%s' line %ld: the word '%.40s...' is longer than %d characters; correct the file",
+                     reader->flag, reader->path, reader->line, start, TEXT_WORD_LIMIT);
     memcpy(reader->word, start, length);
     reader->word[length] = '\0';
     return reader->word;
@@ -95,21 +100,25 @@ double text_next_real(text_reader *reader, const char *what) {
         message_fail("%s: '%s' ends at line %ld where %s should be; complete the file", reader->flag, reader->path,
                      reader->line, what);
     if (!text_parse_real(word, &value))
-        message_fail("%s: '%s' line %ld: expected %s (a finite number), got '%s'; correct the file", reader->flag,
-                     reader->path, reader->line, what, word);
+        message_fail("%s: '%s' line %ld: expected %s (a number of ordinary size), got '%s'; correct the file",
+                     reader->flag, reader->path, reader->line, what, word);
     return value;
 }
 
 char *text_next_line(text_reader *reader) {
-    while (*reader->cursor != '\0') {
-        char *line = reader->cursor;
-        size_t length = strcspn(line, "\n");
-        bool last = line[length] == '\0';
-        line[length] = '\0';
-        reader->cursor = line + length + (last ? 0 : 1);
-        reader->line++;
-        line[strcspn(line, "#")] = '\0';
-        if (line[strspn(line, " \t\r\v\f")] != '\0') return line;
-    }
-    return NULL;
+    char *line = reader->cursor;
+    if (*line == '\0') return NULL;
+    size_t length = strcspn(line, "\n");
+    reader->cursor = line + length + (line[length] == '\n');
+    line[length] = '\0';
+    reader->line++;
+    return line;
+}
+
+char *text_cut_word(char **cursor, const char *separators) {
+    char *word = *cursor + strspn(*cursor, separators);
+    size_t length = strcspn(word, separators);
+    *cursor = word + length + (word[length] != '\0');
+    word[length] = '\0';
+    return length > 0 ? word : NULL;
 }

@@ -6,16 +6,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The whole word is a finite decimal number. */
+/* Numbers other than 0 are between these in size, so that no change of unit turns them into 0 or infinity. */
+#define TEXT_SMALLEST_REAL 1e-280
+#define TEXT_LARGEST_REAL 1e280
+
+/* The whole word is a decimal number of ordinary size. */
 bool text_parse_real(const char *word, double *value);
 
-/* The whole word is an integer that fits 32 bits. */
+#define TEXT_INTEGER_LIMIT 20 /* characters */
+
+/* The whole word is an integer that, be its sign changed or not, fits 32 bits. */
 bool text_parse_integer(const char *word, int64_t *value);
 
 /* The bytes of a regular file and a closing NUL; the caller frees. Ends the program if it cannot be read. */
 char *text_read_file(const char *flag, const char *path, size_t *n_bytes);
 
-#define TEXT_WORD_LIMIT 127 /* longer words are cut; no number is that long */
+#define TEXT_LINE_SEPARATORS " \t\r\v\f,;:!" /* between the columns of source files and of stol tables */
+#define TEXT_WORD_LIMIT 127 /* no number is longer */
 
 /* Read a file either by words or by lines, not both. */
 typedef struct text_reader {
@@ -31,13 +38,17 @@ text_reader text_open_lines(const char *flag, const char *path);
 void text_close(text_reader *reader);
 
 /* Next word, split at white space; `#` starts a comment that ends with the line. NULL at the end. The word
- * stays valid until the next call. */
+ * stays valid until the next call. Ends the program on a word that is too long. */
 const char *text_next_word(text_reader *reader);
 
 /* Next word, which must be a number; `what` names it. Ends the program otherwise. */
 double text_next_real(text_reader *reader, const char *what);
 
-/* Next line that holds more than white space and comment, its comment cut off. NULL at the end. */
+/* Next line, without its line end. NULL at the end. */
 char *text_next_line(text_reader *reader);
+
+/* Cuts the next word, split at any of `separators`, out of the line at `*cursor`, which moves behind it. NULL at the
+ * end of the line. */
+char *text_cut_word(char **cursor, const char *separators);
 
 #endif

@@ -122,6 +122,7 @@ EXPECTED = {
     "-img": ("m.img", {"detector.n_fast": 8, "detector.n_slow": 8}),
     "-mask": ("m.img", {"detector.n_fast": 8, "detector.mask": torch.ones(8, 8, dtype=torch.bool).tolist()}),
     "-floatfile": ("o.bin", {"outputs.float_file": "o.bin"}),
+    "-doublefile": ("o.f64", {"outputs.double_file": "o.f64"}),
     "-intfile": ("o.img", {"outputs.int_file": "o.img"}),
     "-scale": ("2", {"outputs.int_scale": 2.0}),
     "-adc": ("-1", {"outputs.adc_counts": -1.0}),

@@ -11,7 +11,7 @@ import torch
 
 from nanobrag_torch import simulator
 from nanobrag_torch.cli import main, parse
-from nanobrag_torch.io.float_image import read_float_image
+from nanobrag_torch.io.float_image import read_double_image, read_float_image
 from nanobrag_torch.io.noise import noise_image
 from nanobrag_torch.io.smv import read_smv
 from nanobrag_torch.physics.random_numbers import SharedTable, UniformStream
@@ -45,6 +45,15 @@ def test_default_files_hold_the_image(here, capsys):
     assert np.array_equal(read_smv("noiseimage.img")[1], noise.counts)
     said = capsys.readouterr().out
     assert f"max_I = {image.max():g}" in said and "-seed 5" in said
+
+
+def test_double_precision_image(here, capsys):
+    assert main([*SMALL, "-doublefile", "image.f64"]) == 0
+    double = read_double_image("image.f64", (10, 12))
+    assert np.array_equal(double.astype(np.float32), read_float_image("floatimage.bin", (10, 12)))
+    exact = simulator.Simulation(parse(SMALL).experiment).image(image_dtype=torch.float64).numpy()
+    assert np.array_equal(double, exact) and not np.array_equal(double, double.astype(np.float32))
+    assert "image.f64" in capsys.readouterr().out
 
 
 def test_pgm(here):

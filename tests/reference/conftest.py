@@ -1,35 +1,14 @@
-"""Builds the C program once a session and runs it in fresh folders."""
+"""Runs the C program in fresh folders."""
 
 import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.c_program import build
+
 from .program import Program
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SOURCES = REPOSITORY / "src" / "nanobragg_c"
-SHARED_GOLDEN = REPOSITORY.parent / "shared" / "golden"
-
-
-def build(target: str, folder: Path) -> Path:
-    """Run `make target`, return the folder with the program; skip without a compiler."""
-    for tool in ("gcc", "make"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed, so the C program cannot be built")
-    made = subprocess.run(
-        ["make", "-C", SOURCES, f"BUILD={folder}", "-j2", target], capture_output=True, text=True, timeout=300
-    )
-    assert made.returncode == 0, made.stdout + made.stderr
-    return folder
-
-
-@pytest.fixture(scope="session")
-def build_folder(tmp_path_factory) -> Path:
-    return build("all", tmp_path_factory.mktemp("build"))
 
 
 @pytest.fixture
@@ -46,13 +25,6 @@ def sanitized_binary(tmp_path_factory) -> Path:
 def sanitized(sanitized_binary, tmp_path) -> Program:
     environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=1:exitcode=99", "UBSAN_OPTIONS": "print_stacktrace=1"}
     return Program(sanitized_binary, tmp_path, environment)
-
-
-@pytest.fixture(scope="session")
-def shared_golden() -> Path:
-    if not SHARED_GOLDEN.is_dir():
-        pytest.skip("the shared golden files are not on this machine")
-    return SHARED_GOLDEN
 
 
 @pytest.fixture

@@ -18,12 +18,6 @@ QUIET = ["-nonoise", "-nopgm", "-noprogress"]
 BASE = words(
     "-cell 50 60 70 90 90 90 -distance 100 -detpixels 8 -pixel 3 -lambda 1 -oversample 1 -nonoise -nopgm -noprogress"
 )
-# a thick, tilted detector and a round crystal; has published intermediate numbers
-CHECK_CASE_B = (
-    "-xds -cell 40 50 60 90 100 90 -round_xtal -lambda 0.9 -distance 60 -detpixels 16 -pixel 1 -ORGX 6.3 -ORGY 9.1 "
-    "-Na 4 -Nb 5 -Nc 6 -phi 3 -osc 1 -phisteps 3 -detector_thick 300 -detector_abs 400 -detector_thicksteps 4 "
-    "-oversample 2 -twotheta 10 -detector_rotx 3 -polar -0.5 -default_F 100"
-)
 
 
 @dataclass(frozen=True)

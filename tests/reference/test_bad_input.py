@@ -73,10 +73,16 @@ FLAGS = {
     "threads 0": (["-threads", "0"], "-threads"),
     "trace outside the detector": (["-trace_pixel", "8", "0"], "-trace_pixel 8 0"),
     "trace outside the region": (["-roi", "0", "3", "0", "3", "-trace_pixel", "5", "2"], "-trace_pixel 5 2"),
+    "printout outside the detector": (["-printout_pixel", "0", "8"], "-printout_pixel 0 8 (fast slow)"),
+    "printout outside the region": (["-roi", "0", "3", "0", "3", "-printout_pixel", "5", "2"], "-printout_pixel 5 2"),
     "trace negative": (["-trace_pixel", "-1", "0"], "-trace_pixel"),
     "output folder missing": (["-floatfile", "nowhere/f.bin"], "-floatfile"),
     "output is a folder": (["-intfile", "."], "-intfile"),
-    "two outputs in one file": (["-floatfile", "a", "-intfile", "a"], "both name 'a'"),
+    "two outputs in one file": (["-floatfile", "a", "-intfile", "./a"], "both name './a'"),
+    "a number that a unit makes 0": (["-lambda", "1e-320"], "-lambda"),
+    "a wavelength whose square is 0": (["-lambda", "1e-200"], "-lambda"),
+    "mosaic spread beyond a turn": (["-mosaic", "1e40", "-mosaic_dom", "2"], "-mosaic"),
+    "a long number": (["-lambda", "1" + 200 * "0" + "e-200"], "-lambda"),
     "sample size in the wrong unit": (["-xtalsize", "1e15"], "-samplesize"),
 }
 
@@ -124,6 +130,8 @@ FILES = {
     "hkl huge box": (["-hkl", "f"], {"f": "0 0 0 1\n2000000 2000000 2000000 1\n"}, "box"),
     "hkl index beyond range": (["-hkl", "f"], {"f": "1e300 0 0 1\n"}, "line 1"),
     "hkl binary": (["-hkl", "f"], {"f": b"1 2\0 3 4\n"}, "not a text file"),
+    "hkl number that is too long": (["-hkl", "f"], {"f": HKL + "1 2 3 1" + 150 * "0" + "\n"}, "longer than 127"),
+    "hkl five columns": (["-hkl", "f"], {"f": "1 2 3 4 5\n" * 4}, "has 5 columns"),
     "mat absent": (["-mat", "absent"], {}, "'absent'"),
     "mat short": (["-mat", "f"], {"f": "1 0 0 0 1 0 0 0\n"}, "c*_z"),
     "mat text": (["-mat", "f"], {"f": "1 0 0 0 one 0 0 0 1\n"}, "b*_y"),
@@ -131,7 +139,8 @@ FILES = {
     "mat singular": (["-mat", "f"], {"f": "1 0 1 0 1 1 0 0 0\n"}, "singular"),
     "mat zero": (["-mat", "f"], {"f": "0 0 0 0 0 0 0 0 0\n"}, "singular"),
     "sources absent": (["-sourcefile", "absent"], {}, "'absent'"),
-    "sources empty": (["-sourcefile", "f"], {"f": "\n# none\n"}, "no source"),
+    "sources empty": (["-sourcefile", "f"], {"f": "\n ,;\n"}, "no source"),
+    "sources comment": (["-sourcefile", "f"], {"f": "0 0 -10\n# none\n"}, "line 2: '#'"),
     "sources at the sample": (["-sourcefile", "f"], {"f": "0 0 0 1 1e-10\n"}, "line 1"),
     "sources text": (["-sourcefile", "f"], {"f": "0 0 -10\n0 0 here\n"}, "line 2: 'here'"),
     "sources six columns": (["-sourcefile", "f"], {"f": "0 0 -10 1 1e-10 7\n"}, "'7'"),
@@ -146,6 +155,11 @@ FILES = {
     "dump short": (["-dumpfile", "f"], {"f": "0 1 0 1 0 1\n\f12345678"}, "bytes"),
     "dump inverted": (["-dumpfile", "f"], {"f": "1 0 0 1 0 1\n\f"}, "not a structure factor dump"),
     "dump not finite": (["-dumpfile", "f"], {"f": b"0 0 0 0 0 0\n\f" + b"\xff" * 64}, "finite"),
+    "dump with a zero byte": (
+        ["-dumpfile", "f"],
+        {"f": b"0 0 0 0 0 0\0\n\f" + bytes(64)},
+        "not a structure factor dump",
+    ),
     "mask absent": (["-mask", "absent"], {}, "'absent'"),
     "mask short": (["-mask", "f"], {"f": "{\nHEADER_BYTES=512;\n"}, "-mask"),
     "mask of text": (["-mask", "f"], {"f": "x" * 3000}, "not an SMV image"),
@@ -167,6 +181,46 @@ def test_file(nanobragg, name):
     flags, files, culprit = FILES[name]
     without_F = [word for word in GOOD if word not in ("-default_F", "5")] if "-dumpfile" in flags else GOOD
     check_refused(nanobragg, [*without_F, *flags], culprit, files)
+
+
+OVERWRITTEN = {"-hkl": HKL, "-mat": MATRIX, "-sourcefile": "0 0 -10\n", "-stol": "0 1\n", "-mask": SMALL_MASK}
+
+
+@pytest.mark.parametrize("output", ["-floatfile", "-intfile", "-pgmfile", "-noisefile", "-dumpfile"])
+@pytest.mark.parametrize("flag", OVERWRITTEN)
+def test_input_is_not_overwritten(nanobragg, flag, output):
+    (nanobragg.folder / "link").symlink_to("input")
+    more = ["-hkl", "table"] if flag != "-hkl" else []
+    files = {"input": OVERWRITTEN[flag], "table": HKL}
+    result = nanobragg.run(*GOOD, *more, flag, "./input", output, "link", files=files)
+    assert result.returncode == 2
+    assert f"{output} 'link' would overwrite the input of {flag}" in result.error
+    assert {path.name for path in nanobragg.folder.iterdir()} == {"input", "link", "table"}
+
+
+def test_result_of_the_last_run_may_be_named_by_img(nanobragg):
+    nanobragg.succeed(*GOOD)
+    assert nanobragg.image(*GOOD, "-img", "intimage.img").sum() > 0
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["\x1b[31mred", "a\bb", "a\u2028b", "a\x9bb", "a\u202eb", "\ufeff", "\ud800".encode("utf-8", "surrogatepass")],
+)
+def test_message_is_plain_text(nanobragg, word):
+    content = word if isinstance(word, bytes) else word.encode()
+    result = nanobragg.run(*GOOD, "-mat", "m", files={"m": b"1 2 3 4 5 6 7 8 " + content})
+    assert result.returncode == 2 and result.error.isprintable()
+    assert "?" in result.error and content not in result.error.encode()
+
+
+def test_message_is_short(nanobragg):
+    assert len(nanobragg.run(*GOOD, "-lambda", 100_000 * "x").error) < 400
+    assert len(nanobragg.run(*GOOD, "-hkl", "f", files={"f": 100_000 * "x"}).error) < 400
+
+
+def test_message_keeps_letters(nanobragg):
+    assert "'größe'" in nanobragg.run(*GOOD, "-hkl", "größe").error
 
 
 def test_masked_trace(nanobragg):
@@ -226,3 +280,8 @@ def test_file_size_limit_leaves_nothing(nanobragg):
     done = subprocess.run(["sh", "-c", limited], cwd=nanobragg.folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "cannot write 'floatimage.bin'" in done.stderr
     assert list(nanobragg.folder.iterdir()) == []
+
+
+def test_many_steps_of_no_width_take_no_time(nanobragg):
+    steps = ["-phi", "0", "-osc", "0", "-phisteps", "1000000", "-roi", "0", "0", "0", "0"]
+    assert nanobragg.run(*GOOD, *steps, timeout=30).returncode == 0

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from .program import BASE, CHECK_CASE_B, QUIET, words, write_smv
+from tests.check_cases import CASE_B as CHECK_CASE_B
+
+from .program import BASE, QUIET, words, write_smv
 
 WITHOUT = "default,-{}".format
 WITH = "default,+{}".format

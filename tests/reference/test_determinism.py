@@ -5,7 +5,8 @@ import subprocess
 import numpy as np
 import pytest
 
-from .conftest import SOURCES, build
+from tests.c_program import SOURCES, build
+
 from .program import words
 
 FEATURES = words(

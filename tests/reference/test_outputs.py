@@ -30,6 +30,14 @@ def test_files_get_their_names(nanobragg):
     assert names(nanobragg.folder) == {"f", "i", "p", "n"}
 
 
+def test_double_precision_image(nanobragg):
+    nanobragg.succeed(*PLAIN, "-doublefile", "image.f64")
+    single = np.fromfile(nanobragg.folder / "floatimage.bin", np.float32)
+    double = np.fromfile(nanobragg.folder / "image.f64", np.float64)
+    assert np.array_equal(double.astype(np.float32), single)
+    assert double.max() > 0 and not np.array_equal(double, single), "the rounding to single is what it leaves out"
+
+
 def test_links_and_devices(nanobragg):
     (nanobragg.folder / "real.bin").write_text("old")
     (nanobragg.folder / "link.bin").symlink_to("real.bin")

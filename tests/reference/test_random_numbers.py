@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import SOURCES
+from tests.c_program import SOURCES
+
 from .random_model import Poisson, Uniform, rotation_in_cap
 
 

@@ -29,6 +29,8 @@ from nanobrag_torch.physics import detector as detector_physics
 from nanobrag_torch.physics.conventions import CONVENTIONS, pixel_counts
 
 MAX_PIXELS = 2**31 - 1
+MAX_CELLS = 1e15
+SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
 _CPU = torch.device("cpu")
 # Amplitudes are calculated a little beyond the corner of the detector, for divergence and interpolation.
 _RESOLUTION_MARGIN = 0.98
@@ -46,7 +48,7 @@ def experiment(settings: Settings, defects: frozenset[str]) -> tuple[Experiment,
     _check_placement(panel, defects)
     panel = Detector(**settings.detector, mask=_mask(settings, n_fast, n_slow))
     beam = Beam(**settings.beam)
-    beam = Beam(**settings.beam, sources=_sources(settings, panel, beam))
+    beam = Beam(**settings.beam, sources=_sources(settings, panel, beam, defects))
     table, cell = _reflections(settings, panel, beam, defects, warnings)
     crystal = dict(settings.crystal)
     if "-mat" in settings.files:
@@ -56,6 +58,7 @@ def experiment(settings: Settings, defects: frozenset[str]) -> tuple[Experiment,
             raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")
         crystal.update(cell_lengths_A=cell[:3], cell_angles_deg=cell[3:])
         warnings.append(f"the unit cell is that of {settings.files['-hkl']}: {' '.join(f'{x:g}' for x in cell)}")
+    _check_cell(crystal, beam)
     made = Experiment(
         crystal=Crystal(**crystal),
         beam=beam,
@@ -111,13 +114,39 @@ def _mask(settings: Settings, n_fast: int, n_slow: int) -> torch.Tensor | None:
     return torch.from_numpy(pixels != 0)
 
 
-def _sources(settings: Settings, panel: Detector, beam: Beam) -> SourceTable | None:
+def _check_cell(crystal: dict, beam: Beam) -> None:
+    """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
+    lengths_A = crystal.get("cell_lengths_A")
+    if lengths_A is None:
+        star = crystal["orientation_matrix"].numpy() * (1e-10 / beam.wavelength_m)
+        with np.errstate(all="ignore"):
+            lengths_A = np.linalg.norm(np.cross(star[:, [1, 2, 0]].T, star[:, [2, 0, 1]].T), axis=1)
+            lengths_A = lengths_A / abs(np.dot(star[:, 0], np.cross(star[:, 1], star[:, 2])))
+    for name, length_A in zip("abc", lengths_A, strict=True):
+        if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
+            raise UsageError(
+                f"cell axis {name} is {length_A:g} A long, expected from {SHORTEST_AXIS_A:g} to {LONGEST_AXIS_A:g} A: "
+                "check -cell, -mat and -lambda"
+            )
+    limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
+    for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
+        if min(size_m, limit_m) / (1e-10 * length_A) > MAX_CELLS:
+            raise UsageError(
+                f"-samplesize: {size_m:g} m holds more than {MAX_CELLS:g} cells along an axis, expected at most that: "
+                "check its unit, mm"
+            )
+
+
+def _sources(settings: Settings, panel: Detector, beam: Beam, defects: frozenset[str]) -> SourceTable | None:
     if "-sourcefile" not in settings.files:
         return None
     given = panel.beam_vector if panel.convention == "CUSTOM" else None
     x, y, z = given or CONVENTIONS[panel.convention].beam_vector
     length = math.sqrt(x * x + y * y + z * z)
     rows = read_sources(settings.files["-sourcefile"], (x / length, y / length, z / length), beam.wavelength_m)
+    total = rows[:, 3].sum()
+    if "source_weights_ignored" not in defects and not 0 < total < math.inf:
+        raise UsageError(f"-sourcefile: the weights add up to {total:g}, expected more than 0")
     columns = torch.from_numpy(rows)
     return SourceTable(columns[:, :3].clone(), columns[:, 3].clone(), columns[:, 4].clone())
 

@@ -42,6 +42,8 @@ def apply_header(flag: str, path: str, settings: Settings) -> None:
         value = header_number(path, header, *spellings)
         if value is not None:
             panel[name] = value
+    if header_number(path, header, "TWOTHETA"):
+        settings.no_effect.append(f"TWOTHETA={header['TWOTHETA']} in the header of {flag}")
     wavelength = header_number(path, header, "WAVELENGTH")
     if wavelength is not None:
         settings.beam["wavelength_m"] = wavelength_from_A(wavelength)

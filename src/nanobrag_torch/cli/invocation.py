@@ -17,6 +17,7 @@ class Outputs:
 
     float_file: str = "floatimage.bin"
     int_file: str = "intimage.img"
+    double_file: str | None = None
     pgm_file: str | None = "image.pgm"
     noise_file: str | None = "noiseimage.img"
     hdf5_file: str | None = None
@@ -34,6 +35,7 @@ class Outputs:
         """Files that will be written, under the flag that names them."""
         named = {
             "-floatfile": self.float_file,
+            "-doublefile": self.double_file,
             "-intfile": self.int_file,
             "-pgmfile": self.pgm_file,
             "-noisefile": self.noise_file,

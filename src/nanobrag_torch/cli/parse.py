@@ -11,7 +11,7 @@ from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.cli.settings import Settings, apply
 from nanobrag_torch.cli.words import Occurrence, UsageError, one_line, split
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.io.reading import ReaderError, read_text
+from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, read_text
 from nanobrag_torch.io.writing import WriterError, check_target
 from nanobragg_tables import resolve_defects
 
@@ -138,6 +138,14 @@ def _check_sense(settings: Settings) -> None:
     exposed = settings.beam.get("flux_photons_per_s") and settings.beam.get("exposure_s", 1.0) > 0
     if exposed and settings.beam.get("beamsize_m") == 0:
         raise UsageError("-beamsize is 0 mm, expected above 0 with -flux (fluence = flux exposure / beamsize^2)")
+    lengths = {
+        "-lambda": settings.beam.get("wavelength_m", 1e-10),
+        **{f"-{name}": panel.get(f"{name}_m") for name in ("distance", "close_distance")},
+        "-pixel": panel.get("pixel_size_m"),
+    }
+    for flag, length_m in lengths.items():
+        if length_m is not None and not SHORTEST_M <= abs(length_m) <= LONGEST_M:
+            raise UsageError(f"{flag}: {length_m:g} m, expected {SHORTEST_M:g} to {LONGEST_M:g} m; check its unit")
     if "roi" in panel:
         x_min, x_max, y_min, y_max = panel["roi"]
         for low, high, axis in ((x_min, x_max, "x"), (y_min, y_max, "y")):

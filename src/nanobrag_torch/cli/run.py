@@ -69,6 +69,8 @@ def run(invocation: Invocation) -> None:
 
 
 def _simulate(invocation: Invocation) -> None:
+    import numpy as np
+
     from nanobrag_torch import outputs as scaling
     from nanobrag_torch.cli import report, write
     from nanobrag_torch.simulator import Simulation
@@ -79,13 +81,14 @@ def _simulate(invocation: Invocation) -> None:
     if invocation.trace_pixel is not None:
         for line in trace_simulation(simulation, *invocation.trace_pixel):
             print(line)
-    image = _image(simulation, invocation)
+    unrounded = _image(simulation, invocation)
+    image = unrounded.astype(np.float32, copy=False)
     mask = invocation.experiment.detector.mask
     stats = scaling.statistics(image, simulation.roi, None if mask is None else mask.numpy())
     if invocation.outputs.printout:
         _print_pixels(simulation, invocation)
     _print(report.statistics_lines(simulation, stats))
-    _print(write.write_all(invocation, simulation, image, stats))
+    _print(write.write_all(invocation, simulation, unrounded, image, stats))
 
 
 def _print(lines: list[str]) -> None:
@@ -93,9 +96,13 @@ def _print(lines: list[str]) -> None:
 
 
 def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
+    """The image in single precision, or in double where a file of it is asked for."""
+    import torch
+
     started = time.perf_counter()
     with _progress(invocation) as progress:
-        image = simulation.image(progress).cpu().numpy()
+        dtype = torch.float32 if invocation.outputs.double_file is None else torch.float64
+        image = simulation.image(progress, dtype).cpu().numpy()
     x_min, x_max, y_min, y_max = simulation.roi
     pixels = max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
     print(f"{pixels} pixels in {time.perf_counter() - started:.3g} s on {invocation.device}")

@@ -92,6 +92,7 @@ _NUMBERS: dict[str, tuple[str, tuple[str, ...], Callable[[Value], Any]]] = {
     "-detector_thicksteps": ("detector", ("thick_steps",), same),
     "-oversample": ("detector", ("oversample",), same),
     "-floatfile": ("outputs", ("float_file",), same),
+    "-doublefile": ("outputs", ("double_file",), same),
     "-intfile": ("outputs", ("int_file",), same),
     "-scale": ("outputs", ("int_scale",), same),
     "-adc": ("outputs", ("adc_counts",), same),
@@ -178,9 +179,8 @@ def _cell(settings: Settings, occurrence: Occurrence) -> None:
     a, b, c = (values + [0.0, 0.0])[:3]
     angles = (values[3:] + [0.0] * 3)[:3]
     alpha, beta, gamma = (angle or 90.0 for angle in angles)
-    largest = max(alpha, beta, gamma)
-    total = alpha + beta + gamma
-    if total >= 360.0 or 2.0 * largest >= total:
+    half = (alpha + beta + gamma) / 2.0
+    if not math.prod(math.sin(degree(angle)) for angle in (half, half - alpha, half - beta, half - gamma)) > 1e-12:
         raise UsageError(
             f"{occurrence.spelling}: no cell has the angles {alpha:g} {beta:g} {gamma:g}, "
             "expected a sum below 360 deg and each angle smaller than the other two together"
@@ -229,8 +229,7 @@ def _vector(occurrence: Occurrence) -> tuple[float, float, float]:
 
 def _direction(settings: Settings, occurrence: Occurrence) -> None:
     vector = _vector(occurrence)
-    length_sqr = sum(component * component for component in vector)
-    if length_sqr == 0 or not math.isfinite(length_sqr):
+    if not 1e-100 < math.hypot(*vector) < 1e100:
         given = " ".join(f"{component:g}" for component in vector)
         raise UsageError(f"{occurrence.spelling} is {given}, expected a direction: not zero, and of ordinary size")
     settings.detector[occurrence.name[1:]] = vector

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.io.reading import LONGEST_NUMBER, is_ordinary
 from nanobragg_tables import Arg, Flag, flags
 
 PROGRAM = "torch"
@@ -103,7 +104,7 @@ def _values_of(flag: Flag, spelling: str, rest: list[str]) -> list[str]:
 
 def _is_stand_in(arg: Arg, word: str) -> bool:
     """`-misset random`; any word that contains `rand` has always done."""
-    return arg.word is not None and not word.startswith("-") and arg.word[:4] in word
+    return arg.word is not None and not word.startswith("-") and arg.word[:4] in word.lower()
 
 
 def _can_be_value(arg: Arg, word: str) -> bool:
@@ -148,13 +149,14 @@ def _number(spelling: str, flag: Flag, arg: Arg, word: str) -> float | int:
                 f"{_place(spelling, flag, arg)} is {one_line(word)}, expected {_INT_LIMIT} at most in size"
             )
         return int(word)
-    if arg.range is not None and arg.range.infinite and word.lower() in ("inf", "+inf", "infinity"):
+    if arg.range is not None and arg.range.infinite and word in ("inf", "+inf", "infinity"):
         return math.inf
-    if not is_number(word):
+    if len(word) > LONGEST_NUMBER or not is_number(word):
         raise UsageError(f"{_place(spelling, flag, arg)} is '{one_line(word)}', expected a number{_in_unit(flag)}")
     value = float(word)
-    if not math.isfinite(value):
-        raise UsageError(f"{_place(spelling, flag, arg)} is {one_line(word)}, expected a finite number{_in_unit(flag)}")
+    if not is_ordinary(value):
+        expected = f"expected a number of ordinary size{_in_unit(flag)}"
+        raise UsageError(f"{_place(spelling, flag, arg)} is {one_line(word)}, {expected}")
     return value
 
 

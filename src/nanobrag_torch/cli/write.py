@@ -11,7 +11,7 @@ from nanobrag_torch import __version__
 from nanobrag_torch import outputs as scaling
 from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.io.fdump import write_fdump
-from nanobrag_torch.io.float_image import write_float_image
+from nanobrag_torch.io.float_image import write_double_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, write_nxmx
 from nanobrag_torch.io.hkl import Box
 from nanobrag_torch.io.noise import noise_image
@@ -24,13 +24,19 @@ from nanobrag_torch.simulator import Simulation
 
 
 def write_all(
-    invocation: Invocation, simulation: Simulation, image: np.ndarray, stats: scaling.Statistics
+    invocation: Invocation, simulation: Simulation, unrounded: np.ndarray, image: np.ndarray, stats: scaling.Statistics
 ) -> list[str]:
-    """Write the float image (slow, fast) and all that is made from it; returns what to print."""
+    """Write the float image (slow, fast) and all that is made from it; returns what to print.
+
+    `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
+    """
     to, roi = invocation.outputs, simulation.roi
     header = smv_header(simulation)
     said = []
     write_float_image(to.float_file, image)
+    if to.double_file is not None:
+        write_double_image(to.double_file, unrounded)
+        said.append(f"wrote {to.double_file} (photons, 64-bit)")
     int_scale = scaling.integer_scale(to.int_scale, stats)
     write_smv(to.int_file, header, scaling.integer_counts(image, roi, int_scale, to.adc_counts))
     said.append(f"wrote {to.float_file} (photons) and {to.int_file} (intfile_scale = {int_scale:g})")

@@ -15,9 +15,8 @@ from nanobrag_torch.io.hkl import MAX_BOX_CELLS, Box
 from nanobrag_torch.io.reading import ReaderError, read_bytes
 from nanobrag_torch.io.writing import write_whole
 
-_HEADER = re.compile(
-    rb"(-?[0-9]{1,10}) (-?[0-9]{1,10}) (-?[0-9]{1,10}) (-?[0-9]{1,10}) (-?[0-9]{1,10}) (-?[0-9]{1,10})\n\f"
-)
+_HEADER = re.compile(rb" ".join([rb"([+-]?[0-9]{1,19})"] * 6) + rb"\n\f")
+_LARGEST_INDEX = 2**31 - 1
 
 
 def write_fdump(path: str | Path, box: Box) -> None:
@@ -38,7 +37,8 @@ def read_fdump(path: str | Path) -> Box:
         raise ReaderError(path, "does not begin with six index limits, newline and form feed, expected an F dump")
     limits = [int(text) for text in header.groups()]
     extents = [high - low + 1 for low, high in zip(limits[::2], limits[1::2], strict=True)]
-    if min(extents) < 1 or extents[0] * extents[1] * extents[2] > MAX_BOX_CELLS:
+    far = max(map(abs, limits)) > _LARGEST_INDEX
+    if far or min(extents) < 1 or extents[0] * extents[1] * extents[2] > MAX_BOX_CELLS:
         raise ReaderError(path, f"has the index limits {' '.join(map(str, limits))}, expected min and max of h, k, l")
     padded = [extent + 1 for extent in extents]
     expected = 8 * padded[0] * padded[1] * padded[2]

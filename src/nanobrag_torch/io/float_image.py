@@ -1,4 +1,4 @@
-"""Float images: bare single-precision numbers in native byte order, fast index fastest."""
+"""Float images: bare single- or double-precision numbers in native byte order, fast index fastest."""
 
 from __future__ import annotations
 
@@ -12,12 +12,31 @@ from nanobrag_torch.io.writing import write_whole
 
 def write_float_image(path: str | Path, image: np.ndarray) -> None:
     """Write an image (slow, fast) of photons as float32; raises WriterError."""
-    write_whole(path, [memoryview(np.ascontiguousarray(image, dtype=np.float32)).cast("B")])
+    _write(path, image, np.float32)
+
+
+def write_double_image(path: str | Path, image: np.ndarray) -> None:
+    """As `write_float_image`, in double precision."""
+    _write(path, image, np.float64)
+
+
+def _write(path: str | Path, image: np.ndarray, dtype: type[np.floating]) -> None:
+    write_whole(path, [memoryview(np.ascontiguousarray(image, dtype=dtype)).cast("B")])
 
 
 def read_float_image(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read an image of `shape` (slow, fast). Raises ReaderError when the size is another."""
+    """Read a single-precision image of `shape` (slow, fast). Raises ReaderError when the size is another."""
+    return _read(path, shape, np.dtype(np.float32))
+
+
+def read_double_image(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
+    """Read a double-precision image of `shape` (slow, fast). Raises ReaderError when the size is another."""
+    return _read(path, shape, np.dtype(np.float64))
+
+
+def _read(path: str | Path, shape: tuple[int, int], dtype: np.dtype) -> np.ndarray:
     data = read_bytes(path)
-    if len(data) != 4 * shape[0] * shape[1]:
-        raise ReaderError(path, f"holds {len(data)} bytes, expected {4 * shape[0] * shape[1]} for {shape} pixels")
-    return np.frombuffer(data, dtype=np.float32).reshape(shape)
+    expected = dtype.itemsize * shape[0] * shape[1]
+    if len(data) != expected:
+        raise ReaderError(path, f"holds {len(data)} bytes, expected {expected} for {shape} pixels")
+    return np.frombuffer(data, dtype=dtype).reshape(shape)

@@ -8,10 +8,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nanobrag_torch.io.reading import NUMBER, ReaderError, read_text, shorten
+from nanobrag_torch.io.reading import (
+    LARGEST_NUMBER,
+    LONGEST_NUMBER,
+    NUMBER,
+    SMALLEST_NUMBER,
+    ReaderError,
+    is_ordinary,
+    read_ascii,
+    shorten,
+)
 
-MAX_BOX_CELLS = 2**28
-_LARGEST_INDEX = 2**31 - 1
+MAX_BOX_CELLS = 2**29
+_LARGEST_INDEX = 10**8
 _STRANGE = re.compile(r"[^0-9eE+\-.\s]")
 
 
@@ -32,12 +41,12 @@ class Box(NamedTuple):
 
 
 def read_hkl(path: str | Path) -> Reflections:
-    """Read h k l F; blank lines and text after # are skipped.
+    """Read h k l F, laid out freely; blank lines and text after # are skipped.
 
-    Raises ReaderError that names the line for anything but groups of four numbers, for indices that are not whole
-    numbers, and for a file without a reflection.
+    Raises ReaderError that names the line for what is no number, for a last reflection of fewer than four, for indices
+    that are not whole numbers, for a table of three, five or more columns, and for a file without a reflection.
     """
-    return parse_hkl(path, read_text(path))
+    return parse_hkl(path, read_ascii(path))
 
 
 def parse_hkl(path: str | Path, text: str) -> Reflections:
@@ -49,33 +58,46 @@ def parse_hkl(path: str | Path, text: str) -> Reflections:
     words = [word for row in rows for word in row]
     if not words:
         raise ReaderError(path, "holds no reflection, expected lines of h k l F")
-    if any(len(row) % 4 for row in rows) or _STRANGE.search(" ".join(words)):
+    if _is_other_table(rows) or len(words) % 4 or max(map(len, words)) > LONGEST_NUMBER:
+        raise _complaint(path, rows)
+    if _STRANGE.search(" ".join(words)):
         raise _complaint(path, rows)
     try:
         values = np.array(words, dtype=np.float64).reshape(-1, 4)
     except ValueError:
         raise _complaint(path, rows) from None
-    indices = values[:, :3]
-    bad = ~(np.isfinite(values).all(axis=1) & (indices == np.rint(indices)).all(axis=1))
-    bad |= (np.abs(indices) > _LARGEST_INDEX).any(axis=1)
-    if bad.any():
+    indices, size = values[:, :3], np.abs(values)
+    good = (size == 0) | ((size >= SMALLEST_NUMBER) & (size <= LARGEST_NUMBER))
+    if not good.all() or (indices != np.rint(indices)).any() or (size[:, :3] > _LARGEST_INDEX).any():
         raise _complaint(path, rows)
     return Reflections(indices.astype(np.int64), values[:, 3].copy())
 
 
+def _is_other_table(rows: list[list[str]]) -> bool:
+    """All lines have the same number of columns, and it is not that of whole reflections nor of parts of one."""
+    columns = {len(row) for row in rows if row}
+    return len(columns) == 1 and sum(map(bool, rows)) > 1 and max(columns) > 2 and max(columns) % 4 != 0
+
+
 def _complaint(path: str | Path, rows: list[list[str]]) -> ReaderError:
-    """The error for the first bad line."""
+    """The error for the first bad word, or for the layout."""
+    place = 0
     for number, row in enumerate(rows, start=1):
-        shown = shorten(" ".join(row), 60)
-        if len(row) % 4:
-            return ReaderError(path, f"line {number} is '{shown}', expected four numbers: h k l F")
-        for place, word in enumerate(row):
+        for word in row:
             name = "hklF"[place % 4]
-            if not NUMBER.fullmatch(word) or not np.isfinite(float(word)):
-                return ReaderError(path, f"line {number}: {name} is '{shorten(word)}', expected a number")
+            place += 1
+            shown = f"line {number}: {name} is '{shorten(word)}'"
+            if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
+                return ReaderError(path, f"{shown}, expected a number")
+            if not is_ordinary(float(word)):
+                return ReaderError(path, f"{shown}, expected a number of ordinary size")
             if name != "F" and (float(word) != round(float(word)) or abs(float(word)) > _LARGEST_INDEX):
-                return ReaderError(path, f"line {number}: {name} is {shorten(word)}, expected a whole number")
-    return ReaderError(path, "expected lines of h k l F")
+                return ReaderError(path, f"{shown}, expected a whole number up to {_LARGEST_INDEX}")
+    number, row = next((number, row) for number, row in enumerate(rows, start=1) if row)
+    shown = shorten(" ".join(row), 60)
+    if _is_other_table(rows):
+        return ReaderError(path, f"line {number} is '{shown}', expected four columns: h k l F")
+    return ReaderError(path, f"holds {place} numbers, expected four for each reflection: h k l F")
 
 
 def fill_box(path: str | Path, reflections: Reflections, default_F: float) -> Box:

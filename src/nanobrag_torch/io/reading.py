@@ -8,6 +8,14 @@ from pathlib import Path
 from nanobrag_torch.errors import ExperimentError
 
 MAX_TEXT_BYTES = 2_000_000_000
+# Numbers other than 0 are between these in size, so that no change of unit turns them into 0 or infinity.
+SMALLEST_NUMBER, LARGEST_NUMBER = 1e-280, 1e280
+LONGEST_NUMBER = 127  # characters
+# Wavelengths and distances are between these, so that their squares and inverses are numbers.
+SHORTEST_M, LONGEST_M = 1e-30, 1e30
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# str.split takes these for blanks; they become a control character that it does not
+_NO_BLANKS = bytes.maketrans(b"\x1c\x1d\x1e\x1f", b"\x1a" * 4)
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 
 
@@ -49,15 +57,30 @@ def read_text(path: str | Path) -> str:
         return data.decode("latin-1")
 
 
+def read_ascii(path: str | Path) -> str:
+    """The text of a file of numbers, blanks being those of ASCII; any other byte becomes a character that is none.
+
+    Raises ReaderError when the file holds zero bytes.
+    """
+    data = read_bytes(path)
+    if b"\0" in data:
+        raise ReaderError(path, "is not text (it holds zero bytes)")
+    return data.removeprefix(_BYTE_ORDER_MARK).translate(_NO_BLANKS).decode("ascii", "replace")
+
+
+def is_ordinary(value: float) -> bool:
+    return value == 0 or SMALLEST_NUMBER <= abs(value) <= LARGEST_NUMBER
+
+
 def shorten(word: str, limit: int = 40) -> str:
     return word if len(word) <= limit else word[: limit - 3] + "..."
 
 
 def number(path: str | Path, word: str, place: str) -> float:
-    """A finite decimal number, or ReaderError that names the place."""
-    if not NUMBER.fullmatch(word):
+    """A decimal number of ordinary size, or ReaderError that names the place."""
+    if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
         raise ReaderError(path, f"{place} is '{shorten(word)}', expected a number")
     value = float(word)
-    if value in (float("inf"), float("-inf")):
-        raise ReaderError(path, f"{place} is {shorten(word)}, expected a finite number")
+    if not is_ordinary(value):
+        raise ReaderError(path, f"{place} is {shorten(word)}, expected a number of ordinary size")
     return value

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from nanobrag_torch.io.hkl import Reflections, parse_hkl
-from nanobrag_torch.io.reading import ReaderError, read_bytes, read_text
+from nanobrag_torch.io.reading import ReaderError, read_ascii, read_bytes
 
 AMPLITUDE_LABELS = ("F", "FP", "FOBS", "F-obs", "F_meas", "FMODEL", "F-model", "FC", "FCALC")
 MAX_MODEL_CELLS = 400_000_000
@@ -38,7 +38,7 @@ def read_reflections(path: str | Path, resolution_A: float | None = None) -> Ref
     """Read a file of reflections, or calculate them from a model to `resolution_A`. Raises ReaderError."""
     kind = _kind(path, read_bytes(path)[:8192])
     if kind == "text":
-        return ReflectionFile(parse_hkl(path, read_text(path)))
+        return ReflectionFile(parse_hkl(path, read_ascii(path)))
     if kind == "mtz":
         _check_mtz_frame(path)
         return _from_mtz(path, _gemmi_read(path, "MTZ file", lambda gemmi: gemmi.read_mtz_file(str(path))))

@@ -15,8 +15,10 @@ from nanobrag_torch.io.writing import write_whole
 HEADER_BLOCK = 512
 MAX_HEADER_BYTES = 1_048_576
 MAX_PIXELS_PER_SIDE = 100_000
+_COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 _MAGIC = b"{\nHEADER_BYT"
 _FORM_FEED = "\f"
+_BLANKS = " \t\r\n\v\f"
 
 
 class SmvHeader(NamedTuple):
@@ -126,7 +128,7 @@ def _parse_header(path: str | Path, data: bytes) -> tuple[dict[str, str], int]:
     if len(data) < HEADER_BLOCK:
         raise ReaderError(path, f"holds {len(data)} bytes, expected a header of at least {HEADER_BLOCK}")
     stated = _fields(data[:HEADER_BLOCK]).get("HEADER_BYTES", "")
-    if not re.fullmatch(r"[0-9]{1,9}", stated) or not HEADER_BLOCK <= int(stated) <= MAX_HEADER_BYTES:
+    if not _COUNT.fullmatch(stated) or not HEADER_BLOCK <= int(stated) <= MAX_HEADER_BYTES:
         raise ReaderError(path, f"has HEADER_BYTES={shorten(stated)}, expected {HEADER_BLOCK} or more")
     size = int(stated)
     if len(data) < size:
@@ -138,7 +140,7 @@ def _fields(header: bytes) -> dict[str, str]:
     text = header.decode("latin-1").partition("}")[0].lstrip("{")
     parts = re.split(r"[;\n]", text)
     pairs = (part.partition("=") for part in parts)
-    return {key.strip(): value.strip() for key, equals, value in pairs if equals}
+    return {key.strip(_BLANKS): value.strip(_BLANKS) for key, equals, value in pairs if equals}
 
 
 def pixel_counts(path: str | Path, header: dict[str, str]) -> tuple[int, int]:
@@ -156,14 +158,12 @@ def pixel_counts(path: str | Path, header: dict[str, str]) -> tuple[int, int]:
 
 def _count(path: str | Path, header: dict[str, str], key: str) -> int:
     text = header.get(key, "0")
-    if not re.fullmatch(r"[0-9]{1,9}", text):
+    if not _COUNT.fullmatch(text):
         raise ReaderError(path, f"has {key}={shorten(text)}, expected a whole number")
     return int(text)
 
 
 def header_number(path: str | Path, header: dict[str, str], *keys: str) -> float | None:
     """The number under the first of `keys` that the header has; None without any. Raises ReaderError."""
-    for key in keys:
-        if key in header:
-            return number(path, header[key], key)
-    return None
+    values = [number(path, header[key], key) for key in keys if key in header]
+    return values[0] if values else None

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import numpy as np
 
-from nanobrag_torch.io.reading import ReaderError, number, read_text
+from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, number, read_ascii
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 
 COLUMNS = ("X", "Y", "Z", "weight", "wavelength")
-_SEPARATORS = re.compile(r"[\s,;:!]+")
+SEPARATORS = re.compile(r"[\s,;:!]+")
 
 
 def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wavelength_m: float) -> np.ndarray:
@@ -22,8 +23,8 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
     """
     defaults = [*(-SOURCE_DISTANCE_M * component for component in beam_vector), 1.0, wavelength_m]
     rows = []
-    for index, line in enumerate(read_text(path).split("\n"), start=1):
-        words = [word for word in _SEPARATORS.split(line) if word]
+    for index, line in enumerate(read_ascii(path).split("\n"), start=1):
+        words = [word for word in SEPARATORS.split(line) if word]
         if words:
             rows.append(_row(path, index, words, defaults))
     if not rows:
@@ -36,14 +37,12 @@ def _row(path: str | Path, index: int, words: list[str], defaults: list[float]) 
         raise ReaderError(path, f"line {index} has {len(words)} columns, expected at most 5: X Y Z weight wavelength")
     given = [number(path, word, f"line {index}: {name}") for name, word in zip(COLUMNS, words, strict=False)]
     row = given + defaults[len(given) :]
-    with np.errstate(over="ignore"):
-        length_sqr = float(np.square(np.array(row[:3])).sum())
-    if not 0 < length_sqr < np.inf:
+    if not SHORTEST_M <= math.hypot(*row[:3]) <= LONGEST_M:
         raise ReaderError(
             path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a place off the sample"
         )
     if row[3] < 0:
         raise ReaderError(path, f"line {index}: weight is {row[3]:g}, expected 0 or more")
-    if row[4] <= 0:
+    if not SHORTEST_M <= row[4] <= LONGEST_M:
         raise ReaderError(path, f"line {index}: wavelength is {row[4]:g} m, expected more than 0")
     return row

@@ -6,17 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from nanobrag_torch.io.reading import ReaderError, number, read_text
+from nanobrag_torch.io.reading import ReaderError, number, read_ascii
+from nanobrag_torch.io.sources import SEPARATORS
 
 
 def read_stol(path: str | Path) -> np.ndarray:
-    """Two columns of finite numbers as an (n, 2) float64 array; blank lines and text after # are skipped.
+    """Two columns of numbers as an (n, 2) float64 array, separated as in source files.
+
+    Blank lines and text after # are skipped.
 
     Raises ReaderError for any other line and for a file without a row.
     """
     rows = []
-    for index, line in enumerate(read_text(path).split("\n"), start=1):
-        words = line.partition("#")[0].split()
+    for index, line in enumerate(read_ascii(path).split("\n"), start=1):
+        words = [word for word in SEPARATORS.split(line.partition("#")[0]) if word]
         if not words:
             continue
         if len(words) != 2:

@@ -1,0 +1,71 @@
+"""A signal that ends the program leaves every file whole or absent, and no temporary one."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from .program import BASE
+
+LINE = [*BASE, "-default_F", "5", "-detpixels", "40"]
+ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+
+
+def start(nanobragg, *words):
+    return subprocess.Popen(
+        [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+def wait_for(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("waited in vain")
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_while_files_are_written(nanobragg, number):
+    """The pipe holds the program up when the float and the integer image are written under their temporary names."""
+    pipe = nanobragg.folder / "pipe"
+    os.mkfifo(pipe)
+    run = start(nanobragg, *LINE, "-threads", "4", "-noisefile", "pipe")
+    wait_for(lambda: len(list(nanobragg.folder.iterdir())) >= 3)
+    run.send_signal(number)
+    assert len(pipe.read_bytes()) == 512 + 2 * 40 * 40
+    run.communicate(timeout=60)
+    assert run.returncode == -number
+    left = {path.name for path in nanobragg.folder.iterdir()} - {"pipe"}
+    assert left in (set(), {"floatimage.bin", "intimage.img"})
+    for name, size in (("floatimage.bin", 4 * 40 * 40), ("intimage.img", 512 + 2 * 40 * 40)):
+        assert name not in left or (nanobragg.folder / name).stat().st_size == size
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_while_pixels_are_computed(nanobragg, number):
+    run = start(nanobragg, *LINE, "-threads", "2", "-oversample", "2000", "-progress")
+    wait_for(lambda: run.poll() is None)
+    time.sleep(0.3)
+    run.send_signal(number)
+    run.communicate(timeout=20)
+    assert run.returncode == -number and list(nanobragg.folder.iterdir()) == []
+
+
+def test_ignored_signal_stays_ignored(nanobragg):
+    """As under nohup."""
+    pipe = nanobragg.folder / "pipe"
+    os.mkfifo(pipe)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        run = start(nanobragg, *LINE, "-noisefile", "pipe")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(lambda: len(list(nanobragg.folder.iterdir())) >= 3)
+    run.send_signal(signal.SIGHUP)
+    pipe.read_bytes()
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert {path.name for path in nanobragg.folder.iterdir()} == {"pipe", "floatimage.bin", "intimage.img"}
