@@ -98,26 +98,27 @@ class _Tile:
     def _add_source(
         self, of_rays: torch.Tensor, light: kernel.Illumination, source: int, weights: TermFactors
     ) -> torch.Tensor:
-        model = self.model
-        weight = weights.product
-        if model.sources.weight is not None:
-            weight = weight * model.sources.weight[source]
+        model, factors = self.model, weights.product
+        share = self.one if model.sources.weight is None else model.sources.weight[source]
+        weight = factors * share
         count = model.real_m.shape[0]
         step = orientations_per_pass(model)
         for first in range(0, count, step):
-            result = kernel.diffract(model, light.q_per_m, first, min(first + step, count), self.observer is not None)
+            keep = self.observer is not None or model.factors.running_product
+            result = kernel.diffract(model, light.q_per_m, first, min(first + step, count), keep)
             if self.observer:
                 self.observer.orientations(source, first, result, result.intensity.double() * weight)
             if model.factors.running_product:
-                self._multiply_running(result.intensity.double(), light.accepted, weight.expand(of_rays.shape))
+                terms = result.intensity.double() * share
+                counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
+                self._multiply_running(terms, counted, light.accepted, factors.expand(of_rays.shape))
                 continue
             intensity = pairwise_sum(result.intensity).double() * weight
             of_rays = of_rays + (intensity if light.accepted is None else intensity * light.accepted)
         return of_rays
 
-    def _multiply_running(self, intensity, accepted, weight) -> None:
-        """I <- (I + term) weight after every term that is not skipped: the historic compounding of factors."""
-        counted = torch.ones_like(intensity) if self.model.has_water else (intensity != 0).double()
+    def _multiply_running(self, intensity, counted, accepted, weight) -> None:
+        """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""
         if accepted is not None:
             counted = counted * accepted
         remaining = counted.flip(0).cumsum(0).flip(0)
@@ -153,7 +154,7 @@ class _Tile:
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.polar_per_term:
             polar = kernel.polarize(model, rays.direction, source).polar
-            self.polar = polar[-pixels:]
+            self._store_last_accepted(polar, light.accepted, source, first)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
@@ -163,6 +164,21 @@ class _Tile:
         else:
             self._store_first_accepted(rays, light.accepted.view(-1, pixels), source, first)
         return self.one
+
+    def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
+        """Polarization of the last sample and source that the resolution limit accepts; unchanged if there is none."""
+        pixels = self.fast.shape[0]
+        if accepted is None:
+            self.polar = polar[-pixels:]
+            return
+        if self.polar_rank is None:
+            self.polar_rank = torch.full_like(self.fast, -1)
+        accepted = accepted.view(-1, pixels)
+        sample = accepted.shape[0] - 1 - accepted.flip(0).to(torch.int8).argmax(0)
+        rank = (first + sample) * self.model.source_count + source
+        later = accepted.any(0) & (rank > self.polar_rank)
+        self.polar = torch.where(later, polar.view(-1, pixels).gather(0, sample.unsqueeze(0))[0], self.polar)
+        self.polar_rank = torch.where(later, rank, self.polar_rank)
 
     def _store_first_accepted(self, rays: PixelGeometry, accepted: torch.Tensor, source: int, first: int) -> None:
         pixels = accepted.shape[1]
@@ -197,7 +213,7 @@ class _Tile:
         """The background so that the scaling below leaves exactly background x omega x polar x capture photons."""
         model, used = self.model, self.model.factors
         polar = self.polar
-        if model.resolution_limited and used.evaluate_polar and not used.polar_per_term:
+        if model.resolution_limited and used.evaluate_polar:
             last = kernel.samples_of(model, model.samples - 1, model.samples)
             rays = kernel.rays_of(model, self.fast, self.slow, last)
             cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar

@@ -134,5 +134,6 @@ def _lattice(model: Model, miller: scattering.MillerIndices, signed: bool) -> la
         return lattice.square(miller.rounded, miller.fraction, n, dtype, signed)
     if model.shape == "ROUND":
         return lattice.sphere(miller.fraction, n, model.fudge, dtype)
-    spots = {"GAUSS": lattice.gauss, "TOPHAT": lattice.tophat}[model.shape]
-    return spots(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)
+    if model.shape == "GAUSS":
+        return lattice.gauss(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge)
+    return lattice.tophat(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 
 import torch
 
@@ -19,6 +20,9 @@ from nanobrag_torch.physics.detector import DetectorGeometry, PixelGeometry
 from nanobrag_torch.simulator import Simulation
 
 PREFIX = "TRACE_PY"
+
+Reading = Callable[[torch.Tensor], torch.Tensor]
+_reading: ContextVar[Reading] = ContextVar("reading", default=torch.Tensor.detach)
 
 
 def trace_lines(
@@ -34,6 +38,18 @@ def trace_lines(
     Raises ExperimentError for a pixel that the experiment does not compute.
     """
     return trace_simulation(Simulation(experiment, device, dtype), slow, fast)
+
+
+def derivative_lines(experiment: Experiment, slow: int, fast: int, derivative: Reading) -> list[str]:
+    """The trace with `derivative(tensor)`, of the same shape, printed in the place of every tensor.
+
+    With an experiment that depends on a parameter, and its derivative by that parameter: the derivatives of all keys.
+    """
+    token = _reading.set(derivative)
+    try:
+        return list(trace_lines(experiment, slow, fast))
+    finally:
+        _reading.reset(token)
 
 
 def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[str]:
@@ -57,9 +73,13 @@ def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[s
 # --- formatting: the only place where a traced number leaves its device --------------------------------------------
 
 
+def _read(value: torch.Tensor) -> list:
+    return _reading.get()(value).tolist()
+
+
 def _numbers(value) -> str:
     if isinstance(value, torch.Tensor):
-        return " ".join(format(v, ".15g") for v in value.detach().reshape(-1).tolist())
+        return " ".join(format(v, ".15g") for v in _read(value.reshape(-1)))
     if isinstance(value, str):
         return value
     if isinstance(value, Iterable):
@@ -183,7 +203,7 @@ class _Recorder:
     def source(self, source: int, light: kernel.Illumination, weights: TermFactors) -> None:
         count = len(self._labels)
         self._accepted = [True] * count if light.accepted is None else light.accepted.tolist()
-        self._weights = [w.expand(count).tolist() for w in weights]
+        self._weights = [_read(w.expand(count)) for w in weights]
         if source == 0:
             for column in range(count):
                 self._heads[self._base + column] = list(self._geometry_lines(column, light.q_per_m[:, column]))
@@ -276,12 +296,9 @@ class _DiffractionTable:
     """One pass of the kernel as nested lists, copied to the host once: [orientation][ray]."""
 
     def __init__(self, result: kernel.Diffraction, terms: torch.Tensor):
-        self.terms = terms.tolist()
-        self.F_cell = result.F_cell.tolist()
-        self.F_latt = result.F_latt.tolist()
-        self.axes = None if result.F_latt_axes is None else [factor.tolist() for factor in result.F_latt_axes]
-        self.hkl = result.hkl.tolist()
-        self.rounded = result.hkl_rounded.tolist()
+        self.terms, self.F_cell, self.F_latt = _read(terms), _read(result.F_cell), _read(result.F_latt)
+        self.axes = None if result.F_latt_axes is None else [_read(factor) for factor in result.F_latt_axes]
+        self.hkl, self.rounded = _read(result.hkl), _read(result.hkl_rounded)
         self.count = len(self.terms)
 
 

@@ -1,6 +1,7 @@
 """`python -m trace_audit.compare`: two trace logs in, a verdict out. Exit status 0 pass, 1 fail, 2 bad input."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from trace_audit.comparison import Comparison, compare
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, write_atomic
 from trace_audit.parse import Trace, read_trace
+from trace_audit.pictures import write_pictures
 from trace_audit.render import comparison_markdown, summary_markdown
 from trace_audit.verdict import verdict
 
@@ -21,7 +23,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, JSON")
     parser.add_argument("--md", type=Path, metavar="FILE", help="table of every factor, Markdown")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="what went wrong and why, Markdown")
-    parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: on a fail, known defects are tried")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder of key_graph.svg and differences.svg")
+    parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: on a fail, causes are looked for")
     parser.add_argument("--pixel", type=int, nargs=2, metavar=("SLOW", "FAST"), help="the traced pixel")
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors of the scenario")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
@@ -36,14 +39,13 @@ def judge(c: Trace, py: Trace, attribution: Attribution | None = None) -> tuple[
     return comparison, verdict(comparison, blame(comparison), attribution)
 
 
-def _explain(arguments: argparse.Namespace, c: Trace) -> Attribution | None:
-    """Re-trace with known defects switched, if the scenario and the pixel are given."""
+def _explain(arguments: argparse.Namespace, comparison: Comparison) -> dict[str, Any] | None:
+    """The verdict with known defects tried and the stages proved, if the scenario and the pixel are given."""
     if arguments.config is None:
         return None
-    from trace_audit.retrace import attribute_scenario
+    from trace_audit.retrace import Retracer
 
-    return attribute_scenario(
-        c,
+    retracer = Retracer(
         scenario=arguments.config,
         scenario_dir=arguments.scenario_dir,
         pixel=tuple(arguments.pixel),
@@ -51,6 +53,25 @@ def _explain(arguments: argparse.Namespace, c: Trace) -> Attribution | None:
         device=arguments.device,
         dtype=arguments.dtype,
     )
+    proofs, note = [], ""
+    try:
+        proofs = retracer.proofs(comparison)
+    except ValueError as error:
+        note = f"The torch stages refused the values of C: {error}"
+    result = verdict(comparison, blame(comparison), retracer.attribution(comparison.c), proofs)
+    return result | {"substitution_note": note}
+
+
+def say(result: dict[str, Any]) -> None:
+    """Print the sentence: in colour on a terminal, plainly elsewhere."""
+    text = f"{result['status']}: {result['summary']}"
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console().print(Text(text, style="green" if result["status"] == "pass" else "bold red"))
 
 
 def main(argv: list[str]) -> int:
@@ -65,15 +86,15 @@ def main(argv: list[str]) -> int:
     c, py = read_trace(arguments.c_log), read_trace(arguments.py_log)
     comparison, result = judge(c, py)
     if comparison.diverging:
-        attribution = _explain(arguments, c)
-        if attribution is not None:
-            result = verdict(comparison, blame(comparison), attribution)
+        result = _explain(arguments, comparison) or result
     write_atomic(arguments.out, readable_json(result))
     if arguments.md:
         write_atomic(arguments.md, comparison_markdown(result))
     if arguments.summary:
         write_atomic(arguments.summary, summary_markdown(result))
-    print(f"{result['status']}: {result['summary']}")
+    if arguments.pictures:
+        write_pictures(result, arguments.pictures)
+    say(result)
     return 0 if result["status"] == "pass" else 1
 
 

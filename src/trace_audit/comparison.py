@@ -118,7 +118,7 @@ def compare(c: Trace, py: Trace) -> Comparison:
     for name in keys.topological_order():
         for context in c.records.get(name, {}):
             if context in py.records.get(name, {}):
-                result.factors.append(_factor(c.records[name][context], py.records[name][context], floor[name]))
+                result.factors.append(factor_of(c.records[name][context], py.records[name][context], floor[name]))
     result.factors.sort(key=lambda factor: -1 if factor.context.block is None else factor.context.block)
     result.factors.sort(key=_stage_order)
     return result
@@ -168,7 +168,10 @@ def _expected(key: Key, trace: Trace, other: Trace) -> bool:
     present = {registry()[name].where for log in (trace, other) for name in log.records}
     if key.where in _PIVOT_GROUPS:
         return key.where in present or not present.intersection(_PIVOT_GROUPS)
-    if key.where in ("orientation", "term"):
+    if key.where == "orientation":  # printed for source 0 where that one is within the resolution limit
+        of_source_0 = (c.source == 0 for log in (trace, other) for c in log.records.get("term.value", {}))
+        return key.where in present or any(of_source_0)
+    if key.where == "term":
         return bool(present.intersection(("orientation", "term")))
     if key.where in ("square", "phi"):
         return bool(present.intersection(("square", "phi")))
@@ -204,7 +207,8 @@ def _incomplete_block(trace: Trace, block: int, square: bool) -> Iterator[Proble
             yield Problem("missing", key.name, None, f"{key.name} is missing in block {block}")
 
 
-def _factor(c: Record, py: Record, floor: float) -> Factor:
+def factor_of(c: Record, py: Record, floor: float) -> Factor:
+    """One value of both sides, judged component by component."""
     key = c.key
     if key.kind in ("word", "integer"):
         components = [_exact(key, i, x, y) for i, (x, y) in enumerate(zip(c.values, py.values, strict=True))]

@@ -87,31 +87,68 @@ def _sum_of_terms(trace: Trace) -> Iterator[Equation]:
     background = trace.number("I_background")
     if trace.historic or total is None or background is None:
         return
-    defects = (trace.values("defects") or ("",))[0]
-    if "running_product" in str(defects).split(","):
-        intensity = background
-        for context in trace.records.get("term.value", {}):
-            numbers = [trace.number(f"term.{n}", context) for n in _TERM_FACTORS]
-            if None in numbers:
-                return
-            F_cell, F_latt, capture, polar, omega = (float(n) for n in numbers if n is not None)
-            intensity = (intensity + F_cell * F_cell * F_latt * F_latt) * capture * polar * omega
-        yield "I_before_scaling = running product of terms", "I_before_scaling", total, intensity
+    if "running_product" in _defects(trace):
+        intensity = _running_product(trace, background)
+        if intensity is not None:
+            yield "I_before_scaling = running product of terms", "I_before_scaling", total, intensity
         return
     terms = math.fsum(float(record.values[0]) for record in trace.of("term.value"))
     yield "I_before_scaling = I_background + sum of terms", "I_before_scaling", total, background + terms
 
 
+def _defects(trace: Trace) -> list[str]:
+    return str((trace.values("defects") or ("",))[0]).split(",")
+
+
 _TERM_FACTORS = ("F_cell", "F_latt", "capture_fraction", "polar", "omega_sr")
 
 
-def _terms(trace: Trace) -> Iterator[Equation]:
+def _factors(trace: Trace, context: Context) -> tuple[float, ...] | None:
+    """The factors of a term; None if the log lacks one."""
+    numbers = [trace.number(f"term.{name}", context) for name in _TERM_FACTORS]
+    return None if None in numbers else tuple(float(number) for number in numbers if number is not None)
+
+
+def _running_product(trace: Trace, background: float) -> float | None:
+    """I <- I capture polar omega + term, after every term but those that are skipped: F_latt 0 and no background.
+
+    The background is there from the start, or is added at the end where the defect water_rescaled is off.
+    """
+    early = "water_rescaled" in _defects(trace)
+    intensity = background if early else 0.0
     for record in trace.of("term.value"):
-        numbers = [trace.number(f"term.{name}", record.context) for name in _TERM_FACTORS]
-        if None not in numbers:
-            F_cell, F_latt, capture, polar, omega = (float(n) for n in numbers if n is not None)
-            computed = F_cell * F_cell * F_latt * F_latt * capture * polar * omega
-            yield "term = F_cell^2 F_latt^2 capture polar omega", "term.value", float(record.values[0]), computed
+        factors = _factors(trace, record.context)
+        if factors is None:
+            return None
+        _, F_latt, capture, polar, omega = factors
+        if F_latt != 0 or background != 0:
+            intensity = intensity * capture * polar * omega + float(record.values[0])
+    return intensity if early else intensity + background
+
+
+def _terms(trace: Trace) -> Iterator[Equation]:
+    """Each term is the product of its factors, times the weight of its source where weights are in use.
+
+    A log does not state the weights: the largest term of a source tells its own, and the others must have the same.
+    """
+    products = {}
+    for record in trace.of("term.value"):
+        factors = _factors(trace, record.context)
+        if factors is not None:
+            F_cell, F_latt, capture, polar, omega = factors
+            products[record.context] = (
+                float(record.values[0]),
+                F_cell * F_cell * F_latt * F_latt * capture * polar * omega,
+            )
+    weighted = trace.records.get("defects") and "source_weights_ignored" not in _defects(trace)
+    largest: dict[int | None, tuple[float, float]] = {}
+    for context, pair in products.items():
+        largest[context.source] = max(largest.get(context.source, (0.0, 0.0)), pair, key=lambda p: p[1])
+    for context, (printed, product) in products.items():
+        term, unweighted = largest[context.source]
+        weight = term / unweighted if weighted and unweighted else 1.0
+        name = "term = F_cell^2 F_latt^2 capture polar omega" + (" weight of its source" if weighted else "")
+        yield name, "term.value", printed, weight * product
 
 
 def _lattice(trace: Trace) -> Iterator[Equation]:

@@ -68,7 +68,17 @@ def _multiply_back(verdict: dict[str, Any]) -> str:
 def summary_markdown(verdict: dict[str, Any]) -> str:
     """The sentence first, then roots, explanation, problems, and everything downstream folded away."""
     text = f"# {verdict['status'].upper()}\n\n{cell(verdict['summary'])}\n"
-    sections = (_first, _roots, _attribution, _suggestions, _problems, _contradictions, _offending, _alone)
+    sections = (
+        _first,
+        _roots,
+        _substitution,
+        _attribution,
+        _suggestions,
+        _problems,
+        _contradictions,
+        _offending,
+        _alone,
+    )
     return text + "".join(f"\n{section}" for section in (make(verdict) for make in sections) if section)
 
 
@@ -94,6 +104,36 @@ def _roots(verdict: dict[str, Any]) -> str:
     suspects = sorted({name for root in verdict["roots"] for name in root["suspects"]})
     if suspects:
         text += f"\nWithin tolerance, yet beyond rounding, just before: {cell(', '.join(suspects))}.\n"
+    return text
+
+
+def _substitution(verdict: dict[str, Any]) -> str:
+    proofs = verdict["substitution"]
+    if not proofs:
+        note = verdict["substitution_note"]
+        return f"## Proof by substitution\n\n{cell(note)}\n" if note else ""
+    rows = [
+        (
+            p["where"],
+            p["stage"],
+            p["verdict"],
+            "" if p["c"] is None else p["c"],
+            "" if p["stage_gives"] is None else p["stage_gives"],
+            _difference(p["relative_difference"]),
+        )
+        for p in sorted(proofs, key=lambda p: p["verdict"] == "inherited")
+    ]
+    headings = ("key (worst place)", "stage", "so it is", "C", "torch stage fed with C's parents", "relative")
+    blamed = [row for row in rows if row[2] != "inherited"]
+    text = (
+        "## Proof by substitution\n\nEach torch stage was fed with the values that C traced. Where it then gives C's "
+    )
+    text += "value, the difference was inherited; where it does not, that stage is to blame.\n\n"
+    text += table(headings, blamed) if blamed else "Every stage gives C's value: all differences are inherited.\n"
+    inherited = rows[len(blamed) :]
+    if inherited:
+        text += f"\n<details><summary>{len(inherited)} keys that inherited their difference</summary>\n\n"
+        text += table(headings, inherited) + "\n</details>\n"
     return text
 
 

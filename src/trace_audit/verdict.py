@@ -1,5 +1,6 @@
 """A comparison as plain data: what `compare_scaling_traces.json` holds."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,14 +9,17 @@ from trace_audit.attribute import Attribution
 from trace_audit.blame import Blame
 from trace_audit.comparison import SIDE_NAMES, SIDES, Comparison, Component, Factor
 from trace_audit.recognise import suggestions
+from trace_audit.substitute import TO_BLAME, Proof
 
 
-def verdict(comparison: Comparison, blame: Blame, attribution: Attribution | None) -> dict[str, Any]:
-    """The comparison as JSON-ready data. `attribution` None: no re-trace was possible."""
+def verdict(
+    comparison: Comparison, blame: Blame, attribution: Attribution | None, proofs: Sequence[Proof] = ()
+) -> dict[str, Any]:
+    """The comparison as JSON-ready data. `attribution` None and no `proofs`: no re-trace was possible."""
     worst = comparison.worst
     result: dict[str, Any] = {
         "status": "pass" if comparison.passed else "fail",
-        "summary": summary_sentence(comparison, blame, attribution),
+        "summary": summary_sentence(comparison, blame, attribution, proofs),
         "root_causes": blame.root_keys,
         "attribution": list(attribution.defects) if attribution else [],
         "first_divergence": _place(comparison, blame.first) if blame.first else None,
@@ -36,6 +40,8 @@ def verdict(comparison: Comparison, blame: Blame, attribution: Attribution | Non
             for root in blame.roots
         ],
         "suggestions": suggestions(comparison, blame.roots),
+        "substitution": [_proof(comparison, proof) for proof in proofs],
+        "substitution_note": "",
         "attribution_trials": {
             "tried": attribution.trials if attribution else 0,
             "explanations": [{**asdict(trial), "sentence": trial.sentence()} for trial in attribution.explanations]
@@ -66,7 +72,28 @@ def place_text(label: dict[str, int]) -> str:
     return ", ".join(words)
 
 
-def summary_sentence(comparison: Comparison, blame: Blame, attribution: Attribution | None) -> str:
+def _proof(comparison: Comparison, proof: Proof) -> dict[str, Any]:
+    """One proof by substitution: the key, what its stage gives, and which parents were the scenario's."""
+    row = {
+        "key": proof.factor.key.name,
+        "stage": proof.factor.key.stage,
+        "verdict": proof.verdict,
+        "where": _where(comparison, proof.factor),
+        "contexts": proof.contexts,
+        "untraced_parents": list(proof.untraced_parents),
+        "c": None,
+        "stage_gives": None,
+        "relative_difference": proof.relative_difference,
+    }
+    if proof.fed is not None:
+        worst = max(proof.fed.components, key=lambda component: (not component.agrees, component.relative_difference))
+        row |= {"component": worst.name, "c": worst.c, "stage_gives": worst.py}
+    return row
+
+
+def summary_sentence(
+    comparison: Comparison, blame: Blame, attribution: Attribution | None, proofs: Sequence[Proof] = ()
+) -> str:
     """One sentence that a person can act on."""
     worst = comparison.worst
     if comparison.passed and worst is not None:
@@ -75,7 +102,7 @@ def summary_sentence(comparison: Comparison, blame: Blame, attribution: Attribut
             f"{worst.relative_difference:.1e} in {_where(comparison, worst)}."
         )
     if blame.roots:
-        return _divergence_sentence(comparison, blame, attribution)
+        return _divergence_sentence(comparison, blame, attribution, proofs)
     for side in SIDES:
         if comparison.problems[side]:
             count = len(comparison.problems[side])
@@ -91,7 +118,9 @@ def summary_sentence(comparison: Comparison, blame: Blame, attribution: Attribut
     return "The two logs have no key in common."
 
 
-def _divergence_sentence(comparison: Comparison, blame: Blame, attribution: Attribution | None) -> str:
+def _divergence_sentence(
+    comparison: Comparison, blame: Blame, attribution: Attribution | None, proofs: Sequence[Proof]
+) -> str:
     first = blame.roots[0].factor
     also = [name for name in blame.root_keys if name != first.key.name]
     after = {name for root in blame.roots for name in root.downstream}
@@ -101,6 +130,9 @@ def _divergence_sentence(comparison: Comparison, blame: Blame, attribution: Attr
     )
     text += f"; also at {', '.join(also)}" if also else ""
     text += f"; {len(after)} keys follow from it" if after else "; nothing follows from it"
+    more = [proof.factor.key.name for proof in proofs if proof.verdict == TO_BLAME]
+    more = [name for name in more if name not in blame.root_keys]
+    text += f"; by substitution also to blame: {', '.join(more)}" if more else ""
     if attribution and attribution.explanations:
         text += f"; {attribution.explanations[0].sentence()}"
     return text + "."

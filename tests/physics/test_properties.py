@@ -110,6 +110,19 @@ def test_tile_size_changes_nothing_beyond_rounding(monkeypatch, pairs):
     torch.testing.assert_close(image64(base), expected, rtol=1e-12, atol=0)
 
 
+def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
+    monkeypatch.setattr(integrate, "PAIRS_PER_PASS", 300)
+    threads, images = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            images.append(image64(small()))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
+
+
 def test_oversampling_of_a_flat_image_changes_little_and_factors_per_term_average():
     """With one tiny cell the image is smooth, so per-term solid angle and polarization equal the central ones."""
     tiny = Crystal(cell_lengths_A=(2.0, 2.0, 2.0), n_cells=(1, 1, 1))

@@ -92,8 +92,6 @@ def beam_centre(
     fclose = size_fast / 2.0 if detector.ORGX_pixels is None else (scalar(detector.ORGX_pixels, device) - 0.5) * p
     sclose = size_slow / 2.0 if detector.ORGY_pixels is None else (scalar(detector.ORGY_pixels, device) - 0.5) * p
     xclose, yclose = or_default(detector.Xclose_m, fclose), or_default(detector.Yclose_m, sclose)
-    if "close_beam_ignored" not in defects:
-        fclose, sclose = xclose, yclose
     name = detector.convention
     if name in ("MOSFLM", "DENZO"):
         x, y = or_default(detector.Xbeam_m, (size_slow + p) / 2.0), or_default(detector.Ybeam_m, (size_fast + p) / 2.0)
@@ -107,6 +105,8 @@ def beam_centre(
         fbeam, sbeam = x, y
         if name == "CUSTOM":
             fclose, sclose = x, y
+    if "close_beam_ignored" not in defects:
+        fclose, sclose = or_default(detector.Xclose_m, fclose), or_default(detector.Yclose_m, sclose)
     return BeamCentre(x, y, xclose, yclose, fbeam, sbeam, fclose, sclose)
 
 

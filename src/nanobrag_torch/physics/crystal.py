@@ -44,7 +44,8 @@ def reciprocal_from_cell(lengths_A: torch.Tensor, angles_rad: torch.Tensor, defe
     cos_alpha_star = _cosine((cos[1] * cos[2] - cos[0]) / (sin[1] * sin[2]))
     cos_beta_star = _cosine((cos[2] * cos[0] - cos[1]) / (sin[2] * sin[0]))
     cos_gamma_star = _cosine((cos[0] * cos[1] - cos[2]) / (sin[0] * sin[1]))
-    sin_gamma_star = (c / (volume * star[0] * star[1])).clamp(-1.0, 1.0)
+    sin_gamma_star = c / (volume * star[0] * star[1])
+    sin_gamma_star = sin_gamma_star + (sin_gamma_star.clamp(-1.0, 1.0) - sin_gamma_star).detach()
     zero = torch.zeros_like(a)
     if "triclinic_cstar" in defects:
         c_star_z = star[2] * volume / (a * b * c * sin_gamma_star)
@@ -91,17 +92,32 @@ def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[
     if "random_misset_radians" in defects:
         cap = scalar(random_numbers.DEGREES_TAKEN_FOR_RADIANS, device)
         draws = random_numbers.draw_caps(stream, 1, device)
-        u = rotations.axis_matrix(draws.axis, random_numbers.cap_angles_rad(cap, draws))[0]
-        u = u / norm(u).unsqueeze(-1)
+        m = _unit_rows_of_rotation(draws.axis[0].tolist(), float(random_numbers.cap_angles_rad(cap, draws)[0]))
     else:
-        u = random_numbers.uniform_rotation(stream, device)
-    m = [[float(value) for value in row] for row in u]
+        m = random_numbers.uniform_rotation(stream, device).tolist()
     if m[2][0] * m[2][0] < 1.0:
         cos_y = math.sqrt(m[2][1] ** 2 + m[2][2] ** 2)
         angles = (math.atan2(m[2][1], m[2][2]), math.atan2(-m[2][0], cos_y), math.atan2(m[1][0], m[0][0]))
     else:
         angles = (math.pi, math.pi / 2, math.atan2(m[0][1], -m[1][1]))
     return vector(angles, device)
+
+
+def _unit_rows_of_rotation(axis: list[float], angle_rad: float) -> list[list[float]]:
+    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, in plain arithmetic.
+
+    Cell counts are rounded up from lengths of the cell that is turned by it, so the last bit counts.
+    """
+    x, y, z = axis
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
+    d = 1.0 - c
+    rows = [
+        [c + x * x * d, x * y * d - z * s, x * z * d + y * s],
+        [y * x * d + z * s, c + y * y * d, y * z * d - x * s],
+        [z * x * d - y * s, z * y * d + x * s, c + z * z * d],
+    ]
+    lengths = [math.sqrt(a * a + b * b + c * c) for a, b, c in rows]
+    return [[value / length for value in row] for row, length in zip(rows, lengths, strict=True)]
 
 
 def build_cell(
@@ -171,9 +187,7 @@ def orientations(
     With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
     last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
-    device = cell.real_m.device
-    index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
-    phi_rad = scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * index
+    phi_rad = spindle_angles_rad(phi, cell.real_m.device)
     effective = phi_rad
     if "phi_carryover" in defects:
         effective = phi_rad[_carried_steps(phi_rad.detach().tolist())]
@@ -182,6 +196,12 @@ def orientations(
     )
     real_m = torch.einsum("mxy,pvy->pmvx", mosaic_matrices, rotated)
     return Orientations(real_m, phi_rad)
+
+
+def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:
+    """Angle (phi,) of every spindle step."""
+    index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
+    return scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * index
 
 
 def _carried_steps(phi_rad: list[float]) -> list[int]:

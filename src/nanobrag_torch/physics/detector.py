@@ -8,8 +8,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Detector
-from nanobrag_torch.physics import rotations
-from nanobrag_torch.physics.constants import SMALLEST_NORMAL
+from nanobrag_torch.physics import placement, rotations
 from nanobrag_torch.physics.conventions import CONVENTIONS, BeamCentre, beam_centre, effective_pivot, pixel_counts
 from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar, unit, vector
 
@@ -91,17 +90,21 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> 
         return vector(getattr(table, name) if chosen is None else chosen, device)
 
     fast, slow = unit(choose("fdet_vector")), unit(choose("sdet_vector"))
-    normal = choose("odet_vector")
-    if "normal_exact_length" in defects or detector.convention != "CUSTOM":
-        if _plain_length(normal) != 1.0:
-            normal = unit(cross(fast, slow))
-    else:
-        normal = unit(cross(fast, slow)) if detector.odet_vector is None else unit(normal)
+    normal = detector_normal(detector, fast, slow, choose("odet_vector"), defects)
     twotheta = choose("twotheta_axis")
     if "axis_not_normalised" not in defects:
         twotheta = unit(twotheta)
     polar, spindle = unit(choose("polar_vector")), unit(choose("spindle_axis"))
     return Basis(unit(choose("beam_vector")), fast, slow, normal, twotheta, polar, spindle)
+
+
+def detector_normal(
+    detector: Detector, fast: torch.Tensor, slow: torch.Tensor, stated: torch.Tensor, defects: frozenset[str]
+) -> torch.Tensor:
+    """The stated normal, or unit(F x S): see `basis`."""
+    if "normal_exact_length" in defects or detector.convention != "CUSTOM":
+        return stated if _plain_length(stated) == 1.0 else unit(cross(fast, slow))
+    return unit(cross(fast, slow)) if detector.odet_vector is None else unit(stated)
 
 
 def _plain_length(v: torch.Tensor) -> float:
@@ -115,54 +118,45 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     b = basis(detector, defects, device)
     centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)
     pivot = effective_pivot(detector, defects)
-    angles = vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
-    rx, ry, rz = rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2])
-    rotation = rz @ ry @ rx
-
-    def swing(v: torch.Tensor) -> torch.Tensor:
-        return rotations.about_axis(v, b.twotheta, angles[3])
-
-    rotz = [rotations.about_xyz(v, angles) for v in (b.fast, b.slow, b.normal)]
-    fast, slow, normal = (swing(v) for v in rotz)
-    ratio = dot(b.beam, rotz[2])
-    ratio = torch.where(ratio == 0, torch.full_like(ratio, SMALLEST_NORMAL), ratio)
-    if detector.close_distance_m is None:
-        close = (ratio * scalar(detector.distance_m, device)).abs()
-    else:
-        close = scalar(detector.close_distance_m, device)
-    distance = close / ratio
+    angles = placement.angles_rad(detector, device)
+    rx, ry, rz = placement.rotation_matrices(angles)
+    rotation = placement.combined_rotation(rx, ry, rz)
+    initial = placement.Axes(b.fast, b.slow, b.normal)
+    rotz = placement.rotated_axes(initial, angles)
+    axes = placement.swung_axes(rotz, b.twotheta, angles)
+    ratio = placement.ratio(b.beam, rotz.normal)
+    close = placement.close_distance_m(detector, ratio)
+    distance = placement.distance_m(close, ratio)
     before = after_rotz = after_twotheta = None
     if pivot == "SAMPLE":
-        terms = torch.stack([-centre.Fclose_m * b.fast, -centre.Sclose_m * b.slow, close * b.normal])
-        before = terms[0] + terms[1] + terms[2]
-        after_rotz = rotations.about_xyz(before, angles)
-        placed = after_twotheta = swing(after_rotz)
+        terms = placement.terms_from_close_point_m(centre, initial, close)
+        before = placement.sum_of_terms_m(terms)
+        after_rotz = placement.rotated_origin_m(before, angles)
+        placed = after_twotheta = placement.swung_origin_m(after_rotz, b.twotheta, angles)
     else:
-        terms = torch.stack([-centre.Fbeam_m * fast, -centre.Sbeam_m * slow, distance * b.beam])
-        placed = terms[0] + terms[1] + terms[2]
-    pix0 = placed
-    if "pix0_ignored" not in defects and detector.pix0_vector_m is not None:
-        pix0 = vector(detector.pix0_vector_m, device)
+        terms = placement.terms_from_beam_m(centre, axes, distance, b.beam)
+        placed = placement.sum_of_terms_m(terms)
+    pix0 = placement.final_origin_m(detector, placed, defects)
     pixel_m = scalar(detector.pixel_size_m, device)
-    final = _rederive(pix0, fast, slow, normal, b.beam, ratio, pixel_m, defects)
+    final = _rederive(pix0, axes, b.beam, ratio, pixel_m, defects)
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
         centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
-        close, distance, terms, before, after_rotz, after_twotheta, *rotz, fast, slow, normal, placed, pix0,
+        close, distance, terms, before, after_rotz, after_twotheta, *rotz, *axes, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
     )  # fmt: skip
 
 
-def _rederive(pix0, fast, slow, normal, beam, ratio, pixel_m, defects) -> dict[str, torch.Tensor]:
+def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects) -> dict[str, torch.Tensor]:
     """Close point, distances and beam centre that the final origin implies.
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity before the two-theta swing.
     """
-    close = dot(pix0, normal)
+    fast, slow, normal = axes
+    close = placement.plane_distance_m(pix0, normal)
     if "distance_without_twotheta" not in defects:
-        ratio = dot(beam, normal)
-        ratio = torch.where(ratio == 0, torch.full_like(ratio, SMALLEST_NORMAL), ratio)
-    distance = close / ratio
+        ratio = placement.ratio(beam, normal)
+    distance = placement.distance_m(close, ratio)
     to_beam = distance * beam - pix0
     fclose, sclose = -dot(pix0, fast), -dot(pix0, slow)
     return {
@@ -194,12 +188,31 @@ def pixel_geometry(
 
     r = fast F + slow S + depth O + pix0; R = |r|; d = r / R. A curved detector wraps the plane around the sample.
     """
+    position = position_m(g, fast_m, slow_m, depth_m)
+    distance = distance_m(position)
+    return PixelGeometry(position, distance, direction(position, distance), obliquity(g.close_distance_m, distance))
+
+
+def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
+    """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
-    position = fast_m * fdet + slow_m * sdet + depth_m * odet + pix0
-    if g.curved:
-        position = _wrap(g, position, fast_m, slow_m)
-    distance = length(position)
-    return PixelGeometry(position, distance, position / distance, g.close_distance_m / distance)
+    flat = fast_m * fdet + slow_m * sdet + depth_m * odet + pix0
+    return _wrap(g, flat, fast_m, slow_m) if g.curved else flat
+
+
+def distance_m(position_m: torch.Tensor) -> torch.Tensor:
+    """Distance (rays,) of positions (3, rays) from the sample."""
+    return length(position_m)
+
+
+def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+    """Unit vectors (3, rays) towards the positions."""
+    return position_m / distance_m
+
+
+def obliquity(close_distance_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+    """Cosine (rays,) between each ray and the detector normal."""
+    return close_distance_m / distance_m
 
 
 def _wrap(g: DetectorGeometry, flat: torch.Tensor, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:

@@ -32,7 +32,17 @@ def accepted_by_resolution(q_per_m: torch.Tensor, d_min_m: torch.Tensor) -> torc
 
 def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> MillerIndices:
     """h = a.q, k = b.q, l = c.q for cells (orientations, 3, 3); halves round down. All float64."""
-    along_x, along_y, along_z = (real_m[:, :, component].T.unsqueeze(2) for component in range(3))
-    hkl = torch.addcmul(torch.addcmul(along_x * q_per_m[0], along_y, q_per_m[1]), along_z, q_per_m[2])
-    rounded = torch.ceil(hkl.detach() - 0.5)
+    hkl = fractional_indices(q_per_m, real_m)
+    rounded = nearest_indices(hkl)
     return MillerIndices(hkl, rounded, hkl - rounded)
+
+
+def fractional_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> torch.Tensor:
+    """h, k, l (3, orientations, rays)."""
+    along_x, along_y, along_z = (real_m[:, :, component].T.unsqueeze(2) for component in range(3))
+    return torch.addcmul(torch.addcmul(along_x * q_per_m[0], along_y, q_per_m[1]), along_z, q_per_m[2])
+
+
+def nearest_indices(hkl: torch.Tensor) -> torch.Tensor:
+    """The nearest reflection; halves round down."""
+    return torch.ceil(hkl.detach() - 0.5)

@@ -1,0 +1,101 @@
+"""The steps that place the detector, one function each: axes, distances and the terms of the origin."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_torch.parameters import Detector
+from nanobrag_torch.physics import rotations
+from nanobrag_torch.physics.constants import SMALLEST_NORMAL
+from nanobrag_torch.physics.conventions import BeamCentre
+from nanobrag_torch.physics.tensors import dot, scalar, vector
+
+
+class Axes(NamedTuple):
+    """Fast, slow and normal direction of the detector, each (3,)."""
+
+    fast: torch.Tensor
+    slow: torch.Tensor
+    normal: torch.Tensor
+
+
+def angles_rad(detector: Detector, device: torch.device) -> torch.Tensor:
+    """The four angles (4,): about lab x, y, z, then two-theta."""
+    return vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
+
+
+def rotation_matrices(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Rotations about lab x, y and z, each (3, 3)."""
+    return rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2])
+
+
+def combined_rotation(rx: torch.Tensor, ry: torch.Tensor, rz: torch.Tensor) -> torch.Tensor:
+    """About x first, then y, then z."""
+    return rz @ ry @ rx
+
+
+def rotated_axes(axes: Axes, angles: torch.Tensor) -> Axes:
+    """The axes turned about lab x, y, z."""
+    return Axes(*(rotations.about_xyz(v, angles) for v in axes))
+
+
+def swung_axes(axes: Axes, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> Axes:
+    """The axes turned by two-theta."""
+    return Axes(*(rotations.about_axis(v, twotheta_axis, angles[3]) for v in axes))
+
+
+def ratio(beam: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
+    """Cosine between beam and detector normal; the smallest normal number where it is 0."""
+    cosine = dot(beam, normal)
+    return torch.where(cosine == 0, torch.full_like(cosine, SMALLEST_NORMAL), cosine)
+
+
+def close_distance_m(detector: Detector, ratio: torch.Tensor) -> torch.Tensor:
+    """Distance of the plane: as stated, else |ratio distance|."""
+    if detector.close_distance_m is None:
+        return (ratio * scalar(detector.distance_m, ratio.device)).abs()
+    return scalar(detector.close_distance_m, ratio.device)
+
+
+def distance_m(close_m: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+    """Distance along the beam."""
+    return close_m / ratio
+
+
+def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tensor) -> torch.Tensor:
+    """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample."""
+    return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
+
+
+def terms_from_beam_m(centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor) -> torch.Tensor:
+    """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector."""
+    return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
+
+
+def sum_of_terms_m(terms: torch.Tensor) -> torch.Tensor:
+    """The origin (3,)."""
+    return terms[0] + terms[1] + terms[2]
+
+
+def rotated_origin_m(origin_m: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    """The origin turned about lab x, y, z."""
+    return rotations.about_xyz(origin_m, angles)
+
+
+def swung_origin_m(origin_m: torch.Tensor, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+    """The origin turned by two-theta."""
+    return rotations.about_axis(origin_m, twotheta_axis, angles[3])
+
+
+def final_origin_m(detector: Detector, placed_m: torch.Tensor, defects: frozenset[str]) -> torch.Tensor:
+    """Where the pivot puts the origin, or the vector given, which the defect `pix0_ignored` passes over."""
+    if "pix0_ignored" in defects or detector.pix0_vector_m is None:
+        return placed_m
+    return vector(detector.pix0_vector_m, placed_m.device)
+
+
+def plane_distance_m(origin_m: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
+    """Distance of the detector plane from the sample."""
+    return dot(origin_m, normal)
