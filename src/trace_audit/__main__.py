@@ -1,4 +1,4 @@
-"""`python -m trace_audit`: explain a key, verify results, regenerate documents and schema."""
+"""`python -m trace_audit`: explain a key, verify results, rerun an audit, regenerate documents and schema."""
 
 import argparse
 from pathlib import Path
@@ -17,6 +17,14 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("key", nargs="?", help="name of the key; without it all keys are listed")
     verify = commands.add_parser("verify", help="recompute every hash of a results folder and its ledger")
     verify.add_argument("results", type=Path)
+    verify.add_argument(
+        "--allowed-signers", type=Path, metavar="FILE", help="every record must be signed by one of them"
+    )
+    verify.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
+    again = commands.add_parser("rerun", help="repeat a recorded audit in a fresh folder and compare what comes out")
+    again.add_argument("number", type=int, metavar="N", help="number of the record")
+    again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
     schema = commands.add_parser("schema", help=f"write {SCHEMA}")
@@ -30,7 +38,11 @@ def main(argv: list[str]) -> int:
     if options.command == "explain":
         return _explain(options.key)
     if options.command == "verify":
-        return _verify(options.results)
+        return _verify(options)
+    if options.command == "rerun":
+        from trace_audit.rerun import rerun
+
+        return rerun(options.results, options.number, options.out)
     if options.command == "docs":
         from trace_audit.document import trace_document
 
@@ -53,12 +65,19 @@ def _explain(key: str | None) -> int:
     return 0
 
 
-def _verify(results: Path) -> int:
-    from trace_audit.verify import verify
+def _verify(options: argparse.Namespace) -> int:
+    from trace_audit.verify import changed_inputs, verify
 
-    faults = verify(results)
+    results = options.results
+    faults = verify(results, allowed_signers=options.allowed_signers, anchor=options.anchor)
     for fault in faults:
         print(fault)
+    inputs = changed_inputs(results)
+    if inputs:
+        print(f"\nInputs outside {results} that changed since they were used (no fault of the record):")
+        for line in inputs:
+            print(f"  {line}")
+        print()
     if faults:
         print(f"verify: {len(faults)} faults in {results}")
         return 1

@@ -5,7 +5,7 @@ from typing import Any
 
 from trace_audit import chain
 from trace_audit.environment import deviations
-from trace_audit.files import read_json, sha256_of_file
+from trace_audit.files import read_json, remove_abandoned, sha256_of_file
 
 LEDGER = Path("audit/ledger")
 HISTORY = Path("audit/attempt_history.md")
@@ -45,12 +45,19 @@ def attempt_fields(
         "tolerance_relative": verdict["tolerance_relative"],
         "tolerances_sha256": verdict["tolerances_sha256"],
         "commands": _commands(config, c_run, verdict["status"]),
+        "environment": _recorded_environment(env),
         "environment_sha256": sha256_of_file(environment),
         "git_commit": env["git"]["before"]["commit"],
         "deviations": [*deviations(env, config["device"]), *extra_deviations],
         "inputs": inputs,
         "artifacts": artifacts,
     }
+
+
+def _recorded_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """The environment without torch's long list of build options; its file has that too."""
+    torch = {name: value for name, value in environment["torch"].items() if name != "build"}
+    return {**environment, "torch": torch}
 
 
 def _commands(config: dict[str, Any], c_run: Path | None, status: str) -> list[dict[str, Any]]:
@@ -89,6 +96,7 @@ def is_audit_trail(name: str) -> bool:
 
 
 def seal_fields(results: Path) -> dict[str, Any]:
-    """A record of every file below `results` but the trail itself."""
+    """A record of every file below `results` but the trail itself. What killed writers left aside goes first."""
+    remove_abandoned(results)
     files = {name: sha for name, sha in chain.hashes_below([results], results).items() if not is_audit_trail(name)}
     return {"kind": "seal", "status": "sealed", "summary": f"{len(files)} files", "artifacts": files}

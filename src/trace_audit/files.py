@@ -1,5 +1,7 @@
 """Files that are whole or not there at all, and their hashes."""
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.errors import InputError
+
+ASIDE = ".aside"
 
 
 def sha256_of_bytes(data: bytes) -> str:
@@ -24,22 +28,53 @@ def sha256_of_file(path: Path) -> str:
 def write_atomic(path: Path, data: str | bytes) -> None:
     """Write `data` aside in the same folder, flush it to disk and rename it to `path`.
 
-    A reader sees the old file or the new one, never a part.
+    A reader sees the old file or the new one, never a part. What is aside is locked as long as its writer lives.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     content = data.encode() if isinstance(data, str) else data
-    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=ASIDE)
     try:
         with os.fdopen(handle, "wb") as stream:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(aside).chmod(0o644)
-        Path(aside).replace(path)
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
+        flush_folder(path.parent)
     except BaseException:
         Path(aside).unlink(missing_ok=True)
         raise
+
+
+def remove_abandoned(folder: Path) -> list[Path]:
+    """Remove what killed writers left aside below `folder`; a file whose writer still lives stays."""
+    removed = []
+    for path in sorted(folder.rglob(f".*{ASIDE}")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as stream, contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def flush_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could break a line, move a cursor or fail to encode written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def canonical_json(value: Any) -> str:

@@ -14,8 +14,10 @@ from trace_audit.environment import git_diff
 from trace_audit.errors import run_command
 from trace_audit.files import read_json, readable_json, write_atomic
 from trace_audit.protect import changes_since
+from trace_audit.signing import Signer
 
 _OUTPUTS = ("c_trace_stdout.txt", "c_trace_stderr.txt", "trace_py_stdout.txt", "trace_py_stderr.txt")
+_IMAGE_OUTPUTS = ("c_image_stdout.txt", "c_image_stderr.txt", "py_image_stdout.txt", "py_image_stderr.txt")
 
 
 def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
@@ -38,10 +40,10 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
     return rows or [verdict["summary"]]
 
 
-def failure_log(folders: list[Path]) -> bytes:
+def failure_log(folders: list[Path], names: tuple[str, ...] = _OUTPUTS) -> bytes:
     """Standard output and error of both programs, each under its name."""
     parts = []
-    for name in _OUTPUTS:
+    for name in names:
         path = next((folder / name for folder in folders if (folder / name).is_file()), None)
         parts.append(f"==== {name} ====\n".encode() + (path.read_bytes() if path else b"(not there)\n"))
     return b"\n".join(parts)
@@ -85,11 +87,13 @@ def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:
     """
     folder = comparison.parent
     log, patch = folder / "attempt_failed.log", folder / "diff_on_blocker.patch"
-    write_atomic(log, failure_log([folder, folder.parent / "c"]))
+    names = _IMAGE_OUTPUTS if comparison.name == "image_parity.json" else _OUTPUTS
+    write_atomic(log, failure_log([folder, folder.parent / "c"], names))
     write_atomic(patch, git_diff(Path.cwd()))
+    signer = Signer.from_environment()
     with chain.locked(results / attempts.LEDGER):
         artifacts = chain.hashes_below([log, patch, comparison], results)
-        chain.append_locked(results / attempts.LEDGER, attempts.blocker_fields(comparison, artifacts, rows))
+        chain.append_locked(results / attempts.LEDGER, attempts.blocker_fields(comparison, artifacts, rows), signer)
         history.render_locked(results)
 
 

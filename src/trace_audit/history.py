@@ -37,10 +37,32 @@ def attempt_history(entries: list[Entry]) -> str:
     ]
     headings = ("record", "time", "scenario", "pixel (slow, fast)", "device", "dtype", "status", "worst", "relative")
     text += table(headings, rows)
+    text += _images(_records(entries, "image"))
     blockers = _records(entries, "blocker")
     if blockers:
         text += "\n## Blockers\n" + "".join(_blocker(record) for record in blockers)
     return text
+
+
+def _images(records: list[dict[str, Any]]) -> str:
+    """Comparisons of whole images; the difference is the largest of any pixel, over the peak."""
+    if not records:
+        return ""
+    rows = [
+        (
+            record["number"],
+            record["time_utc"],
+            record["scenario"],
+            record["device"],
+            record["dtype"],
+            record["status"],
+            _number(record["metrics"]["worst_relative_difference"]),
+            ", ".join(record["root_causes"]),
+        )
+        for record in records
+    ]
+    headings = ("record", "time", "scenario", "device", "dtype", "status", "of peak", "root causes")
+    return "\n## Images\n\n" + table(headings, rows)
 
 
 def _number(value: float | None) -> str:
@@ -61,7 +83,7 @@ def _blocker(record: dict[str, Any]) -> str:
 def notes(entries: list[Entry]) -> str:
     """Commands, devices, tolerances and deviations of each attempt."""
     text = "# Notes\n\nRendered from the ledger.\n"
-    for record in _records(entries, "attempt"):
+    for record in _records(entries, "attempt", "image"):
         text += f"\n## Record {record['number']}: {cell(record['scenario'])} {_pixel(record)}\n\n"
         lines = [
             f"- device {cell(record['device'])}, dtype {cell(record['dtype'])}, git commit {record['git_commit']}",

@@ -1,7 +1,7 @@
 """`python -m trace_audit.ledger`: add to the ledger below results/ and render its documents.
 
 `attempt` records one audit, `seal` every file below results/. Both render `attempt_history.md` and `notes.md` and
-write a receipt {number, sha256} if asked to.
+write a receipt {number, sha256} if asked to. With TRACE_AUDIT_SIGNING_KEY set, records are signed.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from typing import Any
 from trace_audit import attempts, chain, history
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import canonical_json, write_atomic
+from trace_audit.signing import Signer
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -55,13 +56,14 @@ def main(argv: list[str]) -> int:
     receipts = options.results / attempts.RECEIPTS
     if options.receipt and not options.receipt.resolve().is_relative_to(receipts.resolve()):
         raise InputError(f"--receipt {options.receipt}: expected a file below {receipts}")
+    signer = Signer.from_environment()
     with chain.locked(options.results / attempts.LEDGER):
         fields = attempts.seal_fields(options.results) if options.command == "seal" else _attempt_fields(options)
-        receipt = chain.append_locked(options.results / attempts.LEDGER, fields)
+        receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
         history.render_locked(options.results)
     if options.receipt:
         write_atomic(options.receipt, canonical_json(receipt))
-    print(f"ledger: record {receipt['number']}")
+    print(f"ledger: record {receipt['number']} sha256 {receipt['sha256']}")
     return 0
 
 

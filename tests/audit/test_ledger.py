@@ -169,7 +169,8 @@ def test_a_later_attempt_replaces_the_hashes_of_an_earlier_one(results):
 def test_records_are_read_only_and_never_overwritten(results):
     path = results / attempts.LEDGER / "000001.json"
     assert path.stat().st_mode & 0o222 == 0
-    assert not chain._link_new(results / attempts.LEDGER, "000001.json", b"other")
+    with pytest.raises(InputError, match="File exists"):
+        chain._link_new(results / attempts.LEDGER, "000001.json", b"other")
     assert path.read_bytes() != b"other"
     assert list((results / attempts.LEDGER).glob(".new-*")) == []
 

@@ -1,0 +1,67 @@
+"""
+The report: one HTML file about the last audit. No part of the audit itself; `make report` asks for it.
+
+INPUTS
+    results/audit/                                            the ledger of a finished audit
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/      its comparisons
+
+OUTPUTS
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/patch.json   the pixels round the traced one, by both programs
+    results/report/index.html
+
+STEPS
+    1. patch: both programs, once an audit
+    2. page: from the ledger and the files that it records; after a run that failed, too
+"""
+
+
+localrules:
+    page,
+
+
+rule patch:
+    input:
+        binary=BINARY,
+        scenario=scenario_yaml,
+        hkl=prepared_hkl,
+        comparison=f"{TORCH_FOLDER}/compare_scaling_traces.json",
+    output:
+        f"{TORCH_FOLDER}/patch.json",
+    log:
+        "logs/patch/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+    conda:
+        "../../envs/audit.yaml"
+    threads: SETTINGS.resources.torch_trace.threads
+    resources:
+        **job("torch_trace"),
+        gpu=gpus,
+    params:
+        code=code(*TORCH_CODE),
+        scenario_dir=SETTINGS.scenario_dir,
+        hkl=hkl_option,
+        time_limit_s=SETTINGS.reference.time_limit_s,
+    message:
+        "Round the pixel: {wildcards.scenario}, ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+    shell:
+        "python -m trace_audit.patch --binary {input.binary:q} --config {wildcards.scenario:q}"
+        " --scenario-dir {params.scenario_dir:q} {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule page:
+    input:
+        per_audit("patch.json"),
+    output:
+        "results/report/index.html",
+    log:
+        "logs/page/page.log",
+    conda:
+        "../../envs/audit.yaml"
+    threads: 1
+    resources:
+        **job("audit"),
+    message:
+        "Drawing the report"
+    shell:
+        "python -m trace_audit.report > {log:q} 2>&1"
