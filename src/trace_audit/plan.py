@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from trace_audit.build import source_files
 from trace_audit.errors import InputError
 from trace_audit.protect import protected_assets
 from trace_audit.scenario import Scenario, check_pixel, load_scenario
-from trace_audit.settings import Settings, parse_settings, require_files, scenario_file
+from trace_audit.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -36,6 +37,19 @@ class Audit:
 
 
 @dataclass(frozen=True)
+class ImageAudit:
+    """One comparison of whole images of a scenario, torch on one device in one dtype."""
+
+    scenario: str
+    device: str
+    dtype: str
+
+    @property
+    def folder(self) -> str:
+        return f"results/{self.scenario}/images/{self.device}_{self.dtype}"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a run does, known before its first job.
 
@@ -47,6 +61,7 @@ class Plan:
     scenario_files: dict[str, Path]
     hkl_sources: dict[str, tuple[str, ...] | None]
     audits: tuple[Audit, ...]
+    images: tuple[ImageAudit, ...]
     reference_source: Path
     reference_sources: tuple[str, ...]
     protected_assets: tuple[str, ...]
@@ -60,19 +75,25 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
     settings = parse_settings(raw, source)
     require_files(settings, source)
     assets = protected_assets(Path(settings.gate.protected_assets))
-    files = {name: scenario_file(settings, name, source) for name in settings.scenarios}
+    of_images = image_scenarios(settings)
+    names = [*settings.scenarios, *(name for name in of_images if name not in settings.scenarios)]
+    files = {name: scenario_file(settings, name, source) for name in names}
     hkl_sources, audits = {}, []
     for name, path in files.items():
         scenario = load_scenario(str(path))
-        hkl_sources[name] = _hkl_source(settings, scenario, path)
+        listed = name in settings.scenarios
+        hkl_sources[name] = _hkl_source(settings.structure_factors.file if listed else "", scenario, path)
+        if not listed:
+            continue
         for slow, fast in _pixels(settings, scenario, name, source):
             audits += [
                 Audit(name, slow, fast, device, dtype) for device in settings.devices for dtype in settings.dtypes
             ]
+    images = [ImageAudit(name, *on) for name in of_images for on in product(settings.devices, settings.dtypes)]
     ours = Path(os.path.relpath(REPOSITORY / "src" / "nanobragg_c"))
     tree = Path(settings.reference.source) if settings.reference.source else ours
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
-    return Plan(settings, files, hkl_sources, tuple(audits), tree, built, assets)
+    return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)
 
 
 def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:
@@ -87,13 +108,13 @@ def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> l
     return pixels
 
 
-def _hkl_source(settings: Settings, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
-    """The file that a scenario's structure factors come from; the config's takes the place of the scenario's."""
+def _hkl_source(given: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
+    """The file that a scenario's structure factors come from; one `given` takes the place of the scenario's."""
     factors = scenario.structure_factors
     if factors.synthetic is None and factors.file is None:
         return None
-    if settings.structure_factors.file:
-        return (settings.structure_factors.file,)
+    if given:
+        return (given,)
     if factors.file is None:
         return ()
     file = path.parent / factors.file

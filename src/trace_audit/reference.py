@@ -81,7 +81,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def named_words(words: list[str], files: ScenarioFiles) -> list[str]:
     """The command line with input files by name only, so that records do not depend on where they were."""
-    names = {str(path): path.name for path in (files.matrix, files.hkl) if path is not None}
+    names = {str(path): path.name for path in files.given.values()}
     return [names.get(word, word) for word in words]
 
 

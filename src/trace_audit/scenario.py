@@ -1,7 +1,7 @@
 """Scenario files: read, checked, and turned into the one command line that both programs get."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,21 @@ _HERE = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class ScenarioFiles:
-    """Input files of a run, materialised: the orientation matrix and the hkl text."""
+    """Input files of a run, materialised: orientation matrix, hkl text, source file, mask image."""
 
-    matrix: Path | None
-    hkl: Path | None
+    matrix: Path | None = None
+    hkl: Path | None = None
+    sources: Path | None = None
+    mask: Path | None = None
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """The files that there are, by role."""
+        return {field.name: path for field in fields(self) if (path := getattr(self, field.name)) is not None}
 
     def hashes(self) -> dict[str, str]:
         """SHA-256 of each file by role."""
-        given = {"matrix": self.matrix, "hkl": self.hkl}
-        return {role: sha256_of_file(path) for role, path in given.items() if path is not None}
+        return {role: sha256_of_file(path) for role, path in self.given.items()}
 
 
 def scenario_path(name: str, folder: Path | None = None) -> Path:
@@ -43,9 +49,11 @@ def load_scenario(name: str, folder: Path | None = None) -> Scenario:
     from pydantic import ValidationError
 
     path = scenario_path(name, folder)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where PyYAML has it, ten times quicker
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-        _refuse_repeated_keys(yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader))
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load(text, loader)
+        _refuse_repeated_keys(yaml.compose(text, loader))
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise InputError(f"scenario {path}: line {line} is not YAML as expected: {error.problem}") from error
@@ -147,10 +155,14 @@ def _flags(s: Scenario, files: ScenarioFiles) -> Iterator[tuple[str, Any]]:
     c, f = s.crystal, s.structure_factors
     yield "-mat", files.matrix
     yield "-hkl", files.hkl
+    yield "-mask", files.mask
+    yield "-sourcefile", files.sources
     yield "-cell", list(c.cell.model_dump().values()) if c.cell else None
-    yield "-misset", c.misset_deg
+    yield "-misset", c.misset_deg or ("random" if c.misset_random_seed else None)
+    yield "-misset_seed", c.misset_random_seed
     yield from zip(("-Na", "-Nb", "-Nc"), c.N_cells or (None, None, None), strict=True)
     yield "-samplesize", c.sample_size_mm
+    yield from ((f"-sample_{axis}", getattr(c, f"sample_{axis}_mm")) for axis in "xyz")
     yield {"tophat": "-tophat_spots"}.get(c.shape, f"-{c.shape}_xtal"), c.shape != "square"
     yield "-fudge", c.fudge
     yield "-mosaic", c.mosaic_spread_deg
@@ -183,10 +195,11 @@ def _beam_flags(s: Scenario) -> Iterator[tuple[str, Any]]:
     yield "-nopolar", not b.polarization
     yield "-dispersion", b.dispersion_percent
     yield "-dispsteps", b.dispersion_steps
-    yield "-hdivrange", b.hdivrange_mrad
-    yield "-hdivsteps", b.hdivsteps
-    yield "-vdivrange", b.vdivrange_mrad
-    yield "-vdivsteps", b.vdivsteps
+    for axis in "hv":
+        yield f"-{axis}divrange", getattr(b, f"{axis}divrange_mrad")
+        yield f"-{axis}divstep", getattr(b, f"{axis}divstep_mrad")
+        yield f"-{axis}divsteps", getattr(b, f"{axis}divsteps")
+    yield "-square_div", b.square_divergence
     yield "-spindle_axis", spindle.axis
     yield "-phi", spindle.phi_start_deg
     yield "-osc", spindle.osc_deg
@@ -204,6 +217,8 @@ def _detector_flags(s: Scenario) -> Iterator[tuple[str, Any]]:
     yield "-close_distance", d.close_distance_mm
     yield "-Xbeam", d.Xbeam_mm
     yield "-Ybeam", d.Ybeam_mm
+    yield "-Xclose", d.Xclose_mm
+    yield "-Yclose", d.Yclose_mm
     yield "-ORGX", d.ORGX_pixels
     yield "-ORGY", d.ORGY_pixels
     for name in ("odet_vector", "sdet_vector", "fdet_vector", "pix0_vector_mm", "beam_vector", "polar_vector"):
@@ -218,6 +233,7 @@ def _detector_flags(s: Scenario) -> Iterator[tuple[str, Any]]:
     yield "-detector_abs", d.attenuation_length_um
     yield "-detector_thick", d.thickness_um
     yield "-detector_thicksteps", d.thick_steps
+    yield "-roi", [*d.roi.fast, *d.roi.slow] if d.roi else None
 
 
 def schema_text() -> str:

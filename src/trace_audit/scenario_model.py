@@ -33,8 +33,12 @@ class Crystal(_Section):
     matrix: Nine | None = Field(None, description="orientation matrix row by row; columns a*, b*, c* times wavelength")
     cell: Cell | None = None
     misset_deg: Vector3 | None = None
+    misset_random_seed: Count | None = Field(None, description="a random orientation, drawn from this seed")
     N_cells: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
-    sample_size_mm: Positive | None = None
+    sample_size_mm: Positive | None = Field(None, description="all three extents; they take the place of N_cells")
+    sample_x_mm: Positive | None = None
+    sample_y_mm: Positive | None = None
+    sample_z_mm: Positive | None = None
     shape: Literal["square", "round", "gauss", "tophat"] = "square"
     fudge: Positive | None = None
     mosaic_spread_deg: Annotated[float, Field(ge=0)] | None = None
@@ -45,6 +49,8 @@ class Crystal(_Section):
     def _has_a_cell(self) -> "Crystal":
         if self.matrix is None and self.cell is None:
             raise ValueError("give matrix (nine numbers) or cell")
+        if self.misset_deg is not None and self.misset_random_seed is not None:
+            raise ValueError("give misset_deg or misset_random_seed, not both")
         return self
 
 
@@ -87,6 +93,14 @@ class StructureFactors(_Section):
         return self
 
 
+class Source(_Section):
+    """One line of a source file: a source at `position_m` shoots towards the sample; only the direction counts."""
+
+    position_m: Vector3
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    wavelength_A: Positive | None = Field(None, description="default: that of the beam")
+
+
 class Beam(_Section):
     """Spectrum, divergence, intensity and polarization."""
 
@@ -101,9 +115,15 @@ class Beam(_Section):
     dispersion_percent: Positive | None = None
     dispersion_steps: Count | None = None
     hdivrange_mrad: Positive | None = None
+    hdivstep_mrad: Positive | None = None
     hdivsteps: Count | None = None
     vdivrange_mrad: Positive | None = None
+    vdivstep_mrad: Positive | None = None
     vdivsteps: Count | None = None
+    square_divergence: bool = False
+    sources: Annotated[list[Source], Field(min_length=1)] | None = Field(
+        None, description="written as a source file; takes the place of divergence and dispersion"
+    )
 
     @model_validator(mode="after")
     def _has_one_wavelength(self) -> "Beam":
@@ -122,6 +142,25 @@ class Spindle(_Section):
     phisteps: Count | None = None
 
 
+class Region(_Section):
+    """A rectangle of pixels, first and last of each direction inclusive."""
+
+    fast: PixelPair
+    slow: PixelPair
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Region":
+        for name in ("fast", "slow"):
+            first, last = getattr(self, name)
+            if first > last:
+                raise ValueError(f"{name}: first pixel {first} is beyond the last, {last}")
+        return self
+
+    def holds(self, slow: int, fast: int) -> bool:
+        """Whether pixel (slow, fast) is in the rectangle."""
+        return self.slow[0] <= slow <= self.slow[1] and self.fast[0] <= fast <= self.fast[1]
+
+
 class Detector(_Section):
     """Pixels and placement of the detector, in the order in which the flags are given."""
 
@@ -133,6 +172,8 @@ class Detector(_Section):
     close_distance_mm: Positive | None = None
     Xbeam_mm: float | None = None
     Ybeam_mm: float | None = None
+    Xclose_mm: float | None = None
+    Yclose_mm: float | None = None
     ORGX_pixels: float | None = None
     ORGY_pixels: float | None = None
     fdet_vector: Vector3 | None = None
@@ -152,6 +193,10 @@ class Detector(_Section):
     attenuation_length_um: Positive | None = None
     thickness_um: Positive | None = None
     thick_steps: Count | None = None
+    roi: Region | None = Field(None, description="only these pixels are computed")
+    masked: Annotated[list[Region], Field(min_length=1)] | None = Field(
+        None, description="written as a mask image; these pixels are not computed"
+    )
 
     @model_validator(mode="after")
     def _convention_fits_vectors(self) -> "Detector":
@@ -161,6 +206,14 @@ class Detector(_Section):
             raise ValueError(f"{given[0]} selects convention custom; say convention: custom")
         if self.convention == "custom" and not given:
             raise ValueError("convention custom needs at least one vector")
+        return self
+
+    @model_validator(mode="after")
+    def _regions_on_detector(self) -> "Detector":
+        for region in [*([self.roi] if self.roi else []), *(self.masked or [])]:
+            if region.slow[1] >= self.pixels_slow or region.fast[1] >= self.pixels_fast:
+                limits = f"slow 0 to {self.pixels_slow - 1}, fast 0 to {self.pixels_fast - 1}"
+                raise ValueError(f"region slow {region.slow}, fast {region.fast} is off the detector: {limits}")
         return self
 
 
@@ -194,4 +247,14 @@ class Scenario(_Section):
             if slow >= self.detector.pixels_slow or fast >= self.detector.pixels_fast:
                 limits = f"slow 0 to {self.detector.pixels_slow - 1}, fast 0 to {self.detector.pixels_fast - 1}"
                 raise ValueError(f"pixel [{slow}, {fast}] (slow, fast) is off the detector: {limits}")
+            if not self.computes(slow, fast):
+                raise ValueError(
+                    f"pixel [{slow}, {fast}] (slow, fast) is masked or outside roi; trace one that is computed"
+                )
         return self
+
+    def computes(self, slow: int, fast: int) -> bool:
+        """Whether the pixel is in the region of interest and not masked."""
+        detector = self.detector
+        masked = any(region.holds(slow, fast) for region in detector.masked or [])
+        return not masked and (detector.roi is None or detector.roi.holds(slow, fast))

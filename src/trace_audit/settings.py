@@ -93,12 +93,39 @@ class Resources(Strict):
     audit: JobResources = JobResources()
 
 
+class ImageParity(Strict):
+    """Which scenarios have their whole image simulated by both programs when `snakemake parity` is asked for."""
+
+    scenarios: Literal["all"] | Annotated[list[ScenarioName], Field(min_length=1)] = Field(
+        "all", description="Names of files in `scenario_dir`, without .yaml; all: every file there."
+    )
+
+    @field_validator("scenarios")
+    @classmethod
+    def _not_reserved(cls, names: str | list[str]) -> str | list[str]:
+        return names if isinstance(names, str) else _without_repeats(_free_names(names))
+
+
 class Bench(Strict):
     """What `make bench` times."""
 
     scenario: ScenarioName = Field("supervisor", description="Scenario whose whole image is simulated.")
     repeats: int = Field(5, ge=1, le=99, description="Runs of each command; the table shows the median.")
     devices: list[Literal["cpu", "cuda"]] = Field(["cpu"], min_length=1, description="Devices of the torch program.")
+
+
+def _without_repeats(values: list[str]) -> list[str]:
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{repeated[0]} is listed twice; list it once")
+    return values
+
+
+def _free_names(names: list[str]) -> list[str]:
+    taken = [name for name in names if name in RESERVED_NAMES]
+    if taken:
+        raise ValueError(f"{taken[0]} is the name of a folder in results/; rename the scenario")
+    return names
 
 
 class Settings(Strict):
@@ -117,23 +144,18 @@ class Settings(Strict):
     structure_factors: StructureFactors = StructureFactors()
     gate: Gate = Gate()
     resources: Resources = Resources()
+    image_parity: ImageParity = ImageParity()
     bench: Bench = Bench()
 
     @field_validator("scenarios", "devices", "dtypes")
     @classmethod
     def _no_repeats(cls, values: list[str]) -> list[str]:
-        repeated = sorted({value for value in values if values.count(value) > 1})
-        if repeated:
-            raise ValueError(f"{repeated[0]} is listed twice; list it once")
-        return values
+        return _without_repeats(values)
 
     @field_validator("scenarios")
     @classmethod
     def _not_reserved(cls, names: list[str]) -> list[str]:
-        taken = [name for name in names if name in RESERVED_NAMES]
-        if taken:
-            raise ValueError(f"{taken[0]} is the name of a folder in results/; rename the scenario")
-        return names
+        return _free_names(names)
 
     @model_validator(mode="after")
     def _pixels_of_listed_scenarios(self) -> Settings:
@@ -188,6 +210,14 @@ def scenario_file(settings: Settings, name: str, source: str = "config/config.ya
         + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")
         + _did_you_mean(name, known)
     )
+
+
+def image_scenarios(settings: Settings) -> list[str]:
+    """Names of the scenarios of image parity; `all` stands for every file in `scenario_dir`."""
+    wanted = settings.image_parity.scenarios
+    if wanted == "all":
+        return _free_names(sorted(path.stem for path in Path(settings.scenario_dir).glob("*.yaml")))
+    return list(wanted)
 
 
 def _buildable(path: Path) -> bool:

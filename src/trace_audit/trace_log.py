@@ -9,6 +9,7 @@ def trace_log(output: str, program: str) -> str:
     lines = [line for line in output.splitlines() if is_trace_line(line)]
     if not lines:
         raise InputError(
-            f"{program}: its output has no trace line; it must be built with tracing and take -trace_pixel SLOW FAST"
+            f"{program}: its output has no trace line; build it with tracing and -trace_pixel SLOW FAST, or "
+            "audit its image: python -m trace_audit.untraced"
         )
     return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,24 @@
+"""Compare the images of both programs; the work is trace_audit.images. A verdict of fail is no failure of this job."""
+
+from trace_audit import images
+from trace_audit.job import run_job
+
+
+def main(snakemake):
+    images.main(
+        [
+            *("--c-image", snakemake.input.c),
+            *("--py-image", snakemake.input.torch),
+            *("--binary", snakemake.input.binary),
+            *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
+            *("--device", snakemake.wildcards.device, "--dtype", snakemake.wildcards.dtype),
+            *("--time-limit-s", str(snakemake.params.time_limit_s)),
+            *("--out", snakemake.output.json, "--md", snakemake.output.table),
+            *(["--whole-image"] if snakemake.params.whole_image else []),
+            *(word for hkl in snakemake.input.hkl for word in ("--hkl", hkl)),
+        ]
+    )
+
+
+if "snakemake" in globals():
+    run_job(main, snakemake)  # noqa: F821 - Snakemake puts its object here
