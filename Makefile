@@ -1,7 +1,12 @@
 # make audit     set up .venv, run the whole audit, print the verdicts     (PROFILE=slurm: on a cluster)
 # make test      set up .venv, run all tests that need no GPU and no cluster
+# make parity    compare whole images of both programs, every scenario (some minutes)
+# make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
+# make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
 # make bench     time both programs on this machine
-# make report    one HTML file about the last audit
+# make report    one HTML file about the last audit, results/report/index.html
+# make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
+# make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
 # make clean     remove results and logs; .venv stays
 #
 # Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
@@ -10,11 +15,12 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit test bench report clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test parity bench report crate chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
 CORES ?= all
+KILLS ?= 100
 
 # .venv is up to date when it holds a stamp of exactly these inputs: a changed pin, another python or a moved checkout
 # makes a new one.
@@ -28,25 +34,64 @@ ifneq ($(PROFILE),default)
 SNAKEMAKE += --profile workflow/profiles/$(PROFILE)
 endif
 
+# A run that was killed leaves snakemake's lock behind. It goes when it was a run of make, which its mark in run.lock
+# shows, and no process of that run is alive any more, which the file descriptor that they all inherit shows.
+define ALONE
+mkdir -p .snakemake; exec 9>>.snakemake/run.lock; \
+if command -v flock >/dev/null; then \
+  flock -w 10 9 || { echo "error: another run is at work in this folder; wait until it ends" >&2; exit 2; }; \
+  if [ -s .snakemake/run.lock ] && ls .snakemake/locks/* >/dev/null 2>&1; then \
+    $(RUN) -m snakemake --unlock >/dev/null 2>&1; fi; \
+  if ! ls .snakemake/locks/* >/dev/null 2>&1; then echo make >.snakemake/run.lock; fi; \
+  trap 'ls .snakemake/locks/* >/dev/null 2>&1 || : >.snakemake/run.lock' EXIT; \
+fi;
+endef
+
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
 audit: compiler setup
-	@$(SNAKEMAKE) --quiet host reason
+	@$(ALONE) $(SNAKEMAKE) --quiet host reason
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
-	@$(RUN) -m pytest -m "not cluster"
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster"
+
+parity: compiler setup
+	@$(SNAKEMAKE) --quiet host reason -- parity
+	@cat results/audit/image_summary.txt
+
+audit-selftest: compiler setup
+	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
+	@$(RUN) -m trace_audit.selftest --binary build/nanobragg_c/nanobragg --out results/selftest
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+	@echo "results/selftest/selftest.md"
+
+SCENARIO ?= supervisor
+audit-untraced: setup
+	@test -n "$${NB_C_BIN:-}" || { echo "error: name the program to audit: NB_C_BIN=/path/nanoBragg make audit-untraced" >&2; exit 2; }
+	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
+	@$(RUN) -m trace_audit.untraced --binary "$$NB_C_BIN" --tracer build/nanobragg_c/nanobragg --config $(SCENARIO) \
+	   --out results/untraced/$(SCENARIO)
 
 bench: compiler setup
 	@$(SNAKEMAKE) --quiet all --forcerun benchmark_programs -- bench
 	@cat results/bench/table.txt
 
 report: setup
-	@test -e results/audit/gate.json || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
-	@$(RUN) -m snakemake --quiet all --report results/report.html
+	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
+	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch page -- results/report/index.html
+	@if [ -e results/audit/gate.json ]; then $(RUN) -m snakemake --quiet all --report results/report/snakemake.html; fi
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
-	@echo "results/report.html"
+	@echo "results/report/index.html"
+
+chaos: compiler setup
+	@$(RUN) workflow/scripts/chaos.py --kills $(KILLS) --out results/report/chaos.txt
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+
+crate: setup
+	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
+	@$(RUN) -m trace_audit.ledger seal >/dev/null
 
 clean:
 	@rm -rf build logs .snakemake

@@ -63,7 +63,7 @@ def test_constant_in_place_of_a_factor_is_caught():
 def test_running_product_multiplies_the_whole_sum_after_each_term():
     log = [
         "TRACE_C: pixel_slow_fast 0 0",
-        "TRACE_C: defects phi_carryover,running_product",
+        "TRACE_C: defects phi_carryover,running_product,water_rescaled",
         "TRACE_C: subpixel 0 0 0",
         "TRACE_C: term 0 0 0 0 0 0 1 1 1 2 3 1 0.5 1 18",
         "TRACE_C: term 0 0 0 0 1 0 1 1 1 1 3 1 0.5 1 4.5",
@@ -71,5 +71,7 @@ def test_running_product_multiplies_the_whole_sum_after_each_term():
         "TRACE_C: I_before_scaling 13.75",
     ]
     assert all(identity.holds for identity in check(parse_trace(log)))
+    late = [line.replace(",water_rescaled", "").replace("13.75", "14.5") for line in log]  # background added at the end
+    assert all(identity.holds for identity in check(parse_trace(late)))
     plain = [line.replace(",running_product", "") for line in log]
     assert not all(identity.holds for identity in check(parse_trace(plain)))
