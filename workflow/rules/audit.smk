@@ -52,7 +52,12 @@ rule protect_assets:
 rule ledger:
     input:
         comparison=rules.compare.output.json,
-        tables=[rules.compare.output.table, rules.compare.output.summary],
+        tables=[
+            rules.compare.output.table,
+            rules.compare.output.summary,
+            rules.compare.output.graph,
+            rules.compare.output.differences,
+        ],
         c_run=rules.c_trace.output.run,
         c=rules.c_trace.output,
         snapshot=rules.torch_trace.output.config,

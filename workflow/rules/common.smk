@@ -48,7 +48,7 @@ TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
 
 
 wildcard_constraints:
-    scenario="|".join(SETTINGS.scenarios),
+    scenario="|".join(PLAN.scenario_files),
     slow=r"\d+",
     fast=r"\d+",
     device="cpu|cuda|auto",
@@ -63,6 +63,11 @@ def code(*patterns):
 def per_audit(name):
     """One file of every audit, in the order of the config."""
     return [f"{audit.folder}/{name}" for audit in PLAN.audits]
+
+
+def per_image(name):
+    """One file of every comparison of images, in the order of the config."""
+    return [f"{image.folder}/{name}" for image in PLAN.images]
 
 
 def scenario_yaml(wildcards):

@@ -7,12 +7,13 @@ INPUTS
 
 OUTPUTS
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json, compare_scaling_traces.md,
-                                         diff_summary.md
+                                         diff_summary.md, key_graph.svg, differences.svg
 
 STEPS
     1. check that the factors multiply back to the pixel on each side
     2. compare every component of every key at the tolerance; where keys differ, see which known defect explains it
-    3. write the verdict; a verdict of fail is no failure here, the gate acts upon it once it is on record
+    3. feed each stage of torch with the values of C, to prove which one is to blame
+    4. write the verdict and draw it; a verdict of fail is no failure here, the gate acts upon it once it is on record
 """
 
 
@@ -43,6 +44,30 @@ rule compare:
                 "pixel": "{slow}, {fast}",
                 "device": "{device}",
                 "dtype": "{dtype}",
+            },
+        ),
+        graph=report(
+            f"{TORCH_FOLDER}/key_graph.svg",
+            caption="../report/pictures.rst",
+            category="Pictures",
+            labels={
+                "scenario": "{scenario}",
+                "pixel": "{slow}, {fast}",
+                "device": "{device}",
+                "dtype": "{dtype}",
+                "picture": "graph of keys",
+            },
+        ),
+        differences=report(
+            f"{TORCH_FOLDER}/differences.svg",
+            caption="../report/pictures.rst",
+            category="Pictures",
+            labels={
+                "scenario": "{scenario}",
+                "pixel": "{slow}, {fast}",
+                "device": "{device}",
+                "dtype": "{dtype}",
+                "picture": "relative difference",
             },
         ),
     log:

@@ -23,6 +23,7 @@ def main(snakemake):
             *("--out", snakemake.output.json),
             *("--md", snakemake.output.table),
             *("--summary", snakemake.output.summary),
+            *("--pictures", str(Path(snakemake.output.graph).parent)),
             *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
             *("--pixel", snakemake.wildcards.slow, snakemake.wildcards.fast),
             *("--dtype", snakemake.wildcards.dtype),

@@ -1,0 +1,83 @@
+"""Measured images as photons, with the pixels that may be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nanobrag_torch.io.float_image import read_double_image, read_float_image
+from nanobrag_torch.io.reading import ReaderError
+from nanobrag_torch.io.smv import read_smv
+from nanobrag_torch.refine.config import ConfigError, ImageFile
+
+SMV_OFFSET_COUNTS = 40.0
+_SATURATED = 65535
+_HDF5_SUFFIXES = (".h5", ".hdf5", ".nxs")
+
+
+class Measured(NamedTuple):
+    """Photons (slow, fast) in float64, and which pixels count (slow, fast)."""
+
+    photons: np.ndarray
+    used: np.ndarray
+
+
+def read_measured(image: ImageFile, folder: Path, shape: tuple[int, int]) -> Measured:
+    """Read an image of `shape` (slow, fast); overloaded, masked and non-finite pixels are not used.
+
+    Raises ConfigError or ReaderError.
+    """
+    path = folder / image.file
+    counts, used = _counts(image, path, shape)
+    if counts.shape != shape:
+        raise ConfigError(f"{path}: has {counts.shape[1]} x {counts.shape[0]} pixels, expected {shape[1]} x {shape[0]}")
+    if image.mask is not None:
+        mask = read_smv(folder / image.mask)[1]
+        if mask.shape != shape:
+            raise ConfigError(f"{folder / image.mask}: has {mask.shape[1]} x {mask.shape[0]} pixels, the image others")
+        used = used & (mask != 0)
+    offset = image.offset_counts
+    if offset is None:
+        offset = SMV_OFFSET_COUNTS if path.suffix == ".img" else 0.0
+    photons = (counts - offset) * image.photons_per_count
+    used = used & np.isfinite(photons)
+    if not used.any():
+        raise ConfigError(f"{path}: no pixel can be used: all are masked or overloaded")
+    return Measured(np.where(used, photons, 0.0), used)
+
+
+def _counts(image: ImageFile, path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    if path.suffix == ".img":
+        counts = read_smv(path)[1]
+        return counts.astype(np.float64), counts < _SATURATED
+    if path.suffix in _HDF5_SUFFIXES:
+        counts = _read_hdf5(path, image.dataset, image.frame)
+    elif path.suffix == ".f64":
+        counts = read_double_image(path, shape)
+    else:
+        counts = read_float_image(path, shape).astype(np.float64)
+    return counts, np.isfinite(counts)
+
+
+def _read_hdf5(path: Path, dataset: str, frame: int) -> np.ndarray:
+    """One frame; integers at their largest value are overloads or dead pixels, and become NaN."""
+    import h5py
+    import hdf5plugin  # noqa: F401 - registers the compressions that detectors use
+
+    try:
+        with h5py.File(path, "r") as file:
+            if dataset not in file:
+                raise ConfigError(f"{path}: has no dataset {dataset}; name it with the key dataset")
+            data = file[dataset]
+            stack = data if data.ndim == 3 else data[()][np.newaxis]
+            if frame >= stack.shape[0]:
+                raise ConfigError(f"{path}: {dataset} has {stack.shape[0]} frames, expected more than {frame}")
+            values = np.asarray(stack[frame])
+    except OSError as error:
+        raise ReaderError(path, f"cannot be read as HDF5 ({' '.join(str(error).split())})") from None
+    counts = values.astype(np.float64)
+    if np.issubdtype(values.dtype, np.integer):
+        counts[values == np.iinfo(values.dtype).max] = np.nan
+    return counts

@@ -1,0 +1,139 @@
+"""The images a set of parameters predicts at the measured pixels, and their derivatives."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch import integrate, model
+from nanobrag_torch.cli import parse
+from nanobrag_torch.gradients import Parameter, parameter
+from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.physics.detector import build as build_detector
+from nanobrag_torch.physics.tensors import number
+from nanobrag_torch.refine.config import SCALE, Config, ConfigError
+from nanobrag_torch.refine.images import read_measured
+from nanobrag_torch.simulator import Simulation
+
+_REFUSED_FLAGS = ("-trace_pixel", "-dump_pixel", "-show_config")
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One measured image: its experiment at the start, the pixels that count, and their photons, each (pixels,)."""
+
+    name: str
+    experiment: Experiment
+    shape: tuple[int, int]  # slow, fast
+    fast: torch.Tensor
+    slow: torch.Tensor
+    photons: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Parameters in the units of the command line, and the images to explain. `scale` multiplies every image."""
+
+    names: tuple[str, ...]
+    start: torch.Tensor  # (parameters,)
+    images: tuple[Observed, ...]
+    device: torch.device
+
+    @property
+    def units(self) -> list[str]:
+        return ["1" if name == SCALE else parameter(name).unit.name for name in self.names]
+
+    @property
+    def pixels(self) -> int:
+        return sum(image.photons.shape[0] for image in self.images)
+
+    def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
+        """Photons (pixels,) at parameter values (parameters,); differentiable in them.
+
+        `cells_factor` below 1 makes the crystal smaller, and so its spots wider.
+        """
+        experiment, scale = image.experiment, torch.ones((), dtype=torch.float64, device=self.device)
+        for name, value in zip(self.names, values.unbind(), strict=True):
+            if name == SCALE:
+                scale = value
+            else:
+                experiment = parameter(name).put(experiment, value)
+        if cells_factor != 1.0:
+            experiment = _smaller(experiment, cells_factor)
+        resolved = model.build(experiment, self.device, torch.float64)
+        step = integrate.pixels_per_tile(resolved)
+        tiles = zip(image.fast.split(step), image.slow.split(step), strict=True)
+        return scale * torch.cat([integrate.integrate(resolved, fast, slow).photons for fast, slow in tiles])
+
+    def with_jacobian(
+        self, values: torch.Tensor, image: Observed, cells_factor: float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Photons (pixels,) and their derivatives (pixels, parameters), by forward-mode differentiation."""
+
+        def twice(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            photons = self.predicted(x, image, cells_factor)
+            return photons, photons
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # torch's own rules use its deprecated script compiler
+            jacobian, photons = torch.func.jacfwd(twice, has_aux=True)(values)
+        return photons.detach(), jacobian.detach()
+
+
+def _smaller(experiment: Experiment, factor: float) -> Experiment:
+    counts = tuple(max(1.0, number(n) * factor) if not isinstance(n, torch.Tensor) else n * factor
+                   for n in experiment.crystal.n_cells)  # fmt: skip
+    return replace(experiment, crystal=replace(experiment.crystal, n_cells=counts))
+
+
+def load_problem(config: Config, folder: Path) -> Problem:
+    """Read the images, relative to `folder`, and set up the experiments. Raises ExperimentError (one line)."""
+    device = torch.device(config.device)
+    with contextlib.chdir(folder):
+        images = tuple(_observed(config, number, device) for number in range(len(config.images)))
+    first = images[0].experiment
+    start = [1.0 if name == SCALE else _start(parameter(name), first) for name in config.parameters]
+    return Problem(tuple(config.parameters), torch.tensor(start, dtype=torch.float64, device=device), images, device)
+
+
+def _start(found: Parameter, experiment: Experiment) -> float:
+    value = found.value(experiment)
+    if value is None:
+        raise ConfigError(f"{found.name}: the flags do not state it, expected a value to start from")
+    return value
+
+
+def _observed(config: Config, place: int, device: torch.device) -> Observed:
+    image = config.images[place]
+    words = [*_split(config.flags, "flags"), *_split(image.flags, f"images.{place}.flags")]
+    refused = [word for word in words if word in _REFUSED_FLAGS]
+    if refused:
+        raise ConfigError(f"flags: {refused[0]} has no place in a refinement, expected flags of the experiment alone")
+    experiment = _with_fixed_sampling(parse([*words, "-nopgm", "-nonoise"]).experiment)
+    geometry = build_detector(experiment.detector, experiment.defects or frozenset(), torch.device("cpu"))
+    shape = (geometry.n_slow, geometry.n_fast)
+    measured = read_measured(image, Path(), shape)
+    used = torch.from_numpy(measured.used)
+    if experiment.detector.mask is not None:
+        used = used & experiment.detector.mask
+    slow, fast = (index.to(device) for index in torch.nonzero(used, as_tuple=True))
+    photons = torch.from_numpy(measured.photons).to(device)[slow, fast]
+    return Observed(Path(image.file).name, experiment, shape, fast, slow, photons)
+
+
+def _with_fixed_sampling(experiment: Experiment) -> Experiment:
+    """The number of sub-pixels as it is at the start, so that it cannot change on the way."""
+    n = Simulation(experiment).model.oversample
+    return replace(experiment, detector=replace(experiment.detector, oversample=n))
+
+
+def _split(flags: str, key: str) -> list[str]:
+    try:
+        return shlex.split(flags)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from None

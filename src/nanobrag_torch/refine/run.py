@@ -1,0 +1,139 @@
+"""A whole refinement: stages from wide spots to the crystal's own, from one start or several."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch.refine.config import SCALE, Config, ConfigError
+from nanobrag_torch.refine.problem import Problem, load_problem
+from nanobrag_torch.refine.solvers import SOLVERS, Stage, uncertainty
+from nanobrag_torch.refine.targets import TARGETS
+
+_COARSE_DECREASE = 0.01  # spots that are wider than those measured need not be fitted to the end
+
+Progress = Callable[[str, int, int], None]  # what is going on, done, of how many
+
+
+@dataclass(frozen=True)
+class Step:
+    """One iteration of the record: target per pixel and the values."""
+
+    start: int
+    cells_factor: float
+    iteration: int
+    target_per_pixel: float
+    values: list[float]
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """The outcome. `covariance` (parameters, parameters) in the units of the parameters; `steps`: every iteration."""
+
+    problem: Problem
+    start: torch.Tensor
+    values: torch.Tensor
+    covariance: torch.Tensor
+    target: str
+    method: str
+    target_per_pixel: float
+    start_target_per_pixel: float
+    converged: bool
+    seconds: float
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def sigmas(self) -> torch.Tensor:
+        """Uncertainty of each parameter; infinite where the images do not determine it."""
+        return self.covariance.diagonal().clamp(min=0.0).sqrt()
+
+    @property
+    def correlation(self) -> torch.Tensor:
+        """(parameters, parameters); not finite where the images do not determine the parameters."""
+        return self.covariance / torch.outer(self.sigmas, self.sigmas)
+
+
+def refine(config: Config, folder: Path = Path(), progress: Progress | None = None) -> Refinement:
+    """Refine as a configuration says; files are relative to `folder`. Raises ExperimentError with one line."""
+    began = time.perf_counter()
+    problem = load_problem(config, folder)
+    best: Refinement | None = None
+    steps: list[Step] = []
+    for number, start in enumerate(_starts(config, problem)):
+        found = _from_start(config, problem, number, start, steps, progress)
+        if best is None or found.target_per_pixel < best.target_per_pixel:
+            best = found
+    assert best is not None
+    return replace(best, start=problem.start, seconds=time.perf_counter() - began, steps=steps)
+
+
+def _starts(config: Config, problem: Problem) -> list[torch.Tensor]:
+    """The values of the flags first, then uniform deviates around them."""
+    generator = torch.Generator().manual_seed(config.seed)
+    spread = torch.tensor([config.start_spread.get(name, 0.0) for name in problem.names], dtype=torch.float64)
+    draws = 2.0 * torch.rand(config.starts, len(problem.names), generator=generator, dtype=torch.float64) - 1.0
+    draws[0] = 0.0
+    return [problem.start + (draw * spread).to(problem.device) for draw in draws]
+
+
+def _from_start(
+    config: Config, problem: Problem, number: int, start: torch.Tensor, steps: list[Step], progress: Progress | None
+) -> Refinement:
+    values, converged = start, False
+    total = config.starts * len(config.cells_factors)
+    stages = [
+        Stage(
+            problem,
+            TARGETS[config.target](),
+            factor,
+            config.max_iterations,
+            config.tolerance_sigma,
+            0.0 if factor == config.cells_factors[-1] else _COARSE_DECREASE,
+        )
+        for factor in config.cells_factors
+    ]
+    before = stages[-1].tried(_rescaled(problem, start, 1.0))
+    for place, stage in enumerate(stages):
+
+        def report(iteration: int, at: torch.Tensor, value: float, stage=stage, place=place) -> None:
+            steps.append(Step(number, stage.cells_factor, iteration, value / problem.pixels, at.tolist()))
+            if progress:
+                text = f"start {number + 1}, cells x {stage.cells_factor:g}, iteration {iteration}, "
+                text += f"target per pixel {value / problem.pixels:.5g}"
+                progress(text, number * len(stages) + place, total)
+
+        values = _rescaled(problem, values, stage.cells_factor)
+        values, converged = SOLVERS[config.method](stage, values, report)
+    value, pixels = stages[-1].tried(values), problem.pixels
+    return Refinement(
+        problem=problem,
+        start=start,
+        values=values,
+        covariance=uncertainty(stages[-1], values),
+        target=config.target,
+        method=config.method,
+        target_per_pixel=value / pixels,
+        start_target_per_pixel=before / pixels,
+        converged=converged,
+        seconds=0.0,
+    )
+
+
+def _rescaled(problem: Problem, values: torch.Tensor, cells_factor: float) -> torch.Tensor:
+    """The values with the scale that predicts as many photons as were measured."""
+    if SCALE not in problem.names:
+        return values
+    place = problem.names.index(SCALE)
+    unscaled = values.clone()
+    unscaled[place] = 1.0
+    with torch.no_grad():
+        predicted = sum(float(problem.predicted(unscaled, image, cells_factor).sum()) for image in problem.images)
+    measured = sum(float(image.photons.sum()) for image in problem.images)
+    if not (predicted > 0 and measured > 0):
+        raise ConfigError("scale: no photons are measured or predicted, expected images with signal")
+    unscaled[place] = measured / predicted
+    return unscaled

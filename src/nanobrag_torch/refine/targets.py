@@ -1,0 +1,50 @@
+"""What is minimised: a sum over pixels, with its gradient and Fisher matrix in the predicted photons."""
+
+from __future__ import annotations
+
+import torch
+
+# A pixel is never expected to be emptier than this: a photon where none is predicted must not weigh without bound.
+FLOOR_PHOTONS = 1e-3
+
+
+class Poisson:
+    """Deviance of photon counts: 2 sum(mu - y + y ln(y / mu)); it estimates chi^2."""
+
+    known_variance = True
+
+    def value(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+        """The target, 0-d."""
+        mu, y = predicted.clamp(min=FLOOR_PHOTONS), measured.clamp(min=0.0)
+        seen = torch.where(y > 0, y, torch.ones_like(y))
+        return 2.0 * (mu - y + y * torch.log(seen / mu)).sum()
+
+    def weights(self, predicted: torch.Tensor) -> torch.Tensor:
+        """One over the variance of each pixel: mu."""
+        return 1.0 / predicted.clamp(min=FLOOR_PHOTONS)
+
+    def variance_factor(self, value: float, freedom: int) -> float:
+        """What the inverse Fisher matrix is multiplied by: counts have a known variance."""
+        return 1.0
+
+
+class LeastSquares:
+    """sum((y - mu)^2), every pixel alike."""
+
+    known_variance = False
+
+    def value(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+        """The target, 0-d."""
+        return (measured - predicted).square().sum()
+
+    def weights(self, predicted: torch.Tensor) -> torch.Tensor:
+        """1 for each pixel."""
+        return torch.ones_like(predicted)
+
+    def variance_factor(self, value: float, freedom: int) -> float:
+        """The variance of a pixel, unknown beforehand, from what is left over."""
+        return value / max(freedom, 1)
+
+
+TARGETS = {"poisson": Poisson, "least_squares": LeastSquares}
+Target = Poisson | LeastSquares

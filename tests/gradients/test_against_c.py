@@ -1,0 +1,170 @@
+"""Gradients against the C program's images and traces, and the naming of a stage whose derivative is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from nanobrag_torch.gradients import parameter, parameters
+from nanobrag_torch.physics import detector, polarization, scattering, structure_factor
+from trace_audit import gradients
+from trace_audit.errors import run_command
+from trace_audit.gradient_blame import blame
+from trace_audit.gradient_case import CProgram, prepare
+from trace_audit.gradient_sweep import Point, fitted_slope, sweep
+
+CELL = "-cell 31 37 43 82 96 101 -misset 11 23 35 -Na 5 -Nb 4 -Nc 3 -lambda 1.1 -fluence 1e24 -polar 0.7"
+PANEL = "-phi 1 -osc 0.4 -phisteps 2 -pixel 5 -detpixels 7 -distance 70 -Xbeam 17 -Ybeam 20 -oversample 1"
+BASE = f"{CELL} {PANEL} -default_F 50 -mosaic 0.01 -mosaic_dom 3 -nonoise".split(" ")
+PIXEL = (4, 5)  # slow, fast
+# every stage of the physics; the workflow target `gradients` does all parameters on two scenarios
+SAMPLE = [
+    "cell_b",
+    "misset_y",
+    "mosaic_spread",
+    "source_wavelength",
+    "hdiv_range",
+    "Xbeam",
+    "ORGX",
+    "rotx",
+    "attenuation_length",
+    "polar_vector_y",
+    "default_F",
+    "water",
+]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_gradient_of_the_c_program(name, c_binary, tmp_path):
+    record, plot = gradients.audit(name, BASE, c_binary, tmp_path)
+    assert record["reason"] is None and record["status"] == "pass"
+    assert record["torch_gradient_norm"] == pytest.approx(record["c_gradient_norm"], rel=1e-6)
+    assert record["torch_gradient_norm"] > 0 and record["best_agreement"]["error_of_peak"] <= 1e-6
+    assert record["fitted_slope"] is None or 1.8 < record["fitted_slope"] < 2.2
+    assert record["blame"]["keys_compared"] > 0 and record["blame"]["root_keys"] == []
+    assert plot.startswith(b"\x89PNG")
+    json.dumps(record, allow_nan=False)
+
+
+class ShortBackward(torch.autograd.Function):
+    """The same value, nine tenths of the derivative."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return x.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 0.9 * gradient
+
+
+WRONG = {
+    "omega": (detector, "solid_angle_sr", "distance", "detector", "omega_pixel_sr"),
+    "scattering vector": (scattering, "scattering_vector_per_m", "distance", "scattering", "scattering_vec_A_inv"),
+    "polarization": (polarization, "factor", "distance", "polarization", "polar"),
+    "capture": (detector, "capture_fraction", "attenuation_length", "detector", "capture_fraction"),
+    "amplitude": (structure_factor, "nearest", "default_F", "structure_factor", "F_cell"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_stage_with_a_wrong_backward_is_named(fault, c_binary, tmp_path, monkeypatch):
+    module, function, name, stage, key = WRONG[fault]
+    case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
+    assert blame(case, PIXEL, 1e-3 * case.start).stages == ()
+    right = getattr(module, function)
+    monkeypatch.setattr(module, function, lambda *inputs: ShortBackward.apply(right(*inputs)))
+    named = blame(case, PIXEL, 1e-3 * case.start).record()
+    assert named["stages_to_blame"][0] == stage
+    root = named["root_keys"][0]
+    assert root["key"] == key and root["torch"] == pytest.approx(0.9 * root["c"], rel=1e-4)
+
+
+def test_wrong_backward_fails_the_audit(c_binary, tmp_path, monkeypatch):
+    right = detector.solid_angle_sr
+    monkeypatch.setattr(detector, "solid_angle_sr", lambda *inputs: ShortBackward.apply(right(*inputs)))
+    record, _ = gradients.audit("distance", BASE, c_binary, tmp_path)
+    assert record["status"] == "fail" and record["blame"]["stages_to_blame"] == ["detector"]
+
+
+def test_cut_gradient_fails(c_binary, tmp_path, monkeypatch):
+    right = detector.solid_angle_sr
+    monkeypatch.setattr(detector, "solid_angle_sr", lambda *inputs: right(*inputs).detach())
+    record, _ = gradients.audit("distance", BASE, c_binary, tmp_path)
+    assert record["status"] == "fail" and "best agreement" in record["reason"]
+
+
+def test_parameter_that_does_not_move_the_image_fails(c_binary, tmp_path):
+    """No empty pass: without a reflection in sight there is nothing to check a gradient on."""
+    (tmp_path / "far.hkl").write_text("90 90 90 1\n")
+    dark = [*BASE, "-hkl", str(tmp_path / "far.hkl"), "-default_F", "0"]
+    record, _ = gradients.audit("fluence", dark, c_binary, tmp_path)
+    assert record["status"] == "fail" and "does not move the image" in record["reason"]
+    assert record["torch_gradient_norm"] == 0
+
+
+def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
+    """With amplitudes that differ the image jumps there; they are left out at those steps, not silently."""
+    rng = np.random.default_rng(5)
+    rows = [f"{h} {k} {l} {rng.uniform(10, 90)!r}" for h in range(-9, 10) for k in range(-9, 10) for l in range(-9, 10)]
+    (tmp_path / "some.hkl").write_text("\n".join(rows).replace("np.float64(", "").replace(")", ""))
+    words = [*BASE, "-detpixels", "14", "-pixel", "3", "-hkl", str(tmp_path / "some.hkl"), "-nointerpolate"]
+    swept = sweep(prepare(parameter("misset_z"), words, CProgram(c_binary), tmp_path))
+    assert swept.failure is None
+    counts = [point.pixels_excluded for point in swept.points]
+    assert counts[0] > 0 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
+
+
+def test_slope_is_that_of_the_part_above_rounding():
+    def points(errors):
+        return [Point(0.5**n, error, 0) for n, error in enumerate(errors)]
+
+    rounding = [1e-11 * 2**n for n in range(14)]
+    for power in (1, 2, 4):
+        slope, count = fitted_slope(points([1e-3 * 0.5 ** (power * n) + rounding[n] for n in range(14)]))
+        assert slope == pytest.approx(power, abs=0.02) and count >= 3
+    assert fitted_slope(points(rounding)) == (None, 0)
+
+
+def test_command_line(c_binary, tmp_path, capsys):
+    folder = tmp_path / "out"
+    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(folder), "--parameter", "fluence"]
+    assert run_command(gradients.main, run) == 0
+    assert {path.name for path in folder.iterdir()} == {"fluence.json", "fluence.png", "gradients.json"}
+    assert run_command(gradients.main, ["check", str(folder / "gradients.json")]) == 0
+    summary = json.loads((folder / "gradients.json").read_text())
+    summary["parameters"][0]["status"] = "fail"
+    (folder / "gradients.json").write_text(json.dumps(summary))
+    capsys.readouterr()
+    assert run_command(gradients.main, ["check", str(folder / "gradients.json")]) == 1
+    assert "gradients: 0 of 1 gradients pass\nfail fluence" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--parameter", "distnace"], "did you mean: distance"),
+        (["--parameter", "N_a"], "the C program takes no such real number"),
+        (["--binary", "no/such"], "reference binary no/such: no such file"),
+        (["--config", "nosuch"], "scenario 'nosuch'"),
+    ],
+)
+def test_refused_in_one_line(words, said, c_binary, tmp_path, capsys):
+    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(tmp_path / "out"), *words]
+    assert run_command(gradients.main, run) == 2
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_all_parameters_with_a_flag_are_audited_by_default():
+    assert gradients.audited_parameters([]) == [name for name, row in parameters().items() if row.words]
