@@ -16,7 +16,7 @@ from nanobrag_torch.physics import detector, scaling
 from nanobrag_torch.physics.detector import PixelGeometry
 from nanobrag_torch.physics.tensors import pairwise_sum
 
-PAIRS_PER_PASS = 1 << 16
+PAIRS_PER_PASS = 1 << 18
 FEWEST_RAYS_PER_PASS = 1 << 8
 
 
