@@ -64,8 +64,8 @@ class _Interference(torch.autograd.Function):
         phase = n * f
         turns = torch.round(phase)
         # angles are rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
-        angle, reduced = math.pi * f, math.pi * (phase - turns)
-        return torch.sin(reduced.to(dtype)) / torch.sin(angle.to(dtype)), turns
+        reduced, angle = phase.sub_(turns).mul_(math.pi).to(dtype), f.mul_(math.pi).to(dtype)
+        return reduced.sin_().div_(angle.sin_()), turns
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
