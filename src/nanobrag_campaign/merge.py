@@ -1,11 +1,13 @@
 """`python -m nanobrag_campaign.merge`: one HDF5 file through which all frames are read as if it held them.
 
 The frames stay where they are: the master names the shards relative to itself, so the folder can be moved as a whole.
-Detector and beam are copied from the first shard; every scenario's first shard must agree with it.
+Detector and beam are copied from the first shard; every scenario's first shard must agree with it. The times that NXmx
+asks for are those of the jobs; the shards carry none.
 """
 
 import argparse
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,16 @@ def _fill(plan: Plan, folder: Path, beside: Path, path: Path) -> None:
         file["entry/instrument/detector/data"] = h5py.SoftLink("/entry/data/data")
         file["entry/campaign/settings"] = plan.settings.model_dump_json(indent=1)
         file["entry/title"][()] = f"campaign {plan.settings.name}"
+        for name, moment in zip(("start_time", "end_time_estimated"), made_between(plan, folder), strict=True):
+            file[f"entry/{name}"] = moment
+
+
+def made_between(plan: Plan, folder: Path) -> tuple[str, str]:
+    """When the first shard was begun and the last one ended, UTC, ISO 8601; NXmx asks for both."""
+    intervals = [verify.side_record(folder, shard)["interval_s"] for shard in plan.shards]
+    moments = min(start for start, _ in intervals), max(end for _, end in intervals)
+    first, last = (datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments)
+    return first, last
 
 
 def _copy_description(first, file) -> None:

@@ -1,6 +1,7 @@
 """Shards: the bits of `simulate`, NXmx that others read, whole files or none, damage that does not pass."""
 
 import json
+import re
 
 import fabio
 import h5py
@@ -122,6 +123,7 @@ def test_master_reads_as_one_file(campaign, tmp_path):
             start += shard.count
         assert file["entry/sample/scenario"][:].tolist() == [0] * 7 + [1] * 7
         assert file[WAVELENGTH].attrs["units"] == "angstrom"
+        assert re.fullmatch(r"2\d{3}-\d\d-\d\dT\d\d:\d\d:\d\dZ", file["entry/end_time_estimated"].asstr()[()])
         last = data[13]
         assert np.array_equal(file["entry/instrument/detector/data"][13], last)
 
