@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit import attempts
+from trace_audit.campaign_report import campaign_sections
 from trace_audit.chain import Entry, load
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import printable, read_json, write_atomic
@@ -170,7 +171,7 @@ def _timeline(entries: list[Entry], shown: set[int]) -> list[dict[str, Any]]:
             {
                 **{name: record.get(name, "") for name in ("kind", "time_utc", "status", "summary")},
                 "number": number,
-                "what": ", ".join(filter(None, [*what, record.get("device"), record.get("dtype")])),
+                "what": ", ".join(filter(None, [record.get("name"), *what, record.get("device"), record.get("dtype")])),
                 "file": f"../audit/ledger/{entry.path.name}",
                 "section": f"audit-{number}" if number in shown else None,
             }
@@ -196,6 +197,7 @@ def page(results: Path) -> str:
     environment.filters |= {"number": _number, "printable": printable}
     return environment.get_template("report.html.j2").render(
         sections=sections,
+        campaigns=campaign_sections(results, entries),
         failed=failed,
         faults=faults,
         inputs=changed_inputs(results),
