@@ -17,8 +17,10 @@ SMALL = {
     "orientations": {"count": 5},
     "frames_per_shard": 2,
     "audit": {"frames_per_shard": 1},
+    "folder": "frames; touch hacked & 'Å\" $(touch hacked)",
 }
-DATA = "results/campaign/tiny"
+DATA = f"{SMALL['folder']}/tiny"
+RECORDS = "results/campaign/tiny"
 
 
 def counted(done) -> dict[str, int]:
@@ -53,7 +55,9 @@ def project(finished, tmp_path) -> Project:
 def test_everything_is_there_and_on_record(finished):
     with h5py.File(finished.file(f"{DATA}/master.h5")) as file:
         assert file["entry/data/data"].shape == (5, 64, 48) and file["entry/data/data"][4].max() > 0
-    assert json.loads(finished.file(f"{DATA}/summary.json").read_text())["status"] == "pass"
+    assert json.loads(finished.file(f"{RECORDS}/summary.json").read_text())["status"] == "pass"
+    assert json.loads(finished.file(f"{RECORDS}/gate.json").read_text())["number"] == 1
+    assert not list(finished.folder.rglob("hacked"))
     assert len(hashes(finished)) == 3
     assert verify(finished.file("results")) == []
     done = finished.snakemake("-n", "--", "campaign")
