@@ -11,7 +11,7 @@ from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import audit_file, shard_file, side_file
 from nanobrag_campaign.verify import side_record
 from trace_audit import attempts, chain, history
-from trace_audit.environment import capture, deviations
+from trace_audit.environment import deviations
 from trace_audit.errors import run_command
 from trace_audit.files import canonical_json, read_json, write_atomic
 from trace_audit.signing import Signer
@@ -31,9 +31,10 @@ def artifacts_of(plan: Plan, folder: Path, records: Path, results: Path) -> dict
     return dict(sorted({**chain.hashes_below(small, results), **named}.items()))
 
 
-def fields_of(plan: Plan, summary: dict[str, Any], artifacts: dict[str, str], inputs: dict[str, str]) -> dict[str, Any]:
-    """The record of a campaign."""
-    environment = capture(Path.cwd(), lambda: None)[1]
+def fields_of(
+    plan: Plan, summary: dict[str, Any], environment: dict[str, Any], artifacts: dict[str, str], inputs: dict[str, str]
+) -> dict[str, Any]:
+    """The record of a campaign; `environment` is that of one of its jobs."""
     keys = ("frames", "shards", "audited", "frames_per_s", "cpu_s_per_frame", "bytes_per_frame")
     worst = summary["worst"] or {"worst_difference_of_peak": None}
     return {
@@ -70,7 +71,8 @@ def main(argv: list[str]) -> int:
     plan = read_plan(options.plan)
     summary = read_json(options.records / "summary.json", "summary of a campaign")
     artifacts = artifacts_of(plan, options.folder, options.records, options.results)
-    fields = fields_of(plan, summary, artifacts, chain.hashes_of_inputs(options.inputs))
+    environment = side_record(options.folder, plan.shards[0])["environment"]
+    fields = fields_of(plan, summary, environment, artifacts, chain.hashes_of_inputs(options.inputs))
     signer = Signer.from_environment()
     with chain.locked(options.results / attempts.LEDGER):
         receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
