@@ -73,7 +73,7 @@ def prepare(options: argparse.Namespace) -> Work:
             device, dtype = compute_target(settings.device, settings.dtype)
             experiment = framing.experiment_of(words, rows[0])
             with torch.no_grad():
-                series = Series(experiment, device, dtype)
+                series = Series(experiment, device, dtype, max(shard.count, options.campaign_frames))
         except ExperimentError as error:
             raise InputError(f"shard {shard.name}: {error}") from None
         words, hashes = named_words(words, files), files.hashes()
@@ -185,6 +185,7 @@ def run(work: Work, folder: Path) -> dict[str, Any]:
         "interval_s": [began, began + wall],  # since 1970
         "seconds": {"wall": wall, "cpu": cpu, **parts},
         "provenance": provenance(work),
+        "compiled": work.series.compiled,
         "environment": environment(work),
     }
     write_atomic(side_file(folder, work.shard), readable_json(record))
@@ -202,6 +203,13 @@ def main(argv: list[str]) -> int:
     """Simulate one shard."""
     parser = argparse.ArgumentParser(prog="python -m nanobrag_campaign.shard", description=__doc__, allow_abbrev=False)
     add_shard_options(parser)
+    parser.add_argument(
+        "--campaign-frames",
+        type=int,
+        default=0,
+        metavar="N",
+        help="frames of all shards; where they are many, the kernel is compiled for this machine before the first",
+    )
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="CPU threads that simulate (1)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the campaign's folder")
     options = parser.parse_args(argv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 
 from nanobrag_torch import defects as defect_registry
 from nanobrag_torch import model as model_module
+from nanobrag_torch.compiled.passes import CompiledPasses
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.physics import crystal, detector, steps, structure_factor
@@ -25,10 +25,17 @@ class Series:
 
     Detector, amplitudes, mosaic domains and fluence are resolved once. What an orientation and a wavelength change is
     a few dozen numbers: they are worked out on the CPU and sent to the device, which therefore never waits for them.
-    On the CPU an image is, to the bit, that of `simulate`.
+    Compiled code is loaded once, and built if that is worth it for that many `images`; `compiled` says whether it is
+    used. On the CPU an image is, to the bit, that of `simulate` by the same code.
     """
 
-    def __init__(self, experiment: Experiment, device: str | torch.device = "cpu", dtype: torch.dtype = torch.float64):
+    def __init__(
+        self,
+        experiment: Experiment,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+        images: int = 1,
+    ):
         self.experiment = experiment
         self.first = Simulation(experiment, device, dtype)
         self._defects = defect_registry.active(experiment.defects)
@@ -38,6 +45,8 @@ class Series:
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = crystal.mosaic_matrices(domains, table, experiment.crystal.mosaic_seed, _CPU)
+        with torch.no_grad():
+            self.compiled = isinstance(self.first.passes(images), CompiledPasses)
 
     def at(
         self,
@@ -78,11 +87,8 @@ class Series:
             "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
         }
         oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
-        simulation = copy.copy(self.first)
-        simulation.experiment = experiment
         moved = {name: _to(value, self.first.device) for name, value in changed.items()}
-        simulation.model = base._replace(oversample=oversample, **moved)
-        return simulation
+        return self.first.with_model(experiment, base._replace(oversample=oversample, **moved))
 
 
 def _to(value: Any, device: torch.device) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -106,9 +107,7 @@ class Simulation:
         operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
 
-        if not graph and self._chosen is None:
-            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
-        passes = EagerPasses(self.model) if graph else self._chosen
+        passes = EagerPasses(self.model) if graph else self.passes()
 
         def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             with torch.set_grad_enabled(graph):
@@ -120,6 +119,19 @@ class Simulation:
             yield from (photons_of(*tile) for tile in tiles)
         else:
             yield from _in_order(photons_of, tiles, threads)
+
+    def passes(self, images: int = 1) -> Passes:
+        """Eager or compiled code, as suits that many images; decided once."""
+        if self._chosen is None:
+            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place, images)
+        return self._chosen
+
+    def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
+        """The same detector and program with a model that differs in the values of its tensors alone."""
+        other = copy.copy(self)
+        other.experiment, other.model = experiment, model
+        other._chosen = None if self._chosen is None else self._chosen.for_model(model)
+        return other
 
     def _differentiable(self) -> bool:
         return any(

@@ -93,6 +93,7 @@ rule campaign_shard:
         settings=campaign_shards.content_key(CAMPAIGN),
         first=lambda wildcards: of_shard(wildcards).first,
         frames=lambda wildcards: of_shard(wildcards).count,
+        of=lambda wildcards, threads: campaign_frames(),  # such a parameter is no reason to run again
         folder=campaign_data,
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
@@ -102,7 +103,7 @@ rule campaign_shard:
         "OMP_NUM_THREADS={threads} python -m nanobrag_campaign.shard --settings {params.settings:q}"
         " --scenario {wildcards.scenario:q} --scenario-dir {params.scenario_dir:q} {params.hkl}"
         " --shard {wildcards.shard} --first {params.first} --frames {params.frames} --threads {threads}"
-        " --out {params.folder:q} &> {log:q}"
+        " --campaign-frames {params.of} --out {params.folder:q} &> {log:q}"
 
 
 rule campaign_audit:

@@ -18,7 +18,8 @@ CAMPAIGN_DATA = str(campaign_shards.data_folder(CAMPAIGN))
 CAMPAIGN_RECORDS = str(campaign_shards.record_folder(CAMPAIGN))
 # What the frames are made by, and no more: an edit elsewhere must not make a million images again.
 FRAME_CODE = (
-    "src/nanobrag_torch/**/*.py",
+    "src/nanobrag_torch/*.py",
+    "src/nanobrag_torch/[cip]*/*.py",
     "src/nanobragg_tables/*.*",
     "src/trace_audit/prepare.py",
     "src/trace_audit/scenario*.py",
@@ -40,6 +41,10 @@ except InputError as error:
 
 def of_shard(wildcards):
     return SHARDS[f"{wildcards.scenario}/{wildcards.shard}"]
+
+
+def campaign_frames():
+    return sum(shard.count for shard in SHARDS.values())
 
 
 def campaign_data(wildcards):
