@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
+from functools import partial
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.float_image import write_double_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, write_nxmx
 from nanobrag_torch.io.hkl import Box
-from nanobrag_torch.io.noise import noise_image
+from nanobrag_torch.io.noise import Noise
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
 from nanobrag_torch.physics import steps
@@ -38,16 +39,18 @@ def write_all(
         write_double_image(to.double_file, unrounded)
         said.append(f"wrote {to.double_file} (photons, 64-bit)")
     int_scale = scaling.integer_scale(to.int_scale, stats)
-    write_smv(to.int_file, header, scaling.integer_counts(image, roi, int_scale, to.adc_counts))
+    counts = partial(scaling.integer_counts, scale=int_scale, adc=to.adc_counts)
+    write_smv(to.int_file, header, scaling.in_blocks(image, roi, counts))
     said.append(f"wrote {to.float_file} (photons) and {to.int_file} (intfile_scale = {int_scale:g})")
     if to.pgm_file is not None:
         grey_scale = scaling.pgm_scale(to.pgm_scale, stats, int_scale)
-        write_pgm(to.pgm_file, scaling.grey_values(image, grey_scale), grey_scale)
+        grey = scaling.in_blocks(image, roi, lambda rows, _: scaling.grey_values(rows, grey_scale))
+        write_pgm(to.pgm_file, image.shape, grey, grey_scale)
         said.append(f"wrote {to.pgm_file} (pgm_scale = {grey_scale:g})")
     if to.noise_file is not None:
         seed = -int(time.time()) if to.noise_seed is None else to.noise_seed
-        noise = noise_image(image, roi, to.adc_counts, UniformStream(simulation.random_table, seed))
-        write_smv(to.noise_file, header, noise.counts)
+        noise = Noise(to.adc_counts, UniformStream(simulation.random_table, seed))
+        write_smv(to.noise_file, header, scaling.in_blocks(image, roi, noise.counts))
         said.append(f"wrote {to.noise_file} ({noise.photons:.0f} photons, {noise.overloads} overloads, -seed {-seed})")
     if to.hdf5_file is not None:
         write_nxmx(to.hdf5_file, image, nxmx(invocation, simulation))

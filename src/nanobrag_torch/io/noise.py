@@ -14,9 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nanobrag_torch.outputs import LARGEST_COUNT, Roi, in_blocks, window
 from nanobrag_torch.physics.random_numbers import UniformStream
 
-LARGEST_COUNT = 65535
 _PRODUCT_BELOW = 12.0
 _NORMAL_ABOVE = 1e6
 _LANCZOS = (
@@ -143,20 +143,34 @@ def _exact_product(factors: list[float]) -> float:
     return product
 
 
-def noise_image(image: np.ndarray, roi: tuple[int, int, int, int], adc: float, uniform: UniformStream) -> NoiseImage:
-    """Counts of an image (slow, fast) of photons: Poisson deviate plus `adc`, cut to 0..65535, fractions dropped.
+class Noise:
+    """Counts made of photons some rows at a time, in storage order, all from one stream.
 
-    `roi` is (fast_min, fast_max, slow_min, slow_max), limits included; pixels outside stay 0. Draws are made in storage
-    order for every pixel inside, masked ones too.
+    `photons` and `overloads` are those of the rows so far.
     """
-    counts = np.zeros(image.shape, dtype=np.uint16)
-    fast_min, fast_max, slow_min, slow_max = roi
-    window = (slice(slow_min, slow_max + 1), slice(fast_min, fast_max + 1))
-    poisson = PoissonStream(uniform)
-    means = image[window]
-    drawn = np.fromiter(poisson.draws(means.ravel()), dtype=np.float64, count=means.size).reshape(means.shape)
-    shown = drawn + adc
-    overloads = int(np.count_nonzero(shown > LARGEST_COUNT))
-    counts[window] = np.clip(shown, 0, LARGEST_COUNT).astype(np.uint16)
-    # numpy sums pairwise; the photons are whole numbers, so any order gives the same sum
-    return NoiseImage(counts, float(drawn.sum()), overloads)
+
+    def __init__(self, adc: float, uniform: UniformStream):
+        self.adc, self.poisson = adc, PoissonStream(uniform)
+        self.photons, self.overloads = 0.0, 0
+
+    def counts(self, image: np.ndarray, roi: Roi) -> np.ndarray:
+        """Poisson deviates of rows (slow, fast) of photons plus `adc`, cut to 0..65535, fractions dropped.
+
+        `roi` is (fast_min, fast_max, slow_min, slow_max) within these rows, limits included; pixels outside stay 0.
+        Draws are made for every pixel inside, masked ones too.
+        """
+        counts = np.zeros(image.shape, dtype=np.uint16)
+        means = image[window(roi)]
+        drawn = np.fromiter(self.poisson.draws(means.ravel()), dtype=np.float64, count=means.size).reshape(means.shape)
+        self.photons += float(drawn.sum())  # whole numbers, so any order gives the same sum
+        drawn += self.adc
+        self.overloads += int(np.count_nonzero(drawn > LARGEST_COUNT))
+        counts[window(roi)] = np.clip(drawn, 0, LARGEST_COUNT)
+        return counts
+
+
+def noise_image(image: np.ndarray, roi: Roi, adc: float, uniform: UniformStream) -> NoiseImage:
+    """Counts of a whole image (slow, fast) of photons, as `Noise` makes them."""
+    noise = Noise(adc, uniform)
+    counts = np.concatenate(list(in_blocks(image, roi, noise.counts)))
+    return NoiseImage(counts, noise.photons, noise.overloads)

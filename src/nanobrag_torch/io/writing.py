@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from nanobrag_torch.errors import ExperimentError
 
@@ -49,6 +51,12 @@ def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
         replace_with(path, lambda temporary: _write(temporary, chunks))
     except OSError as error:
         raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def in_chunks(rows: Iterable[np.ndarray], dtype: type[np.generic]) -> Iterator[memoryview]:
+    """The bytes of the parts of an image as numbers of `dtype`, one part at a time."""
+    for part in rows:
+        yield memoryview(np.ascontiguousarray(part, dtype=dtype)).cast("B")
 
 
 def _write(path: Path, chunks: Iterable[Chunk]) -> None:
