@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from nanobrag_torch.errors import ExperimentError
 
 Chunk = bytes | memoryview
+_asking = threading.Lock()
 
 
 class WriterError(ExperimentError):
@@ -82,6 +84,7 @@ def replace_with(path: Path, write) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with _asking:  # it can only be read by setting it
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask
