@@ -12,6 +12,7 @@ from nanobrag_torch.simulator import Simulation
 
 _NODES = (16, 24)
 _AGREEMENT = 1e-10
+_PIXELS_PER_TILE = 1 << 15
 
 
 def solid_angle_sr(simulation: Simulation) -> float:
@@ -24,7 +25,8 @@ def solid_angle_sr(simulation: Simulation) -> float:
         coarse, fine = (_by_gauss(simulation, nodes) for nodes in _NODES)
         if math.isfinite(fine) and abs(coarse - fine) <= _AGREEMENT * abs(fine):
             return fine
-    return sum(float(_of_pixels(simulation, fast, slow).sum()) for fast, slow in simulation.tiles())
+    tiles = simulation.tiles(_PIXELS_PER_TILE)
+    return sum(float(_of_pixels(simulation, fast, slow).sum()) for fast, slow in tiles)
 
 
 def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:

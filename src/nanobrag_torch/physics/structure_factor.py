@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import StructureFactors
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, number
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
 
 _STENCIL = (-1, 0, 1, 2)
 _MARGIN = 2
@@ -62,10 +62,13 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
     if amplitudes.padded is None:
         return amplitudes.default_F
-    low, high = (amplitudes.minimum - 1).view(3, 1, 1), (amplitudes.maximum + 1).view(3, 1, 1)
-    offset = torch.minimum(torch.maximum(rounded, low), high) - low
-    index = (amplitudes.strides @ offset.reshape(3, -1)).long()
-    return amplitudes.padded.reshape(-1)[index].view(rounded.shape[1:])
+    first, last = (amplitudes.minimum - 1), (amplitudes.maximum + 1)
+    middle, reach = ((first + last) / 2).view(3, 1, 1), ((last - first) / 2).view(3, 1, 1)
+    near = (rounded - middle).abs_() <= reach
+    index = along(amplitudes.strides, rounded) - along(amplitudes.strides, first)
+    corner = torch.zeros_like(index)  # of the plane of `default_F` around the table
+    index = torch.where(near[0] & near[1] & near[2], index, corner).long().reshape(-1)
+    return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
 def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
