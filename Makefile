@@ -86,7 +86,7 @@ report: setup
 	@echo "results/report/index.html"
 
 chaos: compiler setup
-	@$(RUN) workflow/scripts/chaos.py --kills $(KILLS) --out results/report/chaos.txt
+	@$(RUN) -m trace_audit.chaos --kills $(KILLS) --out results/report/chaos.txt
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 
 crate: setup

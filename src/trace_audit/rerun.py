@@ -25,7 +25,7 @@ _TIMED = (_ENVIRONMENT, "capture_notes.md")  # hold times, or the state of the m
 _COMPARED = ("compare_scaling_traces.json", "compare_scaling_traces.md", "diff_summary.md")
 _MADE = (
     *("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt", _C_RUN),
-    *("trace_py_scaling.log", "trace_py_stdout.txt", "trace_py_stderr.txt", _SNAPSHOT),
+    *("trace_py_scaling.log", "trace_py_stdout.txt", "trace_py_stderr.txt", "trace_py_run.json", _SNAPSHOT),
     *_COMPARED,
 )
 _DEVICES, _DTYPES = ("cpu", "cuda"), ("float32", "float64")
