@@ -80,7 +80,7 @@ bench: compiler setup
 
 report: setup
 	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
-	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch page -- results/report/index.html
+	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch overview page -- results/report/index.html
 	@if [ -e results/audit/gate.json ]; then $(RUN) -m snakemake --quiet all --report results/report/snakemake.html; fi
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
 	@echo "results/report/index.html"

@@ -14,7 +14,7 @@ from trace_audit.chaos.checkout import LIMIT_S, command, environment, fault_of, 
 
 VICTIMS = ("snakemake", "C program", "torch run")
 _POLL_S = 0.01
-_LIFE_S = {"C program": 0.6, "torch run": 3.0}  # about how long they live: moments are drawn from this span
+_LIFE_S = {"C program": 0.3, "torch run": 3.0}  # about how long they live: moments are drawn from this span
 
 
 @dataclass
