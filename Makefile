@@ -6,8 +6,9 @@
 # make bench     time both programs on this machine
 # make report    one HTML file about the last audit, results/report/index.html
 # make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
+# make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
 # make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
-# make clean     remove results and logs; .venv stays
+# make clean     remove results and logs; .venv and .venv-roc stay
 #
 # Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
 
@@ -15,7 +16,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test parity bench report crate chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test parity bench report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -92,6 +93,18 @@ chaos: compiler setup
 crate: setup
 	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
+
+# The validator needs other versions of what the audit needs.
+ROC := .venv-roc
+ROC_STAMP = $(ROC)/.ready-$(shell { cat envs/roc-validator.txt; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+crate-check: setup
+	@test -e results/report/crate.zip || { echo "error: no crate yet; run make crate first" >&2; exit 2; }
+	@if [ ! -e $(ROC_STAMP) ]; then \
+	   rm -rf $(ROC); $(PYTHON) -m venv $(ROC); \
+	   $(ROC)/bin/python -m pip install --disable-pip-version-check --quiet -r envs/roc-validator.txt; \
+	   touch $(ROC_STAMP); fi
+	@$(ROC)/bin/python workflow/scripts/validate_crate.py results/report/crate.zip \
+	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
 
 clean:
 	@rm -rf build logs .snakemake
