@@ -38,22 +38,24 @@ def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
 
 
 def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a key: the component and place where its two sides are farthest apart."""
+    """One row a key: the component and place where its two sides are farthest apart. What fails comes first."""
     worst: dict[str, dict[str, Any]] = {}
     for row in verdict["factors"]:
         known = worst.get(row["key"])
         rank = (row["verdict"] == "fail", row["relative_difference"])
         if known is None or rank > (known["verdict"] == "fail", known["relative_difference"]):
             worst[row["key"]] = row
+    roots = verdict["root_causes"]
+    order = sorted(worst.values(), key=lambda row: (row["key"] not in roots, row["verdict"] != "fail"))
     return [
         {
             **row,
             "place": place_text(row.get("context", {})),
             "bar": bar_percent(row["relative_difference"]),
-            "root": row["key"] in verdict["root_causes"],
+            "root": row["key"] in roots,
             "formula": registry()[row["key"]].formula if row["key"] in registry() else "",
         }
-        for row in worst.values()
+        for row in order
     ]
 
 
