@@ -10,7 +10,9 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch import model as model_module
+from nanobrag_torch.compiled import choose
 from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics.random_numbers import SharedTable
 
 Progress = Callable[[int, int], None]
@@ -34,6 +36,7 @@ class Simulation:
         self.random_table = SharedTable()
         self.model = model_module.build(experiment, self.device, dtype, self.random_table)
         self.geometry = self.model.geometry
+        self._chosen: Passes | None = None  # eager or compiled, decided when the first image is asked for
 
     @property
     def roi(self) -> tuple[int, int, int, int]:
@@ -55,21 +58,28 @@ class Simulation:
         mask = self.experiment.detector.mask
         return mask is None or bool(mask[slow, fast])
 
-    def tiles(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Pixel numbers (fast, slow) of every tile, in storage order."""
-        x_min, x_max, y_min, y_max = self.roi
-        width, height = x_max - x_min + 1, y_max - y_min + 1
-        if width <= 0 or height <= 0:
-            return
-        step = integrate.pixels_per_tile(self.model)
-        for first in range(0, width * height, step):
-            index = torch.arange(first, min(first + step, width * height), device=self.device)
-            fast, slow = x_min + index % width, y_min + index // width
-            if self.experiment.detector.mask is not None:
-                computed = self.experiment.detector.mask.to(self.device)[slow, fast]
+    def tiles(self, pixels: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Pixel numbers (fast, slow) of every tile of that many pixels, in storage order."""
+        count = self._pixel_count()
+        mask = self.experiment.detector.mask
+        for first in range(0, count, pixels):
+            fast, slow = self._place(torch.arange(first, min(first + pixels, count), device=self.device))
+            if mask is not None:
+                computed = mask.to(self.device)[slow, fast]
                 fast, slow = fast[computed], slow[computed]
             if fast.shape[0]:
                 yield fast, slow
+
+    def _pixel_count(self) -> int:
+        """Pixels of the region of interest, masked or not."""
+        x_min, x_max, y_min, y_max = self.roi
+        return max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
+
+    def _place(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(fast, slow) of the pixels of the region of interest, counted in storage order."""
+        x_min, x_max, y_min, _ = self.roi
+        row = numbers.div(x_max - x_min + 1, rounding_mode="floor")
+        return x_min + (numbers - row * (x_max - x_min + 1)), y_min + row
 
     def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
@@ -79,8 +89,7 @@ class Simulation:
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         graph = torch.is_grad_enabled() and self._differentiable()
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
-        x_min, x_max, y_min, y_max = self.roi
-        total, done = max(0, (x_max - x_min + 1) * (y_max - y_min + 1)), 0
+        total, done = self._pixel_count(), 0
         with torch.set_grad_enabled(graph):
             for where, photons in self._tile_photons(graph):
                 photons = photons.to(image_dtype)
@@ -97,15 +106,20 @@ class Simulation:
         operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
 
+        if not graph and self._chosen is None:
+            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
+        passes = EagerPasses(self.model) if graph else self._chosen
+
         def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             with torch.set_grad_enabled(graph):
-                return slow * self.geometry.n_fast + fast, integrate.integrate(self.model, fast, slow).photons
+                photons = integrate.integrate(self.model, fast, slow, passes=passes).photons
+                return slow * self.geometry.n_fast + fast, photons
 
-        threads = torch.get_num_threads()
+        tiles, threads = self.tiles(passes.pixels), torch.get_num_threads()
         if graph or self.device.type != "cpu" or threads == 1:
-            yield from (photons_of(*tile) for tile in self.tiles())
+            yield from (photons_of(*tile) for tile in tiles)
         else:
-            yield from _in_order(photons_of, self.tiles(), threads)
+            yield from _in_order(photons_of, tiles, threads)
 
     def _differentiable(self) -> bool:
         return any(
