@@ -11,10 +11,10 @@ from nanobrag_campaign import audit, ledger, summary
 from nanobrag_campaign.nxmx import DATA, MISSET
 from nanobrag_campaign.shards import Shard, audit_file, shard_file, side_file
 from tests.audit.test_ledger import make_audit, record_attempt
-from trace_audit import attempts, chain, report
-from trace_audit.campaign_report import campaign_sections
+from trace_audit import attempts
 from trace_audit.errors import InputError
-from trace_audit.files import readable_json, sha256_of_file
+from trace_audit.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.report.page import page
 from trace_audit.verify import verify
 
 
@@ -163,29 +163,13 @@ def test_report_shows_the_campaign(audited, tmp_path):
     results = tmp_path / "results"
     assert record_attempt(results, make_audit(results)) == 0
     made = audited.copy(results / "campaign/small")
-    summarized(made)
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
-    receipt = results / "audit/receipts/campaign_small.json"
-    assert ledger.main([*words, "--results", str(results), "--receipt", str(receipt)]) == 0
+    summary_of = summarized(made)
     hostile = "<img src=x onerror=alert(1)>{{7*7}}"
-    record = {"kind": "campaign", "name": hostile, "status": "fail", "summary": hostile, "artifacts": {}}
-    chain.append(results / attempts.LEDGER, record)
-    page = report.page(results)
-    assert "14 of 20 × 24 pixels in 6 shards" in page and "10 frames, 0 differ" in page
-    assert page.count("photons on a logarithmic scale") == 4
-    assert "<img src=x" not in page and "&lt;img src=x" in page
-    assert "{{7*7}}" in page
-
-
-def test_report_names_the_frames_that_differ(audited, tmp_path):
-    results = tmp_path / "results"
-    made = audited.copy(results / "campaign/small")
-    verdict_path = audit_file(made.folder, made.plan.shards[1])
-    verdict = json.loads(verdict_path.read_text())
-    verdict["frames"][0]["status"] = "fail"
-    verdict_path.write_text(readable_json(verdict))
-    assert summarized(made)["status"] == "fail"
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
-    assert ledger.main([*words, "--results", str(results), "--receipt", str(tmp_path / "receipt.json")]) == 0
-    (section,) = campaign_sections(results, chain.load(results / attempts.LEDGER))
-    assert section["record"]["status"] == "fail" and section["failed"][0]["shard"] == "square/000001"
+    failed = {"shard": hostile, "frame": 3, "worst_difference_of_peak": 0.5, "worst_pixel_slow_fast": [7, 9]}
+    other = {**summary_of, "name": hostile, "status": "fail", "failed": [{**failed, "c": 1.0, "stored": 1.5}]}
+    write_atomic(results / "campaign/other/summary.json", readable_json(other))
+    shown = page(results)
+    assert "14 of 20 × 24 pixels in 6 shards" in shown and "10 frames, 0 differ" in shown
+    assert shown.count("photons on a logarithmic scale</figcaption>") == 4
+    assert "(7, 9)" in shown and "5.0e-01" in shown
+    assert "<img src=x" not in shown and "&lt;img src=x" in shown and "{{7*7}}" in shown

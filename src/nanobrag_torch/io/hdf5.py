@@ -14,7 +14,7 @@ import numpy as np
 from nanobrag_torch.io.writing import WriterError, replace_with
 
 PROGRAM = "nanobrag_torch"
-_MAX_CHUNK_PIXELS = 2**28  # a chunk of HDF5 stays below 4 GiB
+_MAX_CHUNK_PIXELS = 2**25  # the library holds a chunk and its compressed form beside the image
 
 
 class Nxmx(NamedTuple):
@@ -61,13 +61,9 @@ def write_nxmx(path: str | Path, image: np.ndarray, what: Nxmx) -> None:
 
 def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
     import h5py
-    import hdf5plugin
 
     with h5py.File(path, "w", libver="earliest") as file:
-        frame = np.ascontiguousarray(image, dtype=np.float32)[np.newaxis]
-        compression = hdf5plugin.Bitshuffle(cname="lz4")
-        data = describe(file, what, image.shape)["data"]
-        dataset = data.create_dataset("data", data=frame, chunks=frame_chunks(image.shape), **compression)
+        dataset = _frame(describe(file, what, image.shape)["data"], image)
         dataset.attrs["units"] = "photons"
 
 
@@ -95,6 +91,18 @@ def describe(file, what: Nxmx, shape: tuple[int, int]):
     source = group(entry, "source", "NXsource", {"name": "simulated"})
     source.attrs["short_name"] = "simulated"
     return entry
+
+
+def _frame(parent, image: np.ndarray):
+    """The image (slow, fast) as one frame `data`, compressed and written some rows at a time."""
+    import hdf5plugin
+
+    chunks = frame_chunks(image.shape)
+    compression = hdf5plugin.Bitshuffle(cname="lz4")
+    dataset = parent.create_dataset("data", shape=(1, *image.shape), dtype=np.float32, chunks=chunks, **compression)
+    for first in range(0, image.shape[0], chunks[1]):
+        dataset[0, first : first + chunks[1]] = image[first : first + chunks[1]]
+    return dataset
 
 
 def group(parent, name: str, kind: str, fields: dict):
