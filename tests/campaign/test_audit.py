@@ -11,6 +11,7 @@ from nanobrag_campaign import audit, ledger, summary
 from nanobrag_campaign.nxmx import DATA, MISSET
 from nanobrag_campaign.shards import Shard, audit_file, shard_file, side_file
 from tests.audit.test_ledger import make_audit, record_attempt
+from tests.campaign.conftest import Made
 from trace_audit import attempts
 from trace_audit.errors import InputError
 from trace_audit.files import readable_json, sha256_of_file, write_atomic
@@ -139,6 +140,17 @@ def test_figures(audited):
     assert summary.main(["gate", str(audited.folder / "summary.json")]) == 0
     text = (audited.folder / "summary.txt").read_text()
     assert "14 of 20 x 24 pixels" in text and "frames/s" in text and "master.h5" in text
+
+
+def test_no_sample_at_all_is_said(campaign, c_binary, tmp_path):
+    made = Made(tmp_path / "data", campaign.scenarios)
+    assert made.make_plan(scenarios=["square"], audit={"frames_per_shard": 0}) == 0
+    for shard in made.plan.shards:
+        assert made.simulate(shard) == 0
+        assert made.audit(shard, c_binary, audit_file(made.folder, shard)) == 0
+    result = summarized(made)
+    assert result["audited"] == 0 and result["worst"] is None
+    assert result["summary"] == "7 frames; none was simulated again by the C program."
 
 
 def test_seconds_while_any_job_ran():
