@@ -6,6 +6,7 @@ asks for are those of the jobs; the shards carry none.
 """
 
 import argparse
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 from nanobrag_campaign import verify
 from nanobrag_campaign.nxmx import MISSET, PER_FRAME, WAVELENGTH
 from nanobrag_campaign.plan import Plan, read_plan
-from nanobrag_campaign.shards import Shard, shard_file
+from nanobrag_campaign.shards import Shard, content_key, shard_file
 from nanobrag_torch.io.writing import replace_with
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_file, write_atomic
@@ -25,13 +26,18 @@ _COPIED_LINKS = ("entry/instrument/detector/data",)
 
 
 def check_shards(plan: Plan, folder: Path) -> None:
-    """Every shard is there, of the recorded size, and of one shape. Raises InputError for the first that is not."""
-    shape = None
+    """Every shard is there, of the recorded size, made with the settings of the plan, and all are of one shape.
+
+    Raises InputError for the first that is not.
+    """
+    shape, settings = None, json.loads(content_key(plan.settings))
     for shard in plan.shards:
         record = verify.side_record(folder, shard)
         found = verify.size_fault(folder, shard, record)
         if found is not None:
             raise InputError(found)
+        if record["provenance"]["settings"] != settings:
+            raise InputError(f"shard {shard.name}: was made with other settings than the plan; {verify.MEND}")
         shape = shape or record["shape_slow_fast"]
         if record["shape_slow_fast"] != shape:
             raise InputError(f"shard {shard.name}: images of {record['shape_slow_fast']} pixels, expected {shape}")

@@ -18,7 +18,7 @@ def side_record(folder: Path, shard: Shard) -> dict[str, Any]:
     """What was recorded when a shard was written. Raises InputError if it is missing or says something else."""
     path = side_file(folder, shard)
     record = read_json(path, "record of a shard")
-    keys = ("sha256", "bytes", "frames", "shape_slow_fast", "interval_s", "seconds", "environment")
+    keys = ("provenance", "environment", "sha256", "bytes", "frames", "shape_slow_fast", "interval_s", "seconds")
     lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
     if lacking:
         raise InputError(f"record of a shard {path}: no key {lacking[0]!r}; {MEND}")

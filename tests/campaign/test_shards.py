@@ -203,6 +203,13 @@ def test_master_holds_labels_to_the_plan(campaign, tmp_path):
         copy.merge()
 
 
+def test_shards_of_other_settings_are_not_joined(campaign, tmp_path):
+    copy = campaign.copy(tmp_path / "copy")
+    assert copy.make_plan(extra_flags=["-oversample", "2"]) == 0
+    with pytest.raises(InputError, match="square/000000: was made with other settings than the plan"):
+        copy.merge()
+
+
 def test_a_failing_frame_leaves_no_file(campaign, tmp_path, monkeypatch):
     made = Made(tmp_path, campaign.scenarios)
     made.make_plan()

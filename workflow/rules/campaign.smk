@@ -74,6 +74,7 @@ rule campaign_shard:
     input:
         scenario=scenario_yaml,
         hkl=prepared_hkl,
+        together=ancient(hkl_of_the_others),
         file=CAMPAIGN.orientations.file or [],
     output:
         frames=f"{CAMPAIGN_DATA}/shards/{{scenario}}/{{shard}}.h5",

@@ -43,6 +43,15 @@ def of_shard(wildcards):
     return SHARDS[f"{wildcards.scenario}/{wildcards.shard}"]
 
 
+def hkl_of_the_others(wildcards):
+    """So that all shards become ready at once, as a job array wants them."""
+    return [
+        f"results/inputs/{name}.hkl"
+        for name in CAMPAIGN.scenarios
+        if name != wildcards.scenario and PLAN.hkl_sources[name] is not None
+    ]
+
+
 def campaign_frames():
     return sum(shard.count for shard in SHARDS.values())
 
