@@ -3,7 +3,7 @@
 # make parity    compare whole images of both programs, every scenario (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
-# make bench     time both programs on this machine
+# make bench     time both programs on this machine, and their memory (about half an hour; some parts: PARTS=kernel,gpu)
 # make report    one HTML file about the last audit, results/report/index.html
 # make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
 # make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
@@ -76,7 +76,9 @@ audit-untraced: setup
 	   --out results/untraced/$(SCENARIO)
 
 bench: compiler setup
-	@$(SNAKEMAKE) --quiet all --forcerun benchmark_programs -- bench
+	@$(SNAKEMAKE) --quiet host reason --forcerun bench_measure \
+	   $(if $(PARTS),--config 'bench={"parts": [$(PARTS)]}') -- bench
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/bench/table.txt
 
 report: setup

@@ -90,11 +90,12 @@ def _simulate(invocation: Invocation) -> None:
     from nanobrag_torch import outputs as scaling
     from nanobrag_torch.cli import report, write
     from nanobrag_torch.simulator import Simulation
-    from nanobrag_torch.trace import trace_simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
     _print(report.experiment_lines(simulation))
     if invocation.trace_pixel is not None:
+        from nanobrag_torch.trace import trace_simulation
+
         for line in trace_simulation(simulation, *invocation.trace_pixel):
             print(line)
     unrounded = _image(simulation, invocation)
