@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from trace_audit.errors import InputError
 
 ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*)?$")]
+PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*)?$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 RESERVED_NAMES = ("audit", "bench", "inputs", "reference", "report")
 PATTERN_HINTS = {
     ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
-    PathText.__metadata__[0].pattern: "a path without braces, control characters or a leading -",
+    PathText.__metadata__[0].pattern: "a path without braces, angle brackets, control characters or a leading -",
 }
 
 
