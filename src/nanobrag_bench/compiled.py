@@ -38,5 +38,5 @@ def build(cache: Path, words: list[str]) -> dict[str, Any]:
         "built": True,
         "wall_s": time.perf_counter() - started,
         "bytes": sum(path.stat().st_size for path in files),
-        "command": ["python", *command[1:]],
+        "command": ["python", *command[1 : -len(words)], "the flags of the scenario"],
     }
