@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+from torch.autograd import forward_ad
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, recompute
 from nanobrag_torch import model as model_module
 from nanobrag_torch.compiled import choose
 from nanobrag_torch.parameters import Experiment
@@ -84,49 +85,74 @@ class Simulation:
     def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
 
-        Under autograd the result keeps its graph.
+        Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
+        else of the image as one step, whose tiles are worked out again for the derivative.
         """
+        if not torch.is_grad_enabled():
+            return self.image_without_graph(progress, image_dtype)
+        tensors = recompute.differentiated(self.model)
+        if not tensors:
+            return self.image_without_graph(progress, image_dtype)
+        if self._pixel_count() <= EagerPasses(self.model).pixels or _forward_derivatives():
+            return self.image_with_graph(progress, image_dtype)
+        return recompute.RecomputedImage.apply(self, progress, image_dtype, *tensors)
+
+    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
+        """The image by itself, eager or compiled."""
+        if self._chosen is None:
+            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
+        passes = self._chosen
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
-        graph = torch.is_grad_enabled() and self._differentiable()
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
-        total, done = self._pixel_count(), 0
-        with torch.set_grad_enabled(graph):
-            for where, photons in self._tile_photons(graph):
-                photons = photons.to(image_dtype)
-                image = image.index_copy(0, where, photons) if graph else image.index_copy_(0, where, photons)
-                done += where.shape[0]
-                if progress:
-                    progress(done, total)
+
+        def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            with torch.no_grad():
+                photons = integrate.integrate(self.model, fast, slow, passes=passes).photons
+                return slow * n_fast + fast, photons.to(image_dtype)
+
+        done, total = 0, self._pixel_count()
+        for where, photons in self.over_tiles(photons_of, passes.pixels):
+            image.index_copy_(0, where, photons)
+            done += where.shape[0]
+            if progress:
+                progress(done, total)
         return image.view(n_slow, n_fast)
 
-    def _tile_photons(self, graph: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Flat pixel numbers and photons of every tile, in storage order.
+    def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
+        """The image with the graph of every step that led to it."""
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        passes, places, parts = EagerPasses(self.model), [], []
+        done, total = 0, self._pixel_count()
+        for fast, slow in self.tiles(passes.pixels):
+            places.append(slow * n_fast + fast)
+            parts.append(integrate.integrate(self.model, fast, slow, passes=passes).photons.to(image_dtype))
+            done += fast.shape[0]
+            if progress:
+                progress(done, total)
+        if parts:
+            image = image.index_copy(0, torch.cat(places), torch.cat(parts))
+        return image.view(n_slow, n_fast)
+
+    def gradient_passes(self, model: model_module.Model) -> Passes:
+        """The passes through which derivatives flow, for this model or one of its shape."""
+        return EagerPasses(model)
+
+    def over_tiles(self, function: Callable, pixels: int) -> Iterator:
+        """function(fast, slow) of every tile of that many pixels, in storage order.
 
         On a CPU, tiles rather than single operations are spread over torch's threads: nothing waits at the end of each
         operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
+        tiles, threads = self.tiles(pixels), torch.get_num_threads()
+        if self.device.type != "cpu" or threads == 1:
+            return (function(*tile) for tile in tiles)
+        return _in_order(function, tiles, threads)
 
-        if not graph and self._chosen is None:
-            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
-        passes = EagerPasses(self.model) if graph else self._chosen
 
-        def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            with torch.set_grad_enabled(graph):
-                photons = integrate.integrate(self.model, fast, slow, passes=passes).photons
-                return slow * self.geometry.n_fast + fast, photons
-
-        tiles, threads = self.tiles(passes.pixels), torch.get_num_threads()
-        if graph or self.device.type != "cpu" or threads == 1:
-            yield from (photons_of(*tile) for tile in tiles)
-        else:
-            yield from _in_order(photons_of, tiles, threads)
-
-    def _differentiable(self) -> bool:
-        return any(
-            isinstance(value, torch.Tensor) and value.requires_grad
-            for group in self.model
-            for value in (group if isinstance(group, tuple) else (group,))
-        )
+def _forward_derivatives() -> bool:
+    """Whether something differentiates forward, or maps over a dimension, which takes a graph of single steps."""
+    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
 
 
 def _in_order(function: Callable, arguments: Iterator[tuple], threads: int) -> Iterator:

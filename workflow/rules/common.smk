@@ -25,11 +25,17 @@ sys.path.insert(0, str(SRC))
 
 from trace_audit.errors import InputError
 from trace_audit.plan import make_plan
-from trace_audit.session import Session, fingerprint, share_environment
+from trace_audit.session import (
+    Session,
+    fingerprint,
+    require_writable,
+    share_environment,
+)
 
 share_environment(SRC)
 
 try:
+    require_writable(Path("results"))
     PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
 except InputError as error:
     print(f"error: {error}", file=sys.stderr)

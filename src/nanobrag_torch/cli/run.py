@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -31,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
         if answer is not None:
             print(answer)
         else:
-            run(parse(argv))
+            with _stopped_as_by_a_key():
+                run(parse(argv))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -43,6 +46,19 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
     except KeyboardInterrupt:
         return _fail("interrupted; nothing more is written")
+
+
+@contextmanager
+def _stopped_as_by_a_key():
+    """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _fail(message: str) -> int:

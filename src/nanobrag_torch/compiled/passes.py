@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -25,6 +26,12 @@ class _Loaded:
         return self._loader.run([*tensors, *arguments])
 
 
+@lru_cache(maxsize=32)
+def _loaded(package: Path, written_ns: int, device: torch.device, threads: int) -> _Loaded:
+    """Packages hold nothing of a model, so every simulation of a process shares them."""
+    return _Loaded(package, device, threads)
+
+
 class CompiledPasses:
     """One sample of a tile at a time, all orientations at once: nothing but sums over them leaves the registers."""
 
@@ -34,7 +41,9 @@ class CompiledPasses:
         self.orientations = model.real_m.shape[0]
         self._limited = model.resolution_limited
         device = model.real_m.device
-        self._programs = {name: _Loaded(package, device, threads) for name, package in packages.items()}
+        self._programs = {
+            name: _loaded(package, package.stat().st_mtime_ns, device, threads) for name, package in packages.items()
+        }
         torch.set_flush_denormal(False)  # loading code built with -ffast-math may have switched it on
         given = [for_one_source(model, source) for source in range(model.source_count)]
         self._rays_inputs = list(PROGRAMS["rays"].inputs(given[0]).values())

@@ -62,12 +62,11 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
     if amplitudes.padded is None:
         return amplitudes.default_F
-    first, last = (amplitudes.minimum - 1), (amplitudes.maximum + 1)
-    middle, reach = ((first + last) / 2).view(3, 1, 1), ((last - first) / 2).view(3, 1, 1)
-    near = (rounded - middle).abs_() <= reach
-    index = along(amplitudes.strides, rounded) - along(amplitudes.strides, first)
-    corner = torch.zeros_like(index)  # of the plane of `default_F` around the table
-    index = torch.where(near[0] & near[1] & near[2], index, corner).long().reshape(-1)
+    low, high = (amplitudes.minimum - 1).view(3, 1, 1), (amplitudes.maximum + 1).view(3, 1, 1)
+    # comparisons, not minimum and maximum: an index that is not a number must still point into the table
+    inside = torch.where(rounded > low, rounded, low)
+    inside = torch.where(inside < high, inside, high)
+    index = along(amplitudes.strides, inside - low).long().reshape(-1)
     return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
