@@ -24,7 +24,10 @@ def environment(cache: Path) -> dict[str, str]:
 
 
 def build(cache: Path, words: list[str]) -> dict[str, Any]:
-    """Build what a command line uses into `cache`; what it took, or why nothing is built. Raises InputError where it cannot be built."""
+    """Build what a command line uses into `cache`; what it took, or why nothing is built.
+
+    Raises InputError where it cannot be built.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     if os.environ.get(_MODE_VARIABLE) == "never":
         return {"built": False, "reason": f"{_MODE_VARIABLE}=never: all images are worked out operation by operation"}
