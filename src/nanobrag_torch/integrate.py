@@ -87,7 +87,7 @@ class _Tile:
         omega, capture = self._store_omega(rays, first), self._store_capture(rays, samples, first, last)
         if self.observer:
             self.observer.rays(samples, rays, self.omega if omega is self.one else omega)
-        of_rays = torch.zeros((last - first) * self.fast.shape[0], dtype=torch.float64, device=self.fast.device)
+        of_rays: torch.Tensor | None = None
         for source in range(model.source_count):
             light = self.passes.illuminate(rays, source)
             polar = self._store_polar(rays, light, source, first)
@@ -95,24 +95,28 @@ class _Tile:
             if self.observer:
                 self.observer.source(source, light, weights)
             of_rays = self._add_source(of_rays, light, source, weights)
-        # one sample after the other, so that the sum does not depend on how many a pass holds
-        for of_sample in of_rays.view(-1, self.fast.shape[0]):
-            self.total = self.total + of_sample
+        if of_rays is not None:
+            # one sample after the other, so that the sum does not depend on how many a pass holds
+            for of_sample in of_rays.view(-1, self.fast.shape[0]):
+                self.total = self.total + of_sample
         if self.observer and last == model.samples:
             self.observer.last_polarization(kernel.polarize(model, rays.direction, model.source_count - 1))
 
     def _add_source(
-        self, of_rays: torch.Tensor, light: kernel.Illumination, source: int, weights: TermFactors
-    ) -> torch.Tensor:
+        self, of_rays: torch.Tensor | None, light: kernel.Illumination, source: int, weights: TermFactors
+    ) -> torch.Tensor | None:
+        """The sum of every ray with this source's part; None while nothing but the running product is kept."""
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
         weight = factors * share
+        weighted = self._weighted()
         count = model.real_m.shape[0]
         step = self.passes.orientations
         for first in range(0, count, step):
             last = min(first + step, count)
             if self.observer is None and not model.factors.running_product:
-                intensity = self.passes.scattered(light, first, last) * weight
+                intensity = self.passes.scattered(light, first, last)
+                intensity = intensity * weight if weighted else intensity
             else:
                 result = kernel.diffract(model, light.q_per_m, first, last, True)
                 if self.observer:
@@ -120,11 +124,18 @@ class _Tile:
                 if model.factors.running_product:
                     terms = result.intensity.double() * share
                     counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
-                    self._multiply_running(terms, counted, light.accepted, factors.expand(of_rays.shape))
+                    self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
                     continue
                 intensity = pairwise_sum(result.intensity).double() * weight
-            of_rays = of_rays + (intensity if light.accepted is None else intensity * light.accepted)
+            intensity = intensity if light.accepted is None else intensity * light.accepted
+            of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
+
+    def _weighted(self) -> bool:
+        """Whether any term is multiplied with anything."""
+        used = self.model.factors
+        per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
+        return per_term or self.model.sources.weight is not None
 
     def _multiply_running(self, intensity, counted, accepted, weight) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""

@@ -6,6 +6,7 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
 from torch.autograd import forward_ad
@@ -18,6 +19,14 @@ from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics.random_numbers import SharedTable
 
 Progress = Callable[[int, int], None]
+
+
+class Tile(NamedTuple):
+    """Some of the pixels that are computed, and where they are in the image taken as one line."""
+
+    fast: torch.Tensor
+    slow: torch.Tensor
+    where: torch.Tensor | slice
 
 
 class Simulation:
@@ -60,8 +69,24 @@ class Simulation:
         mask = self.experiment.detector.mask
         return mask is None or bool(mask[slow, fast])
 
-    def tiles(self, pixels: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Pixel numbers (fast, slow) of every tile of that many pixels, in storage order."""
+    def tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
+        x_min, x_max, y_min, y_max = self.roi
+        width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
+        rows = pixels // width if 0 < width <= pixels else 0
+        if not rows or mask is not None:
+            yield from self._scattered_tiles(pixels)
+            return
+        columns = torch.arange(x_min, x_max + 1, device=self.device)
+        fast = columns.repeat(rows)
+        for first in range(y_min, y_max + 1, rows):
+            slow = torch.arange(first, min(first + rows, y_max + 1), device=self.device).repeat_interleave(width)
+            fast = fast[: slow.shape[0]]
+            whole = slice(first * width, first * width + slow.shape[0])
+            yield Tile(fast, slow, whole if width == self.geometry.n_fast else slow * self.geometry.n_fast + fast)
+
+    def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of that many pixels wherever they begin and end, without those that are masked."""
         count = self._pixel_count()
         mask = self.experiment.detector.mask
         for first in range(0, count, pixels):
@@ -70,7 +95,7 @@ class Simulation:
                 computed = mask.to(self.device)[slow, fast]
                 fast, slow = fast[computed], slow[computed]
             if fast.shape[0]:
-                yield fast, slow
+                yield Tile(fast, slow, slow * self.geometry.n_fast + fast)
 
     def _pixel_count(self) -> int:
         """Pixels of the region of interest, masked or not."""
@@ -104,28 +129,32 @@ class Simulation:
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
 
-        def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        def photons_of(tile: Tile) -> int:
             with torch.no_grad():
-                photons = integrate.integrate(self.model, fast, slow, passes=passes).photons
-                return slow * n_fast + fast, photons.to(image_dtype)
+                image[tile.where] = integrate.integrate(self.model, tile.fast, tile.slow, passes=passes).photons.to(
+                    image_dtype
+                )
+            return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
-        for where, photons in self.over_tiles(photons_of, passes.pixels):
-            image.index_copy_(0, where, photons)
-            done += where.shape[0]
+        for pixels in self.over_tiles(photons_of, passes.pixels):
+            done += pixels
             if progress:
                 progress(done, total)
         return image.view(n_slow, n_fast)
 
-    def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image with the graph of every step that led to it."""
+    def image_with_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, model: model_module.Model | None = None
+    ) -> torch.Tensor:
+        """The image with the graph of every step that led to it, of this model or another of its shape."""
+        model = self.model if model is None else model
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
-        passes, places, parts = EagerPasses(self.model), [], []
+        passes, places, parts = EagerPasses(model), [], []
         done, total = 0, self._pixel_count()
-        for fast, slow in self.tiles(passes.pixels):
+        for fast, slow, _ in self.tiles(passes.pixels):
             places.append(slow * n_fast + fast)
-            parts.append(integrate.integrate(self.model, fast, slow, passes=passes).photons.to(image_dtype))
+            parts.append(integrate.integrate(model, fast, slow, passes=passes).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
                 progress(done, total)
@@ -138,14 +167,14 @@ class Simulation:
         return EagerPasses(model)
 
     def over_tiles(self, function: Callable, pixels: int) -> Iterator:
-        """function(fast, slow) of every tile of that many pixels, in storage order.
+        """function(tile) of every tile of up to that many pixels, in storage order.
 
         On a CPU, tiles rather than single operations are spread over torch's threads: nothing waits at the end of each
         operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
         tiles, threads = self.tiles(pixels), torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
-            return (function(*tile) for tile in tiles)
+            return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
 
     def passes(self, images: int = 1) -> Passes:
@@ -167,14 +196,14 @@ def _forward_derivatives() -> bool:
     return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
 
 
-def _in_order(function: Callable, arguments: Iterator[tuple], threads: int) -> Iterator:
-    """function(*a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
+    """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting: deque = deque()
             try:
                 for argument in arguments:
-                    waiting.append(pool.submit(function, *argument))
+                    waiting.append(pool.submit(function, argument))
                     if len(waiting) > 2 * threads:
                         yield waiting.popleft().result()
                 while waiting:

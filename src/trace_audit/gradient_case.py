@@ -121,7 +121,7 @@ class Case:
             experiment = self.parameter.put(self.experiment, torch.tensor(value, dtype=torch.float64), self.index)
             simulation = Simulation(experiment)
             watcher.floors = simulation.model.amplitudes.interpolate
-            for fast, slow in simulation.tiles(EagerPasses(simulation.model).pixels):
+            for fast, slow, _ in simulation.tiles(EagerPasses(simulation.model).pixels):
                 watcher.pixels = fast.shape[0]
                 integrate.integrate(simulation.model, fast, slow, watcher)
         return watcher.table()

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*)?$")]
+PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*)?$")]
 
 PATTERN_HINTS = {
     ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
-    PathText.__metadata__[0].pattern: "a path without braces, control characters or a leading -",
+    PathText.__metadata__[0].pattern: "a path without braces, angle brackets, control characters or a leading -",
 }
 
 

@@ -197,4 +197,7 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
     )
     done = subprocess.run([sys.executable, "-c", code, *SMALL], capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.endswith("interrupted; nothing more is written\n")
-    assert list(here.iterdir()) == []
+    left = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert main(SMALL) == 0
+    whole = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert {name: whole.get(name) for name in left} == left, "what stays is whole"

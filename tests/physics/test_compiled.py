@@ -202,3 +202,38 @@ def test_one_sample_at_a_time_gives_the_sum_of_all():
     apart = integrate.integrate(model, index % 8, index // 8, passes=single)
     for field, got, expected in zip(apart._fields, apart, together, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-13, atol=0, msg=field)
+
+
+def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
+    """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+
+    def value(recomputed: bool, twice: bool) -> list[float]:
+        distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+        cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
+        crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
+        simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
+        made = simulation.image if recomputed else simulation.image_with_graph
+        image = made(None, torch.float64)
+        assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
+        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
+        if twice:
+            found = torch.autograd.grad(found[0], [distance, cell])
+        return [float(part) for one in found for part in one.reshape(-1)]
+
+    for twice in (False, True):
+        assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
+
+
+def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+            simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
+            found.append(float(distance.grad))
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1] == found[2]

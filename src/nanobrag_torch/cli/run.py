@@ -50,11 +50,19 @@ def main(argv: list[str] | None = None) -> int:
 
 @contextmanager
 def _stopped_as_by_a_key():
-    """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part."""
+    """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part.
+
+    Told twice, it still ends in order: files at work are finished or removed.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is told of signals
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def stop(number: int, _) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
     finally:

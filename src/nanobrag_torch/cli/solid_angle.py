@@ -26,7 +26,7 @@ def solid_angle_sr(simulation: Simulation) -> float:
         if math.isfinite(fine) and abs(coarse - fine) <= _AGREEMENT * abs(fine):
             return fine
     tiles = simulation.tiles(_PIXELS_PER_TILE)
-    return sum(float(_of_pixels(simulation, fast, slow).sum()) for fast, slow in tiles)
+    return sum(float(_of_pixels(simulation, fast, slow).sum()) for fast, slow, _ in tiles)
 
 
 def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:

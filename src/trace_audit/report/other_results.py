@@ -13,7 +13,7 @@ from trace_audit.errors import InputError
 from trace_audit.files import read_json
 from trace_audit.report.audits import leaves
 from trace_audit.report.campaigns import figures, frame_pictures
-from trace_audit.report.pictures import png_data
+from trace_audit.report.pictures import png_data, svg_data
 
 MOST_ROWS = 200
 _LARGEST_FILE_BYTES = 5_000_000
@@ -227,8 +227,11 @@ def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
         facts = leaves({name: value for name, value in record.items() if name not in shown})[:MOST_ROWS]
         status = record.get("status") if record.get("status") in ("pass", "fail", "skipped") else ""
         text = record.get("summary") if isinstance(record.get("summary"), str) else ""
-        title = _title(results, path).capitalize()
-        blocks.append(Block(title, status, text, "", _link(results, path), tables, facts))
+        named = [] if path.name == "summary.json" else [path.stem]
+        title = ": ".join([_title(results, path), *named]).capitalize()
+        picture = svg_data(path.with_suffix(".svg"))
+        pictures = [(path.stem, picture)] if picture else []
+        blocks.append(Block(title, status, text, "", _link(results, path), tables, facts, pictures))
     return blocks
 
 
