@@ -45,13 +45,14 @@ def compilable(model: Model) -> bool:
 def passes_for(model: Model, pixels: int, place: Place, images: int = 1) -> Passes:
     """The passes that suit a model and that many pixels; `place` turns their numbers into (fast, slow), for the probe.
 
-    `images`: how many are made of it, which decides what is worth building.
+    `images`: how many are made of it. For a series of them the size of the work decides, not what happens to be kept.
     Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
     answered with eager code.
     """
     chosen, eager = mode(), EagerPasses(model)
     steps = images * pixels * model.samples * model.source_count * model.real_m.shape[0]
-    if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < WORTH_LOADING):
+    worth = WORTH_LOADING if images == 1 else WORTH_BUILDING
+    if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < worth):
         return eager
     folder = cache.directory()
     if folder is None:
