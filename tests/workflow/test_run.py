@@ -77,6 +77,15 @@ def test_second_run_runs_no_job(finished: Project):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def test_a_table_that_a_full_disk_kept_from_being_written_is_made_by_the_next_run(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    for name in ("factors.csv", "worst_factors.csv", "summary.txt"):
+        project.file(f"results/audit/{name}").unlink()
+        done = project.snakemake("--quiet", "host", "reason")
+        assert done.returncode == 0, done.stderr
+        assert project.file(f"results/audit/{name}").read_bytes() == finished.file(f"results/audit/{name}").read_bytes()
+
+
 def test_results_verify(finished: Project):
     done = subprocess.run(
         [sys.executable, "-m", "trace_audit", "verify", str(finished.file("results"))],
