@@ -13,11 +13,8 @@ from trace_audit.__main__ import main as trace_audit_main
 from trace_audit.compare import main as compare
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import canonical_json, sha256_of_bytes, write_atomic
-from trace_audit.gate import main as gate
 from trace_audit.history import attempt_history, notes
 from trace_audit.ledger import main as ledger
-from trace_audit.protect import main as protect
-from trace_audit.table import main as table
 from trace_audit.verify import verify
 
 from . import logs
@@ -54,15 +51,8 @@ def record_attempt(results, folder, *more):
 
 
 @pytest.fixture
-def results(tmp_path):
-    """Two audits, recorded and sealed."""
-    folder = tmp_path / "results"
-    for dtype in ("float64", "float32"):
-        assert record_attempt(folder, make_audit(folder, dtype=dtype)) == 0
-    write_atomic(folder / "audit/summary.txt", "two audits\n")
-    receipt = folder / "audit/receipts/seal.json"
-    assert run_command(ledger, ["seal", "--results", str(folder), "--receipt", str(receipt)]) == 0
-    return folder
+def results(two_audits):
+    return two_audits
 
 
 def bad_record(results, folder):
@@ -233,84 +223,3 @@ def test_verify_needs_a_ledger(tmp_path, capsys):
 
 def test_a_receipt_must_lie_among_the_receipts(results, tmp_path):
     assert run_command(ledger, ["seal", "--results", str(results), "--receipt", str(tmp_path / "r.json")]) == 2
-
-
-def gate_words(results, *folders, more=()):
-    paths = [str(folder / "compare_scaling_traces.json") for folder in folders]
-    return [*paths, "--results", str(results), "--out", str(results / "audit/gate.json"), *more]
-
-
-def test_gate_opens_when_all_agree(results):
-    folder = results / "tiny/S685_F1039/cpu_float64"
-    assert run_command(gate, gate_words(results, folder)) == 0
-    assert json.loads((results / "audit/gate.json").read_text())["status"] == "pass"
-    assert not (folder / "attempt_failed.log").exists()
-
-
-def test_gate_stays_shut_names_the_keys_and_keeps_the_evidence(results, capsys):
-    good, bad = results / "tiny/S685_F1039/cpu_float64", bad_record(results, "wrong")
-    write_atomic(results / "audit/gate.json", "from the run before")
-    assert run_command(gate, gate_words(results, good, bad)) == 1
-    error = capsys.readouterr().err
-    assert "polar: relative difference" in error and "(root cause)" in error
-    assert not (results / "audit/gate.json").exists()
-    log = (bad / "attempt_failed.log").read_text()
-    for text in ("C says hello", "torch says hello", "torch warns", "==== c_trace_stderr.txt ===="):
-        assert text in log
-    assert (bad / "diff_on_blocker.patch").exists() and (bad / "compare_scaling_traces.json").exists()
-    assert not (good / "attempt_failed.log").exists()
-    history = (results / attempts.HISTORY).read_text()
-    assert "## Blockers" in history and "polar: relative difference" in history
-    entry = chain.load(results / attempts.LEDGER)[-1].record
-    assert entry["kind"] == "blocker" and "wrong/S685_F1039/cpu_float64/attempt_failed.log" in entry["artifacts"]
-
-
-def test_gate_stays_shut_when_a_protected_asset_changed(results, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    for name in ("kept.txt", "changed.txt", "gone.txt"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "list.yaml").write_text("- kept.txt\n- changed.txt\n- gone.txt\n")
-    assert run_command(protect, ["hash", "--list", "list.yaml", "--out", "before.json"]) == 0
-    assert run_command(protect, ["check", "--before", "before.json"]) == 0
-    words = gate_words(results, results / "tiny/S685_F1039/cpu_float64", more=["--protected", "before.json"])
-    assert run_command(gate, words) == 0
-    (tmp_path / "changed.txt").write_text("y")
-    (tmp_path / "gone.txt").unlink()
-    assert run_command(gate, words) == 1
-    error = capsys.readouterr().err
-    assert "protected asset changed.txt changed" in error and "protected asset gone.txt is missing" in error
-    assert "kept.txt" not in error
-    assert run_command(protect, ["check", "--before", "before.json"]) == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("a: 1\n", "expected a list"), ("- none.txt\n", "no such file 'none.txt'"), ("- ../x\n", "inside the repository")],
-)
-def test_lists_of_protected_assets_are_checked(tmp_path, capsys, text, words):
-    (tmp_path / "list.yaml").write_text(text)
-    status = run_command(protect, ["hash", "--list", str(tmp_path / "list.yaml"), "--out", str(tmp_path / "x.json")])
-    assert status == 2 and words in capsys.readouterr().err and not (tmp_path / "x.json").exists()
-
-
-def test_table_is_plain_when_it_is_not_a_terminal(results, capsys):
-    bad = bad_record(results, "wrong")
-    capsys.readouterr()
-    paths = [results / "tiny/S685_F1039/cpu_float64", results / "tiny/S685_F1039/cpu_float32", bad]
-    words = [str(path / "compare_scaling_traces.json") for path in paths]
-    assert run_command(table, [*words, "--out", str(results / "table.txt")]) == 0
-    out = capsys.readouterr().out
-    assert out == (results / "table.txt").read_text() and "\x1b" not in out
-    rows = out.splitlines()
-    assert rows[0].split()[0] == "scenario" and rows[2].startswith("tiny") and rows[2].endswith("pass")
-    assert rows[4].startswith("wrong") and rows[4].endswith("fail") and "part at polar" in rows[5]
-
-
-def test_table_in_a_terminal_is_coloured(results, monkeypatch, capsys):
-    bad = bad_record(results, "wrong")
-    capsys.readouterr()
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    monkeypatch.setenv("FORCE_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm-256color")
-    assert run_command(table, [str(bad / "compare_scaling_traces.json")]) == 0
-    assert "\x1b[" in capsys.readouterr().out

@@ -77,6 +77,16 @@ def test_second_run_runs_no_job(finished: Project):
     assert "Nothing to be done" in done.stdout + done.stderr
 
 
+def test_a_table_that_a_full_disk_kept_from_being_written_is_made_by_the_next_run(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    tables = ("results/audit/factors.csv", "results/audit/worst_factors.csv")
+    for name in (*tables, "results/audit/gate.json", "results/audit/receipts/seal.json"):
+        project.file(name).unlink()  # summary.txt, of the same job, is there
+    done = project.snakemake("--quiet", "host", "reason")
+    assert done.returncode == 0, done.stderr
+    assert [project.file(name).read_bytes() for name in tables] == [finished.file(name).read_bytes() for name in tables]
+
+
 def test_results_verify(finished: Project):
     done = subprocess.run(
         [sys.executable, "-m", "trace_audit", "verify", str(finished.file("results"))],

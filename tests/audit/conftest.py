@@ -1,0 +1,31 @@
+"""Results folders with a ledger, as the tests of the trail need them."""
+
+import pytest
+
+from tests.audit.test_ledger import make_audit, record_attempt
+from tests.audit.test_ledger_faults import seal
+from trace_audit.errors import run_command
+from trace_audit.files import write_atomic
+from trace_audit.ledger import main as ledger
+
+
+@pytest.fixture
+def two_audits(tmp_path):
+    """Two audits, recorded and sealed."""
+    folder = tmp_path / "results"
+    for dtype in ("float64", "float32"):
+        assert record_attempt(folder, make_audit(folder, dtype=dtype)) == 0
+    write_atomic(folder / "audit/summary.txt", "two audits\n")
+    receipt = folder / "audit/receipts/seal.json"
+    assert run_command(ledger, ["seal", "--results", str(folder), "--receipt", str(receipt)]) == 0
+    return folder
+
+
+@pytest.fixture
+def three_seals(tmp_path):
+    """A results folder of one file and three seals."""
+    folder = tmp_path / "results"
+    for number in range(3):
+        write_atomic(folder / "file.txt", f"version {number}\n")
+        assert seal(folder) == 0
+    return folder
