@@ -15,6 +15,7 @@ from trace_audit.errors import InputError
 VARIABLE = "NANOBRAG_TORCH_CACHE"
 _INDUCTOR_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 _MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
+NEVER = {_MODE_VARIABLE: "never"}
 _MODULE = "nanobrag_torch.compiled"
 
 

@@ -16,6 +16,7 @@ BY = (
     *("cell_a", "cell_b", "cell_c", "cell_alpha", "cell_beta", "cell_gamma"),
     *("misset_x", "misset_y", "misset_z", "distance"),
 )
+IMAGE, EAGER, GRADIENT = "image", "image, not compiled", "gradient"
 _TIME, _MEMORY = 4, 2
 
 
@@ -23,7 +24,7 @@ def run(bench: Bench) -> dict[str, Any]:
     side = bench.sizes.gradient
     small, large = (_of_size(bench, pixels, bench.repeats if pixels == side else 1) for pixels in (side // 2, side))
     runs, peaks = large
-    pairs = [(f"torch {dtype} gradient", f"torch {dtype} image") for dtype in DTYPES]
+    pairs = [(f"torch {dtype} gradient", f"torch {dtype} {other}") for dtype in DTYPES for other in (IMAGE, EAGER)]
     found = ratios(runs, pairs)
     memory = [row(name, f"{side} x {side} pixels, peak memory", "MiB", [peak]) for name, peak in peaks.items()]
     memory += [
@@ -49,9 +50,13 @@ def _of_size(bench: Bench, side: int, repeats: int) -> tuple[dict, dict[str, flo
     with ExitStack() as stack:
         workers, actions = {}, {}
         for dtype in DTYPES:
-            for what in ("image", "gradient"):
-                name = f"torch {dtype} {what}"
-                workers[name] = stack.enter_context(Worker(torch_words(words, dtype), environment, BY))
+            for label, what, more in (
+                (IMAGE, "image", {}),
+                (EAGER, "image", compiled.NEVER),
+                (GRADIENT, "gradient", {}),
+            ):
+                name = f"torch {dtype} {label}"
+                workers[name] = stack.enter_context(Worker(torch_words(words, dtype), environment | more, BY))
                 workers[name].ask(what)
                 actions[name] = lambda name=name, what=what: workers[name].ask(what)
         runs = in_turn(actions, repeats)
