@@ -8,12 +8,15 @@ from trace_audit import attempts, chain, history
 from trace_audit.errors import run_command
 from trace_audit.files import canonical_json, write_atomic
 from trace_audit.signing import Signer
+from trace_audit.skipped import SKIPPED
 
 
 def image_fields(comparison: Path, environment: Path, c_run: Path, artifacts: Any, inputs: Any) -> dict[str, Any]:
     """The record of one comparison of images: as that of an attempt, of another kind and with its own command."""
     snapshot = comparison.parent / "config_snapshot.json"
     fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, artifacts, inputs, [])
+    if fields["status"] == SKIPPED:
+        return {**fields, "kind": "image"}
     *runs, compared = fields["commands"]
     return {**fields, "kind": "image", "commands": [*runs, {**compared, "arguments": ["trace_audit.images"]}]}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from trace_audit.device import choose_device
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, write_atomic
 from trace_audit.image_comparison import read_image
@@ -57,8 +58,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str]) -> int:
     """Simulate the patch with both programs and write it."""
-    from trace_audit.harness import resolved_device
-
     options = _parser().parse_args(argv)
     scenario = load_scenario(options.config, options.scenario_dir)
     check_pixel(scenario, *options.pixel)
@@ -69,11 +68,10 @@ def main(argv: list[str]) -> int:
         folder = scenario_path(options.config, options.scenario_dir).parent
         files = prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=folder)
         words = [*arguments(scenario, files), "-roi", *map(str, (box[2], box[3], box[0], box[1]))]
-        device = resolved_device(options.device)
         images = Path(away) / "c.bin", Path(away) / "py.bin"
         runs = (
             ("c", "C", lambda: run_c(options.binary, words, images[0], options.time_limit_s), images[0]),
-            ("py", "torch", lambda: run_torch(words, images[1], device, options.dtype), images[1]),
+            ("py", "torch", lambda: run_torch(words, images[1], _device(options.device), options.dtype), images[1]),
         )
         for side, program, run, image in runs:
             try:
@@ -83,6 +81,10 @@ def main(argv: list[str]) -> int:
                 result["failure"] = str(error)
     write_atomic(options.out, readable_json(result))
     return 0
+
+
+def _device(asked: str) -> str:
+    return choose_device(asked).used or asked
 
 
 def _sound(run: ProgramRun, program: str, time_limit_s: float) -> None:

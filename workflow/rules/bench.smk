@@ -39,7 +39,7 @@ rule benchmark_programs:
         "../../envs/audit.yaml"
     threads: os.cpu_count()
     resources:
-        **job("torch_trace"),
+        **torch_job(device=best_of(SETTINGS.bench.devices)),
     params:
         code=code(*TORCH_CODE),
         c_source=None if FOREIGN else reference_source,

@@ -33,8 +33,7 @@ rule patch:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,
