@@ -328,11 +328,13 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 def main(command: list[str]) -> int:
-    """Run a command with a Slurm of its own; its exit status."""
+    """Run a command with a Slurm of its own; its exit status. --check: only say whether that can be done."""
     reason = missing()
     if reason or not command:
         print(f"error: {reason or 'give the command to run'}", file=sys.stderr)
         return 2
+    if command == ["--check"]:
+        return 0
     try:
         with _terminated_like_interrupted(), Slurm() as slurm:
             return subprocess.run(command, env=slurm.environment(), check=False).returncode
