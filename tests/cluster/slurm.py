@@ -305,12 +305,20 @@ class Slurm:
         return [job for job in self.jobs() if job["Comment"] == names[0] or job["Comment"].startswith(names[1])]
 
     def running_job(self, rule: str, seconds: float = 120) -> str:
-        """Id of the first job of a rule that runs now; waits for it."""
+        """Id of the job of a rule whose work, a job step, has begun; waits for it."""
 
-        def running() -> list[str]:
-            return [job["JobId"] for job in self.jobs_of(rule) if job["JobState"] == "RUNNING"]
+        def at_work() -> list[str]:
+            steps = self.ask("squeue", "--steps", "--noheader", "--format=%i").split()
+            return [job["JobId"] for job in self.jobs_of(rule) if f"{job['JobId']}.0" in steps]
 
-        return wait_for(running, f"a job of rule {rule} to run", seconds)[0]
+        return wait_for(at_work, f"a job of rule {rule} to run", seconds)[0]
+
+    def freeze(self, job: str, how: signal.Signals = signal.SIGSTOP) -> None:
+        """Stop the processes of a job's work, so that it hangs; with SIGCONT they go on."""
+        lines = self.ask("scontrol", "listpids", f"{job}.0", NODE).splitlines()[1:]
+        for pid in [int(line.split()[0]) for line in lines]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
 
 
 @contextlib.contextmanager

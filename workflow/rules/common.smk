@@ -26,6 +26,7 @@ sys.path.insert(0, str(SRC))
 from trace_audit.errors import InputError
 from trace_audit.plan import make_plan
 from trace_audit.session import Session, fingerprint, share_environment
+from trace_audit.slurm_plugin import keep_to_squeue
 
 share_environment(SRC)
 
@@ -36,6 +37,9 @@ except InputError as error:
     sys.exit(2)
 
 SETTINGS = PLAN.settings
+
+if SETTINGS.cluster:
+    keep_to_squeue()
 SESSION = Session()
 AUDIT_CODE = (
     "src/trace_audit/**/*.py",
