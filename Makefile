@@ -4,11 +4,12 @@
 # make parity    compare whole images of both programs, every scenario (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
-# make bench     time both programs on this machine
+# make bench     time both programs on this machine, and their memory (about half an hour; some parts: PARTS=kernel,gpu)
 # make report    one HTML file about the last audit, results/report/index.html
 # make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
+# make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
 # make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
-# make clean     remove results and logs; .venv stays
+# make clean     remove results and logs; .venv and .venv-roc stay
 #
 # Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
 
@@ -16,7 +17,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench report crate chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -81,23 +82,37 @@ audit-untraced: setup
 	   --out results/untraced/$(SCENARIO)
 
 bench: compiler setup
-	@$(SNAKEMAKE) --quiet all --forcerun benchmark_programs -- bench
+	@$(SNAKEMAKE) --quiet host reason --forcerun bench_measure \
+	   $(if $(PARTS),--config 'bench={"parts": [$(PARTS)]}') -- bench
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/bench/table.txt
 
 report: setup
 	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
-	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch page -- results/report/index.html
+	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch overview page -- results/report/index.html
 	@if [ -e results/audit/gate.json ]; then $(RUN) -m snakemake --quiet all --report results/report/snakemake.html; fi
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
 	@echo "results/report/index.html"
 
 chaos: compiler setup
-	@$(RUN) workflow/scripts/chaos.py --kills $(KILLS) --out results/report/chaos.txt
+	@$(RUN) -m trace_audit.chaos --kills $(KILLS) --out results/report/chaos.txt
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 
 crate: setup
 	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
+
+# The validator needs other versions of what the audit needs.
+ROC := .venv-roc
+ROC_STAMP = $(ROC)/.ready-$(shell { cat envs/roc-validator.txt; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+crate-check: setup
+	@test -e results/report/crate.zip || { echo "error: no crate yet; run make crate first" >&2; exit 2; }
+	@if [ ! -e $(ROC_STAMP) ]; then \
+	   rm -rf $(ROC); $(PYTHON) -m venv $(ROC); \
+	   $(ROC)/bin/python -m pip install --disable-pip-version-check --quiet -r envs/roc-validator.txt; \
+	   touch $(ROC_STAMP); fi
+	@$(ROC)/bin/python workflow/scripts/validate_crate.py results/report/crate.zip \
+	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
 
 clean:
 	@rm -rf build logs .snakemake

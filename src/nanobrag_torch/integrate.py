@@ -5,19 +5,16 @@ One pass holds a bounded number of (orientation, ray) pairs, so memory depends o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.model import Model
-from nanobrag_torch.physics import detector, scaling
+from nanobrag_torch.passes import EagerPasses, Passes
+from nanobrag_torch.physics import scaling
 from nanobrag_torch.physics.detector import PixelGeometry
 from nanobrag_torch.physics.tensors import pairwise_sum
-
-PAIRS_PER_PASS = 1 << 18
-FEWEST_RAYS_PER_PASS = 1 << 8
 
 
 class PixelSums(NamedTuple):
@@ -58,8 +55,16 @@ class TermFactors(NamedTuple):
 class _Tile:
     """The running state of one tile: the sum, and the factors that the final scaling will use."""
 
-    def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, observer: Observer | None):
+    def __init__(
+        self,
+        model: Model,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        observer: Observer | None = None,
+        passes: Passes | None = None,
+    ):
         self.model, self.fast, self.slow, self.observer = model, fast, slow, observer
+        self.passes = EagerPasses(model) if passes is None else passes
         zero = torch.zeros(fast.shape[0], dtype=torch.float64, device=fast.device)
         self.one = torch.ones((), dtype=torch.float64, device=fast.device)
         water = model.factors.rescale_water
@@ -70,52 +75,67 @@ class _Tile:
         self.polar_rank: torch.Tensor | None = None
 
     def run(self) -> PixelSums:
-        for first, last in _sample_ranges(self.model, self.fast.shape[0]):
-            self._add_samples(first, last)
+        step = 1 if self.model.factors.running_product else max(1, self.passes.rays_at_once // self.fast.shape[0])
+        for first in range(0, self.model.samples, step):
+            self._add_samples(first, min(first + step, self.model.samples))
         return self._finish()
 
     def _add_samples(self, first: int, last: int) -> None:
         model = self.model
         samples = kernel.samples_of(model, first, last)
-        rays = kernel.rays_of(model, self.fast, self.slow, samples)
+        rays = self.passes.rays(self.fast, self.slow, samples)
         omega, capture = self._store_omega(rays, first), self._store_capture(rays, samples, first, last)
         if self.observer:
             self.observer.rays(samples, rays, self.omega if omega is self.one else omega)
-        of_rays = torch.zeros_like(rays.distance_m)
+        of_rays: torch.Tensor | None = None
         for source in range(model.source_count):
-            light = kernel.illuminate(model, rays, source)
+            light = self.passes.illuminate(rays, source)
             polar = self._store_polar(rays, light, source, first)
             weights = TermFactors(capture, polar, omega)
             if self.observer:
                 self.observer.source(source, light, weights)
             of_rays = self._add_source(of_rays, light, source, weights)
-        # one sample after the other, so that the sum does not depend on how many a pass holds
-        for of_sample in of_rays.view(-1, self.fast.shape[0]):
-            self.total = self.total + of_sample
+        if of_rays is not None:
+            # one sample after the other, so that the sum does not depend on how many a pass holds
+            for of_sample in of_rays.view(-1, self.fast.shape[0]):
+                self.total = self.total + of_sample
         if self.observer and last == model.samples:
             self.observer.last_polarization(kernel.polarize(model, rays.direction, model.source_count - 1))
 
     def _add_source(
-        self, of_rays: torch.Tensor, light: kernel.Illumination, source: int, weights: TermFactors
-    ) -> torch.Tensor:
+        self, of_rays: torch.Tensor | None, light: kernel.Illumination, source: int, weights: TermFactors
+    ) -> torch.Tensor | None:
+        """The sum of every ray with this source's part; None while nothing but the running product is kept."""
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
         weight = factors * share
+        weighted = self._weighted()
         count = model.real_m.shape[0]
-        step = orientations_per_pass(model)
+        step = self.passes.orientations
         for first in range(0, count, step):
-            keep = self.observer is not None or model.factors.running_product
-            result = kernel.diffract(model, light.q_per_m, first, min(first + step, count), keep)
-            if self.observer:
-                self.observer.orientations(source, first, result, result.intensity.double() * weight)
-            if model.factors.running_product:
-                terms = result.intensity.double() * share
-                counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
-                self._multiply_running(terms, counted, light.accepted, factors.expand(of_rays.shape))
-                continue
-            intensity = pairwise_sum(result.intensity).double() * weight
-            of_rays = of_rays + (intensity if light.accepted is None else intensity * light.accepted)
+            last = min(first + step, count)
+            if self.observer is None and not model.factors.running_product:
+                intensity = self.passes.scattered(light, first, last)
+                intensity = intensity * weight if weighted else intensity
+            else:
+                result = kernel.diffract(model, light.q_per_m, first, last, True)
+                if self.observer:
+                    self.observer.orientations(source, first, result, result.intensity.double() * weight)
+                if model.factors.running_product:
+                    terms = result.intensity.double() * share
+                    counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
+                    self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
+                    continue
+                intensity = pairwise_sum(result.intensity).double() * weight
+            intensity = intensity if light.accepted is None else intensity * light.accepted
+            of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
+
+    def _weighted(self) -> bool:
+        """Whether any term is multiplied with anything."""
+        used = self.model.factors
+        per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
+        return per_term or self.model.sources.weight is not None
 
     def _multiply_running(self, intensity, counted, accepted, weight) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""
@@ -126,43 +146,42 @@ class _Tile:
 
     def _store_omega(self, rays: PixelGeometry, first: int) -> torch.Tensor:
         """Solid angle of the first sample for the whole pixel, or of every ray where it is applied term by term."""
-        g, pixels = self.model.geometry, self.fast.shape[0]
+        pixels = self.fast.shape[0]
         if self.model.factors.omega_per_term:
-            omega = detector.solid_angle_sr(g, rays)
+            omega = self.passes.solid_angle_sr(rays)
             self.omega = omega[-pixels:]
             return omega
         if first == 0:
-            self.omega = detector.solid_angle_sr(g, _columns(rays, slice(0, pixels)))
+            self.omega = self.passes.solid_angle_sr(_columns(rays, slice(0, pixels)))
         return self.one
 
     def _store_capture(self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int) -> torch.Tensor:
         """Capture fraction of the last layer's first sub-pixel, or of every ray where it is applied term by term."""
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.capture_per_term:
-            capture = kernel.capture_of(model, rays, samples)
+            capture = self.passes.capture(rays, samples)
             self.capture = capture[-pixels:]
             return capture
         chosen = (model.layers - 1) * model.oversample**2 - first
         if 0 <= chosen < last - first:
             columns = slice(chosen * pixels, (chosen + 1) * pixels)
             one_sample = kernel.Samples(*(field[chosen : chosen + 1] for field in samples))
-            self.capture = kernel.capture_of(model, _columns(rays, columns), one_sample)
+            self.capture = self.passes.capture(_columns(rays, columns), one_sample)
         return self.one
 
     def _store_polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int, first: int) -> torch.Tensor:
         """Polarization of the first sample and source that the resolution limit accepts, or of every ray."""
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.polar_per_term:
-            polar = kernel.polarize(model, rays.direction, source).polar
+            polar = self.passes.polar(rays, light, source)
             self._store_last_accepted(polar, light.accepted, source, first)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
-        elif light.accepted is None:
-            if first == 0 and source == 0:
-                self.polar = kernel.polarize(model, rays.direction[:, :pixels], source).polar
-        else:
-            self._store_first_accepted(rays, light.accepted.view(-1, pixels), source, first)
+        elif light.accepted is not None:
+            self._store_first_accepted(self.passes.polar(rays, light, source), light.accepted, source, first)
+        elif first == 0 and source == 0:
+            self.polar = self.passes.polar(_columns(rays, slice(0, pixels)), light, source)
         return self.one
 
     def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
@@ -180,16 +199,16 @@ class _Tile:
         self.polar = torch.where(later, polar.view(-1, pixels).gather(0, sample.unsqueeze(0))[0], self.polar)
         self.polar_rank = torch.where(later, rank, self.polar_rank)
 
-    def _store_first_accepted(self, rays: PixelGeometry, accepted: torch.Tensor, source: int, first: int) -> None:
-        pixels = accepted.shape[1]
+    def _store_first_accepted(self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int) -> None:
+        """Polarization of the first sample and source that the resolution limit accepts; unchanged if there is none."""
+        pixels = self.fast.shape[0]
         if self.polar_rank is None:
             self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max)
+        accepted = accepted.view(-1, pixels)
         sample = accepted.to(torch.int8).argmax(0)
         rank = (first + sample) * self.model.source_count + source
         better = accepted.any(0) & (rank < self.polar_rank)
-        columns = sample * pixels + torch.arange(pixels, device=sample.device)
-        polar = kernel.polarize(self.model, rays.direction[:, columns], source).polar
-        self.polar = torch.where(better, polar, self.polar)
+        self.polar = torch.where(better, polar.view(-1, pixels).gather(0, sample.unsqueeze(0))[0], self.polar)
         self.polar_rank = torch.where(better, rank, self.polar_rank)
 
     def _finish(self) -> PixelSums:
@@ -227,31 +246,20 @@ class _Tile:
         self.total = self.total + self.background
 
 
-def _columns(rays: PixelGeometry, columns: slice) -> PixelGeometry:
-    return PixelGeometry(*(field[..., columns] for field in rays))
+def _columns(rays, columns: slice):
+    return type(rays)(*(field[..., columns] for field in rays))
 
 
-def _sample_ranges(model: Model, pixels: int) -> Iterator[tuple[int, int]]:
-    """Consecutive ranges of samples that one pass can hold; one sample a pass where the order of terms matters."""
-    rays = max(1, PAIRS_PER_PASS // orientations_per_pass(model))
-    step = 1 if model.factors.running_product else max(1, rays // pixels)
-    for first in range(0, model.samples, step):
-        yield first, min(first + step, model.samples)
-
-
-def orientations_per_pass(model: Model) -> int:
-    """How many orientations one pass takes: all of them, up to a fixed share of the pass."""
-    return min(model.real_m.shape[0], max(1, PAIRS_PER_PASS // FEWEST_RAYS_PER_PASS))
-
-
-def pixels_per_tile(model: Model) -> int:
-    """How many pixels fill one pass with a single sample."""
-    return max(1, PAIRS_PER_PASS // orientations_per_pass(model))
-
-
-def integrate(model: Model, fast: torch.Tensor, slow: torch.Tensor, observer: Observer | None = None) -> PixelSums:
+def integrate(
+    model: Model,
+    fast: torch.Tensor,
+    slow: torch.Tensor,
+    observer: Observer | None = None,
+    passes: Passes | None = None,
+) -> PixelSums:
     """Photons of the pixels (fast, slow), each (pixels,) int64, with the factors of the final scaling.
 
-    An observer is told every intermediate as it is computed; without one nothing but the sums is kept.
+    An observer is told every intermediate as it is computed; without one nothing but the sums is kept. `passes` are
+    the kernel's stages; None means eager ones. Compiled ones know nothing of gradients and observers.
     """
-    return _Tile(model, fast, slow, observer).run()
+    return _Tile(model, fast, slow, observer, passes).run()

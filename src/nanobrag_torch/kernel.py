@@ -16,6 +16,7 @@ import torch
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import detector, lattice, polarization, scattering, structure_factor
 from nanobrag_torch.physics.detector import PixelGeometry
+from nanobrag_torch.physics.tensors import pairwise_sum
 
 
 class Samples(NamedTuple):
@@ -120,6 +121,15 @@ def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, keep: b
         return Diffraction(intensity, None, None, None, None, None)
     F_cell = F_cell.expand(intensity.shape)
     return Diffraction(intensity, F_cell, factor.F_latt, factor.along_axes, miller.hkl, miller.rounded)
+
+
+def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int) -> torch.Tensor:
+    """Sum (rays,) float64 of the intensities of orientations first .. last - 1.
+
+    Compiled code adds in registers and can afford float64 for it; eager code adds by halves.
+    """
+    intensity = diffract(model, q_per_m, first, last, False).intensity
+    return intensity.double().sum(0) if torch.compiler.is_compiling() else pairwise_sum(intensity).double()
 
 
 def _amplitude(model: Model, miller: scattering.MillerIndices) -> torch.Tensor:

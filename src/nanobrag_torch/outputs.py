@@ -1,8 +1,9 @@
-"""From the float image to statistics, integer counts and grey values."""
+"""From the float image to statistics, integer counts and grey values, some rows at a time."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ LARGEST_COUNT = 65535
 BRIGHTEST_COUNT = 55000.0
 PGM_TARGET_GREY = 250.0
 PGM_RMSD_IN_TARGET = 5.0
+BLOCK_PIXELS = 1 << 16  # as double precision still in a core's cache
 
 
 class Statistics(NamedTuple):
@@ -33,23 +35,81 @@ def window(roi: Roi) -> tuple[slice, slice]:
     return slice(slow_min, slow_max + 1), slice(fast_min, fast_max + 1)
 
 
+def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
+    """Consecutive rows of an image (slow, fast), some at a time, so that what is made of them stays small."""
+    step = max(1, BLOCK_PIXELS // max(1, shape[1]))
+    for first in range(0, shape[0], step):
+        yield slice(first, min(first + step, shape[0]))
+
+
+def in_blocks(image: np.ndarray, roi: Roi, convert: Callable[[np.ndarray, Roi], np.ndarray]) -> Iterator[np.ndarray]:
+    """`convert(rows, region within these rows)` for all rows of an image, in order."""
+    fast_min, fast_max, slow_min, slow_max = roi
+    for rows in blocks_of_rows(image.shape):
+        first, last = max(slow_min - rows.start, 0), max(slow_max - rows.start, -1)
+        yield convert(image[rows], (fast_min, fast_max, first, last))
+
+
 def statistics(image: np.ndarray, roi: Roi, mask: np.ndarray | None) -> Statistics:
     """Statistics of an image (slow, fast) as stored in single precision.
 
     mean = sum/n and rms = sqrt(sum of squares/(n - 1)) over the pixels computed; rmsd = sqrt(sum of squared deviations
     from that mean over the whole region, masked pixels included, / (n_region - 1)). n = 1 counts as 2.
     """
-    region = image[window(roi)].astype(np.float64)
-    computed = region if mask is None else region[mask[window(roi)]]
-    n = computed.size
+    region = image[window(roi)]
+    computed = None if mask is None else mask[window(roi)]
+    n = region.size if computed is None else int(np.count_nonzero(computed))
     if n == 0:
         return Statistics(0, 0.0, 0, 0, 0.0, 0.0, 0.0)
-    mean = float(computed.sum()) / n
-    rms = math.sqrt(float(np.square(computed).sum()) / max(n - 1, 1))
-    rmsd = math.sqrt(float(np.square(region - mean).sum()) / max(region.size - 1, 1))
-    slow, fast = divmod(int(region.argmax()), region.shape[1])
+
+    def of_computed(part: slice) -> np.ndarray:
+        values = _doubles(region, part)
+        return values if computed is None else values * _cut(computed, part)
+
+    def sums(part: slice) -> np.ndarray:
+        values = of_computed(part)
+        return np.array([values.sum(), np.square(values).sum()])
+
+    total, squares = _pairwise(region.size, sums).tolist()
+    mean = total / n
+    deviations = _pairwise(region.size, lambda part: np.square(_doubles(region, part) - mean).sum())
+    rms, rmsd = math.sqrt(squares / max(n - 1, 1)), math.sqrt(float(deviations) / max(region.size - 1, 1))
+    slow, fast = _first_largest(region)
     largest = max(float(region[slow, fast]), 0.0)
     return Statistics(n, largest, roi[2] + slow, roi[0] + fast, mean, rms, rmsd)
+
+
+def _pairwise(size: int, of_part: Callable[[slice], np.ndarray], first: int = 0):
+    """The sum of `of_part` over `size` pixels, halved as numpy halves a whole array, so with the very same rounding."""
+    if size <= BLOCK_PIXELS:
+        return of_part(slice(first, first + size))
+    half = size // 2 - size // 2 % 8
+    return _pairwise(half, of_part, first) + _pairwise(size - half, of_part, first + half)
+
+
+def _cut(region: np.ndarray, part: slice) -> np.ndarray:
+    """Pixels `part` of a region, counted along its rows."""
+    width = region.shape[1]
+    top = part.start // width
+    rows = region[top : -(-part.stop // width)].reshape(-1)
+    return rows[part.start - top * width : part.stop - top * width]
+
+
+def _doubles(region: np.ndarray, part: slice) -> np.ndarray:
+    return _cut(region, part).astype(np.float64)
+
+
+def _first_largest(region: np.ndarray) -> tuple[int, int]:
+    """(slow, fast) of the first pixel with the largest value."""
+    best, place = -math.inf, (0, 0)
+    for rows in blocks_of_rows(region.shape):
+        slow, fast = divmod(int(region[rows].argmax()), region.shape[1])
+        value = float(region[rows][slow, fast])
+        if not value <= best:
+            best, place = value, (rows.start + slow, fast)
+        if math.isnan(best):
+            break
+    return place
 
 
 def integer_scale(asked: float, stats: Statistics) -> float:
@@ -62,9 +122,12 @@ def integer_scale(asked: float, stats: Statistics) -> float:
 def integer_counts(image: np.ndarray, roi: Roi, scale: float, adc: float) -> np.ndarray:
     """floor(single(value scale + adc + 0.5)) with value scale + adc cut to 0..65535; 0 outside the region. uint16."""
     counts = np.zeros(image.shape, dtype=np.uint16)
-    scaled = image[window(roi)].astype(np.float64) * scale + adc
-    cut = np.clip(np.nan_to_num(scaled, nan=0.0), 0.0, LARGEST_COUNT)
-    counts[window(roi)] = np.floor((cut + 0.5).astype(np.float32)).astype(np.uint16)
+    scaled = image[window(roi)].astype(np.float64)
+    scaled *= scale
+    scaled += adc
+    np.fmin(np.fmax(scaled, 0.0, out=scaled), LARGEST_COUNT, out=scaled)  # no number becomes 0
+    scaled += 0.5
+    counts[window(roi)] = np.floor(scaled.astype(np.float32))
     return counts
 
 
@@ -79,5 +142,6 @@ def pgm_scale(asked: float, stats: Statistics, int_scale: float) -> float:
 
 def grey_values(image: np.ndarray, scale: float) -> np.ndarray:
     """min(value scale, 255) without the fraction, uint8."""
-    grey = np.minimum(image.astype(np.float64) * scale, 255.0)
-    return np.maximum(np.nan_to_num(grey, nan=0.0), 0.0).astype(np.uint8)
+    grey = image.astype(np.float64)
+    grey *= scale
+    return np.fmin(np.fmax(grey, 0.0, out=grey), 255.0, out=grey).astype(np.uint8)

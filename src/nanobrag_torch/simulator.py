@@ -5,15 +5,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import torch
+from torch.autograd import forward_ad
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, recompute
 from nanobrag_torch import model as model_module
+from nanobrag_torch.compiled import choose
 from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics.random_numbers import SharedTable
 
 Progress = Callable[[int, int], None]
+
+
+class Tile(NamedTuple):
+    """Some of the pixels that are computed, and where they are in the image taken as one line."""
+
+    fast: torch.Tensor
+    slow: torch.Tensor
+    where: torch.Tensor | slice
 
 
 class Simulation:
@@ -34,6 +46,7 @@ class Simulation:
         self.random_table = SharedTable()
         self.model = model_module.build(experiment, self.device, dtype, self.random_table)
         self.geometry = self.model.geometry
+        self._chosen: Passes | None = None  # eager or compiled, decided when the first image is asked for
 
     @property
     def roi(self) -> tuple[int, int, int, int]:
@@ -55,74 +68,130 @@ class Simulation:
         mask = self.experiment.detector.mask
         return mask is None or bool(mask[slow, fast])
 
-    def tiles(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Pixel numbers (fast, slow) of every tile, in storage order."""
+    def tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
         x_min, x_max, y_min, y_max = self.roi
-        width, height = x_max - x_min + 1, y_max - y_min + 1
-        if width <= 0 or height <= 0:
+        width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
+        rows = pixels // width if 0 < width <= pixels else 0
+        if not rows or mask is not None:
+            yield from self._scattered_tiles(pixels)
             return
-        step = integrate.pixels_per_tile(self.model)
-        for first in range(0, width * height, step):
-            index = torch.arange(first, min(first + step, width * height), device=self.device)
-            fast, slow = x_min + index % width, y_min + index // width
-            if self.experiment.detector.mask is not None:
-                computed = self.experiment.detector.mask.to(self.device)[slow, fast]
+        columns = torch.arange(x_min, x_max + 1, device=self.device)
+        fast = columns.repeat(rows)
+        for first in range(y_min, y_max + 1, rows):
+            slow = torch.arange(first, min(first + rows, y_max + 1), device=self.device).repeat_interleave(width)
+            fast = fast[: slow.shape[0]]
+            whole = slice(first * width, first * width + slow.shape[0])
+            yield Tile(fast, slow, whole if width == self.geometry.n_fast else slow * self.geometry.n_fast + fast)
+
+    def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of that many pixels wherever they begin and end, without those that are masked."""
+        count = self._pixel_count()
+        mask = self.experiment.detector.mask
+        for first in range(0, count, pixels):
+            fast, slow = self._place(torch.arange(first, min(first + pixels, count), device=self.device))
+            if mask is not None:
+                computed = mask.to(self.device)[slow, fast]
                 fast, slow = fast[computed], slow[computed]
             if fast.shape[0]:
-                yield fast, slow
+                yield Tile(fast, slow, slow * self.geometry.n_fast + fast)
+
+    def _pixel_count(self) -> int:
+        """Pixels of the region of interest, masked or not."""
+        x_min, x_max, y_min, y_max = self.roi
+        return max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
+
+    def _place(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(fast, slow) of the pixels of the region of interest, counted in storage order."""
+        x_min, x_max, y_min, _ = self.roi
+        row = numbers.div(x_max - x_min + 1, rounding_mode="floor")
+        return x_min + (numbers - row * (x_max - x_min + 1)), y_min + row
 
     def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
 
-        Under autograd the result keeps its graph.
+        Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
+        else of the image as one step, whose tiles are worked out again for the derivative.
         """
+        if not torch.is_grad_enabled():
+            return self.image_without_graph(progress, image_dtype)
+        tensors = recompute.differentiated(self.model)
+        if not tensors:
+            return self.image_without_graph(progress, image_dtype)
+        if self._pixel_count() <= EagerPasses(self.model).pixels or _forward_derivatives():
+            return self.image_with_graph(progress, image_dtype)
+        return recompute.RecomputedImage.apply(self, progress, image_dtype, *tensors)
+
+    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
+        """The image by itself, eager or compiled."""
+        if self._chosen is None:
+            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
+        passes = self._chosen
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
-        graph = torch.is_grad_enabled() and self._differentiable()
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
-        x_min, x_max, y_min, y_max = self.roi
-        total, done = max(0, (x_max - x_min + 1) * (y_max - y_min + 1)), 0
-        with torch.set_grad_enabled(graph):
-            for where, photons in self._tile_photons(graph):
-                photons = photons.to(image_dtype)
-                image = image.index_copy(0, where, photons) if graph else image.index_copy_(0, where, photons)
-                done += where.shape[0]
-                if progress:
-                    progress(done, total)
+
+        def photons_of(tile: Tile) -> int:
+            with torch.no_grad():
+                image[tile.where] = integrate.integrate(self.model, tile.fast, tile.slow, passes=passes).photons.to(
+                    image_dtype
+                )
+            return tile.fast.shape[0]
+
+        done, total = 0, self._pixel_count()
+        for pixels in self.over_tiles(photons_of, passes.pixels):
+            done += pixels
+            if progress:
+                progress(done, total)
         return image.view(n_slow, n_fast)
 
-    def _tile_photons(self, graph: bool) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Flat pixel numbers and photons of every tile, in storage order.
+    def image_with_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, model: model_module.Model | None = None
+    ) -> torch.Tensor:
+        """The image with the graph of every step that led to it, of this model or another of its shape."""
+        model = self.model if model is None else model
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        passes, places, parts = EagerPasses(model), [], []
+        done, total = 0, self._pixel_count()
+        for fast, slow, _ in self.tiles(passes.pixels):
+            places.append(slow * n_fast + fast)
+            parts.append(integrate.integrate(model, fast, slow, passes=passes).photons.to(image_dtype))
+            done += fast.shape[0]
+            if progress:
+                progress(done, total)
+        if parts:
+            image = image.index_copy(0, torch.cat(places), torch.cat(parts))
+        return image.view(n_slow, n_fast)
+
+    def gradient_passes(self, model: model_module.Model) -> Passes:
+        """The passes through which derivatives flow, for this model or one of its shape."""
+        return EagerPasses(model)
+
+    def over_tiles(self, function: Callable, pixels: int) -> Iterator:
+        """function(tile) of every tile of up to that many pixels, in storage order.
 
         On a CPU, tiles rather than single operations are spread over torch's threads: nothing waits at the end of each
         operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-
-        def photons_of(fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            with torch.set_grad_enabled(graph):
-                return slow * self.geometry.n_fast + fast, integrate.integrate(self.model, fast, slow).photons
-
-        threads = torch.get_num_threads()
-        if graph or self.device.type != "cpu" or threads == 1:
-            yield from (photons_of(*tile) for tile in self.tiles())
-        else:
-            yield from _in_order(photons_of, self.tiles(), threads)
-
-    def _differentiable(self) -> bool:
-        return any(
-            isinstance(value, torch.Tensor) and value.requires_grad
-            for group in self.model
-            for value in (group if isinstance(group, tuple) else (group,))
-        )
+        tiles, threads = self.tiles(pixels), torch.get_num_threads()
+        if self.device.type != "cpu" or threads == 1:
+            return (function(tile) for tile in tiles)
+        return _in_order(function, tiles, threads)
 
 
-def _in_order(function: Callable, arguments: Iterator[tuple], threads: int) -> Iterator:
-    """function(*a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+def _forward_derivatives() -> bool:
+    """Whether something differentiates forward, or maps over a dimension, which takes a graph of single steps."""
+    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
+
+
+def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
+    """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting: deque = deque()
             try:
                 for argument in arguments:
-                    waiting.append(pool.submit(function, *argument))
+                    waiting.append(pool.submit(function, argument))
                     if len(waiting) > 2 * threads:
                         yield waiting.popleft().result()
                 while waiting:

@@ -19,6 +19,7 @@ def attempt_fields(
     snapshot: Path,
     environment: Path,
     c_run: Path | None,
+    torch_run: Path | None,
     artifacts: dict[str, str],
     inputs: dict[str, str],
     extra_deviations: list[str],
@@ -45,8 +46,8 @@ def attempt_fields(
         },
         "tolerance_relative": verdict["tolerance_relative"],
         "tolerances_sha256": verdict["tolerances_sha256"],
-        "commands": _commands(config, c_run, verdict["status"]),
-        "environment": _recorded_environment(env),
+        "commands": _commands(config, c_run, torch_run, verdict["status"]),
+        "environment": recorded_environment(env),
         "environment_sha256": sha256_of_file(environment),
         "git_commit": env["git"]["before"]["commit"],
         "deviations": [*deviations(env, config["device"]), *extra_deviations],
@@ -55,20 +56,22 @@ def attempt_fields(
     }
 
 
-def _recorded_environment(environment: dict[str, Any]) -> dict[str, Any]:
+def recorded_environment(environment: dict[str, Any]) -> dict[str, Any]:
     """The environment without torch's long list of build options; its file has that too."""
     torch = {name: value for name, value in environment["torch"].items() if name != "build"}
     return {**environment, "torch": torch}
 
 
-def _commands(config: dict[str, Any], c_run: Path | None, status: str) -> list[dict[str, Any]]:
+def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None, status: str) -> list[dict[str, Any]]:
     commands = []
-    if c_run is not None:
-        record = read_json(c_run, "record of the reference run")
-        commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
+    for path, what in ((c_run, "reference"), (torch_run, "torch")):
+        if path is not None:
+            record = read_json(path, f"record of the {what} run")
+            commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
+    if torch_run is None:
+        commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
     if status == SKIPPED:
         return commands
-    commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": 0})
     commands.append({"arguments": ["trace_audit.compare"], "exit_code": 0 if status == "pass" else 1})
     return commands
 

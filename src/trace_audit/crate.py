@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch._version import __version__
 from trace_audit import attempts
 from trace_audit.attempts import is_audit_trail
 from trace_audit.chain import load
@@ -38,6 +39,8 @@ _FORMATS = {
 }
 NO_LICENCE = "No licence is given. Ask those who made these files before you reuse them."
 _LEFT_OUT = ("report/",)  # drawn from the rest
+LARGEST_BYTES = 64 * 2**20  # larger files, the frames of a campaign say, would make the zip useless
+_BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 
 
 def crate(root: Path, results: Path, licence: str | None) -> Any:
@@ -60,13 +63,20 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
     made.add(language)
     workflow = made.add_workflow(root / "Snakefile", "Snakefile", main=True, lang=language)
     workflow["name"] = "Scaling audit"
+    workflow["version"] = __version__
+    workflow["encodingFormat"] = "text/plain"
+    workflow["conformsTo"] = {"@id": _BIOSCHEMAS}
     sources = {name: root / name for name in _workflow_files(root)}
     trail = [path for path in sorted(results.rglob("*")) if path.is_file() and not path.name.startswith(".")]
     names = (path.relative_to(results).as_posix() for path in trail)
     sources |= {f"results/{name}": results / name for name in names if is_audit_trail(name)}
     hashes = {f"results/{n}": sha for n, sha in expected_artifacts(entries).items() if not n.startswith(_LEFT_OUT)}
     sources |= {name: results / Path(name).relative_to("results") for name in hashes}
+    too_large = [name for name, path in sources.items() if path.stat().st_size > LARGEST_BYTES]
+    sources = {name: path for name, path in sources.items() if name not in too_large}
     files = {name: _add_file(made, name, path, hashes.get(name)) for name, path in sources.items()}
+    if "README.md" in files:
+        files["README.md"]["about"] = made.root_dataset
     for record in records:
         _add_action(made, workflow, record, files)
     profiles = [
@@ -74,6 +84,11 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
         for uri, name, version in _PROFILES
     ]
     _describe(made, records, profiles, licence)
+    if too_large:
+        made.description += (
+            f" Left out, as larger than {LARGEST_BYTES // 2**20} MiB, with their hashes in the ledger: "
+            + printable(", ".join(too_large))
+        )
     return made
 
 
@@ -108,7 +123,7 @@ def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[st
             "name": f"{record['scenario']}, pixel ({pixel}), {record['device']}, {record['dtype']}",
             "description": printable(record["summary"]),
             "endTime": record["time_utc"],
-            "actionStatus": "http://schema.org/CompletedActionStatus",
+            "actionStatus": f"http://schema.org/{'Completed' if _came_to_an_end(record) else 'Failed'}ActionStatus",
         },
     )
     made.add(action)
@@ -118,6 +133,11 @@ def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[st
     action["environment"] = software
     action["object"] = [files[name] for name in record["inputs"] if name in files]
     action["result"] = [files[f"results/{name}"] for name in record["artifacts"] if f"results/{name}" in files]
+
+
+def _came_to_an_end(record: dict[str, Any]) -> bool:
+    """Whether something was compared, whatever the verdict."""
+    return record["status"] == "pass" or record["metrics"]["worst_key"] is not None
 
 
 def _environment_text(record: dict[str, Any]) -> str:

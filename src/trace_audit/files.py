@@ -44,8 +44,10 @@ def write_atomic(path: Path, data: str | bytes) -> None:
             Path(aside).chmod(0o644)
             Path(aside).replace(path)
         flush_folder(path.parent)
-    except BaseException:
+    except BaseException as error:
         Path(aside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, aside):
+            error.filename = str(path)  # a full disk does not say which file it was
         raise
 
 

@@ -9,16 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trace_audit import attempts, chain, history
-from trace_audit.environment import git_diff
+from trace_audit import attempts, chain, evidence, history
 from trace_audit.errors import run_command
 from trace_audit.files import read_json, readable_json, write_atomic
 from trace_audit.protect import changes_since
 from trace_audit.signing import Signer
 from trace_audit.skipped import SKIPPED, require_some_made
-
-_OUTPUTS = ("c_trace_stdout.txt", "c_trace_stderr.txt", "trace_py_stdout.txt", "trace_py_stderr.txt")
-_IMAGE_OUTPUTS = ("c_image_stdout.txt", "c_image_stderr.txt", "py_image_stdout.txt", "py_image_stderr.txt")
 
 
 def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
@@ -41,15 +37,6 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
     return rows or [verdict["summary"]]
 
 
-def failure_log(folders: list[Path], names: tuple[str, ...] = _OUTPUTS) -> bytes:
-    """Standard output and error of both programs, each under its name."""
-    parts = []
-    for name in names:
-        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
-        parts.append(f"==== {name} ====\n".encode() + (path.read_bytes() if path else b"(not there)\n"))
-    return b"\n".join(parts)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.gate", description=__doc__, allow_abbrev=False)
     parser.add_argument("comparisons", type=Path, nargs="+", metavar="compare_scaling_traces.json")
@@ -65,6 +52,7 @@ def main(argv: list[str]) -> int:
     changed = changes_since(options.protected) if options.protected else []
     verdicts = {path: read_json(path, "comparison") for path in options.comparisons}
     shut = {path: reasons(verdict, changed) for path, verdict in verdicts.items()}
+    shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
     if not any(shut.values()):
         assets = "unchanged" if options.protected else "not checked"
         skipped = require_some_made(verdicts)
@@ -86,20 +74,22 @@ def main(argv: list[str]) -> int:
 
 
 def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:
-    """Write the log of both programs and the working tree's diff beside `comparison`, and record the blocker.
-
-    The C program's output is looked for in the folder `c` of the same pixel.
-    """
-    folder = comparison.parent
-    log, patch = folder / "attempt_failed.log", folder / "diff_on_blocker.patch"
-    names = _IMAGE_OUTPUTS if comparison.name == "image_parity.json" else _OUTPUTS
-    write_atomic(log, failure_log([folder, folder.parent / "c"], names))
-    write_atomic(patch, git_diff(Path.cwd()))
+    """Write the log of both programs and the working tree's diff beside `comparison`, and record the blocker."""
+    kept = evidence.keep(comparison.parent, evidence.outputs_of(comparison.name))
     signer = Signer.from_environment()
     with chain.locked(results / attempts.LEDGER):
-        artifacts = chain.hashes_below([log, patch, comparison], results)
+        artifacts = chain.hashes_below([*kept, comparison], results)
         chain.append_locked(results / attempts.LEDGER, attempts.blocker_fields(comparison, artifacts, rows), signer)
         history.render_locked(results)
+
+
+def shelve_evidence(passed: list[Path], results: Path) -> None:
+    """Clear away what earlier failures left beside comparisons that pass now."""
+    stale = [path.parent for path in passed if (path.parent / evidence.LOG).is_file()]
+    if stale:
+        entries = chain.load(results / attempts.LEDGER)
+        for folder in stale:
+            evidence.shelve(folder, results, entries)
 
 
 if __name__ == "__main__":

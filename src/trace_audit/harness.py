@@ -1,8 +1,8 @@
 """`python -m trace_audit.harness`: trace one pixel in the torch program and keep what the run depended on.
 
-Beside the log: `trace_py_stdout.txt`, `trace_py_stderr.txt`, `trace_py_env.json`, `config_snapshot.json` and
-`capture_notes.md`. The scenario goes through the simulator's own command-line parser; only the traced pixel is
-computed.
+Beside the log: `trace_py_stdout.txt`, `trace_py_stderr.txt`, `trace_py_run.json`, `trace_py_env.json`,
+`config_snapshot.json` and `capture_notes.md`. The scenario goes through the simulator's own command-line parser; only
+the traced pixel is computed.
 """
 
 import os
@@ -34,10 +34,11 @@ from trace_audit.trace_log import trace_log
 
 @dataclass(frozen=True)
 class TorchRun:
-    """What one traced run of the torch program printed, and why it failed if it did."""
+    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did."""
 
     stdout: bytes
     stderr: bytes
+    exit_code: int | None
     failure: str | None
 
 
@@ -83,22 +84,22 @@ def run_torch(words: list[str]) -> TorchRun:
     """Trace in this process with everything it prints caught."""
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         paths = Path(folder) / "stdout", Path(folder) / "stderr"
-        failure = None
+        exit_code, failure = 0, None
         with _redirected(*paths):
             try:
                 print_trace(words)
             except ValueError as error:  # a usage or experiment error of the simulator: one line for the user
-                failure = str(error)
+                exit_code, failure = 2, str(error)
                 print(f"nanobrag_torch: error: {failure}", file=sys.stderr)
             except Exception as error:  # a fault of the simulator: the whole story goes to its stderr file
-                failure = f"{type(error).__name__}: {error}"
+                exit_code, failure = 1, f"{type(error).__name__}: {error}"
                 traceback.print_exc()
-        return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), failure)
+        return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure)
 
 
 def _nothing(choice: Choice) -> TorchRun:
     """A run that did not happen, since its device is not there."""
-    return TorchRun(b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), None)
+    return TorchRun(b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), None, None)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -147,6 +148,8 @@ def _write(
     folder = options.out.parent
     write_atomic(folder / "trace_py_stdout.txt", run.stdout)
     write_atomic(folder / "trace_py_stderr.txt", run.stderr)
+    record = {"program": "nanobrag_torch", "arguments": snapshot["arguments"], "exit_code": run.exit_code}
+    write_atomic(folder / "trace_py_run.json", readable_json({**record, "failure": run.failure}))
     write_atomic(folder / "trace_py_env.json", readable_json(environment))
     write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
     write_atomic(folder / "capture_notes.md", _notes(options, run, environment, snapshot, started))

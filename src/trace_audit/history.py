@@ -15,7 +15,8 @@ def _records(entries: list[Entry], *kinds: str) -> list[dict[str, Any]]:
 
 
 def _pixel(record: dict[str, Any]) -> str:
-    return "({}, {})".format(*record["pixel_slow_fast"])
+    pixel = record["pixel_slow_fast"]  # none where a comparison of images did not come to its pixels
+    return "({}, {})".format(*pixel) if pixel else ""
 
 
 def attempt_history(entries: list[Entry]) -> str:

@@ -11,10 +11,12 @@ from trace_audit.signing import Signer
 from trace_audit.skipped import SKIPPED
 
 
-def image_fields(comparison: Path, environment: Path, c_run: Path, artifacts: Any, inputs: Any) -> dict[str, Any]:
+def image_fields(
+    comparison: Path, environment: Path, c_run: Path, torch_run: Path, artifacts: Any, inputs: Any
+) -> dict[str, Any]:
     """The record of one comparison of images: as that of an attempt, of another kind and with its own command."""
     snapshot = comparison.parent / "config_snapshot.json"
-    fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, artifacts, inputs, [])
+    fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, torch_run, artifacts, inputs, [])
     if fields["status"] == SKIPPED:
         return {**fields, "kind": "image"}
     *runs, compared = fields["commands"]
@@ -26,6 +28,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--comparison", type=Path, required=True, metavar="FILE", help="image_parity.json")
     parser.add_argument("--environment", type=Path, required=True, metavar="FILE", help="py_image_env.json")
     parser.add_argument("--c-run", type=Path, required=True, metavar="FILE", help="c_image_run.json")
+    parser.add_argument("--torch-run", type=Path, required=True, metavar="FILE", help="py_image_run.json")
     parser.add_argument("--artifacts", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     parser.add_argument("--inputs", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
@@ -36,11 +39,12 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Append a record and render the history."""
     options = _parser().parse_args(argv)
-    files = [options.comparison, options.environment, options.c_run, *options.artifacts]
+    files = [options.comparison, options.environment, options.c_run, options.torch_run, *options.artifacts]
     artifacts, inputs = chain.hashes_below(files, options.results), chain.hashes_of_inputs(options.inputs)
     signer = Signer.from_environment()
     with chain.locked(options.results / attempts.LEDGER):
-        fields = image_fields(options.comparison, options.environment, options.c_run, artifacts, inputs)
+        runs = options.c_run, options.torch_run
+        fields = image_fields(options.comparison, options.environment, *runs, artifacts, inputs)
         receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
         history.render_locked(options.results)
     write_atomic(options.receipt, canonical_json(receipt))

@@ -90,7 +90,7 @@ def main(argv: list[str]) -> int:
         image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
         record = _record(options, run, named_words(words, files), files.hashes(), image, failure)
     if skipped:
-        record["skipped"] = environment["device"]["reason"]
+        record |= {"exit_code": None, "skipped": environment["device"]["reason"]}
     _write(options, run, record, environment)
     if failure is not None:
         raise InputError(f"{record['program']} {failure}")

@@ -22,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     attempt.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="config_snapshot.json")
     attempt.add_argument("--environment", type=Path, required=True, metavar="FILE", help="trace_py_env.json")
     attempt.add_argument("--c-run", type=Path, metavar="FILE", help="c_trace_run.json")
+    attempt.add_argument("--torch-run", type=Path, metavar="FILE", help="trace_py_run.json")
     attempt.add_argument("--artifacts", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     attempt.add_argument("--inputs", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     attempt.add_argument("--deviation", action="append", default=[], metavar="TEXT")
@@ -35,12 +36,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _attempt_fields(options: argparse.Namespace) -> dict[str, Any]:
-    files = [options.comparison, options.snapshot, options.environment, *([options.c_run] if options.c_run else [])]
+    runs = [path for path in (options.c_run, options.torch_run) if path]
+    files = [options.comparison, options.snapshot, options.environment, *runs]
     return attempts.attempt_fields(
         options.comparison,
         options.snapshot,
         options.environment,
         options.c_run,
+        options.torch_run,
         chain.hashes_below([*files, *options.artifacts], options.results),
         chain.hashes_of_inputs(options.inputs),
         options.deviation,

@@ -9,39 +9,34 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trace_audit import attempts
-from trace_audit.chain import Entry, load
 from trace_audit.errors import InputError
-from trace_audit.files import canonical_json, printable, read_json, readable_json, sha256_of_file, write_atomic
-from trace_audit.scenario_model import Scenario
-from trace_audit.verify import changed_inputs, number_of
+from trace_audit.files import printable, read_json, readable_json, write_atomic
+from trace_audit.rerun_record import SNAPSHOT, Recorded, read_record
+from trace_audit.verify import changed_inputs
 
-_SNAPSHOT, _ENVIRONMENT, _C_RUN = "config_snapshot.json", "trace_py_env.json", "c_trace_run.json"
-_TIMED = (_ENVIRONMENT, "capture_notes.md")  # hold times, or the state of the machine
 _COMPARED = ("compare_scaling_traces.json", "compare_scaling_traces.md", "diff_summary.md")
-_MADE = (
-    *("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt", _C_RUN),
-    *("trace_py_scaling.log", "trace_py_stdout.txt", "trace_py_stderr.txt", _SNAPSHOT),
-    *_COMPARED,
-)
-_DEVICES, _DTYPES = ("cpu", "cuda"), ("float32", "float64")
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What record N holds of an audit, each file checked against its recorded hash."""
-
-    number: int
-    artifacts: dict[str, Path]  # by file name
-    snapshot: dict[str, Any]
-    c_run: dict[str, Any]
-    scenario: Scenario
-    binary: Path
-    hkl: Path | None
+# by kind: the environment; what must come out the same; what tells of time or machine
+_ENVIRONMENT = {"attempt": "trace_py_env.json", "image": "py_image_env.json"}
+_MADE = {
+    "attempt": (
+        *("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt", "c_trace_run.json"),
+        *("trace_py_scaling.log", "trace_py_stdout.txt", "trace_py_stderr.txt", "trace_py_run.json", SNAPSHOT),
+        *_COMPARED,
+    ),
+    "image": (
+        *("c/floatimage.bin", "c/c_image_stderr.txt", "c/c_image_run.json"),
+        *("floatimage.bin", "py_image_stderr.txt", "py_image_run.json"),
+        *("image_parity.json", "image_parity.md", SNAPSHOT),
+    ),
+}
+_TIMED = {
+    "attempt": (_ENVIRONMENT["attempt"], "capture_notes.md"),
+    "image": (_ENVIRONMENT["image"], "c/c_image_stdout.txt", "py_image_stdout.txt"),
+}
+Jobs = list[tuple[str, list[str], tuple[int, ...]]]  # module, words, exit statuses of a job that did its work
 
 
 def rerun(results: Path, number: int, out: Path | None) -> int:
@@ -49,12 +44,13 @@ def rerun(results: Path, number: int, out: Path | None) -> int:
 
     Raises InputError if the record is no attempt, or its config or inputs are not as recorded.
     """
-    recorded = _recorded(results, number)
+    recorded = read_record(results, number)
+    environment = _ENVIRONMENT[recorded.kind]
     with _fresh_folder(out) as folder:
         status = _run(recorded, folder)
         lines, same = _differences(recorded, folder)
-        environment = _environment_lines(recorded.artifacts[_ENVIRONMENT], folder / _ENVIRONMENT)
-    _show(f"Environment of record {number} and now", environment, "the same")
+        changes = _environment_lines(recorded.artifacts[environment], folder / environment)
+    _show(f"Environment of record {number} and now", changes, "the same")
     _show("Sources and config changed since", changed_inputs(results), "none")
     _show("Artifacts", lines, "none")
     print(f"rerun: record {number} " + ("comes out the same" if same and not status else "does not come out the same"))
@@ -80,71 +76,24 @@ def _fresh_folder(out: Path | None) -> Iterator[Path]:
     yield out
 
 
-def _recorded(results: Path, number: int) -> Recorded:
-    entry = next((entry for entry in load(results / attempts.LEDGER) if number_of(entry) == number), None)
-    if entry is None:
-        raise InputError(f"rerun {number}: no such record below {results / attempts.LEDGER}")
-    record = _attempt(entry, number)
-    artifacts = {Path(name).name: _checked(results, name, sha) for name, sha in record["artifacts"].items()}
-    for name in (_SNAPSHOT, _ENVIRONMENT, _C_RUN, "compare_scaling_traces.json"):
-        if name not in artifacts:
-            raise InputError(f"rerun {number}: the record has no {name}, so it cannot be repeated")
-    snapshot = read_json(artifacts[_SNAPSHOT], "configuration snapshot")
-    c_run = read_json(artifacts[_C_RUN], "record of the reference run")
-    scenario = _scenario(snapshot, number)
-    if snapshot.get("device") not in _DEVICES or snapshot.get("dtype") not in _DTYPES:
-        raise InputError(f"rerun {number}: device and dtype of {_SNAPSHOT} are none that the harness knows")
-    hkl_sha = snapshot.get("input_sha256", {}).get("hkl")
-    hkl = _input(results, record, number, "structure factors", hkl_sha) if hkl_sha else None
-    binary = _input(results, record, number, "reference program", c_run.get("binary_sha256"))
-    return Recorded(number, artifacts, snapshot, c_run, scenario, binary, hkl)
-
-
-def _attempt(entry: Entry, number: int) -> dict[str, Any]:
-    record = entry.record
-    if record is None or record.get("kind") != "attempt" or entry.data != canonical_json(record).encode():
-        raise InputError(f"rerun {number}: {entry.path} is not the record of an attempt; see attempt_history.md")
-    if not all(isinstance(record.get(name), dict) for name in ("artifacts", "inputs")):
-        raise InputError(f"rerun {number}: {entry.path} lists no artifacts and inputs")
-    return record
-
-
-def _checked(results: Path, name: str, sha: str) -> Path:
-    """A file below `results` that still has its recorded hash."""
-    root = results.resolve()
-    path = (root / name).resolve() if "\0" not in name else root
-    if not path.is_relative_to(root) or not path.is_file() or sha256_of_file(path) != sha:
-        raise InputError(f"rerun: {printable(name)} is not as recorded; restore it, or rerun a later record")
-    return path
-
-
-def _scenario(snapshot: Any, number: int) -> Scenario:
-    from pydantic import ValidationError
-
-    try:
-        return Scenario.model_validate(snapshot["scenario"])
-    except (ValidationError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"rerun {number}: {_SNAPSHOT} holds no scenario of today's form: {reason}") from error
-
-
-def _input(results: Path, record: dict[str, Any], number: int, what: str, sha: Any) -> Path:
-    """The recorded input with this hash, looked for from the folder above `results`."""
-    root = results.resolve().parent
-    for name, recorded_sha in record["inputs"].items():
-        path = (root / name).resolve() if "\0" not in name else root
-        if recorded_sha == sha and path.is_relative_to(root) and path.is_file() and sha256_of_file(path) == sha:
-            return path
-    raise InputError(f"rerun {number}: the {what} with SHA-256 {sha} is no longer there; build or restore it first")
-
-
 def _run(recorded: Recorded, folder: Path) -> int:
-    """The three programs of an audit, one after the other; 0 if all of them ran."""
+    """The programs of an audit, one after the other; 0 if all of them ran."""
     scenarios = folder / "scenario"
     write_atomic(scenarios / f"{recorded.scenario.name}.yaml", readable_json(recorded.snapshot["scenario"]))
-    pixel = [str(int(value)) for value in recorded.snapshot["pixel_slow_fast"]]
-    common = ["--config", recorded.scenario.name, "--scenario-dir", str(scenarios), "--pixel", *pixel]
-    common += ["--hkl", str(recorded.hkl)] if recorded.hkl else []
+    where = ["--config", recorded.scenario.name, "--scenario-dir", str(scenarios)]
+    where += ["--hkl", str(recorded.hkl)] if recorded.hkl else []
+    jobs = _trace_jobs if recorded.kind == "attempt" else _image_jobs
+    for module, words, allowed in jobs(recorded, folder, where):
+        done = subprocess.run([sys.executable, "-m", f"trace_audit.{module}", *words], check=False)
+        if done.returncode not in allowed:
+            print(f"rerun: trace_audit.{module} ended with exit status {done.returncode}")
+            return done.returncode
+    return 0
+
+
+def _trace_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
+    """Both traces and their comparison."""
+    common = [*where, "--pixel", *(str(int(value)) for value in recorded.snapshot["pixel_slow_fast"])]
     device, dtype = recorded.snapshot["device"], recorded.snapshot["dtype"]
     c_log, torch_log = folder / "c_trace_scaling.log", folder / "trace_py_scaling.log"
     reference = ["--binary", str(recorded.binary), "--out", str(c_log), *common]
@@ -153,22 +102,28 @@ def _run(recorded: Recorded, folder: Path) -> int:
     compare = ["--c-log", str(c_log), "--py-log", str(torch_log), "--dtype", dtype, *common]
     for option, name in zip(("--out", "--md", "--summary"), _COMPARED, strict=True):
         compare += [option, str(folder / name)]
-    for module, words, allowed in (
-        ("reference", reference, (0,)),
-        ("harness", harness, (0,)),
-        ("compare", compare, (0, 1)),
-    ):
-        done = subprocess.run([sys.executable, "-m", f"trace_audit.{module}", *words], check=False)
-        if done.returncode not in allowed:
-            print(f"rerun: trace_audit.{module} ended with exit status {done.returncode}")
-            return done.returncode
-    return 0
+    return [("reference", reference, (0,)), ("harness", harness, (0,)), ("compare", compare, (0, 1))]
+
+
+def _image_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
+    """Both images and their comparison, with the traces of the worst pixels."""
+    binary = ["--binary", str(recorded.binary)]
+    on = ["--device", recorded.snapshot["device"], "--dtype", recorded.snapshot["dtype"]]
+    c_image, py_image = folder / "c/floatimage.bin", folder / "floatimage.bin"
+    compare = ["--c-image", str(c_image), "--py-image", str(py_image), *binary, *where, *on]
+    compare += [] if recorded.ours else ["--whole-image"]
+    compare += ["--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
+    return [
+        ("image_run", ["--program", "c", *binary, *where, "--out", str(c_image)], (0,)),
+        ("image_run", ["--program", "torch", *where, *on, "--out", str(py_image)], (0,)),
+        ("images", compare, (0, 1)),
+    ]
 
 
 def _differences(recorded: Recorded, folder: Path) -> tuple[list[str], bool]:
     """One line an artifact, and whether all that carry no time are the same byte by byte."""
     lines, all_same = [], True
-    for name in _MADE:
+    for name in _MADE[recorded.kind]:
         if name not in recorded.artifacts:
             continue
         made = folder / name
@@ -178,7 +133,11 @@ def _differences(recorded: Recorded, folder: Path) -> tuple[list[str], bool]:
             outcome += ", " + _numbers(recorded.artifacts[name], made)
         all_same = all_same and same
         lines.append(f"{name}: {outcome}")
-    lines += [f"{name}: not compared, it tells of time and machine" for name in _TIMED if name in recorded.artifacts]
+    lines += [
+        f"{name}: not compared, it tells of time and machine"
+        for name in _TIMED[recorded.kind]
+        if name in recorded.artifacts
+    ]
     return lines, all_same
 
 

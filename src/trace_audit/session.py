@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 
+from trace_audit.errors import InputError
+from trace_audit.plan import Audit, ImageAudit
+
 SUMMARY = Path("results/audit/summary.txt")
+_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json"}
 
 
 def share_environment(source: Path) -> None:
@@ -20,6 +26,18 @@ def share_environment(source: Path) -> None:
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+
+
+def require_writable(folder: Path) -> None:
+    """Raise InputError if files cannot be made in `folder`, or beside it where it is not there yet."""
+    place = folder if folder.exists() else folder.absolute().parent
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        kind = "on a read-only file system" if place.is_dir() and _read_only(place) else "no folder that you may write"
+        raise InputError(f"{folder}: {kind}; make it writable, or run in a copy of the checkout")
+
+
+def _read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 
 
 def fingerprint(root: Path, patterns: Iterable[str]) -> str:
@@ -50,8 +68,12 @@ class Session:
         if "MAKELEVEL" not in os.environ:
             show_summary()
 
-    def fail(self, comparisons: Iterable[str]) -> None:
-        """Seal what is there, so that it can be verified, and show those verdicts that this run has reached."""
+    def fail(self, audits: Iterable[Audit | ImageAudit]) -> None:
+        """Record what crashed, seal what is there, and show those verdicts that this run has reached."""
+        comparisons = {f"{audit.folder}/{_COMPARISON[type(audit)]}": audit for audit in audits}
+        missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(Path(path))]
+        crashes = [sys.executable, "-m", "trace_audit.crashes", "--since-s", repr(self._started_s)]
+        subprocess.run(crashes, input=json.dumps(missed), text=True, check=False)
         seal = [sys.executable, "-m", "trace_audit.ledger", "seal"]
         subprocess.run(seal, stdout=subprocess.DEVNULL, check=False)
         reached = [path for path in comparisons if self._made(Path(path))]

@@ -10,7 +10,7 @@ import json
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -21,6 +21,7 @@ ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9
 PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*)?$")]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
 SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
+BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 RESERVED_NAMES = ("audit", "bench", "inputs", "reference", "report")
@@ -114,12 +115,28 @@ class ImageParity(Strict):
         return names if isinstance(names, str) else _without_repeats(_free_names(names))
 
 
+class BenchPixels(Strict):
+    """Sides of the square detectors of the parts that do not take the scenario's, pixels."""
+
+    large: int = Field(1024, ge=1, description="The large job: 2000 steps a pixel.")
+    memory: int = Field(1024, ge=1, description="Growth of memory with the number of steps.")
+    huge: int = Field(16384, ge=1, description="The detector that must go through a bounded memory.")
+    gradient: int = Field(1024, ge=2, description="Forward and backward against forward.")
+    steps: int = Field(512, ge=1, description="Time against the number of steps, 1 to 1000 a pixel.")
+
+
 class Bench(Strict):
     """What `make bench` times."""
 
     scenario: ScenarioName = Field("supervisor", description="Scenario whose whole image is simulated.")
-    repeats: int = Field(5, ge=1, le=99, description="Runs of each command; the table shows the median.")
-    devices: list[Literal["cpu", "cuda"]] = Field(["cpu"], min_length=1, description="Devices of the torch program.")
+    repeats: int = Field(5, ge=1, le=99, description="Runs of each command, taken in turn; tables show the median.")
+    parts: list[BenchPart] = Field(list(get_args(BenchPart)), min_length=1, description="What is measured.")
+    pixels: BenchPixels = BenchPixels()
+
+    @field_validator("parts")
+    @classmethod
+    def _no_repeats(cls, values: list[str]) -> list[str]:
+        return _without_repeats(values)
 
 
 def _without_repeats(values: list[str]) -> list[str]:

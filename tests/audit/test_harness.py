@@ -19,6 +19,7 @@ FILES = [
     "trace_py_scaling.log",
     "trace_py_stdout.txt",
     "trace_py_stderr.txt",
+    "trace_py_run.json",
     "trace_py_env.json",
     "config_snapshot.json",
     "capture_notes.md",

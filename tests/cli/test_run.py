@@ -186,3 +186,18 @@ def test_noise_is_that_of_the_C_program(fluence, seed, here):
     assert np.array_equal(theirs, noise.counts)
     # the means of the two programs differ in their last bits, so of their own noise nearly all pixels are alike
     assert np.mean(read_smv("py.img")[1] == theirs) > 0.9
+
+
+def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
+    code = (
+        "import os, signal, sys\n"
+        "os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGTERM)\n"
+        "from nanobrag_torch.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *SMALL], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.endswith("interrupted; nothing more is written\n")
+    left = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert main(SMALL) == 0
+    whole = {path.name: path.read_bytes() for path in here.iterdir()}
+    assert {name: whole.get(name) for name in left} == left, "what stays is whole"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from nanobrag_torch import integrate, kernel
+from nanobrag_torch import integrate, kernel, passes
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Experiment, ReflectionTable, StructureFactors
 from nanobrag_torch.physics.lattice import interference_slopes
 from nanobrag_torch.simulator import Simulation, simulate
@@ -165,10 +165,10 @@ def test_gradient_does_not_depend_on_tiles(monkeypatch):
         return float(torch.autograd.grad((image * weight).sum(), distance)[0])
 
     whole = gradient()
-    monkeypatch.setattr(integrate, "PAIRS_PER_PASS", 56)
-    monkeypatch.setattr(integrate, "FEWEST_RAYS_PER_PASS", 7)
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 56)
+    monkeypatch.setattr(passes, "FEWEST_RAYS_PER_PASS", 7)
     simulation = Simulation(small())
-    assert integrate.pixels_per_tile(simulation.model) < 20
+    assert passes.EagerPasses(simulation.model).pixels < 20
     assert gradient() == pytest.approx(whole, rel=1e-12)
 
 

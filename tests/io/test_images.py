@@ -1,5 +1,8 @@
 """Images written read back, and nothing is written by halves."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import fabio
 import h5py
 import numpy as np
@@ -174,3 +177,15 @@ def test_scales_and_rounding():
     flat = statistics(np.zeros((2, 2), np.float32), (0, 1, 0, 1), None)
     assert integer_scale(0, flat) == 1.0 and pgm_scale(0, flat, 7.0) == 7.0
     assert grey_values(image, 2.0).tolist() == [[0, 1, 2, 255, 4]]
+
+
+def test_files_written_side_by_side_get_the_usual_rights(tmp_path):
+    """The umask can only be read by changing it, which no thread may see."""
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: write_whole(tmp_path / str(n), [b"x"]), range(200)))
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}

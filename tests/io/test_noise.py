@@ -75,6 +75,18 @@ def test_rejection_method_is_exact(mean):
     assert drawn == [plain_rejection(mean, uniform) for _ in range(1000)]
 
 
+@pytest.mark.parametrize("spots", [0.0, 0.001, 0.01, 0.2])
+def test_dark_images_with_spots_are_exact(spots):
+    """Most pixels get nothing and are passed over many at a time; spots fall anywhere among them."""
+    rng = np.random.default_rng(3)
+    means = (1e-3 * rng.random(20000)).astype(np.float32)
+    bright = rng.random(means.size) < spots
+    means[bright] = rng.choice(np.array([0.5, 9.0, 30.0, 5e4], np.float32), bright.sum())
+    uniform = stream().draw
+    plain = [plain_product(mean, uniform) if mean < 12 else plain_rejection(mean, uniform) for mean in means]
+    assert PoissonStream(stream()).draws(means).tolist() == plain
+
+
 def test_normal_deviates_come_in_pairs():
     drawn = list(PoissonStream(stream()).draws(np.full(400, 4e6, np.float32)))
     uniform, expected = stream().draw, []

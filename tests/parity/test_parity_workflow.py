@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Project, make_project
+from trace_audit import attempts, chain
 
 FOLDER = "results/small/images/cpu_float64"
 QUIET = ("--quiet", "host", "reason", "--", "parity")
@@ -44,6 +45,28 @@ def test_it_is_on_record_and_sealed(finished):
     assert "## Images" in history and "| small | cpu | float64 | pass |" in history
     done = verify(finished)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_comparison_on_record_comes_out_the_same_when_run_again(finished):
+    command = [sys.executable, "-m", "trace_audit", "rerun", "1", "--results", str(finished.file("results"))]
+    done = subprocess.run(command, cwd=finished.folder, text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "  c/floatimage.bin: same bytes\n" in done.stdout and done.stdout.count(": same bytes") == 9
+    assert "  py_image_stdout.txt: not compared, it tells of time and machine\n" in done.stdout
+
+
+def test_a_crash_before_the_images_are_compared_is_on_record(finished, tmp_path):
+    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
+    project = Project(tmp_path / "copy")
+    crashing = project.file("crashing")
+    crashing.write_text("#!/bin/sh\necho 'last words' >&2\nexit 3\n")
+    crashing.chmod(0o755)
+    assert project.snakemake(*QUIET, NB_C_BIN=str(crashing)).returncode == 1
+    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    assert record["kind"] == "image" and record["status"] == "fail" and record["pixel_slow_fast"] is None
+    assert record["commands"][0]["exit_code"] == 3 and record["commands"][0]["last_words"] == ["last words"]
+    assert "| small | cpu | float64 | fail |" in project.file("results/audit/attempt_history.md").read_text()
+    assert verify(project).returncode == 0
 
 
 def test_nothing_of_it_runs_for_the_audit(finished):

@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, write_config
 
-SMALL_SCENARIO = {
-    "name": "small",
-    "description": "A cubic crystal on a detector of 64 x 48 pixels.",
-    "crystal": {"cell": {"a_A": 50.0, "b_A": 50.0, "c_A": 50.0}, "N_cells": [5, 4, 3]},
-    "structure_factors": {"default_F_electrons": 100.0},
-    "beam": {"wavelength_A": 1.0, "fluence_photons_per_m2": 1.0e24},
-    "detector": {"pixel_mm": 0.1, "pixels_fast": 48, "pixels_slow": 64, "distance_mm": 100.0},
-    "sampling": {"oversample": 1},
-    "pixels": [[20, 30]],
-}
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -31,7 +22,7 @@ class Project:
     environment: dict[str, str] = field(default_factory=dict)
 
     def write_config(self, **changes) -> None:
-        config = {"scenarios": ["small"], "devices": ["cpu"], "dtypes": ["float64"], **changes}
+        config = {**SMALL_CONFIG, **changes}
         (self.folder / "config/config.yaml").write_text(yaml.safe_dump(config))
 
     def write_scenario(self, name: str = "small", **changes) -> None:
@@ -57,12 +48,8 @@ class Project:
 
 
 def make_project(folder: Path) -> Project:
-    (folder / "config/scenarios").mkdir(parents=True)
-    project = Project(folder)
-    project.write_config()
-    project.write_scenario()
-    (folder / "config/protected_assets.yaml").write_text("- config/scenarios/small.yaml\n")
-    return project
+    write_config(folder, SMALL_CONFIG, [SMALL_SCENARIO])
+    return Project(folder)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def forged(results: Path, **changes) -> int:
 def test_an_attempt_comes_out_the_same(finished: Project, tmp_path: Path):
     done = again(finished.file("results"), 1, "--out", str(tmp_path / "kept here"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "record 1 comes out the same" in done.stdout and done.stdout.count(": same bytes") == 11
+    assert "record 1 comes out the same" in done.stdout and done.stdout.count(": same bytes") == 12
     assert "Sources and config changed since:\n  none" in done.stdout
     assert (tmp_path / "kept here/compare_scaling_traces.json").is_file()
 

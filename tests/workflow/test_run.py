@@ -11,6 +11,8 @@ import pytest
 import torch
 
 from tests.workflow.conftest import REPOSITORY, Project, make_project
+from trace_audit import attempts, chain
+from trace_audit.verify import verify
 
 AUDIT = "results/small/S20_F30/cpu_float64"
 C_SIDE = "results/small/S20_F30/c"
@@ -18,7 +20,7 @@ C_SIDE = "results/small/S20_F30/c"
 ARTIFACTS = [
     *(f"{C_SIDE}/{name}" for name in ("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt")),
     f"{C_SIDE}/c_trace_run.json",
-    *(f"{AUDIT}/trace_py_{name}" for name in ("scaling.log", "stdout.txt", "stderr.txt", "env.json")),
+    *(f"{AUDIT}/trace_py_{name}" for name in ("scaling.log", "stdout.txt", "stderr.txt", "run.json", "env.json")),
     *(f"{AUDIT}/{name}" for name in ("config_snapshot.json", "capture_notes.md", "diff_summary.md")),
     *(f"{AUDIT}/compare_scaling_traces.{kind}" for kind in ("json", "md")),
     *(f"results/audit/{name}" for name in ("attempt_history.md", "notes.md", "gate.json", "summary.txt")),
@@ -161,6 +163,19 @@ def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: P
     assert done.returncode == 1
     assert "was killed by signal SIGSEGV" in done.stderr
     assert project.file(f"{C_SIDE}/c_trace_stderr.txt").read_text() == "last words\n"
+    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    assert record["kind"] == "attempt" and record["status"] == "fail" and record["dtype"] == "float64"
+    assert record["summary"] == "crashing failed before anything could be compared: was killed by signal SIGSEGV"
+    assert record["commands"][0]["exit_code"] == -11 and record["commands"][0]["last_words"] == ["last words"]
+    assert "last words" in project.file(f"{AUDIT}/attempt_failed.log").read_text()
+    assert verify(project.file("results")) == []
+    # once it is repaired, nothing beside the comparison tells of the crash, but the evidence is kept
+    repaired = project.snakemake("--quiet", "host", "reason")
+    assert repaired.returncode == 0, repaired.stderr
+    assert not project.file(f"{AUDIT}/attempt_failed.log").exists()
+    shelf = project.file(f"results/audit/blockers/{record['number']:06d}")
+    assert "last words" in (shelf / "attempt_failed.log").read_text()
+    assert verify(project.file("results")) == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
@@ -172,6 +187,9 @@ def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
     log = project.file("logs/torch_trace/small_S20_F30_cuda_float64.log").read_text()
     assert len(log.splitlines()) == 1
     assert "cuda" in log
+    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    assert record["device"] == "cuda" and record["commands"][0]["exit_code"] == 2
+    assert record["summary"].startswith("nanobrag_torch failed before anything could be compared: ")
     assert not project.file("results/small/S20_F30/cuda_float64/trace_py_scaling.log").exists()
     assert "allow_missing_device: true" in done.stderr
 

@@ -11,7 +11,8 @@ OUTPUTS
     results/audit/attempt_history.md, notes.md   rendered from the ledger
     results/audit/receipts/                   which record an audit has
     results/audit/gate.json                   only when every audit passed
-    on a fail, attempt_failed.log and diff_on_blocker.patch in the folder of the audit, a blocker in attempt_history.md
+    on a fail, attempt_failed.log and diff_on_blocker.patch in the folder of the audit, a blocker in attempt_history.md;
+    once the audit passes, they go to results/audit/blockers/
 
 STEPS
     1. protect_assets: before any trace
@@ -62,6 +63,7 @@ rule ledger:
         c=rules.c_trace.output,
         snapshot=rules.torch_trace.output.config,
         environment=rules.torch_trace.output.env,
+        torch_run=rules.torch_trace.output.run,
         torch=rules.torch_trace.output,
         files=[
             *workflow.configfiles,
@@ -95,7 +97,7 @@ rule ledger:
         "Recording: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
     shell:
         "python -m trace_audit.ledger attempt --comparison {input.comparison:q}"
-        " --snapshot {input.snapshot:q} --environment {input.environment:q} --c-run {input.c_run:q}"
+        " --snapshot {input.snapshot:q} --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"
         " --artifacts {input.tables:q} {input.c:q} {input.torch:q}"
         " --inputs {input.files:q} {input.scenario:q} {input.hkl:q} {params.code:q}"
         " --receipt {output:q} > {log:q} 2>&1"
@@ -105,7 +107,11 @@ rule gate:
     input:
         comparisons=per_audit("compare_scaling_traces.json"),
         receipts=[RECEIPT.format(**vars(audit)) for audit in PLAN.audits],
-        summary="results/audit/summary.txt",
+        summary=[
+            "results/audit/factors.csv",
+            "results/audit/worst_factors.csv",
+            "results/audit/summary.txt",
+        ],
         assets="results/audit/protected_before.json",
     output:
         "results/audit/gate.json",

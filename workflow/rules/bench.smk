@@ -1,18 +1,34 @@
 """
-Times and memory of both programs on this machine; no part of the audit.
+Times and memory of both programs on this machine; target `bench`, no part of the audit.
 
 INPUTS
-    results/reference/nanobragg, results/inputs/{bench.scenario}.hkl, src/nanobrag_torch/
+    src/nanobragg_c/, src/nanobrag_torch/, results/inputs/{bench.scenario}.hkl
+    NB_C_BIN, reference.binary or reference.source     measured too where one is given
 
 OUTPUTS
-    results/bench/bench.json     every run's figures, their medians, the machine and the versions
-    results/bench/table.txt      the medians
+    results/bench/programs.json, compiled.json    how the programs were built
+    results/bench/{part}.json                     every run's figures, medians, ratios, goals, machine and versions
+    results/bench/{part}.svg                      the same as a picture
+    results/bench/table.txt, readme_table.md      medians, ratios and goals of all parts
+    build/bench/                                  the programs, and torch's compiled code
 
 STEPS
-    1. benchmark_programs: the scenario's whole image and one traced pixel, each `bench.repeats` times, nothing beside it
+    1. bench_programs, bench_compiled: our C source in three ways; the torch program's compiled code
+    2. bench_measure: one part after the other, nothing beside it
+    3. bench_show
 """
 
-BENCH_SCENARIO = SETTINGS.bench.scenario
+from trace_audit.build import source_files
+
+BENCH = SETTINGS.bench
+OUR_SOURCE = os.path.relpath(SRC / "nanobragg_c")
+BENCH_HKL = (
+    [f"results/inputs/{BENCH.scenario}.hkl"]
+    if PLAN.hkl_sources.get(BENCH.scenario) is not None
+    else []
+)
+BENCH_CODE = code("src/nanobrag_bench/**/*.py")
+BENCH_RESULTS = [f"results/bench/{part}.json" for part in BENCH.parts]
 
 
 localrules:
@@ -24,28 +40,107 @@ rule bench:
         "results/bench/table.txt",
 
 
-rule benchmark_programs:
+rule bench_programs:
     input:
-        binary=BINARY,
-        build="results/reference/build.json",
-        scenario=f"{SETTINGS.scenario_dir}/{BENCH_SCENARIO}.yaml",
-        hkl=f"results/inputs/{BENCH_SCENARIO}.hkl",
+        sources=list(map(str, source_files(Path(OUR_SOURCE)))),
+        external=[BINARY] if FOREIGN else [],
     output:
-        json="results/bench/bench.json",
-        table="results/bench/table.txt",
+        record="results/bench/programs.json",
+        folder=directory("build/bench/programs"),
     log:
-        "logs/benchmark_programs/bench.log",
+        "logs/bench_programs/programs.log",
+    conda:
+        "../../envs/build.yaml"
+    threads: 1
+    resources:
+        **job("build"),
+    params:
+        code=BENCH_CODE,
+        source=lambda wildcards: OUR_SOURCE,
+        external=lambda wildcards, input: (
+            f"--external {input.external:q}" if input.external else ""
+        ),
+        compiler=SETTINGS.reference.compiler,
+    message:
+        "Building the C program in three ways"
+    shell:
+        "python -m nanobrag_bench build --source {params.source:q} --compiler {params.compiler:q} {params.external}"
+        " --folder {output.folder:q} --record {output.record:q} 2> {log:q}"
+
+
+rule bench_compiled:
+    output:
+        record="results/bench/compiled.json",
+        cache=directory("build/bench/torch"),
+    log:
+        "logs/bench_compiled/compiled.log",
     conda:
         "../../envs/audit.yaml"
     threads: os.cpu_count()
     resources:
-        **torch_job(device=best_of(SETTINGS.bench.devices)),
+        **torch_job(device="cpu"),
     params:
-        code=code(*TORCH_CODE),
-        c_source=None if FOREIGN else reference_source,
-        repeats=SETTINGS.bench.repeats,
-        devices=SETTINGS.bench.devices,
+        code=code(*TORCH_CODE, "src/nanobrag_bench/compiled.py"),
     message:
-        "Timing both programs on {input.scenario}"
-    script:
-        "../scripts/bench.py"
+        "Building the torch program's compiled code"
+    shell:
+        "python -m nanobrag_bench compile --cache {output.cache:q} --record {output.record:q} 2> {log:q}"
+
+
+rule bench_measure:
+    input:
+        programs="results/bench/programs.json",
+        binaries="build/bench/programs",
+        compiled="results/bench/compiled.json",
+        cache="build/bench/torch",
+        scenario=f"{SETTINGS.scenario_dir}/{BENCH.scenario}.yaml",
+        hkl=BENCH_HKL,
+    output:
+        "results/bench/{part}.json",
+    log:
+        "logs/bench_measure/{part}.log",
+    wildcard_constraints:
+        part="|".join(BENCH.parts),
+    conda:
+        "../../envs/audit.yaml"
+    threads: workflow.cores or os.cpu_count()
+    resources:
+        **torch_job(
+            device=lambda wildcards: "auto" if wildcards.part == "gpu" else "cpu"
+        ),
+    params:
+        code=code(*TORCH_CODE, "src/nanobrag_bench/**/*.py"),
+        repeats=BENCH.repeats,
+        hkl=hkl_option,
+        pixels=" ".join(
+            f"--{name} {side}" for name, side in BENCH.pixels.model_dump().items()
+        ),
+    message:
+        "Measuring: {wildcards.part}"
+    shell:
+        "python -m nanobrag_bench measure {wildcards.part} --config {input.scenario:q} {params.hkl}"
+        " --programs {input.programs:q} --cache {input.cache:q} --repeats {params.repeats} {params.pixels}"
+        " --out {output:q} 2> {log:q}"
+
+
+rule bench_show:
+    input:
+        BENCH_RESULTS,
+    output:
+        table="results/bench/table.txt",
+        readme="results/bench/readme_table.md",
+        pictures=[f"results/bench/{part}.svg" for part in BENCH.parts],
+    log:
+        "logs/bench_show/show.log",
+    conda:
+        "../../envs/audit.yaml"
+    threads: 1
+    resources:
+        **job("audit"),
+    params:
+        code=BENCH_CODE,
+        folder=lambda wildcards, output: os.path.dirname(output.table),
+    message:
+        "Tables and pictures of the benchmark"
+    shell:
+        "python -m nanobrag_bench show {input:q} --folder {params.folder:q} 2> {log:q}"

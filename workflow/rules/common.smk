@@ -25,12 +25,18 @@ sys.path.insert(0, str(SRC))
 
 from trace_audit.errors import InputError
 from trace_audit.plan import make_plan
-from trace_audit.session import Session, fingerprint, share_environment
+from trace_audit.session import (
+    Session,
+    fingerprint,
+    require_writable,
+    share_environment,
+)
 from trace_audit.slurm_plugin import keep_to_squeue
 
 share_environment(SRC)
 
 try:
+    require_writable(Path("results"))
     PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
 except InputError as error:
     print(f"error: {error}", file=sys.stderr)
@@ -104,14 +110,15 @@ def job(kind):
 
 
 def torch_job(kind="torch_trace", device=None):
-    """As `job`, for one that runs torch on `device`, or on that of its wildcard.
+    """As `job`, for one that runs torch on `device` (text, or a function of the wildcards), or on that of its wildcard.
 
     On cpu it asks for no GPU, and goes where the C program goes.
     """
     size = getattr(SETTINGS.resources, kind)
 
     def on_gpu(wildcards):
-        return (device or wildcards.device) != "cpu"
+        asked = device(wildcards) if callable(device) else device
+        return (asked or wildcards.device) != "cpu"
 
     def partition(wildcards):
         return (size if on_gpu(wildcards) else SETTINGS.resources.c_trace).partition

@@ -155,6 +155,7 @@ rule image_ledger:
         c_run=rules.c_image.output.run,
         c=rules.c_image.output,
         environment=rules.torch_image.output.env,
+        torch_run=rules.torch_image.output.run,
         torch=rules.torch_image.output,
         files=[
             *workflow.configfiles,
@@ -178,7 +179,7 @@ rule image_ledger:
         "Recording: image of {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
         "python -m trace_audit.image_ledger --comparison {input.comparison:q}"
-        " --environment {input.environment:q} --c-run {input.c_run:q}"
+        " --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"
         " --artifacts {input.parity:q} {input.c:q} {input.torch:q}"
         " --inputs {input.files:q} {input.scenario:q} {input.hkl:q}"
         " --receipt {output:q} > {log:q} 2>&1"

@@ -7,11 +7,14 @@ INPUTS
 
 OUTPUTS
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/patch.json   the pixels round the traced one, by both programs
+    results/report/images/{scenario}_{device}_{dtype}.json           the whole image by both programs, made small
     results/report/index.html
 
 STEPS
     1. patch: both programs, once an audit
-    2. page: from the ledger and the files that it records; after a run that failed, too
+    2. overview: both programs, once a scenario, on the first device in the first dtype of the config
+    3. page: from the ledger and the files that it records, and all other results that are there; after a run that
+       failed, too
 """
 
 
@@ -48,9 +51,43 @@ rule patch:
         " --out {output:q} 2> {log:q}"
 
 
+rule overview:
+    input:
+        binary=BINARY,
+        scenario=scenario_yaml,
+        hkl=prepared_hkl,
+    output:
+        "results/report/images/{scenario}_{device}_{dtype}.json",
+    log:
+        "logs/overview/{scenario}_{device}_{dtype}.log",
+    conda:
+        "../../envs/audit.yaml"
+    threads: SETTINGS.resources.torch_trace.threads
+    resources:
+        **torch_job(),
+    params:
+        code=code(*TORCH_CODE),
+        scenario_dir=SETTINGS.scenario_dir,
+        hkl=hkl_option,
+        time_limit_s=SETTINGS.reference.time_limit_s,
+    message:
+        "Whole image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
+    shell:
+        "python -m trace_audit.overview --binary {input.binary:q} --config {wildcards.scenario:q}"
+        " --scenario-dir {params.scenario_dir:q} {params.hkl}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
+        " --out {output:q} 2> {log:q}"
+
+
 rule page:
     input:
         per_audit("patch.json"),
+        expand(
+            rules.overview.output,
+            scenario=SETTINGS.scenarios,
+            device=SETTINGS.devices[0],
+            dtype=SETTINGS.dtypes[0],
+        ),
     output:
         "results/report/index.html",
     log:

@@ -9,7 +9,8 @@ INPUTS
 OUTPUTS
     results/audit/regression_test.json   what was run, what passed, what was skipped and why
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log, trace_py_stdout.txt, trace_py_stderr.txt,
-                                         trace_py_env.json, config_snapshot.json, capture_notes.md
+                                         trace_py_env.json, trace_py_run.json, config_snapshot.json,
+                                         capture_notes.md
 
 STEPS
     1. regression_test: every traced factor against independent formulas; it fails the workflow before torch is traced
@@ -54,6 +55,7 @@ rule torch_trace:
         trace=f"{TORCH_FOLDER}/trace_py_scaling.log",
         stdout=f"{TORCH_FOLDER}/trace_py_stdout.txt",
         stderr=f"{TORCH_FOLDER}/trace_py_stderr.txt",
+        run=f"{TORCH_FOLDER}/trace_py_run.json",
         env=f"{TORCH_FOLDER}/trace_py_env.json",
         config=f"{TORCH_FOLDER}/config_snapshot.json",
         notes=f"{TORCH_FOLDER}/capture_notes.md",

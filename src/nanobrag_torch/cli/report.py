@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from nanobrag_torch.cli.solid_angle import solid_angle_sr
 from nanobrag_torch.outputs import Statistics
-from nanobrag_torch.physics import detector as detector_physics
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.simulator import Simulation
 
@@ -73,17 +73,6 @@ def _beam_lines(simulation: Simulation) -> list[str]:
         f"({' '.join(phi)}{' ...' if model.phi_count > _MAX_LISTED else ''} deg), "
         f"{model.oversample} x {model.oversample} sub-pixels: {model.steps} steps a pixel",
     ]
-
-
-def solid_angle_sr(simulation: Simulation) -> float:
-    """Sum of the solid angles of the computed pixels, each at its middle (sr)."""
-    g = simulation.geometry
-    total = 0.0
-    for fast, slow in simulation.tiles():
-        middle = [(index.double() + 0.5) * g.pixel_size_m for index in (fast, slow)]
-        rays = detector_physics.pixel_geometry(g, *middle, torch.zeros_like(middle[0]))
-        total += float(detector_physics.solid_angle_sr(g, rays).sum())
-    return total
 
 
 def statistics_lines(simulation: Simulation, stats: Statistics) -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -31,7 +33,8 @@ def main(argv: list[str] | None = None) -> int:
         if answer is not None:
             print(answer)
         else:
-            run(parse(argv))
+            with _stopped_as_by_a_key():
+                run(parse(argv))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -43,6 +46,27 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
     except KeyboardInterrupt:
         return _fail("interrupted; nothing more is written")
+
+
+@contextmanager
+def _stopped_as_by_a_key():
+    """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part.
+
+    Told twice, it still ends in order: files at work are finished or removed.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread is told of signals
+        return
+
+    def stop(number: int, _) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 
 
 def _fail(message: str) -> int:
@@ -74,11 +98,12 @@ def _simulate(invocation: Invocation) -> None:
     from nanobrag_torch import outputs as scaling
     from nanobrag_torch.cli import report, write
     from nanobrag_torch.simulator import Simulation
-    from nanobrag_torch.trace import trace_simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
     _print(report.experiment_lines(simulation))
     if invocation.trace_pixel is not None:
+        from nanobrag_torch.trace import trace_simulation
+
         for line in trace_simulation(simulation, *invocation.trace_pixel):
             print(line)
     unrounded = _image(simulation, invocation)

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from nanobrag_torch import __version__
 from nanobrag_torch import outputs as scaling
-from nanobrag_torch.cli.invocation import Invocation
+from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.float_image import write_double_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, write_nxmx
 from nanobrag_torch.io.hkl import Box
-from nanobrag_torch.io.noise import noise_image
+from nanobrag_torch.io.noise import Noise
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
 from nanobrag_torch.physics import steps
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.physics.random_numbers import UniformStream
 from nanobrag_torch.simulator import Simulation
+
+_WRITERS = 4
 
 
 def write_all(
@@ -30,33 +36,85 @@ def write_all(
 
     `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
     """
-    to, roi = invocation.outputs, simulation.roi
-    header = smv_header(simulation)
-    said = []
-    write_float_image(to.float_file, image)
-    if to.double_file is not None:
-        write_double_image(to.double_file, unrounded)
-        said.append(f"wrote {to.double_file} (photons, 64-bit)")
-    int_scale = scaling.integer_scale(to.int_scale, stats)
-    write_smv(to.int_file, header, scaling.integer_counts(image, roi, int_scale, to.adc_counts))
-    said.append(f"wrote {to.float_file} (photons) and {to.int_file} (intfile_scale = {int_scale:g})")
-    if to.pgm_file is not None:
-        grey_scale = scaling.pgm_scale(to.pgm_scale, stats, int_scale)
-        write_pgm(to.pgm_file, scaling.grey_values(image, grey_scale), grey_scale)
-        said.append(f"wrote {to.pgm_file} (pgm_scale = {grey_scale:g})")
-    if to.noise_file is not None:
-        seed = -int(time.time()) if to.noise_seed is None else to.noise_seed
-        noise = noise_image(image, roi, to.adc_counts, UniformStream(simulation.random_table, seed))
-        write_smv(to.noise_file, header, noise.counts)
-        said.append(f"wrote {to.noise_file} ({noise.photons:.0f} photons, {noise.overloads} overloads, -seed {-seed})")
-    if to.hdf5_file is not None:
-        write_nxmx(to.hdf5_file, image, nxmx(invocation, simulation))
-        said.append(f"wrote {to.hdf5_file} (NXmx)")
-    table = invocation.experiment.structure_factors.table
-    if to.dump_file is not None and table is not None:
-        write_fdump(to.dump_file, Box(table.F_electrons.numpy(), table.h_min, table.k_min, table.l_min))
-        said.append(f"wrote {to.dump_file} (structure factors)")
-    return said
+    files = _Files(invocation, simulation, unrounded, image, stats)
+    with ThreadPoolExecutor(_WRITERS) as pool:  # while one file is flushed to the disk another is made
+        written = [pool.submit(job) for job in files.wanted()]
+        try:
+            return [done.result() for done in written]
+        finally:
+            for other in written:
+                other.cancel()
+
+
+@dataclass(frozen=True)
+class _Files:
+    """The files of a run; each method writes one and returns what to print."""
+
+    invocation: Invocation
+    simulation: Simulation
+    unrounded: np.ndarray
+    image: np.ndarray
+    stats: scaling.Statistics
+
+    @property
+    def to(self) -> Outputs:
+        return self.invocation.outputs
+
+    @property
+    def int_scale(self) -> float:
+        return scaling.integer_scale(self.to.int_scale, self.stats)
+
+    def wanted(self) -> list[Callable[[], str]]:
+        """What is to be written, in the order it is told."""
+        to = self.to
+        has_table = self.invocation.experiment.structure_factors.table is not None
+        asked = {
+            self.floats: True,
+            self.doubles: to.double_file is not None,
+            self.integers: True,
+            self.preview: to.pgm_file is not None,
+            self.noise: to.noise_file is not None,
+            self.nexus: to.hdf5_file is not None,
+            self.dump: to.dump_file is not None and has_table,
+        }
+        return [job for job, wanted in asked.items() if wanted]
+
+    def floats(self) -> str:
+        write_float_image(self.to.float_file, self.image)
+        return f"wrote {self.to.float_file} (photons)"
+
+    def doubles(self) -> str:
+        write_double_image(self.to.double_file, self.unrounded)
+        return f"wrote {self.to.double_file} (photons, 64-bit)"
+
+    def integers(self) -> str:
+        counts = partial(scaling.integer_counts, scale=self.int_scale, adc=self.to.adc_counts)
+        self._smv(self.to.int_file, counts)
+        return f"wrote {self.to.int_file} (intfile_scale = {self.int_scale:g})"
+
+    def preview(self) -> str:
+        scale = scaling.pgm_scale(self.to.pgm_scale, self.stats, self.int_scale)
+        grey = scaling.in_blocks(self.image, self.simulation.roi, lambda rows, _: scaling.grey_values(rows, scale))
+        write_pgm(self.to.pgm_file, self.image.shape, grey, scale)
+        return f"wrote {self.to.pgm_file} (pgm_scale = {scale:g})"
+
+    def noise(self) -> str:
+        seed = -int(time.time()) if self.to.noise_seed is None else self.to.noise_seed
+        made = Noise(self.to.adc_counts, UniformStream(self.simulation.random_table, seed))
+        self._smv(self.to.noise_file, made.counts)
+        return f"wrote {self.to.noise_file} ({made.photons:.0f} photons, {made.overloads} overloads, -seed {-seed})"
+
+    def nexus(self) -> str:
+        write_nxmx(self.to.hdf5_file, self.image, nxmx(self.invocation, self.simulation))
+        return f"wrote {self.to.hdf5_file} (NXmx)"
+
+    def dump(self) -> str:
+        table = self.invocation.experiment.structure_factors.table
+        write_fdump(self.to.dump_file, Box(table.F_electrons.numpy(), table.h_min, table.k_min, table.l_min))
+        return f"wrote {self.to.dump_file} (structure factors)"
+
+    def _smv(self, path: str, counts: Callable[[np.ndarray, scaling.Roi], np.ndarray]) -> None:
+        write_smv(path, smv_header(self.simulation), scaling.in_blocks(self.image, self.simulation.roi, counts))
 
 
 def smv_header(simulation: Simulation) -> SmvHeader:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from nanobrag_torch.io.reading import ReaderError, read_bytes
-from nanobrag_torch.io.writing import write_whole
+from nanobrag_torch.io.writing import in_chunks, write_whole
+from nanobrag_torch.outputs import blocks_of_rows
 
 
 def write_float_image(path: str | Path, image: np.ndarray) -> None:
@@ -21,7 +22,7 @@ def write_double_image(path: str | Path, image: np.ndarray) -> None:
 
 
 def _write(path: str | Path, image: np.ndarray, dtype: type[np.floating]) -> None:
-    write_whole(path, [memoryview(np.ascontiguousarray(image, dtype=dtype)).cast("B")])
+    write_whole(path, in_chunks((image[rows] for rows in blocks_of_rows(image.shape)), dtype))
 
 
 def read_float_image(path: str | Path, shape: tuple[int, int]) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from nanobrag_torch.io.writing import WriterError, replace_with
 
 PROGRAM = "nanobrag_torch"
-_MAX_CHUNK_PIXELS = 2**28  # a chunk of HDF5 stays below 4 GiB
+_MAX_CHUNK_PIXELS = 2**25  # the library holds a chunk and its compressed form beside the image
 
 
 class Nxmx(NamedTuple):
@@ -61,7 +61,6 @@ def write_nxmx(path: str | Path, image: np.ndarray, what: Nxmx) -> None:
 
 def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
     import h5py
-    import hdf5plugin
 
     with h5py.File(path, "w", libver="earliest") as file:
         file.attrs["default"] = "entry"
@@ -71,10 +70,7 @@ def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
         _group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
         data = _group(entry, "data", "NXdata", {})
         data.attrs["signal"] = "data"
-        frame = np.ascontiguousarray(image, dtype=np.float32)[np.newaxis]
-        compression = hdf5plugin.Bitshuffle(cname="lz4")
-        rows = min(frame.shape[1], max(1, _MAX_CHUNK_PIXELS // frame.shape[2]))
-        dataset = data.create_dataset("data", data=frame, chunks=(1, rows, frame.shape[2]), **compression)
+        dataset = _frame(data, image)
         dataset.attrs["units"] = "photons"
         turn = mcstas_rotation(what.beam, what.polar)
         _sample(entry, what, turn)
@@ -84,6 +80,21 @@ def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
         instrument["detector/data"] = h5py.SoftLink("/entry/data/data")
         source = _group(entry, "source", "NXsource", {"name": "simulated"})
         source.attrs["short_name"] = "simulated"
+
+
+def _frame(group, image: np.ndarray):
+    """The image (slow, fast) as one frame `data`, compressed and written some rows at a time."""
+    import hdf5plugin
+
+    n_slow, n_fast = image.shape
+    rows = min(n_slow, max(1, _MAX_CHUNK_PIXELS // n_fast))
+    compression = hdf5plugin.Bitshuffle(cname="lz4")
+    dataset = group.create_dataset(
+        "data", shape=(1, n_slow, n_fast), dtype=np.float32, chunks=(1, rows, n_fast), **compression
+    )
+    for first in range(0, n_slow, rows):
+        dataset[0, first : first + rows] = image[first : first + rows]
+    return dataset
 
 
 def _group(parent, name: str, kind: str, fields: dict):

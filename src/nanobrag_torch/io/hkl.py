@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nanobrag_torch.io.decimals import find_words, numbers
 from nanobrag_torch.io.reading import (
     LARGEST_NUMBER,
     LONGEST_NUMBER,
@@ -21,7 +22,8 @@ from nanobrag_torch.io.reading import (
 
 MAX_BOX_CELLS = 2**29
 _LARGEST_INDEX = 10**8
-_STRANGE = re.compile(r"[^0-9eE+\-.\s]")
+_COMMENT = re.compile(r"#[^\n]*")
+_CHARACTERS = b"0123456789eE+-. \t\n\r\v\f"
 
 
 class Reflections(NamedTuple):
@@ -51,36 +53,34 @@ def read_hkl(path: str | Path) -> Reflections:
 
 def parse_hkl(path: str | Path, text: str) -> Reflections:
     """As `read_hkl`, from text already read; `path` is for messages."""
-    lines = text.split("\n")
-    if "#" in text:
-        lines = [line.partition("#")[0] for line in lines]
-    rows = [line.split() for line in lines]
-    words = [word for row in rows for word in row]
-    if not words:
+    plain = (_COMMENT.sub("", text) if "#" in text else text).encode("ascii", "replace")
+    if plain.translate(None, _CHARACTERS):
+        raise _complaint(path, plain)
+    words = find_words(plain)
+    if not words.first.size:
         raise ReaderError(path, "holds no reflection, expected lines of h k l F")
-    if _is_other_table(rows) or len(words) % 4 or max(map(len, words)) > LONGEST_NUMBER:
-        raise _complaint(path, rows)
-    if _STRANGE.search(" ".join(words)):
-        raise _complaint(path, rows)
+    if _is_other_table(words.in_line) or words.first.size % 4 or words.length.max() > LONGEST_NUMBER:
+        raise _complaint(path, plain)
     try:
-        values = np.array(words, dtype=np.float64).reshape(-1, 4)
+        values = numbers(words).reshape(-1, 4)
     except ValueError:
-        raise _complaint(path, rows) from None
+        raise _complaint(path, plain) from None
     indices, size = values[:, :3], np.abs(values)
     good = (size == 0) | ((size >= SMALLEST_NUMBER) & (size <= LARGEST_NUMBER))
     if not good.all() or (indices != np.rint(indices)).any() or (size[:, :3] > _LARGEST_INDEX).any():
-        raise _complaint(path, rows)
+        raise _complaint(path, plain)
     return Reflections(indices.astype(np.int64), values[:, 3].copy())
 
 
-def _is_other_table(rows: list[list[str]]) -> bool:
+def _is_other_table(in_line: np.ndarray) -> bool:
     """All lines have the same number of columns, and it is not that of whole reflections nor of parts of one."""
-    columns = {len(row) for row in rows if row}
-    return len(columns) == 1 and sum(map(bool, rows)) > 1 and max(columns) > 2 and max(columns) % 4 != 0
+    columns = in_line[0]
+    return bool(in_line.size > 1 and columns > 2 and columns % 4 != 0 and (in_line == columns).all())
 
 
-def _complaint(path: str | Path, rows: list[list[str]]) -> ReaderError:
+def _complaint(path: str | Path, plain: bytes) -> ReaderError:
     """The error for the first bad word, or for the layout."""
+    rows = [line.split() for line in plain.decode("ascii").split("\n")]
     place = 0
     for number, row in enumerate(rows, start=1):
         for word in row:
@@ -95,7 +95,7 @@ def _complaint(path: str | Path, rows: list[list[str]]) -> ReaderError:
                 return ReaderError(path, f"{shown}, expected a whole number up to {_LARGEST_INDEX}")
     number, row = next((number, row) for number, row in enumerate(rows, start=1) if row)
     shown = shorten(" ".join(row), 60)
-    if _is_other_table(rows):
+    if _is_other_table(np.array([len(row) for row in rows if row])):
         return ReaderError(path, f"line {number} is '{shown}', expected four columns: h k l F")
     return ReaderError(path, f"holds {place} numbers, expected four for each reflection: h k l F")
 

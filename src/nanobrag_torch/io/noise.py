@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from nanobrag_torch.outputs import LARGEST_COUNT, Roi, in_blocks, window
 from nanobrag_torch.physics.random_numbers import UniformStream
 
-LARGEST_COUNT = 65535
 _PRODUCT_BELOW = 12.0
 _NORMAL_ABOVE = 1e6
 _LANCZOS = (
@@ -30,6 +28,8 @@ _LANCZOS = (
 # A product of singles may differ from the double product by 2^-24 a factor; within this the singles decide.
 _DOUBTFUL = 1e-4
 _BLOCK = 8192
+_LONGEST_PRODUCT = 1024  # with a mean below 12, more factors than about 80 have not been seen by anybody
+_GROUP, _FEW = 4096, 0.02
 
 
 class NoiseImage(NamedTuple):
@@ -66,37 +66,83 @@ class PoissonStream:
     """
 
     def __init__(self, uniform: UniformStream):
-        blocks = iter(lambda: uniform.block(_BLOCK), None)
-        self._uniform = chain.from_iterable(blocks).__next__
+        self._stream = uniform
+        self._drawn: list[float] = []  # uniform deviates, of which those from `_place` on are unused
+        self._place = 0
+        self._array_of, self._array = None, np.empty(0, dtype=np.float32)
         self._spare: float | None = None
         self._log_gammas: dict[float, float] = {}
 
-    def draws(self, means: np.ndarray) -> Iterator[float]:
-        """One deviate for each mean (single precision), in order."""
+    def draws(self, means: np.ndarray) -> np.ndarray:
+        """One deviate for each mean (n,) (single precision), in order, as float64."""
         means = np.asarray(means, dtype=np.float32)
-        smallest = np.exp(-np.minimum(means.astype(np.float64), _PRODUCT_BELOW)).astype(np.float32)
-        for mean, limit in zip(means.tolist(), smallest.tolist(), strict=True):
-            if mean > _NORMAL_ABOVE:
-                yield single(mean + math.sqrt(mean) * self._normal())
-            elif mean < _PRODUCT_BELOW:
-                yield self._by_product(limit)
-            else:
-                yield self._by_rejection(mean)
+        drawn = np.zeros(means.size, dtype=np.float64)
+        for first in range(0, means.size, _GROUP):
+            group = slice(first, first + _GROUP)
+            some, limit = means[group], np.exp(-np.minimum(means[group], _PRODUCT_BELOW, dtype=np.float64))
+            limits = np.where(some < _PRODUCT_BELOW, limit, -1.0).astype(np.float32)
+            few = np.count_nonzero(some >= _PRODUCT_BELOW) + some.size - limit.sum() < some.size * _FEW
+            (self._mostly_nothing if few else self._one_by_one)(some, limits, drawn[group])
+        return drawn
+
+    def _mostly_nothing(self, means: np.ndarray, limits: np.ndarray, drawn: np.ndarray) -> None:
+        """Pixels of which most get nothing, their first uniform being within the limit: passed over many at a time."""
+        pixel = 0
+        while pixel < means.size:
+            ahead = self._ahead(means.size - pixel)
+            something = ahead > limits[pixel : pixel + ahead.size]
+            nothing = int(something.argmax()) if something.any() else ahead.size
+            self._place += nothing
+            pixel += nothing
+            if nothing < ahead.size:
+                drawn[pixel] = self._deviate(float(means[pixel]), float(limits[pixel]))
+                pixel += 1
+
+    def _ahead(self, most: int) -> np.ndarray:
+        """The uniform deviates that come next, at least one and at most `most`, without taking them."""
+        self._have(1)
+        if self._array_of is not self._drawn:
+            self._array_of, self._array = self._drawn, np.array(self._drawn, dtype=np.float32)
+        return self._array[self._place : self._place + most]
+
+    def _one_by_one(self, means: np.ndarray, limits: np.ndarray, drawn: np.ndarray) -> None:
+        deviate = self._deviate
+        drawn[:] = [deviate(mean, limit) for mean, limit in zip(means.tolist(), limits.tolist(), strict=True)]
+
+    def _deviate(self, mean: float, limit: float) -> float:
+        if mean < _PRODUCT_BELOW:
+            return self._by_product(limit)
+        return single(mean + math.sqrt(mean) * self._normal()) if mean > _NORMAL_ABOVE else self._by_rejection(mean)
+
+    def _have(self, count: int) -> None:
+        """See to it that `count` uniform deviates are ready; a new list where they were not."""
+        while len(self._drawn) - self._place < count:
+            self._drawn = self._drawn[self._place :] + self._stream.block(_BLOCK)
+            self._place = 0
+
+    def _uniform(self) -> float:
+        if self._place == len(self._drawn):
+            self._have(1)
+        self._place += 1
+        return self._drawn[self._place - 1]
 
     def _by_product(self, limit: float) -> float:
         """How many uniforms can be multiplied before the product falls to `limit` = exp(-m)."""
-        uniform = self._uniform
-        product = uniform()
+        if len(self._drawn) - self._place < _LONGEST_PRODUCT:
+            self._have(_LONGEST_PRODUCT)
+        drawn, first = self._drawn, self._place
+        place, product = first + 1, drawn[first]
         if product <= limit:
+            self._place = place
             return 0.0
-        factors = [product]
         low, high = limit * (1 - _DOUBTFUL), limit * (1 + _DOUBTFUL)
         while product > low:
-            if product < high and not _exact_product(factors) > limit:
+            if product < high and not _exact_product(drawn[first:place]) > limit:
                 break
-            factors.append(uniform())
-            product *= factors[-1]
-        return len(factors) - 1.0
+            product *= drawn[place]
+            place += 1
+        self._place = place
+        return place - first - 1.0
 
     def _normal(self) -> float:
         if self._spare is not None:
@@ -143,20 +189,34 @@ def _exact_product(factors: list[float]) -> float:
     return product
 
 
-def noise_image(image: np.ndarray, roi: tuple[int, int, int, int], adc: float, uniform: UniformStream) -> NoiseImage:
-    """Counts of an image (slow, fast) of photons: Poisson deviate plus `adc`, cut to 0..65535, fractions dropped.
+class Noise:
+    """Counts made of photons some rows at a time, in storage order, all from one stream.
 
-    `roi` is (fast_min, fast_max, slow_min, slow_max), limits included; pixels outside stay 0. Draws are made in storage
-    order for every pixel inside, masked ones too.
+    `photons` and `overloads` are those of the rows so far.
     """
-    counts = np.zeros(image.shape, dtype=np.uint16)
-    fast_min, fast_max, slow_min, slow_max = roi
-    window = (slice(slow_min, slow_max + 1), slice(fast_min, fast_max + 1))
-    poisson = PoissonStream(uniform)
-    means = image[window]
-    drawn = np.fromiter(poisson.draws(means.ravel()), dtype=np.float64, count=means.size).reshape(means.shape)
-    shown = drawn + adc
-    overloads = int(np.count_nonzero(shown > LARGEST_COUNT))
-    counts[window] = np.clip(shown, 0, LARGEST_COUNT).astype(np.uint16)
-    # numpy sums pairwise; the photons are whole numbers, so any order gives the same sum
-    return NoiseImage(counts, float(drawn.sum()), overloads)
+
+    def __init__(self, adc: float, uniform: UniformStream):
+        self.adc, self.poisson = adc, PoissonStream(uniform)
+        self.photons, self.overloads = 0.0, 0
+
+    def counts(self, image: np.ndarray, roi: Roi) -> np.ndarray:
+        """Poisson deviates of rows (slow, fast) of photons plus `adc`, cut to 0..65535, fractions dropped.
+
+        `roi` is (fast_min, fast_max, slow_min, slow_max) within these rows, limits included; pixels outside stay 0.
+        Draws are made for every pixel inside, masked ones too.
+        """
+        counts = np.zeros(image.shape, dtype=np.uint16)
+        means = image[window(roi)]
+        drawn = self.poisson.draws(means.ravel()).reshape(means.shape)
+        self.photons += float(drawn.sum())  # whole numbers, so any order gives the same sum
+        drawn += self.adc
+        self.overloads += int(np.count_nonzero(drawn > LARGEST_COUNT))
+        counts[window(roi)] = np.clip(drawn, 0, LARGEST_COUNT)
+        return counts
+
+
+def noise_image(image: np.ndarray, roi: Roi, adc: float, uniform: UniformStream) -> NoiseImage:
+    """Counts of a whole image (slow, fast) of photons, as `Noise` makes them."""
+    noise = Noise(adc, uniform)
+    counts = np.concatenate(list(in_blocks(image, roi, noise.counts)))
+    return NoiseImage(counts, noise.photons, noise.overloads)

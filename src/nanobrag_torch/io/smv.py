@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nanobrag_torch.io.reading import ReaderError, number, read_bytes, shorten
-from nanobrag_torch.io.writing import write_whole
+from nanobrag_torch.io.writing import in_chunks, write_whole
 
 HEADER_BLOCK = 512
 MAX_HEADER_BYTES = 1_048_576
@@ -91,9 +93,12 @@ def header_bytes(header: SmvHeader) -> bytes:
         size += HEADER_BLOCK
 
 
-def write_smv(path: str | Path, header: SmvHeader, counts: np.ndarray) -> None:
-    """Write an image (slow, fast) of unsigned 16-bit counts in native byte order. Raises WriterError."""
-    write_whole(path, [header_bytes(header), np.ascontiguousarray(counts, dtype=np.uint16).tobytes()])
+def write_smv(path: str | Path, header: SmvHeader, rows: Iterable[np.ndarray]) -> None:
+    """Write an image of unsigned 16-bit counts in native byte order: the image (slow, fast), or parts of it in order.
+
+    Raises WriterError.
+    """
+    write_whole(path, chain([header_bytes(header)], in_chunks(rows, np.uint16)))
 
 
 def read_smv_header(path: str | Path) -> dict[str, str]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+import numpy as np
 
 from nanobrag_torch.errors import ExperimentError
 
 Chunk = bytes | memoryview
+_asking = threading.Lock()
 
 
 class WriterError(ExperimentError):
@@ -51,6 +55,12 @@ def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
         raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def in_chunks(rows: Iterable[np.ndarray], dtype: type[np.generic]) -> Iterator[memoryview]:
+    """The bytes of the parts of an image as numbers of `dtype`, one part at a time."""
+    for part in rows:
+        yield memoryview(np.ascontiguousarray(part, dtype=dtype)).cast("B")
+
+
 def _write(path: Path, chunks: Iterable[Chunk]) -> None:
     with path.open("wb") as stream:
         stream.writelines(chunks)
@@ -74,6 +84,7 @@ def replace_with(path: Path, write) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with _asking:  # it can only be read by setting it
+        mask = os.umask(0)
+        os.umask(mask)
+        return mask

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.physics.half_turns import sine_of_half_turns_
 from nanobrag_torch.physics.tensors import along
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
@@ -33,8 +34,11 @@ def square(
     place of any dtype, also next to the zeros. The historic sign, which no intensity depends on, is worked out only
     when `signed`.
     """
-    along_axes = interference(rounded, fraction, n_cells, dtype, signed)
-    return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
+    if signed or (torch.is_grad_enabled() and (fraction.requires_grad or n_cells.requires_grad)):
+        along_axes = interference(rounded, fraction, n_cells, dtype, signed)
+        return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
+    above, below, _ = _sines(n_cells.view(3, 1, 1), fraction, dtype)
+    return LatticeFactor((above[0] * above[1] * above[2]) / (below[0] * below[1] * below[2]), None)
 
 
 def interference(
@@ -49,6 +53,16 @@ def interference(
     return along_axes * (1.0 - 2.0 * odd)
 
 
+def _sines(
+    n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """sin(pi r) and sin(pi f) with r = N f - turns, and the turns; f = 0 counts as 1e-12."""
+    f = torch.where(fraction == 0, _NUDGE, fraction)
+    phase = n * f
+    turns = torch.round(phase)
+    return sine_of_half_turns_(phase.sub_(turns), dtype), sine_of_half_turns_(f, dtype), turns
+
+
 class _Interference(torch.autograd.Function):
     """sin(pi r)/sin(pi f) with r = N f - turns, and the turns; f = 0 counts as 1e-12.
 
@@ -60,12 +74,8 @@ class _Interference(torch.autograd.Function):
 
     @staticmethod
     def forward(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-        f = torch.where(fraction == 0, _NUDGE, fraction)
-        phase = n * f
-        turns = torch.round(phase)
-        # angles are rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
-        reduced, angle = phase.sub_(turns).mul_(math.pi).to(dtype), f.mul_(math.pi).to(dtype)
-        return reduced.sin_().div_(angle.sin_()), turns
+        above, below, turns = _sines(n, fraction, dtype)
+        return above.div_(below), turns
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:

@@ -71,17 +71,30 @@ class UniformStream:
         if count < 1:
             return []
         first = self.draw()
-        values = (_powers(count - 1) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
-        entries, output, outputs = self.table.entries, self.table.last_output, []
-        for value in values.tolist():
-            slot = output // _TABLE_DIVISOR
-            output = entries[slot]
-            entries[slot] = value
-            outputs.append(output)
-        if outputs:
-            self.seed_variable, self.table.last_output = int(values[-1]), output
-        uniform = (np.array(outputs, dtype=np.float64) * (1.0 / _MODULUS)).astype(np.float32)
+        if count == 1:
+            return [first]
+        steps = (_powers(count - 1) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
+        values = np.concatenate([np.array(self.table.entries, dtype=np.uint64), steps])
+        order, table = self._shuffle((values // np.uint64(_TABLE_DIVISOR)).tolist())
+        outputs, self.table.entries[:] = values[order], values[table].tolist()
+        self.seed_variable, self.table.last_output = int(steps[-1]), int(outputs[-1])
+        uniform = (outputs * (1.0 / _MODULUS)).astype(np.float32)
         return [first, *np.minimum(uniform, _LARGEST_DRAW).tolist()]
+
+    def _shuffle(self, slots: list[int]) -> tuple[list[int], list[int]]:
+        """Places of the values that come out, step by step, and of those the table holds in the end.
+
+        The first values are the table; `slots` says to which of its places each value leads.
+        Each step takes what lies in the slot that the output before it names, and puts the next value there.
+        """
+        table, order = list(range(_TABLE_SIZE)), []
+        take, slot = order.append, self.table.last_output // _TABLE_DIVISOR
+        for following in range(_TABLE_SIZE, len(slots)):
+            taken = table[slot]
+            table[slot] = following
+            take(taken)
+            slot = slots[taken]
+        return order, table
 
 
 @cache

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import StructureFactors
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, number
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
 
 _STENCIL = (-1, 0, 1, 2)
 _MARGIN = 2
@@ -63,9 +63,11 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     if amplitudes.padded is None:
         return amplitudes.default_F
     low, high = (amplitudes.minimum - 1).view(3, 1, 1), (amplitudes.maximum + 1).view(3, 1, 1)
-    offset = torch.minimum(torch.maximum(rounded, low), high) - low
-    index = (amplitudes.strides @ offset.reshape(3, -1)).long()
-    return amplitudes.padded.reshape(-1)[index].view(rounded.shape[1:])
+    # comparisons, not minimum and maximum: an index that is not a number must still point into the table
+    inside = torch.where(rounded > low, rounded, low)
+    inside = torch.where(inside < high, inside, high)
+    index = along(amplitudes.strides, inside - low).long().reshape(-1)
+    return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
 def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:

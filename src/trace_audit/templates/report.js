@@ -1,81 +1,105 @@
 "use strict";
-const patches = JSON.parse(document.getElementById("patches").textContent);
 const colours = JSON.parse(document.getElementById("colours").textContent);
+const pictures = JSON.parse(document.getElementById("pictures").textContent);
+const SIDES = ["c", "py", "difference"];
 
-// ---- pictures: one canvas pixel a detector pixel, enlarged by CSS
+// ---- data: base64 of little-endian single precision, row by row
 
-function values(patch, side) {
-  if (side !== "difference") return patch[side];
-  return patch.c.map((row, s) => row.map((c, f) => patch.py[s][f] - c));
+function unpack(text) {
+  const view = new DataView(Uint8Array.from(atob(text), c => c.charCodeAt(0)).buffer);
+  return Float32Array.from({length: view.byteLength / 4}, (_, i) => view.getFloat32(4 * i, true));
 }
 
-function range(patch, side, rows) {
-  if (side === "difference") {
-    const reach = Math.max(...rows.flat().map(Math.abs));
-    return [-reach, reach];
+for (const picture of Object.values(pictures)) {
+  for (const side of SIDES) picture[side] = unpack(picture[side]);
+  picture.top = Math.max(...[picture.c, picture.py].map(all => all.reduce((a, b) => Math.max(a, b), 0)));
+  picture.reach = picture.difference.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  // the point that the read-out and the zoom are about; at first the first traced pixel
+  picture.cursor = [0, 1].map(axis => Math.floor((picture.marks[0][axis] - picture.first[axis]) / picture.block));
+}
+
+// ---- pictures: photons on a logarithmic scale over some decades, differences on a linear one with zero in its middle
+
+function level(picture, side, value) {
+  if (side === "difference") return picture.reach ? 0.5 + value / picture.reach / 2 : 0.5;
+  if (!(value > 0)) return 0;
+  return Math.max(0, 1 + Math.log10(value / picture.top) / picture.decades);
+}
+
+function paint(context, width, height, share, side) {
+  const image = context.createImageData(width, height), scale = colours[side === "difference" ? side : "photons"];
+  for (let i = 0; i < width * height; i++) {
+    image.data.set([...scale[Math.min(255, Math.floor(256 * share(i)))], 255], 4 * i);
   }
-  const both = [...patch.c.flat(), ...patch.py.flat()];
-  return [Math.min(...both), Math.max(...both)];
-}
-
-function paint(context, width, height, index) {
-  const image = context.createImageData(width, height);
-  for (let i = 0; i < width * height; i++) image.data.set([...colours[index(i)], 255], 4 * i);
   context.putImageData(image, 0, 0);
 }
 
+function square(context, slow, fast, half, colour, width) {
+  context.strokeStyle = colour;
+  context.lineWidth = width;
+  context.strokeRect(fast - half, slow - half, 2 * half, 2 * half);
+}
+
 function draw(canvas) {
-  const patch = patches[canvas.dataset.audit], side = canvas.dataset.side, rows = values(patch, side);
-  const [low, high] = range(patch, side, rows), height = rows.length, width = rows[0].length;
-  const cells = 5;  // canvas pixels a detector pixel, so that the mark can be a thin line
+  const picture = pictures[canvas.dataset.part], side = canvas.dataset.side, [height, width] = picture.shape;
+  const cells = Math.max(2, Math.ceil(240 / height));  // canvas points a point of data, so that marks are thin lines
   canvas.width = width * cells;
   canvas.height = height * cells;
   canvas.parentElement.style.aspectRatio = `${width} / ${height}`;
   const context = canvas.getContext("2d");
-  const level = value => high > low ? Math.min(255, Math.floor(256 * (value - low) / (high - low))) : 128;
   paint(context, canvas.width, canvas.height, i => {
     const slow = Math.floor(Math.floor(i / canvas.width) / cells), fast = Math.floor((i % canvas.width) / cells);
-    return level(rows[slow][fast]);
-  });
-  const [slow, fast] = [patch.pixel[0] - patch.first_slow_fast[0], patch.pixel[1] - patch.first_slow_fast[1]];
-  context.strokeStyle = "#ff2d2d";
-  context.lineWidth = 1.5;
-  context.strokeRect(fast * cells - 1, slow * cells - 1, cells + 2, cells + 2);
+    return level(picture, side, picture[side][slow * width + fast]);
+  }, side);
+  for (const mark of picture.marks) {
+    const [slow, fast] = [0, 1].map(axis => ((mark[axis] - picture.first[axis]) / picture.block + 0.5) * cells);
+    const half = Math.max(cells / 2 + 1.5, canvas.width / 60);
+    square(context, slow, fast, half, side === "difference" ? "#fff" : "#000", 4);
+    square(context, slow, fast, half, side === "difference" ? "#000" : "#3fd0ff", 2);
+  }
   const figure = canvas.closest("figure"), scale = figure.querySelector(".scale");
   scale.width = 256;
   scale.height = 1;
-  paint(scale.getContext("2d"), 256, 1, i => i);
-  figure.querySelector(".low").textContent = low.toPrecision(3);
-  figure.querySelector(".high").textContent = high.toPrecision(3) + " photons";
-  canvas.cursor = [slow, fast];
+  paint(scale.getContext("2d"), 256, 1, i => i / 256, side);
+  const low = side === "difference" ? -picture.reach : picture.top * 10 ** -picture.decades;
+  const high = side === "difference" ? picture.reach : picture.top;
+  figure.querySelector(".low").textContent = (side === "difference" ? "" : "≤ ") + low.toPrecision(3);
+  figure.querySelector(".high").textContent = high.toPrecision(3) + " photons" + (side === "difference" ? "" : ", logarithmic");
 }
 
 function tell(canvas, slow, fast) {
-  const patch = patches[canvas.dataset.audit];
-  if (!(slow >= 0 && slow < patch.c.length && fast >= 0 && fast < patch.c[0].length)) return;
-  canvas.cursor = [slow, fast];
-  const [c, py] = [patch.c[slow][fast], patch.py[slow][fast]];
-  canvas.closest(".images").querySelector(".readout").textContent =
-    `slow ${slow + patch.first_slow_fast[0]}, fast ${fast + patch.first_slow_fast[1]}: ` +
-    `C ${c}, torch ${py}, difference ${(py - c).toPrecision(3)}`;
+  const picture = pictures[canvas.dataset.part], [height, width] = picture.shape;
+  if (!(slow >= 0 && slow < height && fast >= 0 && fast < width)) return;
+  picture.cursor = [slow, fast];
+  const [c, py, difference] = SIDES.map(side => picture[side][slow * width + fast]);
+  const [from, to] = [0, 1].map(end => [slow, fast].map((at, axis) =>
+    Math.min(picture.last[axis], picture.first[axis] + (at + end) * picture.block - end)));
+  const place = axis => from[axis] === to[axis] ? `${from[axis]}` : `${from[axis]} to ${to[axis]}`;
+  const words = picture.block > 1 ? ["brightest in C", "in torch", "largest difference"] : ["C", "torch", "difference"];
+  canvas.closest(".images").querySelector(".readout").textContent = `slow ${place(0)}, fast ${place(1)}: ` +
+    `${words[0]} ${Number(c.toPrecision(7))}, ${words[1]} ${Number(py.toPrecision(7))}, ` +
+    `${words[2]} ${difference.toPrecision(3)}`;
 }
 
 for (const canvas of document.querySelectorAll(".frame canvas")) {
   draw(canvas);
-  canvas.addEventListener("mousemove", event => {
-    const box = canvas.getBoundingClientRect(), patch = patches[canvas.dataset.audit];
-    tell(canvas, Math.floor((event.clientY - box.top) / box.height * patch.c.length),
-         Math.floor((event.clientX - box.left) / box.width * patch.c[0].length));
-  });
+  const point = event => {
+    const box = canvas.getBoundingClientRect(), [height, width] = pictures[canvas.dataset.part].shape;
+    tell(canvas, Math.floor((event.clientY - box.top) / box.height * height),
+         Math.floor((event.clientX - box.left) / box.width * width));
+  };
+  canvas.addEventListener("pointermove", point);
+  canvas.addEventListener("pointerdown", point);
   canvas.addEventListener("keydown", event => {
     const step = {ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1]}[event.key];
     if (!step) return;
     event.preventDefault();
-    tell(canvas, canvas.cursor[0] + step[0], canvas.cursor[1] + step[1]);
+    const [slow, fast] = pictures[canvas.dataset.part].cursor;
+    tell(canvas, slow + step[0], fast + step[1]);
   });
 }
 
-// ---- zoom: the three pictures of an audit grow together and stay on the traced pixel
+// ---- zoom: the three pictures grow together about the point last told of, and scroll together
 
 for (const button of document.querySelectorAll("[data-zoom]")) {
   button.addEventListener("click", () => {
@@ -83,11 +107,21 @@ for (const button of document.querySelectorAll("[data-zoom]")) {
     const zoom = Math.min(16, Math.max(1, (Number(images.dataset.zoom) || 1) * 2 ** Number(button.dataset.zoom)));
     images.dataset.zoom = zoom;
     for (const canvas of images.querySelectorAll(".frame canvas")) {
-      const patch = patches[canvas.dataset.audit], frame = canvas.parentElement;
+      const picture = pictures[canvas.dataset.part], frame = canvas.parentElement;
       canvas.style.width = `${100 * zoom}%`;
-      const place = axis => (patch.pixel[axis] - patch.first_slow_fast[axis] + 0.5);
-      frame.scrollTop = place(0) / patch.c.length * canvas.clientHeight - frame.clientHeight / 2;
-      frame.scrollLeft = place(1) / patch.c[0].length * canvas.clientWidth - frame.clientWidth / 2;
+      const share = axis => (picture.cursor[axis] + 0.5) / picture.shape[axis];
+      frame.scrollTop = share(0) * canvas.clientHeight - frame.clientHeight / 2;
+      frame.scrollLeft = share(1) * canvas.clientWidth - frame.clientWidth / 2;
+    }
+  });
+}
+
+for (const frame of document.querySelectorAll(".frame")) {
+  frame.addEventListener("scroll", () => {
+    for (const other of frame.closest(".triptych").querySelectorAll(".frame")) {
+      if (other === frame) continue;
+      if (other.scrollTop !== frame.scrollTop) other.scrollTop = frame.scrollTop;
+      if (other.scrollLeft !== frame.scrollLeft) other.scrollLeft = frame.scrollLeft;
     }
   });
 }
@@ -102,7 +136,7 @@ function filter() {
   for (const audit of document.querySelectorAll(".audit")) {
     const title = audit.dataset.title.toLowerCase(), keys = wanted.filter(word => !title.includes(word));
     let rows = 0;
-    for (const row of audit.querySelectorAll("tbody tr")) {
+    for (const row of audit.querySelectorAll("tr[data-key]")) {
       row.hidden = !keys.every(word => row.dataset.key.toLowerCase().includes(word));
       rows += row.hidden ? 0 : 1;
     }
@@ -116,4 +150,14 @@ function filter() {
 
 words.addEventListener("input", filter);
 verdict.addEventListener("change", filter);
-window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach(part => { part.open = true; }));
+
+// ---- print: everything open, and as it was afterwards
+
+const opened = [];
+window.addEventListener("beforeprint", () => {
+  for (const part of document.querySelectorAll("details:not([open])")) opened.push(part);
+  for (const part of opened) part.open = true;
+});
+window.addEventListener("afterprint", () => {
+  for (const part of opened.splice(0)) part.open = false;
+});

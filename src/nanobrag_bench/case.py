@@ -1,0 +1,64 @@
+"""What is timed: the command line of a scenario, and the changes of it that each part needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from nanobrag_bench.programs import Program
+from trace_audit.prepare import prepare_inputs
+from trace_audit.scenario import arguments, load_scenario
+
+ONE_PIXEL = ["-roi", "0", "0", "0", "0"]  # what is left is start, reading and writing
+
+
+class Sizes(NamedTuple):
+    """Sides of the square detectors of the parts that do not take the scenario's, in pixels."""
+
+    large: int
+    memory: int
+    huge: int
+    gradient: int
+    steps: int
+
+
+class Bench(NamedTuple):
+    """Everything that a part needs to know."""
+
+    scenario: str
+    words: list[str]  # the scenario's command line
+    programs: list[Program]
+    cache: Path  # where compiled code of the torch program was built ahead
+    repeats: int
+    sizes: Sizes
+
+
+def scenario_words(file: Path, hkl: Path | None, folder: Path) -> tuple[str, list[str]]:
+    """Name and command line of a scenario; its files are made in `folder`. Raises InputError."""
+    scenario = load_scenario(str(file))
+    files = prepare_inputs(scenario, folder, hkl=hkl, scenario_folder=file.parent)
+    return scenario.name, arguments(scenario, files)
+
+
+def square(pixels: int) -> list[str]:
+    """Flags of a detector of pixels x pixels; the last of several flags counts."""
+    return ["-detpixels_x", str(pixels), "-detpixels_y", str(pixels)]
+
+
+def steps(*, phi: int = 1, mosaic: int = 1, sources: int = 1, oversample: int = 1) -> list[str]:
+    """Flags that give a pixel phi x mosaic x sources x oversample^2 steps."""
+    spread = ["-mosaic", "0.3", "-mosaic_dom", str(mosaic)] if mosaic > 1 else []
+    colours = ["-dispersion", "0.5", "-dispsteps", str(sources)] if sources > 1 else []
+    return ["-phisteps", str(phi), *spread, *colours, "-oversample", str(oversample)]
+
+
+def from_a_cell(words: list[str]) -> list[str]:
+    """The command line with a triclinic cell and a misset in place of a matrix, to be differentiated by them."""
+    kept, position = [], 0
+    while position < len(words):
+        if words[position] == "-mat":
+            position += 2
+            continue
+        kept.append(words[position])
+        position += 1
+    return [*kept, "-cell", "74", "83", "92", "85", "95", "104", "-misset", "12", "34", "56"]

@@ -1,0 +1,32 @@
+"""A large job, whole process: 10 phi steps x 50 mosaic domains x 4 sources at every pixel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nanobrag_bench import compiled
+from nanobrag_bench.case import Bench, square, steps
+from nanobrag_bench.parts.process import whole
+from nanobrag_bench.programs import DTYPES, PLAIN, torch_command
+from nanobrag_bench.series import at_least, in_turn, median_ratio, ratios, rows
+
+PHI, MOSAIC, SOURCES = 10, 50, 4
+
+
+def run(bench: Bench) -> dict[str, Any]:
+    side = bench.sizes.large
+    words = [*bench.words, *square(side), *steps(phi=PHI, mosaic=MOSAIC, sources=SOURCES)]
+    actions = {one.name: lambda one=one: whole([str(one.binary), *words]) for one in bench.programs}
+    for dtype in DTYPES:
+        command = torch_command(words, dtype)
+        actions[f"torch {dtype}"] = lambda command=command: whole(command, compiled.environment(bench.cache))
+    runs = in_turn(actions, bench.repeats)
+    found = ratios(runs, [(c, f"torch {dtype}") for c in runs if not c.startswith("torch") for dtype in DTYPES])
+    total = side * side * PHI * MOSAIC * SOURCES
+    return {
+        "title": f"large job, {side} x {side} pixels, {total:.3g} steps, whole process",
+        "steps": total,
+        "rows": [*rows(runs, "process", "s", "wall_s"), *rows(runs, "peak memory", "MiB", "peak_MiB")],
+        "ratios": found,
+        "goals": [at_least(f"{PLAIN} / torch float32", median_ratio(found, PLAIN, "torch float32"), 10)],
+    }

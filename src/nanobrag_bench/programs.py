@@ -1,0 +1,85 @@
+"""The programs that are compared: our C source built in three ways, an external binary, the torch program."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from trace_audit.build import find_tool
+from trace_audit.errors import InputError
+from trace_audit.files import sha256_of_file
+
+DTYPES = ("float32", "float64")
+DEFAULT, PLAIN, TUNED, EXTERNAL = "C make", "C -O3", "C fast-math", "external"
+# Our source tells by not-a-number what a command line does not give, so it needs that much of the arithmetic.
+FLAGS = {
+    PLAIN: ["-O3", "-fopenmp"],
+    TUNED: ["-O3", "-fopenmp", "-march=native", "-ffast-math", "-fno-finite-math-only"],
+}
+
+
+class Program(NamedTuple):
+    """A C program: its name in tables, and where it is."""
+
+    name: str
+    binary: Path
+
+
+def build_all(source: Path, folder: Path, external: Path | None, compiler: str = "gcc") -> dict[str, Any]:
+    """Build our source as its Makefile does and with both sets of flags into `folder`; a record of commands and hashes.
+
+    Raises InputError without compiler or make, or where building fails.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    compiler_path = find_tool(compiler, f"{compiler} (Debian: apt install build-essential)")
+    made = folder / "make"
+    commands = {
+        DEFAULT: [
+            find_tool("make", "make"),
+            "-s",
+            "-C",
+            str(source),
+            f"CC={compiler}",
+            f"BUILD={made.resolve()}",
+            "all",
+        ]
+    }
+    binaries = {DEFAULT: made / "nanobragg"}
+    for name, flags in FLAGS.items():
+        binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
+        sources = sorted(map(str, source.glob("*.c")))
+        commands[name] = [compiler_path, *flags, *sources, "-o", str(binaries[name]), "-lm"]
+    for name, command in commands.items():
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InputError(f"benchmark: building {name} failed with {done.returncode}: {said}")
+    version = subprocess.run([compiler_path, "--version"], capture_output=True, text=True, check=True).stdout
+    programs = {
+        name: {
+            "binary": str(binary),
+            "flags": FLAGS.get(name, ["as src/nanobragg_c/Makefile says"]),
+            "sha256": sha256_of_file(binary),
+        }
+        for name, binary in binaries.items()
+    }
+    if external is not None:
+        programs[EXTERNAL] = {"binary": str(external), "flags": ["unknown"], "sha256": sha256_of_file(external)}
+    return {"compiler": version.splitlines()[0], "programs": programs}
+
+
+def c_programs(record: dict[str, Any]) -> list[Program]:
+    """The programs of a record of `build_all`."""
+    return [Program(name, Path(entry["binary"]).resolve()) for name, entry in record["programs"].items()]
+
+
+def torch_command(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+    """A whole process of the torch program."""
+    return [sys.executable, "-m", "nanobrag_torch", *torch_words(words, dtype, device)]
+
+
+def torch_words(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+    """The flags of the torch program that choose device and type."""
+    return [*words, "-device", device, "-dtype", dtype]

@@ -1,0 +1,74 @@
+"""Runs taken in turn, so that what else the machine does falls on all alike; medians, ratios within one turn, goals."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from nanobrag_bench.programs import EXTERNAL
+from trace_audit.errors import InputError
+
+Figures = dict[str, float]
+Runs = dict[str, list[Figures]]
+
+
+def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int) -> Runs:
+    """`repeats` rounds of all actions by name. An external program that fails is left out of the rest.
+
+    Raises InputError where another fails.
+    """
+    runs: Runs = {name: [] for name in actions}
+    failed: set[str] = set()
+    for _ in range(repeats):
+        for name, action in actions.items():
+            if name in failed:
+                continue
+            try:
+                runs[name].append(action())
+            except InputError:
+                if name != EXTERNAL:
+                    raise
+                failed.add(name)
+    return {name: found for name, found in runs.items() if len(found) == repeats}
+
+
+def row(program: str, what: str, unit: str, runs: list[float]) -> dict[str, Any]:
+    """One line of a table: the median, and every run it comes from."""
+    return {"program": program, "what": what, "unit": unit, "median": statistics.median(runs), "runs": runs}
+
+
+def rows(runs: Runs, what: str, unit: str, figure: str) -> list[dict[str, Any]]:
+    """One line for each program, from the figure of that name."""
+    return [row(name, what, unit, [run[figure] for run in found]) for name, found in runs.items()]
+
+
+def ratio(runs: Runs, slower: str, faster: str, figure: str = "wall_s") -> dict[str, Any] | None:
+    """How many times `slower` takes what `faster` does, turn by turn; None where one of them did not run."""
+    if slower not in runs or faster not in runs:
+        return None
+    each = [one[figure] / other[figure] for one, other in zip(runs[slower], runs[faster], strict=True)]
+    return {"of": slower, "to": faster, "median": statistics.median(each), "runs": each}
+
+
+def ratios(runs: Runs, pairs: list[tuple[str, str]], figure: str = "wall_s") -> list[dict[str, Any]]:
+    """The ratios of those pairs (slower, faster) of which both ran."""
+    found = (ratio(runs, slower, faster, figure) for slower, faster in pairs)
+    return [one for one in found if one is not None]
+
+
+def at_least(goal: str, measured: float | None, wanted: float) -> dict[str, Any]:
+    """A goal that is met from `wanted` upwards."""
+    met = None if measured is None else measured >= wanted
+    return {"goal": goal, "wanted": f"at least {wanted:g}", "measured": measured, "met": met}
+
+
+def at_most(goal: str, measured: float | None, wanted: float) -> dict[str, Any]:
+    """A goal that is met up to `wanted`."""
+    met = None if measured is None else measured <= wanted
+    return {"goal": goal, "wanted": f"at most {wanted:g}", "measured": measured, "met": met}
+
+
+def median_ratio(found: list[dict[str, Any]], slower: str, faster: str) -> float | None:
+    """The median of one of the ratios, or None."""
+    return next((one["median"] for one in found if (one["of"], one["to"]) == (slower, faster)), None)

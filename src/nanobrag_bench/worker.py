@@ -1,0 +1,78 @@
+"""A process that works out one image again and again and says how long it took, for times without start and files.
+
+    python -m nanobrag_bench.worker [--gradient NAME ...] -- FLAGS OF NANOBRAG_TORCH
+
+It answers every line on its standard input with one line of JSON. `image`: the simulation alone. `gradient`: the image,
+a sum over it, and the derivative of that sum by the parameters named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+_SECONDS = Callable[[], object]
+
+
+def timed(work: _SECONDS) -> dict[str, float]:
+    """Wall and CPU seconds of a call."""
+    wall_s, cpu_s = time.perf_counter(), time.process_time()
+    work()
+    return {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s}
+
+
+def image_work(invocation) -> _SECONDS:
+    """The simulation, until its result is on the host's side of the device."""
+    import torch
+
+    from nanobrag_torch.simulator import simulate
+
+    def work() -> float:
+        with torch.no_grad():
+            image = simulate(invocation.experiment, device=invocation.device, dtype=invocation.dtype)
+            return float(image[0, 0])  # waits for a GPU to finish
+
+    return work
+
+
+def gradient_work(invocation, names: Sequence[str]) -> _SECONDS:
+    """Image, sum of its squares, and the derivatives of that by the parameters called `names`."""
+    import torch
+
+    from nanobrag_torch.gradients import parameter
+    from nanobrag_torch.simulator import simulate
+
+    chosen = [parameter(name) for name in names]
+
+    def work() -> list[float]:
+        experiment, leaves = invocation.experiment, []
+        for one in chosen:
+            start = one.value(invocation.experiment)
+            leaves.append(torch.tensor(start, dtype=torch.float64, device=invocation.device, requires_grad=True))
+            experiment = one.put(experiment, leaves[-1])
+        image = simulate(experiment, device=invocation.device, dtype=invocation.dtype)
+        image.square().sum().backward()
+        return [float(leaf.grad) for leaf in leaves]
+
+    return work
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m nanobrag_bench.worker", allow_abbrev=False)
+    parser.add_argument("--gradient", nargs="+", default=[], metavar="NAME", help="parameters to differentiate by")
+    parser.add_argument("words", nargs="+", help="flags of nanobrag_torch, after --")
+    options = parser.parse_args(argv)
+    from nanobrag_torch.cli import parse
+
+    invocation = parse(options.words)
+    works = {"image": image_work(invocation), "gradient": gradient_work(invocation, options.gradient)}
+    for line in sys.stdin:
+        print(json.dumps(timed(works[line.strip()])), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

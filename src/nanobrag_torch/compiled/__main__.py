@@ -1,0 +1,83 @@
+"""python -m nanobrag_torch.compiled build -- [flags of the simulator]: compile ahead what a command line would use.
+
+Without flags it compiles for the plainest experiment: a table of amplitudes, SQUARE crystal, flat detector.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from dataclasses import replace
+
+import torch
+
+from nanobrag_torch.cli.parse import parse
+from nanobrag_torch.compiled import cache, choose
+from nanobrag_torch.compiled.programs import PROGRAMS, for_one_source
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.model import Model
+from nanobrag_torch.parameters import Experiment, ReflectionTable, StructureFactors
+from nanobrag_torch.simulator import Simulation
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Build, or list, the programs of an experiment; exit code 0, or 2 with one line on standard error."""
+    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    try:
+        folder = cache.directory()
+        if folder is None:
+            raise ExperimentError(f"no home directory; name a folder for compiled code in {cache.DIRECTORY_VARIABLE}")
+        for dtype in arguments.dtype:
+            model = _model(arguments.flags, arguments.device, getattr(torch, dtype))
+            if not choose.compilable(model):
+                raise ExperimentError("interpolated amplitudes and the running product are never compiled")
+            for name, program in PROGRAMS.items():
+                _report(name, program, model, folder, arguments.command == "build")
+    except (ExperimentError, OSError, RuntimeError) as error:
+        print(f"nanobrag_torch.compiled: error: {' '.join(str(error).split())[:400]}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _arguments(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m nanobrag_torch.compiled", description=__doc__)
+    parser.add_argument("command", choices=["build", "list"])
+    parser.add_argument("--dtype", nargs="+", choices=["float32", "float64"], default=["float32", "float64"])
+    parser.add_argument("--device", default="cpu")
+    end = argv.index("--") if "--" in argv else len(argv)
+    arguments = parser.parse_args(argv[:end])
+    arguments.flags = argv[end + 1 :]
+    return arguments
+
+
+def _model(flags: list[str], device: str, dtype: torch.dtype) -> Model:
+    return Simulation(parse(flags).experiment if flags else _plainest(), device, dtype).model
+
+
+def _plainest() -> Experiment:
+    table = ReflectionTable(torch.ones((3, 3, 3), dtype=torch.float64), -1, -1, -1)
+    base = parse(["-cell", "50", "60", "70", "90", "90", "90", "-N", "5", "-default_F", "1"]).experiment
+    return replace(base, structure_factors=StructureFactors(table=table))
+
+
+def _report(name: str, program, model: Model, folder, build: bool) -> None:
+    given = for_one_source(model, 0)
+    package = cache.package_path(folder, cache.key_of(program, given))
+    if cache.present(program, given, folder):
+        state = "at hand"
+        try:
+            cache.checked(program, given, folder)
+        except cache.BrokenPackage as error:
+            state = str(error)
+    else:
+        state = "missing"
+    if build and state != "at hand":
+        started = time.perf_counter()
+        choose.build_program(name, model, folder, "as asked")
+        state = f"built in {time.perf_counter() - started:.0f} s"
+    print(f"{name:10s} {package}  {state}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Eager or compiled: by the amount of work and by what is at hand, and only code that has shown the same numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch import integrate
+from nanobrag_torch.compiled import cache
+from nanobrag_torch.compiled.passes import CompiledPasses
+from nanobrag_torch.compiled.programs import PROGRAMS, for_one_source
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.model import Model
+from nanobrag_torch.passes import EagerPasses, Passes
+
+Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
+MODES = ("auto", "always", "never")
+WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it takes to load compiled code
+WORTH_BUILDING = 1_500_000_000  # steps that eager code takes longer for than it takes to build, then run
+_PROBE_STEPS = 1 << 19
+_PROBE_PIXELS = (4, 64)
+_AGREEMENT = {torch.float64: 1e-10, torch.float32: 2e-6}  # of the probe's largest pixel
+
+
+def mode() -> str:
+    """auto, always or never, from NANOBRAG_TORCH_COMPILE. Raises ExperimentError for anything else."""
+    asked = os.environ.get(MODE_VARIABLE, "auto") or "auto"
+    if asked not in MODES:
+        raise ExperimentError(f"{MODE_VARIABLE}={asked}: expected one of {', '.join(MODES)}")
+    return asked
+
+
+def compilable(model: Model) -> bool:
+    """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product."""
+    return not (model.amplitudes.interpolate or model.factors.running_product)
+
+
+def passes_for(model: Model, pixels: int, place: Place) -> Passes:
+    """The passes that suit a model and that many pixels; `place` turns their numbers into (fast, slow), for the probe.
+
+    Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
+    answered with eager code.
+    """
+    chosen, eager = mode(), EagerPasses(model)
+    steps = pixels * model.samples * model.source_count * model.real_m.shape[0]
+    if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < WORTH_LOADING):
+        return eager
+    folder = cache.directory()
+    if folder is None:
+        return eager
+    try:
+        packages = _packages(model, folder, chosen == "always" or steps >= WORTH_BUILDING)
+        if packages is None:
+            return eager
+        compiled = CompiledPasses(model, packages, torch.get_num_threads())
+        return compiled if _agrees(model, compiled, pixels, place) else eager
+    except (OSError, RuntimeError, cache.BrokenPackage) as error:
+        tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
+        return eager
+
+
+def _packages(model: Model, folder: Path, build: bool) -> dict[str, Path] | None:
+    """The files of all programs; None when one is missing and is not worth building."""
+    given, packages = for_one_source(model, 0), {}
+    for name, program in PROGRAMS.items():
+        if not cache.present(program, given, folder):
+            if not build:
+                return None
+            packages[name] = build_program(name, model, folder, "once for this machine and kernel")
+            continue
+        try:
+            packages[name] = cache.checked(program, given, folder)
+        except cache.BrokenPackage as error:
+            packages[name] = build_program(name, model, folder, f"anew, since {error}")
+    return packages
+
+
+def build_program(name: str, model: Model, folder: Path, why: str) -> Path:
+    """Build one program for a model's device and settings, with a notice. Raises OSError or RuntimeError."""
+    if model.real_m.device.type == "cpu" and not any(
+        shutil.which(c) for c in (os.environ.get("CXX", "g++"), "clang++")
+    ):
+        raise OSError("no C++ compiler found; install g++")
+    tell(f"compiling '{name}' into {folder} ({why}; up to a minute)")
+    return cache.keep(PROGRAMS[name], for_one_source(model, 0), folder)
+
+
+def _agrees(model: Model, compiled: Passes, pixels: int, place: Place) -> bool:
+    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
+    fewest, most = _PROBE_PIXELS
+    steps = model.samples * model.source_count * model.real_m.shape[0]
+    count = min(max(_PROBE_STEPS // steps, fewest), most, pixels)
+    numbers = torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long()
+    fast, slow = place(numbers)
+    expected = integrate.integrate(model, fast, slow).photons
+    got = integrate.integrate(model, fast, slow, passes=compiled).photons
+    largest = expected.abs().max()
+    difference = (got - expected).abs().max()
+    if bool(difference <= _AGREEMENT[model.dtype] * largest):
+        return True
+    tell(f"compiled code is not used: it differs from the kernel by {float(difference / largest):.1e} of the peak")
+    return False
+
+
+def tell(message: str) -> None:
+    """One line on standard error."""
+    print(f"nanobrag_torch: {message}", file=sys.stderr, flush=True)

@@ -1,0 +1,50 @@
+"""sin(pi x) for |x| <= 1/2, where all time of the lattice factor goes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+# sin(pi x)/x as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest relative error (Remez exchange):
+# 5.3e-9 for float32 and 1.4e-16 for float64, both below the rounding of the type.
+_COEFFICIENTS = {
+    torch.float32: (
+        3.1415926368954117,
+        -5.167709684799477,
+        2.5500697263299963,
+        -0.5982421263420936,
+        0.07756038679079723,
+    ),
+    torch.float64: (
+        3.1415926535897927,
+        -5.167712780049753,
+        2.5501640398597765,
+        -0.599264528775711,
+        0.08214587825656476,
+        -0.00737036107174257,
+        0.000465977617171053,
+        -2.1122953126986152e-05,
+    ),
+}
+
+
+def sine_of_half_turns_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """sin(pi x) in `dtype` for float64 x in [-1/2, 1/2]; x is overwritten.
+
+    Eager code has a fast vector sine and would pay a pass over memory for each operation of a polynomial. Compiled
+    code keeps the polynomial in registers, and no quadrant has to be looked for.
+    """
+    if torch.compiler.is_compiling():
+        return half_turn_polynomial(x.to(dtype))
+    # the angle is rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
+    return x.mul_(math.pi).to(dtype).sin_()
+
+
+def half_turn_polynomial(x: torch.Tensor) -> torch.Tensor:
+    """sin(pi x) for x in [-1/2, 1/2], float32 or float64, by Horner's rule in x^2."""
+    coefficients = _COEFFICIENTS[x.dtype]
+    square, value = x * x, torch.full_like(x, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * square + coefficient
+    return x * value

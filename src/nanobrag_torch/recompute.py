@@ -1,0 +1,77 @@
+"""Derivatives of a large image: a tile is worked out again when its derivative is wanted, so no graph outlives a tile.
+
+The forward pass is that of an image without derivatives, compiled where that pays. The backward pass takes the tiles
+on all threads of a CPU and adds their parts in storage order: the same numbers for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils import _pytree as pytree
+
+from nanobrag_torch import integrate
+
+if TYPE_CHECKING:
+    from nanobrag_torch.model import Model
+    from nanobrag_torch.simulator import Progress, Simulation, Tile
+
+
+def differentiated(model: Model) -> list[torch.Tensor]:
+    """The tensors of a model through which derivatives flow."""
+    return [leaf for leaf in pytree.tree_leaves(model) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+
+
+def _with_copies(model: Model, copy: Callable) -> tuple[Model, list[torch.Tensor]]:
+    """The model with copies of those tensors, and the copies in the order of `differentiated`.
+
+    Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
+    """
+    leaves, shape = pytree.tree_flatten(model)
+    copies = []
+    for place, leaf in enumerate(leaves):
+        if isinstance(leaf, torch.Tensor) and leaf.requires_grad:
+            copies.append(copy(leaf))
+            leaves[place] = copies[-1]
+    return pytree.tree_unflatten(leaves, shape), copies
+
+
+class RecomputedImage(torch.autograd.Function):
+    """`Simulation.image` as one step of a graph."""
+
+    @staticmethod
+    def forward(ctx, simulation: Simulation, progress: Progress | None, image_dtype: torch.dtype, *tensors):
+        ctx.simulation = simulation
+        ctx.save_for_backward(*tensors)
+        return simulation.image_without_graph(progress, image_dtype)
+
+    @staticmethod
+    def backward(ctx, by_image: torch.Tensor) -> tuple[Any, ...]:
+        tensors = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a derivative of the derivative is wanted: that needs the whole graph
+            model, copies = _with_copies(ctx.simulation.model, lambda tensor: tensor.view_as(tensor))
+            image = ctx.simulation.image_with_graph(None, by_image.dtype, model)
+            found = torch.autograd.grad(image, copies, by_image, create_graph=True, allow_unused=True)
+        else:
+            found = _tile_by_tile(ctx.simulation, by_image.reshape(-1), tensors)
+        return (None, None, None, *found)
+
+
+def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
+    sums = [torch.zeros_like(tensor) for tensor in tensors]
+
+    def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
+        model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
+        given = by_pixel[tile.where].double()
+        with torch.enable_grad():
+            photons = integrate.integrate(model, tile.fast, tile.slow, passes=simulation.gradient_passes(model)).photons
+        return torch.autograd.grad(photons, copies, given, allow_unused=True)
+
+    run: Callable = simulation.over_tiles
+    for parts in run(of_tile, simulation.gradient_passes(simulation.model).pixels):
+        for total, part in zip(sums, parts, strict=True):
+            if part is not None:
+                total += part
+    return sums

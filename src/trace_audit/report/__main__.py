@@ -1,0 +1,25 @@
+"""Write the page."""
+
+import argparse
+from pathlib import Path
+
+from trace_audit.errors import run_command
+from trace_audit.files import write_atomic
+from trace_audit.report import __doc__ as about
+from trace_audit.report.page import FOLDER, page
+
+
+def main(argv: list[str]) -> int:
+    """Write the page."""
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.report", description=about, allow_abbrev=False)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: {FOLDER / 'index.html'} below results")
+    options = parser.parse_args(argv)
+    out = options.out or options.results / FOLDER / "index.html"
+    write_atomic(out, page(options.results))
+    print(out)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

@@ -1,0 +1,114 @@
+"""What the page shows of each audit: its latest attempt, its factors, its environment, how to reproduce it."""
+
+import math
+import shlex
+from pathlib import Path
+from typing import Any
+
+from trace_audit.chain import Entry
+from trace_audit.files import read_json
+from trace_audit.keys import registry
+from trace_audit.report.pictures import patch_picture, svg_data
+from trace_audit.rerun import environment_differences
+from trace_audit.verdict import place_text
+
+_SMALLEST = 1e-17  # left end of the bars: below the rounding of a double
+_LARGEST = 10.0
+_COMPARISON = "compare_scaling_traces.json"
+Record = dict[str, Any]
+
+
+def bar_percent(relative_difference: float) -> float:
+    """Length of a bar on the logarithmic scale from 1e-17 to 10; 0 for exact agreement."""
+    if not relative_difference > 0:
+        return 0.0
+    clipped = min(max(relative_difference, _SMALLEST), _LARGEST)
+    return round(100 * math.log10(clipped / _SMALLEST) / math.log10(_LARGEST / _SMALLEST), 2)
+
+
+def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
+    """The latest trace attempt of each audit with the one before it, in the order of scenario, pixel, device, dtype."""
+    found: dict[tuple, list[Record]] = {}
+    for entry in entries:
+        record = entry.record or {}
+        if record.get("kind") == "attempt" and isinstance(record.get("pixel_slow_fast"), list):
+            key = (record["scenario"], tuple(record["pixel_slow_fast"]), record["device"], record["dtype"])
+            found.setdefault(key, []).append(record)
+    return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(found.items())]
+
+
+def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
+    """One row a key: the component and place where its two sides are farthest apart. What fails comes first."""
+    worst: dict[str, dict[str, Any]] = {}
+    for row in verdict["factors"]:
+        known = worst.get(row["key"])
+        rank = (row["verdict"] == "fail", row["relative_difference"])
+        if known is None or rank > (known["verdict"] == "fail", known["relative_difference"]):
+            worst[row["key"]] = row
+    roots = verdict["root_causes"]
+    order = sorted(worst.values(), key=lambda row: (row["key"] not in roots, row["verdict"] != "fail"))
+    return [
+        {
+            **row,
+            "place": place_text(row.get("context", {})),
+            "bar": bar_percent(row["relative_difference"]),
+            "root": row["key"] in roots,
+            "formula": registry()[row["key"]].formula if row["key"] in registry() else "",
+        }
+        for row in order
+    ]
+
+
+def audit_section(results: Path, record: Record, before: Record | None) -> dict[str, Any]:
+    """What the page shows of the latest attempt of one audit; `before` is the attempt before it."""
+    number, folder = record["number"], _folder_of(results, record)
+    verdict = read_json(folder / _COMPARISON, "comparison") if folder else None
+    worst = record["metrics"].get("worst_relative_difference")
+    pixel = ", ".join(map(str, record["pixel_slow_fast"]))
+    picture, note = patch_picture(folder, record["pixel_slow_fast"])
+    return {
+        "id": f"audit-{number}",
+        "number": number,
+        "record": record,
+        "title": f"{record['scenario']}, pixel ({pixel}), {record['device']}, {record['dtype']}",
+        "worst_key": record["metrics"].get("worst_key"),
+        "worst": worst,
+        "worst_bar": bar_percent(worst or 0.0),
+        "tolerance_bar": bar_percent(record["tolerance_relative"]),
+        "factors": factor_rows(verdict) if verdict else [],
+        "graph": svg_data(folder / "key_graph.svg") if folder else None,
+        "picture": picture,
+        "picture_note": note,
+        "environment": leaves(record.get("environment", {})),
+        "environment_changes": _environment_changes(before, record),
+        "previous": before["number"] if before else None,
+        "commands": [
+            {"last_words": [], **command, "line": " ".join(map(shlex.quote, command["arguments"]))}
+            for command in record["commands"]
+        ],
+    }
+
+
+def _folder_of(results: Path, record: Record) -> Path | None:
+    """The folder below `results` with the comparison of an attempt, None if it made none or it is gone."""
+    for name in record["artifacts"]:
+        path = results / name if "\0" not in name else results
+        inside = path.resolve().is_relative_to(results.resolve())
+        if path.name == _COMPARISON and inside and path.is_file():
+            return path.parent
+    return None
+
+
+def _environment_changes(before: Record | None, record: Record) -> list[str] | None:
+    if before is None or "environment" not in before or "environment" not in record:
+        return None
+    return environment_differences(before["environment"], record["environment"])
+
+
+def leaves(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """Names and values of a nested record, `torch.version`, `2.1`."""
+    if isinstance(value, dict):
+        return [row for name, part in value.items() for row in leaves(part, f"{path}.{name}" if path else str(name))]
+    if isinstance(value, list):
+        return [(path, ", ".join(map(str, value)) or "none")]
+    return [(path, "none" if value is None else str(value))]

@@ -1,0 +1,228 @@
+"""Sections about everything below results/ that is no audit of a trace: images, gradients, refinements, campaigns, ...
+
+Each is drawn from the JSON that its rule leaves; where there is none, there is no section. What a file holds beside the
+fields that are known here is shown as it is, so that a result of a new kind needs no code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trace_audit.errors import InputError
+from trace_audit.files import read_json
+from trace_audit.report.audits import leaves
+from trace_audit.report.pictures import png_data
+
+MOST_ROWS = 200
+_LARGEST_FILE_BYTES = 5_000_000
+Row = tuple[str, list[Any]]  # verdict of the row, cells
+
+
+@dataclass
+class Table:
+    """A table with a caption; `left_out` rows did not fit."""
+
+    caption: str
+    headings: list[str]
+    rows: list[Row]
+    left_out: int = 0
+
+
+@dataclass
+class Block:
+    """One section. `status` is pass, fail, skipped or "" where nothing is judged."""
+
+    title: str
+    status: str
+    summary: str
+    reproduce: str
+    source: str
+    tables: list[Table] = field(default_factory=list)
+    facts: list[tuple[str, str]] = field(default_factory=list)
+    pictures: list[tuple[str, str]] = field(default_factory=list)
+
+
+Maker = Callable[[Path, list[tuple[Path, Any]]], list[Block]]
+
+
+def other_results(results: Path) -> list[Block]:
+    """All sections, in a fixed order. A file that cannot be read becomes a section that says so."""
+    blocks: list[Block] = []
+    for pattern, maker in _SECTIONS.items():
+        found, broken = _read(results, pattern)
+        blocks += broken
+        if found:
+            try:
+                blocks += maker(results, found)
+            except (KeyError, TypeError, ValueError, AttributeError):  # of another form than the one known here
+                blocks += [block for path, data in found for block in _as_it_is(results, [(path, data)])]
+    return blocks
+
+
+def _read(results: Path, pattern: str) -> tuple[list[tuple[Path, Any]], list[Block]]:
+    found, broken = [], []
+    for path in sorted(results.glob(pattern)):
+        if not path.is_file() or not path.resolve().is_relative_to(results.resolve()):
+            continue
+        try:
+            if path.stat().st_size > _LARGEST_FILE_BYTES:
+                raise InputError(f"{path}: larger than {_LARGEST_FILE_BYTES} bytes, not shown here")
+            found.append((path, read_json(path, "result")))
+        except InputError as error:
+            broken.append(Block(_title(results, path), "", str(error), "", _link(results, path)))
+    return found, broken
+
+
+def _link(results: Path, path: Path) -> str:
+    return f"../{path.relative_to(results).as_posix()}"
+
+
+def _title(results: Path, path: Path) -> str:
+    return path.relative_to(results).parent.as_posix().replace("/", ": ")
+
+
+def _status(statuses: list[str]) -> str:
+    return "fail" if "fail" in statuses else "pass" if "pass" in statuses else "skipped"
+
+
+def _cut(caption: str, headings: list[str], rows: list[Row]) -> Table:
+    ordered = sorted(rows, key=lambda row: row[0] != "fail")  # what fails comes first, and is not cut
+    return Table(caption, headings, ordered[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
+
+
+def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    rows: list[Row] = [
+        (
+            v["status"],
+            [
+                v["scenario"],
+                v["device"],
+                v["dtype"],
+                "x".join(map(str, v.get("shape_slow_fast", []))),
+                _small(v.get("worst_difference_of_peak")),
+                _small(v["tolerance_relative"]),
+                ", ".join(v["root_causes"]) or "none",
+                v["status"],
+            ],
+        )
+        for _, v in found
+    ]
+    good, failed = sum(row[0] == "pass" for row in rows), sum(row[0] == "fail" for row in rows)
+    headings = ["scenario", "device", "dtype", "slow x fast", "worst, of peak", "allowed", "root causes", "verdict"]
+    table = _cut("Largest difference of any pixel, over the peak of the image.", headings, rows)
+    text = f"{good} of {good + failed} whole images of both programs agree, and so does every factor traced in them."
+    if failed:
+        text = f"{failed} of {good + failed} whole images do not agree."
+    untraced = found[0][0].is_relative_to(results / "untraced")
+    title, command = "Whole images", "make parity"
+    if untraced:
+        title, command = "A program without a trace", "NB_C_BIN=/path/nanoBragg make audit-untraced"
+    return [Block(title, _status([row[0] for row in rows]), text, command, _link(results, found[0][0]), [table])]
+
+
+def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    rows: list[Row] = [
+        (
+            row["status"],
+            [
+                summary["scenario"],
+                row["parameter"],
+                _small(row["best_agreement_of_peak"]),
+                "" if row["fitted_slope"] is None else f"{row['fitted_slope']:.2f}",
+                ", ".join(row["stages_to_blame"]) or row["reason"] or "none",
+                row["status"],
+            ],
+        )
+        for _, summary in found
+        for row in summary["parameters"]
+    ]
+    good = sum(row[0] == "pass" for row in rows)
+    headings = ["scenario", "parameter", "best agreement, of peak", "error falls as step^", "to blame", "verdict"]
+    table = _cut("Derivatives of the torch image against differences of the C program's images.", headings, rows)
+    text = f"{good} of {len(rows)} derivatives agree with differences of the C program's images."
+    status = _status([row[0] for row in rows])
+    return [Block("Gradients", status, text, ".venv/bin/snakemake gradients", _link(results, found[0][0]), [table])]
+
+
+def _refinements(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    blocks = []
+    for path, verdict in found:
+        rows: list[Row] = [
+            ("", [row["name"], row["true"], row["start_off"], _short(row["off_sigma"])])
+            for row in verdict["parameters"]
+        ]
+        headings = ["parameter", "hidden value", "start was off by", "off by (standard deviations)"]
+        text = "; ".join(verdict["reasons"]) or f"Every hidden value is recovered, in {verdict['seconds']:.0f} s."
+        title, command = f"Refinement: {path.parent.name}", ".venv/bin/snakemake refinement"
+        table = _cut("Hidden values and what was recovered.", headings, rows)
+        block = Block(title, verdict["status"], text, command, _link(results, path), [table])
+        named = ((name, png_data(path.parent / f"{name}.png")) for name in ("convergence", "images"))
+        block.pictures = [(name, data) for name, data in named if data]
+        blocks.append(block)
+    return blocks
+
+
+def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    path, result = found[0]
+    wrong = [row for row in result["injections"] if not row["as_expected"]]
+    rows: list[Row] = [
+        ("fail", [row["key"], row["component"], row["case"], row["status"], ", ".join(row["roots"])]) for row in wrong
+    ]
+    rows += [("", [name, "", "", "not tried", reason]) for name, reason in result["not_separable"].items()]
+    rows += [("fail", [name, "", "", "not tried", "no reason stated"]) for name in result["untested"]]
+    text = (
+        f"{result['as_expected']} of {result['numbers']} numbers in {result['keys']} keys: an error of "
+        f"{result['loud_relative_error']:.0e} put into that stage of torch is blamed on that key alone, one of "
+        f"{result['quiet_relative_error']:.0e} passes."
+    )
+    headings = ["key", "component", "case", "verdict", "blamed, or why not tried"]
+    status = "fail" if wrong or result["untested"] else "pass"
+    table = _cut("Numbers that did not come out as they should, and keys not tried.", headings, rows)
+    return [Block("The audit, audited", status, text, "make audit-selftest", _link(results, path), [table])]
+
+
+def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    """A result of any form: its status and summary if it has them, its values, its lists of records as tables."""
+    blocks = []
+    for path, data in found:
+        record = data if isinstance(data, dict) else {"values": data}
+        tables = [
+            _cut(
+                name,
+                list(rows[0]),
+                [(str(row.get("status", "")), [_cell(row.get(key)) for key in rows[0]]) for row in rows],
+            )  # fmt: skip
+            for name, rows in record.items()
+            if isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)
+        ]
+        shown = {table.caption for table in tables} | {"status", "summary"}
+        facts = leaves({name: value for name, value in record.items() if name not in shown})[:MOST_ROWS]
+        status = record.get("status") if record.get("status") in ("pass", "fail", "skipped") else ""
+        text = record.get("summary") if isinstance(record.get("summary"), str) else ""
+        title = _title(results, path).capitalize()
+        blocks.append(Block(title, status, text, "", _link(results, path), tables, facts))
+    return blocks
+
+
+def _cell(value: Any) -> Any:
+    return ", ".join(f"{name} {text}" for name, text in leaves(value)) if isinstance(value, (dict, list)) else value
+
+
+def _small(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"
+
+
+def _short(value: float | None) -> str:
+    return "not determined" if value is None else f"{value:+.2f}"
+
+
+_SECTIONS: dict[str, Maker] = {
+    "*/images/*/image_parity.json": _image_parity,
+    "untraced/*/torch/image_parity.json": _image_parity,
+    "selftest/selftest.json": _selftest,
+    "gradients/*/gradients.json": _gradients,
+    "refinement/*/verdict.json": _refinements,
+    "campaign/*/summary.json": _as_it_is,
+    "bench/*.json": _as_it_is,
+}

@@ -1,0 +1,92 @@
+"""The page as a whole: the verdict, then every section."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from trace_audit import attempts
+from trace_audit.chain import Entry, load
+from trace_audit.errors import InputError
+from trace_audit.files import printable
+from trace_audit.report.audits import audit_section, latest_attempts
+from trace_audit.report.other_results import other_results
+from trace_audit.report.pictures import colour_scales, overviews
+from trace_audit.verify import changed_inputs, verify
+
+FOLDER = Path("report")
+# made for the page itself, between the seal of the run and the one that follows it
+_OF_THE_PAGE = re.compile(r"report/|.*/patch\.json: (extra|changed)$")
+
+
+def number(value: Any) -> str:
+    """A number as the traces show it; text as text."""
+    return f"{value:.15g}" if isinstance(value, float) else printable(str(value))
+
+
+def page(results: Path) -> str:
+    """The whole page. Raises InputError if there is no ledger with an attempt below `results`."""
+    entries = load(results / attempts.LEDGER)
+    sections = [audit_section(results, record, before) for record, before in latest_attempts(entries)]
+    if not sections:
+        raise InputError(f"{results / attempts.LEDGER}: no attempt on record; run make audit first")
+    images = overviews(results / FOLDER, sections)
+    others = other_results(results)
+    failed = [section for section in sections if section["record"]["status"] == "fail"]
+    failed_others = [block for block in others if block.status == "fail"]
+    counted = [section for section in sections if section["record"]["status"] in ("pass", "fail")]
+    return _template().render(
+        status="fail" if failed or failed_others else "pass",
+        sections=sections,
+        passed=len(counted) - len(failed),
+        counted=len(counted),
+        failed=failed,
+        others=others,
+        failed_others=failed_others,
+        images=images,
+        last=sections_newest(sections),
+        faults=[fault for fault in verify(results) if not _OF_THE_PAGE.match(fault)],
+        inputs=changed_inputs(results),
+        timeline=timeline(entries, {section["number"] for section in sections}),
+        head=entries[-1].sha256,
+        colours=colour_scales(),
+        pictures={part["id"]: part["picture"] for part in [*sections, *images] if part["picture"]},
+    )
+
+
+def sections_newest(sections: list[dict[str, Any]]) -> dict[str, Any]:
+    """The record of the newest of the audits shown."""
+    return max((section["record"] for section in sections), key=lambda record: record["number"])
+
+
+def _template() -> Any:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("trace_audit", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": number, "printable": printable}
+    return environment.get_template("report.html.j2")
+
+
+def timeline(entries: list[Entry], shown: set[int]) -> list[dict[str, Any]]:
+    """One row a record, newest first; `shown` are the numbers of those that have a section of their own."""
+    rows = []
+    for entry in reversed(entries):
+        record = entry.record or {"kind": "unreadable", "summary": "not the JSON of a record"}
+        number_of_it = record.get("number", int(entry.path.stem))
+        pixel = record.get("pixel_slow_fast")
+        what = [record.get("scenario") or record.get("name"), f"({pixel[0]}, {pixel[1]})" if pixel else None]
+        rows.append(
+            {
+                **{name: record.get(name, "") for name in ("kind", "time_utc", "status", "summary")},
+                "number": number_of_it,
+                "what": ", ".join(filter(None, [*what, record.get("device"), record.get("dtype")])),
+                "file": f"../audit/ledger/{entry.path.name}",
+                "section": f"audit-{number_of_it}" if number_of_it in shown else None,
+            }
+        )
+    return rows

@@ -1,0 +1,101 @@
+"""Both programs on one experiment, for the report: two images, or why there is none. Nothing is kept but the pixels."""
+
+import argparse
+import multiprocessing
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trace_audit.device import choose_device
+from trace_audit.errors import InputError
+from trace_audit.image_comparison import read_image
+from trace_audit.image_run import run_c, run_torch
+from trace_audit.prepare import prepare_inputs
+from trace_audit.reference import DEFAULT_TIME_LIMIT_S, ProgramRun
+from trace_audit.scenario import arguments, scenario_path
+from trace_audit.scenario_model import Scenario
+
+
+@dataclass(frozen=True)
+class TwoImages:
+    """Photons, each (slow, fast), of both programs; None with the reason in `failure` where one of them failed."""
+
+    c: np.ndarray | None
+    py: np.ndarray | None
+    failure: str | None
+    beam_centre_slow_fast: tuple[float, float] | None  # in pixels, as `beam_centre_pixels` has it
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What has to be known to simulate a scenario with both programs."""
+    parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
+    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
+    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
+    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, auto")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
+
+
+def simulate_both(scenario: Scenario, options: argparse.Namespace, more_words: list[str]) -> TwoImages:
+    """The images of `scenario` with `more_words` on both command lines, each within the time limit of `options`."""
+    shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
+    found: dict[str, np.ndarray | None] = {"c": None, "py": None}
+    failure = None
+    with tempfile.TemporaryDirectory(prefix="images-") as away:
+        folder = scenario_path(options.config, options.scenario_dir).parent
+        files = prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=folder)
+        words = [*arguments(scenario, files), *more_words]
+        c_image, py_image = Path(away) / "c.bin", Path(away) / "py.bin"
+        runs = (
+            ("c", "C", lambda: run_c(options.binary, words, c_image, options.time_limit_s), c_image),
+            ("py", "torch", lambda: _torch_on(options, words, py_image), py_image),
+        )
+        for side, program, run, image in runs:
+            try:
+                why = run().failure(options.time_limit_s)
+                if why:
+                    raise InputError(f"the {program} program {why}")
+                found[side] = read_image(image, shape, program)
+            except InputError as error:
+                failure = failure or str(error)
+        centre = None if failure else beam_centre_pixels(words)
+    return TwoImages(found["c"], found["py"], failure, centre)
+
+
+def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
+    """Where the beam meets the plane of the detector: (slow, fast) in pixels from the outer corner of pixel (0, 0).
+
+    None if it never does, since the detector is parallel to it or behind the sample.
+    """
+    import torch
+
+    from nanobrag_torch import defects
+    from nanobrag_torch.cli import parse
+    from nanobrag_torch.physics import detector
+
+    experiment = parse(words).experiment
+    g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
+    towards = torch.dot(g.beam_vector, g.odet)
+    if towards.abs() < 1e-9 or torch.dot(g.pix0_m, g.odet) / towards <= 0:
+        return None
+    on_plane = g.beam_vector * torch.dot(g.pix0_m, g.odet) / towards - g.pix0_m
+    slow, fast = (float(torch.dot(on_plane, axis) / g.pixel_size_m) for axis in (g.sdet, g.fdet))
+    return slow, fast
+
+
+def _torch_on(options: argparse.Namespace, words: list[str], image: Path) -> ProgramRun:
+    """The torch program on the device of `options`. Raises InputError where that is not there."""
+    device = choose_device(options.device).used
+    return _torch_within(options.time_limit_s, words, image, device, options.dtype)
+
+
+def _torch_within(time_limit_s: float, words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
+    """The torch program in a process of its own, which is stopped at the time limit."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        try:
+            return pool.apply_async(run_torch, (words, image, device, dtype)).get(time_limit_s)
+        except multiprocessing.TimeoutError:
+            return ProgramRun(None, b"", b"", {})

@@ -1,0 +1,34 @@
+"""Memory of a whole run: the float image and little else, however large the detector is."""
+
+import sys
+from pathlib import Path
+
+from nanobrag_bench.measure import measure
+from tests.cli.conftest import BASE
+
+FILES = {
+    "-floatfile": "floatimage.bin",
+    "-intfile": "intimage.img",
+    "-noisefile": "noiseimage.img",
+    "-hdf5file": "x.h5",
+}
+
+
+def peak_bytes(words: list[str], folder: Path) -> float:
+    """Largest resident memory of a run of the program that computes a corner of the detector and writes every file."""
+    files = [word for flag, name in FILES.items() for word in (flag, str(folder / name))]
+    command = [*BASE, *words, *files, "-seed", "1", "-roi", "10", "50", "10", "50"]
+    return measure([sys.executable, "-m", "nanobrag_torch", *command]).peak_MiB * 2**20
+
+
+def test_files_are_written_some_rows_at_a_time(tmp_path):
+    pixels = 6144
+    small, large = (peak_bytes(["-detpixels", str(side), "-pixel", "0.01"], tmp_path) for side in (64, pixels))
+    image_bytes = 4 * pixels**2
+    sizes = {name: (tmp_path / name).stat().st_size for name in ("floatimage.bin", "intimage.img", "noiseimage.img")}
+    assert sizes == {
+        "floatimage.bin": image_bytes,
+        **dict.fromkeys(("intimage.img", "noiseimage.img"), image_bytes // 2 + 512),
+    }
+    # the image itself; the rest is a chunk of HDF5, which grows no further
+    assert image_bytes < large - small < 2.5 * image_bytes

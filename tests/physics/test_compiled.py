@@ -1,0 +1,224 @@
+"""Compiled programs give the kernel's numbers, are found again, and are never trusted unchecked."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nanobrag_torch import integrate, passes
+from nanobrag_torch.compiled import cache, choose
+from nanobrag_torch.compiled.passes import CompiledPasses
+from nanobrag_torch.compiled.programs import PROGRAMS, bare_model, for_one_source
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.parameters import Beam, Spindle
+from nanobrag_torch.physics.half_turns import half_turn_polynomial
+from nanobrag_torch.simulator import Simulation, simulate
+from tests.physics.helpers import small
+
+needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++) on this machine")
+
+BASE = small()
+PER_TERM = replace(
+    BASE.detector,
+    oversample=2,
+    oversample_omega=True,
+    oversample_polar=True,
+    oversample_thick=True,
+    thickness_m=3e-4,
+    thick_steps=3,
+)
+EXPERIMENTS = {
+    "plain": BASE,
+    "one_orientation": replace(
+        BASE, spindle=Spindle(), crystal=replace(BASE.crystal, mosaic_spread_rad=None, mosaic_domains=None)
+    ),
+    "sources": replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, vdiv_range_rad=1e-3, vdiv_steps=3)),
+    "per_term": replace(BASE, detector=PER_TERM),
+    "resolution_limit": replace(BASE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
+    "curved": replace(BASE, detector=replace(BASE.detector, curved=True)),
+}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """One folder of compiled programs for all tests of this file."""
+    return tmp_path_factory.mktemp("compiled")
+
+
+@pytest.fixture
+def always(kept, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+
+
+def compare(experiment, dtype, tolerance, capfd):
+    compiled = Simulation(experiment, dtype=dtype)
+    got = compiled.image(image_dtype=torch.float64)
+    assert isinstance(compiled._chosen, CompiledPasses), capfd.readouterr().err
+    plain = Simulation(experiment, dtype=dtype)
+    plain._chosen = passes.EagerPasses(plain.model)
+    expected = plain.image(image_dtype=torch.float64)
+    assert float((got - expected).abs().max()) <= tolerance * float(expected.max())
+    assert float(expected.max()) > 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", ["plain", "one_orientation", "sources"])
+def test_compiled_image_is_the_eager_one(name, always, capfd):
+    compare(EXPERIMENTS[name], torch.float64, 1e-12, capfd)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("NB_RUN_PARALLEL") != "1", reason="builds for minutes; set NB_RUN_PARALLEL=1")
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_variant_compiles_to_the_eager_image(name, dtype, tolerance, always, capfd):
+    compare(EXPERIMENTS[name], dtype, tolerance, capfd)
+
+
+@needs_compiler
+def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, kept, capfd, monkeypatch):
+    simulate(BASE)
+    capfd.readouterr()
+    expected = simulate(BASE)
+    assert capfd.readouterr().err == "", "the second simulation had nothing to say"
+
+    package = next(kept.glob("light-*.pt2"))
+    content = bytearray(package.read_bytes())
+    content[len(content) // 2] ^= 1
+    package.write_bytes(content)
+    assert torch.equal(simulate(BASE), expected)
+    said = capfd.readouterr().err
+    assert "has changed since it was made" in said and "compiling 'light'" in said
+    simulate(BASE)
+    assert capfd.readouterr().err == ""
+
+
+@needs_compiler
+def test_compiled_code_with_other_numbers_is_refused(always, capfd, monkeypatch):
+    real = CompiledPasses.scattered
+    monkeypatch.setattr(CompiledPasses, "scattered", lambda *args: real(*args) * 1.001)
+    simulation = Simulation(BASE)
+    got = simulation.image()
+    assert "differs from the kernel" in capfd.readouterr().err
+    assert isinstance(simulation._chosen, passes.EagerPasses)
+    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    assert torch.equal(got, simulate(BASE))
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"key": 1, "sha256": ""}'])
+def test_a_damaged_record_is_a_broken_package(damage, tmp_path):
+    model = for_one_source(Simulation(BASE).model, 0)
+    program = PROGRAMS["rays"]
+    package = cache.package_path(tmp_path, cache.key_of(program, model))
+    package.write_bytes(b"")
+    package.with_suffix(".json").write_text(damage)
+    with pytest.raises(cache.BrokenPackage):
+        cache.checked(program, model, tmp_path)
+
+
+def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "none"))
+    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    simulation = Simulation(BASE)
+    simulation.image()
+    assert "install g++" in capfd.readouterr().err
+    assert isinstance(simulation._chosen, passes.EagerPasses)
+
+
+def test_small_work_stays_eager_and_quiet(tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
+    monkeypatch.delenv(choose.MODE_VARIABLE, raising=False)
+    simulation = Simulation(BASE)
+    simulation.image()
+    assert isinstance(simulation._chosen, passes.EagerPasses)
+    assert capfd.readouterr().err == "" and not list(tmp_path.iterdir())
+
+
+def test_an_unknown_mode_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv(choose.MODE_VARIABLE, "perhaps")
+    with pytest.raises(ExperimentError, match="NANOBRAG_TORCH_COMPILE=perhaps: expected one of auto, always, never"):
+        simulate(BASE)
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_a_key_depends_on_settings_types_and_kernel(program, monkeypatch):
+    model = for_one_source(Simulation(BASE).model, 0)
+    key = cache.key_of(program, model)
+    assert key == cache.key_of(program, for_one_source(Simulation(BASE).model, 0))
+    other = replace(BASE, detector=replace(BASE.detector, distance_m=0.2))
+    assert key == cache.key_of(program, for_one_source(Simulation(other).model, 0)), "numbers are no part of it"
+    monkeypatch.setattr(cache, "_kernel_sha256", lambda: "another")
+    assert key != cache.key_of(program, model)
+    assert json.loads(json.dumps(key)) == key
+
+
+def test_a_program_sees_nothing_it_has_not_declared():
+    model = for_one_source(Simulation(BASE).model, 0)
+    program = PROGRAMS["scattered"]
+    bare = bare_model(model, program, program.inputs(model))
+    assert bare.fluence_photons_per_m2 is None and bare.geometry.fdet is None
+    assert bare.real_m is not None and bare.shape == model.shape
+
+
+@pytest.mark.parametrize("dtype,limit", [(torch.float64, 7e-16), (torch.float32, 3e-7)], ids=["float64", "float32"])
+def test_half_turn_polynomial_is_the_sine(dtype, limit):
+    """A few roundings of the type; in float64 half of them are those of pi x and of the sine compared with."""
+    x = torch.linspace(-0.5, 0.5, 200_001, dtype=torch.float64)
+    x = x[x != 0].to(dtype)
+    exact = torch.sin(torch.pi * x.double())
+    assert float((half_turn_polynomial(x).double() / exact - 1).abs().max()) < limit
+
+
+def test_one_sample_at_a_time_gives_the_sum_of_all():
+    """Compiled passes take samples one by one; the sum must not depend on that."""
+    model = Simulation(EXPERIMENTS["per_term"]).model
+    index = torch.arange(40)
+    together = integrate.integrate(model, index % 8, index // 8)
+    single = passes.EagerPasses(model)
+    single.rays_at_once = 1
+    apart = integrate.integrate(model, index % 8, index // 8, passes=single)
+    for field, got, expected in zip(apart._fields, apart, together, strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-13, atol=0, msg=field)
+
+
+def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
+    """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+
+    def value(recomputed: bool, twice: bool) -> list[float]:
+        distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+        cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
+        crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
+        simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
+        made = simulation.image if recomputed else simulation.image_with_graph
+        image = made(None, torch.float64)
+        assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
+        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
+        if twice:
+            found = torch.autograd.grad(found[0], [distance, cell])
+        return [float(part) for one in found for part in one.reshape(-1)]
+
+    for twice in (False, True):
+        assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
+
+
+def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+            simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
+            found.append(float(distance.grad))
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1] == found[2]

@@ -1,0 +1,94 @@
+"""Validate an RO-Crate against the Workflow Run profile with roc-validator, which has an environment of its own.
+
+    .venv-roc/bin/python workflow/scripts/validate_crate.py results/report/crate.zip --context ro-crate.jsonld
+
+The validator reads two JSON-LD contexts from the web. Where the web is not there, the base context is the one that the
+package rocrate comes with, set back to version 1.1 where they differ for us, and the terms of the Workflow Run profile
+that the crate uses are put in its own namespace; everything else asked of the web is refused. Exit status 1 if a
+requirement is not met.
+"""
+
+import argparse
+import json
+import sys
+import urllib.request
+from pathlib import Path
+
+from rocrate_validator import models, services
+from rocrate_validator.utils.http import HttpRequester
+
+PROFILE = "workflow-run-crate"
+BASE = "https://w3id.org/ro/crate/1.1/context"
+RUN = "https://w3id.org/ro/terms/workflow-run/context"
+OF_VERSION_1_1 = {"ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow"}
+RUN_TERMS = {"environment": "https://w3id.org/ro/terms/workflow-run#environment"}
+
+
+class Answer:
+    """What a web server would answer with a JSON document."""
+
+    status_code, ok = 200, True
+    headers = {"Content-Type": "application/ld+json"}
+
+    def __init__(self, url: str, document: dict):
+        self.url, self.text = url, json.dumps(document)
+
+    def json(self) -> dict:
+        return json.loads(self.text)
+
+    def raise_for_status(self) -> None:
+        pass
+
+
+def web_is_there() -> bool:
+    try:
+        with urllib.request.urlopen(BASE, timeout=10):
+            return True
+    except OSError:
+        return False
+
+
+def use_contexts_at_hand(bundled: Path) -> None:
+    """Answer the requests for the two contexts from here, and no others."""
+    names = json.loads(bundled.read_text(encoding="utf-8"))["@context"]
+    names = names if isinstance(names, dict) else next(part for part in names if isinstance(part, dict))
+    at_hand = {BASE: {"@context": names | OF_VERSION_1_1}, RUN: {"@context": RUN_TERMS}}
+
+    def get(self: HttpRequester, url: str, **_options: object) -> Answer:
+        if url not in at_hand:
+            raise ConnectionError(f"{url}: not at hand, and the web is not asked")
+        return Answer(url, at_hand[url])
+
+    HttpRequester.get = get
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("crate", type=Path)
+    parser.add_argument("--context", type=Path, required=True, help="ro-crate.jsonld of the package rocrate")
+    options = parser.parse_args()
+    online = web_is_there()
+    if not online:
+        use_contexts_at_hand(options.context)
+    settings = services.ValidationSettings(
+        rocrate_uri=str(options.crate),
+        profile_identifier=PROFILE,
+        requirement_severity=models.Severity.RECOMMENDED,
+    )
+    result = services.validate(settings)
+    issues = result.get_issues()
+    required = [issue for issue in issues if issue.severity == models.Severity.REQUIRED]
+    for issue in issues:
+        where = issue.violatingEntity or options.crate
+        print(f"{issue.severity.name.lower()}: {issue.check.identifier}: {where}: {issue.message}")
+    checks = len(result.executed_checks)
+    contexts = "from the web" if online else f"from {options.context.name} of the package rocrate, no web here"
+    print(
+        f"{options.crate}: {checks} checks of {PROFILE} and the profiles it builds on, contexts {contexts}: "
+        f"{len(required)} required not met, {len(issues) - len(required)} recommended not met"
+    )
+    return 1 if required or not checks else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
