@@ -33,10 +33,16 @@ def choose_device(asked: str, allow_missing: bool = False) -> Choice:
         return Choice(asked, used, f"torch can use {_gpu_name()}; {_given()}")
     if asked == "auto":
         return Choice(asked, "cpu", f"{lack}; {_given()}")
+    choice = Choice(asked, None, f"device {asked} is not there: {lack}; {_given()}")
     if allow_missing:
-        return Choice(asked, None, f"device {asked} is not there: {lack}; {_given()}")
-    raise InputError(
-        f"device {asked}: {lack}; {_given()}; run where there is a GPU, or set devices: [auto] to take the CPU, "
+        return choice
+    raise InputError(refusal(choice))
+
+
+def refusal(choice: Choice) -> str:
+    """One line for a device that has to be there and is not: why, and what to do."""
+    return (
+        f"{choice.reason}; run where there is a GPU, or set devices: [auto] to take the CPU, "
         "or allow_missing_device: true to have the audit skipped and that recorded"
     )
 

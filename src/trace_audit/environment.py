@@ -128,7 +128,7 @@ def deviations(environment: dict[str, Any], device: str) -> list[str]:
     rows = []
     choice = environment.get("device") or {}
     if choice and choice["used"] is None:
-        rows.append(f"skipped: {choice['reason']}")
+        rows.append(choice["reason"])
     elif choice.get("asked") == "auto":
         rows.append(f"device auto was {choice['used']}: {choice['reason']}")
     elif not environment["torch"]["cuda_available"] and device == "cpu":

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from trace_audit.device import Choice, choose_device
+from trace_audit.device import Choice, choose_device, refusal
 from trace_audit.environment import capture, deviations
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, write_atomic
@@ -97,8 +97,11 @@ def run_torch(words: list[str]) -> TorchRun:
         return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure)
 
 
-def _nothing(choice: Choice) -> TorchRun:
-    """A run that did not happen, since its device is not there."""
+def _nothing(choice: Choice, options: argparse.Namespace) -> TorchRun:
+    """A run that did not happen, since its device is not there; a failure unless that is allowed."""
+    if not options.allow_missing_device:
+        why = refusal(choice)
+        return TorchRun(b"", f"nanobrag_torch: error: {why}\n".encode(), 2, why)
     return TorchRun(b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), None, None)
 
 
@@ -120,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Trace one pixel of a scenario in the torch program."""
     options = _parser().parse_args(argv)
-    choice = choose_device(options.device, options.allow_missing_device)
+    choice = choose_device(options.device, allow_missing=True)
     options.device = choice.used or options.device
     scenario = load_scenario(options.config, options.scenario_dir)
     pixel = (options.pixel[0], options.pixel[1])
@@ -130,10 +133,10 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         words = torch_words(scenario, files, pixel, options.device, options.dtype)
-        run, environment = capture(Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice))
+        run, environment = capture(Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options))
         snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
     environment["device"] = choice.record()
-    if choice.used is None:
+    if choice.used is None and options.allow_missing_device:
         snapshot["skipped"] = choice.reason
     _write(options, run, environment, snapshot, started)
     if run.failure:

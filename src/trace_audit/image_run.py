@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from trace_audit.device import Choice, choose_device
+from trace_audit.device import Choice, choose_device, refusal
 from trace_audit.environment import capture
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
@@ -50,8 +50,10 @@ def run_torch(words: list[str], image: Path, device: str, dtype: str) -> Program
     return ProgramRun(exit_code, stdout.getvalue().encode(), stderr.getvalue().encode(), made)
 
 
-def _nothing(choice: Choice) -> ProgramRun:
-    """A run that did not happen, since its device is not there."""
+def _nothing(choice: Choice, allowed: bool) -> ProgramRun:
+    """A run that did not happen, since its device is not there; a failure unless that is `allowed`."""
+    if not allowed:
+        return ProgramRun(2, b"", f"nanobrag_torch: error: {refusal(choice)}\n".encode(), {})
     return ProgramRun(0, b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), {})
 
 
@@ -84,7 +86,7 @@ def main(argv: list[str]) -> int:
         words = arguments(scenario, files)
         run, environment = _simulate(options, words, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)
-        skipped = environment is not None and environment["device"]["used"] is None
+        skipped = failure is None and environment is not None and environment["device"]["used"] is None
         if failure is None and not skipped and not (Path(away) / IMAGE).is_file():
             failure = "ended well but wrote no image; it must take -floatfile FILE"
         image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
@@ -102,11 +104,12 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
     """The run, and for torch what it depended on."""
     if options.program == "c":
         return run_c(options.binary, words, image, options.time_limit_s), None
-    choice = choose_device(options.device, options.allow_missing_device)
+    allowed = options.allow_missing_device
+    choice = choose_device(options.device, allow_missing=True)
     options.device = choice.used or options.device
 
     def simulate() -> ProgramRun:
-        return run_torch(words, image, options.device, options.dtype) if choice.used else _nothing(choice)
+        return run_torch(words, image, options.device, options.dtype) if choice.used else _nothing(choice, allowed)
 
     run, environment = capture(Path.cwd(), simulate)
     return run, environment | {"device": choice.record()}

@@ -56,7 +56,7 @@ def test_a_gpu_that_is_not_there_is_one_line_unless_allowed(no_gpu, asked):
     with pytest.raises(InputError) as caught:
         choose_device(asked)
     line = str(caught.value)
-    assert line.startswith(f"device {asked}: ")
+    assert line.startswith(f"device {asked} is not there: ")
     assert "devices: [auto]" in line and "allow_missing_device: true" in line and "\n" not in line
     choice = choose_device(asked, allow_missing=True)
     assert choice.used is None and choice.reason.startswith(f"device {asked} is not there: ")
