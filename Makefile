@@ -5,6 +5,7 @@
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
 # make bench     time both programs on this machine, and their memory (about half an hour; some parts: PARTS=kernel,gpu)
+# make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
 # make report    one HTML file about the last audit, results/report/index.html
 # make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
 # make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
@@ -17,7 +18,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench report crate crate-check chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -86,6 +87,10 @@ bench: compiler setup
 	   $(if $(PARTS),--config 'bench={"parts": [$(PARTS)]}') -- bench
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/bench/table.txt
+
+campaign: compiler setup
+	@$(ALONE) $(SNAKEMAKE) --quiet host reason -- campaign
+	@$(RUN) workflow/scripts/show_campaign.py
 
 report: setup
 	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }

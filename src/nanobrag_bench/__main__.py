@@ -1,7 +1,7 @@
 """`python -m nanobrag_bench`: build what is compared, measure one part, or make tables and pictures of all parts.
 
 python -m nanobrag_bench build --source src/nanobragg_c --folder build/bench --record programs.json
-python -m nanobrag_bench compile --cache build/bench/torch --record compiled.json
+python -m nanobrag_bench compile --config SCENARIO.yaml --cache build/bench/torch --record compiled.json
 python -m nanobrag_bench measure kernel --config SCENARIO.yaml --programs programs.json --cache FOLDER --out kernel.json
 python -m nanobrag_bench show kernel.json ... --folder results/bench
 """
@@ -29,7 +29,9 @@ def build(options: argparse.Namespace) -> None:
 def compile_torch(options: argparse.Namespace) -> None:
     from nanobrag_bench import compiled
 
-    write_atomic(options.record, readable_json(compiled.build(options.cache)))
+    with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
+        _, words = scenario_words(options.config, options.hkl, Path(inputs))
+        write_atomic(options.record, readable_json(compiled.build(options.cache, words)))
 
 
 def measure(options: argparse.Namespace) -> None:
@@ -78,18 +80,18 @@ def _parser() -> argparse.ArgumentParser:
     building.add_argument("--compiler", default="gcc")
     building.add_argument("--record", type=Path, required=True)
     compiling = command("compile", compile_torch, help="build the torch program's compiled code ahead")
-    compiling.add_argument("--cache", type=Path, required=True, help="folder of compiled code")
     compiling.add_argument("--record", type=Path, required=True)
     measuring = command("measure", measure, help="measure one part")
     measuring.add_argument("part")
-    measuring.add_argument("--config", type=Path, required=True, metavar="FILE", help="scenario")
-    measuring.add_argument("--hkl", type=Path, help="its structure factors, hkl text")
     measuring.add_argument("--programs", type=Path, required=True, help="record of `build`")
-    measuring.add_argument("--cache", type=Path, required=True, help="folder of compiled code")
     measuring.add_argument("--repeats", type=int, default=5)
     for name, pixels in {"large": 1024, "memory": 1024, "huge": 16384, "gradient": 1024, "steps": 512}.items():
         measuring.add_argument(f"--{name}", type=int, default=pixels, metavar="PIXELS")
     measuring.add_argument("--out", type=Path, required=True)
+    for added in (compiling, measuring):
+        added.add_argument("--config", type=Path, required=True, metavar="FILE", help="scenario")
+        added.add_argument("--hkl", type=Path, help="its structure factors, hkl text")
+        added.add_argument("--cache", type=Path, required=True, help="folder of compiled code")
     showing = command("show", show, help="tables and pictures of what was measured")
     showing.add_argument("results", type=Path, nargs="+")
     showing.add_argument("--folder", type=Path, required=True)

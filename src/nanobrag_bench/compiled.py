@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
+import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from nanobrag_bench.programs import DTYPES
+from trace_audit.errors import InputError
+
 VARIABLE = "NANOBRAG_TORCH_CACHE"
 _INDUCTOR_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
+_MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 _MODULE = "nanobrag_torch.compiled"
-BUILD_COMMAND = [sys.executable, "-m", _MODULE, "build", "--dtype", "float32", "float64"]
 
 
 def environment(cache: Path) -> dict[str, str]:
@@ -20,19 +23,23 @@ def environment(cache: Path) -> dict[str, str]:
     return {VARIABLE: str(cache.resolve()), _INDUCTOR_VARIABLE: str(cache.resolve() / "inductor")}
 
 
-def build(cache: Path) -> dict[str, Any]:
-    """Build the package into `cache`; what it took, or why there is none. Raises CalledProcessError."""
-    cache.mkdir(parents=True, exist_ok=True)
-    if importlib.util.find_spec(_MODULE) is None:
-        return {"built": False, "reason": f"there is no {_MODULE}: every image is worked out operation by operation"}
-    import os
+def build(cache: Path, words: list[str]) -> dict[str, Any]:
+    """Build what a command line uses into `cache`; what it took, or why nothing is built.
 
+    Raises InputError where it cannot be built.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    if os.environ.get(_MODE_VARIABLE) == "never":
+        return {"built": False, "reason": f"{_MODE_VARIABLE}=never: all images are worked out operation by operation"}
+    command = [sys.executable, "-m", _MODULE, "build", "--dtype", *DTYPES, "--", *words]
     started = time.perf_counter()
-    subprocess.run(BUILD_COMMAND, env={**os.environ, **environment(cache)}, check=True, stdout=sys.stderr)
+    done = subprocess.run(command, env={**os.environ, **environment(cache)}, stdout=sys.stderr, check=False)
+    if done.returncode != 0:
+        raise InputError(f"benchmark: {_MODULE} build ended with {done.returncode}; its message is in the log")
     files = sorted(path for path in cache.rglob("*") if path.is_file())
     return {
         "built": True,
         "wall_s": time.perf_counter() - started,
         "bytes": sum(path.stat().st_size for path in files),
-        "command": ["python", *BUILD_COMMAND[1:]],
+        "command": ["python", *command[1 : -len(words)], "the flags of the scenario"],
     }

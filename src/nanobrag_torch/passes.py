@@ -25,6 +25,9 @@ class Passes(Protocol):
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
 
+    def for_model(self, model: Model) -> Passes:
+        """The same for a model that differs in the values of its tensors alone."""
+
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples): ...
 
     def solid_angle_sr(self, rays) -> torch.Tensor: ...
@@ -46,6 +49,10 @@ class EagerPasses:
         self.orientations = orientations_per_pass(model)
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
+
+    def for_model(self, model: Model) -> EagerPasses:
+        """The kernel's functions for another model."""
+        return EagerPasses(model)
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> PixelGeometry:
         """Geometry of every (sample, pixel)."""

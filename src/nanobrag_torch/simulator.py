@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -124,9 +125,7 @@ class Simulation:
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled."""
-        if self._chosen is None:
-            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place)
-        passes = self._chosen
+        passes = self.passes()
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
 
@@ -177,6 +176,19 @@ class Simulation:
         if self.device.type != "cpu" or threads == 1:
             return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
+
+    def passes(self, images: int = 1) -> Passes:
+        """Eager or compiled code, as suits that many images; decided once."""
+        if self._chosen is None:
+            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place, images)
+        return self._chosen
+
+    def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
+        """The same detector and program with a model that differs in the values of its tensors alone."""
+        other = copy.copy(self)
+        other.experiment, other.model = experiment, model
+        other._chosen = None if self._chosen is None else self._chosen.for_model(model)
+        return other
 
 
 def _forward_derivatives() -> bool:

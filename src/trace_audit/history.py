@@ -39,6 +39,7 @@ def attempt_history(entries: list[Entry]) -> str:
     headings = ("record", "time", "scenario", "pixel (slow, fast)", "device", "dtype", "status", "worst", "relative")
     text += table(headings, rows)
     text += _images(_records(entries, "image"))
+    text += _campaigns(_records(entries, "campaign"))
     blockers = _records(entries, "blocker")
     if blockers:
         text += "\n## Blockers\n" + "".join(_blocker(record) for record in blockers)
@@ -64,6 +65,28 @@ def _images(records: list[dict[str, Any]]) -> str:
     ]
     headings = ("record", "time", "scenario", "device", "dtype", "status", "of peak", "root causes")
     return "\n## Images\n\n" + table(headings, rows)
+
+
+def _campaigns(records: list[dict[str, Any]]) -> str:
+    """Campaigns; the difference is the largest of any audited frame, over its peak."""
+    if not records:
+        return ""
+    rows = [
+        (
+            record["number"],
+            record["time_utc"],
+            record["name"],
+            record["device"],
+            record["dtype"],
+            record["metrics"]["frames"],
+            record["metrics"]["audited"],
+            _number(record["metrics"]["worst_difference_of_peak"]),
+            record["status"],
+        )
+        for record in records
+    ]
+    headings = ("record", "time", "campaign", "device", "dtype", "frames", "audited", "of peak", "status")
+    return "\n## Campaigns\n\n" + table(headings, rows)
 
 
 def _number(value: float | None) -> str:

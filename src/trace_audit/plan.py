@@ -76,13 +76,14 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
     require_files(settings, source)
     assets = protected_assets(Path(settings.gate.protected_assets))
     of_images = image_scenarios(settings)
-    names = [*settings.scenarios, *(name for name in of_images if name not in settings.scenarios)]
+    names = list(dict.fromkeys([*settings.scenarios, *of_images, *settings.campaign.scenarios]))
     files = {name: scenario_file(settings, name, source) for name in names}
     hkl_sources, audits = {}, []
     for name, path in files.items():
         scenario = load_scenario(str(path))
         listed = name in settings.scenarios
-        hkl_sources[name] = _hkl_source(settings.structure_factors.file if listed else "", scenario, path)
+        given = settings.structure_factors.file if listed or name in settings.campaign.scenarios else ""
+        hkl_sources[name] = _hkl_source(given, scenario, path)
         if not listed:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):

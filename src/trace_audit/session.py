@@ -36,6 +36,14 @@ def require_writable(folder: Path) -> None:
         raise InputError(f"{folder}: {kind}; make it writable, or run in a copy of the checkout")
 
 
+def require_plain(*folders: Path) -> None:
+    """Raise InputError for a folder whose path has characters that snakemake takes for a pattern."""
+    for folder in folders:
+        found = sorted(set("{}<>") & set(str(folder.resolve())))
+        if found:
+            raise InputError(f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(found)}; rename it")
+
+
 def _read_only(place: Path) -> bool:
     return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
 

@@ -12,29 +12,19 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from trace_audit.campaign_settings import Campaign
 from trace_audit.errors import InputError
+from trace_audit.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 
 Device = Literal["cpu", "cuda", "auto"]
-ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}\x00-\x1f\x7f][^{}\x00-\x1f\x7f]*)?$")]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
 SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "inputs", "reference", "report")
-PATTERN_HINTS = {
-    ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
-    PathText.__metadata__[0].pattern: "a path without braces, control characters or a leading -",
-}
-
-
-class Strict(BaseModel):
-    """A group of keys in which an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)  # numbers given by --config arrive as text
+RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
 
 
 class Reference(Strict):
@@ -100,6 +90,7 @@ class Resources(Strict):
     c_trace: JobResources = JobResources(mem_mb=1500)
     torch_trace: JobResources = JobResources(mem_mb=3000, gpus=1)
     audit: JobResources = JobResources()
+    campaign: JobResources = JobResources(mem_mb=3000, runtime_min=60, gpus=1)
 
 
 class ImageParity(Strict):
@@ -112,7 +103,7 @@ class ImageParity(Strict):
     @field_validator("scenarios")
     @classmethod
     def _not_reserved(cls, names: str | list[str]) -> str | list[str]:
-        return names if isinstance(names, str) else _without_repeats(_free_names(names))
+        return names if isinstance(names, str) else without_repeats(_free_names(names))
 
 
 class BenchPixels(Strict):
@@ -136,14 +127,7 @@ class Bench(Strict):
     @field_validator("parts")
     @classmethod
     def _no_repeats(cls, values: list[str]) -> list[str]:
-        return _without_repeats(values)
-
-
-def _without_repeats(values: list[str]) -> list[str]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"{repeated[0]} is listed twice; list it once")
-    return values
+        return without_repeats(values)
 
 
 def _free_names(names: list[str]) -> list[str]:
@@ -178,11 +162,12 @@ class Settings(Strict):
     resources: Resources = Resources()
     image_parity: ImageParity = ImageParity()
     bench: Bench = Bench()
+    campaign: Campaign = Campaign()
 
     @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes")
     @classmethod
     def _no_repeats(cls, values: list[str]) -> list[str]:
-        return _without_repeats(values)
+        return without_repeats(values)
 
     @field_validator("scenarios")
     @classmethod

@@ -116,7 +116,7 @@ def _canonical(record: dict[str, Any]) -> bytes:
 
 def _well_formed(record: dict[str, Any]) -> bool:
     artifacts = record.get("artifacts")
-    if record.get("kind") not in ("attempt", "blocker", "image", "seal") or not isinstance(artifacts, dict):
+    if record.get("kind") not in ("attempt", "blocker", "campaign", "image", "seal") or not isinstance(artifacts, dict):
         return False
     return all(isinstance(sha, str) and _stays_inside(name) for name, sha in artifacts.items())
 

@@ -17,6 +17,7 @@ from nanobrag_torch.compiled.programs import PROGRAMS, bare_model, for_one_sourc
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle
 from nanobrag_torch.physics.half_turns import half_turn_polynomial
+from nanobrag_torch.series import Series
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.physics.helpers import small
 
@@ -80,6 +81,20 @@ def test_compiled_image_is_the_eager_one(name, always, capfd):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_variant_compiles_to_the_eager_image(name, dtype, tolerance, always, capfd):
     compare(EXPERIMENTS[name], dtype, tolerance, capfd)
+
+
+@needs_compiler
+def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
+    """Other frames of a series load nothing and give the image that each of them gives alone."""
+    series = Series(BASE)
+    assert series.compiled, capfd.readouterr().err
+    crystal = replace(BASE.crystal, misset_deg=(15.0, -25.0, 35.0))
+    alone = replace(BASE, crystal=crystal, beam=replace(BASE.beam, wavelength_m=1.02e-10))
+    with torch.no_grad():
+        expected = Simulation(alone).image()
+        monkeypatch.setattr("nanobrag_torch.compiled.choose.passes_for", None)
+        assert torch.equal(series.at((15.0, -25.0, 35.0), 1.02e-10).image(), expected)
+        assert not torch.equal(series.first.image(), expected)
 
 
 @needs_compiler

@@ -69,6 +69,9 @@ rule bench_programs:
 
 
 rule bench_compiled:
+    input:
+        scenario=f"{SETTINGS.scenario_dir}/{BENCH.scenario}.yaml",
+        hkl=BENCH_HKL,
     output:
         record="results/bench/compiled.json",
         cache=directory("build/bench/torch"),
@@ -81,10 +84,12 @@ rule bench_compiled:
         **torch_job(device="cpu"),
     params:
         code=code(*TORCH_CODE, "src/nanobrag_bench/compiled.py"),
+        hkl=hkl_option,
     message:
         "Building the torch program's compiled code"
     shell:
-        "python -m nanobrag_bench compile --cache {output.cache:q} --record {output.record:q} 2> {log:q}"
+        "python -m nanobrag_bench compile --config {input.scenario:q} {params.hkl} --cache {output.cache:q}"
+        " --record {output.record:q} 2> {log:q}"
 
 
 rule bench_measure:

@@ -28,6 +28,7 @@ from trace_audit.plan import make_plan
 from trace_audit.session import (
     Session,
     fingerprint,
+    require_plain,
     require_writable,
     share_environment,
 )
@@ -36,6 +37,7 @@ from trace_audit.slurm_plugin import keep_to_squeue
 share_environment(SRC)
 
 try:
+    require_plain(ROOT, Path())
     require_writable(Path("results"))
     PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
 except InputError as error:

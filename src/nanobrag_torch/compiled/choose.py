@@ -42,14 +42,15 @@ def compilable(model: Model) -> bool:
     return not (model.amplitudes.interpolate or model.factors.running_product)
 
 
-def passes_for(model: Model, pixels: int, place: Place) -> Passes:
+def passes_for(model: Model, pixels: int, place: Place, images: int = 1) -> Passes:
     """The passes that suit a model and that many pixels; `place` turns their numbers into (fast, slow), for the probe.
 
+    `images`: how many are made of it, which decides what is worth building.
     Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
     answered with eager code.
     """
     chosen, eager = mode(), EagerPasses(model)
-    steps = pixels * model.samples * model.source_count * model.real_m.shape[0]
+    steps = images * pixels * model.samples * model.source_count * model.real_m.shape[0]
     if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < WORTH_LOADING):
         return eager
     folder = cache.directory()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 from pathlib import Path
 
@@ -36,15 +37,24 @@ class CompiledPasses:
     """One sample of a tile at a time, all orientations at once: nothing but sums over them leaves the registers."""
 
     def __init__(self, model: Model, packages: dict[str, Path], threads: int):
-        self.pixels = PIXELS_PER_TILE
-        self.rays_at_once = 1
-        self.orientations = model.real_m.shape[0]
-        self._limited = model.resolution_limited
         device = model.real_m.device
         self._programs = {
             name: _loaded(package, package.stat().st_mtime_ns, device, threads) for name, package in packages.items()
         }
         torch.set_flush_denormal(False)  # loading code built with -ffast-math may have switched it on
+        self._take(model)
+
+    def for_model(self, model: Model) -> CompiledPasses:
+        """The programs that are loaded, for a model that differs in the values of its tensors alone."""
+        other = copy.copy(self)
+        other._take(model)
+        return other
+
+    def _take(self, model: Model) -> None:
+        self.pixels = PIXELS_PER_TILE
+        self.rays_at_once = 1
+        self.orientations = model.real_m.shape[0]
+        self._limited = model.resolution_limited
         given = [for_one_source(model, source) for source in range(model.source_count)]
         self._rays_inputs = list(PROGRAMS["rays"].inputs(given[0]).values())
         self._light_inputs = [list(PROGRAMS["light"].inputs(of_source).values()) for of_source in given]

@@ -63,88 +63,98 @@ def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
     import h5py
 
     with h5py.File(path, "w", libver="earliest") as file:
-        file.attrs["default"] = "entry"
-        file.attrs["NX_class"] = "NXroot"
-        entry = _group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
-        entry.attrs["default"] = "data"
-        _group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
-        data = _group(entry, "data", "NXdata", {})
-        data.attrs["signal"] = "data"
-        dataset = _frame(data, image)
+        dataset = _frame(describe(file, what, image.shape)["data"], image)
         dataset.attrs["units"] = "photons"
-        turn = mcstas_rotation(what.beam, what.polar)
-        _sample(entry, what, turn)
-        instrument = _group(entry, "instrument", "NXinstrument", {"name": PROGRAM})
-        _beam(instrument, what)
-        _detector(instrument, what, turn, image.shape)
-        instrument["detector/data"] = h5py.SoftLink("/entry/data/data")
-        source = _group(entry, "source", "NXsource", {"name": "simulated"})
-        source.attrs["short_name"] = "simulated"
 
 
-def _frame(group, image: np.ndarray):
+def frame_chunks(shape: tuple[int, int]) -> tuple[int, int, int]:
+    """Chunks of one frame of (slow, fast) pixels each, or of as many of its rows as HDF5 takes."""
+    return 1, min(shape[0], max(1, _MAX_CHUNK_PIXELS // shape[1])), shape[1]
+
+
+def describe(file, what: Nxmx, shape: tuple[int, int]):
+    """Everything but the pixels, of shape (slow, fast); returns the entry. They go to entry/data/data."""
+    import h5py
+
+    file.attrs["default"] = "entry"
+    file.attrs["NX_class"] = "NXroot"
+    entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
+    entry.attrs["default"] = "data"
+    group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
+    group(entry, "data", "NXdata", {}).attrs["signal"] = "data"
+    turn = mcstas_rotation(what.beam, what.polar)
+    _sample(entry, what, turn)
+    instrument = group(entry, "instrument", "NXinstrument", {"name": PROGRAM})
+    _beam(instrument, what)
+    _detector(instrument, what, turn, shape)
+    instrument["detector/data"] = h5py.SoftLink("/entry/data/data")
+    source = group(entry, "source", "NXsource", {"name": "simulated"})
+    source.attrs["short_name"] = "simulated"
+    return entry
+
+
+def _frame(parent, image: np.ndarray):
     """The image (slow, fast) as one frame `data`, compressed and written some rows at a time."""
     import hdf5plugin
 
-    n_slow, n_fast = image.shape
-    rows = min(n_slow, max(1, _MAX_CHUNK_PIXELS // n_fast))
+    chunks = frame_chunks(image.shape)
     compression = hdf5plugin.Bitshuffle(cname="lz4")
-    dataset = group.create_dataset(
-        "data", shape=(1, n_slow, n_fast), dtype=np.float32, chunks=(1, rows, n_fast), **compression
-    )
-    for first in range(0, n_slow, rows):
-        dataset[0, first : first + rows] = image[first : first + rows]
+    dataset = parent.create_dataset("data", shape=(1, *image.shape), dtype=np.float32, chunks=chunks, **compression)
+    for first in range(0, image.shape[0], chunks[1]):
+        dataset[0, first : first + chunks[1]] = image[first : first + chunks[1]]
     return dataset
 
 
-def _group(parent, name: str, kind: str, fields: dict):
-    group = parent.create_group(name)
-    group.attrs["NX_class"] = kind
+def group(parent, name: str, kind: str, fields: dict):
+    """A new NeXus group of class `kind` with fields of its own."""
+    made = parent.create_group(name)
+    made.attrs["NX_class"] = kind
     for key, value in fields.items():
-        group[key] = value
-    return group
+        made[key] = value
+    return made
 
 
-def _quantity(group, name: str, value, units: str) -> None:
-    group[name] = value
-    group[name].attrs["units"] = units
+def quantity(parent, name: str, value, units: str) -> None:
+    """A number or array with its unit."""
+    parent[name] = value
+    parent[name].attrs["units"] = units
 
 
-def _transformation(group, name: str, value: float, units: str, kind: str, vector, depends_on: str) -> None:
-    _quantity(group, name, np.atleast_1d(np.float64(value)), units)
-    group[name].attrs.update({"transformation_type": kind, "vector": np.float64(vector), "depends_on": depends_on})
+def _transformation(parent, name: str, value: float, units: str, kind: str, vector, depends_on: str) -> None:
+    quantity(parent, name, np.atleast_1d(np.float64(value)), units)
+    parent[name].attrs.update({"transformation_type": kind, "vector": np.float64(vector), "depends_on": depends_on})
 
 
 def _sample(entry, what: Nxmx, turn: np.ndarray) -> None:
-    sample = _group(
+    sample = group(
         entry, "sample", "NXsample", {"name": "simulated", "depends_on": "/entry/sample/transformations/phi"}
     )
-    axes = _group(sample, "transformations", "NXtransformations", {})
+    axes = group(sample, "transformations", "NXtransformations", {})
     _transformation(axes, "phi", what.phi_start_deg, "deg", "rotation", turn @ what.spindle, ".")
-    _quantity(axes, "phi_increment_set", np.float64([what.osc_deg]), "deg")
+    quantity(axes, "phi_increment_set", np.float64([what.osc_deg]), "deg")
 
 
 def _beam(instrument, what: Nxmx) -> None:
-    beam = _group(instrument, "beam", "NXbeam", {})
-    _quantity(beam, "incident_wavelength", np.float64(what.wavelength_A), "angstrom")
-    _quantity(beam, "incident_fluence", np.float64(what.fluence_photons_per_m2), "photons/m^2")
+    beam = group(instrument, "beam", "NXbeam", {})
+    quantity(beam, "incident_wavelength", np.float64(what.wavelength_A), "angstrom")
+    quantity(beam, "incident_fluence", np.float64(what.fluence_photons_per_m2), "photons/m^2")
 
 
 def _detector(instrument, what: Nxmx, turn: np.ndarray, shape: tuple[int, int]) -> None:
-    detector = _group(instrument, "detector", "NXdetector", {"type": "simulated", "sensor_material": "Si"})
+    detector = group(instrument, "detector", "NXdetector", {"type": "simulated", "sensor_material": "Si"})
     detector["depends_on"] = "/entry/instrument/detector/transformations/origin"
-    _quantity(detector, "distance", what.distance_m, "m")
-    _quantity(detector, "beam_center_x", what.beam_fast_pixels, "pixels")
-    _quantity(detector, "beam_center_y", what.beam_slow_pixels, "pixels")
+    quantity(detector, "distance", what.distance_m, "m")
+    quantity(detector, "beam_center_x", what.beam_fast_pixels, "pixels")
+    quantity(detector, "beam_center_y", what.beam_slow_pixels, "pixels")
     for axis in "xy":
-        _quantity(detector, f"{axis}_pixel_size", what.pixel_m, "m")
-    _quantity(detector, "sensor_thickness", what.thickness_m, "m")
-    axes = _group(detector, "transformations", "NXtransformations", {})
+        quantity(detector, f"{axis}_pixel_size", what.pixel_m, "m")
+    quantity(detector, "sensor_thickness", what.thickness_m, "m")
+    axes = group(detector, "transformations", "NXtransformations", {})
     origin = turn @ what.pix0_m
     length = float(np.linalg.norm(origin))
     direction = origin / length if length > 0 else np.array([0.0, 0.0, 1.0])
     _transformation(axes, "origin", length, "m", "translation", direction, ".")
-    module = _group(detector, "module", "NXdetector_module", {})
+    module = group(detector, "module", "NXdetector_module", {})
     module["data_origin"] = np.int64([0, 0])
     module["data_size"] = np.int64(shape)
     root = "/entry/instrument/detector"

@@ -68,8 +68,8 @@ def _refuses(what: str, done: subprocess.CompletedProcess[str]) -> Row:
 
 
 def _is_clear(done: subprocess.CompletedProcess[str]) -> bool:
-    reasons = ("No space left on device", "Read-only file system", "File too large", "no room")
-    return done.returncode != 0 and any(reason in last_error(done) for reason in reasons)
+    reasons = ("no space left on device", "read-only file system", "file too large")
+    return done.returncode != 0 and any(reason in last_error(done).lower() for reason in reasons)
 
 
 def _without_home(folder: Path, expected: dict[str, str]) -> Row:

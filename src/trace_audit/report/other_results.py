@@ -12,7 +12,8 @@ from typing import Any
 from trace_audit.errors import InputError
 from trace_audit.files import read_json
 from trace_audit.report.audits import leaves
-from trace_audit.report.pictures import png_data
+from trace_audit.report.campaigns import figures, frame_pictures
+from trace_audit.report.pictures import png_data, svg_data
 
 MOST_ROWS = 200
 _LARGEST_FILE_BYTES = 5_000_000
@@ -182,6 +183,32 @@ def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return [Block("The audit, audited", status, text, "make audit-selftest", _link(results, path), [table])]
 
 
+def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    blocks = []
+    for path, result in found:
+        rows: list[Row] = [
+            (
+                "fail",
+                [
+                    row["shard"],
+                    row["frame"],
+                    _small(row["worst_difference_of_peak"]),
+                    "({}, {})".format(*row["worst_pixel_slow_fast"]),
+                    row["c"],
+                    row["stored"],
+                ],
+            )
+            for row in result["failed"]
+        ]
+        headings = ["shard", "frame", "of the peak", "pixel (slow, fast)", "C", "stored"]
+        table = _cut("Audited frames that differ from those of the C program.", headings, rows)
+        title, source = f"Campaign: {result['name']}", _link(results, path)
+        block = Block(title, result["status"], result["summary"], "make campaign", source, [table], figures(result))
+        block.pictures = frame_pictures(path.parent / "master.h5")
+        blocks.append(block)
+    return blocks
+
+
 def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     """A result of any form: its status and summary if it has them, its values, its lists of records as tables."""
     blocks = []
@@ -200,8 +227,11 @@ def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
         facts = leaves({name: value for name, value in record.items() if name not in shown})[:MOST_ROWS]
         status = record.get("status") if record.get("status") in ("pass", "fail", "skipped") else ""
         text = record.get("summary") if isinstance(record.get("summary"), str) else ""
-        title = _title(results, path).capitalize()
-        blocks.append(Block(title, status, text, "", _link(results, path), tables, facts))
+        named = [] if path.name == "summary.json" else [path.stem]
+        title = ": ".join([_title(results, path), *named]).capitalize()
+        picture = svg_data(path.with_suffix(".svg"))
+        pictures = [(path.stem, picture)] if picture else []
+        blocks.append(Block(title, status, text, "", _link(results, path), tables, facts, pictures))
     return blocks
 
 
@@ -223,6 +253,6 @@ _SECTIONS: dict[str, Maker] = {
     "selftest/selftest.json": _selftest,
     "gradients/*/gradients.json": _gradients,
     "refinement/*/verdict.json": _refinements,
-    "campaign/*/summary.json": _as_it_is,
+    "campaign/*/summary.json": _campaigns,
     "bench/*.json": _as_it_is,
 }

@@ -1,0 +1,55 @@
+"""The file of a shard: NXmx, one chunk a frame, and for each frame its orientation and wavelength.
+
+Beside what NXmx asks for, in /entry/sample: `misset` (n, 3) as -misset takes it, and `reciprocal_vectors` (n, 3, 3),
+the rows a*, b*, c* before the spindle turns them, in the laboratory frame of nanoBragg. /entry/campaign tells where the
+frames came from.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from nanobrag_campaign.frames import Frame
+from nanobrag_torch.io.hdf5 import Nxmx, describe, frame_chunks, group, quantity
+
+DATA = "entry/data/data"
+WAVELENGTH = "entry/instrument/beam/incident_wavelength"
+MISSET = "entry/sample/misset"
+RECIPROCAL = "entry/sample/reciprocal_vectors"
+NUMBER = "entry/sample/frame_number"
+PROVENANCE = "entry/campaign/provenance"
+PER_FRAME = (DATA, WAVELENGTH, MISSET, RECIPROCAL, NUMBER)  # what a master joins from all shards
+COMPRESSIONS = ("bitshuffle_lz4", "bitshuffle_zstd", "zstd", "none")
+
+
+def compression_options(name: str) -> dict[str, Any]:
+    """What h5py's create_dataset takes for a compression of the config."""
+    import hdf5plugin
+
+    if name == "none":
+        return {}
+    if name == "zstd":
+        return dict(hdf5plugin.Zstd())
+    return dict(hdf5plugin.Bitshuffle(cname=name.removeprefix("bitshuffle_")))
+
+
+def start_file(file, what: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str):
+    """Fill in all but the pixels and what is known only when a frame is made; returns the pixels' dataset."""
+    entry = describe(file, what, shape)
+    data = entry["data"].create_dataset(
+        "data", (len(frames), *shape), np.float32, chunks=frame_chunks(shape), **compression_options(compression)
+    )
+    data.attrs["units"] = "photons"
+    del file[WAVELENGTH]
+    quantity(file, WAVELENGTH, np.array([frame.wavelength_A for frame in frames]), "angstrom")
+    quantity(file, MISSET, np.array([frame.misset_deg for frame in frames]), "deg")
+    file[NUMBER] = np.array([frame.number for frame in frames])
+    return data
+
+
+def finish_file(file, reciprocal_per_A: np.ndarray, provenance: dict[str, Any]) -> None:
+    """Add the reciprocal vectors (n, 3, 3) of the frames, rows a*, b*, c*, and the story of the file."""
+    quantity(file, RECIPROCAL, reciprocal_per_A, "1/angstrom")
+    text = json.dumps(provenance, indent=1, ensure_ascii=False)
+    group(file["entry"], "campaign", "NXnote", {"provenance": text, "type": "application/json"})

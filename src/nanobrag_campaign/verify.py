@@ -1,0 +1,80 @@
+"""`python -m nanobrag_campaign.verify FOLDER`: are all shards there, whole, and byte for byte as they were recorded?"""
+
+import argparse
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from nanobrag_campaign.plan import Plan, read_plan
+from nanobrag_campaign.shards import Shard, shard_file, side_file
+from trace_audit.errors import InputError, run_command
+from trace_audit.files import read_json, sha256_of_file
+
+MEND = "remove it and run the campaign again, which makes what is missing"
+
+
+def side_record(folder: Path, shard: Shard) -> dict[str, Any]:
+    """What was recorded when a shard was written. Raises InputError if it is missing or says something else."""
+    path = side_file(folder, shard)
+    record = read_json(path, "record of a shard")
+    keys = ("sha256", "bytes", "frames", "shape_slow_fast", "interval_s", "seconds", "environment")
+    lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
+    if lacking:
+        raise InputError(f"record of a shard {path}: no key {lacking[0]!r}; {MEND}")
+    if record["frames"] != shard.count:
+        raise InputError(f"{path}: holds {record['frames']} frames, the plan has {shard.count} in this shard; {MEND}")
+    return record
+
+
+def size_fault(folder: Path, shard: Shard, record: dict[str, Any]) -> str | None:
+    """What is wrong with a shard's file as seen without reading it; None if nothing is."""
+    path = shard_file(folder, shard)
+    if not path.is_file():
+        return f"{path}: missing; run the campaign again, which makes what is missing"
+    size = path.stat().st_size
+    return None if size == record["bytes"] else f"{path}: {size} bytes, {record['bytes']} were written; {MEND}"
+
+
+def fault(folder: Path, shard: Shard) -> str | None:
+    """What is wrong with a shard, one line; None if its bytes are those that were written."""
+    try:
+        record = side_record(folder, shard)
+    except InputError as error:
+        return str(error)
+    found = size_fault(folder, shard, record)
+    if found is not None:
+        return found
+    path = shard_file(folder, shard)
+    sha256 = sha256_of_file(path)
+    return None if sha256 == record["sha256"] else f"{path}: its bytes have changed since it was written; {MEND}"
+
+
+def faults(plan: Plan, folder: Path, workers: int) -> Iterator[str]:
+    """Everything that is wrong, one line each, in the order of the shards."""
+    with ThreadPoolExecutor(workers) as pool:  # hashing lets go of the interpreter
+        for found in pool.map(lambda shard: fault(folder, shard), plan.shards):
+            if found is not None:
+                yield found
+
+
+def main(argv: list[str]) -> int:
+    """Hash every shard; print what is wrong. Exit status 1 if anything is."""
+    parser = argparse.ArgumentParser(prog="python -m nanobrag_campaign.verify", description=__doc__, allow_abbrev=False)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="the campaign's folder, with plan.h5 and shards/")
+    parser.add_argument("--workers", type=int, default=4, metavar="N", help="files that are hashed at a time (4)")
+    options = parser.parse_args(argv)
+    if options.workers < 1:
+        raise InputError(f"--workers {options.workers}: expected 1 or more")
+    plan = read_plan(options.folder / "plan.h5")
+    found = 0
+    for line in faults(plan, options.folder, options.workers):
+        print(line)
+        found += 1
+    if not found:
+        print(f"{len(plan.shards)} shards: every byte as it was written")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

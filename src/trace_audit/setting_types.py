@@ -1,0 +1,29 @@
+"""What the groups of keys of the config file share: names, paths, and the refusal of keys that nobody knows."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*)?$")]
+
+PATTERN_HINTS = {
+    ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
+    PathText.__metadata__[0].pattern: "a path without braces, angle brackets, control characters or a leading -",
+}
+
+
+class Strict(BaseModel):
+    """A group of keys in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)  # numbers given by --config arrive as text
+
+
+def without_repeats(values: list[str]) -> list[str]:
+    """The values as they are; ValueError for one that is listed twice."""
+    repeated = sorted({value for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"{repeated[0]} is listed twice; list it once")
+    return values

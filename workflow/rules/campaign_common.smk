@@ -1,0 +1,64 @@
+"""
+What campaign.smk needs beside common.smk: the list of shards, and where their files are.
+
+INPUTS
+    config: the group `campaign`; a file of orientations is read to count its lines
+
+OUTPUTS
+    none; it runs no job
+
+STEPS
+    1. divide the frames into shards; one line and exit code 2 when something is wrong
+"""
+
+from nanobrag_campaign import shards as campaign_shards
+
+CAMPAIGN = SETTINGS.campaign
+CAMPAIGN_DATA = str(campaign_shards.data_folder(CAMPAIGN))
+CAMPAIGN_RECORDS = str(campaign_shards.record_folder(CAMPAIGN))
+# What the frames are made by, and no more: an edit elsewhere must not make a million images again.
+FRAME_CODE = (
+    "src/nanobrag_torch/*.py",
+    "src/nanobrag_torch/[cip]*/*.py",
+    "src/nanobragg_tables/*.*",
+    "src/trace_audit/prepare.py",
+    "src/trace_audit/scenario*.py",
+    *(
+        f"src/nanobrag_campaign/{name}.py"
+        for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")
+    ),
+)
+
+try:
+    SHARDS = {shard.name: shard for shard in campaign_shards.shards_of(CAMPAIGN)}
+except InputError as error:
+    print(
+        f"error: {os.path.relpath(workflow.configfiles[-1])}: campaign.{error}",
+        file=sys.stderr,
+    )
+    sys.exit(2)
+
+
+def of_shard(wildcards):
+    return SHARDS[f"{wildcards.scenario}/{wildcards.shard}"]
+
+
+def campaign_frames():
+    return sum(shard.count for shard in SHARDS.values())
+
+
+def campaign_data(wildcards):
+    return CAMPAIGN_DATA
+
+
+def campaign_records(wildcards):
+    return CAMPAIGN_RECORDS
+
+
+def per_shard(pattern):
+    """One file of every shard, in the order of the frames."""
+    return [pattern.format(shard=name) for name in SHARDS]
+
+
+wildcard_constraints:
+    shard=r"\d{6}",
