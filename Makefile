@@ -1,5 +1,6 @@
 # make audit     set up .venv, run the whole audit, print the verdicts     (PROFILE=slurm: on a cluster)
 # make test      set up .venv, run all tests that need no GPU and no cluster
+# make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
 # make parity    compare whole images of both programs, every scenario (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
@@ -17,7 +18,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test parity bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -58,6 +59,11 @@ audit: compiler setup
 
 test: compiler setup
 	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster"
+
+test-cluster: compiler
+	@$(PYTHON) tests/cluster/slurm.py --check
+	@$(MAKE) setup
+	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
 
 parity: compiler setup
 	@$(SNAKEMAKE) --quiet host reason -- parity

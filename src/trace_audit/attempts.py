@@ -6,6 +6,7 @@ from typing import Any
 from trace_audit import chain
 from trace_audit.environment import deviations
 from trace_audit.files import read_json, remove_abandoned, sha256_of_file
+from trace_audit.skipped import SKIPPED
 
 LEDGER = Path("audit/ledger")
 HISTORY = Path("audit/attempt_history.md")
@@ -69,6 +70,8 @@ def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None
             commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
     if torch_run is None:
         commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
+    if status == SKIPPED:
+        return commands
     commands.append({"arguments": ["trace_audit.compare"], "exit_code": 0 if status == "pass" else 1})
     return commands
 

@@ -24,6 +24,11 @@ VARIABLES = (
     "NB_RUN_PARALLEL",
     "OMP_NUM_THREADS",
     "PYTHONHASHSEED",
+    "SLURMD_NODENAME",
+    "SLURM_JOB_GPUS",
+    "SLURM_JOB_ID",
+    "SLURM_JOB_PARTITION",
+    "SLURM_STEP_GPUS",
 )
 
 
@@ -122,7 +127,12 @@ def capture(folder: Path, action: Callable[[], Any]) -> tuple[Any, dict[str, Any
 def deviations(environment: dict[str, Any], device: str) -> list[str]:
     """What the environment lacked, for the notes and the ledger."""
     rows = []
-    if not environment["torch"]["cuda_available"] and device == "cpu":
+    choice = environment.get("device") or {}
+    if choice and choice["used"] is None:
+        rows.append(choice["reason"])
+    elif choice.get("asked") == "auto":
+        rows.append(f"device auto was {choice['used']}: {choice['reason']}")
+    elif not environment["torch"]["cuda_available"] and device == "cpu":
         rows.append("no CUDA device on this machine: the CPU alone was audited")
     if environment["git"]["before"]["commit"] is None:
         rows.append("not in a git repository with a commit: the sources are known by their hashes alone")

@@ -14,12 +14,13 @@ from trace_audit.errors import run_command
 from trace_audit.files import read_json, readable_json, write_atomic
 from trace_audit.protect import changes_since
 from trace_audit.signing import Signer
+from trace_audit.skipped import SKIPPED, require_some_made
 
 
 def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
     """Why the gate stays shut, one line each; empty if it opens."""
     rows = list(protected_changes)
-    if verdict["status"] == "pass":
+    if verdict["status"] in ("pass", SKIPPED):
         return rows
     worst: dict[str, float] = {}
     for row in verdict["factors"]:
@@ -54,7 +55,11 @@ def main(argv: list[str]) -> int:
     shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
     if not any(shut.values()):
         assets = "unchanged" if options.protected else "not checked"
-        passed = {"status": "pass", "audits": len(verdicts), "protected_assets": assets}
+        skipped = require_some_made(verdicts)
+        passed = {"status": "pass", "audits": len(verdicts) - len(skipped), "protected_assets": assets}
+        if skipped:
+            passed[SKIPPED] = skipped
+            print(f"gate: {len(skipped)} of {len(verdicts)} audits were skipped", file=sys.stderr)
         write_atomic(options.out, readable_json(passed))
         return 0
     options.out.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from trace_audit.device import Choice, choose_device, refusal
 from trace_audit.environment import capture, deviations
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, write_atomic
@@ -33,11 +34,11 @@ from trace_audit.trace_log import trace_log
 
 @dataclass(frozen=True)
 class TorchRun:
-    """What one traced run of the torch program printed, its exit code, and why it failed if it did."""
+    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did."""
 
     stdout: bytes
     stderr: bytes
-    exit_code: int
+    exit_code: int | None
     failure: str | None
 
 
@@ -64,15 +65,6 @@ def _redirected(stdout: Path, stderr: Path) -> Iterator[None]:
 def torch_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int], device: str, dtype: str) -> list[str]:
     """The torch program's command line for one traced pixel."""
     return [*trace_words(scenario, files, pixel, whole_image=False), "-device", device, "-dtype", dtype]
-
-
-def resolved_device(device: str) -> str:
-    """The device to run on: `auto` is cuda where there is one, cpu elsewhere."""
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def print_trace(words: list[str]) -> None:
@@ -105,6 +97,14 @@ def run_torch(words: list[str]) -> TorchRun:
         return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure)
 
 
+def _nothing(choice: Choice, options: argparse.Namespace) -> TorchRun:
+    """A run that did not happen, since its device is not there; a failure unless that is allowed."""
+    if not options.allow_missing_device:
+        why = refusal(choice)
+        return TorchRun(b"", f"nanobrag_torch: error: {why}\n".encode(), 2, why)
+    return TorchRun(b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), None, None)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.harness", description=__doc__, allow_abbrev=False)
     parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"))
@@ -114,13 +114,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument(
+        "--allow-missing-device", action="store_true", help="where the device is not there, record that and exit 0"
+    )
     return parser
 
 
 def main(argv: list[str]) -> int:
     """Trace one pixel of a scenario in the torch program."""
     options = _parser().parse_args(argv)
-    options.device = resolved_device(options.device)
+    choice = choose_device(options.device, allow_missing=True)
+    options.device = choice.used or options.device
     scenario = load_scenario(options.config, options.scenario_dir)
     pixel = (options.pixel[0], options.pixel[1])
     check_pixel(scenario, *pixel)
@@ -129,8 +133,11 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         words = torch_words(scenario, files, pixel, options.device, options.dtype)
-        run, environment = capture(Path.cwd(), lambda: run_torch(words))
+        run, environment = capture(Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options))
         snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
+    environment["device"] = choice.record()
+    if choice.used is None and options.allow_missing_device:
+        snapshot["skipped"] = choice.reason
     _write(options, run, environment, snapshot, started)
     if run.failure:
         raise InputError(f"torch program: {run.failure}")
@@ -149,7 +156,9 @@ def _write(
     write_atomic(folder / "trace_py_env.json", readable_json(environment))
     write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
     write_atomic(folder / "capture_notes.md", _notes(options, run, environment, snapshot, started))
-    if run.failure is None:
+    if "skipped" in snapshot:
+        write_atomic(options.out, b"")
+    elif run.failure is None:
         write_atomic(options.out, trace_log(run.stdout.decode(errors="replace"), "torch program"))
 
 
@@ -174,8 +183,9 @@ def _notes(
     rows = [
         f"- scenario {snapshot['scenario']['name']}, pixel (slow, fast) = ({slow}, {fast})",
         f"- device {options.device}, dtype {options.dtype}",
+        f"- device asked for: {environment['device']['asked']}; {environment['device']['reason']}",
         f"- started {started.isoformat(timespec='seconds')}",
-        f"- outcome: {run.failure or 'traced'}",
+        f"- outcome: {run.failure or ('skipped' if 'skipped' in snapshot else 'traced')}",
         f"- standard output {sha256_of_bytes(run.stdout)}",
         f"- python {environment['python'].split()[0]}, torch {environment['torch']['version']}",
         f"- git commit {environment['git']['before']['commit'] or 'none'}",

@@ -8,6 +8,7 @@ from trace_audit import attempts, chain, history
 from trace_audit.errors import run_command
 from trace_audit.files import canonical_json, write_atomic
 from trace_audit.signing import Signer
+from trace_audit.skipped import SKIPPED
 
 
 def image_fields(
@@ -16,6 +17,8 @@ def image_fields(
     """The record of one comparison of images: as that of an attempt, of another kind and with its own command."""
     snapshot = comparison.parent / "config_snapshot.json"
     fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, torch_run, artifacts, inputs, [])
+    if fields["status"] == SKIPPED:
+        return {**fields, "kind": "image"}
     *runs, compared = fields["commands"]
     return {**fields, "kind": "image", "commands": [*runs, {**compared, "arguments": ["trace_audit.images"]}]}
 

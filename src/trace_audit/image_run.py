@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from trace_audit.device import Choice, choose_device, refusal
 from trace_audit.environment import capture
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
@@ -49,6 +50,13 @@ def run_torch(words: list[str], image: Path, device: str, dtype: str) -> Program
     return ProgramRun(exit_code, stdout.getvalue().encode(), stderr.getvalue().encode(), made)
 
 
+def _nothing(choice: Choice, allowed: bool) -> ProgramRun:
+    """A run that did not happen, since its device is not there; a failure unless that is `allowed`."""
+    if not allowed:
+        return ProgramRun(2, b"", f"nanobrag_torch: error: {refusal(choice)}\n".encode(), {})
+    return ProgramRun(0, b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), {})
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.image_run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--program", choices=("c", "torch"), required=True)
@@ -59,6 +67,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
+    parser.add_argument(
+        "--allow-missing-device", action="store_true", help="where the device is not there, record that and exit 0"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=f"the image, {IMAGE}")
     return parser
 
@@ -75,10 +86,13 @@ def main(argv: list[str]) -> int:
         words = arguments(scenario, files)
         run, environment = _simulate(options, words, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)
-        if failure is None and not (Path(away) / IMAGE).is_file():
+        skipped = failure is None and environment is not None and environment["device"]["used"] is None
+        if failure is None and not skipped and not (Path(away) / IMAGE).is_file():
             failure = "ended well but wrote no image; it must take -floatfile FILE"
-        image = (Path(away) / IMAGE).read_bytes() if failure is None else b""
+        image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
         record = _record(options, run, named_words(words, files), files.hashes(), image, failure)
+    if skipped:
+        record |= {"exit_code": None, "skipped": environment["device"]["reason"]}
     _write(options, run, record, environment)
     if failure is not None:
         raise InputError(f"{record['program']} {failure}")
@@ -90,10 +104,15 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
     """The run, and for torch what it depended on."""
     if options.program == "c":
         return run_c(options.binary, words, image, options.time_limit_s), None
-    from trace_audit.harness import resolved_device
+    allowed = options.allow_missing_device
+    choice = choose_device(options.device, allow_missing=True)
+    options.device = choice.used or options.device
 
-    options.device = resolved_device(options.device)
-    return capture(Path.cwd(), lambda: run_torch(words, image, options.device, options.dtype))
+    def simulate() -> ProgramRun:
+        return run_torch(words, image, options.device, options.dtype) if choice.used else _nothing(choice, allowed)
+
+    run, environment = capture(Path.cwd(), simulate)
+    return run, environment | {"device": choice.record()}
 
 
 def _record(

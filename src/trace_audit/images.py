@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.comparison import SIDE_NAMES, Side
+from trace_audit.device import choose_device
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, write_atomic
 from trace_audit.image_comparison import (
@@ -32,6 +33,7 @@ from trace_audit.reference import DEFAULT_TIME_LIMIT_S, named_words
 from trace_audit.render import cell, table
 from trace_audit.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.scenario_model import Scenario
+from trace_audit.skipped import skipped_verdict, why_skipped
 
 
 def document(
@@ -149,9 +151,11 @@ def main(argv: list[str]) -> int:
     scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     if not options.binary.is_file():
         raise InputError(f"--binary {options.binary}: no such file; build it with make -C src/nanobragg_c")
-    from trace_audit.harness import resolved_device
-
-    options.device = resolved_device(options.device)
+    record = options.py_image.with_name("py_image_run.json")
+    reason = why_skipped(record) if record.is_file() else ""
+    if reason:
+        return _skip(options, scenario, scenario_folder, reason)
+    options.device = choose_device(options.device).used
     shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
     paths: dict[Side, Path] = {"c": options.c_image, "py": options.py_image}
     images = {side: read_image(path, shape, SIDE_NAMES[side]) for side, path in paths.items()}
@@ -163,7 +167,8 @@ def main(argv: list[str]) -> int:
             scenario, files, options.binary, options.device, options.dtype, options.whole_image, options.time_limit_s
         )
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
-        snapshot = _snapshot(scenario, files, options, comparison)
+        worst = comparison.worst[0]
+        snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
     result = document(scenario, options.device, options.dtype, comparison, rows)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
@@ -173,12 +178,26 @@ def main(argv: list[str]) -> int:
     return 0 if result["status"] == "pass" else 1
 
 
+def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path, reason: str) -> int:
+    """Write that nothing was compared, and why."""
+    with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
+        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        snapshot = _snapshot(scenario, files, options, tuple(scenario.pixels[0]))
+    result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}
+    write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot | {"skipped": reason}))
+    if options.md:
+        title = f"# Image parity of {result['scenario']}: {result['status']}"
+        write_atomic(options.md, f"{title}\n\n{cell(result['summary'])}\n")
+    write_atomic(options.out, readable_json(result))
+    return 0
+
+
 def _snapshot(
-    scenario: Scenario, files: ScenarioFiles, options: argparse.Namespace, comparison: ImageComparison
+    scenario: Scenario, files: ScenarioFiles, options: argparse.Namespace, pixel: tuple[int, int]
 ) -> dict[str, Any]:
     return {
         "scenario": scenario.model_dump(mode="json"),
-        "pixel_slow_fast": [comparison.worst[0].slow, comparison.worst[0].fast],
+        "pixel_slow_fast": list(pixel),
         "device": options.device,
         "dtype": options.dtype,
         "arguments": named_words(arguments(scenario, files), files),

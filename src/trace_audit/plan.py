@@ -88,9 +88,9 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):
             audits += [
-                Audit(name, slow, fast, device, dtype) for device in settings.devices for dtype in settings.dtypes
+                Audit(name, slow, fast, device, dtype) for device in settings.run_on for dtype in settings.dtypes
             ]
-    images = [ImageAudit(name, *on) for name in of_images for on in product(settings.devices, settings.dtypes)]
+    images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
     ours = Path(os.path.relpath(REPOSITORY / "src" / "nanobragg_c"))
     tree = Path(settings.reference.source) if settings.reference.source else ours
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))

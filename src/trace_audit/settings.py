@@ -18,6 +18,9 @@ from trace_audit.campaign_settings import Campaign
 from trace_audit.errors import InputError
 from trace_audit.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 
+Device = Literal["cpu", "cuda", "auto"]
+GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
+SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
@@ -70,9 +73,14 @@ class JobResources(Strict):
     mem_mb: int = Field(1000, ge=100, description="Memory, MB.")
     runtime_min: int = Field(10, ge=1, description="Time limit, minutes.")
     gpus: int = Field(0, ge=0, description="GPUs, for jobs on device cuda or auto.")
-    partition: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")] = Field(
-        "", description="Slurm partition; empty: the cluster's default."
-    )
+    gpu_model: GpuModel = Field("", description="Which GPU, by Slurm's name for it (a100); empty: any.")
+    partition: SchedulerWord = Field("", description="Slurm partition; empty: the cluster's default.")
+
+    @model_validator(mode="after")
+    def _model_of_a_gpu(self) -> JobResources:
+        if self.gpu_model and not self.gpus:
+            raise ValueError("gpu_model names a GPU but gpus is 0; set gpus: 1, or leave gpu_model empty")
+        return self
 
 
 class Resources(Strict):
@@ -137,7 +145,14 @@ class Settings(Strict):
     pixels: dict[ScenarioName, Annotated[list[Pixel], Field(min_length=1)]] = Field(
         {}, description="Per scenario, [slow, fast] pixels to trace instead of those in its file."
     )
-    devices: list[Literal["cpu", "cuda", "auto"]] = Field(min_length=1, description="Where torch runs.")
+    devices: list[Device] = Field(min_length=1, description="Where torch runs.")
+    devices_on_cluster: list[Device] = Field(
+        ["auto"], min_length=1, description="In place of `devices` where `cluster` is set."
+    )
+    cluster: bool = Field(False, description="Jobs go to a cluster; workflow/profiles/slurm sets it.")
+    allow_missing_device: bool = Field(
+        False, description="Where a GPU that is asked for is not there: skip the audit and record that, do not fail."
+    )
     dtypes: list[Literal["float32", "float64"]] = Field(
         min_length=1, description="torch's type after the hkl fraction."
     )
@@ -149,7 +164,7 @@ class Settings(Strict):
     bench: Bench = Bench()
     campaign: Campaign = Campaign()
 
-    @field_validator("scenarios", "devices", "dtypes")
+    @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes")
     @classmethod
     def _no_repeats(cls, values: list[str]) -> list[str]:
         return without_repeats(values)
@@ -158,6 +173,11 @@ class Settings(Strict):
     @classmethod
     def _not_reserved(cls, names: list[str]) -> list[str]:
         return _free_names(names)
+
+    @property
+    def run_on(self) -> list[Device]:
+        """The devices of this run."""
+        return self.devices_on_cluster if self.cluster else self.devices
 
     @model_validator(mode="after")
     def _pixels_of_listed_scenarios(self) -> Settings:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from trace_audit.device import choose_device
 from trace_audit.errors import InputError
 from trace_audit.image_comparison import read_image
 from trace_audit.image_run import run_c, run_torch
@@ -40,8 +41,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def simulate_both(scenario: Scenario, options: argparse.Namespace, more_words: list[str]) -> TwoImages:
     """The images of `scenario` with `more_words` on both command lines, each within the time limit of `options`."""
-    from trace_audit.harness import resolved_device
-
     shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
     found: dict[str, np.ndarray | None] = {"c": None, "py": None}
     failure = None
@@ -50,10 +49,9 @@ def simulate_both(scenario: Scenario, options: argparse.Namespace, more_words: l
         files = prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=folder)
         words = [*arguments(scenario, files), *more_words]
         c_image, py_image = Path(away) / "c.bin", Path(away) / "py.bin"
-        on = resolved_device(options.device), options.dtype
         runs = (
             ("c", "C", lambda: run_c(options.binary, words, c_image, options.time_limit_s), c_image),
-            ("py", "torch", lambda: _torch_within(options.time_limit_s, words, py_image, *on), py_image),
+            ("py", "torch", lambda: _torch_on(options, words, py_image), py_image),
         )
         for side, program, run, image in runs:
             try:
@@ -86,6 +84,12 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     on_plane = g.beam_vector * torch.dot(g.pix0_m, g.odet) / towards - g.pix0_m
     slow, fast = (float(torch.dot(on_plane, axis) / g.pixel_size_m) for axis in (g.sdet, g.fdet))
     return slow, fast
+
+
+def _torch_on(options: argparse.Namespace, words: list[str], image: Path) -> ProgramRun:
+    """The torch program on the device of `options`. Raises InputError where that is not there."""
+    device = choose_device(options.device).used
+    return _torch_within(options.time_limit_s, words, image, device, options.dtype)
 
 
 def _torch_within(time_limit_s: float, words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:

@@ -131,4 +131,4 @@ def test_shipped_config_is_accepted_and_complete(monkeypatch):
     jsonschema.validate(shipped, json.loads(schema_text()))
     plan = make_plan(shipped, "config/config.yaml")
     assert len(plan.audits) == 8
-    assert set(shipped) == set(type(plan.settings).model_fields) - {"scenario_dir"}
+    assert set(shipped) == set(type(plan.settings).model_fields) - {"scenario_dir", "cluster"}

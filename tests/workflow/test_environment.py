@@ -1,16 +1,28 @@
 """The set-up: the Makefile's checks, and one set of versions in all environment files."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
 
-from tests.workflow.conftest import REPOSITORY
+from tests.workflow.conftest import REPOSITORY, Project
 
-CONDA_NAMES = {"torch": "pytorch"}
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+IMPORT_NAMES = {"pyyaml": "yaml", "pytorch": "torch", "matplotlib-base": "matplotlib"}
+OF_NO_RULE = {"rocrate", "snakemake"}  # make crate, and what runs the rules
+CONDA = """#!/bin/sh
+case "$*" in
+"info --json") echo '{"conda_version": "25.1.0", "root_prefix": "/", "conda_prefix": "/", "platform": "linux-64"}' ;;
+"--version") echo "conda 25.1.0" ;;
+"config --get channel_priority --json") echo '{"get": {"channel_priority": "strict"}}' ;;
+*) exit 1 ;;
+esac
+"""
 
 
 def pins() -> dict[str, str]:
@@ -30,6 +42,42 @@ def test_conda_files_carry_the_same_versions():
     for package in packages:
         name, version = package.split("=")
         assert name == "python" or pinned[name] == version, package
+
+
+def test_conda_file_of_the_audit_has_what_the_sources_import():
+    imported = set()
+    for path in (REPOSITORY / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(node.module.partition(".")[0])
+    ours = {path.name for path in (REPOSITORY / "src").iterdir()}
+    needed = imported - set(sys.stdlib_module_names) - ours - OF_NO_RULE
+    packages = yaml.safe_load((REPOSITORY / "envs/audit.yaml").read_text())["dependencies"]
+    names = [package.partition("=")[0] for package in packages]
+    assert needed <= {IMPORT_NAMES.get(name, name) for name in names}
+
+
+def test_building_takes_python_alone():
+    code = "import sys, trace_audit.build; print(*{name.partition('.')[0] for name in sys.modules})"
+    words = [sys.executable, "-S", "-c", code]  # -S: without the packages of this environment
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_rules_take_the_conda_files(project: Project):
+    conda = project.file("bin/conda")
+    conda.parent.mkdir()
+    conda.write_text(CONDA)
+    conda.chmod(0o755)
+    words = ["--software-deployment-method", "conda", "--list-conda-envs", "--", "audit", "parity"]
+    done = project.snakemake(*words, PATH=f"{conda.parent}{os.pathsep}{os.environ['PATH']}")
+    assert done.returncode == 0, done.stderr
+    files = re.findall(r"^(\S+\.yaml)\s", done.stdout, re.MULTILINE)
+    assert {Path(name).name for name in files} == {"audit.yaml", "build.yaml"}
+    assert {(project.folder / name).resolve().parent for name in files} == {REPOSITORY / "envs"}
 
 
 def run_make(target: str, folder: Path, path: str, *words: str) -> subprocess.CompletedProcess:
@@ -80,5 +128,5 @@ def test_old_python_is_one_line(tmp_path: Path):
 
 def test_help_names_every_target(tmp_path: Path):
     done = run_make("help", tmp_path, os.environ["PATH"])
-    for target in ("audit", "test", "bench", "report", "clean"):
+    for target in ("audit", "test", "test-cluster", "bench", "report", "clean"):
         assert f"make {target} " in done.stdout

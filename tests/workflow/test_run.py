@@ -67,6 +67,7 @@ def test_build_record_names_compiler_and_hashes(finished: Project):
     record = json.loads(finished.file("results/reference/build.json").read_text())
     assert record["compiler"]["command"] == "gcc"
     assert any("-ffp-contract=off" in command for command in record["commands"])
+    assert not any("-march" in command for command in record["commands"])  # runs on any node, wherever it was built
     assert {len(sha) for sha in (record["binary_sha256"], record["source_sha256"])} == {64}
     assert "main.c" in record["sources"]
 
@@ -200,6 +201,30 @@ def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
     assert record["device"] == "cuda" and record["commands"][0]["exit_code"] == 2
     assert record["summary"].startswith("nanobrag_torch failed before anything could be compared: ")
     assert not project.file("results/small/S20_F30/cuda_float64/trace_py_scaling.log").exists()
+    assert "allow_missing_device: true" in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
+def test_missing_device_that_is_allowed_is_a_recorded_skip(finished: Project, tmp_path: Path):
+    project = copy_of(finished, tmp_path)
+    project.write_config(devices=["cpu", "cuda"], allow_missing_device=True)
+    done = project.snakemake("--quiet", "host", "reason")
+    assert done.returncode == 0, done.stderr
+    table = project.file("results/audit/summary.txt").read_text()
+    assert re.search(r"small +\(20, 30\) +cuda +float64 +skipped\n", table)
+    assert "cuda float64: Nothing was compared: device cuda is not there: " in table
+    gate = json.loads(project.file("results/audit/gate.json").read_text())
+    assert gate["audits"] == 1 and list(gate["skipped"]) == ["results/small/S20_F30/cuda_float64"]
+    assert "deviation: device cuda is not there: " in project.file("results/audit/notes.md").read_text()
+    assert re.search(r"\| cuda +\| float64 +\| skipped ", project.file("results/audit/attempt_history.md").read_text())
+    verify = [sys.executable, "-m", "trace_audit", "verify", str(project.file("results"))]
+    assert subprocess.run(verify, capture_output=True, check=False).returncode == 0
+
+    project.write_config(devices=["cuda"], allow_missing_device=True)  # now there is no audit but the skipped one
+    done = project.snakemake("--quiet", "host", "reason")
+    assert done.returncode == 1
+    assert "gate: every audit was skipped, so nothing is known" in project.file("logs/gate/gate.log").read_text()
+    assert not project.file("results/audit/gate.json").exists()
 
 
 def test_missing_compiler_fails_in_one_line(project: Project):

@@ -81,7 +81,7 @@ rule bench_compiled:
         "../../envs/audit.yaml"
     threads: os.cpu_count()
     resources:
-        **job("torch_trace"),
+        **torch_job(device="cpu"),
     params:
         code=code(*TORCH_CODE, "src/nanobrag_bench/compiled.py"),
         hkl=hkl_option,
@@ -110,7 +110,9 @@ rule bench_measure:
         "../../envs/audit.yaml"
     threads: workflow.cores or os.cpu_count()
     resources:
-        **job("torch_trace"),
+        **torch_job(
+            device=lambda wildcards: "auto" if wildcards.part == "gpu" else "cpu"
+        ),
     params:
         code=code(*TORCH_CODE, "src/nanobrag_bench/**/*.py"),
         repeats=BENCH.repeats,

@@ -87,8 +87,7 @@ rule campaign_shard:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.campaign.threads
     resources:
-        **job("campaign"),
-        gpu=0 if CAMPAIGN.device == "cpu" else SETTINGS.resources.campaign.gpus,
+        **torch_job("campaign", device=CAMPAIGN.device),
     params:
         code=code(*FRAME_CODE),
         settings=campaign_shards.content_key(CAMPAIGN),

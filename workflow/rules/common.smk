@@ -32,6 +32,7 @@ from trace_audit.session import (
     require_writable,
     share_environment,
 )
+from trace_audit.slurm_plugin import keep_to_squeue
 
 share_environment(SRC)
 
@@ -44,6 +45,9 @@ except InputError as error:
     sys.exit(2)
 
 SETTINGS = PLAN.settings
+
+if SETTINGS.cluster:
+    keep_to_squeue()
 SESSION = Session()
 AUDIT_CODE = (
     "src/trace_audit/**/*.py",
@@ -51,6 +55,7 @@ AUDIT_CODE = (
     "src/nanobragg_tables/*.*",
 )
 TORCH_CODE = ("src/nanobrag_torch/**/*.py", *AUDIT_CODE)
+MISSING_DEVICE = "--allow-missing-device" if SETTINGS.allow_missing_device else ""
 C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"
 TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
 
@@ -97,12 +102,37 @@ def reference_source(wildcards):
 
 
 def job(kind):
-    """Resources of a kind of job, from `resources` in the config."""
+    """Resources of a kind of job, from `resources` in the config; each further attempt gets as much again."""
     size = getattr(SETTINGS.resources, kind)
-    partition = {"slurm_partition": size.partition} if size.partition else {}
-    return {"mem_mb": size.mem_mb, "runtime": size.runtime_min, **partition}
+    return {
+        "mem_mb": lambda wildcards, attempt: size.mem_mb * attempt,
+        "runtime": lambda wildcards, attempt: size.runtime_min * attempt,
+        "slurm_partition": size.partition,
+    }
 
 
-def gpus(wildcards):
-    """GPUs of a torch job: none on device cpu."""
-    return 0 if wildcards.device == "cpu" else SETTINGS.resources.torch_trace.gpus
+def torch_job(kind="torch_trace", device=None):
+    """As `job`, for one that runs torch on `device` (text, or a function of the wildcards), or on that of its wildcard.
+
+    On cpu it asks for no GPU, and goes where the C program goes.
+    """
+    size = getattr(SETTINGS.resources, kind)
+
+    def on_gpu(wildcards):
+        asked = device(wildcards) if callable(device) else device
+        return (asked or wildcards.device) != "cpu"
+
+    def partition(wildcards):
+        return (size if on_gpu(wildcards) else SETTINGS.resources.c_trace).partition
+
+    return {
+        **job(kind),
+        "gpu": lambda wildcards: size.gpus if on_gpu(wildcards) else 0,
+        "gpu_model": lambda wildcards: size.gpu_model if on_gpu(wildcards) else "",
+        "slurm_partition": partition,
+    }
+
+
+def best_of(devices):
+    """The device to ask for where one job runs torch on several: one with a GPU, if any has one."""
+    return next((device for device in devices if device != "cpu"), "cpu")

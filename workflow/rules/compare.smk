@@ -3,7 +3,7 @@ Compare the two traces of an audit, key by key.
 
 INPUTS
     results/{scenario}/S{slow}_F{fast}/c/c_trace_scaling.log
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log, config_snapshot.json
 
 OUTPUTS
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json, compare_scaling_traces.md,
@@ -21,6 +21,7 @@ rule compare:
     input:
         c=f"{C_FOLDER}/c_trace_scaling.log",
         torch=f"{TORCH_FOLDER}/trace_py_scaling.log",
+        config=f"{TORCH_FOLDER}/config_snapshot.json",
         hkl=prepared_hkl,
     output:
         json=f"{TORCH_FOLDER}/compare_scaling_traces.json",

@@ -94,18 +94,18 @@ rule torch_image:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
+        missing=MISSING_DEVICE,
     message:
         "Torch image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
         "python -m trace_audit.image_run --program torch --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} --out {output.image:q} 2> {log:q}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} {params.missing} --out {output.image:q} 2> {log:q}"
 
 
 rule image_parity:
@@ -136,8 +136,7 @@ rule image_parity:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,

@@ -36,8 +36,7 @@ rule patch:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,
@@ -65,8 +64,7 @@ rule overview:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,

@@ -77,7 +77,7 @@ rule refine:
         "../../envs/audit.yaml"
     threads: 1
     resources:
-        **job("torch_trace"),
+        **torch_job(device="cpu"),
     params:
         code=code(*TORCH_CODE),
         folder=lambda wildcards, output: os.path.dirname(output.json),

@@ -34,7 +34,7 @@ rule regression_test:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
+        **torch_job(device=best_of(SETTINGS.run_on)),
     params:
         code=code(*TORCH_CODE, "tests/*.py"),
         node=SETTINGS.gate.regression_test,
@@ -67,15 +67,15 @@ rule torch_trace:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
     resources:
-        **job("torch_trace"),
-        gpu=gpus,
+        **torch_job(),
     params:
         code=code(*TORCH_CODE),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
+        missing=MISSING_DEVICE,
     message:
         "Torch trace: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
     shell:
         "python -m trace_audit.harness --config {wildcards.scenario:q} --scenario-dir {params.scenario_dir:q}"
         " {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} --out {output.trace:q} 2> {log:q}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} {params.missing} --out {output.trace:q} 2> {log:q}"

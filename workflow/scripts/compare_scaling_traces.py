@@ -13,9 +13,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 from trace_audit import compare  # noqa: E402 - found by the line above
 from trace_audit.errors import run_command  # noqa: E402
 from trace_audit.job import run_job  # noqa: E402
+from trace_audit.skipped import why_skipped, write_skipped  # noqa: E402
 
 
 def main(snakemake):
+    pictures = Path(snakemake.output.graph).parent
+    reason = why_skipped(Path(snakemake.input.config))
+    if reason:
+        output = snakemake.output
+        write_skipped(reason, Path(output.json), Path(output.table), Path(output.summary), pictures)
+        return
     compare.main(
         [
             *("--c-log", snakemake.input.c),
@@ -23,7 +30,7 @@ def main(snakemake):
             *("--out", snakemake.output.json),
             *("--md", snakemake.output.table),
             *("--summary", snakemake.output.summary),
-            *("--pictures", str(Path(snakemake.output.graph).parent)),
+            *("--pictures", str(pictures)),
             *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
             *("--pixel", snakemake.wildcards.slow, snakemake.wildcards.fast),
             *("--dtype", snakemake.wildcards.dtype),
