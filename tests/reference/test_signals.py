@@ -14,9 +14,14 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def start(nanobragg, *words):
-    return subprocess.Popen(
-        [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    """The program as a terminal starts it: a run in the background of a script would ignore SIGINT, and so would it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wait_for(condition):
