@@ -315,8 +315,12 @@ class Slurm:
 
     def freeze(self, job: str, how: signal.Signals = signal.SIGSTOP) -> None:
         """Stop the processes of a job's work, so that it hangs; with SIGCONT they go on."""
-        lines = self.ask("scontrol", "listpids", f"{job}.0", NODE).splitlines()[1:]
-        for pid in [int(line.split()[0]) for line in lines]:
+
+        def processes() -> list[int]:  # slurmctld knows of a step a moment before the node does
+            answer = self._client("scontrol", "listpids", f"{job}.0", NODE, check=False).stdout
+            return [int(line.split()[0]) for line in answer.splitlines()[1:]]
+
+        for pid in wait_for(processes, f"the processes of job {job}", 20, every_s=0.02):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, how)
 
