@@ -10,11 +10,11 @@ from typing import Any
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import audit_file, shard_file, side_file
 from nanobrag_campaign.verify import side_record
-from trace_audit import attempts, chain, history
+from trace_audit import chain
 from trace_audit.environment import deviations
 from trace_audit.errors import run_command
-from trace_audit.files import canonical_json, read_json, write_atomic
-from trace_audit.signing import Signer
+from trace_audit.files import read_json
+from trace_audit.recording import add_record
 
 
 def artifacts_of(plan: Plan, folder: Path, records: Path, results: Path) -> dict[str, str]:
@@ -73,12 +73,7 @@ def main(argv: list[str]) -> int:
     artifacts = artifacts_of(plan, options.folder, options.records, options.results)
     environment = side_record(options.folder, plan.shards[0])["environment"]
     fields = fields_of(plan, summary, environment, artifacts, chain.hashes_of_inputs(options.inputs))
-    signer = Signer.from_environment()
-    with chain.locked(options.results / attempts.LEDGER):
-        receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
-        history.render_locked(options.results)
-    write_atomic(options.receipt, canonical_json(receipt))
-    print(f"ledger: record {receipt['number']} sha256 {receipt['sha256']}")
+    add_record(options.results, lambda: fields, options.receipt)
     return 0
 
 

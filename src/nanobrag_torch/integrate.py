@@ -71,7 +71,6 @@ class _Tile:
         self.background = zero + model.background if water else zero
         self.total = self.background
         self.omega = self.polar = self.capture = zero
-        self.capture_known = False
         self.polar_rank: torch.Tensor | None = None
 
     def run(self) -> PixelSums:

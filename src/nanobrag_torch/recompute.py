@@ -13,6 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from nanobrag_torch import integrate
+from nanobrag_torch.passes import EagerPasses
 
 if TYPE_CHECKING:
     from nanobrag_torch.model import Model
@@ -66,11 +67,10 @@ def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> li
         model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
         given = by_pixel[tile.where].double()
         with torch.enable_grad():
-            photons = integrate.integrate(model, tile.fast, tile.slow, passes=simulation.gradient_passes(model)).photons
+            photons = integrate.integrate(model, tile.fast, tile.slow, passes=EagerPasses(model)).photons
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    run: Callable = simulation.over_tiles
-    for parts in run(of_tile, simulation.gradient_passes(simulation.model).pixels):
+    for parts in simulation.over_tiles(of_tile, EagerPasses(simulation.model).pixels):
         for total, part in zip(sums, parts, strict=True):
             if part is not None:
                 total += part

@@ -114,9 +114,7 @@ class Simulation:
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        if not torch.is_grad_enabled():
-            return self.image_without_graph(progress, image_dtype)
-        tensors = recompute.differentiated(self.model)
+        tensors = recompute.differentiated(self.model) if torch.is_grad_enabled() else []
         if not tensors:
             return self.image_without_graph(progress, image_dtype)
         if self._pixel_count() <= EagerPasses(self.model).pixels or _forward_derivatives():
@@ -161,10 +159,6 @@ class Simulation:
         if parts:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
         return image.view(n_slow, n_fast)
-
-    def gradient_passes(self, model: model_module.Model) -> Passes:
-        """The passes through which derivatives flow, for this model or one of its shape."""
-        return EagerPasses(model)
 
     def over_tiles(self, function: Callable, pixels: int) -> Iterator:
         """function(tile) of every tile of up to that many pixels, in storage order.

@@ -17,7 +17,7 @@ from typing import Any
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import read_json, readable_json, sha256_of_file, write_atomic
 from trace_audit.prepare import prepare_inputs
-from trace_audit.scenario import arguments, load_scenario, scenario_path
+from trace_audit.scenario import add_scenario_options, arguments, load_scenario, scenario_path
 
 SUMMARY = "gradients.json"
 
@@ -71,9 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="audit parameters of a scenario", allow_abbrev=False)
     run.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
-    run.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    run.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    run.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(run)
     run.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     run.add_argument("--parameter", nargs="+", default=[], metavar="NAME", help="these only (all that have a flag)")
     check = commands.add_parser("check", help="exit status 1 where a parameter failed", allow_abbrev=False)

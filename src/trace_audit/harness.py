@@ -26,7 +26,7 @@ from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, write_atomic
 from trace_audit.prepare import prepare_inputs
 from trace_audit.reference import named_words, trace_words
-from trace_audit.scenario import ScenarioFiles, check_pixel, load_scenario, scenario_path
+from trace_audit.scenario import ScenarioFiles, add_scenario_options, check_pixel, load_scenario, scenario_path
 from trace_audit.scenario_model import Scenario
 from trace_audit.tolerances import file_sha256
 from trace_audit.trace_log import trace_log
@@ -109,9 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.harness", description=__doc__, allow_abbrev=False)
     parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"))
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the log, trace_py_scaling.log")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument(

@@ -4,10 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from trace_audit import attempts, chain, history
+from trace_audit import attempts, chain
 from trace_audit.errors import run_command
-from trace_audit.files import canonical_json, write_atomic
-from trace_audit.signing import Signer
+from trace_audit.recording import add_record
 from trace_audit.skipped import SKIPPED
 
 
@@ -41,14 +40,12 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     files = [options.comparison, options.environment, options.c_run, options.torch_run, *options.artifacts]
     artifacts, inputs = chain.hashes_below(files, options.results), chain.hashes_of_inputs(options.inputs)
-    signer = Signer.from_environment()
-    with chain.locked(options.results / attempts.LEDGER):
-        runs = options.c_run, options.torch_run
-        fields = image_fields(options.comparison, options.environment, *runs, artifacts, inputs)
-        receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
-        history.render_locked(options.results)
-    write_atomic(options.receipt, canonical_json(receipt))
-    print(f"ledger: record {receipt['number']} sha256 {receipt['sha256']}")
+    runs = options.c_run, options.torch_run
+    add_record(
+        options.results,
+        lambda: image_fields(options.comparison, options.environment, *runs, artifacts, inputs),
+        options.receipt,
+    )
     return 0
 
 

@@ -21,7 +21,7 @@ from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
 from trace_audit.prepare import prepare_inputs
 from trace_audit.reference import DEFAULT_TIME_LIMIT_S, ProgramRun, named_words, run_program
-from trace_audit.scenario import arguments, load_scenario, scenario_path
+from trace_audit.scenario import add_scenario_options, arguments, load_scenario, scenario_path
 
 IMAGE = "floatimage.bin"
 
@@ -61,9 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.image_run", description=__doc__, allow_abbrev=False)
     parser.add_argument("--program", choices=("c", "torch"), required=True)
     parser.add_argument("--binary", type=Path, metavar="FILE", help="the C program")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")

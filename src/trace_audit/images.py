@@ -31,7 +31,7 @@ from trace_audit.image_pixels import Tracer, trace_pixels
 from trace_audit.prepare import prepare_inputs
 from trace_audit.reference import DEFAULT_TIME_LIMIT_S, named_words
 from trace_audit.render import cell, table
-from trace_audit.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
+from trace_audit.scenario import ScenarioFiles, add_scenario_options, arguments, load_scenario, scenario_path
 from trace_audit.scenario_model import Scenario
 from trace_audit.skipped import skipped_verdict, why_skipped
 
@@ -131,9 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.images", description=__doc__, allow_abbrev=False)
     parser.add_argument("--c-image", type=Path, required=True, metavar="FILE", help="float image of the C program")
     parser.add_argument("--py-image", type=Path, required=True, metavar="FILE", help="float image of torch")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(parser)
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program, for the traces")
     parser.add_argument("--whole-image", action="store_true", help="trace C over all pixels, as a historic one needs")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")

@@ -10,8 +10,7 @@ from typing import Any
 
 from trace_audit import attempts, chain, history
 from trace_audit.errors import InputError, run_command
-from trace_audit.files import canonical_json, write_atomic
-from trace_audit.signing import Signer
+from trace_audit.recording import add_record
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -59,14 +58,12 @@ def main(argv: list[str]) -> int:
     receipts = options.results / attempts.RECEIPTS
     if options.receipt and not options.receipt.resolve().is_relative_to(receipts.resolve()):
         raise InputError(f"--receipt {options.receipt}: expected a file below {receipts}")
-    signer = Signer.from_environment()
-    with chain.locked(options.results / attempts.LEDGER):
-        fields = attempts.seal_fields(options.results) if options.command == "seal" else _attempt_fields(options)
-        receipt = chain.append_locked(options.results / attempts.LEDGER, fields, signer)
-        history.render_locked(options.results)
-    if options.receipt:
-        write_atomic(options.receipt, canonical_json(receipt))
-    print(f"ledger: record {receipt['number']} sha256 {receipt['sha256']}")
+    seal = options.command == "seal"
+    add_record(
+        options.results,
+        lambda: attempts.seal_fields(options.results) if seal else _attempt_fields(options),
+        options.receipt,
+    )
     return 0
 
 

@@ -16,7 +16,14 @@ from typing import Any
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_file, write_atomic
 from trace_audit.prepare import prepare_inputs
-from trace_audit.scenario import ScenarioFiles, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.scenario import (
+    ScenarioFiles,
+    add_scenario_options,
+    arguments,
+    check_pixel,
+    load_scenario,
+    scenario_path,
+)
 from trace_audit.scenario_model import Scenario
 from trace_audit.trace_log import trace_log
 
@@ -97,10 +104,8 @@ def trace_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int]
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.reference", description=__doc__, allow_abbrev=False)
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the program to run")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
+    add_scenario_options(parser)
     parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"))
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the log, c_trace_scaling.log")
     parser.add_argument("--whole-image", action="store_true", help="compute all pixels, as a historic program needs")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")

@@ -1,5 +1,6 @@
 """Scenario files: read, checked, and turned into the one command line that both programs get."""
 
+import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -41,6 +42,13 @@ def scenario_path(name: str, folder: Path | None = None) -> Path:
             return candidate / f"{name}.yaml"
     known = sorted({path.stem for candidate in folders for path in candidate.glob("*.yaml")})
     raise InputError(f"scenario {name!r}: no {folders[0] / name}.yaml; known: {', '.join(known) or 'none'}")
+
+
+def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which scenario a command is about, and where its files are."""
+    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
+    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
+    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
 
 
 def load_scenario(name: str, folder: Path | None = None) -> Scenario:

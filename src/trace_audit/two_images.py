@@ -14,7 +14,7 @@ from trace_audit.image_comparison import read_image
 from trace_audit.image_run import run_c, run_torch
 from trace_audit.prepare import prepare_inputs
 from trace_audit.reference import DEFAULT_TIME_LIMIT_S, ProgramRun
-from trace_audit.scenario import arguments, scenario_path
+from trace_audit.scenario import add_scenario_options, arguments, scenario_path
 from trace_audit.scenario_model import Scenario
 
 
@@ -31,9 +31,7 @@ class TwoImages:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What has to be known to simulate a scenario with both programs."""
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, auto")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")

@@ -13,15 +13,14 @@ from pathlib import Path
 from trace_audit import image_run, images
 from trace_audit.errors import InputError, run_command
 from trace_audit.reference import DEFAULT_TIME_LIMIT_S
+from trace_audit.scenario import add_scenario_options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.untraced", description=__doc__, allow_abbrev=False)
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the program without a trace")
     parser.add_argument("--tracer", type=Path, required=True, metavar="FILE", help="our C program, for the traces")
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
-    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
-    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+    add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="device of the torch image and traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the same")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -33,3 +34,17 @@ def small(**overrides) -> Experiment:
         "structure_factors": StructureFactors(table=reflection_table(), interpolate=False),
     }
     return Experiment(**{**groups, **overrides})
+
+
+def per_term(experiment: Experiment) -> Experiment:
+    """The experiment with sub-pixels and a thick sensor, every factor applied term by term."""
+    detector = replace(
+        experiment.detector,
+        oversample=2,
+        oversample_omega=True,
+        oversample_polar=True,
+        oversample_thick=True,
+        thickness_m=3e-4,
+        thick_steps=3,
+    )
+    return replace(experiment, detector=detector)

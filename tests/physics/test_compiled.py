@@ -19,27 +19,18 @@ from nanobrag_torch.parameters import Beam, Spindle
 from nanobrag_torch.physics.half_turns import half_turn_polynomial
 from nanobrag_torch.series import Series
 from nanobrag_torch.simulator import Simulation, simulate
-from tests.physics.helpers import small
+from tests.physics.helpers import per_term, small
 
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++) on this machine")
 
 BASE = small()
-PER_TERM = replace(
-    BASE.detector,
-    oversample=2,
-    oversample_omega=True,
-    oversample_polar=True,
-    oversample_thick=True,
-    thickness_m=3e-4,
-    thick_steps=3,
-)
 EXPERIMENTS = {
     "plain": BASE,
     "one_orientation": replace(
         BASE, spindle=Spindle(), crystal=replace(BASE.crystal, mosaic_spread_rad=None, mosaic_domains=None)
     ),
     "sources": replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, vdiv_range_rad=1e-3, vdiv_steps=3)),
-    "per_term": replace(BASE, detector=PER_TERM),
+    "per_term": per_term(BASE),
     "resolution_limit": replace(BASE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
     "curved": replace(BASE, detector=replace(BASE.detector, curved=True)),
 }
@@ -135,7 +126,7 @@ def test_a_damaged_record_is_a_broken_package(damage, tmp_path):
     package.write_bytes(b"")
     package.with_suffix(".json").write_text(damage)
     with pytest.raises(cache.BrokenPackage):
-        cache.checked(program, model, tmp_path)
+        cache.find(program, model, tmp_path)
 
 
 def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeypatch, capfd):

@@ -10,7 +10,7 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.parameters import Beam
 from nanobrag_torch.simulator import Simulation
-from tests.physics.helpers import small
+from tests.physics.helpers import per_term, small
 
 
 def to_device(value, device):
@@ -31,18 +31,7 @@ EXPERIMENTS = {
     "tophat": replace(BASE, crystal=replace(BASE.crystal, shape="TOPHAT")),
     "interpolated": replace(BASE, structure_factors=replace(BASE.structure_factors, interpolate=True)),
     "resolution_limit": replace(BASE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
-    "per_term": replace(
-        BASE,
-        detector=replace(
-            BASE.detector,
-            oversample=2,
-            oversample_omega=True,
-            oversample_polar=True,
-            oversample_thick=True,
-            thickness_m=3e-4,
-            thick_steps=3,
-        ),
-    ),  # fmt: skip
+    "per_term": per_term(BASE),
     "curved": replace(BASE, detector=replace(BASE.detector, curved=True)),
     "divergent": replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, vdiv_range_rad=1e-3, vdiv_steps=3)),
     "running_product": replace(BASE, defects=frozenset({"running_product", "last_value_factors"})),

@@ -9,12 +9,13 @@ import argparse
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.programs import PROGRAMS, for_one_source
+from nanobrag_torch.compiled.programs import PROGRAMS, Program, for_one_source
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment, ReflectionTable, StructureFactors
@@ -32,8 +33,9 @@ def main(argv: list[str] | None = None) -> int:
             model = _model(arguments.flags, arguments.device, getattr(torch, dtype))
             if not choose.compilable(model):
                 raise ExperimentError("interpolated amplitudes and the running product are never compiled")
-            for name, program in PROGRAMS.items():
-                _report(name, program, model, folder, arguments.command == "build")
+            given = for_one_source(model, 0)
+            for program in PROGRAMS.values():
+                _report(program, given, folder, arguments.command == "build")
     except (ExperimentError, OSError, RuntimeError) as error:
         print(f"nanobrag_torch.compiled: error: {' '.join(str(error).split())[:400]}", file=sys.stderr)
         return 2
@@ -61,22 +63,17 @@ def _plainest() -> Experiment:
     return replace(base, structure_factors=StructureFactors(table=table))
 
 
-def _report(name: str, program, model: Model, folder, build: bool) -> None:
-    given = for_one_source(model, 0)
+def _report(program: Program, given: Model, folder: Path, build: bool) -> None:
     package = cache.package_path(folder, cache.key_of(program, given))
-    if cache.present(program, given, folder):
-        state = "at hand"
-        try:
-            cache.checked(program, given, folder)
-        except cache.BrokenPackage as error:
-            state = str(error)
-    else:
-        state = "missing"
+    try:
+        state = "missing" if cache.find(program, given, folder) is None else "at hand"
+    except cache.BrokenPackage as error:
+        state = str(error)
     if build and state != "at hand":
         started = time.perf_counter()
-        choose.build_program(name, model, folder, "as asked")
+        choose.build_program(program, given, folder, "as asked")
         state = f"built in {time.perf_counter() - started:.0f} s"
-    print(f"{name:10s} {package}  {state}")
+    print(f"{program.name:10s} {package}  {state}")
 
 
 if __name__ == "__main__":

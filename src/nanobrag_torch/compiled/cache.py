@@ -80,15 +80,15 @@ def package_path(folder: Path, key: dict[str, object]) -> Path:
     return folder / f"{key['program']}-{digest[:_KEY_LENGTH]}.pt2"
 
 
-def present(program: Program, model: Model, folder: Path) -> bool:
-    """Whether a program was ever kept for this model, kernel, torch and machine."""
-    return _record_path(package_path(folder, key_of(program, model))).is_file()
+def find(program: Program, model: Model, folder: Path) -> Path | None:
+    """The package of a program for this model, kernel, torch and machine; None where none was ever kept.
 
-
-def checked(program: Program, model: Model, folder: Path) -> Path:
-    """The package file of a program that is present. Raises BrokenPackage when it is not the one that was kept."""
+    Raises BrokenPackage when it is not the one that was kept.
+    """
     key = key_of(program, model)
     package = package_path(folder, key)
+    if not _record_path(package).is_file():
+        return None
     try:
         record = json.loads(_record_path(package).read_text())
         content = package.read_bytes()
@@ -111,7 +111,9 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(package.with_suffix(".lock")):
         with contextlib.suppress(BrokenPackage):
-            return checked(program, model, folder)
+            found = find(program, model, folder)
+            if found is not None:
+                return found
         with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as aside:
             built = Path(aside) / "program.pt2"
             build(program, model, built)

@@ -13,7 +13,7 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.compiled import cache
 from nanobrag_torch.compiled.passes import CompiledPasses
-from nanobrag_torch.compiled.programs import PROGRAMS, for_one_source
+from nanobrag_torch.compiled.programs import PROGRAMS, Program, for_one_source
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.passes import EagerPasses, Passes
@@ -72,26 +72,28 @@ def _packages(model: Model, folder: Path, build: bool) -> dict[str, Path] | None
     """The files of all programs; None when one is missing and is not worth building."""
     given, packages = for_one_source(model, 0), {}
     for name, program in PROGRAMS.items():
-        if not cache.present(program, given, folder):
-            if not build:
-                return None
-            packages[name] = build_program(name, model, folder, "once for this machine and kernel")
-            continue
         try:
-            packages[name] = cache.checked(program, given, folder)
+            package = cache.find(program, given, folder)
+            why = "once for this machine and kernel"
+            if package is None and not build:
+                return None
         except cache.BrokenPackage as error:
-            packages[name] = build_program(name, model, folder, f"anew, since {error}")
+            package, why = None, f"anew, since {error}"
+        packages[name] = package or build_program(program, given, folder, why)
     return packages
 
 
-def build_program(name: str, model: Model, folder: Path, why: str) -> Path:
-    """Build one program for a model's device and settings, with a notice. Raises OSError or RuntimeError."""
+def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
+    """Build a program for the device and settings of a model of one source, with a notice.
+
+    Raises OSError or RuntimeError.
+    """
     if model.real_m.device.type == "cpu" and not any(
         shutil.which(c) for c in (os.environ.get("CXX", "g++"), "clang++")
     ):
         raise OSError("no C++ compiler found; install g++")
-    tell(f"compiling '{name}' into {folder} ({why}; up to a minute)")
-    return cache.keep(PROGRAMS[name], for_one_source(model, 0), folder)
+    tell(f"compiling '{program.name}' into {folder} ({why}; up to a minute)")
+    return cache.keep(program, model, folder)
 
 
 def _agrees(model: Model, compiled: Passes, pixels: int, place: Place) -> bool:
