@@ -72,14 +72,15 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
 
     from nanobrag_torch import defects
     from nanobrag_torch.cli import parse
-    from nanobrag_torch.physics import detector
+    from nanobrag_torch.physics import detector, placement
 
     experiment = parse(words).experiment
     g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
-    towards = torch.dot(g.beam_vector, g.odet)
-    if towards.abs() < 1e-9 or torch.dot(g.pix0_m, g.odet) / towards <= 0:
+    towards = placement.ratio(g.beam_vector, g.odet)
+    distance_m = placement.distance_m(placement.plane_distance_m(g.pix0_m, g.odet), towards)
+    if towards.abs() < 1e-9 or distance_m <= 0:
         return None
-    on_plane = g.beam_vector * torch.dot(g.pix0_m, g.odet) / towards - g.pix0_m
+    on_plane = distance_m * g.beam_vector - g.pix0_m
     slow, fast = (float(torch.dot(on_plane, axis) / g.pixel_size_m) for axis in (g.sdet, g.fdet))
     return slow, fast
 
