@@ -12,6 +12,7 @@ import torch
 
 from nanobrag_torch import integrate, passes
 from nanobrag_torch.compiled import cache, choose
+from nanobrag_torch.compiled.__main__ import main as build_command
 from nanobrag_torch.compiled.passes import CompiledPasses
 from nanobrag_torch.compiled.programs import PROGRAMS, bare_model, for_one_source
 from nanobrag_torch.errors import ExperimentError
@@ -137,6 +138,22 @@ def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeyp
     simulation.image()
     assert "install g++" in capfd.readouterr().err
     assert isinstance(simulation._chosen, passes.EagerPasses)
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["list", "--device", "cuda:99"], "-device cuda:99: no such device here"),
+        (["list", "--device", "gpu"], "-device is 'gpu', expected cpu, cuda, cuda:N, mps or auto"),
+        (["list", "--", "-bogus"], "unknown flag -bogus"),
+        (["list", "--", "-cell", "50", "60", "70", "90", "90", "90"], "no structure factors"),
+    ],
+)
+def test_build_command_refuses_what_the_simulator_refuses(words, complaint, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
+    assert build_command(words) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and complaint in said.err and len(said.err.splitlines()) == 1
 
 
 def test_small_work_stays_eager_and_quiet(tmp_path, monkeypatch, capfd):

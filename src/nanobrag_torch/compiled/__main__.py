@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from nanobrag_torch.cli.build import compute_target
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.compiled import cache, choose
 from nanobrag_torch.compiled.programs import PROGRAMS, Program, for_one_source
@@ -30,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         if folder is None:
             raise ExperimentError(f"no home directory; name a folder for compiled code in {cache.DIRECTORY_VARIABLE}")
         for dtype in arguments.dtype:
-            model = _model(arguments.flags, arguments.device, getattr(torch, dtype))
+            model = _model(arguments.flags, *compute_target(arguments.device, dtype))
             if not choose.compilable(model):
                 raise ExperimentError("interpolated amplitudes and the running product are never compiled")
             given = for_one_source(model, 0)
