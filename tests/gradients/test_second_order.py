@@ -44,8 +44,9 @@ def test_second_derivatives(parameter, shape):
     photons = photons_of(group, name, shape)
     assert torch.autograd.grad(photons(value).sum(), value)[0].abs().max() > 0
     step = 1e-7 * max(float(value.detach().abs().max()), 1e-2)
+    # the bound is that of the differences: for the beam centre, steps this small differ from the derivative by over 1e-6
     assert torch.autograd.gradcheck(photons, (value,), eps=step, atol=1e-5, rtol=1e-5)
-    assert torch.autograd.gradgradcheck(photons, (value,), eps=step, atol=1e-4, rtol=1e-4)
+    assert torch.autograd.gradgradcheck(photons, (value,), eps=step, atol=1e-5, rtol=1e-5)
 
 
 def test_cell_counts_as_real_numbers():
