@@ -225,5 +225,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("NANOBRAG_TORCH_COMPILE", "auto")  # by the size of the campaign, not by what a machine keeps
     raise SystemExit(run_command(main))

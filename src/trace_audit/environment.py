@@ -3,23 +3,25 @@
 Only what is listed here is recorded. The environment as a whole never is: it can hold secrets.
 """
 
+import contextlib
 import hashlib
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+COMPILE = "NANOBRAG_TORCH_COMPILE"
 PACKAGES = ("nanobragg-audit", "torch", "numpy", "gemmi", "pydantic", "PyYAML", "snakemake")
 VARIABLES = (
     "CUDA_VISIBLE_DEVICES",
     "KMP_DUPLICATE_LIB_OK",
     "LC_ALL",
     "MKL_NUM_THREADS",
-    "NANOBRAG_TORCH_COMPILE",
+    COMPILE,
     "NB_C_BIN",
     "NB_RUN_PARALLEL",
     "OMP_NUM_THREADS",
@@ -30,6 +32,21 @@ VARIABLES = (
     "SLURM_JOB_PARTITION",
     "SLURM_STEP_GPUS",
 )
+
+
+@contextlib.contextmanager
+def operation_by_operation() -> Iterator[None]:
+    """Within this, torch images are made without compiled code, unless NANOBRAG_TORCH_COMPILE is set.
+
+    Whether a machine keeps compiled code, whose last bits differ, is no part of a run that anybody is to repeat.
+    """
+    before = os.environ.get(COMPILE)
+    os.environ.setdefault(COMPILE, "never")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[COMPILE]
 
 
 def _output(words: list[str], folder: Path) -> bytes | None:

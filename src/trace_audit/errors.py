@@ -1,6 +1,5 @@
 """One kind of error for everything a user can get wrong, shown as one line."""
 
-import os
 import sys
 from collections.abc import Callable
 
@@ -11,8 +10,6 @@ class InputError(Exception):
 
 def run_command(command: Callable[[list[str]], int], argv: list[str] | None = None) -> int:
     """Exit status of `command(argv)`: its own, or 2 after one line on stderr for an `InputError` or `OSError`."""
-    # whether a machine keeps compiled code, whose last bits differ, is no part of a run that anybody is to repeat
-    os.environ.setdefault("NANOBRAG_TORCH_COMPILE", "never")
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return command(arguments)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trace_audit.environment import operation_by_operation
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import read_json, readable_json, sha256_of_file, write_atomic
 from trace_audit.prepare import prepare_inputs
@@ -82,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Audit gradients (exit status 0, also where one is wrong), or judge what was found (1 where one is wrong)."""
     options = _parser().parse_args(argv)
-    return _check(options.summaries) if options.command == "check" else _run(options)
+    if options.command == "check":
+        return _check(options.summaries)
+    with operation_by_operation():
+        return _run(options)
 
 
 def _run(options: argparse.Namespace) -> int:

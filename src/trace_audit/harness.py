@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.device import Choice, choose_device, refusal
-from trace_audit.environment import capture, deviations
+from trace_audit.environment import capture, deviations, operation_by_operation
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, write_atomic
 from trace_audit.prepare import prepare_inputs
@@ -131,7 +131,10 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         words = torch_words(scenario, files, pixel, options.device, options.dtype)
-        run, environment = capture(Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options))
+        with operation_by_operation():
+            run, environment = capture(
+                Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options)
+            )
         snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
     environment["device"] = choice.record()
     if choice.used is None and options.allow_missing_device:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.device import Choice, choose_device, refusal
-from trace_audit.environment import capture
+from trace_audit.environment import capture, operation_by_operation
 from trace_audit.errors import InputError, run_command
 from trace_audit.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
 from trace_audit.prepare import prepare_inputs
@@ -109,7 +109,8 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
     def simulate() -> ProgramRun:
         return run_torch(words, image, options.device, options.dtype) if choice.used else _nothing(choice, allowed)
 
-    run, environment = capture(Path.cwd(), simulate)
+    with operation_by_operation():
+        run, environment = capture(Path.cwd(), simulate)
     return run, environment | {"device": choice.record()}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from trace_audit.device import choose_device
+from trace_audit.environment import operation_by_operation
 from trace_audit.errors import InputError
 from trace_audit.image_comparison import read_image
 from trace_audit.image_run import run_c, run_torch
@@ -88,7 +89,8 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
 def _torch_on(options: argparse.Namespace, words: list[str], image: Path) -> ProgramRun:
     """The torch program on the device of `options`. Raises InputError where that is not there."""
     device = choose_device(options.device).used
-    return _torch_within(options.time_limit_s, words, image, device, options.dtype)
+    with operation_by_operation():
+        return _torch_within(options.time_limit_s, words, image, device, options.dtype)
 
 
 def _torch_within(time_limit_s: float, words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:

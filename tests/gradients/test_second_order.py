@@ -44,7 +44,7 @@ def test_second_derivatives(parameter, shape):
     photons = photons_of(group, name, shape)
     assert torch.autograd.grad(photons(value).sum(), value)[0].abs().max() > 0
     step = 1e-7 * max(float(value.detach().abs().max()), 1e-2)
-    # the bound is that of the differences: for the beam centre, steps this small differ from the derivative by over 1e-6
+    # the bound is that of the differences: for the beam centre they are off by more than 1e-6 with steps this small
     assert torch.autograd.gradcheck(photons, (value,), eps=step, atol=1e-5, rtol=1e-5)
     assert torch.autograd.gradgradcheck(photons, (value,), eps=step, atol=1e-5, rtol=1e-5)
 
