@@ -24,6 +24,7 @@ class Passes(Protocol):
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    side_by_side: bool  # whether several threads of Python get on with a tile each
 
     def for_model(self, model: Model) -> Passes:
         """The same for a model that differs in the values of its tensors alone."""
@@ -49,6 +50,7 @@ class EagerPasses:
         self.orientations = orientations_per_pass(model)
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
+        self.side_by_side = True
 
     def for_model(self, model: Model) -> EagerPasses:
         """The kernel's functions for another model."""

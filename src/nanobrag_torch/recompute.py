@@ -70,7 +70,7 @@ def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> li
             photons = integrate.integrate(model, tile.fast, tile.slow, passes=EagerPasses(model)).photons
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    for parts in simulation.over_tiles(of_tile, EagerPasses(simulation.model).pixels):
+    for parts in simulation.over_tiles(of_tile, EagerPasses(simulation.model)):
         for total, part in zip(sums, parts, strict=True):
             if part is not None:
                 total += part

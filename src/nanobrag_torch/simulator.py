@@ -135,7 +135,7 @@ class Simulation:
             return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
-        for pixels in self.over_tiles(photons_of, passes.pixels):
+        for pixels in self.over_tiles(photons_of, passes):
             done += pixels
             if progress:
                 progress(done, total)
@@ -160,14 +160,14 @@ class Simulation:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
         return image.view(n_slow, n_fast)
 
-    def over_tiles(self, function: Callable, pixels: int) -> Iterator:
-        """function(tile) of every tile of up to that many pixels, in storage order.
+    def over_tiles(self, function: Callable, passes: Passes) -> Iterator:
+        """function(tile) of every tile of a size that suits the passes, in storage order.
 
-        On a CPU, tiles rather than single operations are spread over torch's threads: nothing waits at the end of each
-        operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
+        On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
+        each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-        tiles, threads = self.tiles(pixels), torch.get_num_threads()
-        if self.device.type != "cpu" or threads == 1:
+        tiles, threads = self.tiles(passes.pixels), torch.get_num_threads()
+        if self.device.type != "cpu" or threads == 1 or not passes.side_by_side:
             return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
 

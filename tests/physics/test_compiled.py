@@ -67,6 +67,21 @@ def test_compiled_image_is_the_eager_one(name, always, capfd):
 
 
 @needs_compiler
+def test_compiled_image_is_the_same_for_any_number_of_threads(always):
+    wide = replace(BASE, detector=replace(BASE.detector, n_fast=301, n_slow=227))  # enough for a loop to be shared out
+    threads, images = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            simulation = Simulation(wide)
+            images.append(simulation.image(image_dtype=torch.float64))
+            assert isinstance(simulation._chosen, CompiledPasses)
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
+
+
+@needs_compiler
 @pytest.mark.slow
 @pytest.mark.skipif(os.environ.get("NB_RUN_PARALLEL") != "1", reason="builds for minutes; set NB_RUN_PARALLEL=1")
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["float64", "float32"])

@@ -61,7 +61,7 @@ def passes_for(model: Model, pixels: int, place: Place, images: int = 1) -> Pass
         packages = _packages(model, folder, chosen == "always" or steps >= WORTH_BUILDING)
         if packages is None:
             return eager
-        compiled = CompiledPasses(model, packages, torch.get_num_threads())
+        compiled = CompiledPasses(model, packages)
         return compiled if _agrees(model, compiled, pixels, place) else eager
     except (OSError, RuntimeError, cache.BrokenPackage) as error:
         tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")

@@ -12,34 +12,34 @@ from nanobrag_torch import kernel
 from nanobrag_torch.compiled.programs import PROGRAMS, Light, SeenRays, for_one_source
 from nanobrag_torch.model import Model
 
-PIXELS_PER_TILE = 1 << 15
+PIXELS_PER_TILE = 1 << 16
 
 
 class _Loaded:
-    """A package in memory, ready for `threads` calls at once."""
+    """A package in memory, for one call at a time."""
 
-    def __init__(self, package: Path, device: torch.device, threads: int):
+    def __init__(self, package: Path, device: torch.device):
         index = device.index if device.index is not None else -1
         # the loader itself: torch._inductor, which wraps it, takes longer to import than most images to compute
-        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", False, threads, index)
+        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", False, 1, index)
 
     def __call__(self, tensors: list[torch.Tensor], *arguments: torch.Tensor) -> list[torch.Tensor]:
         return self._loader.run([*tensors, *arguments])
 
 
 @lru_cache(maxsize=32)
-def _loaded(package: Path, written_ns: int, device: torch.device, threads: int) -> _Loaded:
+def _loaded(package: Path, written_ns: int, device: torch.device) -> _Loaded:
     """Packages hold nothing of a model, so every simulation of a process shares them."""
-    return _Loaded(package, device, threads)
+    return _Loaded(package, device)
 
 
 class CompiledPasses:
     """One sample of a tile at a time, all orientations at once: nothing but sums over them leaves the registers."""
 
-    def __init__(self, model: Model, packages: dict[str, Path], threads: int):
+    def __init__(self, model: Model, packages: dict[str, Path]):
         device = model.real_m.device
         self._programs = {
-            name: _loaded(package, package.stat().st_mtime_ns, device, threads) for name, package in packages.items()
+            name: _loaded(package, package.stat().st_mtime_ns, device) for name, package in packages.items()
         }
         torch.set_flush_denormal(False)  # loading code built with -ffast-math may have switched it on
         self._take(model)
@@ -53,6 +53,7 @@ class CompiledPasses:
     def _take(self, model: Model) -> None:
         self.pixels = PIXELS_PER_TILE
         self.rays_at_once = 1
+        self.side_by_side = False  # Python's lock is held while compiled code runs; its own loops take all threads
         self.orientations = model.real_m.shape[0]
         self._limited = model.resolution_limited
         given = [for_one_source(model, source) for source in range(model.source_count)]

@@ -30,7 +30,7 @@ GROUPS = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
-EXAMPLE_RAYS = 64
+EXAMPLE_RAYS = 1 << 15  # as in a tile, since a loop as short as its example is not worth a second thread
 EXAMPLE_ORIENTATIONS = 3
 
 
@@ -206,10 +206,11 @@ def build(program: Program, model: Model, package: Path) -> None:
         torch._inductor.aoti_compile_and_package(exported, package_path=str(package), inductor_configs=settings)
 
 
-# Tiles, not loops, are spread over threads. An index into the table of amplitudes is clamped before it is used.
+# Loops are spread over as many threads as torch has when they run: a package keeps Python's lock while it runs, so that
+# tiles would wait for one another. An index into the table of amplitudes is clamped before it is used.
 _SETTINGS = {
     "assert_indirect_indexing": False,
-    "cpp.threads": 1,
+    "cpp.dynamic_threads": True,
     "cpp.enable_floating_point_contract_flag": "fast",
 }
 _NEVER = 1 << 30
