@@ -49,6 +49,18 @@ def test_compiling_works_afterwards():
     assert done.returncode == 0, done.stderr
 
 
+def test_exporting_works_afterwards():
+    done = run(
+        "class Twice(torch.nn.Module):",
+        "    def forward(self, x):",
+        "        return 2 * x",
+        "exported = torch.export.export(Twice(), (torch.ones(3),), strict=False)",
+        "assert torch.equal(exported.module()(torch.ones(3)), 2 * torch.ones(3)) and unread() == []",
+        "from torch._inductor import aoti_compile_and_package",
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_torch_that_is_there_already_is_left_alone():
     lines = [
         "import torch, sys",

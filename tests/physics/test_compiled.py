@@ -171,6 +171,25 @@ def test_build_command_refuses_what_the_simulator_refuses(words, complaint, tmp_
     assert said.out == "" and complaint in said.err and len(said.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [ImportError("no compiler of torch"), RuntimeError("two\nlines"), AssertionError("x")]
+)
+def test_a_build_that_fails_is_eager_with_a_notice(error, tmp_path, monkeypatch, capfd):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setattr(shutil, "which", lambda name: name)
+    monkeypatch.setattr(cache, "build", fail)
+    simulation = Simulation(BASE)
+    simulation.image()
+    said = capfd.readouterr().err.splitlines()
+    assert said[-1] == f"nanobrag_torch: compiled code is not used: {' '.join(str(error).split())}" and len(said) == 2
+    assert isinstance(simulation._chosen, passes.EagerPasses)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
+
+
 def test_small_work_stays_eager_and_quiet(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
     monkeypatch.delenv(choose.MODE_VARIABLE, raising=False)

@@ -18,12 +18,12 @@ _COMPILERS = ("torch._decomp", "torch._prims", "torch._refs", "torch._dynamo", "
 
 
 class _Unread(ModuleType):
-    """A module whose file is run when one of its names is first asked for."""
+    """A module whose file is run, with those of the others put off, when one of its names is first asked for."""
 
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        _read(self)
+        _read_all()
         return getattr(self, name)
 
 
@@ -34,6 +34,13 @@ def _read(module: ModuleType) -> None:
     loader = module.__spec__.loader.real
     module.__spec__.loader = module.__loader__ = loader
     loader.exec_module(module)
+
+
+def _read_all() -> None:
+    """Together, since each may import the compilers, and those want the other in the midst of themselves."""
+    for name in _LATER:
+        if name in sys.modules:
+            _read(sys.modules[name])
 
 
 class _ReadLater(Loader):
@@ -55,8 +62,7 @@ class _ReadAllFirst(Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         del sys.modules[module.__name__]
-        for name in _LATER:
-            _read(sys.modules[name])
+        _read_all()
         import_module(module.__name__)
 
 
