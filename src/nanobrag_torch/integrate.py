@@ -145,13 +145,12 @@ class _Tile:
 
     def _store_omega(self, rays: PixelGeometry, first: int) -> torch.Tensor:
         """Solid angle of the first sample for the whole pixel, or of every ray where it is applied term by term."""
-        pixels = self.fast.shape[0]
         if self.model.factors.omega_per_term:
             omega = self.passes.solid_angle_sr(rays)
-            self.omega = omega[-pixels:]
+            self.omega = omega[-self.fast.shape[0] :]
             return omega
         if first == 0:
-            self.omega = self.passes.solid_angle_sr(_columns(rays, slice(0, pixels)))
+            self.omega = self.passes.solid_angle_sr(self.passes.of_sample(rays, 0, self.fast.shape[0]))
         return self.one
 
     def _store_capture(self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int) -> torch.Tensor:
@@ -163,9 +162,8 @@ class _Tile:
             return capture
         chosen = (model.layers - 1) * model.oversample**2 - first
         if 0 <= chosen < last - first:
-            columns = slice(chosen * pixels, (chosen + 1) * pixels)
             one_sample = kernel.Samples(*(field[chosen : chosen + 1] for field in samples))
-            self.capture = self.passes.capture(_columns(rays, columns), one_sample)
+            self.capture = self.passes.capture(self.passes.of_sample(rays, chosen, pixels), one_sample)
         return self.one
 
     def _store_polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int, first: int) -> torch.Tensor:
@@ -180,34 +178,30 @@ class _Tile:
         elif light.accepted is not None:
             self._store_first_accepted(self.passes.polar(rays, light, source), light.accepted, source, first)
         elif first == 0 and source == 0:
-            self.polar = self.passes.polar(_columns(rays, slice(0, pixels)), light, source)
+            self.polar = self.passes.polar(self.passes.of_sample(rays, 0, pixels), light, source)
         return self.one
 
     def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
         """Polarization of the last sample and source that the resolution limit accepts; unchanged if there is none."""
-        pixels = self.fast.shape[0]
         if accepted is None:
-            self.polar = polar[-pixels:]
+            self.polar = polar[-self.fast.shape[0] :]
             return
         if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, -1)
-        accepted = accepted.view(-1, pixels)
-        sample = accepted.shape[0] - 1 - accepted.flip(0).to(torch.int8).argmax(0)
+            self.polar_rank = torch.full_like(self.fast, -1, dtype=torch.int64)
+        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=True)
         rank = (first + sample) * self.model.source_count + source
-        later = accepted.any(0) & (rank > self.polar_rank)
-        self.polar = torch.where(later, polar.view(-1, pixels).gather(0, sample.unsqueeze(0))[0], self.polar)
+        later = any_accepted & (rank > self.polar_rank)
+        self.polar = torch.where(later, of_sample, self.polar)
         self.polar_rank = torch.where(later, rank, self.polar_rank)
 
     def _store_first_accepted(self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int) -> None:
         """Polarization of the first sample and source that the resolution limit accepts; unchanged if there is none."""
-        pixels = self.fast.shape[0]
         if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max)
-        accepted = accepted.view(-1, pixels)
-        sample = accepted.to(torch.int8).argmax(0)
+            self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max, dtype=torch.int64)
+        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=False)
         rank = (first + sample) * self.model.source_count + source
-        better = accepted.any(0) & (rank < self.polar_rank)
-        self.polar = torch.where(better, polar.view(-1, pixels).gather(0, sample.unsqueeze(0))[0], self.polar)
+        better = any_accepted & (rank < self.polar_rank)
+        self.polar = torch.where(better, of_sample, self.polar)
         self.polar_rank = torch.where(better, rank, self.polar_rank)
 
     def _finish(self) -> PixelSums:
@@ -245,8 +239,16 @@ class _Tile:
         self.total = self.total + self.background
 
 
-def _columns(rays, columns: slice):
-    return type(rays)(*(field[..., columns] for field in rays))
+def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):
+    """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
+    values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
+    samples = accepted.shape[0]
+    if samples == 1:
+        return torch.zeros_like(accepted[0], dtype=torch.int64), accepted[0], values[0]
+    ordered = accepted.flip(0) if last else accepted
+    sample = ordered.to(torch.int8).argmax(0)
+    sample = samples - 1 - sample if last else sample
+    return sample, accepted.any(0), values.gather(0, sample.unsqueeze(0))[0]
 
 
 def integrate(
@@ -262,3 +264,11 @@ def integrate(
     the kernel's stages; None means eager ones. Compiled ones know nothing of gradients and observers.
     """
     return _Tile(model, fast, slow, observer, passes).run()
+
+
+def photons(
+    model: Model, fast: torch.Tensor, slow: torch.Tensor, passes: Passes, image_dtype: torch.dtype
+) -> torch.Tensor:
+    """Photons of the pixels (pixels,), rounded once to `image_dtype`."""
+    at_once = passes.photons(fast, slow, image_dtype)
+    return integrate(model, fast, slow, passes=passes).photons.to(image_dtype) if at_once is None else at_once

@@ -16,7 +16,7 @@ import torch
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import detector, lattice, polarization, scattering, structure_factor
 from nanobrag_torch.physics.detector import PixelGeometry
-from nanobrag_torch.physics.tensors import pairwise_sum
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, are_in_registers, pairwise_sum
 
 
 class Samples(NamedTuple):
@@ -42,7 +42,8 @@ def rays_of(model: Model, fast: torch.Tensor, slow: torch.Tensor, samples: Sampl
     shape = (samples.layer.shape[0], fast.shape[0])
 
     def along(pixel: torch.Tensor, sub: torch.Tensor) -> torch.Tensor:
-        return (sub_pixel_m * (pixel * n + sub.unsqueeze(1)) + sub_pixel_m / 2.0).reshape(-1)
+        place = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
+        return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
 
     depth = (samples.layer * model.layer_pitch_m).unsqueeze(1).expand(shape).reshape(-1)
     return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth)
@@ -67,10 +68,15 @@ class Illumination(NamedTuple):
 
 def illuminate(model: Model, rays: PixelGeometry, source: int) -> Illumination:
     """Scattering vectors of one source, and which rays its resolution limit lets through."""
-    incident, wavelength_m = model.sources.incident[source], model.sources.wavelength_m[source]
-    q_per_m = scattering.scattering_vector_per_m(rays.direction, incident, wavelength_m)
+    q_per_m = scattering_vectors(model, rays, source)
     accepted = scattering.accepted_by_resolution(q_per_m, model.d_min_m) if model.resolution_limited else None
     return Illumination(q_per_m, accepted)
+
+
+def scattering_vectors(model: Model, rays: PixelGeometry, source: int) -> torch.Tensor:
+    """q (3, rays) in 1/m for one source."""
+    incident, wavelength_m = model.sources.incident[source], model.sources.wavelength_m[source]
+    return scattering.scattering_vector_per_m(rays.direction, incident, wavelength_m)
 
 
 class Polarization(NamedTuple):
@@ -129,7 +135,7 @@ def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int) -> tor
     Compiled code adds in registers and can afford float64 for it; eager code adds by halves.
     """
     intensity = diffract(model, q_per_m, first, last, False).intensity
-    return intensity.double().sum(0) if torch.compiler.is_compiling() else pairwise_sum(intensity).double()
+    return intensity.double().sum(0) if are_in_registers() else pairwise_sum(intensity).double()
 
 
 def _amplitude(model: Model, miller: scattering.MillerIndices) -> torch.Tensor:

@@ -24,12 +24,17 @@ class Passes(Protocol):
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
-    side_by_side: bool  # whether several threads of Python get on with a tile each
 
     def for_model(self, model: Model) -> Passes:
         """The same for a model that differs in the values of its tensors alone."""
 
+    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> torch.Tensor | None:
+        """Everything at once, (pixels,), where that can be done; else None."""
+
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples): ...
+
+    def of_sample(self, rays, number: int, pixels: int):
+        """The rays of one of several samples of that many pixels."""
 
     def solid_angle_sr(self, rays) -> torch.Tensor: ...
 
@@ -50,7 +55,9 @@ class EagerPasses:
         self.orientations = orientations_per_pass(model)
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
-        self.side_by_side = True
+
+    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> None:
+        """Nothing is done at once."""
 
     def for_model(self, model: Model) -> EagerPasses:
         """The kernel's functions for another model."""
@@ -59,6 +66,10 @@ class EagerPasses:
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> PixelGeometry:
         """Geometry of every (sample, pixel)."""
         return kernel.rays_of(self._model, fast, slow, samples)
+
+    def of_sample(self, rays: PixelGeometry, number: int, pixels: int) -> PixelGeometry:
+        """The columns of one sample in those of several."""
+        return PixelGeometry(*(field[..., number * pixels : (number + 1) * pixels] for field in rays))
 
     def solid_angle_sr(self, rays: PixelGeometry) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""

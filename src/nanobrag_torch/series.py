@@ -46,7 +46,7 @@ class Series:
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = crystal.mosaic_matrices(domains, table, experiment.crystal.mosaic_seed, _CPU)
         with torch.no_grad():
-            self.compiled = isinstance(self.first.passes(images), CompiledPasses)
+            self.compiled = isinstance(self.first.passes(images=images), CompiledPasses)
 
     def at(
         self,

@@ -47,7 +47,7 @@ class Simulation:
         self.random_table = SharedTable()
         self.model = model_module.build(experiment, self.device, dtype, self.random_table)
         self.geometry = self.model.geometry
-        self._chosen: Passes | None = None  # eager or compiled, decided when the first image is asked for
+        self._chosen: dict[torch.dtype, Passes] = {}  # eager or compiled, decided when the first image is asked for
 
     @property
     def roi(self) -> tuple[int, int, int, int]:
@@ -123,15 +123,13 @@ class Simulation:
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled."""
-        passes = self.passes()
+        passes = self.passes(image_dtype)
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
 
         def photons_of(tile: Tile) -> int:
             with torch.no_grad():
-                image[tile.where] = integrate.integrate(self.model, tile.fast, tile.slow, passes=passes).photons.to(
-                    image_dtype
-                )
+                image[tile.where] = integrate.photons(self.model, tile.fast, tile.slow, passes, image_dtype)
             return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
@@ -167,21 +165,23 @@ class Simulation:
         each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
         tiles, threads = self.tiles(passes.pixels), torch.get_num_threads()
-        if self.device.type != "cpu" or threads == 1 or not passes.side_by_side:
+        if self.device.type != "cpu" or threads == 1:
             return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
 
-    def passes(self, images: int = 1) -> Passes:
-        """Eager or compiled code, as suits that many images; decided once."""
-        if self._chosen is None:
-            self._chosen = choose.passes_for(self.model, self._pixel_count(), self._place, images)
-        return self._chosen
+    def passes(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Passes:
+        """Eager or compiled code, as suits that many images of a type; decided once for each type."""
+        if image_dtype not in self._chosen:
+            self._chosen[image_dtype] = choose.passes_for(
+                self.model, self._pixel_count(), self._place, image_dtype, images
+            )
+        return self._chosen[image_dtype]
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         other = copy.copy(self)
         other.experiment, other.model = experiment, model
-        other._chosen = None if self._chosen is None else self._chosen.for_model(model)
+        other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return other
 
 
@@ -192,6 +192,7 @@ def _forward_derivatives() -> bool:
 
 def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+    torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting: deque = deque()

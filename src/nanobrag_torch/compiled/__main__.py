@@ -16,7 +16,8 @@ import torch
 from nanobrag_torch.cli.build import compute_target
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.programs import PROGRAMS, Program, for_one_source
+from nanobrag_torch.compiled.programs import PROGRAMS, Program, needed
+from nanobrag_torch.compiled.record import Unrecordable
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment, ReflectionTable, StructureFactors
@@ -34,10 +35,9 @@ def main(argv: list[str] | None = None) -> int:
             model = _model(arguments.flags, *compute_target(arguments.device, dtype))
             if not choose.compilable(model):
                 raise ExperimentError("interpolated amplitudes and the running product are never compiled")
-            given = for_one_source(model, 0)
-            for program in PROGRAMS.values():
-                _report(program, given, folder, arguments.command == "build")
-    except (ExperimentError, OSError, RuntimeError) as error:
+            for name in needed(model, torch.float32):
+                _report(PROGRAMS[name], model, folder, arguments.command == "build")
+    except (ExperimentError, Unrecordable, OSError, RuntimeError) as error:
         print(f"nanobrag_torch.compiled: error: {' '.join(str(error).split())[:400]}", file=sys.stderr)
         return 2
     return 0
@@ -73,7 +73,7 @@ def _report(program: Program, given: Model, folder: Path, build: bool) -> None:
     if build and state != "at hand":
         started = time.perf_counter()
         choose.build_program(program, given, folder, "as asked")
-        state = f"built in {time.perf_counter() - started:.0f} s"
+        state = f"built in {time.perf_counter() - started:.1f} s"
     print(f"{program.name:10s} {package}  {state}")
 
 

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.programs import Program, build
+from nanobrag_torch.compiled.build import build
+from nanobrag_torch.compiled.programs import Program
 from nanobrag_torch.model import Model
 
 DIRECTORY_VARIABLE = "NANOBRAG_TORCH_CACHE"
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("kernel.py", "model.py", "physics/*.py", "compiled/programs.py")
+SOURCES = ("kernel.py", "model.py", "passes.py", "integrate.py", "physics/*.py", "compiled/*.py")
 _KEY_LENGTH = 24
 
 
@@ -77,7 +78,7 @@ def _cpu() -> str:
 def package_path(folder: Path, key: dict[str, object]) -> Path:
     """The file that a key names."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return folder / f"{key['program']}-{digest[:_KEY_LENGTH]}.pt2"
+    return folder / f"{key['program']}-{digest[:_KEY_LENGTH]}{'.so' if key['device'] == 'cpu' else '.cu'}"
 
 
 def find(program: Program, model: Model, folder: Path) -> Path | None:
@@ -115,7 +116,7 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
             if found is not None:
                 return found
         with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as aside:
-            built = Path(aside) / "program.pt2"
+            built = Path(aside) / package.name
             build(program, model, built)
             record = {"key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest()}
             record_file = Path(aside) / "record.json"

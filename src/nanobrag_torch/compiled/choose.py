@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.compiled import cache
 from nanobrag_torch.compiled.passes import CompiledPasses
-from nanobrag_torch.compiled.programs import PROGRAMS, Program, for_one_source
+from nanobrag_torch.compiled.programs import PROGRAMS, Program, needed
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.passes import EagerPasses, Passes
@@ -23,7 +22,7 @@ Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
 WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it takes to load compiled code
-WORTH_BUILDING = 1_500_000_000  # steps that eager code takes longer for than it takes to build, then run
+WORTH_BUILDING = 10_000_000  # steps that eager code takes longer for than it takes to build, then run
 _PROBE_STEPS = 1 << 19
 _PROBE_PIXELS = (4, 64)
 _AGREEMENT = {torch.float64: 1e-10, torch.float32: 2e-6}  # of the probe's largest pixel
@@ -42,10 +41,13 @@ def compilable(model: Model) -> bool:
     return not (model.amplitudes.interpolate or model.factors.running_product)
 
 
-def passes_for(model: Model, pixels: int, place: Place, images: int = 1) -> Passes:
+def passes_for(
+    model: Model, pixels: int, place: Place, image_dtype: torch.dtype = torch.float32, images: int = 1
+) -> Passes:
     """The passes that suit a model and that many pixels; `place` turns their numbers into (fast, slow), for the probe.
 
-    `images`: how many are made of it. For a series of them the size of the work decides, not what happens to be kept.
+    `images`: how many, in `image_dtype`, are made of it. For a series of them the size of the work decides, not what
+    happens to be kept.
     Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
     answered with eager code.
     """
@@ -58,53 +60,50 @@ def passes_for(model: Model, pixels: int, place: Place, images: int = 1) -> Pass
     if folder is None:
         return eager
     try:
-        packages = _packages(model, folder, chosen == "always" or steps >= WORTH_BUILDING)
+        packages = _packages(model, image_dtype, folder, chosen == "always" or steps >= WORTH_BUILDING)
         if packages is None:
             return eager
         compiled = CompiledPasses(model, packages)
-        return compiled if _agrees(model, compiled, pixels, place) else eager
+        return compiled if _agrees(model, compiled, pixels, place, image_dtype) else eager
     except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
         tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
         return eager
 
 
-def _packages(model: Model, folder: Path, build: bool) -> dict[str, Path] | None:
-    """The files of all programs; None when one is missing and is not worth building."""
-    given, packages = for_one_source(model, 0), {}
-    for name, program in PROGRAMS.items():
+def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
+    """The files of the programs for an image; None when one is missing and is not worth building."""
+    packages = {}
+    for name in needed(model, image_dtype):
+        program = PROGRAMS[name]
         try:
-            package = cache.find(program, given, folder)
+            package = cache.find(program, model, folder)
             why = "once for this machine and kernel"
             if package is None and not build:
                 return None
         except cache.BrokenPackage as error:
             package, why = None, f"anew, since {error}"
-        packages[name] = package or build_program(program, given, folder, why)
+        packages[name] = package or build_program(program, model, folder, why)
     return packages
 
 
 def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
-    """Build a program for the device and settings of a model of one source, with a notice.
+    """Build a program for the device and settings of a model, with a notice.
 
-    Raises OSError or RuntimeError.
+    Raises OSError, Unrecordable or NotImplementedError.
     """
-    if model.real_m.device.type == "cpu" and not any(
-        shutil.which(c) for c in (os.environ.get("CXX", "g++"), "clang++")
-    ):
-        raise OSError("no C++ compiler found; install g++")
-    tell(f"compiling '{program.name}' into {folder} ({why}; up to a minute)")
+    tell(f"compiling '{program.name}' into {folder} ({why}; a second or two)")
     return cache.keep(program, model, folder)
 
 
-def _agrees(model: Model, compiled: Passes, pixels: int, place: Place) -> bool:
+def _agrees(model: Model, compiled: Passes, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
     """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
     fewest, most = _PROBE_PIXELS
     steps = model.samples * model.source_count * model.real_m.shape[0]
     count = min(max(_PROBE_STEPS // steps, fewest), most, pixels)
     numbers = torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long()
     fast, slow = place(numbers)
-    expected = integrate.integrate(model, fast, slow).photons
-    got = integrate.integrate(model, fast, slow, passes=compiled).photons
+    expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
+    got = integrate.photons(model, fast, slow, compiled, image_dtype)
     largest = expected.abs().max()
     difference = (got - expected).abs().max()
     if bool(difference <= _AGREEMENT[model.dtype] * largest):

@@ -3,45 +3,88 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import torch
 
 from nanobrag_torch import kernel
-from nanobrag_torch.compiled.programs import PROGRAMS, Light, SeenRays, for_one_source
+from nanobrag_torch.compiled.build import ENTRY
+from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.model import Model
 
-PIXELS_PER_TILE = 1 << 16
+PIXELS_PER_TILE = 1 << 17
+_THREADS_PER_BLOCK = 128
 
 
-class _Loaded:
-    """A package in memory, for one call at a time."""
+class _Loaded(Protocol):
+    """A program in memory: writes its outputs for that many rays and orientations."""
 
-    def __init__(self, package: Path, device: torch.device):
-        index = device.index if device.index is not None else -1
-        # the loader itself: torch._inductor, which wraps it, takes longer to import than most images to compute
-        self._loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", False, 1, index)
-
-    def __call__(self, tensors: list[torch.Tensor], *arguments: torch.Tensor) -> list[torch.Tensor]:
-        return self._loader.run([*tensors, *arguments])
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
 
 
-@lru_cache(maxsize=32)
-def _loaded(package: Path, written_ns: int, device: torch.device) -> _Loaded:
-    """Packages hold nothing of a model, so every simulation of a process shares them."""
-    return _Loaded(package, device)
+class _OnCpu:
+    def __init__(self, file: Path):
+        self._run = ctypes.CDLL(str(file))[ENTRY]  # Python's lock is let go while it runs
+        self._run.restype = None
+
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
+        pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+        self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
+
+
+class _OnGpu:
+    def __init__(self, file: Path, device: torch.device):
+        with torch.cuda.device(device):
+            self._run = torch.cuda._compile_kernel(file.read_text(), ENTRY)
+        self._device = device
+
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
+        blocks = -(-rays // _THREADS_PER_BLOCK)
+        with torch.cuda.device(self._device):
+            self._run(
+                grid=(blocks, 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=[*tensors, int(rays), int(orientations)]
+            )
+
+
+@lru_cache(maxsize=64)
+def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
+    """Programs hold nothing of a model, so every simulation of a process shares them."""
+    return _OnCpu(file) if device.type == "cpu" else _OnGpu(file, device)
+
+
+class Aimed:
+    """One sample of each pixel, and the factors of its rays by source, worked out when they are asked for."""
+
+    def __init__(self, passes: CompiledPasses, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
+        self.where = (fast.to(torch.int32), slow.to(torch.int32), *samples)
+        self._passes = passes
+        self._factors: dict[int, list[torch.Tensor]] = {}
+
+    def factors(self, source: int) -> list[torch.Tensor]:
+        """Solid angle, captured fraction, polarization, and acceptance where there is a resolution limit."""
+        if source not in self._factors:
+            self._factors = {source: self._passes.run("factors", source, *self.where)}
+        return self._factors[source]
+
+
+class Light:
+    """What one source does to those rays."""
+
+    def __init__(self, aimed: Aimed, source: int, limited: bool):
+        self.aimed, self.source = aimed, source
+        self.accepted = aimed.factors(source)[3] if limited else None
 
 
 class CompiledPasses:
-    """One sample of a tile at a time, all orientations at once: nothing but sums over them leaves the registers."""
+    """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
-    def __init__(self, model: Model, packages: dict[str, Path]):
-        device = model.real_m.device
+    def __init__(self, model: Model, files: dict[str, Path]):
         self._programs = {
-            name: _loaded(package, package.stat().st_mtime_ns, device) for name, package in packages.items()
+            name: _loaded(file, file.stat().st_mtime_ns, model.real_m.device) for name, file in files.items()
         }
-        torch.set_flush_denormal(False)  # loading code built with -ffast-math may have switched it on
         self._take(model)
 
     def for_model(self, model: Model) -> CompiledPasses:
@@ -53,35 +96,56 @@ class CompiledPasses:
     def _take(self, model: Model) -> None:
         self.pixels = PIXELS_PER_TILE
         self.rays_at_once = 1
-        self.side_by_side = False  # Python's lock is held while compiled code runs; its own loops take all threads
         self.orientations = model.real_m.shape[0]
+        self._model = model
         self._limited = model.resolution_limited
-        given = [for_one_source(model, source) for source in range(model.source_count)]
-        self._rays_inputs = list(PROGRAMS["rays"].inputs(given[0]).values())
-        self._light_inputs = [list(PROGRAMS["light"].inputs(of_source).values()) for of_source in given]
-        self._scattered_inputs = list(PROGRAMS["scattered"].inputs(given[0]).values())
+        self._inputs = {
+            name: [list(PROGRAMS[name].inputs(model, source).values()) for source in range(model.source_count)]
+            for name in self._programs
+        }
+        self._results = {name: PROGRAMS[name].results(model) for name in self._programs}
 
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> SeenRays:
+    def run(self, name: str, source: int, *arguments: torch.Tensor) -> list[torch.Tensor]:
+        """The results of a program for one source, each (rays,)."""
+        rays = arguments[0].shape[0]
+        given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
+        device = arguments[0].device
+        results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        if rays:
+            self._programs[name]([*given, *results], rays, self.orientations)
+        return results
+
+    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> torch.Tensor | None:
+        """Photons of each pixel where that is one program; None where there is more than one sample or source."""
+        name = PHOTONS[image_dtype]
+        if name not in self._programs:
+            return None
+        return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32))[0]
+
+    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> Aimed:
         """Rays to one sample of each pixel."""
-        return SeenRays(*self._programs["rays"](self._rays_inputs, fast, slow, *samples))
+        return Aimed(self, fast, slow, samples)
 
-    def solid_angle_sr(self, rays: SeenRays) -> torch.Tensor:
+    def of_sample(self, rays: Aimed, number: int, pixels: int) -> Aimed:
+        """All of them, since there is one sample at a time."""
+        return rays
+
+    def solid_angle_sr(self, rays: Aimed) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""
-        return rays.omega_sr
+        return rays.factors(0)[0]
 
-    def capture(self, rays: SeenRays, samples: kernel.Samples) -> torch.Tensor:
+    def capture(self, rays: Aimed, samples: kernel.Samples) -> torch.Tensor:
         """Fraction captured in each ray's layer (rays,)."""
-        return rays.captured
+        return rays.factors(0)[1]
 
-    def illuminate(self, rays: SeenRays, source: int) -> Light:
-        """Scattering vectors, polarization and acceptance of one source."""
-        result = self._programs["light"](self._light_inputs[source], rays.direction)
-        return Light(*result) if self._limited else Light(*result, None)
+    def illuminate(self, rays: Aimed, source: int) -> Light:
+        """What one source does to the rays."""
+        return Light(rays, source, self._limited)
 
-    def polar(self, rays: SeenRays, light: Light, source: int) -> torch.Tensor:
+    def polar(self, rays: Aimed, light: Light, source: int) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
-        return light.polar
+        return rays.factors(source)[2]
 
     def scattered(self, light: Light, first: int, last: int) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
-        return self._programs["scattered"](self._scattered_inputs, light.q_per_m)[0]
+        return self.run("scattered", light.source, *light.aimed.where)[0]

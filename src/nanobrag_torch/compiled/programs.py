@@ -1,21 +1,20 @@
-"""Which parts of the kernel are compiled, what each may read of the model, and how it is built.
+"""What is compiled, and what each program may read of the model.
 
 A program is a function of the kernel. It is given a model that holds nothing but the fields declared for it: tensors,
 which may change from run to run, and settings, which are compiled in. A field that is used without being declared is
-None while the program is traced, so that it cannot slip in as a constant unseen.
+None while the program is recorded, so that it cannot slip in as a constant unseen.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
-from nanobrag_torch import kernel
+from nanobrag_torch import integrate, kernel
+from nanobrag_torch.compiled.record import RAY
 from nanobrag_torch.model import Factors, Model
 from nanobrag_torch.physics import detector
 from nanobrag_torch.physics.crystal import Cell
@@ -30,40 +29,27 @@ GROUPS = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
-EXAMPLE_RAYS = 1 << 15  # as in a tile, since a loop as short as its example is not worth a second thread
-EXAMPLE_ORIENTATIONS = 3
-
-
-class SeenRays(NamedTuple):
-    """Rays from the sample to one point in each pixel."""
-
-    direction: torch.Tensor  # (3, rays)
-    omega_sr: torch.Tensor  # (rays,)
-    captured: torch.Tensor  # (rays,)
-
-
-class Light(NamedTuple):
-    """What one source does to every ray."""
-
-    q_per_m: torch.Tensor  # (3, rays)
-    polar: torch.Tensor  # (rays,)
-    accepted: torch.Tensor | None  # (rays,) bool; None: no resolution limit
+_PIXELS = (("fast", torch.int32, RAY), ("slow", torch.int32, RAY))
+_SAMPLE = tuple((name, torch.int64, 0) for name in ("layer", "sub_slow", "sub_fast"))
 
 
 @dataclass(frozen=True)
 class Program:
-    """A function of the kernel with what it may read of the model, as dotted names."""
+    """A function of the kernel, with what it may read of the model, as dotted names, and what it is called with."""
 
     name: str
-    function: Callable[..., Any]
+    function: Callable[..., tuple[torch.Tensor, ...]]
     tensors: tuple[str, ...]
     settings: tuple[str, ...]
-    one_loop: bool = False  # nothing before the result is worth a pass over memory: all of it stays in registers
+    arguments: tuple[tuple[str, torch.dtype, int], ...]
+    results: Callable[[Model], tuple[torch.dtype, ...]]  # each for every ray
+    prepared: Callable[[Model, int], Model]  # a model of one source with as tensors all that may change
 
-    def inputs(self, model: Model) -> dict[str, torch.Tensor]:
-        """The declared tensors that the model has."""
-        found = {name: _field(model, name) for name in self.tensors}
-        return {name: value.contiguous() for name, value in found.items() if value is not None}
+    def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
+        """The declared tensors that the model has, with one of its sources."""
+        given = self.prepared(model, source)
+        found = {name: _field(given, name) for name in self.tensors}
+        return {name: value.detach().contiguous() for name, value in found.items() if value is not None}
 
     def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
         """All that is compiled in: settings by name, and which tensors there are, of which type."""
@@ -83,69 +69,112 @@ def _setting(model: Model, name: str) -> Any:
     return sorted(value & {"blank_without_thickness"}) if name == "defects" else value
 
 
-def seen_rays(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> SeenRays:
-    """Direction, solid angle and captured fraction of one sample of each pixel."""
+def scattered(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor]:
+    """Sum over all orientations of F_cell^2 F_latt^2 for one sample of each pixel and the one source in the model."""
+    rays = kernel.rays_of(model, fast, slow, kernel.Samples(*sample))
+    return (kernel.scattered(model, kernel.scattering_vectors(model, rays, 0), 0, model.real_m.shape[0]),)
+
+
+def factors(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Solid angle, captured fraction, polarization and, with a resolution limit, acceptance; as for `scattered`."""
     samples = kernel.Samples(*sample)
     rays = kernel.rays_of(model, fast, slow, samples)
-    omega_sr = detector.solid_angle_sr(model.geometry, rays)
-    return SeenRays(rays.direction, omega_sr, kernel.capture_of(model, rays, samples))
+    light = kernel.illuminate(model, rays, 0)
+    found = (
+        detector.solid_angle_sr(model.geometry, rays),
+        kernel.capture_of(model, rays, samples),
+        kernel.polarize(model, rays.direction, 0).polar,
+        light.accepted,
+    )
+    return tuple(one for one in found if one is not None)
 
 
-def light(model: Model, direction: torch.Tensor) -> Light:
-    """Scattering vector, polarization and acceptance of every ray for the one source in the model."""
-    rays = detector.PixelGeometry(None, None, direction, None)
-    lit = kernel.illuminate(model, rays, 0)
-    return Light(lit.q_per_m, kernel.polarize(model, direction, 0).polar, lit.accepted)
+def photons(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+    """Photons of each pixel, for an experiment of one sample a pixel and one source."""
+    return (integrate.integrate(model, fast, slow).photons,)
 
 
-def scattered(model: Model, q_per_m: torch.Tensor) -> torch.Tensor:
-    """Sum (rays,) float64 over all orientations of F_cell^2 F_latt^2."""
-    return kernel.scattered(model, q_per_m, 0, model.real_m.shape[0])
+def photons_in_float32(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+    """`photons`, rounded once."""
+    return (integrate.integrate(model, fast, slow).photons.float(),)
 
 
-_BASIS = ("fdet", "sdet", "odet", "pix0_m", "pixel_size_m", "beam_vector")
-_PLACE = ("close_distance_m", "distance_m", "Fbeam_m", "Sbeam_m")
-_TABLE = ("padded", "minimum", "maximum", "strides", "default_F")
+_RAYS = (
+    *(f"geometry.{field}" for field in ("fdet", "sdet", "odet", "pix0_m", "pixel_size_m", "beam_vector")),
+    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fbeam_m", "Sbeam_m")),
+    *("layer_pitch_m", "sources.incident", "sources.wavelength_m"),
+)
+_CRYSTAL = (
+    *("real_m", "n_cells", "fudge", "cell.reciprocal_per_A"),
+    *(f"amplitudes.{field}" for field in ("padded", "minimum", "maximum", "strides", "default_F")),
+)
+_WEIGHTS = ("attenuation_per_m", "d_min_m", "kahn", "geometry.polar_vector")
+_SCALE = ("sources.weight", "fluence_photons_per_m2", "background", "mosaic_domains", "phi_rad")
+_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel")
+_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate")
+_HOW_WEIGHTS = ("absorbing", "resolution_limited", "defects", "factors.capture_per_term", "factors.evaluate_polar")
+_HOW_SUMMED = (
+    *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
+    *("has_water", "layers", "oversample"),
+)
+
+
+def _one_source(model: Model, source: int) -> Model:
+    """One of the sources of a model, and as a tensor the number of sub-pixels."""
+    chosen = slice(source, source + 1)
+    sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
+    return model._replace(sources=sources, oversample=torch.tensor(model.oversample, device=model.real_m.device))
+
+
+def _one_sample(model: Model, source: int) -> Model:
+    """A model of one sample and source, and as a tensor the number of orientations."""
+    orientations = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
+    return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
+
+
+def _factor_types(model: Model) -> tuple[torch.dtype, ...]:
+    return (torch.float64,) * 3 + (torch.bool,) * model.resolution_limited
+
+
+def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype) -> Program:
+    settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED
+    tensors = (*_RAYS, *_CRYSTAL, *_WEIGHTS, *_SCALE)
+    return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample)
+
 
 PROGRAMS = {
     program.name: program
     for program in (
+        _of_pixels("photons", photons, torch.float64),
+        _of_pixels("photons_in_float32", photons_in_float32, torch.float32),
         Program(
-            "rays",
-            seen_rays,
-            (*(f"geometry.{field}" for field in _BASIS + _PLACE), "layer_pitch_m", "attenuation_per_m", "oversample"),
-            (
-                "geometry.curved",
-                "geometry.curved_axes",
-                "geometry.point_pixel",
-                "absorbing",
-                "factors.capture_per_term",
-                "defects",
-            ),
-        ),
-        Program(
-            "light",
-            light,
-            ("sources.incident", "sources.wavelength_m", "d_min_m", "kahn", "geometry.polar_vector"),
-            ("resolution_limited", "factors.evaluate_polar"),
+            "factors",
+            factors,
+            ("oversample", *_RAYS, *_WEIGHTS),
+            (*_HOW_RAYS, *_HOW_WEIGHTS),
+            (*_PIXELS, *_SAMPLE),
+            _factor_types,
+            _one_source,
         ),
         Program(
             "scattered",
             scattered,
-            ("real_m", "n_cells", "fudge", "cell.reciprocal_per_A", *(f"amplitudes.{field}" for field in _TABLE)),
-            ("shape", "dtype", "amplitudes.interpolate"),
-            one_loop=True,
+            ("oversample", *_RAYS, *_CRYSTAL),
+            (*_HOW_RAYS, *_HOW_CRYSTAL),
+            (*_PIXELS, *_SAMPLE),
+            lambda model: (torch.float64,),
+            _one_source,
         ),
     )
 }
+PHOTONS = {torch.float32: "photons_in_float32", torch.float64: "photons"}
 
 
-def for_one_source(model: Model, source: int) -> Model:
-    """What programs are given: the model with one of its sources, and the number of sub-pixels as a tensor."""
-    chosen = slice(source, source + 1)
-    sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
-    oversample = torch.tensor(model.oversample, device=model.real_m.device)
-    return model._replace(sources=sources, oversample=oversample)
+def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
+    """Names of the programs for an image: one for all of it where a pixel is one sample of one source."""
+    if model.samples == 1 and model.source_count == 1:
+        return (PHOTONS[image_dtype],)
+    return "factors", "scattered"
 
 
 def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:
@@ -157,65 +186,3 @@ def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor])
         fields[group] = kind(**(dict.fromkeys(kind._fields) | given))
     fields.update({name: value for name, value in values.items() if "." not in name})
     return Model(**fields)
-
-
-class _Traced(torch.nn.Module):
-    """A program as torch.export wants it: tensors in, tensors out."""
-
-    def __init__(self, program: Program, model: Model):
-        super().__init__()
-        self._program, self._model, self._names = program, model, tuple(program.inputs(model))
-
-    def forward(self, tensors: tuple[torch.Tensor, ...], arguments: tuple[torch.Tensor, ...]):
-        named = dict(zip(self._names, tensors, strict=True))
-        result = self._program.function(bare_model(self._model, self._program, named), *arguments)
-        return tuple(part for part in result if part is not None) if isinstance(result, tuple) else (result,)
-
-
-def example(program: Program, model: Model) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, ...]]:
-    """Inputs of the right types and number of dimensions; their values do not matter."""
-    tensors = program.inputs(model)
-    if "real_m" in tensors:
-        tensors["real_m"] = tensors["real_m"][:1].expand(EXAMPLE_ORIENTATIONS, 3, 3).contiguous()
-    device = model.real_m.device
-    if program.name == "rays":  # each argument a tensor of its own, since one given twice would count as one
-        pixels = [torch.arange(EXAMPLE_RAYS, device=device) for _ in range(2)]
-        return tensors, (*pixels, *(torch.zeros(1, dtype=torch.int64, device=device) for _ in range(3)))
-    return tensors, (torch.ones((3, EXAMPLE_RAYS), dtype=torch.float64, device=device),)
-
-
-def build(program: Program, model: Model, package: Path) -> None:
-    """Compile a program for the device and the settings of a model into `package`. Takes tens of seconds."""
-    rays = torch.export.Dim("rays", min=1, max=1 << 40)
-    tensors, arguments = example(program, model)
-    free = {name: None for name in tensors}
-    if "real_m" in free:
-        free["real_m"] = {0: torch.export.Dim("orientations", min=1, max=1 << 40)}
-    if "amplitudes.padded" in free:
-        free["amplitudes.padded"] = {i: torch.export.Dim(f"table_{i}", min=3, max=1 << 40) for i in range(3)}
-    shapes = [{argument.dim() - 1: rays} if argument.shape[-1] == EXAMPLE_RAYS else None for argument in arguments]
-    settings = _SETTINGS | (_ONE_LOOP if program.one_loop else {})
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, about its own code
-        exported = torch.export.export(
-            _Traced(program, model),
-            (tuple(tensors.values()), arguments),
-            dynamic_shapes=(tuple(free.values()), tuple(shapes)),
-            strict=False,
-        )
-        torch._inductor.aoti_compile_and_package(exported, package_path=str(package), inductor_configs=settings)
-
-
-# Loops are spread over as many threads as torch has when they run: a package keeps Python's lock while it runs, so that
-# tiles would wait for one another. An index into the table of amplitudes is clamped before it is used.
-_SETTINGS = {
-    "assert_indirect_indexing": False,
-    "cpp.dynamic_threads": True,
-    "cpp.enable_floating_point_contract_flag": "fast",
-}
-_NEVER = 1 << 30
-_ONE_LOOP = {
-    "realize_opcount_threshold": _NEVER,
-    "realize_reads_threshold": _NEVER,
-    "realize_acc_reads_threshold": _NEVER,
-}

@@ -6,6 +6,8 @@ import math
 
 import torch
 
+from nanobrag_torch.physics.tensors import are_in_registers
+
 # sin(pi x)/x as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest relative error (Remez exchange):
 # 5.3e-9 for float32 and 1.4e-16 for float64, both below the rounding of the type.
 _COEFFICIENTS = {
@@ -35,7 +37,7 @@ def sine_of_half_turns_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     Eager code has a fast vector sine and would pay a pass over memory for each operation of a polynomial. Compiled
     code keeps the polynomial in registers, and no quadrant has to be looked for.
     """
-    if torch.compiler.is_compiling():
+    if are_in_registers():
         return half_turn_polynomial(x.to(dtype))
     # the angle is rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
     return x.mul_(math.pi).to(dtype).sin_()

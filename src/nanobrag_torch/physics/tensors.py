@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 import torch
 
 GEOMETRY_DTYPE = torch.float64
+_IN_REGISTERS = ContextVar("in_registers", default=False)
+
+
+@contextmanager
+def in_registers() -> Iterator[None]:
+    """Within it, what is asked of torch is recorded for code that keeps every intermediate number in a register."""
+    token = _IN_REGISTERS.set(True)
+    try:
+        yield
+    finally:
+        _IN_REGISTERS.reset(token)
+
+
+def are_in_registers() -> bool:
+    """Whether an operation costs its arithmetic alone, and no pass over memory."""
+    return _IN_REGISTERS.get()
 
 
 def scalar(value: float | torch.Tensor, device: torch.device) -> torch.Tensor:

@@ -1,0 +1,78 @@
+"""Operations of torch as expressions of C, and operations that compute nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+Template = Callable[[torch.dtype], str]
+
+
+def _plain(template: str) -> Template:
+    return lambda dtype: template
+
+
+def _function(name: str) -> Template:
+    """A function of math.h, whose name ends with f for single precision."""
+    return lambda dtype: f"{name}{'f' if dtype == torch.float32 else ''}({{0}})"
+
+
+OPERATIONS: dict[str, Template] = {
+    "add": _plain("({0} + {1})"),
+    "sub": _plain("({0} - {1})"),
+    "rsub": _plain("({1} - {0})"),
+    "mul": _plain("({0} * {1})"),
+    "div": _plain("({0} / {1})"),
+    "addcmul": _plain("({0} + {1} * {2})"),
+    "neg": _plain("(-{0})"),
+    "reciprocal": _plain("(1 / {0})"),
+    "sgn": _plain("(({0} > 0) - ({0} < 0))"),
+    "sign": _plain("(({0} > 0) - ({0} < 0))"),
+    "where": _plain("({0} ? {1} : {2})"),
+    "logical_and": _plain("({0} && {1})"),
+    "logical_or": _plain("({0} || {1})"),
+    "logical_not": _plain("(!{0})"),
+    "bitwise_and": _plain("({0} & {1})"),
+    "bitwise_or": _plain("({0} | {1})"),
+    "bitwise_not": _plain("(!{0})"),
+    "sqrt": _function("sqrt"),
+    "exp": _function("exp"),
+    "sin": _function("sin"),
+    "cos": _function("cos"),
+    "ceil": _function("ceil"),
+    "floor": _function("floor"),
+    "round": _function("rint"),
+    "abs": _function("fabs"),
+}
+COMPARISONS: dict[str, Template] = {
+    "eq": _plain("({0} == {1})"),
+    "ne": _plain("({0} != {1})"),
+    "lt": _plain("({0} < {1})"),
+    "le": _plain("({0} <= {1})"),
+    "gt": _plain("({0} > {1})"),
+    "ge": _plain("({0} >= {1})"),
+}
+REDUCTIONS = {"sum": "add", "prod": "mul", "all": "logical_and", "any": "logical_or"}
+# The result holds elements of the arguments, and zeros.
+MOVES = frozenset(
+    (
+        "clone",
+        "cat",
+        "stack",
+        "flip",
+        "repeat",
+        "select_backward",
+        "slice_backward",
+        "expand",
+        "reshape",
+        "_unsafe_view",
+    )
+)
+# The result does not depend on any number of the computation.
+CONSTANTS = frozenset(
+    (
+        *("full", "full_like", "ones", "ones_like", "zeros", "zeros_like", "new_zeros", "new_ones", "new_full"),
+        *("arange", "scalar_tensor", "lift_fresh", "lift_fresh_copy", "empty", "empty_like"),
+    )
+)
