@@ -13,7 +13,7 @@ import torch
 from torch.utils import _pytree as pytree
 
 from nanobrag_torch import integrate
-from nanobrag_torch.passes import EagerPasses
+from nanobrag_torch.passes import Passes
 
 if TYPE_CHECKING:
     from nanobrag_torch.model import Model
@@ -63,14 +63,19 @@ class RecomputedImage(torch.autograd.Function):
 def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
     sums = [torch.zeros_like(tensor) for tensor in tensors]
 
-    def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
+    def slopes(passes: Passes, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
         model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
-        given = by_pixel[tile.where].double()
         with torch.enable_grad():
-            photons = integrate.integrate(model, tile.fast, tile.slow, passes=EagerPasses(model)).photons
+            photons = integrate.photons(model, fast, slow, passes.for_model(model), torch.float64)
+        given = torch.ones_like(photons) if given is None else given
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    for parts in simulation.over_tiles(of_tile, EagerPasses(simulation.model)):
+    passes = simulation.differentiable_passes(slopes)
+
+    def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
+        return slopes(passes, tile.fast, tile.slow, by_pixel[tile.where].double())
+
+    for parts in simulation.over_tiles(of_tile, passes):
         for total, part in zip(sums, parts, strict=True):
             if part is not None:
                 total += part

@@ -14,6 +14,7 @@ from torch.autograd import forward_ad
 from nanobrag_torch import integrate, recompute
 from nanobrag_torch import model as model_module
 from nanobrag_torch.compiled import choose
+from nanobrag_torch.compiled.passes import CompiledPasses
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics.random_numbers import SharedTable
@@ -176,6 +177,12 @@ class Simulation:
                 self.model, self._pixel_count(), self._place, image_dtype, images
             )
         return self._chosen[image_dtype]
+
+    def differentiable_passes(self, slopes: choose.Differentiate) -> Passes:
+        """For derivatives of the image: compiled where the image was, if they give what eager ones give."""
+        if not any(isinstance(one, CompiledPasses) for one in self._chosen.values()):
+            return EagerPasses(self.model)
+        return choose.differentiable_passes(self.model, self._pixel_count(), self._place, slopes)
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

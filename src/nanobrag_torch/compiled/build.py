@@ -54,13 +54,24 @@ def source_of(program: Program, model: Model) -> str:
         arguments.append(torch.zeros(1, dtype=dtype))
         _give(recorder, one, arguments[-1])
     given = bare_model(program.prepared(model, 0), program, tensors)
-    with torch.no_grad(), in_registers(), recorder:
+    for name in program.by:
+        tensors[name].requires_grad_()
+    floating, upstream = [dtype for dtype in program.results(model) if dtype.is_floating_point], []
+    for dtype in floating if program.by else ():
+        inputs.append(Input(f"in{len(inputs)}", dtype, RAY, padding="zero"))
+        upstream.append(torch.ones(1, dtype=dtype))
+        _give(recorder, inputs[-1], upstream[-1])
+    with torch.set_grad_enabled(bool(program.by)), in_registers(), recorder:
         results = program.function(given, *arguments)
-    if tuple(result.dtype for result in results) != program.results(model):
-        raise NotImplementedError(f"{program.name} returns {[result.dtype for result in results]}")
+        if program.by:
+            by = [tensors[name] for name in program.by]
+            values = [result for result in results if result.is_floating_point()]
+            found = torch.autograd.grad(values, by, upstream, allow_unused=True)
+            results = [torch.zeros_like(t) if one is None else one for one, t in zip(found, by, strict=True)]
+    varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
     outputs = [
-        [Output(f"out{place}_{i}", number, RAY) for i, number in enumerate(recorder.numbers_of(result))]
-        for place, result in enumerate(results)
+        [Output(f"out{place}_{i}", number, over) for i, number in enumerate(recorder.numbers_of(result))]
+        for place, (result, over) in enumerate(zip(results, varies, strict=True))
     ]
     return source(inputs, outputs, ENTRY)
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.compiled import cache
+from nanobrag_torch.compiled.derivative import DifferentiablePasses, differentiated
 from nanobrag_torch.compiled.passes import CompiledPasses
-from nanobrag_torch.compiled.programs import PROGRAMS, Program, needed
+from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS, Program, needed
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.passes import EagerPasses, Passes
 
 Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Differentiate = Callable[[Passes, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
 
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
@@ -25,6 +27,7 @@ WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it take
 WORTH_BUILDING = 10_000_000  # steps that eager code takes longer for than it takes to build, then run
 _PROBE_STEPS = 1 << 19
 _PROBE_PIXELS = (4, 64)
+_SLOPE_AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-5}  # of the largest derivative by the same tensor
 _AGREEMENT = {torch.float64: 1e-10, torch.float32: 2e-6}  # of the probe's largest pixel
 
 
@@ -38,7 +41,9 @@ def mode() -> str:
 
 def compilable(model: Model) -> bool:
     """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product."""
-    return not (model.amplitudes.interpolate or model.factors.running_product)
+    table = model.amplitudes.padded
+    too_large = table is not None and table.numel() > torch.iinfo(torch.int32).max
+    return not (model.amplitudes.interpolate or model.factors.running_product or too_large)
 
 
 def passes_for(
@@ -64,26 +69,77 @@ def passes_for(
         if packages is None:
             return eager
         compiled = CompiledPasses(model, packages)
-        return compiled if _agrees(model, compiled, pixels, place, image_dtype) else eager
+        agree = _once(list(packages.values()), lambda: _agrees(model, compiled, pixels, place, image_dtype))
+        return compiled if agree else eager
     except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
         tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
         return eager
 
 
+_AGREED: set[tuple[tuple[Path, int], ...]] = set()
+
+
+def _once(files: list[Path], agree: Callable[[], bool]) -> bool:
+    """Whether these programs have shown, once in this process, that they agree."""
+    key = tuple((file, file.stat().st_mtime_ns) for file in files)
+    if key not in _AGREED and agree():
+        _AGREED.add(key)
+    return key in _AGREED
+
+
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
     """The files of the programs for an image; None when one is missing and is not worth building."""
-    packages = {}
-    for name in needed(model, image_dtype):
-        program = PROGRAMS[name]
-        try:
-            package = cache.find(program, model, folder)
-            why = "once for this machine and kernel"
-            if package is None and not build:
-                return None
-        except cache.BrokenPackage as error:
-            package, why = None, f"anew, since {error}"
-        packages[name] = package or build_program(program, model, folder, why)
-    return packages
+    packages = {name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)}
+    return None if None in packages.values() else packages
+
+
+def _package(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
+    """The file of a program; None when it is missing and not worth building."""
+    try:
+        package = cache.find(program, model, folder)
+        why = "once for this machine and kernel"
+        if package is None and not build:
+            return None
+    except cache.BrokenPackage as error:
+        package, why = None, f"anew, since {error}"
+    return package or build_program(program, model, folder, why)
+
+
+def differentiable_passes(model: Model, pixels: int, place: Place, by: Differentiate) -> Passes:
+    """The passes for derivatives of an image that was made by compiled code: compiled where those agree with eager ones.
+
+    `by` is called with passes and pixels (fast, slow), and gives derivatives of their photons, some of them None.
+    """
+    eager, folder = EagerPasses(model), cache.directory()
+    try:
+        programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
+        files = {name: _package(program, model, folder, True) for name, program in programs.items()}
+        whole = PHOTONS[torch.float64] in programs
+        forward = {} if whole else {name: _package(PROGRAMS[name], model, folder, True) for name in programs}
+        compiled = DifferentiablePasses(
+            model, forward, {name: (program, files[name]) for name, program in programs.items() if program.by}
+        )
+        agree = _once([*files.values(), *forward.values()], lambda: _same_slopes(model, compiled, pixels, place, by))
+        return compiled if agree else eager
+    except NotImplementedError:
+        return eager
+    except Exception as error:
+        tell(f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}")
+        return eager
+
+
+def _same_slopes(model: Model, compiled: Passes, pixels: int, place: Place, by: Differentiate) -> bool:
+    fast, slow = _probe(model, pixels, place)
+    for got, expected in zip(by(compiled, fast, slow), by(EagerPasses(model), fast, slow), strict=True):
+        expected = torch.zeros_like(got) if expected is None and got is not None else expected
+        if expected is None:
+            continue
+        got = torch.zeros_like(expected) if got is None else got
+        difference, largest = (got - expected).abs().max(), expected.abs().max()
+        if not bool(difference <= _SLOPE_AGREEMENT[model.dtype] * largest):
+            tell(f"compiled derivatives are not used: they differ by {float(difference / largest):.1e} of the largest")
+            return False
+    return True
 
 
 def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
@@ -95,13 +151,17 @@ def build_program(program: Program, model: Model, folder: Path, why: str) -> Pat
     return cache.keep(program, model, folder)
 
 
-def _agrees(model: Model, compiled: Passes, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
-    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
+def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
+    """(fast, slow) of a few pixels spread over the image."""
     fewest, most = _PROBE_PIXELS
     steps = model.samples * model.source_count * model.real_m.shape[0]
     count = min(max(_PROBE_STEPS // steps, fewest), most, pixels)
-    numbers = torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long()
-    fast, slow = place(numbers)
+    return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
+
+
+def _agrees(model: Model, compiled: Passes, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
+    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
+    fast, slow = _probe(model, pixels, place)
     expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
     got = integrate.photons(model, fast, slow, compiled, image_dtype)
     largest = expected.abs().max()

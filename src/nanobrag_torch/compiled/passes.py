@@ -49,6 +49,11 @@ class _OnGpu:
             )
 
 
+def load(file: Path, device: torch.device) -> _Loaded:
+    """A compiled program that is on disk."""
+    return _loaded(file, file.stat().st_mtime_ns, device)
+
+
 @lru_cache(maxsize=64)
 def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
     """Programs hold nothing of a model, so every simulation of a process shares them."""
@@ -82,9 +87,7 @@ class CompiledPasses:
     """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
     def __init__(self, model: Model, files: dict[str, Path]):
-        self._programs = {
-            name: _loaded(file, file.stat().st_mtime_ns, model.real_m.device) for name, file in files.items()
-        }
+        self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
         self._take(model)
 
     def for_model(self, model: Model) -> CompiledPasses:

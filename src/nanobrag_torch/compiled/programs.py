@@ -8,7 +8,7 @@ None while the program is recorded, so that it cannot slip in as a constant unse
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -44,17 +44,26 @@ class Program:
     arguments: tuple[tuple[str, torch.dtype, int], ...]
     results: Callable[[Model], tuple[torch.dtype, ...]]  # each for every ray
     prepared: Callable[[Model, int], Model]  # a model of one source with as tensors all that may change
+    by: tuple[str, ...] = ()  # tensors by which the sum of the results, each times a number per ray, is differentiated
+
+    def derivative(self, by: tuple[str, ...]) -> Program:
+        """The program of the derivatives by these of its tensors."""
+        return replace(self, name=f"{self.name}_derivative", by=by)
+
+    def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
+        """The declared tensors that the model has, with one of its sources."""
+        prepared = self.prepared(model, source)
+        found = {name: _field(prepared, name) for name in self.tensors}
+        return {name: value for name, value in found.items() if value is not None}
 
     def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
-        """The declared tensors that the model has, with one of its sources."""
-        given = self.prepared(model, source)
-        found = {name: _field(given, name) for name in self.tensors}
-        return {name: value.detach().contiguous() for name, value in found.items() if value is not None}
+        """Those tensors as compiled code reads them, without their graph."""
+        return {name: value.detach().contiguous() for name, value in self.given(model, source).items()}
 
     def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
         """All that is compiled in: settings by name, and which tensors there are, of which type."""
         kinds = [(name, str(value.dtype)) for name, value in self.inputs(model).items()]
-        return tuple([(name, repr(_setting(model, name))) for name in self.settings] + kinds)
+        return tuple([(name, repr(_setting(model, name))) for name in self.settings] + kinds + [("by", repr(self.by))])
 
 
 def _field(model: Model, name: str) -> Any:

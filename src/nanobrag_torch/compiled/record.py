@@ -137,6 +137,9 @@ class Recorder(TorchDispatchMode):
         columns = [self._spread(operand, result) for operand in operands]
         rows = []
         for row in zip(*columns, strict=True):
+            if name == "add" and any(_is_zero(number) for number in row):
+                rows.append(self._cast(row[0] if _is_zero(row[1]) else row[1], of))
+                continue
             typed = tuple(
                 number if name == "where" and place == 0 else self._cast(number, of) for place, number in enumerate(row)
             )
@@ -253,6 +256,10 @@ class Recorder(TorchDispatchMode):
                     varies |= argument.varies
             self._known[key] = Number(expression, arguments, dtype, varies, total)
         return self._known[key]
+
+
+def _is_zero(number: Number) -> bool:
+    return number.expression.startswith("#") and _value(number) == 0
 
 
 def _value(constant: Number) -> float:

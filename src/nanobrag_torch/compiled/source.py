@@ -166,21 +166,30 @@ typedef int int32_t;
 #endif
 #define FIRST 0
 #define NEXT BLOCK
+#define LANES 8
+typedef double lanes_t __attribute__((vector_size(8 * LANES)));
+typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 #endif
 #define EACH for (int l = 0; l < BLOCK; l++)
 #define LOAD(to, from, padding) do { \\
     for (int l = 0; l < count; l++) to[l] = (from)[l]; \\
     for (int l = count; l < BLOCK; l++) to[l] = padding; } while (0)
+#define ADD(to, from) do { \\
+    lanes_t lanes = *(const unaligned_t *)(to); \\
+    for (int b = 0; b < BLOCK; b += LANES) lanes += *(const unaligned_t *)(from + b); \\
+    *(unaligned_t *)(to) = lanes; } while (0)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
 """
+LANES = 8
 
 
 def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run") -> str:
     """C of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
-    An output for every ray is written component after component; sums over rays are float64, those for every
-    orientation with its numbers side by side. Raises NotImplementedError for what takes another loop.
+    An output for every ray is written component after component. A sum over everything is float64; one over the rays
+    of each orientation is added to what is there, (orientations, numbers, LANES) float64, and still to be summed over
+    its lanes. Raises NotImplementedError for what takes another loop.
     """
     writer = _Writer(inputs, [one for group in outputs for one in group])
     for one in writer.outputs:
@@ -197,7 +206,6 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
         loops["uniform"],
     ]
     text += [f"    double {one.name}_sum[BLOCK] = {{0}};" for one in sums]
-    text += [_allocated(group) for group in outputs if group[0].varies == ORIENTATION]
     text += ["    for (int start = FIRST; start < rays; start += NEXT) {"]
     text += ["        const int count = rays - start < BLOCK ? rays - start : BLOCK;"]
     text += _loads(inputs)
@@ -243,14 +251,9 @@ def _stored(group: list[Output]) -> str:
     )
 
 
-def _allocated(group: list[Output]) -> str:
-    return f"    for (int64_t i = 0; i < (int64_t)orientations * {len(group)}; i++) {_group(group)}[i] = 0;"
-
-
 def _added(group: list[Output]) -> str:
     return "\n".join(
-        f"        {{ double sum = 0; EACH sum += {one.name}_at[l];"
-        f" {_group(group)}[(int64_t)orientation * {len(group)} + {place}] += sum; }}"
+        f"        ADD({_group(group)} + ((int64_t)orientation * {len(group)} + {place}) * LANES, {one.name}_at);"
         for place, one in enumerate(group)
     )
 

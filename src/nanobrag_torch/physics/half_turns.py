@@ -1,4 +1,4 @@
-"""sin(pi x) for |x| <= 1/2, where all time of the lattice factor goes."""
+"""sin(pi x) and cos(pi x) for |x| <= 1/2, where all time of the lattice factor goes."""
 
 from __future__ import annotations
 
@@ -29,6 +29,18 @@ _COEFFICIENTS = {
         -2.1122953126986152e-05,
     ),
 }
+# cos(pi x) as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest error (Remez exchange): 4e-18.
+_COSINE = (
+    1.0,
+    -4.934802200544676,
+    4.058712126416497,
+    -1.335262768843447,
+    0.23533063012953284,
+    -0.025806888737002202,
+    0.0019295562724817132,
+    -0.00010456655338748738,
+    4.149564353942586e-06,
+)
 
 
 def sine_of_half_turns_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -45,8 +57,19 @@ def sine_of_half_turns_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
 
 def half_turn_polynomial(x: torch.Tensor) -> torch.Tensor:
     """sin(pi x) for x in [-1/2, 1/2], float32 or float64, by Horner's rule in x^2."""
-    coefficients = _COEFFICIENTS[x.dtype]
-    square, value = x * x, torch.full_like(x, coefficients[-1])
+    return x * _horner(x * x, _COEFFICIENTS[x.dtype])
+
+
+def sine_and_cosine_of_half_turns(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """sin(pi x) and cos(pi x) for float64 x in [-1/2, 1/2]."""
+    if are_in_registers():
+        return half_turn_polynomial(x), _horner(x * x, _COSINE)
+    angle_rad = math.pi * x
+    return torch.sin(angle_rad), torch.cos(angle_rad)
+
+
+def _horner(square: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
+    value = torch.full_like(square, coefficients[-1])
     for coefficient in coefficients[-2::-1]:
         value = value * square + coefficient
-    return x * value
+    return value

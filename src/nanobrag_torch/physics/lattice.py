@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.physics.half_turns import sine_of_half_turns_
-from nanobrag_torch.physics.tensors import along
+from nanobrag_torch.physics.half_turns import sine_and_cosine_of_half_turns, sine_of_half_turns_
+from nanobrag_torch.physics.tensors import along, are_in_registers
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
 GAUSS_WIDTH = 0.63
@@ -53,14 +53,29 @@ def interference(
     return along_axes * (1.0 - 2.0 * odd)
 
 
+def _reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """f, r = N f - turns, and the turns; f = 0 counts as 1e-12."""
+    f = torch.where(fraction == 0, _NUDGE, fraction)
+    phase = n * f
+    turns = torch.round(phase.detach())
+    return f, phase - turns, turns
+
+
 def _sines(
     n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """sin(pi r) and sin(pi f) with r = N f - turns, and the turns; f = 0 counts as 1e-12."""
-    f = torch.where(fraction == 0, _NUDGE, fraction)
-    phase = n * f
-    turns = torch.round(phase)
-    return sine_of_half_turns_(phase.sub_(turns), dtype), sine_of_half_turns_(f, dtype), turns
+    """sin(pi r) and sin(pi f) with r = N f - turns, and the turns."""
+    f, r, turns = _reduced(n, fraction)
+    return sine_of_half_turns_(r, dtype), sine_of_half_turns_(f, dtype), turns
+
+
+def _reciprocals(below: torch.Tensor) -> torch.Tensor:
+    """1/x of three numbers (3, orientations, rays); in registers, where division costs most, by a single one."""
+    if not are_in_registers():
+        return below.reciprocal()
+    h, k, l = below
+    of_all = 1.0 / (h * k * l)
+    return torch.stack([k * l * of_all, h * l * of_all, h * k * of_all])
 
 
 class _Interference(torch.autograd.Function):
@@ -75,7 +90,7 @@ class _Interference(torch.autograd.Function):
     @staticmethod
     def forward(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
         above, below, turns = _sines(n, fraction, dtype)
-        return above.div_(below), turns
+        return (above * _reciprocals(below) if are_in_registers() else above.div_(below)), turns
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
@@ -103,16 +118,17 @@ def interference_slopes(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.
 
     With y = pi f: sin(N y)/sin(y) = N (1 - y^2 (N^2 - 1)/6 + y^4 (3 N^4 - 10 N^2 + 7)/360 - ...).
     """
-    small = (n * fraction).abs() < _SLOPE_SERIES_LIMIT
-    f = torch.where(small, 0.5, fraction)
-    phase = n * f
-    r = math.pi * (phase - torch.round(phase.detach()))
-    sin_n, cos_n, sin, cos = torch.sin(r), torch.cos(r), torch.sin(math.pi * f), torch.cos(math.pi * f)
-    by_n, by_fraction = math.pi * f * cos_n / sin, math.pi * (n * cos_n * sin - sin_n * cos) / (sin * sin)
-    y, n_sqr = torch.where(small, math.pi * fraction, 0.0), n * n
+    f, r, _ = _reduced(n, fraction)
+    (sin_n, cos_n), (sin, cos) = sine_and_cosine_of_half_turns(r), sine_and_cosine_of_half_turns(f)
+    reciprocal, n_sqr = _reciprocals(sin), n * n
+    by_n = math.pi * f * cos_n * reciprocal
+    by_fraction = (n * cos_n - sin_n * cos * reciprocal) * (math.pi * reciprocal)
+    y = math.pi * fraction
     y_sqr = y * y
-    near_n = 1 - y_sqr * (3 * n_sqr - 1) / 6 + y_sqr * y_sqr * (n_sqr * (15 * n_sqr - 30) + 7) / 360
-    near = math.pi * n * y * ((1 - n_sqr) / 3 + y_sqr * (n_sqr * (3 * n_sqr - 10) + 7) / 90)
+    near_n = 1 - y_sqr * ((3 * n_sqr - 1) / 6) + y_sqr * y_sqr * ((n_sqr * (15 * n_sqr - 30) + 7) / 360)
+    first, second = math.pi * n * (1 - n_sqr) / 3, math.pi * n * (n_sqr * (3 * n_sqr - 10) + 7) / 90
+    near = y * (first + y_sqr * second)
+    small = (n * fraction).abs() < _SLOPE_SERIES_LIMIT
     return torch.where(small, near_n, by_n), torch.where(small, near, by_fraction)
 
 
