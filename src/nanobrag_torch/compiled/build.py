@@ -65,8 +65,9 @@ def source_of(program: Program, model: Model) -> str:
         results = program.function(given, *arguments)
         if program.by:
             by = [tensors[name] for name in program.by]
-            values = [result for result in results if result.is_floating_point()]
-            found = torch.autograd.grad(values, by, upstream, allow_unused=True)
+            floats = [result for result in results if result.is_floating_point()]
+            depend = [pair for pair in zip(floats, upstream, strict=True) if pair[0].requires_grad]
+            found = torch.autograd.grad([one for one, _ in depend], by, [to for _, to in depend], allow_unused=True)
             results = [torch.zeros_like(t) if one is None else one for one, t in zip(found, by, strict=True)]
     varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
     outputs = [

@@ -106,7 +106,7 @@ def _package(program: Program, model: Model, folder: Path, build: bool) -> Path 
 
 
 def differentiable_passes(model: Model, pixels: int, place: Place, by: Differentiate) -> Passes:
-    """The passes for derivatives of an image that was made by compiled code: compiled where those agree with eager ones.
+    """The passes for derivatives of an image that compiled code made: compiled where those agree with eager ones.
 
     `by` is called with passes and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """

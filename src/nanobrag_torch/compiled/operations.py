@@ -61,6 +61,7 @@ MOVES = frozenset(
         "cat",
         "stack",
         "flip",
+        "roll",
         "repeat",
         "select_backward",
         "slice_backward",

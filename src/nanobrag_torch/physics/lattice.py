@@ -136,7 +136,7 @@ def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, d
     """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
-    return LatticeFactor((n_cells.prod() * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype), None)
+    return LatticeFactor((_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype), None)
 
 
 def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
@@ -154,16 +154,21 @@ def gauss(fraction, reciprocal_per_A, n_cells, fudge) -> LatticeFactor:
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
-    total = n_cells.prod()
+    total = _total(n_cells)
     exponent = _offset_sqr(fraction, reciprocal_per_A) * (total * total) / GAUSS_WIDTH * fudge
     return LatticeFactor(total * torch.exp(-exponent), None)
 
 
 def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> LatticeFactor:
     """Uniform spots: Na Nb Nc where |g|^2 (Na Nb Nc)^2 fudge < 0.3969, else 0."""
-    total = n_cells.prod()
+    total = _total(n_cells)
     inside = _offset_sqr(fraction, reciprocal_per_A) * (total * total) * fudge < TOPHAT_RADIUS_SQR
     return LatticeFactor((total * inside).to(dtype), None)
+
+
+def _total(n_cells: torch.Tensor) -> torch.Tensor:
+    """Na Nb Nc."""
+    return n_cells[0] * n_cells[1] * n_cells[2]
 
 
 def _offset_sqr(fraction: torch.Tensor, reciprocal_per_A: torch.Tensor) -> torch.Tensor:

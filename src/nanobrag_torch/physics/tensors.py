@@ -109,5 +109,4 @@ def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
 def cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Vector product over the last dimension."""
     u, v = torch.broadcast_tensors(u, v)
-    forward, backward = [1, 2, 0], [2, 0, 1]
-    return u[..., forward] * v[..., backward] - u[..., backward] * v[..., forward]
+    return u.roll(-1, -1) * v.roll(1, -1) - u.roll(1, -1) * v.roll(-1, -1)

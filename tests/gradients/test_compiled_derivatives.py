@@ -1,0 +1,135 @@
+"""Derivatives through compiled code are those of the graph that keeps every step."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nanobrag_torch import passes
+from nanobrag_torch.compiled import cache, choose
+from nanobrag_torch.compiled.derivative import DifferentiablePasses
+from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
+from nanobrag_torch.simulator import Simulation, simulate
+from tests.physics.helpers import per_term, small
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
+)
+
+BASE = small()
+ONE = replace(
+    BASE,
+    detector=replace(BASE.detector, oversample=1),
+    beam=Beam(wavelength_m=BASE.beam.wavelength_m, fluence_photons_per_m2=1e24),
+)
+EXPERIMENTS = {
+    "one_sample": ONE,
+    "one_orientation": replace(
+        ONE, spindle=Spindle(), crystal=replace(ONE.crystal, mosaic_spread_rad=None, mosaic_domains=None)
+    ),
+    "several_samples": replace(ONE, detector=replace(ONE.detector, oversample=2)),
+    "sources": replace(ONE, beam=replace(ONE.beam, hdiv_range_rad=1e-3, hdiv_steps=3)),
+    "per_term": replace(per_term(ONE), beam=replace(ONE.beam, hdiv_range_rad=1e-3, hdiv_steps=3)),
+    "thick": replace(ONE, detector=replace(ONE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3)),
+    "resolution_limit": replace(ONE, structure_factors=replace(ONE.structure_factors, d_min_m=4e-10)),
+    "curved": replace(ONE, detector=replace(ONE.detector, curved=True)),
+    **{shape: replace(ONE, crystal=replace(ONE.crystal, shape=shape)) for shape in ("ROUND", "GAUSS")},
+}
+
+
+def with_leaves(experiment):
+    """The experiment with tensors to differentiate by, and those."""
+    leaves = {
+        "cell": torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True),
+        "misset": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True),
+        "n_cells": torch.tensor([5.0, 4.0, 3.0], dtype=torch.float64, requires_grad=True),
+        "distance": torch.tensor(0.08, dtype=torch.float64, requires_grad=True),
+        "tilt": torch.tensor(0.02, dtype=torch.float64, requires_grad=True),
+        "wavelength": torch.tensor(1.01e-10, dtype=torch.float64, requires_grad=True),
+        "polarization": torch.tensor(0.7, dtype=torch.float64, requires_grad=True),
+    }
+    crystal = replace(
+        experiment.crystal,
+        cell_lengths_A=tuple(leaves["cell"].unbind()),
+        misset_deg=tuple(leaves["misset"].unbind()),
+        n_cells=tuple(leaves["n_cells"].unbind()),
+    )
+    detector = replace(experiment.detector, distance_m=leaves["distance"], rotx_rad=leaves["tilt"])
+    beam = replace(experiment.beam, wavelength_m=leaves["wavelength"], polarization_factor=leaves["polarization"])
+    return replace(experiment, crystal=crystal, detector=detector, beam=beam), leaves
+
+
+def derivatives(experiment, dtype):
+    made, leaves = with_leaves(experiment)
+    simulation = Simulation(made, dtype=dtype)
+    image = simulation.image(image_dtype=torch.float64)
+    weights = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64).view_as(image)
+    found = torch.autograd.grad((image * weights).sum(), list(leaves.values()), materialize_grads=True)
+    return dict(zip(leaves, found, strict=True))
+
+
+@pytest.fixture
+def always(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-derivatives"))
+    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)  # so that this is a large image
+
+
+@pytest.fixture
+def used(monkeypatch):
+    """How many times a compiled derivative was worked out."""
+    calls, real = [], DifferentiablePasses.slopes
+
+    def counted(self, name, *rest):
+        calls.append(name)
+        return real(self, name, *rest)
+
+    monkeypatch.setattr(DifferentiablePasses, "slopes", counted)
+    return calls
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_compiled_derivatives_are_those_of_the_kernel(name, dtype, tolerance, always, used, monkeypatch, capfd):
+    got = derivatives(EXPERIMENTS[name], dtype)
+    said = capfd.readouterr().err
+    assert used and "not used" not in said, said
+    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    expected = derivatives(EXPERIMENTS[name], dtype)
+    for leaf, value in expected.items():  # in float32 sums over pixels whose terms cancel lose a digit
+        assert float((got[leaf] - value).abs().max()) <= tolerance * float(value.abs().max()), leaf
+    assert all(float(expected[leaf].abs().max()) > 0 for leaf in ("cell", "misset", "distance", "wavelength"))
+
+
+def test_one_program_does_a_whole_pixel(always, used):
+    derivatives(EXPERIMENTS["one_sample"], torch.float64)
+    assert set(used) == {"photons"}
+
+
+def test_derivatives_by_amplitudes_are_eager(always, used, capfd):
+    amplitude = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
+    simulate(replace(ONE, structure_factors=StructureFactors(default_F=amplitude))).sum().backward()
+    assert float(amplitude.grad) > 0 and not used
+    assert "not used" not in capfd.readouterr().err
+
+
+def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch, capfd):
+    real = DifferentiablePasses.slopes
+    monkeypatch.setattr(DifferentiablePasses, "slopes", lambda *a: [one * 1.001 for one in real(*a)])
+    monkeypatch.setattr(choose, "_AGREED", set())
+    got = derivatives(ONE, torch.float64)
+    assert "compiled derivatives are not used: they differ by 1.0e-03" in capfd.readouterr().err
+    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    expected = derivatives(ONE, torch.float64)
+    assert all(torch.equal(got[leaf], expected[leaf]) for leaf in expected)
+
+
+def test_second_derivatives_still_have_the_whole_graph(always):
+    made, leaves = with_leaves(ONE)
+    image = Simulation(made).image(image_dtype=torch.float64)
+    (first,) = torch.autograd.grad(image.square().sum(), leaves["distance"], create_graph=True)
+    (second,) = torch.autograd.grad(first, leaves["distance"])
+    assert torch.isfinite(second) and second != 0
