@@ -267,8 +267,13 @@ def integrate(
 
 
 def photons(
-    model: Model, fast: torch.Tensor, slow: torch.Tensor, passes: Passes, image_dtype: torch.dtype
+    model: Model,
+    fast: torch.Tensor,
+    slow: torch.Tensor,
+    passes: Passes,
+    image_dtype: torch.dtype,
+    into: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Photons of the pixels (pixels,), rounded once to `image_dtype`."""
-    at_once = passes.photons(fast, slow, image_dtype)
+    """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
+    at_once = passes.photons(fast, slow, image_dtype, into)
     return integrate(model, fast, slow, passes=passes).photons.to(image_dtype) if at_once is None else at_once

@@ -28,8 +28,10 @@ class Passes(Protocol):
     def for_model(self, model: Model) -> Passes:
         """The same for a model that differs in the values of its tensors alone."""
 
-    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> torch.Tensor | None:
-        """Everything at once, (pixels,), where that can be done; else None."""
+    def photons(
+        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples): ...
 
@@ -56,7 +58,7 @@ class EagerPasses:
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
 
-    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> None:
+    def photons(self, fast, slow, image_dtype, into) -> None:
         """Nothing is done at once."""
 
     def for_model(self, model: Model) -> EagerPasses:

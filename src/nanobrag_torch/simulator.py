@@ -78,13 +78,14 @@ class Simulation:
         if not rows or mask is not None:
             yield from self._scattered_tiles(pixels)
             return
-        columns = torch.arange(x_min, x_max + 1, device=self.device)
-        fast = columns.repeat(rows)
+        numbers = {"dtype": torch.int32, "device": self.device}
+        fast = torch.arange(x_min, x_max + 1, **numbers).repeat(rows)
+        row = torch.arange(rows, **numbers).repeat_interleave(width)
         for first in range(y_min, y_max + 1, rows):
-            slow = torch.arange(first, min(first + rows, y_max + 1), device=self.device).repeat_interleave(width)
-            fast = fast[: slow.shape[0]]
-            whole = slice(first * width, first * width + slow.shape[0])
-            yield Tile(fast, slow, whole if width == self.geometry.n_fast else slow * self.geometry.n_fast + fast)
+            count = min(rows, y_max + 1 - first) * width
+            place = fast[:count], row[:count] + first
+            whole = slice(first * width, first * width + count)
+            yield Tile(*place, whole if width == self.geometry.n_fast else self._where(*place))
 
     def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
         """Tiles of that many pixels wherever they begin and end, without those that are masked."""
@@ -96,7 +97,11 @@ class Simulation:
                 computed = mask.to(self.device)[slow, fast]
                 fast, slow = fast[computed], slow[computed]
             if fast.shape[0]:
-                yield Tile(fast, slow, slow * self.geometry.n_fast + fast)
+                yield Tile(fast, slow, self._where(fast, slow))
+
+    def _where(self, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
+        """Where pixels are in the image taken as one line."""
+        return slow.long() * self.geometry.n_fast + fast
 
     def _pixel_count(self) -> int:
         """Pixels of the region of interest, masked or not."""
@@ -126,11 +131,16 @@ class Simulation:
         """The image by itself, eager or compiled."""
         passes = self.passes(image_dtype)
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
-        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
+        made = torch.empty if every_pixel else torch.zeros
+        image = made(n_slow * n_fast, dtype=image_dtype, device=self.device)
 
         def photons_of(tile: Tile) -> int:
+            here = image[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
-                image[tile.where] = integrate.photons(self.model, tile.fast, tile.slow, passes, image_dtype)
+                photons = integrate.photons(self.model, tile.fast, tile.slow, passes, image_dtype, here)
+                if photons is not here:
+                    image[tile.where] = photons
             return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
@@ -150,7 +160,7 @@ class Simulation:
         passes, places, parts = EagerPasses(model), [], []
         done, total = 0, self._pixel_count()
         for fast, slow, _ in self.tiles(passes.pixels):
-            places.append(slow * n_fast + fast)
+            places.append(self._where(fast, slow))
             parts.append(integrate.integrate(model, fast, slow, passes=passes).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:

@@ -132,6 +132,7 @@ def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, ke
 
 @needs_compiler
 def test_compiled_code_with_other_numbers_is_refused(always, capfd, monkeypatch):
+    monkeypatch.setattr(choose, "_AGREED", set())
     real = CompiledPasses.photons
     monkeypatch.setattr(CompiledPasses, "photons", lambda *args: real(*args) * 1.001)
     simulation = Simulation(BASE)

@@ -47,14 +47,18 @@ class DifferentiablePasses(CompiledPasses):
         other._results = results
         return other
 
-    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> torch.Tensor | None:
+    def photons(
+        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
+    ) -> torch.Tensor | None:
         """Zeros that have the derivatives of the photons of each pixel, where those are one program; else None."""
         name = PHOTONS[image_dtype]
         if name not in self.derivatives:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32))[0]
 
-    def run(self, name: str, source: int, *arguments: torch.Tensor) -> list[torch.Tensor]:
+    def run(
+        self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
         """The results of a program for one source, each (rays,), with their graph."""
         if name not in self.derivatives:
             return super().run(name, source, *arguments)

@@ -108,22 +108,28 @@ class CompiledPasses:
         }
         self._results = {name: PROGRAMS[name].results(model) for name in self._programs}
 
-    def run(self, name: str, source: int, *arguments: torch.Tensor) -> list[torch.Tensor]:
-        """The results of a program for one source, each (rays,)."""
+    def run(
+        self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """The results of a program for one source, each (rays,); a single one may have a place to go to."""
         rays = arguments[0].shape[0]
         given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
-        device = arguments[0].device
-        results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        results = [into]
+        if into is None:
+            device = arguments[0].device
+            results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
         if rays:
             self._programs[name]([*given, *results], rays, self.orientations)
         return results
 
-    def photons(self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype) -> torch.Tensor | None:
+    def photons(
+        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
+    ) -> torch.Tensor | None:
         """Photons of each pixel where that is one program; None where there is more than one sample or source."""
         name = PHOTONS[image_dtype]
         if name not in self._programs:
             return None
-        return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32))[0]
+        return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> Aimed:
         """Rays to one sample of each pixel."""

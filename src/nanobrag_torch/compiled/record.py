@@ -36,6 +36,7 @@ class Number:
     dtype: torch.dtype
     varies: int  # with ORIENTATION, RAY, both or (0) neither
     total: bool = False  # the sum of its argument over all orientations
+    table: str | None = None  # where its argument is the index of
 
 
 class Table:
@@ -200,7 +201,7 @@ class Recorder(TorchDispatchMode):
         index = arguments[2] if name == "gather" else arguments[1][0]
         dtype = arguments[0].dtype
         return [
-            self._number(f"{table.name}[{{0}}]", (self._table_index(number),), dtype)
+            self._number(f"{table.name}[{{0}}]", (self._table_index(number),), dtype, table=table.name)
             for number in self.numbers_of(index)
         ]
 
@@ -245,7 +246,13 @@ class Recorder(TorchDispatchMode):
         return self._number(f"#{text}", (), dtype, 0)
 
     def _number(
-        self, expression: str, arguments: tuple[Number, ...], dtype: torch.dtype, varies: int | None = None, total=False
+        self,
+        expression: str,
+        arguments: tuple[Number, ...],
+        dtype: torch.dtype,
+        varies: int | None = None,
+        total: bool = False,
+        table: str | None = None,
     ) -> Number:
         """The number of an expression; the same one for the same expression of the same numbers."""
         key = (expression, tuple(map(id, arguments)), dtype, total)
@@ -254,7 +261,7 @@ class Recorder(TorchDispatchMode):
                 varies = 0
                 for argument in arguments:
                     varies |= argument.varies
-            self._known[key] = Number(expression, arguments, dtype, varies, total)
+            self._known[key] = Number(expression, arguments, dtype, varies, total, table)
         return self._known[key]
 
 

@@ -14,6 +14,7 @@ import torch
 from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY, Number
 
 _BOTH = ORIENTATION | RAY
+_OVER_RAYS = ("before", "pair", "found", "after")
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,21 @@ class Output:
 class _Writer:
     """Distributes numbers over the loops they belong to.
 
-    `uniform`: once; `before`: for each ray; `orientation`: for each orientation; `pair`: for each of both; `after`: for
-    each ray once its totals over all orientations are known.
+    `uniform`: once; `before`: for each ray; `orientation`: for each orientation; `pair`: for each of both; `found`:
+    likewise, with what was looked up in a table; `after`: for each ray once its totals over all orientations are known.
     """
 
     def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output]):
         self.inputs, self.outputs = {one.name: one for one in inputs}, list(outputs)
-        self.loops: dict[str, list[str]] = {n: [] for n in ("uniform", "before", "orientation", "pair", "after")}
+        self.loops: dict[str, list[str]] = {n: [] for n in ("uniform", "orientation", *_OVER_RAYS)}
         self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
         self._place: dict[int, str] = {}
         self._name: dict[int, str] = {}
         self._conditions: set[str] = set()
-        self._loaded: dict[str, set[str]] = {"pair": set(), "after": set()}
+        self.lookups: list[str] = []
+        self.seen: list[str] = []
+        self.totals: list[str] = []
+        self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
 
     def section(self, number: Number) -> str:
         """The loop in which a number is worked out."""
@@ -60,8 +64,11 @@ class _Writer:
                 if number.varies & ORIENTATION:
                     raise NotImplementedError("a second loop over the orientations")
                 place = "after"
+            elif number.varies == _BOTH:
+                found = number.table or any(self.section(a) == "found" for a in number.arguments)
+                place = "found" if found else "pair"
             else:
-                place = {0: "uniform", ORIENTATION: "orientation", RAY: "before", _BOTH: "pair"}[number.varies]
+                place = {0: "uniform", ORIENTATION: "orientation", RAY: "before"}[number.varies]
             self._place[id(number)] = place
         return self._place[id(number)]
 
@@ -73,7 +80,7 @@ class _Writer:
         name = self._define(number, home)
         if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
             return self._condition(name)
-        if home in ("before", "pair") and loop == "after" or home == "before" and loop == "pair":
+        if home in _OVER_RAYS and home != loop:
             return self._across(number, name, home, loop)
         return name
 
@@ -82,6 +89,8 @@ class _Writer:
             return self._name[id(number)]
         if number.total:
             name = self._total(number)
+        elif home == "found" and number.table:
+            name = self._look_up(number)
         else:
             arguments = [self.use(argument, home) for argument in number.arguments]
             name = f"v{len(self._name)}"
@@ -91,11 +100,25 @@ class _Writer:
         return name
 
     def _total(self, number: Number) -> str:
-        value = self.use(number.arguments[0], "pair")
+        loop = self.section(number.arguments[0])
+        value = self.use(number.arguments[0], loop)
         name = f"v{len(self._name)}"
         self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
-        self.loops["pair"].append(f"{name}_at[l] += {value};")
+        self.totals.append(name)
+        self.loops[loop].append(f"{name}_at[l] += {value};")
         self.loops["after"].append(f"const {C_TYPES[number.dtype]} {name} = {name}_at[l];")
+        return name
+
+    def _look_up(self, number: Number) -> str:
+        """A number from a table, looked up only where another index than at the orientation before is asked for."""
+        index = self.use(number.arguments[0], "pair")
+        name = f"v{len(self._name)}"
+        kind = C_TYPES[number.dtype]
+        self.arrays |= {f"{name}_at": kind, f"{name}_index": "index_t", f"{name}_seen": "index_t"}
+        self.loops["pair"].append(f"{name}_index[l] = {index};")
+        self.loops["found"].append(f"const {kind} {name} = {name}_at[l];")
+        self.lookups.append(f"LOOK_UP({name}_at, {number.table}, {name}_index, {name}_seen);")
+        self.seen.append(f"{name}_seen")
         return name
 
     def _condition(self, name: str) -> str:
@@ -106,11 +129,11 @@ class _Writer:
         return f"({name}_each[l] != 0)"
 
     def _across(self, number: Number, name: str, home: str, loop: str) -> str:
-        if home == "pair":
+        if loop == "after" and home != "before":
             raise NotImplementedError("a number of one orientation after the loop over all of them")
         if f"{name}_at" not in self.arrays:
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
-            self.loops["before"].append(f"{name}_at[l] = {name};")
+            self.loops[home].append(f"{name}_at[l] = {name};")
         if name not in self._loaded[loop]:
             self._loaded[loop].add(name)
             self.loops[loop].append(f"const {C_TYPES[number.dtype]} {name} = {name}_at[l];")
@@ -131,7 +154,8 @@ class _Writer:
             self.loops["after"].append(f"{name}_at[l] = {self.use(number, 'after')};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == ORIENTATION:
-            self.loops["pair"].append(f"{name}_at[l] = {self.use(number, 'pair')};")
+            loop = self.section(number) if number.varies == _BOTH else "pair"
+            self.loops[loop].append(f"{name}_at[l] = {self.use(number, loop)};")
             self.arrays[f"{name}_at"] = "double"
         else:
             loop = self.section(number) if number.varies & RAY else "after"
@@ -178,6 +202,10 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     lanes_t lanes = *(const unaligned_t *)(to); \\
     for (int b = 0; b < BLOCK; b += LANES) lanes += *(const unaligned_t *)(from + b); \\
     *(unaligned_t *)(to) = lanes; } while (0)
+#define LOOK_UP(value, table, index, seen) do { \\
+    index_t changed = 0; \\
+    EACH changed |= index[l] ^ seen[l]; \\
+    if (changed) EACH { seen[l] = index[l]; value[l] = table[index[l]]; } } while (0)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
 """
@@ -197,7 +225,6 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
     loops = {name: _indented(lines) for name, lines in writer.loops.items()}
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]
     arguments += [f"{_written_type(group)} *__restrict__ {_group(group)}" for group in outputs]
-    totals = [line.split("_at[l] +=")[0] for line in writer.loops["pair"] if "_at[l] +=" in line]
     sums = [one for group in outputs for one in group if one.varies == 0]
     text = [
         _HEAD,
@@ -210,10 +237,13 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
     text += ["        const int count = rays - start < BLOCK ? rays - start : BLOCK;"]
     text += _loads(inputs)
     text += [f"        {kind} {name}[BLOCK];" for name, kind in writer.arrays.items()]
-    text += ["        EACH {", loops["before"], *[f"        {name}_at[l] = 0;" for name in totals], "        }"]
+    text += ["        EACH {", loops["before"], *[f"        {name}_at[l] = 0;" for name in writer.totals]]
+    text += [*[f"        {name}[l] = -1;" for name in writer.seen], "        }"]
     if writer.loops["pair"]:
         text += ["        for (int orientation = 0; orientation < orientations; orientation++) {", loops["orientation"]]
         text += ["        EACH {", loops["pair"], "        }"]
+        text += [f"        {line}" for line in writer.lookups]
+        text += ["        EACH {", loops["found"], "        }"] if writer.loops["found"] else []
         text += [_added(group) for group in outputs if group[0].varies == ORIENTATION]
         text += ["        }"]
     if writer.loops["after"]:

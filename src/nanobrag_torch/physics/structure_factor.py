@@ -66,7 +66,8 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     # comparisons, not minimum and maximum: an index that is not a number must still point into the table
     inside = torch.where(rounded > low, rounded, low)
     inside = torch.where(inside < high, inside, high)
-    index = along(amplitudes.strides, inside - low).long().reshape(-1)
+    origin = along(amplitudes.strides, amplitudes.minimum - 1)
+    index = (along(amplitudes.strides, inside) - origin).long().reshape(-1)
     return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
