@@ -42,7 +42,8 @@ def compiler() -> list[str]:
 def source_of(program: Program, model: Model) -> str:
     """C of a program for the settings of a model. Raises Unrecordable or NotImplementedError for what has none."""
     recorder, inputs, tensors = Recorder(), [], {}
-    for name, value in program.inputs(model).items():
+    for name, given in program.inputs(model).items():
+        value = given.cpu()  # what is recorded is the same for every device
         one = _input(name, value, f"in{len(inputs)}")
         inputs.append(one)
         tensors[name] = value if one.table else value[:1].clone() if one.varies == ORIENTATION else value.clone()
@@ -53,7 +54,7 @@ def source_of(program: Program, model: Model) -> str:
         inputs.append(one)
         arguments.append(torch.zeros(1, dtype=dtype))
         _give(recorder, one, arguments[-1])
-    given = bare_model(program.prepared(model, 0), program, tensors)
+    bare = bare_model(program.prepared(model, 0), program, tensors)
     for name in program.by:
         tensors[name].requires_grad_()
     floating, upstream = [dtype for dtype in program.results(model) if dtype.is_floating_point], []
@@ -62,7 +63,7 @@ def source_of(program: Program, model: Model) -> str:
         upstream.append(torch.ones(1, dtype=dtype))
         _give(recorder, inputs[-1], upstream[-1])
     with torch.set_grad_enabled(bool(program.by)), in_registers(), recorder:
-        results = program.function(given, *arguments)
+        results = program.function(bare, *arguments)
         if program.by:
             by = [tensors[name] for name in program.by]
             floats = [result for result in results if result.is_floating_point()]

@@ -16,6 +16,7 @@ from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.model import Model
 
 PIXELS_PER_TILE = 1 << 17
+PIXELS_PER_LAUNCH = 1 << 22  # on a GPU
 _THREADS_PER_BLOCK = 128
 
 
@@ -97,7 +98,7 @@ class CompiledPasses:
         return other
 
     def _take(self, model: Model) -> None:
-        self.pixels = PIXELS_PER_TILE
+        self.pixels = PIXELS_PER_TILE if model.real_m.device.type == "cpu" else PIXELS_PER_LAUNCH
         self.rays_at_once = 1
         self.orientations = model.real_m.shape[0]
         self._model = model
