@@ -159,17 +159,17 @@ def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor])
     return Model(**fields)
 
 
-class _Traced(torch.nn.Module):
+def _traced(program: Program, model: Model) -> torch.nn.Module:
     """A program as torch.export wants it: tensors in, tensors out."""
+    names = tuple(program.inputs(model))
 
-    def __init__(self, program: Program, model: Model):
-        super().__init__()
-        self._program, self._model, self._names = program, model, tuple(program.inputs(model))
+    class Traced(torch.nn.Module):  # here, since a short start of torch has no torch.nn
+        def forward(self, tensors: tuple[torch.Tensor, ...], arguments: tuple[torch.Tensor, ...]):
+            named = dict(zip(names, tensors, strict=True))
+            result = program.function(bare_model(model, program, named), *arguments)
+            return tuple(part for part in result if part is not None) if isinstance(result, tuple) else (result,)
 
-    def forward(self, tensors: tuple[torch.Tensor, ...], arguments: tuple[torch.Tensor, ...]):
-        named = dict(zip(self._names, tensors, strict=True))
-        result = self._program.function(bare_model(self._model, self._program, named), *arguments)
-        return tuple(part for part in result if part is not None) if isinstance(result, tuple) else (result,)
+    return Traced()
 
 
 def example(program: Program, model: Model) -> tuple[dict[str, torch.Tensor], tuple[torch.Tensor, ...]]:
@@ -198,7 +198,7 @@ def build(program: Program, model: Model, package: Path) -> None:
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about its own code
         exported = torch.export.export(
-            _Traced(program, model),
+            _traced(program, model),
             (tuple(tensors.values()), arguments),
             dynamic_shapes=(tuple(free.values()), tuple(shapes)),
             strict=False,

@@ -1,0 +1,92 @@
+"""Import torch in a third of the time: its library is loaded beside other work, and what an image needs not is put off.
+
+`import torch` loads a library of 400 MB and runs a thousand files every time: neural networks, graph tracing,
+quantization, TorchScript, fake tensors, `torch.export`. An image worked out operation by operation, or by compiled code
+that is there already, uses a third of these.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from nanobrag_torch.unread import PutOff
+
+# What can be put off was found by trying, with this release; others are imported as they are.
+_RELEASE = "2.13."
+_MODULES = (
+    "torch.nn torch.jit torch.fx torch.ao torch.quantization torch.distributions torch.optim torch.masked "
+    "torch.testing torch.profiler torch.nested torch.xpu torch.hub torch.package torch.func torch.export "
+    "torch.utils.data torch.distributed._meta_registrations torch._meta_registrations torch._higher_order_ops "
+    "torch._subclasses torch._guards torch._logging torch._native torch._lobpcg torchgen.model"
+)
+# The library looks this up by itself, at a moment when nothing else may be read.
+_NEEDED = "torch.fx.experimental.sym_node"
+_STAND_INS = (
+    "torch._higher_order_ops.cond torch._higher_order_ops.while_loop torch.func.vmap torch._lobpcg.lobpcg "
+    "torch._higher_order_ops.invoke_subgraph.NestedCompileRegionOptions torch._logging.dtrace_structured "
+    "torch._logging.getArtifactLogger torch.fx.operator_schemas._SCHEMA_TO_SIGNATURE_CACHE"
+)
+_REGISTRATIONS = "torch.jit._builtins._register_builtin torch._logging._init_logs"
+_ELSEWHERE = {"torch.jit.is_scripting": "torch._jit_internal"}
+# What is needed before torch and has libraries of its own: no library can be loaded while another is.
+_WITH_LIBRARIES = ("numpy", "json")
+# As torch loads them: first what is to be seen by every library, then the library that takes the time.
+_LIBRARIES = (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_cpu.so", os.RTLD_LOCAL))
+
+
+def prepare() -> None:
+    """Begin to load torch's library, and let `import torch` leave out what it can.
+
+    Nothing where torch is imported already or is not the release and the kind that this was tried with.
+    """
+    folder = None if "torch" in sys.modules else _folder()
+    if folder is None:
+        return
+    for name in _WITH_LIBRARIES:
+        import_module(name)
+    threading.Thread(target=_load, args=(folder / "lib",), daemon=True).start()
+    put_off()
+
+
+def put_off() -> PutOff:
+    """From now on `import torch` leaves unread what an image does not need."""
+    finder = PutOff(
+        "torch",
+        modules=_MODULES.split(),
+        needed=_NEEDED.split(),
+        stand_ins=_STAND_INS.split(),
+        registrations=_REGISTRATIONS.split(),
+        elsewhere=_ELSEWHERE,
+    )
+    sys.meta_path.insert(0, finder)
+    return finder
+
+
+def _folder() -> Path | None:
+    """Where torch is, if it is a build of the release that was tried."""
+    found = find_spec("torch")
+    if found is None or not found.origin:
+        return None
+    folder = Path(found.origin).parent
+    try:
+        release = (folder / "version.py").read_text()
+    except OSError:
+        return None
+    return folder if f"__version__ = '{_RELEASE}" in release else None
+
+
+def _load(folder: Path) -> None:
+    """Load the libraries of a torch for CPUs, without Python's lock, which `ctypes.CDLL` may hold all the while."""
+    if (folder / "libtorch_cuda.so").exists() or not all((folder / name).exists() for name, _ in _LIBRARIES):
+        return
+    load = ctypes.CDLL(None).dlopen
+    load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
+    for name, scope in _LIBRARIES:
+        if not load(os.fsencode(folder / name), os.RTLD_NOW | scope):
+            return
