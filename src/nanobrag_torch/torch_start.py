@@ -11,6 +11,7 @@ import ctypes
 import os
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,21 +24,32 @@ _MODULES = (
     "torch.nn torch.jit torch.fx torch.ao torch.quantization torch.distributions torch.optim torch.masked "
     "torch.testing torch.profiler torch.nested torch.xpu torch.hub torch.package torch.func torch.export "
     "torch.utils.data torch.distributed._meta_registrations torch._meta_registrations torch._higher_order_ops "
-    "torch._subclasses torch._guards torch._logging torch._native torch._lobpcg torchgen.model"
+    "torch._subclasses torch._guards torch._logging torch._native torch._lobpcg "
+    "torch._strobelight torchgen.model unittest difflib tarfile"
 )
 # The library looks this up by itself, at a moment when nothing else may be read.
 _NEEDED = "torch.fx.experimental.sym_node"
 _STAND_INS = (
     "torch._higher_order_ops.cond torch._higher_order_ops.while_loop torch.func.vmap torch._lobpcg.lobpcg "
     "torch._higher_order_ops.invoke_subgraph.NestedCompileRegionOptions torch._logging.dtrace_structured "
-    "torch._logging.getArtifactLogger torch.fx.operator_schemas._SCHEMA_TO_SIGNATURE_CACHE"
+    "torch._logging.getArtifactLogger torch.fx.operator_schemas._SCHEMA_TO_SIGNATURE_CACHE "
+    "torch._strobelight.compile_time_profiler.StrobelightCompileTimeProfiler"
 )
 _REGISTRATIONS = "torch.jit._builtins._register_builtin torch._logging._init_logs"
 _ELSEWHERE = {"torch.jit.is_scripting": "torch._jit_internal"}
-# What is needed before torch and has libraries of its own: no library can be loaded while another is.
-_WITH_LIBRARIES = ("numpy", "json")
+_DOCSTRINGS = "numpy._core._add_newdocs numpy._core._add_newdocs_scalars"  # of functions written in C
+
 # As torch loads them: first what is to be seen by every library, then the library that takes the time.
 _LIBRARIES = (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_cpu.so", os.RTLD_LOCAL))
+# Libraries that are needed in the meantime: none can be loaded while another is.
+_LOADED_BEFORE = (
+    "numpy _json zlib _bz2 _lzma _bisect _random _sha512 _csv fcntl _posixsubprocess select grp array _heapq _socket "
+    "_hashlib _blake2 mmap binascii"
+)
+# What torch imports that is no part of it.
+_IMPORTED_MEANWHILE = (
+    "typing_extensions inspect importlib.metadata hashlib concurrent.futures multiprocessing.reduction"
+)
 
 
 def prepare() -> None:
@@ -45,13 +57,19 @@ def prepare() -> None:
 
     Nothing where torch is imported already or is not the release and the kind that this was tried with.
     """
-    folder = None if "torch" in sys.modules else _folder()
+    folder = None if {"torch", "numpy"} & set(sys.modules) else _folder()
     if folder is None:
         return
-    for name in _WITH_LIBRARIES:
-        import_module(name)
-    threading.Thread(target=_load, args=(folder / "lib",), daemon=True).start()
+    sys.meta_path.insert(0, PutOff("numpy", _DOCSTRINGS.split()))
+    _import_those_there(_LOADED_BEFORE)
+    threading.Thread(target=_load, args=(folder / "lib",), name=_load.__name__, daemon=True).start()
     put_off()
+
+
+def use_the_wait() -> None:
+    """Import what torch will, as long as its library is not there; for when there is nothing better to do."""
+    if any(thread.name == _load.__name__ for thread in threading.enumerate()):
+        _import_those_there(_IMPORTED_MEANWHILE)
 
 
 def put_off() -> PutOff:
@@ -68,6 +86,12 @@ def put_off() -> PutOff:
     return finder
 
 
+def _import_those_there(names: str) -> None:
+    for name in names.split():
+        with suppress(ImportError):
+            import_module(name)
+
+
 def _folder() -> Path | None:
     """Where torch is, if it is a build of the release that was tried."""
     found = find_spec("torch")
@@ -75,10 +99,9 @@ def _folder() -> Path | None:
         return None
     folder = Path(found.origin).parent
     try:
-        release = (folder / "version.py").read_text()
+        return folder if f"__version__ = '{_RELEASE}" in (folder / "version.py").read_text() else None
     except OSError:
         return None
-    return folder if f"__version__ = '{_RELEASE}" in release else None
 
 
 def _load(folder: Path) -> None:

@@ -12,13 +12,12 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import MappingProxyType, ModuleType
 from typing import Any
 
 
-class PutOff(MetaPathFinder):
+class PutOff:
     """Leaves `modules` and their submodules, but for those `needed`, unread while `package` is imported.
 
     What the import wants of them all the same (each a `module.name`):
@@ -174,7 +173,7 @@ def _named(full: str):
     return getattr(import_module(module), name)
 
 
-def _specified(fullname: str, path, target, loader: Callable[[Loader], Loader]) -> ModuleSpec | None:
+def _specified(fullname: str, path, target, loader: Callable) -> ModuleSpec | None:
     """How a module is found on the path, with another loader around its own; None where it is not there."""
     spec = PathFinder.find_spec(fullname, path, target)
     if spec is not None and spec.loader is not None:
@@ -182,8 +181,8 @@ def _specified(fullname: str, path, target, loader: Callable[[Loader], Loader]) 
     return spec
 
 
-class _ThePackage(Loader):
-    def __init__(self, real: Loader, put_off: PutOff):
+class _ThePackage:
+    def __init__(self, real, put_off: PutOff):
         self.real, self.put_off = real, put_off
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
@@ -195,8 +194,8 @@ class _ThePackage(Loader):
         self.put_off.package_is_imported()
 
 
-class _Later(Loader):
-    def __init__(self, real: Loader, put_off: PutOff):
+class _Later:
+    def __init__(self, real, put_off: PutOff):
         self.real, self.put_off = real, put_off
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -206,7 +205,7 @@ class _Later(Loader):
         """Nothing yet."""
 
 
-class _OnceAllIsRead(Loader):
+class _OnceAllIsRead:
     """Reads what was put off, then imports the module afresh: what was put off may import it too."""
 
     def __init__(self, put_off: PutOff):

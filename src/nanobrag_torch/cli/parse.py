@@ -13,6 +13,7 @@ from nanobrag_torch.cli.words import Occurrence, UsageError, one_line, split
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, read_text
 from nanobrag_torch.io.writing import WriterError, check_target
+from nanobrag_torch.torch_start import use_the_wait
 from nanobragg_tables import resolve_defects
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def parse(argv: list[str]) -> Invocation:
     _check_sense(settings)
     outputs = _outputs(settings)
     ahead = _reflections_ahead(settings)
+    use_the_wait()
     from nanobrag_torch.cli import build
 
     experiment, warnings = _named(settings, lambda: build.experiment(settings, defects, ahead))
