@@ -46,6 +46,8 @@ _LOADED_BEFORE = (
     "numpy _json zlib _bz2 _lzma _bisect _random _sha512 _csv fcntl _posixsubprocess select grp array _heapq _socket "
     "_hashlib _blake2 mmap binascii"
 )
+# Loading takes 40 MB in small pieces. Blocks are as large as glibc takes from its heap, and a heap holds 64 MB.
+_BLOCKS, _BLOCK_BYTES = 480, 120_000
 # What torch imports that is no part of it.
 _IMPORTED_MEANWHILE = (
     "typing_extensions inspect importlib.metadata hashlib concurrent.futures multiprocessing.reduction"
@@ -108,8 +110,19 @@ def _load(folder: Path) -> None:
     """Load the libraries of a torch for CPUs, without Python's lock, which `ctypes.CDLL` may hold all the while."""
     if (folder / "libtorch_cuda.so").exists() or not all((folder / name).exists() for name, _ in _LIBRARIES):
         return
+    _set_memory_aside()
     load = ctypes.CDLL(None).dlopen
     load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
     for name, scope in _LIBRARIES:
         if not load(os.fsencode(folder / name), os.RTLD_NOW | scope):
             return
+
+
+def _set_memory_aside() -> None:
+    """Grow this thread's heap, in which glibc would otherwise have every page granted by itself while torch loads."""
+    c = ctypes.PyDLL(None)
+    c.malloc.argtypes, c.malloc.restype = (ctypes.c_size_t,), ctypes.c_void_p
+    c.free.argtypes, c.free.restype = (ctypes.c_void_p,), None
+    blocks = [c.malloc(_BLOCK_BYTES) for _ in range(_BLOCKS)]
+    for block in blocks[:-1]:  # the last one stays, so that the heap does not shrink again
+        c.free(block)
