@@ -143,11 +143,28 @@ def test_another_torch_is_left_alone(otherwise):
 
 
 def test_libraries_that_are_not_where_they_are_expected_are_not_loaded(tmp_path):
-    (tmp_path / "libtorch_global_deps.so").write_bytes(b"no library")
-    lines = ["from pathlib import Path", "from nanobrag_torch import torch_start", f"folder = Path({str(tmp_path)!r})"]
-    lines += ["torch_start._load(folder)", "(folder / 'libtorch_cpu.so').touch()", "torch_start._load(folder)"]
-    done = run(*lines, before="")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libtorch_global_deps.so").write_bytes(b"no library")
+    done = run(
+        "import threading",
+        "from pathlib import Path",
+        "from nanobrag_torch import torch_start",
+        f"torch_start._folder = lambda: Path({str(tmp_path)!r})",
+        "torch_start.prepare()",
+        "assert threading.active_count() == 1",
+        "torch_start._load(torch_start._folder() / 'lib')",
+        "import torch",
+        before="",
+    )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_made_for_gpus_is_there_where_there_may_be_one():
+    before = (
+        "import sys\nfrom nanobrag_torch.torch_start import put_off\nput_off = put_off(for_cpus=False)\nimport torch\n"
+    )
+    done = run("assert sys.modules['torch._native'].registry and len(put_off.unread) > 20", before=before)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_image_needs_nothing_of_what_is_put_off(tmp_path):

@@ -24,9 +24,10 @@ _MODULES = (
     "torch.nn torch.jit torch.fx torch.ao torch.quantization torch.distributions torch.optim torch.masked "
     "torch.testing torch.profiler torch.nested torch.xpu torch.hub torch.package torch.func torch.export "
     "torch.utils.data torch.distributed._meta_registrations torch._meta_registrations torch._higher_order_ops "
-    "torch._subclasses torch._guards torch._logging torch._native torch._lobpcg "
+    "torch._subclasses torch._guards torch._logging torch._lobpcg "
     "torch._strobelight torchgen.model unittest difflib tarfile"
 )
+_OF_CPUS = "torch._native"  # other ways to work out some operations, all of them for GPUs
 # The library looks this up by itself, at a moment when nothing else may be read.
 _NEEDED = "torch.fx.experimental.sym_node"
 _STAND_INS = (
@@ -64,8 +65,10 @@ def prepare() -> None:
         return
     sys.meta_path.insert(0, PutOff("numpy", _DOCSTRINGS.split()))
     _import_those_there(_LOADED_BEFORE)
-    threading.Thread(target=_load, args=(folder / "lib",), name=_load.__name__, daemon=True).start()
-    put_off()
+    for_cpus = not (folder / "lib" / "libtorch_cuda.so").exists()
+    if for_cpus and all((folder / "lib" / name).exists() for name, _ in _LIBRARIES):
+        threading.Thread(target=_load, args=(folder / "lib",), name=_load.__name__, daemon=True).start()
+    put_off(for_cpus)
 
 
 def use_the_wait() -> None:
@@ -74,11 +77,11 @@ def use_the_wait() -> None:
         _import_those_there(_IMPORTED_MEANWHILE)
 
 
-def put_off() -> PutOff:
-    """From now on `import torch` leaves unread what an image does not need."""
+def put_off(for_cpus: bool = True) -> PutOff:
+    """From now on `import torch`, of a build for CPUs or not, leaves unread what an image does not need."""
     finder = PutOff(
         "torch",
-        modules=_MODULES.split(),
+        modules=[*_MODULES.split(), *(_OF_CPUS.split() if for_cpus else ())],
         needed=_NEEDED.split(),
         stand_ins=_STAND_INS.split(),
         registrations=_REGISTRATIONS.split(),
@@ -108,8 +111,6 @@ def _folder() -> Path | None:
 
 def _load(folder: Path) -> None:
     """Load the libraries of a torch for CPUs, without Python's lock, which `ctypes.CDLL` may hold all the while."""
-    if (folder / "libtorch_cuda.so").exists() or not all((folder / name).exists() for name, _ in _LIBRARIES):
-        return
     _set_memory_aside()
     load = ctypes.CDLL(None).dlopen
     load.argtypes, load.restype = (ctypes.c_char_p, ctypes.c_int), ctypes.c_void_p
