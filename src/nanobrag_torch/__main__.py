@@ -4,12 +4,16 @@ import gc
 import os
 import sys
 
-from nanobrag_torch.cli.run import main
-from nanobrag_torch.cli.torch_start import put_off_compilers
+from nanobrag_torch.torch_start import prepare
+
+ASKS_FOR_TEXT = {"-h", "--help", "--version", "list"}
 
 if __name__ == "__main__":
-    put_off_compilers()
     gc.set_threshold(200_000, 50, 50)  # imports make many objects and little garbage
+    if not ASKS_FOR_TEXT.intersection(sys.argv):
+        prepare()  # before anything else is imported, as it goes on beside that
+    from nanobrag_torch.cli.run import main
+
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

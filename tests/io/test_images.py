@@ -167,6 +167,14 @@ def test_statistics_by_hand():
     assert statistics(image, (0, 2, 0, 1), np.zeros_like(mask)).pixels == 0
 
 
+def test_sums_in_parts_are_rounded_as_those_of_a_whole_image():
+    image = np.random.default_rng(7).exponential(1e3, (311, 1001)).astype(np.float32)
+    whole, stats = image.astype(np.float64).reshape(-1), statistics(image, (0, 1000, 0, 310), None)
+    assert stats.mean_photons == whole.sum() / whole.size
+    assert stats.rms_photons == (np.square(whole).sum() / (whole.size - 1)) ** 0.5
+    assert stats.rmsd_photons == (np.square(whole - stats.mean_photons).sum() / (whole.size - 1)) ** 0.5
+
+
 def test_scales_and_rounding():
     image = np.array([[0, 0.5, 1.49, 1e9, 2]], dtype=np.float32)
     stats = statistics(image, (0, 4, 0, 0), None)

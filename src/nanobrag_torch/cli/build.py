@@ -12,7 +12,7 @@ from nanobrag_torch.cli.words import UsageError, one_line
 from nanobrag_torch.io.fdump import read_fdump
 from nanobrag_torch.io.hkl import Box, fill_box
 from nanobrag_torch.io.matrix import read_matrix
-from nanobrag_torch.io.reflections import needs_resolution, read_reflections
+from nanobrag_torch.io.reflections import ReflectionFile, needs_resolution, read_reflections
 from nanobrag_torch.io.smv import read_smv
 from nanobrag_torch.io.sources import read_sources
 from nanobrag_torch.parameters import (
@@ -36,8 +36,13 @@ _CPU = torch.device("cpu")
 _RESOLUTION_MARGIN = 0.98
 
 
-def experiment(settings: Settings, defects: frozenset[str]) -> tuple[Experiment, list[str]]:
-    """The experiment and the warnings due. Raises UsageError, ReaderError or ExperimentError."""
+def experiment(
+    settings: Settings, defects: frozenset[str], reflections: ReflectionFile | None = None
+) -> tuple[Experiment, list[str]]:
+    """The experiment and the warnings due; `reflections` where those of -hkl have been read already.
+
+    Raises UsageError, ReaderError or ExperimentError.
+    """
     warnings: list[str] = []
     panel = Detector(**settings.detector)
     n_fast, n_slow, _, _ = pixel_counts(panel)
@@ -49,7 +54,7 @@ def experiment(settings: Settings, defects: frozenset[str]) -> tuple[Experiment,
     panel = Detector(**settings.detector, mask=_mask(settings, n_fast, n_slow))
     beam = Beam(**settings.beam)
     beam = Beam(**settings.beam, sources=_sources(settings, panel, beam, defects))
-    table, cell = _reflections(settings, panel, beam, defects, warnings)
+    table, cell = _reflections(settings, panel, beam, defects, warnings, reflections)
     crystal = dict(settings.crystal)
     if "-mat" in settings.files:
         crystal["orientation_matrix"] = torch.from_numpy(read_matrix(settings.files["-mat"]))
@@ -151,13 +156,16 @@ def _sources(settings: Settings, panel: Detector, beam: Beam, defects: frozenset
     return SourceTable(columns[:, :3].clone(), columns[:, 3].clone(), columns[:, 4].clone())
 
 
-def _reflections(settings, panel, beam, defects, warnings) -> tuple[ReflectionTable | None, tuple[float, ...] | None]:
+def _reflections(
+    settings, panel, beam, defects, warnings, found
+) -> tuple[ReflectionTable | None, tuple[float, ...] | None]:
     """The table of amplitudes, and the cell of the file they came from."""
     default_F = settings.structure_factors.get("default_F", 0.0)
     path = settings.files.get("-hkl")
     if path is not None:
-        resolution_A = _resolution_A(settings, panel, beam, defects) if needs_resolution(path) else None
-        found = read_reflections(path, resolution_A)
+        if found is None:
+            resolution_A = _resolution_A(settings, panel, beam, defects) if needs_resolution(path) else None
+            found = read_reflections(path, resolution_A)
         warnings += found.notices
         return _table(fill_box(path, found.reflections, default_F)), found.cell
     if "-dumpfile" in settings.files:

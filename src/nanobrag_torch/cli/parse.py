@@ -13,9 +13,11 @@ from nanobrag_torch.cli.words import Occurrence, UsageError, one_line, split
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, read_text
 from nanobrag_torch.io.writing import WriterError, check_target
+from nanobrag_torch.torch_start import use_the_wait
 from nanobragg_tables import resolve_defects
 
 if TYPE_CHECKING:
+    from nanobrag_torch.io.reflections import ReflectionFile
     from nanobrag_torch.parameters import Experiment
 
 _TABLES_OF_NO_EFFECT = ("-stol", "-4stol", "-Q")
@@ -33,9 +35,11 @@ def parse(argv: list[str]) -> Invocation:
     _check_inputs(settings)
     _check_sense(settings)
     outputs = _outputs(settings)
+    ahead = _reflections_ahead(settings)
+    use_the_wait()
     from nanobrag_torch.cli import build
 
-    experiment, warnings = _named(settings, lambda: build.experiment(settings, defects))
+    experiment, warnings = _named(settings, lambda: build.experiment(settings, defects, ahead))
     device, dtype = build.compute_target(settings.run.get("device", "cpu"), settings.run.get("dtype", "float64"))
     trace_pixel = settings.run.get("trace_pixel")
     for flag, pixel in (("-trace_pixel", trace_pixel), ("-printout_pixel", outputs.printout_pixel)):
@@ -123,6 +127,20 @@ def _check_inputs(settings: Settings) -> None:
             raise UsageError(f"{flag} {one_line(path)}: cannot be read, expected a readable file")
         if flag in _TABLES_OF_NO_EFFECT:
             _named(settings, lambda flag=flag, path=path: read_stol(path))
+
+
+def _reflections_ahead(settings: Settings) -> ReflectionFile | None:
+    """The reflections where reading them takes nothing else, before torch is imported: its library may be on its way.
+
+    What is wrong with them is left to be found, and told, in its turn.
+    """
+    from nanobrag_torch.io.reflections import needs_resolution, read_reflections
+
+    path = settings.files.get("-hkl")
+    try:
+        return None if path is None or needs_resolution(path) else read_reflections(path)
+    except ReaderError:
+        return None
 
 
 def _check_sense(settings: Settings) -> None:

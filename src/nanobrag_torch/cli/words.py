@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from dataclasses import dataclass
@@ -80,8 +79,10 @@ def _unknown(word: str, before: list[Occurrence]) -> str:
     for flag in flags():
         if word in flag.spellings:
             return f"{shown}: a flag of the C program only; leave it out"
+    from difflib import get_close_matches
+
     known = {name.lower(): name for name in spellings()}
-    close = difflib.get_close_matches(word.lower()[:40], known, n=1, cutoff=0.7)
+    close = get_close_matches(word.lower()[:40], known, n=1, cutoff=0.7)
     hint = f"did you mean {known[close[0]]}? " if close else ""
     return f"unknown flag {shown}: {hint}--help lists all flags"
 

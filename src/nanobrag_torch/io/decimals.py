@@ -10,6 +10,7 @@ import numpy as np
 # of exact numbers is rounded once, as `float` rounds.
 _MOST_DIGITS = 15
 _POWERS_OF_TEN = 10.0 ** np.arange(_MOST_DIGITS + 1)
+_BLOCK_WORDS = 1 << 13  # so few that memory for them is at hand and stays in a core's cache
 _LINE_END, _PLUS, _MINUS, _POINT, _ZERO = b"\n+-.0"
 
 
@@ -26,7 +27,8 @@ def find_words(text: bytes) -> Words:
     """The words of an ASCII text, parted by anything up to the blank."""
     padded = np.frombuffer(b" " + text + b"\n", dtype=np.uint8)
     blank = padded <= ord(" ")
-    edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+    edges = np.flatnonzero(blank[1:] != blank[:-1])
+    edges += 1
     first, end = edges[::2], edges[1::2]
     line_ends = np.flatnonzero(padded == _LINE_END)
     in_line = np.diff(np.searchsorted(first, line_ends), prepend=0)
@@ -47,6 +49,18 @@ def _plain_decimals(words: Words) -> np.ndarray | None:
     text, first, length, _ = words
     if not first.size or length.max() > _MOST_DIGITS + 1:  # a point and digits, or a sign and digits
         return None
+    values = np.empty(first.size)
+    for start in range(0, first.size, _BLOCK_WORDS):
+        block = slice(start, start + _BLOCK_WORDS)
+        part = _block_of_decimals(text, first[block], length[block])
+        if part is None:
+            return None
+        values[block] = part
+    return values
+
+
+def _block_of_decimals(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray | None:
+    """As `_plain_decimals`, for some words, none of them too long."""
     mantissa = np.zeros(first.size, dtype=np.int64)
     digits, decimals = np.zeros((2, first.size), dtype=np.int8)
     pointed = np.zeros(first.size, dtype=bool)

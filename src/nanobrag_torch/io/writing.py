@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -68,6 +67,8 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
 
 def replace_with(path: Path, write) -> None:
     """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
+    import tempfile  # takes a while
+
     path = path.resolve() if path.is_symlink() else path
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
