@@ -11,7 +11,7 @@ import torch
 
 from nanobrag_torch import integrate, kernel, passes
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Experiment, ReflectionTable, StructureFactors
-from nanobrag_torch.physics.lattice import interference_slopes
+from nanobrag_torch.physics.interference import slopes
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.gradients.test_gradients import BASE
 from tests.physics.helpers import small
@@ -58,7 +58,7 @@ def test_slope_of_the_interference_function_next_to_its_peak():
     n = torch.tensor([1.0, 2.0, 5.0, 36.0, 7.3], dtype=torch.float64).view(-1, 1)
     distances = [0.0, 1e-300, 1e-20, 1e-14, 1e-9, 1e-6, 1e-4, 5e-4, 8.2e-5, 2e-3, 0.01, 0.1, 0.37, 0.5]
     f = torch.tensor(distances + [-x for x in distances], dtype=torch.float64).expand(5, -1)
-    by_n, by_f = interference_slopes(n, f)
+    by_n, by_f = slopes(n, f)
     exact_n, exact_f = extended_slopes(n.numpy(), f.numpy())
     assert (by_n - exact_n).abs().max() < 1e-11
     assert ((by_f - exact_f) / (n * n)).abs().max() < 1e-11

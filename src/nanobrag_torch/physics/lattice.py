@@ -7,15 +7,13 @@ from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.physics.half_turns import sine_and_cosine_of_half_turns, sine_of_half_turns_
-from nanobrag_torch.physics.tensors import along, are_in_registers
+from nanobrag_torch.physics.interference import Interference, sines
+from nanobrag_torch.physics.tensors import along
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
 GAUSS_WIDTH = 0.63
 TOPHAT_RADIUS_SQR = 0.3969
-_NUDGE = 1e-12
 _SERIES_LIMIT = 0.3
-_SLOPE_SERIES_LIMIT = 3e-3
 
 
 class LatticeFactor(NamedTuple):
@@ -37,7 +35,7 @@ def square(
     if signed or (torch.is_grad_enabled() and (fraction.requires_grad or n_cells.requires_grad)):
         along_axes = interference(rounded, fraction, n_cells, dtype, signed)
         return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
-    above, below, _ = _sines(n_cells.view(3, 1, 1), fraction, dtype)
+    above, below, _ = sines(n_cells.view(3, 1, 1), fraction, dtype)
     return LatticeFactor((above[0] * above[1] * above[2]) / (below[0] * below[1] * below[2]), None)
 
 
@@ -46,90 +44,11 @@ def interference(
 ) -> torch.Tensor:
     """The three factors (3, orientations, rays) of `square`, with their historic signs where `signed`."""
     n = n_cells.view(3, 1, 1)
-    along_axes, turns = _Interference.apply(n, fraction, dtype)
+    along_axes, turns = Interference.apply(n, fraction, dtype)
     if not signed:
         return along_axes
     odd = torch.remainder(turns + (n.detach() - 1.0) * rounded, 2.0).to(dtype)
     return along_axes * (1.0 - 2.0 * odd)
-
-
-def _reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """f, r = N f - turns, and the turns; f = 0 counts as 1e-12."""
-    f = torch.where(fraction == 0, _NUDGE, fraction)
-    phase = n * f
-    turns = torch.round(phase.detach())
-    return f, phase - turns, turns
-
-
-def _sines(
-    n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """sin(pi r) and sin(pi f) with r = N f - turns, and the turns."""
-    f, r, turns = _reduced(n, fraction)
-    return sine_of_half_turns_(r, dtype), sine_of_half_turns_(f, dtype), turns
-
-
-def _reciprocals(below: torch.Tensor) -> torch.Tensor:
-    """1/x of three numbers (3, orientations, rays); in registers, where division costs most, by a single one."""
-    if not are_in_registers():
-        return below.reciprocal()
-    h, k, l = below
-    of_all = 1.0 / (h * k * l)
-    return torch.stack([k * l * of_all, h * l * of_all, h * k * of_all])
-
-
-class _Interference(torch.autograd.Function):
-    """sin(pi r)/sin(pi f) with r = N f - turns, and the turns; f = 0 counts as 1e-12.
-
-    The quotient is smooth in N and f, but the derivatives of its two sines are not: they grow as 1/f and cancel. So
-    the derivatives are those of the quotient itself.
-    """
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-        above, below, turns = _sines(n, fraction, dtype)
-        return (above * _reciprocals(below) if are_in_registers() else above.div_(below)), turns
-
-    @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
-        n, fraction, ctx.dtype = inputs
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(n, fraction)
-        ctx.save_for_forward(n, fraction)
-
-    @staticmethod
-    def backward(ctx, by_quotient, _):
-        n, fraction = ctx.saved_tensors
-        by_n, by_fraction = interference_slopes(n, fraction)
-        given = by_quotient.double()
-        return (given * by_n).sum((1, 2), keepdim=True), given * by_fraction, None
-
-    @staticmethod
-    def jvp(ctx, n_tangent, fraction_tangent, _):
-        by_n, by_fraction = interference_slopes(*ctx.saved_tensors)
-        parts = ((by_n, n_tangent), (by_fraction, fraction_tangent))
-        return sum(slope * tangent for slope, tangent in parts if tangent is not None).to(ctx.dtype), None
-
-
-def interference_slopes(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """d/dN and d/df of sin(pi r)/sin(pi f), in float64: their power series where N f is small, else as they stand.
-
-    With y = pi f: sin(N y)/sin(y) = N (1 - y^2 (N^2 - 1)/6 + y^4 (3 N^4 - 10 N^2 + 7)/360 - ...).
-    """
-    f, r, _ = _reduced(n, fraction)
-    (sin_n, cos_n), (sin, cos) = sine_and_cosine_of_half_turns(r), sine_and_cosine_of_half_turns(f)
-    reciprocal, n_sqr = _reciprocals(sin), n * n
-    by_n = math.pi * f * cos_n * reciprocal
-    by_fraction = (n * cos_n - sin_n * cos * reciprocal) * (math.pi * reciprocal)
-    y = math.pi * fraction
-    y_sqr = y * y
-    near_n = 1 - y_sqr * ((3 * n_sqr - 1) / 6) + y_sqr * y_sqr * ((n_sqr * (15 * n_sqr - 30) + 7) / 360)
-    first, second = math.pi * n * (1 - n_sqr) / 3, math.pi * n * (n_sqr * (3 * n_sqr - 10) + 7) / 90
-    near = y * (first + y_sqr * second)
-    small = (n * fraction).abs() < _SLOPE_SERIES_LIMIT
-    return torch.where(small, near_n, by_n), torch.where(small, near, by_fraction)
 
 
 def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> LatticeFactor:
