@@ -44,8 +44,8 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def _growth(bench: Bench, dtype: str) -> list[dict[str, Any]]:
-    """Peak memory with one step a pixel, and with many of each kind, on a smaller detector."""
-    ready = compiled.environment(bench.cache)
+    """Peak memory with one step a pixel, and with many of each kind, on a smaller detector; all by the same code."""
+    ready = compiled.one_code(bench.cache)
     words = [*bench.words, *square(bench.sizes.memory)]
     actions = {
         what: lambda more=more: whole(torch_command([*words, *more], dtype), ready) for what, more in _MORE.items()
