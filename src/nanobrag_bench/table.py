@@ -23,7 +23,7 @@ def text(results: Results, about: dict[str, Any]) -> str:
         ]
         lines += [
             f"  {name:<24} time = {law['start_s']:.3g} s + {law['ns_per_step']:.3g} ns x steps, exponent "
-            f"{law['exponent']:.3f}, at most {law['off_line']:.1%} off the line"
+            f"{law['exponent']:.3f}, {law['off_line']:.1%} of the longest off the line"
             for name, law in result.get("laws", {}).items()
         ]
         lines += [f"  {one['of']} / {one['to']} = {_number(one['median'])}" for one in result["ratios"]]
