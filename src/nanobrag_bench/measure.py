@@ -50,8 +50,10 @@ class PeakMemory:
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_POLL_S):
+        while True:
             self._peak_MiB = max(self._peak_MiB, peak_MiB(self._pid))
+            if self._ended.wait(_POLL_S):
+                return
 
     def stop(self) -> float:
         """Ends the watch; MiB."""
