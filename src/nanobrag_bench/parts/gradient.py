@@ -23,7 +23,7 @@ _BYTES_PER_MIB = 2**20
 
 def run(bench: Bench) -> dict[str, Any]:
     side = bench.sizes.gradient
-    _, few = _of_size(bench, side // 2, 1)
+    _, few = _of_size(bench, side // 2, bench.repeats)
     runs, many = _of_size(bench, side, bench.repeats)
     pairs = [(f"torch {dtype} gradient", f"torch {dtype} simulate") for dtype in DTYPES]
     found = ratios(runs, [*pairs, *((f"torch {dtype} gradient", f"torch {dtype} image") for dtype in DTYPES)])
