@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nanobrag_bench.case import Bench, Sizes, scenario_words
+from nanobrag_bench.case import Bench, Sizes, scenario_words, steps
 from nanobrag_bench.programs import build_all, c_programs
 from trace_audit.errors import run_command
 from trace_audit.files import read_json, readable_json, write_atomic
@@ -30,8 +30,9 @@ def compile_torch(options: argparse.Namespace) -> None:
     from nanobrag_bench import compiled
 
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        _, words = scenario_words(options.config, options.hkl, Path(inputs))
-        write_atomic(options.record, readable_json(compiled.build(options.cache, words)))
+        name, words = scenario_words(options.config, options.hkl, Path(inputs))
+        images = {f"image of {name}": words, "many samples a pixel": [*words, *steps(sources=4, oversample=4)]}
+        write_atomic(options.record, readable_json(compiled.build(options.cache, images)))
 
 
 def measure(options: argparse.Namespace) -> None:

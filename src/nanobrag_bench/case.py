@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from nanobrag_bench.programs import Program
+from nanobrag_bench.programs import PLAIN, Program
 from trace_audit.prepare import prepare_inputs
 from trace_audit.scenario import arguments, load_scenario
 
@@ -31,6 +31,11 @@ class Bench(NamedTuple):
     cache: Path  # where compiled code of the torch program was built ahead
     repeats: int
     sizes: Sizes
+
+    @property
+    def plain(self) -> Program:
+        """The C program as people build it, which torch is compared with."""
+        return next(one for one in self.programs if one.name == PLAIN)
 
 
 def scenario_words(file: Path, hkl: Path | None, folder: Path) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The compiled package of the torch program: how it is built ahead, and where it is looked for."""
+"""Compiled code of the torch program: how it is built ahead, where it is looked for, and when it must be used."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +14,63 @@ from nanobrag_bench.programs import DTYPES
 from trace_audit.errors import InputError
 
 VARIABLE = "NANOBRAG_TORCH_CACHE"
-_INDUCTOR_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
-_MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
-NEVER = {_MODE_VARIABLE: "never"}
+MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 _MODULE = "nanobrag_torch.compiled"
+_NOT_USED = "compiled code is not used"  # the program's words where it goes without
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Variables under which the program keeps compiled code in `cache` and nowhere else."""
-    return {VARIABLE: str(cache.resolve()), _INDUCTOR_VARIABLE: str(cache.resolve() / "inductor")}
+    """Variables under which the program keeps compiled code in `cache`, and uses it where that pays."""
+    return {VARIABLE: str(cache.resolve())}
 
 
-def build(cache: Path, words: list[str]) -> dict[str, Any]:
-    """Build what a command line uses into `cache`; what it took, or why nothing is built.
+def one_code(cache: Path) -> dict[str, str]:
+    """As `environment`, with compiled code for small images too, so that all sizes are worked out by the same code.
+
+    Whoever runs the benchmark with compiled code switched off compares eager code with eager code.
+    """
+    mode = "never" if switched_off() else "always"
+    return environment(cache) | {MODE_VARIABLE: mode}
+
+
+def switched_off() -> bool:
+    """Whether the environment of the benchmark keeps the program from compiled code."""
+    return os.environ.get(MODE_VARIABLE) == "never"
+
+
+def check_used(messages: str, variables: Mapping[str, str]) -> None:
+    """Raises InputError where a program that had to use compiled code said that it did not."""
+    if variables.get(MODE_VARIABLE) != "always":
+        return
+    for line in messages.splitlines():
+        if _NOT_USED in line:
+            raise InputError(f"benchmark: {line.strip()}")
+
+
+def build(cache: Path, named_words: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Build what command lines use into `cache`; what it took, or why nothing is built.
 
     Raises InputError where it cannot be built.
     """
     cache.mkdir(parents=True, exist_ok=True)
-    if os.environ.get(_MODE_VARIABLE) == "never":
-        return {"built": False, "reason": f"{_MODE_VARIABLE}=never: all images are worked out operation by operation"}
-    command = [sys.executable, "-m", _MODULE, "build", "--dtype", *DTYPES, "--", *words]
+    if switched_off():
+        return {"built": False, "reason": f"{MODE_VARIABLE}=never: all images are worked out operation by operation"}
+    command = [sys.executable, "-m", _MODULE, "build", "--dtype", *DTYPES, "--"]
+    wall_s = {name: _wall_s([*command, *words], cache) for name, words in named_words.items()}
+    programs = sorted(cache.glob("*.so"))
+    return {
+        "built": True,
+        "wall_s": wall_s,
+        "programs": [path.name for path in programs],
+        "bytes": sum(path.stat().st_size for path in programs),
+        "command": ["python", *command[1:], "the flags of the image"],
+    }
+
+
+def _wall_s(command: list[str], cache: Path) -> float:
+    """Seconds of a whole process that builds."""
     started = time.perf_counter()
     done = subprocess.run(command, env={**os.environ, **environment(cache)}, stdout=sys.stderr, check=False)
     if done.returncode != 0:
         raise InputError(f"benchmark: {_MODULE} build ended with {done.returncode}; its message is in the log")
-    files = sorted(path for path in cache.rglob("*") if path.is_file())
-    return {
-        "built": True,
-        "wall_s": time.perf_counter() - started,
-        "bytes": sum(path.stat().st_size for path in files),
-        "command": ["python", *command[1 : -len(words)], "the flags of the scenario"],
-    }
+    return time.perf_counter() - started

@@ -25,32 +25,41 @@ class Measured(NamedTuple):
     cpu_s: float
     peak_MiB: float
     said: str
+    messages: str  # on standard error
 
 
-class PeakMemory:
-    """Reads the largest resident memory that a process has had, every few milliseconds until `stop`.
+def peak_MiB(pid: int) -> float:
+    """The largest resident memory that a process has had so far; 0 where it has ended.
 
     What wait4 reports would include the process from which it was forked.
     """
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / _KB_PER_MB
+    return 0.0
+
+
+class PeakMemory:
+    """Asks for the `peak_MiB` of a process every few milliseconds until `stop`, since nobody knows when it will end."""
 
     def __init__(self, pid: int):
-        self._status = Path(f"/proc/{pid}/status")
-        self._peak_kB = 0
+        self._pid, self._peak_MiB = pid, 0.0
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_POLL_S):
-            with contextlib.suppress(OSError):
-                rows = [line for line in self._status.read_text().splitlines() if line.startswith("VmHWM:")]
-                self._peak_kB = max([self._peak_kB, *(int(line.split()[1]) for line in rows)])
+        while True:
+            self._peak_MiB = max(self._peak_MiB, peak_MiB(self._pid))
+            if self._ended.wait(_POLL_S):
+                return
 
     def stop(self) -> float:
         """Ends the watch; MiB."""
         self._ended.set()
         self._thread.join()
-        return self._peak_kB / _KB_PER_MB
+        return self._peak_MiB
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
@@ -72,13 +81,13 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
         watcher = PeakMemory(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall_s = time.perf_counter() - started
-        peak_MiB = watcher.stop()
+        largest_MiB = watcher.stop()
         process.returncode = os.waitstatus_to_exitcode(status)
-        said, complaint = _text(output), _text(messages).strip().splitlines()[-1:]
+        said, warned = _text(output), _text(messages)
     if process.returncode != 0:
-        name = Path(command[0]).name
+        name, complaint = Path(command[0]).name, warned.strip().splitlines()[-1:]
         raise InputError(f"benchmark: {name} ended with {process.returncode}: {' '.join(complaint)}")
-    return Measured(wall_s, usage.ru_utime + usage.ru_stime, peak_MiB, said)
+    return Measured(wall_s, usage.ru_utime + usage.ru_stime, largest_MiB, said, warned)
 
 
 def _text(stream) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from nanobrag_bench.programs import EXTERNAL
 from trace_audit.errors import InputError
@@ -13,7 +13,21 @@ Figures = dict[str, float]
 Runs = dict[str, list[Figures]]
 
 
-def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int) -> Runs:
+class LongRuns(NamedTuple):
+    """Programs of which `repeats` runs do where the first took longer than `wall_s`."""
+
+    programs: frozenset[str]
+    wall_s: float
+    repeats: int
+
+    def suffice(self, name: str, found: list[Figures]) -> bool:
+        """Whether a program has run often enough."""
+        if name not in self.programs or not found:
+            return False
+        return found[0]["wall_s"] > self.wall_s and len(found) >= self.repeats
+
+
+def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int, long: LongRuns | None = None) -> Runs:
     """`repeats` rounds of all actions by name. An external program that fails is left out of the rest.
 
     Raises InputError where another fails.
@@ -22,7 +36,7 @@ def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int) -> Runs:
     failed: set[str] = set()
     for _ in range(repeats):
         for name, action in actions.items():
-            if name in failed:
+            if name in failed or (long is not None and long.suffice(name, runs[name])):
                 continue
             try:
                 runs[name].append(action())
@@ -30,7 +44,7 @@ def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int) -> Runs:
                 if name != EXTERNAL:
                     raise
                 failed.add(name)
-    return {name: found for name, found in runs.items() if len(found) == repeats}
+    return {name: found for name, found in runs.items() if name not in failed}
 
 
 def row(program: str, what: str, unit: str, runs: list[float]) -> dict[str, Any]:
@@ -44,10 +58,10 @@ def rows(runs: Runs, what: str, unit: str, figure: str) -> list[dict[str, Any]]:
 
 
 def ratio(runs: Runs, slower: str, faster: str, figure: str = "wall_s") -> dict[str, Any] | None:
-    """How many times `slower` takes what `faster` does, turn by turn; None where one of them did not run."""
+    """How many times `slower` takes what `faster` does, in every turn of both; None where one of them did not run."""
     if slower not in runs or faster not in runs:
         return None
-    each = [one[figure] / other[figure] for one, other in zip(runs[slower], runs[faster], strict=True)]
+    each = [one[figure] / other[figure] for one, other in zip(runs[slower], runs[faster], strict=False)]
     return {"of": slower, "to": faster, "median": statistics.median(each), "runs": each}
 
 

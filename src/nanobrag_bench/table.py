@@ -23,7 +23,7 @@ def text(results: Results, about: dict[str, Any]) -> str:
         ]
         lines += [
             f"  {name:<24} time = {law['start_s']:.3g} s + {law['ns_per_step']:.3g} ns x steps, exponent "
-            f"{law['exponent']:.3f}"
+            f"{law['exponent']:.3f}, {law['off_line']:.1%} of the longest off the line"
             for name, law in result.get("laws", {}).items()
         ]
         lines += [f"  {one['of']} / {one['to']} = {_number(one['median'])}" for one in result["ratios"]]
@@ -43,6 +43,7 @@ def markdown(results: Results, about: dict[str, Any]) -> str:
         for part, result in results.items()
         for one in result["goals"]
     ]
+    lines += [f"| {part} | | | not run: {found['not_run']} |" for part, found in results.items() if "not_run" in found]
     for part in ("kernel", "process", "large"):
         if part in results:
             lines += ["", *_medians(results[part])]

@@ -2,8 +2,9 @@
 
     python -m nanobrag_bench.worker [--gradient NAME ...] -- FLAGS OF NANOBRAG_TORCH
 
-It answers every line on its standard input with one line of JSON. `image`: the simulation alone. `gradient`: the image,
-a sum over it, and the derivative of that sum by the parameters named.
+It answers every line on its standard input with one line of JSON. `image`: the simulation alone, everything before it
+resolved. `simulate`: the image from the numbers of the experiment. `gradient`: the same, a sum over it, and the
+derivatives of that sum by the parameters named.
 """
 
 from __future__ import annotations
@@ -39,6 +40,20 @@ def image_work(invocation) -> _SECONDS:
     return work
 
 
+def simulate_work(invocation) -> _SECONDS:
+    """What `gradient_work` does, without derivatives."""
+    import torch
+
+    from nanobrag_torch.simulator import simulate
+
+    def work() -> float:
+        with torch.no_grad():
+            image = simulate(invocation.experiment, device=invocation.device, dtype=invocation.dtype)
+            return float(image.square().sum())
+
+    return work
+
+
 def gradient_work(invocation, names: Sequence[str]) -> _SECONDS:
     """Image, sum of its squares, and the derivatives of that by the parameters called `names`."""
     import torch
@@ -56,7 +71,7 @@ def gradient_work(invocation, names: Sequence[str]) -> _SECONDS:
             experiment = one.put(experiment, leaves[-1])
         image = simulate(experiment, device=invocation.device, dtype=invocation.dtype)
         image.square().sum().backward()
-        return [float(leaf.grad) for leaf in leaves]
+        return torch.stack([leaf.grad for leaf in leaves]).tolist()
 
     return work
 
@@ -69,9 +84,17 @@ def main(argv: Sequence[str]) -> int:
     from nanobrag_torch.cli import parse
 
     invocation = parse(options.words)
-    works = {"image": image_work(invocation), "gradient": gradient_work(invocation, options.gradient)}
+    make = {
+        "image": lambda: image_work(invocation),
+        "simulate": lambda: simulate_work(invocation),
+        "gradient": lambda: gradient_work(invocation, options.gradient),
+    }
+    works: dict[str, _SECONDS] = {}
     for line in sys.stdin:
-        print(json.dumps(timed(works[line.strip()])), flush=True)
+        what = line.strip()
+        if what not in works:
+            works[what] = make[what]()
+        print(json.dumps(timed(works[what])), flush=True)
     return 0
 
 

@@ -9,36 +9,42 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from nanobrag_bench.measure import PeakMemory
+from nanobrag_bench.compiled import check_used
+from nanobrag_bench.measure import peak_MiB
 from trace_audit.errors import InputError
 
 
 class Worker:
-    """A running worker; a context manager. `peak_MiB` is known once it has ended."""
+    """A running worker; a context manager. `peak_MiB` is known once it has ended.
+
+    Raises InputError at the end where `environment` insists on compiled code and it went without.
+    """
 
     def __init__(
         self, words: Sequence[str], environment: Mapping[str, str] | None = None, gradient: Sequence[str] = ()
     ):
         by = ["--gradient", *gradient] if gradient else []
+        self._environment = environment or {}
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
         self._process = subprocess.Popen(
             [sys.executable, "-m", "nanobrag_bench.worker", *by, "--", *words],
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **self._environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._messages,
             text=True,
         )
-        self._memory = PeakMemory(self._process.pid)
         self.peak_MiB = 0.0
 
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, failure, *_) -> None:
         with self._messages:
+            self.peak_MiB = peak_MiB(self._process.pid)  # while it waits for more work
             self._process.communicate()
-            self.peak_MiB = self._memory.stop()
+            if failure is None:
+                check_used(self._said_so_far(), self._environment)
 
     def ask(self, what: str) -> dict[str, float]:
         """What one line of work took. Raises InputError when the worker has died."""
@@ -50,9 +56,12 @@ class Worker:
             answer = ""
         if not answer:
             self._process.wait()
-            self._messages.seek(0)
-            complaint = self._messages.read().decode(errors="replace").strip().splitlines()[-1:]
+            complaint = self._said_so_far().strip().splitlines()[-1:]
             raise InputError(
                 f"benchmark: the torch worker ended with {self._process.returncode}: {' '.join(complaint)}"
             )
         return json.loads(answer)
+
+    def _said_so_far(self) -> str:
+        self._messages.seek(0)
+        return self._messages.read().decode(errors="replace")

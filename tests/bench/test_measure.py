@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from nanobrag_bench import plots, table
-from nanobrag_bench.compiled import VARIABLE, environment
+from nanobrag_bench.compiled import MODE_VARIABLE, VARIABLE, build, check_used, environment, one_code
 from nanobrag_bench.machine import in_words, machine
 from nanobrag_bench.measure import measure
-from nanobrag_bench.series import at_least, at_most, in_turn, median_ratio, ratios
+from nanobrag_bench.series import LongRuns, at_least, at_most, in_turn, median_ratio, ratios
 from nanobrag_bench.worker import timed
 from nanobrag_bench.workers import Worker
 from tests.cli.conftest import BASE
@@ -32,6 +32,34 @@ def test_environment_reaches_the_process():
     assert measure([sys.executable, "-c", program], environment(Path("/x"))).said == "/x\n"
 
 
+def test_one_code_is_compiled_unless_that_is_switched_off(monkeypatch):
+    monkeypatch.delenv(MODE_VARIABLE, raising=False)
+    assert one_code(Path("/x")) == {VARIABLE: "/x", MODE_VARIABLE: "always"}
+    monkeypatch.setenv(MODE_VARIABLE, "never")
+    assert one_code(Path("/x"))[MODE_VARIABLE] == "never"
+
+
+def test_program_that_goes_without_compiled_code_is_no_measurement_of_it():
+    said = "nanobrag_torch: compiled code is not used: no C compiler found\n"
+    check_used(said, environment(Path("/x")))
+    with pytest.raises(InputError, match="no C compiler found$"):
+        check_used(said, {MODE_VARIABLE: "always"})
+    broken = {VARIABLE: "/proc/nowhere", MODE_VARIABLE: "always"}
+    with pytest.raises(InputError, match="compiled code is not used"), Worker(WORDS, broken) as worker:
+        worker.ask("image")
+
+
+def test_compiled_code_is_built_for_all_images(tmp_path, monkeypatch):
+    monkeypatch.delenv(MODE_VARIABLE, raising=False)
+    images = {"one sample": [*WORDS, "-oversample", "1"], "several": [*WORDS, "-oversample", "2"]}
+    record = build(tmp_path, images)
+    assert record["built"] and list(record["wall_s"]) == ["one sample", "several"]
+    assert sorted({name.split("-")[0] for name in record["programs"]}) == ["factors", "photons_in_float32", "scattered"]
+    assert record["bytes"] > 0
+    with pytest.raises(InputError, match="build ended with 2"):
+        build(tmp_path, {"refused": ["-bogus"]})
+
+
 def test_failure_is_one_line():
     with pytest.raises(InputError, match="ended with 3: it broke$"):
         measure([sys.executable, "-c", "import sys; print('a\\nit broke', file=sys.stderr); sys.exit(3)"])
@@ -46,6 +74,14 @@ def test_runs_are_taken_in_turn():
     assert median_ratio([], "a", "b") is None
 
 
+def test_a_long_run_is_repeated_less_often():
+    seconds = {"slow": 31.0, "quick": 1.0, "kept": 99.0}
+    actions = {name: lambda name=name: {"wall_s": seconds[name]} for name in seconds}
+    runs = in_turn(actions, 5, LongRuns(frozenset({"slow", "quick"}), 30, 3))
+    assert {name: len(found) for name, found in runs.items()} == {"slow": 3, "quick": 5, "kept": 5}
+    assert ratios(runs, [("kept", "slow")])[0]["runs"] == [99 / 31] * 3
+
+
 @pytest.mark.parametrize(("goal", "met"), [(at_least("x", 2, 2), True), (at_least("x", 1.9, 2), False),
                                            (at_most("x", 2.1, 2), False), (at_most("x", None, 2), None)])  # fmt: skip
 def test_goals(goal, met):
@@ -54,8 +90,8 @@ def test_goals(goal, met):
 
 def test_worker_answers_and_its_death_is_told():
     with Worker(WORDS, gradient=["distance", "cell_a"]) as worker:
-        image, gradient = worker.ask("image"), worker.ask("gradient")
-        assert min(*image.values(), *gradient.values()) > 0
+        for what in ("image", "simulate", "gradient"):
+            assert min(worker.ask(what).values()) > 0
     assert worker.peak_MiB > 50
     with Worker(["-bogus"]) as worker, pytest.raises(InputError, match="torch worker ended with .*-bogus"):
         worker.ask("image")
@@ -84,6 +120,7 @@ def test_tables():
     assert "Some CPU (avx2), 2 cores" in readme
     assert "| kernel: C -O3 / torch float32 | at least 20 | 20.5 | met |" in readme
     assert "| kernel: seconds | at most 1 | - | not measured |" in readme
+    assert "| gpu | | | not run: no GPU here |" in readme
     assert "| simulation, s | 2 | 0.1 |" in readme
 
 
@@ -92,9 +129,10 @@ def test_pictures_hold_every_program_and_repeat_to_the_byte():
     steps = {
         **RESULT,
         "rows": rows,
-        "laws": {"torch float32": {"exponent": 1.0, "ns_per_step": 1e8, "start_s": 0.0},
-                 "C -O3": {"exponent": 1.0, "ns_per_step": 2e9, "start_s": 0.0}},
+        "laws": {"torch float32": {"exponent": 1.0, "ns_per_step": 1e8, "start_s": 0.0, "off_line": 0.1},
+                 "C -O3": {"exponent": 1.0, "ns_per_step": 2e9, "start_s": 0.0, "off_line": 0.0}},
     }  # fmt: skip
+    assert "ns x steps, exponent 1.000, 10.0% of the longest off the line" in table.text({"steps": steps}, ABOUT)
     for part, result in {"kernel": RESULT, "steps": steps, "gpu": GPU}.items():
         picture = plots.svg(part, result, in_words(ABOUT))
         assert picture.startswith(b"<?xml") and picture == plots.svg(part, result, in_words(ABOUT))

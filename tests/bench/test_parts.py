@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nanobrag_bench.case import Bench, Sizes, from_a_cell, steps
+from nanobrag_bench.compiled import MODE_VARIABLE
 from nanobrag_bench.parts import gpu, gradient, kernel, large, memory, process
 from nanobrag_bench.parts import steps as steps_part
 from nanobrag_bench.programs import DEFAULT, EXTERNAL, PLAIN, TUNED, Program
@@ -35,8 +36,12 @@ def steps_of(words):
 class FakeWorker:
     """Takes 1 ms and 1 us a step in float32, twice that in float64, three times for a gradient."""
 
+    WORKS = {"image": 1.0, "simulate": 1.5, "gradient": 3.0}
+    POWER, BYTES_A_PIXEL = 1.0, 20
+
     def __init__(self, words, environment, by=()):
-        self.words, self.peak_MiB = words, 100.0 + 0.01 * value(words, "-detpixels_x")
+        self.words, self.environment = words, environment
+        self.peak_MiB = 100.0 + self.BYTES_A_PIXEL * value(words, "-detpixels_x") ** 2 / 2**20
         self.factor = {"float32": 1.0, "float64": 2.0}[words[words.index("-dtype") + 1]]
 
     def __enter__(self):
@@ -47,7 +52,7 @@ class FakeWorker:
 
     def ask(self, what):
         count = steps_of(self.words) * value(self.words, "-detpixels_x", 1000) ** 2
-        seconds = self.factor * (1e-3 + 1e-6 * count) * {"image": 1, "gradient": 3}[what]
+        seconds = self.factor * (1e-3 + 1e-6 * count**self.POWER) * self.WORKS[what]
         return {"wall_s": seconds, "cpu_s": 2 * seconds}
 
 
@@ -58,11 +63,11 @@ def fake_whole(command, environment=None):
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch):
-    for part in (kernel, gradient, steps_part):
+    for part in (kernel, gradient, steps_part, gpu):
         monkeypatch.setattr(part, "Worker", FakeWorker)
-    for part in (kernel, steps_part):
+    for part in (kernel, steps_part, gpu):
         monkeypatch.setattr(part, "c_simulation", lambda binary, words: fake_whole([str(binary)]))
-    for part in (process, large, memory):
+    for part in (process, large, memory, gpu):
         monkeypatch.setattr(part, "whole", fake_whole)
 
 
@@ -81,8 +86,15 @@ def test_kernel(tmp_path):
     assert len(result["ratios"]) == 8
 
 
-def test_process(tmp_path):
+def test_process(tmp_path, monkeypatch):
+    def start_is_half(command, environment=None):
+        share = 0.5 if "-roi" in command else 1.0
+        return {name: share * figure for name, figure in fake_whole(command).items()}
+
+    monkeypatch.setattr(process, "whole", start_is_half)
     result = process.run(bench(tmp_path))
+    starts = {one["of"]: one["median"] for one in result["ratios"] if one["of"] == f"{one['to']}, one pixel"}
+    assert starts == dict.fromkeys([f"{name}, one pixel" for name in ("torch float32", "torch float64", PLAIN)], 0.5)
     assert goals(result) == {
         "torch float32 cold / C -O3": (pytest.approx(1 / 3), True),
         "torch float32 / C -O3": (pytest.approx(1 / 3), True),
@@ -98,30 +110,104 @@ def test_large_job_has_two_thousand_steps_a_pixel(tmp_path, monkeypatch):
     assert goals(result) == {"C -O3 / torch float32": (3.0, False)}
 
 
-def test_memory(tmp_path, monkeypatch):
+def test_large_job_runs_a_slow_c_program_less_often(tmp_path, monkeypatch):
+    monkeypatch.setitem(C_SECONDS, PLAIN, large.LONG_S + 1.0)
+    result = large.run(bench(tmp_path, repeats=5))
+    assert result["repeats"] == dict.fromkeys(
+        [DEFAULT, TUNED, EXTERNAL, "torch float32", "torch float64"], 5
+    ) | {PLAIN: 3}  # fmt: skip
+    runs = {(one["of"], one["to"]): len(one["runs"]) for one in result["ratios"]}
+    assert runs[PLAIN, "torch float32"] == 3 and runs[TUNED, "torch float32"] == 5
+
+
+def test_memory_of_many_steps_is_compared_within_the_same_code(tmp_path, monkeypatch):
+    modes = {}
+
+    def keep(command, environment=None):
+        if "nanobrag_torch" in command and value(command, "-detpixels_x") == SIZES.memory:
+            modes[steps_of(command)] = environment[MODE_VARIABLE]
+        return fake_whole(command)
+
+    monkeypatch.setattr(memory, "whole", keep)
+    memory.run(bench(tmp_path))
+    assert modes == dict.fromkeys([1, 2, 4, 32, 64], "always")
+
+
+@pytest.mark.parametrize("kind", ["-phisteps", "-mosaic_dom", "-dispsteps", "-oversample"])
+def test_memory(tmp_path, monkeypatch, kind):
     def grows(command, environment=None):
-        more = 100.0 if value(command, "-mosaic_dom") > 1 else 0.0
+        more = 100.0 if value(command, kind) > 2 else 0.0
         return fake_whole(command) | {"peak_MiB": 500.0 + more}
 
     found = goals(memory.run(bench(tmp_path)))
-    assert found["many steps a pixel / one, the worst"] == (1.0, True)
+    assert found["16 to 64 times the steps / once, the worst"] == (1.0, True)
     assert found["image, torch float32, MiB"] == (500.0, True)
     monkeypatch.setattr(memory, "whole", grows)
-    assert goals(memory.run(bench(tmp_path)))["many steps a pixel / one, the worst"] == (1.2, False)
+    assert goals(memory.run(bench(tmp_path)))["16 to 64 times the steps / once, the worst"] == (1.2, False)
 
 
 def test_gradient(tmp_path):
-    found = goals(gradient.run(bench(tmp_path)))
-    assert found["torch float64 gradient / torch float64 image"] == (pytest.approx(3.0), True)
-    assert found["memory at 4 times the pixels / at 1, with gradient"][1]
+    result = gradient.run(bench(tmp_path))
+    found = goals(result)
+    assert found["torch float64 gradient / torch float64 simulate"] == (pytest.approx(2.0), True)
+    assert {(one["of"], one["to"]): one["median"] for one in result["ratios"]}[
+        "torch float32 gradient", "torch float32 image"
+    ] == pytest.approx(3.0)
+    assert found["gradient, memory of a further pixel, B"] == (pytest.approx(20), True)
+
+
+def test_gradient_that_keeps_its_graph_or_takes_long_misses(tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeWorker, "BYTES_A_PIXEL", 5000)
+    monkeypatch.setattr(FakeWorker, "WORKS", FakeWorker.WORKS | {"gradient": 15.0})
+    assert {met for _, met in goals(gradient.run(bench(tmp_path))).values()} == {False}
 
 
 def test_cost_is_a_line(tmp_path):
     result = steps_part.run(bench(tmp_path))
     law = result["laws"]["torch float32"]
     assert law["ns_per_step"] == pytest.approx(1000) and law["start_s"] == pytest.approx(1e-3, rel=1e-6)
+    assert law["off_line"] < 1e-6
     assert 0.8 < law["exponent"] < 1.0 and all(met for _, met in goals(result).values())
     assert {one["steps"] for one in result["rows"]} >= {100, 100_000}
+
+
+def test_cost_that_grows_faster_than_the_steps_misses(tmp_path, monkeypatch):
+    monkeypatch.setattr(FakeWorker, "POWER", 1.5)
+    found = goals(steps_part.run(bench(tmp_path)))
+    assert found["torch float32, exponent"][1] is False
+    assert found["torch float32, furthest from a line / longest"][1] is False
+
+
+@pytest.mark.parametrize("part", [steps_part, gradient])
+def test_sizes_are_compared_within_the_same_code(tmp_path, monkeypatch, part):
+    environments = []
+
+    class Kept(FakeWorker):
+        def __init__(self, words, environment, by=()):
+            super().__init__(words, environment, by)
+            environments.append(environment)
+
+    monkeypatch.setattr(part, "Worker", Kept)
+    part.run(bench(tmp_path, repeats=1))
+    assert {one[MODE_VARIABLE] for one in environments} == {"always"}
+
+
+def test_gpu(tmp_path, monkeypatch):
+    devices = []
+
+    class Kept(FakeWorker):
+        def __init__(self, words, environment, by=()):
+            super().__init__(words, environment, by)
+            devices.append(words[words.index("-device") + 1])
+
+    monkeypatch.setattr(gpu, "why_not", lambda: None)
+    monkeypatch.setattr(gpu, "Worker", Kept)
+    result = gpu.run(bench(tmp_path))
+    assert devices == ["cuda", "cuda"]
+    found = {(one["of"], one["to"]): one["median"] for one in result["ratios"]}
+    assert found["C -O3", "torch cuda float32"] == pytest.approx(6.0 / 1.001, rel=1e-3)
+    assert found["C -O3, process", "torch cuda float64, process"] == 3.0
+    assert len(found) == 4 and len(result["rows"]) == 6
 
 
 def test_gpu_says_why_not(tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ rule bench_compiled:
         "logs/bench_compiled/compiled.log",
     conda:
         "../../envs/audit.yaml"
-    threads: os.cpu_count()
+    threads: 1
     resources:
         **torch_job(device="cpu"),
     params:

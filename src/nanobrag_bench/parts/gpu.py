@@ -1,4 +1,4 @@
-"""The same image on a GPU, where there is one: simulation alone, and the whole process."""
+"""The same image on a GPU, where there is one: simulation alone, and the whole process, beside the C program."""
 
 from __future__ import annotations
 
@@ -7,10 +7,14 @@ from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench
+from nanobrag_bench.parts.kernel import c_simulation
 from nanobrag_bench.parts.process import whole
-from nanobrag_bench.programs import DTYPES, torch_command, torch_words
-from nanobrag_bench.series import in_turn, rows
+from nanobrag_bench.programs import DTYPES, PLAIN, torch_command, torch_words
+from nanobrag_bench.series import Runs, in_turn, ratios, rows
 from nanobrag_bench.workers import Worker
+
+DEVICE = "cuda"
+_PROCESS = ", process"
 
 
 def why_not() -> str | None:
@@ -27,21 +31,34 @@ def run(bench: Bench) -> dict[str, Any]:
     reason = why_not()
     if reason is not None:
         return {"title": title, "rows": [], "ratios": [], "goals": [], "not_run": reason}
-    environment = compiled.environment(bench.cache)
-    with ExitStack() as stack:
-        actions, processes = {}, {}
-        for dtype in DTYPES:
-            worker = stack.enter_context(Worker(torch_words(bench.words, dtype, "cuda"), environment))
-            worker.ask("image")
-            name = f"torch cuda {dtype}"
-            actions[name] = lambda worker=worker: worker.ask("image")
-            command = torch_command(bench.words, dtype, "cuda")
-            processes[name] = lambda command=command: whole(command, environment)
-        simulated = in_turn(actions, bench.repeats)
-    whole_runs = in_turn(processes, bench.repeats)
+    simulated, processes = _simulations(bench), _processes(bench)
+    names = [f"torch {DEVICE} {dtype}" for dtype in DTYPES]
+    pairs = [(f"{PLAIN}{more}", f"{name}{more}") for more in ("", _PROCESS) for name in names]
     return {
         "title": title,
-        "rows": [*rows(simulated, "simulation", "s", "wall_s"), *rows(whole_runs, "process", "s", "wall_s")],
-        "ratios": [],
+        "rows": [*rows(simulated, "simulation", "s", "wall_s"), *rows(processes, "process", "s", "wall_s")],
+        "ratios": ratios({**simulated, **processes}, pairs),
         "goals": [],
     }
+
+
+def _simulations(bench: Bench) -> Runs:
+    """The simulation alone in a process that has done it before, and the C program's."""
+    with ExitStack() as stack:
+        actions = {PLAIN: lambda: c_simulation(bench.plain.binary, bench.words)}
+        for dtype in DTYPES:
+            words = torch_words(bench.words, dtype, DEVICE)
+            worker = stack.enter_context(Worker(words, compiled.environment(bench.cache)))
+            worker.ask("image")
+            actions[f"torch {DEVICE} {dtype}"] = lambda worker=worker: worker.ask("image")
+        return in_turn(actions, bench.repeats)
+
+
+def _processes(bench: Bench) -> Runs:
+    """Whole processes, which all start the GPU and have its driver compile the kernel."""
+    ready = compiled.environment(bench.cache)
+    actions = {f"{PLAIN}{_PROCESS}": lambda: whole([str(bench.plain.binary), *bench.words])}
+    for dtype in DTYPES:
+        command = torch_command(bench.words, dtype, DEVICE)
+        actions[f"torch {DEVICE} {dtype}{_PROCESS}"] = lambda command=command: whole(command, ready)
+    return in_turn(actions, bench.repeats)

@@ -1,4 +1,7 @@
-"""The whole process, start to last file: torch with an empty cache of compiled code, and with one built before."""
+"""The whole process, start to last file: torch with an empty cache of compiled code, and with one built before.
+
+A run for one pixel of the same detector tells how much of that is start, reading and writing.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,27 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_bench import compiled
-from nanobrag_bench.case import Bench
+from nanobrag_bench.case import ONE_PIXEL, Bench
 from nanobrag_bench.measure import measure
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command
 from nanobrag_bench.series import at_most, in_turn, median_ratio, ratios, rows
 
+_START = ", one pixel"
+
 
 def run(bench: Bench) -> dict[str, Any]:
+    ready = compiled.environment(bench.cache)
     actions = {one.name: lambda one=one: whole([str(one.binary), *bench.words]) for one in bench.programs}
     for dtype in DTYPES:
-        command = torch_command(bench.words, dtype)
+        command, one_pixel = (torch_command([*bench.words, *more], dtype) for more in ([], ONE_PIXEL))
         actions[f"torch {dtype} cold"] = lambda command=command: cold(command)
-        actions[f"torch {dtype}"] = lambda command=command: whole(command, compiled.environment(bench.cache))
+        actions[f"torch {dtype}"] = lambda command=command: whole(command, ready)
+        actions[f"torch {dtype}{_START}"] = lambda command=one_pixel: whole(command, ready)
+    actions[f"{PLAIN}{_START}"] = lambda: whole([str(bench.plain.binary), *bench.words, *ONE_PIXEL])
     runs = in_turn(actions, bench.repeats)
-    torch_runs = [name for name in runs if name.startswith("torch")]
-    found = ratios(runs, [(name, c) for c in runs if c not in torch_runs for name in torch_runs])
+    images = [name for name in runs if not name.endswith(_START)]
+    pairs = [(name, c) for c in images if not c.startswith("torch") for name in images if name.startswith("torch")]
+    found = ratios(runs, [*pairs, *((name, name.removesuffix(_START)) for name in runs if name.endswith(_START))])
     return {
         "title": f"whole process, image of scenario {bench.scenario}",
         "rows": [*rows(runs, "process", "s", "wall_s"), *rows(runs, "process, CPU", "s", "cpu_s")],
@@ -34,12 +43,16 @@ def run(bench: Bench) -> dict[str, Any]:
 
 
 def whole(command: list[str], environment: dict[str, str] | None = None) -> dict[str, float]:
-    """Wall and CPU seconds and peak memory of one process."""
+    """Wall and CPU seconds and peak memory of one process.
+
+    Raises InputError where it fails, or `environment` insists on compiled code and it went without.
+    """
     found = measure(command, environment)
+    compiled.check_used(found.messages, environment or {})
     return {"wall_s": found.wall_s, "cpu_s": found.cpu_s, "peak_MiB": found.peak_MiB}
 
 
 def cold(command: list[str]) -> dict[str, float]:
-    """As `whole`, with nothing compiled before."""
+    """As `whole`, with nothing compiled before: the kernel is recorded, built by the C compiler, and then used."""
     with tempfile.TemporaryDirectory(prefix="bench-cache-") as empty:
         return whole(command, compiled.environment(Path(empty)))
