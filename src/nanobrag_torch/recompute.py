@@ -63,14 +63,15 @@ class RecomputedImage(torch.autograd.Function):
 def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
     sums = [torch.zeros_like(tensor) for tensor in tensors]
 
+    model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
+
     def slopes(passes: Passes, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
-        model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
         with torch.enable_grad():
-            photons = integrate.photons(model, fast, slow, passes.for_model(model), torch.float64)
+            photons = integrate.photons(model, fast, slow, passes, torch.float64)
         given = torch.ones_like(photons) if given is None else given
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    passes = simulation.differentiable_passes(slopes)
+    passes = simulation.differentiable_passes(model, slopes)
 
     def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
         return slopes(passes, tile.fast, tile.slow, by_pixel[tile.where].double())

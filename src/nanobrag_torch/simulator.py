@@ -188,11 +188,11 @@ class Simulation:
             )
         return self._chosen[image_dtype]
 
-    def differentiable_passes(self, slopes: choose.Differentiate) -> Passes:
-        """For derivatives of the image: compiled where the image was, if they give what eager ones give."""
+    def differentiable_passes(self, model: model_module.Model, slopes: choose.Differentiate) -> Passes:
+        """For derivatives by a copy of the model: compiled where the image was, if they give what eager ones give."""
         if not any(isinstance(one, CompiledPasses) for one in self._chosen.values()):
-            return EagerPasses(self.model)
-        return choose.differentiable_passes(self.model, self._pixel_count(), self._place, slopes)
+            return EagerPasses(model)
+        return choose.differentiable_passes(model, self._pixel_count(), self._place, slopes)
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 
 import torch
@@ -38,14 +37,6 @@ class DifferentiablePasses(CompiledPasses):
         self.derivatives = {name: (program, load(file, device)) for name, (program, file) in derivatives.items()}
         if any(name in derivatives for name in PHOTONS.values()):
             self._results = {name: PROGRAMS[name].results(model) for name in derivatives}
-
-    def for_model(self, model: Model) -> DifferentiablePasses:
-        """The programs that are loaded, for a model that differs in the values of its tensors alone."""
-        results = self._results
-        other = copy.copy(self)
-        other._take(model)
-        other._results = results
-        return other
 
     def photons(
         self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None

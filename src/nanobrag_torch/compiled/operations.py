@@ -18,11 +18,12 @@ def _function(name: str) -> Template:
     return lambda dtype: f"{name}{'f' if dtype == torch.float32 else ''}({{0}})"
 
 
+PRODUCT = "({0} * {1})"
 OPERATIONS: dict[str, Template] = {
     "add": _plain("({0} + {1})"),
     "sub": _plain("({0} - {1})"),
     "rsub": _plain("({1} - {0})"),
-    "mul": _plain("({0} * {1})"),
+    "mul": _plain(PRODUCT),
     "div": _plain("({0} / {1})"),
     "addcmul": _plain("({0} + {1} * {2})"),
     "neg": _plain("(-{0})"),

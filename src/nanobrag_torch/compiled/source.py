@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
+from nanobrag_torch.compiled.operations import PRODUCT
 from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY, Number
 
 _BOTH = ORIENTATION | RAY
@@ -52,6 +53,7 @@ class _Writer:
         self._place: dict[int, str] = {}
         self._name: dict[int, str] = {}
         self._conditions: set[str] = set()
+        self.sums_of_orientations: dict[str, str] = {}
         self.lookups: list[str] = []
         self.seen: list[str] = []
         self.totals: list[str] = []
@@ -154,12 +156,25 @@ class _Writer:
             self.loops["after"].append(f"{name}_at[l] = {self.use(number, 'after')};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == ORIENTATION:
-            loop = self.section(number) if number.varies == _BOTH else "pair"
-            self.loops[loop].append(f"{name}_at[l] = {self.use(number, loop)};")
-            self.arrays[f"{name}_at"] = "double"
+            self.sums_of_orientations[name] = self._product(number)
         else:
             loop = self.section(number) if number.varies & RAY else "after"
             self.loops[loop].append(f"{name}_sum[l] += {self.use(number, loop)};")
+
+    def _product(self, number: Number) -> str:
+        """The arrays whose elements, multiplied, are a number of each orientation and ray."""
+        factors = number.arguments if number.expression == PRODUCT else (number, None)
+        return ", ".join("ones" if factor is None else self._array(factor) for factor in factors)
+
+    def _array(self, number: Number) -> str:
+        home = self.section(number)
+        if home not in _OVER_RAYS or number.dtype != torch.float64:
+            raise NotImplementedError("a sum over rays of something else than products of numbers of rays")
+        name = self._define(number, home)
+        if f"{name}_at" not in self.arrays:
+            self.arrays[f"{name}_at"] = "double"
+            self.loops[home].append(f"{name}_at[l] = {name};")
+        return f"{name}_at"
 
 
 def _literal(number: Number) -> str:
@@ -198,9 +213,10 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
 #define LOAD(to, from, padding) do { \\
     for (int l = 0; l < count; l++) to[l] = (from)[l]; \\
     for (int l = count; l < BLOCK; l++) to[l] = padding; } while (0)
-#define ADD(to, from) do { \\
+#define ADD(to, one, other) do { \\
     lanes_t lanes = *(const unaligned_t *)(to); \\
-    for (int b = 0; b < BLOCK; b += LANES) lanes += *(const unaligned_t *)(from + b); \\
+    for (int b = 0; b < BLOCK; b += LANES) \\
+        lanes += *(const unaligned_t *)(one + b) * *(const unaligned_t *)(other + b); \\
     *(unaligned_t *)(to) = lanes; } while (0)
 #define LOOK_UP(value, table, index, seen) do { \\
     index_t changed = 0; \\
@@ -233,6 +249,8 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
         loops["uniform"],
     ]
     text += [f"    double {one.name}_sum[BLOCK] = {{0}};" for one in sums]
+    if any("ones" in product for product in writer.sums_of_orientations.values()):
+        text += ["    double ones[BLOCK]; EACH ones[l] = 1;"]
     text += ["    for (int start = FIRST; start < rays; start += NEXT) {"]
     text += ["        const int count = rays - start < BLOCK ? rays - start : BLOCK;"]
     text += _loads(inputs)
@@ -244,7 +262,7 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
         text += ["        EACH {", loops["pair"], "        }"]
         text += [f"        {line}" for line in writer.lookups]
         text += ["        EACH {", loops["found"], "        }"] if writer.loops["found"] else []
-        text += [_added(group) for group in outputs if group[0].varies == ORIENTATION]
+        text += [_added(group, writer.sums_of_orientations) for group in outputs if group[0].varies == ORIENTATION]
         text += ["        }"]
     if writer.loops["after"]:
         text += ["        EACH {", loops["after"], "        }"]
@@ -281,9 +299,9 @@ def _stored(group: list[Output]) -> str:
     )
 
 
-def _added(group: list[Output]) -> str:
+def _added(group: list[Output], products: dict[str, str]) -> str:
     return "\n".join(
-        f"        ADD({_group(group)} + ((int64_t)orientation * {len(group)} + {place}) * LANES, {one.name}_at);"
+        f"        ADD({_group(group)} + ((int64_t)orientation * {len(group)} + {place}) * LANES, {products[one.name]});"
         for place, one in enumerate(group)
     )
 

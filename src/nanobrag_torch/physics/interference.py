@@ -90,9 +90,9 @@ def slopes(
     reciprocal, f, many = _reciprocals(sin), f.to(dtype), n.to(dtype)
     by_n = math.pi * f * cos_n * reciprocal
     by_fraction = (many * cos_n - sin_n * cos * reciprocal) * (math.pi * reciprocal)
-    turned = n * fraction
-    near_n, near = _near(n, (math.pi * turned).to(dtype))
-    small = turned.abs() < _SERIES_LIMIT[dtype]
+    turned = (math.pi * n).to(dtype) * fraction.to(dtype)
+    near_n, near = _near(n, turned)
+    small = turned.abs() < math.pi * _SERIES_LIMIT[dtype]
     return torch.where(small, near_n, by_n), torch.where(small, near, by_fraction)
 
 
