@@ -20,14 +20,14 @@ from nanobrag_torch.unread import PutOff
 
 # What can be put off was found by trying, with this release; others are imported as they are.
 _RELEASE = "2.13."
+_OF_GPUS = ("cuda", "hip", "xpu")
 _MODULES = (
     "torch.nn torch.jit torch.fx torch.ao torch.quantization torch.distributions torch.optim torch.masked "
     "torch.testing torch.profiler torch.nested torch.xpu torch.hub torch.package torch.func torch.export "
     "torch.utils.data torch.distributed._meta_registrations torch._meta_registrations torch._higher_order_ops "
     "torch._subclasses torch._guards torch._logging torch._lobpcg "
-    "torch._strobelight torchgen.model unittest difflib tarfile"
+    "torch._strobelight torch._native torchgen.model unittest difflib tarfile"
 )
-_OF_CPUS = "torch._native"  # other ways to work out some operations, all of them for GPUs
 # The library looks this up by itself, at a moment when nothing else may be read.
 _NEEDED = "torch.fx.experimental.sym_node"
 _STAND_INS = (
@@ -38,7 +38,6 @@ _STAND_INS = (
 )
 _REGISTRATIONS = "torch.jit._builtins._register_builtin torch._logging._init_logs"
 _ELSEWHERE = {"torch.jit.is_scripting": "torch._jit_internal"}
-_DOCSTRINGS = "numpy._core._add_newdocs numpy._core._add_newdocs_scalars"  # of functions written in C
 
 # As torch loads them: first what is to be seen by every library, then the library that takes the time.
 _LIBRARIES = (("libtorch_global_deps.so", os.RTLD_GLOBAL), ("libtorch_cpu.so", os.RTLD_LOCAL))
@@ -61,14 +60,11 @@ def prepare() -> None:
     Nothing where torch is imported already or is not the release and the kind that this was tried with.
     """
     folder = None if {"torch", "numpy"} & set(sys.modules) else _folder()
-    if folder is None:
+    if folder is None or not all((folder / "lib" / name).exists() for name, _ in _LIBRARIES):
         return
-    sys.meta_path.insert(0, PutOff("numpy", _DOCSTRINGS.split()))
     _import_those_there(_LOADED_BEFORE)
-    for_cpus = not (folder / "lib" / "libtorch_cuda.so").exists()
-    if for_cpus and all((folder / "lib" / name).exists() for name, _ in _LIBRARIES):
-        threading.Thread(target=_load, args=(folder / "lib",), name=_load.__name__, daemon=True).start()
-    put_off(for_cpus)
+    threading.Thread(target=_load, args=(folder / "lib",), name=_load.__name__, daemon=True).start()
+    put_off()
 
 
 def use_the_wait() -> None:
@@ -77,11 +73,11 @@ def use_the_wait() -> None:
         _import_those_there(_IMPORTED_MEANWHILE)
 
 
-def put_off(for_cpus: bool = True) -> PutOff:
-    """From now on `import torch`, of a build for CPUs or not, leaves unread what an image does not need."""
+def put_off() -> PutOff:
+    """From now on `import torch` leaves unread what an image does not need."""
     finder = PutOff(
         "torch",
-        modules=[*_MODULES.split(), *(_OF_CPUS.split() if for_cpus else ())],
+        modules=_MODULES.split(),
         needed=_NEEDED.split(),
         stand_ins=_STAND_INS.split(),
         registrations=_REGISTRATIONS.split(),
@@ -98,13 +94,18 @@ def _import_those_there(names: str) -> None:
 
 
 def _folder() -> Path | None:
-    """Where torch is, if it is a build of the release that was tried."""
+    """Where torch is, if it is the release that was tried, in a build for CPUs."""
     found = find_spec("torch")
     if found is None or not found.origin:
         return None
     folder = Path(found.origin).parent
     try:
-        return folder if f"__version__ = '{_RELEASE}" in (folder / "version.py").read_text() else None
+        tried = f"__version__ = '{_RELEASE}" in (folder / "version.py").read_text()
+        return (
+            folder
+            if tried and not any((folder / "lib" / f"libtorch_{kind}.so").exists() for kind in _OF_GPUS)
+            else None
+        )
     except OSError:
         return None
 

@@ -118,6 +118,7 @@ def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, ke
 
     model = Simulation(BASE).model
     package = cache.package_path(kept, cache.key_of(PROGRAMS["photons_in_float32"], model))
+    assert "orientation < orientations" in package.with_suffix(".c").read_text()
     content = bytearray(package.read_bytes())
     content[len(content) // 2] ^= 1
     changed = package.with_suffix(".changed")

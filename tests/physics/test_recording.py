@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from nanobrag_torch.compiled.build import ENTRY, compiler
+from nanobrag_torch.compiled.loops import Input, Output
 from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder, Unrecordable
-from nanobrag_torch.compiled.source import Input, Output, source
+from nanobrag_torch.compiled.source import source
 from nanobrag_torch.physics.tensors import cross, in_registers, length, unit
 
 needs_compiler = pytest.mark.skipif(
@@ -174,6 +175,7 @@ def test_the_text_for_a_gpu_gives_the_numbers_of_torch(function, tmp_path):
         (lambda ray, *_: ray * ELSEWHERE, "that was not given"),
         (lambda ray, o, c, table: ray * table.sum(), "all of in3"),
         (lambda ray, *_: torch.add(ray, ray, alpha=2), "add with alpha"),
+        (lambda ray, *_: torch.div(ray, ray, rounding_mode="floor"), "div with rounding_mode"),
     ],
 )
 def test_what_cannot_be_said_is_refused(function, complaint):

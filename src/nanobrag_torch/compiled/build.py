@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
+from nanobrag_torch.compiled.loops import Input, Output
 from nanobrag_torch.compiled.programs import Program, bare_model
 from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder
-from nanobrag_torch.compiled.source import Input, Output, source
+from nanobrag_torch.compiled.source import source
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.tensors import in_registers
 
@@ -39,56 +40,70 @@ def compiler() -> list[str]:
     return [found, *named[1:]]
 
 
+class _Recording:
+    """A program's function run once on a single ray and orientation."""
+
+    def __init__(self, program: Program, model: Model):
+        self.program, self.model = program, model
+        self.recorder, self.inputs, self.tensors = Recorder(), [], {}
+        for name, given in program.inputs(model).items():
+            self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
+        self.arguments = [self._give_argument(dtype, varies) for _, dtype, varies in program.arguments]
+        results = self._derivatives() if program.by else self._results()
+        varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
+        self.outputs = [
+            [Output(f"out{place}_{i}", number, over) for i, number in enumerate(self.recorder.numbers_of(result))]
+            for place, (result, over) in enumerate(zip(results, varies, strict=True))
+        ]
+
+    def _give_tensor(self, name: str, value: torch.Tensor) -> None:
+        one = _input(name, value, self._next_name())
+        self.inputs.append(one)
+        if one.table:
+            self.tensors[name] = value
+            self.recorder.give_table(value, one.name)
+        else:
+            self.tensors[name] = (value[:1] if one.varies == ORIENTATION else value).clone()
+            self.recorder.give(self.tensors[name], one.name, one.varies)
+
+    def _give_argument(self, dtype: torch.dtype, varies: int, padding: str = "first") -> torch.Tensor:
+        one, value = Input(self._next_name(), dtype, varies, padding=padding), torch.ones(1, dtype=dtype)
+        self.inputs.append(one)
+        self.recorder.give(value, one.name, varies)
+        return value
+
+    def _next_name(self) -> str:
+        return f"in{len(self.inputs)}"
+
+    def _results(self) -> list[torch.Tensor]:
+        bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
+        with torch.set_grad_enabled(bool(self.program.by)), in_registers(), self.recorder:
+            results = list(self.program.function(bare, *self.arguments))
+        if tuple(result.dtype for result in results) != self.program.results(self.model):
+            raise NotImplementedError(f"{self.program.name} returns {[result.dtype for result in results]}")
+        return results
+
+    def _derivatives(self) -> list[torch.Tensor]:
+        """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""
+        by = [self.tensors[name].requires_grad_() for name in self.program.by]
+        results = [result for result in self._results() if result.is_floating_point()]
+        given = [self._give_argument(result.dtype, RAY, padding="zero") for result in results]
+        depend = [place for place, result in enumerate(results) if result.requires_grad]
+        with in_registers(), self.recorder:
+            found = torch.autograd.grad([results[i] for i in depend], by, [given[i] for i in depend], allow_unused=True)
+            return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
+
+
 def source_of(program: Program, model: Model) -> str:
     """C of a program for the settings of a model. Raises Unrecordable or NotImplementedError for what has none."""
-    recorder, inputs, tensors = Recorder(), [], {}
-    for name, given in program.inputs(model).items():
-        value = given.cpu()  # what is recorded is the same for every device
-        one = _input(name, value, f"in{len(inputs)}")
-        inputs.append(one)
-        tensors[name] = value if one.table else value[:1].clone() if one.varies == ORIENTATION else value.clone()
-        _give(recorder, one, tensors[name])
-    arguments = []
-    for _, dtype, varies in program.arguments:
-        one = Input(f"in{len(inputs)}", dtype, varies)
-        inputs.append(one)
-        arguments.append(torch.zeros(1, dtype=dtype))
-        _give(recorder, one, arguments[-1])
-    bare = bare_model(program.prepared(model, 0), program, tensors)
-    for name in program.by:
-        tensors[name].requires_grad_()
-    floating, upstream = [dtype for dtype in program.results(model) if dtype.is_floating_point], []
-    for dtype in floating if program.by else ():
-        inputs.append(Input(f"in{len(inputs)}", dtype, RAY, padding="zero"))
-        upstream.append(torch.ones(1, dtype=dtype))
-        _give(recorder, inputs[-1], upstream[-1])
-    with torch.set_grad_enabled(bool(program.by)), in_registers(), recorder:
-        results = program.function(bare, *arguments)
-        if program.by:
-            by = [tensors[name] for name in program.by]
-            floats = [result for result in results if result.is_floating_point()]
-            depend = [pair for pair in zip(floats, upstream, strict=True) if pair[0].requires_grad]
-            found = torch.autograd.grad([one for one, _ in depend], by, [to for _, to in depend], allow_unused=True)
-            results = [torch.zeros_like(t) if one is None else one for one, t in zip(found, by, strict=True)]
-    varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
-    outputs = [
-        [Output(f"out{place}_{i}", number, over) for i, number in enumerate(recorder.numbers_of(result))]
-        for place, (result, over) in enumerate(zip(results, varies, strict=True))
-    ]
-    return source(inputs, outputs, ENTRY)
+    recording = _Recording(program, model)
+    return source(recording.inputs, recording.outputs, ENTRY)
 
 
 def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
     if name == "real_m":
         return Input(in_c, value.dtype, ORIENTATION, elements=9)
     return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == "amplitudes.padded")
-
-
-def _give(recorder: Recorder, one: Input, value: torch.Tensor) -> None:
-    if one.table:
-        recorder.give_table(value, one.name)
-    else:
-        recorder.give(value, one.name, one.varies)
 
 
 def build(program: Program, model: Model, file: Path) -> None:

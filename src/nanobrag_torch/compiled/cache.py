@@ -11,7 +11,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import torch
@@ -92,14 +92,20 @@ def find(program: Program, model: Model, folder: Path) -> Path | None:
         return None
     try:
         record = json.loads(_record_path(package).read_text())
-        content = package.read_bytes()
+        written = package.stat()
+        content_sha256 = _sha256(package, written.st_mtime_ns, written.st_size)
     except (OSError, ValueError) as error:
         raise BrokenPackage(f"{package.name} cannot be read") from error
     if not isinstance(record, dict) or record.get("key") != key:
         raise BrokenPackage(f"{package.name} was made for something else")
-    if record.get("sha256") != hashlib.sha256(content).hexdigest():
+    if record.get("sha256") != content_sha256:
         raise BrokenPackage(f"{package.name} has changed since it was made")
     return package
+
+
+@lru_cache(maxsize=64)
+def _sha256(package: Path, written_ns: int, size: int) -> str:
+    return hashlib.sha256(package.read_bytes()).hexdigest()
 
 
 def keep(program: Program, model: Model, folder: Path) -> Path:
@@ -121,6 +127,8 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
             record = {"key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest()}
             record_file = Path(aside) / "record.json"
             record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+            for source in Path(aside).glob("*.c"):  # for whoever wants to read what was compiled
+                source.replace(package.with_suffix(".c"))
             for source, target in ((built, package), (record_file, _record_path(package))):
                 _to_disk(source)
                 source.replace(target)

@@ -149,7 +149,7 @@ def build_program(program: Program, model: Model, folder: Path, why: str) -> Pat
 
     Raises OSError, Unrecordable or NotImplementedError.
     """
-    tell(f"compiling '{program.name}' into {folder} ({why}; a second or two)")
+    tell(f"compiling '{program.name}' into {folder} ({why}; about a second)")
     return cache.keep(program, model, folder)
 
 

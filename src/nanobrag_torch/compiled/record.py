@@ -89,16 +89,18 @@ class Recorder(TorchDispatchMode):
         if name == "_local_scalar_dense":
             raise Unrecordable("a decision or constant taken from a number that may change")
         if not isinstance(result, torch.Tensor):
-            if any(isinstance(part, torch.Tensor) for part in _flat([result])) and not all(
-                _address(part) in self._storages for part in _flat([result]) if isinstance(part, torch.Tensor)
-            ):
-                raise Unrecordable(f"operation {name}")
+            self._check_views(name, result)
             return result
         if name.endswith("_") and not name.startswith("_"):
             self._overwrite(arguments[0], self._computed(name[:-1], function, arguments, keywords, result))
         elif _address(result) not in self._storages:
             self._keep(result, self._laid_out(result, self._computed(name, function, arguments, keywords, result)))
         return result
+
+    def _check_views(self, name: str, results: Any) -> None:
+        """Several results at once are parts of what is known, or nothing is known of them."""
+        if not all(_address(one) in self._storages for one in _flat([results]) if isinstance(one, torch.Tensor)):
+            raise Unrecordable(f"operation {name}")
 
     def _computed(self, name: str, function, arguments, keywords, result: torch.Tensor) -> list[Number]:
         """The numbers of a result, in the order of its elements."""
@@ -128,8 +130,8 @@ class Recorder(TorchDispatchMode):
 
     def _elementwise(self, name: str, arguments, keywords, result: torch.Tensor) -> list[Number]:
         operands = [a for a in arguments if isinstance(a, torch.Tensor | float | int)]
-        for keyword in ("alpha", "value"):
-            if keywords.get(keyword, 1) != 1:
+        for keyword, value in keywords.items():
+            if keyword not in ("alpha", "value") or value != 1:
                 raise Unrecordable(f"{name} with {keyword}")
         if name in COMPARISONS:
             template, of = COMPARISONS[name], _common_dtype(operands)

@@ -66,8 +66,10 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     # comparisons, not minimum and maximum: an index that is not a number must still point into the table
     inside = torch.where(rounded > low, rounded, low)
     inside = torch.where(inside < high, inside, high)
-    origin = along(amplitudes.strides, amplitudes.minimum - 1)
-    index = (along(amplitudes.strides, inside) - origin).long().reshape(-1)
+    index = -along(amplitudes.strides, amplitudes.minimum - 1)
+    for stride, whole in zip(amplitudes.strides, inside, strict=True):
+        index = torch.addcmul(index, stride, whole)
+    index = index.long().reshape(-1)
     return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
