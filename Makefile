@@ -4,7 +4,7 @@
 # make parity    compare whole images of both programs, every scenario (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
-# make bench     time both programs on this machine, and their memory (about half an hour; some parts: PARTS=kernel,gpu)
+# make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
 # make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
 # make report    one HTML file about the last audit, results/report/index.html
 # make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)

@@ -96,6 +96,13 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 
 
 @needs_compiler
+def test_an_image_of_another_type_is_rounded_to_it(always, capfd):
+    got = Simulation(BASE).image(image_dtype=torch.float16)
+    assert torch.equal(got, Simulation(BASE).image(image_dtype=torch.float64).half())
+    assert "not used" not in capfd.readouterr().err
+
+
+@needs_compiler
 def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
     """Other frames of a series load nothing and give the image that each of them gives alone."""
     series = Series(BASE)

@@ -40,10 +40,14 @@ def mode() -> str:
 
 
 def compilable(model: Model) -> bool:
-    """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product."""
+    """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product.
+
+    Nor a table whose elements 32 bits cannot count, nor other devices than CPUs and CUDA's.
+    """
     table = model.amplitudes.padded
     too_large = table is not None and table.numel() > torch.iinfo(torch.int32).max
-    return not (model.amplitudes.interpolate or model.factors.running_product or too_large)
+    covered = not (model.amplitudes.interpolate or model.factors.running_product or too_large)
+    return covered and model.real_m.device.type in ("cpu", "cuda")
 
 
 def passes_for(

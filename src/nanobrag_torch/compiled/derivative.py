@@ -42,7 +42,7 @@ class DifferentiablePasses(CompiledPasses):
         self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
     ) -> torch.Tensor | None:
         """Zeros that have the derivatives of the photons of each pixel, where those are one program; else None."""
-        name = PHOTONS[image_dtype]
+        name = PHOTONS.get(image_dtype)
         if name not in self.derivatives:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32))[0]

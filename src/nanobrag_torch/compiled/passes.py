@@ -127,7 +127,7 @@ class CompiledPasses:
         self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
     ) -> torch.Tensor | None:
         """Photons of each pixel where that is one program; None where there is more than one sample or source."""
-        name = PHOTONS[image_dtype]
+        name = PHOTONS.get(image_dtype)
         if name not in self._programs:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]

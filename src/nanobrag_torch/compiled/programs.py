@@ -181,7 +181,7 @@ PHOTONS = {torch.float32: "photons_in_float32", torch.float64: "photons"}
 
 def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
     """Names of the programs for an image: one for all of it where a pixel is one sample of one source."""
-    if model.samples == 1 and model.source_count == 1:
+    if model.samples == 1 and model.source_count == 1 and image_dtype in PHOTONS:
         return (PHOTONS[image_dtype],)
     return "factors", "scattered"
 

@@ -12,7 +12,7 @@ from nanobrag_torch.compiled.loops import Input, Loops, Output
 from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY
 
 _HEAD = """
-#ifdef __CUDACC_RTC__
+#if defined(__CUDACC_RTC__) || defined(__HIPCC_RTC__)
 typedef long long int64_t;
 typedef int int32_t;
 #define INFINITY __int_as_float(0x7f800000)
