@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.passes import CompiledPasses, load
+from nanobrag_torch.compiled.passes import PIXELS_AT_ONCE, CompiledPasses, load
 from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS, Program
 from nanobrag_torch.compiled.source import LANES
 from nanobrag_torch.model import Model
@@ -36,6 +36,7 @@ class DifferentiablePasses(CompiledPasses):
         device = model.real_m.device
         self.derivatives = {name: (program, load(file, device)) for name, (program, file) in derivatives.items()}
         if any(name in derivatives for name in PHOTONS.values()):
+            self.pixels = PIXELS_AT_ONCE
             self._results = {name: PROGRAMS[name].results(model) for name in derivatives}
 
     def photons(

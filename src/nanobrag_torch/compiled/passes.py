@@ -15,7 +15,8 @@ from nanobrag_torch.compiled.build import ENTRY
 from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.model import Model
 
-PIXELS_PER_TILE = 1 << 17
+PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
+PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
 PIXELS_PER_LAUNCH = 1 << 22  # on a GPU
 _THREADS_PER_BLOCK = 128
 
@@ -98,7 +99,9 @@ class CompiledPasses:
         return other
 
     def _take(self, model: Model) -> None:
-        self.pixels = PIXELS_PER_TILE if model.real_m.device.type == "cpu" else PIXELS_PER_LAUNCH
+        self.pixels = PIXELS_AT_ONCE if any(name in self._programs for name in PHOTONS.values()) else PIXELS_PER_TILE
+        if model.real_m.device.type != "cpu":
+            self.pixels = PIXELS_PER_LAUNCH
         self.rays_at_once = 1
         self.orientations = model.real_m.shape[0]
         self._model = model
