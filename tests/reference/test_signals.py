@@ -14,14 +14,16 @@ ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
 def start(nanobragg, *words):
-    """The program as a terminal starts it: a run in the background of a script would ignore SIGINT, and so would it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """The program as a terminal starts it: what a run in the background, or under nohup, ignores would be ignored."""
+    heard = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in heard]
     try:
         return subprocess.Popen(
             [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(heard, before, strict=True):
+            signal.signal(number, handler)
 
 
 def wait_for(condition):
