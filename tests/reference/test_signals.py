@@ -13,16 +13,19 @@ LINE = [*BASE, "-default_F", "5", "-detpixels", "40"]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def start(nanobragg, *words):
+def start(nanobragg, *words, ignored=None):
     """The program as a terminal starts it: what a run in the background, or under nohup, ignores would be ignored."""
-    heard = (signal.SIGINT, signal.SIGHUP)
-    before = [signal.signal(number, signal.default_int_handler) for number in heard]
+    handlers = {
+        number: signal.SIG_IGN if number == ignored else signal.default_int_handler
+        for number in (signal.SIGINT, signal.SIGHUP)
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         return subprocess.Popen(
             [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
     finally:
-        for number, handler in zip(heard, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 
@@ -65,11 +68,7 @@ def test_ignored_signal_stays_ignored(nanobragg):
     """As under nohup."""
     pipe = nanobragg.folder / "pipe"
     os.mkfifo(pipe)
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        run = start(nanobragg, *LINE, "-noisefile", "pipe")
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    run = start(nanobragg, *LINE, "-noisefile", "pipe", ignored=signal.SIGHUP)
     wait_for(lambda: len(list(nanobragg.folder.iterdir())) >= 3)
     run.send_signal(signal.SIGHUP)
     pipe.read_bytes()
