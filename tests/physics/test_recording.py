@@ -40,6 +40,16 @@ def recorded(function, one_ray, one_orientation, constants, table):
     ]
 
 
+def numbers():
+    """Rays (3, rays), orientations (orientations, 3), constants (3,) and a table."""
+    generator = torch.Generator().manual_seed(4)
+    ray, orientation, constants, table = (
+        torch.rand(shape, dtype=torch.float64, generator=generator)
+        for shape in ((3, RAYS), (ORIENTATIONS, 3), (3,), (5,))
+    )
+    return ray, orientation, constants - 0.5, table
+
+
 def compiled(function, folder):
     """The function of (3, rays), (orientations, 3), (3,) and a table as a call of compiled code."""
     inputs, outputs = recorded(
@@ -112,11 +122,7 @@ def looked_up(ray, orientation, constants, table):
     "function", [in_place, views, types, conditions, functions, vectors, summed, looked_up], ids=lambda f: f.__name__
 )
 def test_compiled_code_gives_the_numbers_of_torch(function, tmp_path):
-    generator = torch.Generator().manual_seed(4)
-    ray = torch.rand((3, RAYS), dtype=torch.float64, generator=generator)
-    orientation = torch.rand((ORIENTATIONS, 3), dtype=torch.float64, generator=generator)
-    constants = torch.rand(3, dtype=torch.float64, generator=generator) - 0.5
-    table = torch.rand(5, dtype=torch.float64, generator=generator)
+    ray, orientation, constants, table = numbers()
     expected = function(ray.clone(), orientation, constants, table)
     got = compiled(function, tmp_path)(ray, orientation, constants, table)
     torch.testing.assert_close(got, expected.reshape(got.shape), rtol=1e-14, atol=1e-15)
@@ -144,11 +150,7 @@ static index blockIdx, threadIdx, blockDim = {32}, gridDim = {3};
     "function", [in_place, types, conditions, functions, summed, looked_up], ids=lambda f: f.__name__
 )
 def test_the_text_for_a_gpu_gives_the_numbers_of_torch(function, tmp_path):
-    generator = torch.Generator().manual_seed(4)
-    ray = torch.rand((3, RAYS), dtype=torch.float64, generator=generator)
-    orientation = torch.rand((ORIENTATIONS, 3), dtype=torch.float64, generator=generator)
-    constants = torch.rand(3, dtype=torch.float64, generator=generator) - 0.5
-    table = torch.rand(5, dtype=torch.float64, generator=generator)
+    ray, orientation, constants, table = numbers()
     inputs, outputs = recorded(function, ray[:, :1].clone(), orientation[:1].clone(), constants.clone(), table)
     text = source(inputs, outputs)
     declared = re.search(r"ENTRY run\((.*)\)", text).group(1)

@@ -1,1 +1,1 @@
-"""The kernel's stages as compiled code, kept on disk: the same functions, exported and built ahead of time."""
+"""The kernel as compiled code, kept on disk: its operations recorded, written as C, and built by the machine's compiler."""
