@@ -1,1 +1,1 @@
-"""The kernel as compiled code, kept on disk: its operations recorded, written as C, and built by the machine's compiler."""
+"""The kernel as compiled code: its operations recorded, written as C, built by the machine's compiler, and kept."""
