@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 
 from nanobrag_torch import simulator
 from nanobrag_torch.cli import main, parse
+from nanobrag_torch.cli.write import _Work
 from nanobrag_torch.io.float_image import read_double_image, read_float_image
 from nanobrag_torch.io.noise import noise_image
 from nanobrag_torch.io.smv import read_smv
@@ -201,3 +204,21 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
     assert main(SMALL) == 0
     whole = {path.name: path.read_bytes() for path in here.iterdir()}
     assert {name: whole.get(name) for name in left} == left, "what stays is whole"
+
+
+def test_an_end_waits_for_a_file_at_work_and_begins_no_other():
+    work, begun, told, done = _Work(), threading.Event(), threading.Event(), []
+
+    def job():
+        begun.set()
+        told.wait()
+        done.append("whole")
+        return "wrote it"
+
+    threading.Thread(target=work.do, args=(job,)).start()  # a thread that no pool knows of
+    begun.wait()
+    threading.Timer(0.05, told.set).start()
+    work.stop()
+    assert done == ["whole"]
+    with pytest.raises(CancelledError):
+        work.do(job)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
@@ -37,13 +38,40 @@ def write_all(
     `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
     """
     files = _Files(invocation, simulation, unrounded, image, stats)
+    work = _Work()
     with ThreadPoolExecutor(_WRITERS) as pool:  # while one file is flushed to the disk another is made
-        written = [pool.submit(job) for job in files.wanted()]
         try:
+            written = [pool.submit(work.do, job) for job in files.wanted()]
             return [done.result() for done in written]
         finally:
-            for other in written:
-                other.cancel()
+            work.stop()
+
+
+class _Work:
+    """Jobs on the threads of a pool, which loses sight of a thread when an interrupt strikes as it starts it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._at_work, self._stopped = 0, False
+
+    def do(self, job: Callable[[], str]) -> str:
+        """The result of the job, unless all were stopped before."""
+        with self._changed:
+            if self._stopped:
+                raise CancelledError
+            self._at_work += 1
+        try:
+            return job()
+        finally:
+            with self._changed:
+                self._at_work -= 1
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        """Begin no other job, and wait for those at work."""
+        with self._changed:
+            self._stopped = True
+            self._changed.wait_for(lambda: not self._at_work)
 
 
 @dataclass(frozen=True)
