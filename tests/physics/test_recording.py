@@ -196,5 +196,5 @@ def test_a_second_loop_over_the_orientations_is_refused():
 
     one = torch.ones((3, 1), dtype=torch.float64)
     inputs, outputs = recorded(normalized, one, one.T.clone(), one.flatten().clone(), torch.ones(5))
-    with pytest.raises(NotImplementedError, match="a second loop"):
+    with pytest.raises(Unrecordable, match="a second loop"):
         source(inputs, outputs)

@@ -16,7 +16,7 @@ import torch
 
 from nanobrag_torch.compiled.loops import Input, Output
 from nanobrag_torch.compiled.programs import Program, bare_model
-from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder
+from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder, Unrecordable
 from nanobrag_torch.compiled.source import source
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.tensors import in_registers
@@ -80,7 +80,7 @@ class _Recording:
         with torch.set_grad_enabled(bool(self.program.by)), in_registers(), self.recorder:
             results = list(self.program.function(bare, *self.arguments))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
-            raise NotImplementedError(f"{self.program.name} returns {[result.dtype for result in results]}")
+            raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
         return results
 
     def _derivatives(self) -> list[torch.Tensor]:
@@ -95,7 +95,7 @@ class _Recording:
 
 
 def source_of(program: Program, model: Model) -> str:
-    """C of a program for the settings of a model. Raises Unrecordable or NotImplementedError for what has none."""
+    """C of a program for the settings of a model. Raises Unrecordable for what has none."""
     recording = _Recording(program, model)
     return source(recording.inputs, recording.outputs, ENTRY)
 

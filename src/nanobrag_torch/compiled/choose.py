@@ -11,7 +11,7 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.compiled import cache
-from nanobrag_torch.compiled.derivative import DifferentiablePasses, differentiated
+from nanobrag_torch.compiled.derivative import DifferentiablePasses, by_amplitudes, differentiated
 from nanobrag_torch.compiled.passes import CompiledPasses
 from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS, Program, needed
 from nanobrag_torch.errors import ExperimentError
@@ -115,7 +115,7 @@ def differentiable_passes(model: Model, pixels: int, place: Place, by: Different
     `by` is called with passes and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """
     eager, folder = EagerPasses(model), cache.directory()
-    if model.real_m.device.type != "cpu":  # sums over rays are written for a CPU's threads
+    if model.real_m.device.type != "cpu" or by_amplitudes(model):  # sums over rays are written for a CPU's threads
         return eager
     try:
         programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
@@ -127,8 +127,6 @@ def differentiable_passes(model: Model, pixels: int, place: Place, by: Different
         )
         agree = _once([*files.values(), *forward.values()], lambda: _same_slopes(model, compiled, pixels, place, by))
         return compiled if agree else eager
-    except NotImplementedError:
-        return eager
     except Exception as error:
         tell(f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}")
         return eager
@@ -141,17 +139,23 @@ def _same_slopes(model: Model, compiled: Passes, pixels: int, place: Place, by: 
         if expected is None:
             continue
         got = torch.zeros_like(expected) if got is None else got
-        difference, largest = (got - expected).abs().max(), expected.abs().max()
-        if not bool(difference <= _SLOPE_AGREEMENT[model.dtype] * largest):
-            tell(f"compiled derivatives are not used: they differ by {float(difference / largest):.1e} of the largest")
+        off = _off(got, expected, _SLOPE_AGREEMENT[model.dtype])
+        if off is not None:
+            tell(f"compiled derivatives are not used: they differ by {off:.1e} of the largest")
             return False
     return True
+
+
+def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | None:
+    """The largest difference as a share of the largest number expected; None where it is within the limit."""
+    difference, largest = (got - expected).abs().max(), expected.abs().max()
+    return None if bool(difference <= limit * largest) else float(difference / largest)
 
 
 def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
     """Build a program for the device and settings of a model, with a notice.
 
-    Raises OSError, Unrecordable or NotImplementedError.
+    Raises OSError or Unrecordable.
     """
     tell(f"compiling '{program.name}' into {folder} ({why}; about a second)")
     return cache.keep(program, model, folder)
@@ -170,12 +174,10 @@ def _agrees(model: Model, compiled: Passes, pixels: int, place: Place, image_dty
     fast, slow = _probe(model, pixels, place)
     expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
     got = integrate.photons(model, fast, slow, compiled, image_dtype)
-    largest = expected.abs().max()
-    difference = (got - expected).abs().max()
-    if bool(difference <= _AGREEMENT[model.dtype] * largest):
-        return True
-    tell(f"compiled code is not used: it differs from the kernel by {float(difference / largest):.1e} of the peak")
-    return False
+    off = _off(got, expected, _AGREEMENT[model.dtype])
+    if off is not None:
+        tell(f"compiled code is not used: it differs from the kernel by {off:.1e} of the peak")
+    return off is None
 
 
 def tell(message: str) -> None:

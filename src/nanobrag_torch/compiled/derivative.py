@@ -6,24 +6,24 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.passes import PIXELS_AT_ONCE, CompiledPasses, load
-from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS, Program
+from nanobrag_torch.compiled.passes import CompiledPasses, load
+from nanobrag_torch.compiled.programs import Program
 from nanobrag_torch.compiled.source import LANES
 from nanobrag_torch.model import Model
 
-_LOOKED_UP = ("amplitudes.padded", "amplitudes.default_F")
 _COUNTS = ("phi_rad", "mosaic_domains")
 
 
-def differentiated(program: Program, model: Model) -> Program:
-    """The program of the derivatives by all its tensors that have one; the program itself where none has.
+def by_amplitudes(model: Model) -> bool:
+    """Whether derivatives by amplitudes are wanted, which are looked up, not computed with: none are compiled."""
+    amplitudes = (model.amplitudes.padded, model.amplitudes.default_F)
+    return any(one is not None and one.requires_grad for one in amplitudes)
 
-    Raises NotImplementedError for derivatives by amplitudes, which are looked up rather than computed with.
-    """
+
+def differentiated(program: Program, model: Model) -> Program:
+    """The program of the derivatives by all its tensors that have one; the program itself where none has."""
     found = program.given(model, 0)
     by = tuple(name for name, value in found.items() if value.requires_grad and name not in _COUNTS)
-    if any(name in by for name in _LOOKED_UP):
-        raise NotImplementedError("derivatives by amplitudes are not compiled")
     return program.derivative(by) if by else program
 
 
@@ -32,21 +32,13 @@ class DifferentiablePasses(CompiledPasses):
     they are left at 0."""
 
     def __init__(self, model: Model, files: dict[str, Path], derivatives: dict[str, tuple[Program, Path]]):
-        super().__init__(model, files)
         device = model.real_m.device
         self.derivatives = {name: (program, load(file, device)) for name, (program, file) in derivatives.items()}
-        if any(name in derivatives for name in PHOTONS.values()):
-            self.pixels = PIXELS_AT_ONCE
-            self._results = {name: PROGRAMS[name].results(model) for name in derivatives}
-
-    def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
-    ) -> torch.Tensor | None:
-        """Zeros that have the derivatives of the photons of each pixel, where those are one program; else None."""
-        name = PHOTONS.get(image_dtype)
-        if name not in self.derivatives:
-            return None
-        return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32))[0]
+        self._read = {
+            name: [program.inputs(model, source) for source in range(model.source_count)]
+            for name, (program, _) in derivatives.items()
+        }
+        super().__init__(model, files, (*files, *derivatives))
 
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -70,7 +62,7 @@ class DifferentiablePasses(CompiledPasses):
     ) -> list[torch.Tensor]:
         """Sum over rays and results of each result's derivative by each tensor, times the number given for it."""
         program, loaded = self.derivatives[name]
-        tensors = program.inputs(self._model, source)
+        tensors = self._read[name][source]
         by = [tensors[one] for one in program.by]
         sums = [
             one.new_zeros(*one.shape, LANES) if label == "real_m" else torch.zeros_like(one)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from nanobrag_torch.compiled.operations import PRODUCT
-from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY, Number
+from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
 
 _BOTH = ORIENTATION | RAY
 _OVER_RAYS = ("before", "pair", "found", "after")
@@ -80,7 +80,7 @@ class Loops:
         homes = {self._home[id(argument)] for argument in number.arguments}
         if number.total or "after" in homes:
             if number.varies & ORIENTATION:
-                raise NotImplementedError("a second loop over the orientations")
+                raise Unrecordable("a second loop over the orientations")
             return "after"
         if number.varies == _BOTH:
             return "found" if number.table or "found" in homes else "pair"
@@ -132,7 +132,7 @@ class Loops:
     def _across(self, number: Number, loop: str) -> str:
         """A number of an earlier loop, through an array."""
         if loop == "after" and self._home[id(number)] != "before":
-            raise NotImplementedError("a number of one orientation after the loop over all of them")
+            raise Unrecordable("a number of one orientation after the loop over all of them")
         name, array = self._name[id(number)], self._array(number)
         if name not in self._loaded[loop]:
             self._loaded[loop].add(name)
@@ -164,7 +164,7 @@ class Loops:
         elif output.varies == ORIENTATION:
             factors = number.arguments if number.expression == PRODUCT else (number,)
             if any(one.dtype != torch.float64 or self._home[id(one)] not in _OVER_RAYS for one in factors):
-                raise NotImplementedError("a sum over rays of something else than numbers of rays and their products")
+                raise Unrecordable("a sum over rays of something else than numbers of rays and their products")
             self.products[name] = ", ".join([*map(self._array, factors), *["ones"] * (2 - len(factors))])
         else:
             loop = self._home[id(number)] if number.varies & RAY else "after"

@@ -46,9 +46,7 @@ class _OnGpu:
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
         blocks = -(-rays // _THREADS_PER_BLOCK)
         with torch.cuda.device(self._device):
-            self._run(
-                grid=(blocks, 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=[*tensors, int(rays), int(orientations)]
-            )
+            self._run(grid=(blocks, 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
 
 def load(file: Path, device: torch.device) -> _Loaded:
@@ -88,8 +86,10 @@ class Light:
 class CompiledPasses:
     """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
-    def __init__(self, model: Model, files: dict[str, Path]):
+    def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
+        """`names`: the programs that can be run, if those are not the ones in `files`."""
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
+        self._names = frozenset(files if names is None else names)
         self._take(model)
 
     def for_model(self, model: Model) -> CompiledPasses:
@@ -99,7 +99,7 @@ class CompiledPasses:
         return other
 
     def _take(self, model: Model) -> None:
-        self.pixels = PIXELS_AT_ONCE if any(name in self._programs for name in PHOTONS.values()) else PIXELS_PER_TILE
+        self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
         self.rays_at_once = 1
@@ -110,7 +110,7 @@ class CompiledPasses:
             name: [list(PROGRAMS[name].inputs(model, source).values()) for source in range(model.source_count)]
             for name in self._programs
         }
-        self._results = {name: PROGRAMS[name].results(model) for name in self._programs}
+        self._results = {name: PROGRAMS[name].results(model) for name in self._names}
 
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -131,7 +131,7 @@ class CompiledPasses:
     ) -> torch.Tensor | None:
         """Photons of each pixel where that is one program; None where there is more than one sample or source."""
         name = PHOTONS.get(image_dtype)
-        if name not in self._programs:
+        if name not in self._names:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
 

@@ -59,7 +59,7 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
 
     An output for every ray is written component after component. A sum over everything is float64; one over the rays
     of each orientation is added to what is there, (orientations, numbers, LANES) float64, and still to be summed over
-    its lanes. Raises NotImplementedError for what takes another loop.
+    its lanes. Raises Unrecordable for what takes another loop.
     """
     loops = Loops(inputs, [one for group in outputs for one in group])
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]

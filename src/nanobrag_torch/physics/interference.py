@@ -22,7 +22,7 @@ _SERIES = (
 _SERIES_LIMIT = {torch.float64: 0.05, torch.float32: 0.25}
 
 
-def reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """f, r = N f - turns, and the turns; f = 0 counts as 1e-12."""
     f = torch.where(fraction == 0, _NUDGE, fraction)
     phase = n * f
@@ -34,7 +34,7 @@ def sines(
     n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """sin(pi r) and sin(pi f) in `dtype`, and the turns."""
-    f, r, turns = reduced(n, fraction)
+    f, r, turns = _reduced(n, fraction)
     return sine_of_half_turns_(r, dtype), sine_of_half_turns_(f, dtype), turns
 
 
@@ -85,7 +85,7 @@ def slopes(
     n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype = torch.float64
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: their power series where N f is small, else as they stand."""
-    f, r, _ = reduced(n, fraction)
+    f, r, _ = _reduced(n, fraction)
     (sin_n, cos_n), (sin, cos) = sine_and_cosine_of_half_turns(r, dtype), sine_and_cosine_of_half_turns(f, dtype)
     reciprocal, f, many = _reciprocals(sin), f.to(dtype), n.to(dtype)
     by_n = math.pi * f * cos_n * reciprocal
