@@ -119,13 +119,13 @@ class _Tile:
             else:
                 result = kernel.diffract(model, light.q_per_m, first, last, True)
                 if self.observer:
-                    self.observer.orientations(source, first, result, result.intensity.double() * weight)
+                    self.observer.orientations(source, first, result, result.intensity * weight)
                 if model.factors.running_product:
-                    terms = result.intensity.double() * share
+                    terms = result.intensity * share
                     counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
                     self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
                     continue
-                intensity = pairwise_sum(result.intensity).double() * weight
+                intensity = pairwise_sum(result.intensity) * weight
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays

@@ -16,7 +16,7 @@ import torch
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import detector, lattice, polarization, scattering, structure_factor
 from nanobrag_torch.physics.detector import PixelGeometry
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, are_in_registers, pairwise_sum
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, pairwise_sum
 
 
 class Samples(NamedTuple):
@@ -104,7 +104,7 @@ class Diffraction(NamedTuple):
     are None unless the intermediates were asked for.
     """
 
-    intensity: torch.Tensor  # F_cell^2 F_latt^2
+    intensity: torch.Tensor  # F_cell^2 F_latt^2, float64
     F_cell: torch.Tensor | None
     F_latt: torch.Tensor | None
     F_latt_axes: torch.Tensor | None
@@ -121,7 +121,7 @@ def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, keep: b
     miller = scattering.miller_indices(q_per_m, model.real_m[first:last])
     F_cell = _amplitude(model, miller)
     factor = _lattice(model, miller, keep)
-    amplitude = F_cell * factor.F_latt
+    amplitude = (F_cell * factor.F_latt).double()  # its square is beyond float32 where a peak is of 1e19 electrons
     intensity = amplitude * amplitude
     if not keep:
         return Diffraction(intensity, None, None, None, None, None)
@@ -130,12 +130,8 @@ def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, keep: b
 
 
 def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """Sum (rays,) float64 of the intensities of orientations first .. last - 1.
-
-    Compiled code adds in registers and can afford float64 for it; eager code adds by halves.
-    """
-    intensity = diffract(model, q_per_m, first, last, False).intensity
-    return intensity.double().sum(0) if are_in_registers() else pairwise_sum(intensity).double()
+    """Sum (rays,) of the intensities of orientations first .. last - 1."""
+    return pairwise_sum(diffract(model, q_per_m, first, last, False).intensity)
 
 
 def _amplitude(model: Model, miller: scattering.MillerIndices) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.physics.interference import Interference, sines
+from nanobrag_torch.physics.interference import Interference
 from nanobrag_torch.physics.tensors import along
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
@@ -17,7 +17,7 @@ _SERIES_LIMIT = 0.3
 
 
 class LatticeFactor(NamedTuple):
-    """F_latt of each (orientation, ray); the sign and the three factors are there only where they were asked for."""
+    """F_latt of each (orientation, ray); the three factors only for a parallelepiped."""
 
     F_latt: torch.Tensor
     along_axes: torch.Tensor | None  # (3, orientations, rays)
@@ -29,14 +29,11 @@ def square(
     """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
-    place of any dtype, also next to the zeros. The historic sign, which no intensity depends on, is worked out only
-    when `signed`.
+    place of any dtype, also next to the zeros. The historic signs, which no intensity depends on, are returned when
+    `signed`: they change the sign of each factor and of the product, and no other bit.
     """
-    if signed or (torch.is_grad_enabled() and (fraction.requires_grad or n_cells.requires_grad)):
-        along_axes = interference(rounded, fraction, n_cells, dtype, signed)
-        return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
-    above, below, _ = sines(n_cells.view(3, 1, 1), fraction, dtype)
-    return LatticeFactor((above[0] * above[1] * above[2]) / (below[0] * below[1] * below[2]), None)
+    along_axes = interference(rounded, fraction, n_cells, dtype, signed)
+    return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes)
 
 
 def interference(
