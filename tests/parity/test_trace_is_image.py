@@ -56,8 +56,8 @@ def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int
     first_fast, last_fast, first_slow, last_slow = simulation.roi
     wanted = [(first_slow, first_fast), beam_pixel(simulation), divmod(int(image.argmax()), image.shape[1])]
     random = np.random.default_rng(7)
-    while len(wanted) < 400:
-        wanted.append((int(random.integers(first_slow, last_slow + 1)), int(random.integers(first_fast, last_fast + 1))))
+    more = random.integers((first_slow, first_fast), (last_slow + 1, last_fast + 1), size=(400, 2))
+    wanted += [tuple(pixel) for pixel in more.tolist()]
     covered = [pixel for pixel in dict.fromkeys(wanted) if simulation.covers(*pixel)]
     return covered[:PIXELS]
 

@@ -106,9 +106,7 @@ def test_beam_on_the_centre_of_a_sub_pixel(pixel_um, distance_m, count, where, o
 def test_every_shape_on_every_backend(shape, dtype, backend):
     fill = 0.723601254558268 if shape == "ROUND" else 1.0
     for misset_deg in ((0.0, 0.0, 0.0), (10.0, 20.0, 30.0)):
-        base = experiment(
-            shape, misset_deg, pixel_size_m=1e-4, n_fast=33, n_slow=33, Xbeam_m=16.5e-4, Ybeam_m=16.5e-4
-        )
+        base = experiment(shape, misset_deg, pixel_size_m=1e-4, n_fast=33, n_slow=33, Xbeam_m=16.5e-4, Ybeam_m=16.5e-4)
         simulation = Simulation(base, dtype=dtype)
         image = simulation.image(image_dtype=torch.float64)
         omega_sr = 1e-4**2 / 0.1**2

@@ -12,7 +12,7 @@ import torch
 from nanobrag_torch.physics.half_turns import cosine_of_half_turns, sine_of_half_turns
 
 # |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
-# left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64; and neither pi f nor pi N f comes
+# left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
 # near the smallest numbers of float32, where digits are lost.
 SMALLEST_FRACTION = 1e-20
 # sin(N y)/sin(y) = N (1 + sum over k of (N y)^2k sum over j of a_kj N^-2j): the a_k by their common denominators.
