@@ -6,7 +6,7 @@
 
 #include "checks.h"
 #include "harness.h"
-#include "tables_generated.h"
+#include "cli/tables_generated.h"
 
 #define MAX_WORDS 200
 #define MAX_TEXT 4096

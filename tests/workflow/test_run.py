@@ -69,7 +69,7 @@ def test_build_record_names_compiler_and_hashes(finished: Project):
     assert any("-ffp-contract=off" in command for command in record["commands"])
     assert not any("-march" in command for command in record["commands"])  # runs on any node, wherever it was built
     assert {len(sha) for sha in (record["binary_sha256"], record["source_sha256"])} == {64}
-    assert "main.c" in record["sources"]
+    assert "cli/main.c" in record["sources"]
 
 
 def test_second_run_runs_no_job(finished: Project):
