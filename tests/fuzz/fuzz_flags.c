@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "checks.h"
-#include "harness.h"
 #include "cli/tables_generated.h"
+#include "harness.h"
 
 #define MAX_WORDS 200
 #define MAX_TEXT 4096

@@ -4,15 +4,15 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/message.h"
+#include "cli/report.h"
 #include "io/counts.h"
 #include "io/hkl.h"
-#include "base/message.h"
-#include "physics/noise.h"
 #include "io/output.h"
 #include "io/pgm.h"
-#include "cli/report.h"
-#include "physics/simulate.h"
 #include "io/smv.h"
+#include "physics/noise.h"
+#include "physics/simulate.h"
 #include "trace/trace.h"
 
 #define NANOBRAGG_VERSION "1.0.0"

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
-#include "cli/options_apply.h"
 #include "base/message.h"
+#include "cli/options_apply.h"
 
 #define DEFAULT_FLUENCE_PHOTONS_PER_M2 125932015286227086360700780544.0
 #define DEFAULT_MOSAIC_SEED (-12345678)

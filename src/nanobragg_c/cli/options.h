@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cli/defects.h"
 #include "base/message.h"
-#include "io/smv.h"
 #include "base/vector.h"
+#include "cli/defects.h"
+#include "io/smv.h"
 
 #define OPTIONS_NO_COUNT (-1)
 

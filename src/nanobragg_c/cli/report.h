@@ -3,9 +3,9 @@
 #define NANOBRAGG_REPORT_H
 
 #include "cli/options.h"
+#include "io/statistics.h"
 #include "physics/pixel.h"
 #include "physics/simulate.h"
-#include "io/statistics.h"
 
 void report_experiment(FILE *out, const experiment *e);
 

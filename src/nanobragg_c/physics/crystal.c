@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "io/matrix.h"
 #include "base/message.h"
+#include "io/matrix.h"
 #include "physics/steps.h"
 
 #define CRYSTAL_MAX_ORIENTATIONS 100000000

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/message.h"
-#include "cli/report.h"
 #include "base/signals.h"
+#include "cli/report.h"
 
 typedef struct row_task {
     const experiment *e;

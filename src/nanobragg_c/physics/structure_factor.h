@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "io/hkl.h"
 #include "cli/options.h"
+#include "io/hkl.h"
 #include "physics/scattering.h"
 
 typedef struct structure_factor {
