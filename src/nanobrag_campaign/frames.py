@@ -14,8 +14,8 @@ from trace_audit.scenario_model import Scenario
 
 if TYPE_CHECKING:
     from nanobrag_torch.parameters import Experiment
-    from nanobrag_torch.series import Series
     from nanobrag_torch.simulator import Simulation
+    from nanobrag_torch.simulator.series import Series
 
 _PER_A = 1e10
 

@@ -59,9 +59,9 @@ def prepare(options: argparse.Namespace) -> Work:
     """Read the scenario and its structure factors. Raises InputError."""
     import torch
 
-    from nanobrag_torch.cli.build import compute_target
+    from nanobrag_torch.cli.experiment_builder import compute_target
     from nanobrag_torch.errors import ExperimentError
-    from nanobrag_torch.series import Series
+    from nanobrag_torch.simulator.series import Series
 
     settings, shard = parse_settings(options.settings), given_shard(options)
     folder = scenario_path(shard.scenario, options.scenario_dir).parent

@@ -86,7 +86,7 @@ class Campaign(Strict):
     @field_validator("extra_flags")
     @classmethod
     def _not_owned(cls, words: list[str]) -> list[str]:
-        from nanobrag_torch.cli.words import UsageError, split
+        from nanobrag_torch.cli.tokens import UsageError, split
 
         try:
             names = [occurrence.name for occurrence in split(words)]

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from nanobrag_torch import integrate
+from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.cli import parse
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.gradients import Parameter
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.passes import EagerPasses
 from nanobrag_torch.simulator import Simulation, simulate
 from nanobrag_torch.trace import derivative_lines
 from trace_audit.errors import InputError
@@ -121,7 +121,7 @@ class Case:
             experiment = self.parameter.put(self.experiment, torch.tensor(value, dtype=torch.float64), self.index)
             simulation = Simulation(experiment)
             watcher.floors = simulation.model.amplitudes.interpolate
-            for fast, slow, _ in simulation.tiles(EagerPasses(simulation.model).pixels):
+            for fast, slow, _ in simulation.tiles(EagerBackend(simulation.model).pixels):
                 watcher.pixels = fast.shape[0]
                 integrate.integrate(simulation.model, fast, slow, watcher)
         return watcher.table()

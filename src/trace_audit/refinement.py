@@ -198,7 +198,7 @@ def main(argv: list[str]) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
-    from nanobrag_torch.refine.report import page
+    from nanobrag_torch.refine.summary import page
 
     try:
         verdict = judge(options.result, options.truth)

@@ -71,8 +71,8 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     """
     import torch
 
-    from nanobrag_torch import defects
     from nanobrag_torch.cli import parse
+    from nanobrag_torch.parameters import defects
     from nanobrag_torch.physics import detector, placement
 
     experiment = parse(words).experiment

@@ -8,8 +8,8 @@ import pytest
 import torch
 import yaml
 
-from nanobrag_torch import defects
 from nanobrag_torch.cli import parse
+from nanobrag_torch.parameters import defects
 from nanobrag_torch.physics import detector
 from trace_audit.chaos.checkout import SMALL_SCENARIO
 from trace_audit.errors import run_command

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nanobrag_torch.compiled.operations import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS
+from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS
 
 ORIENTATION, RAY = 1, 2
 

@@ -6,28 +6,20 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import torch
 from torch.autograd import forward_ad
 
-from nanobrag_torch import integrate, recompute
+from nanobrag_torch import integrate
 from nanobrag_torch import model as model_module
-from nanobrag_torch.compiled import choose
-from nanobrag_torch.compiled.passes import CompiledPasses
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics.random_numbers import SharedTable
-
-Progress = Callable[[int, int], None]
-
-
-class Tile(NamedTuple):
-    """Some of the pixels that are computed, and where they are in the image taken as one line."""
-
-    fast: torch.Tensor
-    slow: torch.Tensor
-    where: torch.Tensor | slice
+from nanobrag_torch.simulator import checkpointing
+from nanobrag_torch.simulator.tiles import Progress, Tile
 
 
 class Simulation:
@@ -48,7 +40,7 @@ class Simulation:
         self.random_table = SharedTable()
         self.model = model_module.build(experiment, self.device, dtype, self.random_table)
         self.geometry = self.model.geometry
-        self._chosen: dict[torch.dtype, Passes] = {}  # eager or compiled, decided when the first image is asked for
+        self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
     @property
     def roi(self) -> tuple[int, int, int, int]:
@@ -120,16 +112,16 @@ class Simulation:
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        tensors = recompute.differentiated(self.model) if torch.is_grad_enabled() else []
+        tensors = checkpointing.differentiated(self.model) if torch.is_grad_enabled() else []
         if not tensors:
             return self.image_without_graph(progress, image_dtype)
-        if self._pixel_count() <= EagerPasses(self.model).pixels or _forward_derivatives():
+        if self._pixel_count() <= EagerBackend(self.model).pixels or _forward_derivatives():
             return self.image_with_graph(progress, image_dtype)
-        return recompute.RecomputedImage.apply(self, progress, image_dtype, *tensors)
+        return checkpointing.RecomputedImage.apply(self, progress, image_dtype, *tensors)
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled."""
-        passes = self.passes(image_dtype)
+        backend = self.backend(image_dtype)
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
         made = torch.empty if every_pixel else torch.zeros
@@ -138,13 +130,13 @@ class Simulation:
         def photons_of(tile: Tile) -> int:
             here = image[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
-                photons = integrate.photons(self.model, tile.fast, tile.slow, passes, image_dtype, here)
+                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here)
                 if photons is not here:
                     image[tile.where] = photons
             return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
-        for pixels in self.over_tiles(photons_of, passes):
+        for pixels in self.over_tiles(photons_of, backend):
             done += pixels
             if progress:
                 progress(done, total)
@@ -157,11 +149,11 @@ class Simulation:
         model = self.model if model is None else model
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
-        passes, places, parts = EagerPasses(model), [], []
+        backend, places, parts = EagerBackend(model), [], []
         done, total = 0, self._pixel_count()
-        for fast, slow, _ in self.tiles(passes.pixels):
+        for fast, slow, _ in self.tiles(backend.pixels):
             places.append(self._where(fast, slow))
-            parts.append(integrate.integrate(model, fast, slow, passes=passes).photons.to(image_dtype))
+            parts.append(integrate.integrate(model, fast, slow, backend=backend).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
                 progress(done, total)
@@ -169,30 +161,30 @@ class Simulation:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
         return image.view(n_slow, n_fast)
 
-    def over_tiles(self, function: Callable, passes: Passes) -> Iterator:
-        """function(tile) of every tile of a size that suits the passes, in storage order.
+    def over_tiles(self, function: Callable, backend: Backend) -> Iterator:
+        """function(tile) of every tile of a size that suits the backend, in storage order.
 
         On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
         each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-        tiles, threads = self.tiles(passes.pixels), torch.get_num_threads()
+        tiles, threads = self.tiles(backend.pixels), torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
             return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
 
-    def passes(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Passes:
+    def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
         if image_dtype not in self._chosen:
-            self._chosen[image_dtype] = choose.passes_for(
+            self._chosen[image_dtype] = selection.backend_for(
                 self.model, self._pixel_count(), self._place, image_dtype, images
             )
         return self._chosen[image_dtype]
 
-    def differentiable_passes(self, model: model_module.Model, slopes: choose.Differentiate) -> Passes:
+    def differentiable_backend(self, model: model_module.Model, slopes: selection.Differentiate) -> Backend:
         """For derivatives by a copy of the model: compiled where the image was, if they give what eager ones give."""
-        if not any(isinstance(one, CompiledPasses) for one in self._chosen.values()):
-            return EagerPasses(model)
-        return choose.differentiable_passes(model, self._pixel_count(), self._place, slopes)
+        if not any(isinstance(one, CompiledBackend) for one in self._chosen.values()):
+            return EagerBackend(model)
+        return selection.differentiable_backend(model, self._pixel_count(), self._place, slopes)
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

@@ -10,16 +10,17 @@ from pathlib import Path
 import torch
 
 from nanobrag_torch import integrate
-from nanobrag_torch.compiled import cache
-from nanobrag_torch.compiled.derivative import DifferentiablePasses, by_amplitudes, differentiated
-from nanobrag_torch.compiled.passes import CompiledPasses
-from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled import cache
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, by_amplitudes, differentiated
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
-from nanobrag_torch.passes import EagerPasses, Passes
 
 Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
-Differentiate = Callable[[Passes, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
+Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
 
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
@@ -50,17 +51,17 @@ def compilable(model: Model) -> bool:
     return covered and model.real_m.device.type in ("cpu", "cuda")
 
 
-def passes_for(
+def backend_for(
     model: Model, pixels: int, place: Place, image_dtype: torch.dtype = torch.float32, images: int = 1
-) -> Passes:
-    """The passes that suit a model and that many pixels; `place` turns their numbers into (fast, slow), for the probe.
+) -> Backend:
+    """The backend that suits a model and that many pixels; `place` turns pixel numbers into (fast, slow).
 
     `images`: how many, in `image_dtype`, are made of it. For a series of them the size of the work decides, not what
     happens to be kept.
     Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
     answered with eager code.
     """
-    chosen, eager = mode(), EagerPasses(model)
+    chosen, eager = mode(), EagerBackend(model)
     steps = images * pixels * model.samples * model.source_count * model.real_m.shape[0]
     worth = WORTH_LOADING if images == 1 else WORTH_BUILDING
     if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < worth):
@@ -72,7 +73,7 @@ def passes_for(
         packages = _packages(model, image_dtype, folder, chosen == "always" or steps >= WORTH_BUILDING)
         if packages is None:
             return eager
-        compiled = CompiledPasses(model, packages)
+        compiled = CompiledBackend(model, packages)
         agree = _once(list(packages.values()), lambda: _agrees(model, compiled, pixels, place, image_dtype))
         return compiled if agree else eager
     except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
@@ -109,12 +110,12 @@ def _package(program: Program, model: Model, folder: Path, build: bool) -> Path 
     return package or build_program(program, model, folder, why)
 
 
-def differentiable_passes(model: Model, pixels: int, place: Place, by: Differentiate) -> Passes:
-    """The passes for derivatives of an image that compiled code made: compiled where those agree with eager ones.
+def differentiable_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
+    """The backend for derivatives of an image that compiled code made: compiled where those agree with eager ones.
 
-    `by` is called with passes and pixels (fast, slow), and gives derivatives of their photons, some of them None.
+    `by` is called with a backend and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """
-    eager, folder = EagerPasses(model), cache.directory()
+    eager, folder = EagerBackend(model), cache.directory()
     if model.real_m.device.type != "cpu" or by_amplitudes(model):  # sums over rays are written for a CPU's threads
         return eager
     try:
@@ -122,7 +123,7 @@ def differentiable_passes(model: Model, pixels: int, place: Place, by: Different
         files = {name: _package(program, model, folder, True) for name, program in programs.items()}
         whole = PHOTONS[torch.float64] in programs
         forward = {} if whole else {name: _package(PROGRAMS[name], model, folder, True) for name in programs}
-        compiled = DifferentiablePasses(
+        compiled = DifferentiableBackend(
             model, forward, {name: (program, files[name]) for name, program in programs.items() if program.by}
         )
         agree = _once([*files.values(), *forward.values()], lambda: _same_slopes(model, compiled, pixels, place, by))
@@ -132,9 +133,9 @@ def differentiable_passes(model: Model, pixels: int, place: Place, by: Different
         return eager
 
 
-def _same_slopes(model: Model, compiled: Passes, pixels: int, place: Place, by: Differentiate) -> bool:
+def _same_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> bool:
     fast, slow = _probe(model, pixels, place)
-    for got, expected in zip(by(compiled, fast, slow), by(EagerPasses(model), fast, slow), strict=True):
+    for got, expected in zip(by(compiled, fast, slow), by(EagerBackend(model), fast, slow), strict=True):
         expected = torch.zeros_like(got) if expected is None and got is not None else expected
         if expected is None:
             continue
@@ -169,7 +170,7 @@ def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch
     return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
 
 
-def _agrees(model: Model, compiled: Passes, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
+def _agrees(model: Model, compiled: Backend, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
     """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
     fast, slow = _probe(model, pixels, place)
     expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from nanobrag_torch.cli.settings import Settings
-from nanobrag_torch.cli.words import UsageError, one_line
+from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.io.fdump import read_fdump
 from nanobrag_torch.io.hkl import Box, fill_box
 from nanobrag_torch.io.matrix import read_matrix
 from nanobrag_torch.io.reflections import ReflectionFile, needs_resolution, read_reflections
 from nanobrag_torch.io.smv import read_smv
-from nanobrag_torch.io.sources import read_sources
+from nanobrag_torch.io.source_table import read_sources
 from nanobrag_torch.parameters import (
     Beam,
     Crystal,

@@ -12,7 +12,7 @@ import torch
 
 from nanobrag_torch.io.writing import write_whole
 from nanobrag_torch.refine.plots import convergence_plot, images_plot
-from nanobrag_torch.refine.run import Refinement
+from nanobrag_torch.refine.refinement import Refinement
 
 JSON, PAGE, CONVERGENCE, IMAGES = "refinement.json", "report.md", "convergence.png", "images.png"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nanobrag_torch.gradients import (
+from nanobrag_torch.gradients.parameter import (
     ANGLE,
     ANGSTROM,
     ATTENUATION,

@@ -52,28 +52,28 @@ _COSINE = {
 }
 
 
-def sine_of_half_turns_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+def sinpi_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """sin(pi x) in `dtype` for float64 x in [-1/2, 1/2]; x is overwritten.
 
     Eager code has a fast vector sine and would pay a pass over memory for each operation of a polynomial. Compiled
     code keeps the polynomial in registers, and no quadrant has to be looked for.
     """
     if are_in_registers():
-        return half_turn_polynomial(x.to(dtype))
+        return sinpi_polynomial(x.to(dtype))
     # the angle is rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
     return x.mul_(math.pi).to(dtype).sin_()
 
 
-def half_turn_polynomial(x: torch.Tensor) -> torch.Tensor:
+def sinpi_polynomial(x: torch.Tensor) -> torch.Tensor:
     """sin(pi x) for x in [-1/2, 1/2], float32 or float64, by Horner's rule in x^2."""
     return x * _horner(x * x, _COEFFICIENTS[x.dtype])
 
 
-def sine_and_cosine_of_half_turns(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def sinpi_and_cospi(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """sin(pi x) and cos(pi x) in `dtype` for float64 x in [-1/2, 1/2]."""
     if are_in_registers():
         x = x.to(dtype)
-        return half_turn_polynomial(x), _horner(x * x, _COSINE[dtype])
+        return sinpi_polynomial(x), _horner(x * x, _COSINE[dtype])
     angle_rad = (math.pi * x).to(dtype)
     return torch.sin(angle_rad), torch.cos(angle_rad)
 

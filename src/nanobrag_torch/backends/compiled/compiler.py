@@ -14,10 +14,10 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.loops import Input, Output
-from nanobrag_torch.compiled.programs import Program, bare_model
-from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder, Unrecordable
-from nanobrag_torch.compiled.source import source
+from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
+from nanobrag_torch.backends.compiled.codegen import source
+from nanobrag_torch.backends.compiled.programs import Program, bare_model
+from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.tensors import in_registers
 

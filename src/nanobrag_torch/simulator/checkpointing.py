@@ -6,18 +6,32 @@ on all threads of a CPU and adds their parts in storage order: the same numbers 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import torch
 from torch.utils import _pytree as pytree
 
 from nanobrag_torch import integrate
-from nanobrag_torch.passes import Passes
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.model import Model
+from nanobrag_torch.simulator.tiles import Progress, Tile
 
-if TYPE_CHECKING:
-    from nanobrag_torch.model import Model
-    from nanobrag_torch.simulator import Progress, Simulation, Tile
+
+class TiledImage(Protocol):
+    """What is needed of a simulation: its model, its image with and without a graph, and its tiles."""
+
+    model: Model
+
+    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
+
+    def image_with_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, model: Model | None = None
+    ) -> torch.Tensor: ...
+
+    def differentiable_backend(self, model: Model, slopes: Callable) -> Backend: ...
+
+    def over_tiles(self, function: Callable, backend: Backend) -> Iterator: ...
 
 
 def differentiated(model: Model) -> list[torch.Tensor]:
@@ -43,7 +57,7 @@ class RecomputedImage(torch.autograd.Function):
     """`Simulation.image` as one step of a graph."""
 
     @staticmethod
-    def forward(ctx, simulation: Simulation, progress: Progress | None, image_dtype: torch.dtype, *tensors):
+    def forward(ctx, simulation: TiledImage, progress: Progress | None, image_dtype: torch.dtype, *tensors):
         ctx.simulation = simulation
         ctx.save_for_backward(*tensors)
         return simulation.image_without_graph(progress, image_dtype)
@@ -60,23 +74,23 @@ class RecomputedImage(torch.autograd.Function):
         return (None, None, None, *found)
 
 
-def _tile_by_tile(simulation: Simulation, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
+def _tile_by_tile(simulation: TiledImage, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
     sums = [torch.zeros_like(tensor) for tensor in tensors]
 
     model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
 
-    def slopes(passes: Passes, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
+    def slopes(backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
         with torch.enable_grad():
-            photons = integrate.photons(model, fast, slow, passes, torch.float64)
+            photons = integrate.photons(model, fast, slow, backend, torch.float64)
         given = torch.ones_like(photons) if given is None else given
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    passes = simulation.differentiable_passes(model, slopes)
+    backend = simulation.differentiable_backend(model, slopes)
 
     def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
-        return slopes(passes, tile.fast, tile.slow, by_pixel[tile.where].double())
+        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where].double())
 
-    for parts in simulation.over_tiles(of_tile, passes):
+    for parts in simulation.over_tiles(of_tile, backend):
         for total, part in zip(sums, parts, strict=True):
             if part is not None:
                 total += part

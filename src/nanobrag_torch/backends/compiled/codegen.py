@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nanobrag_torch.compiled.loops import Input, Loops, Output
-from nanobrag_torch.compiled.record import C_TYPES, ORIENTATION, RAY
+from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY
+from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _HEAD = """
 #if defined(__CUDACC_RTC__) || defined(__HIPCC_RTC__)

@@ -1,4 +1,4 @@
-"""The passes of a tile through compiled programs."""
+"""Compiled programs in memory, and the backend that launches them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Protocol
 import torch
 
 from nanobrag_torch import kernel
-from nanobrag_torch.compiled.build import ENTRY
-from nanobrag_torch.compiled.programs import PHOTONS, PROGRAMS
+from nanobrag_torch.backends.compiled.compiler import ENTRY
+from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.model import Model
 
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
@@ -63,15 +63,15 @@ def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
 class Aimed:
     """One sample of each pixel, and the factors of its rays by source, worked out when they are asked for."""
 
-    def __init__(self, passes: CompiledPasses, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
+    def __init__(self, backend: CompiledBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
         self.where = (fast.to(torch.int32), slow.to(torch.int32), *samples)
-        self._passes = passes
+        self._backend = backend
         self._factors: dict[int, list[torch.Tensor]] = {}
 
     def factors(self, source: int) -> list[torch.Tensor]:
         """Solid angle, captured fraction, polarization, and acceptance where there is a resolution limit."""
         if source not in self._factors:
-            self._factors = {source: self._passes.run("factors", source, *self.where)}
+            self._factors = {source: self._backend.run("factors", source, *self.where)}
         return self._factors[source]
 
 
@@ -83,7 +83,7 @@ class Light:
         self.accepted = aimed.factors(source)[3] if limited else None
 
 
-class CompiledPasses:
+class CompiledBackend:
     """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
     def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
@@ -92,7 +92,7 @@ class CompiledPasses:
         self._names = frozenset(files if names is None else names)
         self._take(model)
 
-    def for_model(self, model: Model) -> CompiledPasses:
+    def for_model(self, model: Model) -> CompiledBackend:
         """The programs that are loaded, for a model that differs in the values of its tensors alone."""
         other = copy.copy(self)
         other._take(model)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.passes import CompiledPasses, load
-from nanobrag_torch.compiled.programs import Program
-from nanobrag_torch.compiled.source import LANES
+from nanobrag_torch.backends.compiled.codegen import LANES
+from nanobrag_torch.backends.compiled.launch import CompiledBackend, load
+from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
 _COUNTS = ("phi_rad", "mosaic_domains")
@@ -27,8 +27,8 @@ def differentiated(program: Program, model: Model) -> Program:
     return program.derivative(by) if by else program
 
 
-class DifferentiablePasses(CompiledPasses):
-    """Passes of one tile whose results keep their graph. The photons of a whole pixel are no use but for that graph:
+class DifferentiableBackend(CompiledBackend):
+    """A backend whose results keep their graph. The photons of a whole pixel are no use but for that graph:
     they are left at 0."""
 
     def __init__(self, model: Model, files: dict[str, Path], derivatives: dict[str, tuple[Program, Path]]):
@@ -77,15 +77,15 @@ class DifferentiablePasses(CompiledPasses):
 
 class _Step(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, passes: DifferentiablePasses, name: str, source: int, count: int, *rest: torch.Tensor):
-        ctx.what, ctx.arguments = (passes, name, source), rest[:count]
-        results = passes.values(name, source, ctx.arguments)
+    def forward(ctx, backend: DifferentiableBackend, name: str, source: int, count: int, *rest: torch.Tensor):
+        ctx.what, ctx.arguments = (backend, name, source), rest[:count]
+        results = backend.values(name, source, ctx.arguments)
         ctx.mark_non_differentiable(*(one for one in results if not one.is_floating_point()))
         return tuple(results)
 
     @staticmethod
     def backward(ctx, *by_results: torch.Tensor):
-        passes, name, source = ctx.what
+        backend, name, source = ctx.what
         upstream = [one for one in by_results if one.is_floating_point()]
-        slopes = passes.slopes(name, source, ctx.arguments, upstream)
+        slopes = backend.slopes(name, source, ctx.arguments, upstream)
         return (None, None, None, None, *(None for _ in ctx.arguments), *slopes)

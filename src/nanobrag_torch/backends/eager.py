@@ -1,11 +1,6 @@
-"""What a tile asks of the kernel in one pass; here as the kernel stands, in `compiled` as compiled code.
-
-Both have the same attributes and methods, so the sum in `integrate` is written once.
-"""
+"""The eager backend: the kernel's functions called one by one, on any device."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import torch
 
@@ -18,38 +13,7 @@ PAIRS_PER_PASS = 1 << 18
 FEWEST_RAYS_PER_PASS = 1 << 8
 
 
-class Passes(Protocol):
-    """The stages for one model, and how much one pass holds. `rays` and `light` are whatever the stages return."""
-
-    pixels: int  # in a tile
-    rays_at_once: int
-    orientations: int  # crystal orientations in a pass
-
-    def for_model(self, model: Model) -> Passes:
-        """The same for a model that differs in the values of its tensors alone."""
-
-    def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
-    ) -> torch.Tensor | None:
-        """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
-
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples): ...
-
-    def of_sample(self, rays, number: int, pixels: int):
-        """The rays of one of several samples of that many pixels."""
-
-    def solid_angle_sr(self, rays) -> torch.Tensor: ...
-
-    def capture(self, rays, samples: kernel.Samples) -> torch.Tensor: ...
-
-    def illuminate(self, rays, source: int): ...
-
-    def polar(self, rays, light, source: int) -> torch.Tensor: ...
-
-    def scattered(self, light, first: int, last: int) -> torch.Tensor: ...
-
-
-class EagerPasses:
+class EagerBackend:
     """The kernel's functions, called one by one: differentiable, observable, on any device."""
 
     def __init__(self, model: Model):
@@ -61,9 +25,9 @@ class EagerPasses:
     def photons(self, fast, slow, image_dtype, into) -> None:
         """Nothing is done at once."""
 
-    def for_model(self, model: Model) -> EagerPasses:
+    def for_model(self, model: Model) -> EagerBackend:
         """The kernel's functions for another model."""
-        return EagerPasses(model)
+        return EagerBackend(model)
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> PixelGeometry:
         """Geometry of every (sample, pixel)."""

@@ -1,4 +1,4 @@
-"""python -m nanobrag_torch.compiled build -- [flags of the simulator]: compile ahead what a command line would use.
+"""python -m nanobrag_torch.backends.compiled build -- [flags of the simulator]: compile ahead what flags would use.
 
 Without flags it compiles for the plainest experiment: a table of amplitudes, SQUARE crystal, flat detector.
 """
@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.cli.build import compute_target
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled.capture import Unrecordable
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, Program, needed
+from nanobrag_torch.cli.experiment_builder import compute_target
 from nanobrag_torch.cli.parse import parse
-from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.programs import PROGRAMS, Program, needed
-from nanobrag_torch.compiled.record import Unrecordable
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment, ReflectionTable, StructureFactors
@@ -33,18 +33,18 @@ def main(argv: list[str] | None = None) -> int:
             raise ExperimentError(f"no home directory; name a folder for compiled code in {cache.DIRECTORY_VARIABLE}")
         for dtype in arguments.dtype:
             model = _model(arguments.flags, *compute_target(arguments.device, dtype))
-            if not choose.compilable(model):
+            if not selection.compilable(model):
                 raise ExperimentError("interpolated amplitudes and the running product are never compiled")
             for name in needed(model, torch.float32):
                 _report(PROGRAMS[name], model, folder, arguments.command == "build")
     except (ExperimentError, Unrecordable, OSError, RuntimeError) as error:
-        print(f"nanobrag_torch.compiled: error: {' '.join(str(error).split())[:400]}", file=sys.stderr)
+        print(f"nanobrag_torch.backends.compiled: error: {' '.join(str(error).split())[:400]}", file=sys.stderr)
         return 2
     return 0
 
 
 def _arguments(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m nanobrag_torch.compiled", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m nanobrag_torch.backends.compiled", description=__doc__)
     parser.add_argument("command", choices=["build", "list"])
     parser.add_argument("--dtype", nargs="+", choices=["float32", "float64"], default=["float32", "float64"])
     parser.add_argument("--device", default="cpu")
@@ -72,7 +72,7 @@ def _report(program: Program, given: Model, folder: Path, build: bool) -> None:
         state = str(error)
     if build and state != "at hand":
         started = time.perf_counter()
-        choose.build_program(program, given, folder, "as asked")
+        selection.build_program(program, given, folder, "as asked")
         state = f"built in {time.perf_counter() - started:.1f} s"
     print(f"{program.name:10s} {package}  {state}")
 

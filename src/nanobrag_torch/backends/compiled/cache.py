@@ -16,13 +16,13 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.compiled.build import build
-from nanobrag_torch.compiled.programs import Program
+from nanobrag_torch.backends.compiled.compiler import build
+from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
 DIRECTORY_VARIABLE = "NANOBRAG_TORCH_CACHE"
-PACKAGE_ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("kernel.py", "model.py", "passes.py", "integrate.py", "physics/*.py", "compiled/*.py")
+PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+SOURCES = ("kernel.py", "model.py", "integrate.py", "physics/*.py", "backends/**/*.py")
 _KEY_LENGTH = 24
 
 

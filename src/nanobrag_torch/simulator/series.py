@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch import defects as defect_registry
 from nanobrag_torch import model as model_module
-from nanobrag_torch.compiled.passes import CompiledPasses
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.physics import crystal, detector, steps, structure_factor
+from nanobrag_torch.parameters import defects as defect_registry
+from nanobrag_torch.physics import crystal, detector, sampling, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import scalar
 from nanobrag_torch.simulator import Simulation
@@ -40,13 +40,13 @@ class Series:
         self.first = Simulation(experiment, device, dtype)
         self._defects = defect_registry.active(experiment.defects)
         self._geometry = detector.build(experiment.detector, self._defects, _CPU)
-        domains = steps.mosaic_domains(experiment.crystal)
+        domains = sampling.mosaic_domains(experiment.crystal)
         table = SharedTable()
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = crystal.mosaic_matrices(domains, table, experiment.crystal.mosaic_seed, _CPU)
         with torch.no_grad():
-            self.compiled = isinstance(self.first.passes(images=images), CompiledPasses)
+            self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
 
     def at(
         self,
@@ -78,7 +78,7 @@ class Series:
             base.amplitudes.interpolate
         ):  # a cell count rounded to the other side of two
             return Simulation(experiment, self.first.device, base.dtype)
-        phi = steps.phi_steps(experiment.spindle)
+        phi = sampling.phi_steps(experiment.spindle)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
         changed = {
             "cell": cell,
