@@ -21,8 +21,8 @@ FRAME_CODE = (
     "src/nanobrag_torch/*.py",
     "src/nanobrag_torch/[cip]*/*.py",
     "src/nanobragg_tables/*.*",
-    "src/trace_audit/prepare.py",
-    "src/trace_audit/scenario*.py",
+    "src/trace_audit/inputs/prepare.py",
+    "src/trace_audit/config/scenario*.py",
     *(
         f"src/nanobrag_campaign/{name}.py"
         for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")
