@@ -123,7 +123,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(results):
     before = {path.name: path.read_bytes() for path in trail(results).iterdir()}
     code = (
         "import resource, signal, sys\n"
-        "from trace_audit.errors import run_command\nfrom trace_audit.ledger import main\n"
+        "from trace_audit.core.errors import run_command\nfrom trace_audit.trail.ledger import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "sys.exit(run_command(main))\n"
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(results):
 
 def test_what_a_killed_writer_left_aside_goes_with_the_next_seal(results):
     code = (
-        "import os, pathlib, sys\nfrom trace_audit.files import write_atomic\n"
+        "import os, pathlib, sys\nfrom trace_audit.core.files import write_atomic\n"
         "os.fsync = lambda handle: os.kill(os.getpid(), 9)\nwrite_atomic(pathlib.Path(sys.argv[1]), 'half')\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(results / "file.txt")], check=False)

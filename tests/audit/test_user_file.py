@@ -7,7 +7,7 @@ import yaml
 
 from trace_audit.config.scenario import load_scenario
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.inputs.synthetic import main
+from trace_audit.inputs.hkl_text import main
 from trace_audit.inputs.user_file import convert_user_file
 
 from .test_scenario import MINIMAL
