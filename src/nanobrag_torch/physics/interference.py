@@ -9,7 +9,7 @@ import math
 
 import torch
 
-from nanobrag_torch.physics.half_turns import cosine_of_half_turns, sine_of_half_turns
+from nanobrag_torch.physics.sinpi import cospi, sinpi
 
 # |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
 # left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
@@ -72,7 +72,7 @@ class Interference(torch.autograd.Function):
 def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold."""
     f, r, turns = _reduced(n, fraction)
-    return sine_of_half_turns(r.to(dtype)) / sine_of_half_turns(f.to(dtype)), turns
+    return sinpi(r.to(dtype)) / sinpi(f.to(dtype)), turns
 
 
 def slopes(
@@ -85,9 +85,9 @@ def slopes(
     # a half in the place of small fractions keeps the closed form, and all its derivatives, finite where it is not used
     f, r, _ = _reduced(n, torch.where(small, 0.5, fraction))
     f, r, many = f.to(dtype), r.to(dtype), n.to(dtype)
-    sin_n, cos_n, reciprocal = sine_of_half_turns(r), cosine_of_half_turns(r), 1.0 / sine_of_half_turns(f)
+    sin_n, cos_n, reciprocal = sinpi(r), cospi(r), 1.0 / sinpi(f)
     by_n = math.pi * f * cos_n * reciprocal
-    by_fraction = (many * cos_n - sin_n * cosine_of_half_turns(f) * reciprocal) * (math.pi * reciprocal)
+    by_fraction = (many * cos_n - sin_n * cospi(f) * reciprocal) * (math.pi * reciprocal)
     return torch.where(small, near_n, by_n), torch.where(small, near, by_fraction)
 
 
