@@ -10,8 +10,8 @@ from nanobrag_torch.cli import parse
 from nanobrag_torch.simulator import Simulation
 from nanobrag_torch.trace import trace_simulation
 from tests.c_program import REPOSITORY
-from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.config.scenario import arguments, load_scenario
+from trace_audit.inputs.prepare import prepare_inputs
 
 FOLDER = REPOSITORY / "config" / "scenarios"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
