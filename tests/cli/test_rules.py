@@ -1,8 +1,5 @@
 """Rules between flags: order, conventions and pivots, headers, combinations, warnings, devices, configuration."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -112,44 +109,44 @@ def test_mask_is_read_with_its_byte_order_and_must_fit(folder):
         panel("-mask", "k.img")
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ([], "no structure factors: expected -hkl FILE or -default_F"),
-        (["-default_F", "0", "-cell", "5"], "no structure factors"),
-        (["-default_F", "1"], "no unit cell: expected -cell"),
-        ([*BASE, "-bogus"], "unknown flag -bogus"),
-        ([*BASE, "-lamda", "1"], "did you mean -lambda?"),
-        ([*BASE, "-DISTANCE", "1"], "did you mean -distance?"),
-        ([*BASE, "-random_xtal"], "unknown flag -random_xtal"),
-        ([*BASE, "-N", "5", "7"], "unexpected word '7' after -N"),
-        ([*BASE, "stray"], "unexpected word 'stray'"),
-        ([*BASE, "-threads", "2"], "-threads: a flag of the C program only"),
-        ([*BASE, "-lambda", "-N", "5"], "-lambda: expected a value (x in A) before '-N'"),
-        ([*BASE, "-trace_pixel", "5"], "-trace_pixel: expected 2 values (slow fast in pixels), 1 given at the end"),
-        ([*BASE, "-misset", "1", "2"], "-misset: expected 3 values"),
-        ([*BASE, "-hkl", "-x.hkl"], "a file of that name is written ./-x.hkl"),
-        ([*BASE, "-beam_vector", "0", "0", "0"], "expected a direction"),
-        ([*BASE, "-fdet_vector", "0", "1", "0"], "are parallel"),
-        ([*BASE, "-beam_vector", "0", "1", "0"], "plane holds the sample or misses the beam"),
-        ([*BASE, "-flux", "1e12", "-beamsize", "0"], "-beamsize is 0 mm, expected above 0"),
-        ([*BASE, "-roi", "9", "3", "0", "5"], "xmin 9 is above xmax 3"),
-        ([*BASE, "-detpixels", "8", "-roi", "8", "9", "0", "5"], "-roi: xmin is 8, expected below 8"),
-        ([*BASE, "-detpixels", "60000"], "60000 x 60000 pixels, expected at most"),
-        ([*BASE, "-detpixels", "8", "-trace_pixel", "8", "0"], "off the detector, expected below 8 and 8"),
-        ([*BASE, "-roi", "5", "9", "5", "9", "-trace_pixel", "6", "4"], "outside -roi"),
-        ([*BASE, "-lambda", "1e-320"], "expected a number of ordinary size"),
-        ([*BASE, "-floatfile", "no/such/folder/x.bin"], "-floatfile no/such/folder/x.bin: the folder no/such/folder"),
-        ([*BASE, "-floatfile", "x", "-intfile", "./x"], "-intfile ./x: is the file of -floatfile too"),
-        ([*BASE, "-mat", "a.mat", "-floatfile", "a.mat"], "would overwrite the input of -mat"),
-        ([*BASE, "-defects", "default,+bogus"], "-defects: 'bogus' is no defect"),
-        ([*BASE, "-device", "tpu"], "-device is 'tpu', expected cpu, cuda, cuda:N, mps or auto"),
-        ([*BASE, "-device", "cuda:99"], "-device cuda:99: no such device here, expected one of cpu"),
-        ([*BASE, "-device", "mps"], "-device mps: has no float64"),
-        ([*BASE, "-dtype", "float16"], "-dtype is 'float16', expected float32 or float64"),
-        ([*BASE, "-pivot", "corner"], "-pivot is 'corner', expected beam or sample"),
-    ],
-)
+REFUSALS = [
+    ([], "no structure factors: expected -hkl FILE or -default_F"),
+    (["-default_F", "0", "-cell", "5"], "no structure factors"),
+    (["-default_F", "1"], "no unit cell: expected -cell"),
+    ([*BASE, "-bogus"], "unknown flag -bogus"),
+    ([*BASE, "-lamda", "1"], "did you mean -lambda?"),
+    ([*BASE, "-DISTANCE", "1"], "did you mean -distance?"),
+    ([*BASE, "-random_xtal"], "unknown flag -random_xtal"),
+    ([*BASE, "-N", "5", "7"], "unexpected word '7' after -N"),
+    ([*BASE, "stray"], "unexpected word 'stray'"),
+    ([*BASE, "-threads", "2"], "-threads: a flag of the C program only"),
+    ([*BASE, "-lambda", "-N", "5"], "-lambda: expected a value (x in A) before '-N'"),
+    ([*BASE, "-trace_pixel", "5"], "-trace_pixel: expected 2 values (slow fast in pixels), 1 given at the end"),
+    ([*BASE, "-misset", "1", "2"], "-misset: expected 3 values"),
+    ([*BASE, "-hkl", "-x.hkl"], "a file of that name is written ./-x.hkl"),
+    ([*BASE, "-beam_vector", "0", "0", "0"], "expected a direction"),
+    ([*BASE, "-fdet_vector", "0", "1", "0"], "are parallel"),
+    ([*BASE, "-beam_vector", "0", "1", "0"], "plane holds the sample or misses the beam"),
+    ([*BASE, "-flux", "1e12", "-beamsize", "0"], "-beamsize is 0 mm, expected above 0"),
+    ([*BASE, "-roi", "9", "3", "0", "5"], "xmin 9 is above xmax 3"),
+    ([*BASE, "-detpixels", "8", "-roi", "8", "9", "0", "5"], "-roi: xmin is 8, expected below 8"),
+    ([*BASE, "-detpixels", "60000"], "60000 x 60000 pixels, expected at most"),
+    ([*BASE, "-detpixels", "8", "-trace_pixel", "8", "0"], "off the detector, expected below 8 and 8"),
+    ([*BASE, "-roi", "5", "9", "5", "9", "-trace_pixel", "6", "4"], "outside -roi"),
+    ([*BASE, "-lambda", "1e-320"], "expected a number of ordinary size"),
+    ([*BASE, "-floatfile", "no/such/folder/x.bin"], "-floatfile no/such/folder/x.bin: the folder no/such/folder"),
+    ([*BASE, "-floatfile", "x", "-intfile", "./x"], "-intfile ./x: is the file of -floatfile too"),
+    ([*BASE, "-mat", "a.mat", "-floatfile", "a.mat"], "would overwrite the input of -mat"),
+    ([*BASE, "-defects", "default,+bogus"], "-defects: 'bogus' is no defect"),
+    ([*BASE, "-device", "tpu"], "-device is 'tpu', expected cpu, cuda, cuda:N, mps or auto"),
+    ([*BASE, "-device", "cuda:99"], "-device cuda:99: no such device here, expected one of cpu"),
+    ([*BASE, "-device", "mps"], "-device mps: has no float64"),
+    ([*BASE, "-dtype", "float16"], "-dtype is 'float16', expected float32 or float64"),
+    ([*BASE, "-pivot", "corner"], "-pivot is 'corner', expected beam or sample"),
+]
+
+
+@pytest.mark.parametrize(("words", "says"), REFUSALS)
 def test_refusals_say_what_to_do(words, says, folder, capsys):
     before = sorted(folder.iterdir())
     assert main(words) == 2
