@@ -1,5 +1,8 @@
 """Rules between flags: order, conventions and pivots, headers, combinations, warnings, devices, configuration."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
