@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from nanobrag_torch.parameters import number as number
+
 GEOMETRY_DTYPE = torch.float64
 
 
@@ -22,11 +24,6 @@ def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.
     if not any(isinstance(v, torch.Tensor) for v in values):
         return torch.tensor([float(v) for v in values], dtype=GEOMETRY_DTYPE, device=device)
     return torch.stack([scalar(v, device) for v in values])
-
-
-def number(value: float | torch.Tensor) -> float:
-    """The plain number, for decisions that no gradient flows through."""
-    return float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
 
 
 def sine(angle_rad: torch.Tensor) -> torch.Tensor:
