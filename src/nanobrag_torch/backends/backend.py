@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -11,18 +11,32 @@ from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 
 
+class Description(NamedTuple):
+    """What made an image: `eager`, or `compiled` from source code of that digest, by that compiler."""
+
+    name: str
+    source_sha256: str = ""
+    compiler: str = ""
+
+
 class Backend(Protocol):
     """The stages for one model, and how much one pass holds. `rays` and `light` are whatever the stages return."""
 
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    description: Description
 
     def for_model(self, model: Model) -> Backend:
         """The same for a model that differs in the values of its tensors alone."""
 
     def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
     ) -> torch.Tensor | None:
         """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.simulator import checkpointing
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
@@ -123,27 +125,55 @@ class Simulation:
         return checkpointing.RecomputedImage.apply(self, progress, image_dtype, *tensors)
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image by itself, eager or compiled."""
+        """The image by itself, eager or compiled; a compiled one only if eager code confirms pixels of it."""
         backend = self.backend(image_dtype)
+        image, brightest = self._made_by(backend, progress, image_dtype)
+        if isinstance(backend, CompiledBackend) and brightest and not self._confirmed(image, brightest):
+            self._chosen[image_dtype] = EagerBackend(self.model)
+            image, _ = self._made_by(self._chosen[image_dtype], progress, image_dtype)
+        return image.view(self.geometry.n_slow, self.geometry.n_fast)
+
+    def _made_by(
+        self, backend: Backend, progress: Progress | None, image_dtype: torch.dtype
+    ) -> tuple[torch.Tensor, Tile | None]:
+        """The image as one line, and the tile with its brightest pixel, or with one that cannot be."""
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
         made = torch.empty if every_pixel else torch.zeros
         image = made(n_slow * n_fast, dtype=image_dtype, device=self.device)
 
-        def photons_of(tile: Tile) -> int:
+        def photons_of(tile: Tile) -> tuple[Tile, float]:
             here = image[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
                 photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here, self.hooks)
                 if photons is not here:
                     image[tile.where] = photons
-            return tile.fast.shape[0]
+                least, most = photons.aminmax()  # while the tile is in the cache
+                return tile, float(most) if float(least) >= 0 else math.nan
 
-        done, total = 0, self._pixel_count()
-        for pixels in self.over_tiles(photons_of, backend):
-            done += pixels
+        done, total, brightest, highest = 0, self._pixel_count(), None, -math.inf
+        for tile, peak in self.over_tiles(photons_of, backend):
+            if not (peak <= highest or math.isnan(highest)):
+                brightest, highest = tile, peak
+            done += tile.fast.shape[0]
             if progress:
                 progress(done, total)
-        return image.view(n_slow, n_fast)
+        return image, brightest
+
+    def _confirmed(self, image: torch.Tensor, brightest: Tile) -> bool:
+        """Whether eager code gives the brightest pixel, the one nearest to the direct beam, the first and the last."""
+        fast, slow = brightest.fast, brightest.slow
+        peak = int(image[brightest.where].abs().argmax())
+        x_min, x_max, y_min, y_max = self.roi
+        g, size_m = self.geometry, number(self.geometry.pixel_size_m)
+        beam = [
+            min(max(int(number(metres) / size_m), low), high)
+            for metres, low, high in ((g.Fbeam_m, x_min, x_max), (g.Sbeam_m, y_min, y_max))
+        ]
+        wanted = [[int(fast[peak]), int(slow[peak])], beam, [x_min, y_min], [x_max, y_max]]
+        chosen = torch.tensor([(x, y) for x, y in wanted if self.covers(y, x)], device=self.device).T
+        with torch.no_grad():
+            return selection.confirmed(self.model, *chosen, image[self._where(*chosen)])
 
     def image_with_graph(
         self, progress: Progress | None, image_dtype: torch.dtype, model: model_module.Model | None = None
@@ -180,10 +210,12 @@ class Simulation:
         if self.hooks is not None:
             return EagerBackend(self.model)
         if image_dtype not in self._chosen:
-            self._chosen[image_dtype] = selection.backend_for(
-                self.model, self._pixel_count(), self._place, image_dtype, images
-            )
+            self._chosen[image_dtype] = selection.backend_for(self.model, self._pixel_count(), image_dtype, images)
         return self._chosen[image_dtype]
+
+    def tracing_backend(self, image_dtype: torch.dtype = torch.float32) -> Backend:
+        """The backend of images of a type, made so that hooks see all it computes."""
+        return selection.tracing_backend(self.model, self.backend(image_dtype), image_dtype)
 
     def differentiable_backend(self, model: model_module.Model, slopes: selection.Differentiate) -> Backend:
         """For derivatives by a copy of the model: compiled where the image was, if they give what eager ones give."""

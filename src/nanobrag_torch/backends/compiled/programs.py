@@ -30,7 +30,9 @@ GROUPS = {
     "factors": Factors,
 }
 # What hooks see of every orientation and ray; everything else is of every ray.
-OF_ORIENTATIONS = frozenset(("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "F_latt_axes", "F_latt", "intensity"))
+OF_ORIENTATIONS = frozenset(
+    ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
+)
 _PIXELS = (("fast", torch.int32, RAY), ("slow", torch.int32, RAY))
 _SAMPLE = tuple((name, torch.int64, 0) for name in ("layer", "sub_slow", "sub_fast"))
 

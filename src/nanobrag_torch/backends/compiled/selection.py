@@ -15,6 +15,7 @@ from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, by_amplitudes, differentiated
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
@@ -51,10 +52,8 @@ def compilable(model: Model) -> bool:
     return covered and model.real_m.device.type in ("cpu", "cuda")
 
 
-def backend_for(
-    model: Model, pixels: int, place: Place, image_dtype: torch.dtype = torch.float32, images: int = 1
-) -> Backend:
-    """The backend that suits a model and that many pixels; `place` turns pixel numbers into (fast, slow).
+def backend_for(model: Model, pixels: int, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
+    """The backend that suits a model and that many pixels; what it makes is still to be `confirmed`.
 
     `images`: how many, in `image_dtype`, are made of it. For a series of them the size of the work decides, not what
     happens to be kept.
@@ -73,9 +72,7 @@ def backend_for(
         packages = _packages(model, image_dtype, folder, chosen == "always" or steps >= WORTH_BUILDING)
         if packages is None:
             return eager
-        compiled = CompiledBackend(model, packages)
-        agree = _once(list(packages.values()), lambda: _agrees(model, compiled, pixels, place, image_dtype))
-        return compiled if agree else eager
+        return CompiledBackend(model, packages)
     except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
         tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
         return eager
@@ -170,15 +167,32 @@ def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch
     return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
 
 
-def _agrees(model: Model, compiled: Backend, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
-    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
-    fast, slow = _probe(model, pixels, place)
-    expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
-    got = integrate.photons(model, fast, slow, compiled, image_dtype)
+def confirmed(model: Model, fast: torch.Tensor, slow: torch.Tensor, got: torch.Tensor) -> bool:
+    """Whether eager code gives these photons (pixels,) too; told on standard error where it does not.
+
+    Compiled code is trusted with one model at a time, and with nothing that is not a finite number.
+    """
+    expected = integrate.integrate(model, fast, slow).photons.to(got.dtype)
     off = _off(got, expected, _AGREEMENT[model.dtype])
     if off is not None:
-        tell(f"compiled code is not used: it differs from the kernel by {off:.1e} of the peak")
+        where = int(torch.nan_to_num((got - expected).abs(), nan=torch.inf).argmax())
+        tell(
+            f"compiled code is not used: pixel (slow {int(slow[where])}, fast {int(fast[where])}) is "
+            f"{float(got[where]):g}, and {float(expected[where]):g} by the kernel's own operations"
+        )
     return off is None
+
+
+def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) -> Backend:
+    """The backend that traces what `backend` computes: itself, or its programs with all they compute as results.
+
+    Raises what building them raises.
+    """
+    folder = cache.directory()
+    if not isinstance(backend, CompiledBackend) or folder is None:
+        return backend
+    programs = {name: PROGRAMS[name].tracing() for name in needed(model, image_dtype)}
+    return TracingBackend(model, {name: _package(one, model, folder, True) for name, one in programs.items()})
 
 
 def tell(message: str) -> None:
