@@ -1,6 +1,8 @@
-"""From the units of the command line to those of `parameters`.
+"""From the units of the command line to those of `parameters`. Section 1 of docs/physics.md.
 
 The order of the operations matters: it makes the doubles those of the C program.
+
+(1.1)  lambda = 12398.42 / E                                              [A, E in eV]
 """
 
 from __future__ import annotations

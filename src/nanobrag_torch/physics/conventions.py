@@ -1,4 +1,11 @@
-"""Detector conventions: basis vectors, beam centre mapping and pivot of each program's habit."""
+"""Detector conventions: basis vectors, beam centre mapping and pivot of each program's habit.
+
+Section 6 of docs/physics.md.
+
+(6.1)  nF = ceil(sizeF/p - 1/2),  nS = ceil(sizeS/p - 1/2)
+(6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
+(6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
+"""
 
 from __future__ import annotations
 

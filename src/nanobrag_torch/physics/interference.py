@@ -1,4 +1,9 @@
-"""sin(pi N f)/sin(pi f), the interference between N unit cells in a row, and its derivatives."""
+"""sin(pi N f)/sin(pi f), the interference between N unit cells in a row, and its derivatives.
+
+Section 9 of docs/physics.md.
+
+(9.2)  G(h, N) = sin(pi N h)/sin(pi h);  N (-1)^((N - 1) h) at a whole h
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,7 @@
+/* The values of each flag, converted to SI units. Section 1 of docs/physics.md.
+ *
+ * (1.1)  lambda = 12398.42 / E                                              [A, E in eV]
+ */
 #include "cli/options_apply.h"
 
 #include <string.h>
@@ -85,7 +89,7 @@ static bool apply_structure_factors(options_structure_factors *f, const flag_use
         case FLAG_DEFAULT_F: f->default_F = use->real[0]; return true;
         case FLAG_INTERPOLATE: f->interpolation = INTERPOLATION_ON; return true;
         case FLAG_NOINTERPOLATE: f->interpolation = INTERPOLATION_OFF; return true;
-        case FLAG_DMIN: f->dmin_m = use->real[0] * 1e-10; return true;
+        case FLAG_DMIN: f->dmin_m = use->real[0] * VEC_M_PER_A; return true;
         case FLAG_WATER: f->water_m = use->real[0] * METRES_PER_MICROMETRE; return true;
         case FLAG_STOL:
         case FLAG_4STOL:
