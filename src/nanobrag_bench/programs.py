@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trace_audit.build import find_tool
-from trace_audit.errors import InputError
-from trace_audit.files import sha256_of_file
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import sha256_of_file
+from trace_audit.programs.build import find_tool
 
 DTYPES = ("float32", "float64")
 DEFAULT, PLAIN, TUNED, EXTERNAL = "C make", "C -O3", "C fast-math", "external"
