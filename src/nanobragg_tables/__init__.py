@@ -1,13 +1,15 @@
 """The flags and the historic defects of both programs, as data.
 
 `flags.json` holds every command-line flag in the order of the help text, `defects.json` every historic defect
-that can be switched. The parsers, the help texts, the C header and the documentation are all made from them.
+that can be switched, `defect_examples.json` a command line for each that shows it. The parsers, the help texts, the C
+header and the documentation are all made from them.
 """
 
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PRESETS = ("default", "historic", "none")
 
@@ -109,7 +111,18 @@ class Defect:
         return self.group == "default_on"
 
 
-def _read(name: str) -> list[dict]:
+@dataclass(frozen=True)
+class Example:
+    """A command line that shows a defect: the sum of its float image with the defect on and off (photons)."""
+
+    right: str  # what is done without the defect
+    prepare: str  # shell command that writes the input files; empty: none
+    flags: str
+    sum_on: float
+    sum_off: float
+
+
+def _read(name: str) -> Any:
     return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
 
 
@@ -134,6 +147,12 @@ def flags() -> tuple[Flag, ...]:
 def defects() -> tuple[Defect, ...]:
     """Every defect that can be switched, first those that are on by default."""
     return tuple(Defect(**row) for row in _read("defects.json"))
+
+
+@cache
+def defect_examples() -> dict[str, Example]:
+    """An example for each defect, by its name."""
+    return {name: Example(**row) for name, row in _read("defect_examples.json").items()}
 
 
 def resolve_defects(text: str, program: str = "torch") -> frozenset[str]:

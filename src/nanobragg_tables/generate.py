@@ -1,6 +1,6 @@
 """Makes the C header and the documentation of the flags from the tables."""
 
-from nanobragg_tables import Flag, Range, defects, flags
+from nanobragg_tables import Defect, Example, Flag, Range, defect_examples, defects, flags
 
 NOTICE = "made by `python -m nanobragg_tables generate`; change flags.json or defects.json instead"
 
@@ -126,7 +126,7 @@ DEFECT_INTRO = """
 `-defects PRESET[,+name][,-name]...` chooses which departures of the historic program from the physics are
 reproduced. `default` holds those that are deterministic, so that an unchanged command line gives the historic
 image; `historic` all that the program can reproduce; `none` is the best physics. A warning is printed where a
-defect marked ! makes the program ignore what the user gave.
+defect marked ! makes the program ignore what the user gave. [defects.md](defects.md) has a command line for each.
 
 | Name | Number | In default | Meaning |
 |---|---|---|---|
@@ -148,3 +148,46 @@ def flag_document() -> str:
         for d in defects()
     ]
     return "\n".join(lines).rstrip("\n") + "\n" + DEFECT_INTRO + "\n".join(rows) + "\n"
+
+
+CATALOGUE_INTRO = """# Known defects of the historic program
+
+<!-- {notice}; the examples are in defect_examples.json -->
+
+Where the historic nanoBragg departs from the physics, both programs can do either:
+`-defects PRESET[,+name][,-name]...`.
+`default` has those on that are deterministic conventions, so that an unchanged command line gives the historic image.
+Off in `default` are those whose result depends on the number of threads, on the order of pixels or on rounding. `none`
+is the best physics. `-defects list` prints the names.
+
+Each command below can be given to either program (`nanobragg` or `python -m nanobrag_torch`). It is run with the defect
+and without it; the sums are those of the float image, in photons. The equations are in [physics.md](physics.md).
+"""
+
+
+def _catalogue_entry(defect: Defect, example: Example) -> str:
+    program = "nanobragg" if not defect.torch else "python -m nanobrag_torch"
+    commands = [example.prepare] if example.prepare else []
+    quiet = "-nonoise -nopgm"
+    commands += [f"{program} {example.flags} {quiet} -defects default,{sign}{defect.name}" for sign in "+-"]
+    state = "on" if defect.default_on else "off"
+    lines = [
+        f"## {defect.name} ({defect.number})\n",
+        f"- Historic: {defect.meaning}.",
+        f"- Right: {example.right}.",
+        f"- In `default`: {state}"
+        + ("; a warning tells where input is ignored." if defect.warns else ".")
+        + ("" if defect.torch else " C program only."),
+        f"- Sum of the image: {example.sum_on:.6g} with, {example.sum_off:.6g} without.\n",
+        "```sh",
+        *commands,
+        "```\n",
+    ]
+    return "\n".join(lines)
+
+
+def defect_document() -> str:
+    """Text of docs/defects.md."""
+    examples = defect_examples()
+    entries = [_catalogue_entry(defect, examples[defect.name]) for defect in defects()]
+    return CATALOGUE_INTRO.format(notice=NOTICE) + "\n" + "\n".join(entries).rstrip("\n") + "\n"
