@@ -57,6 +57,22 @@ class Arg:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A parameter that a flag sets: to its own value, or to `constant` where there is one."""
+
+    name: str  # `section.field`, of `nanobrag_torch.parameters` or of the C struct `options`; may end with [index]
+    constant: bool | str | None = None
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a flag sets in one program; `by_code`: the program's own code does it, `settings` only names it."""
+
+    settings: tuple[Setting, ...]
+    by_code: bool = False
+
+
+@dataclass(frozen=True)
 class Flag:
     """One flag: its spellings, values, unit, and what it does to the order-dependent settings."""
 
@@ -71,6 +87,8 @@ class Flag:
     sets_pivot: str | None
     sets_convention: str | None
     programs: tuple[str, ...]
+    sets: dict[str, Effects]  # by program: c, torch
+    convert: str | None = None  # from the unit of the command line: a function of that name in both programs
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -126,6 +144,12 @@ def _read(name: str) -> Any:
     return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
 
 
+def _effects(entry: Any) -> Effects:
+    if isinstance(entry, dict):
+        return Effects(tuple(map(Setting, entry["by_code"])), by_code=True)
+    return Effects(tuple(Setting(one) if isinstance(one, str) else Setting(*one) for one in entry))
+
+
 def _flag(row: dict) -> Flag:
     shared = row.pop("range")
     args = []
@@ -134,7 +158,8 @@ def _flag(row: dict) -> Flag:
         choices = tuple(arg.pop("choices", ()))
         args.append(Arg(**arg, choices=choices, range=Range(**limits) if limits else None))
     aliases, programs = tuple(row.pop("aliases")), tuple(row.pop("programs"))
-    return Flag(**row, args=tuple(args), aliases=aliases, programs=programs)
+    sets = {program: _effects(entry) for program, entry in row.pop("sets").items()}
+    return Flag(**row, args=tuple(args), aliases=aliases, programs=programs, sets=sets)
 
 
 @cache

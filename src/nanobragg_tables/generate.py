@@ -14,6 +14,8 @@ HEADER_INTRO = f"""/* The flags and defects as X-macros:
  *                     TYPE is FLOAT, INT, FILE or WORD; limits that do not exist are -HUGE_VAL or HUGE_VAL;
  *                     "words": the only words allowed, or for a number the word that may stand instead of all values
  *                     INT is [+-]?[0-9]+ within 32 bits; FLOAT is decimal, [+-]?(d[.d]|.d)[e[+-]d], and finite
+ * FLAG_SET_TABLE(X)   X(ID, (assignments)): what the flag sets in `options *o` from `flag_use *use`, in SI units by the
+ *                     function that "convert" in flags.json names; flags whose effect is written in C are not in it
  * DEFECT_TABLE(X)     X(ID, "name", "D-01", default_on, warns, "meaning")
  */
 """
@@ -59,6 +61,20 @@ def _arg_rows(flag: Flag) -> list[tuple]:
     ]
 
 
+def _assignments(flag: Flag) -> str:
+    """The C expression that applies a flag: `o->beam.wavelength_m = wavelength_A(use->real[0])`."""
+    if not flag.args:
+        value = ""
+    elif flag.args[0].type in ("float", "int"):
+        value = "use->real[0]" if flag.args[0].type == "float" else "use->integer[0]"
+        value = f"{flag.convert}({value})" if flag.convert else value
+    else:
+        value = "use->word"
+    settings = flag.sets["c"].settings
+    each = [f"o->{s.name} = {value if s.constant is None else s.constant}" for s in settings]
+    return f"({', '.join(each)})" if each else "(void)0"
+
+
 def c_header() -> str:
     """Text of tables_generated.h: the flags of the C program and all defects."""
     mine = [flag for flag in flags() if "c" in flag.programs]
@@ -84,6 +100,7 @@ def c_header() -> str:
         _macro("FLAG_USAGE_TABLE", usage),
         _macro("FLAG_ORDER_TABLE", order),
         _macro("FLAG_ARG_TABLE", [row for flag in mine for row in _arg_rows(flag)]),
+        _macro("FLAG_SET_TABLE", [(identifier(f.name), _assignments(f)) for f in mine if not f.sets["c"].by_code]),
         _macro("DEFECT_TABLE", bugs),
     ]
     guard = "NANOBRAGG_TABLES_GENERATED_H"
