@@ -111,6 +111,16 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
+def _sets(flag: Flag) -> str:
+    """Convention, pivot, and the parameters of an experiment in Python: `beam.wavelength_m`."""
+    named = [setting for setting in flag.sets["torch"].settings if not setting.name.startswith(("outputs.", "run."))]
+    fields = dict.fromkeys(
+        f"`{s.name.split('[')[0]}`" + ("" if s.constant is None else f" {str(s.constant)}") for s in named
+    )
+    order = (flag.sets_convention, flag.sets_pivot and f"pivot {flag.sets_pivot}")
+    return ", ".join([*(word for word in order if word), *fields])
+
+
 def _flag_row(flag: Flag) -> str:
     other = {("c",): " (C program only)", ("torch",): " (torch program only)"}.get(flag.programs, "")
     limits = {arg.range.describe() for arg in flag.args if arg.range}
@@ -121,7 +131,7 @@ def _flag_row(flag: Flag) -> str:
         flag.default,
         flag.meaning + (f" ({flag.effect})" if flag.effect else "") + other,
         "; ".join(sorted(limits)),
-        ", ".join(word for word in (flag.sets_convention, flag.sets_pivot and f"pivot {flag.sets_pivot}") if word),
+        _sets(flag),
     ]
     return f"| {' | '.join(map(_cell, cells))} |"
 
@@ -131,10 +141,11 @@ DOC_INTRO = """# Flags
 <!-- {notice} -->
 
 A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
-choose a convention or a pivot (last column) the last one on the line wins. Whole numbers are written without a
-point; other numbers as 12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a
-value that is missing or out of range and a file that cannot be read end the program with exit code 2 and one line
-on standard error; nothing is written then.
+choose a convention or a pivot the last one on the line wins. The last column says what a flag sets: a convention, a
+pivot, and fields of `nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as
+12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or
+out of range and a file that cannot be read end the program with exit code 2 and one line on standard error; nothing is
+written then.
 """
 
 DEFECT_INTRO = """

@@ -51,7 +51,7 @@
     X(WATER, "-water", "", 1, 1, "um", "0", "edge of a cube of water that gives an even background") \
     X(LAMBDA, "-lambda", "-wave -wavelength", 1, 1, "A", "1", "wavelength; the last of -lambda and -energy wins") \
     X(ENERGY, "-energy", "", 1, 1, "eV", "12398.42", "photon energy; the last of -lambda and -energy wins") \
-    X(FLUENCE, "-fluence", "", 1, 1, "photons/m^2", "1.25932015286227e29", "photons per area; replaced when -flux is not 0") \
+    X(FLUENCE, "-fluence", "", 1, 1, "photons/m^2", "1.2593201528622709e29", "photons per area; replaced when -flux is not 0") \
     X(FLUX, "-flux", "", 1, 1, "photons/s", "0", "photons per time: fluence = flux exposure / beamsize^2") \
     X(EXPOSURE, "-exposure", "", 1, 1, "s", "1", "exposure time") \
     X(BEAMSIZE, "-beamsize", "", 1, 1, "mm", "0.1", "edge of the square beam; also clips the sample along b and c") \
