@@ -21,26 +21,22 @@ SECTIONS = {
     "outputs": Outputs,
 }
 NOT_FIELDS = {"outputs.pgm", "outputs.noise"}  # whether those files are written at all
-ELSEWHERE = {
-    "crystal.orientation_matrix",
-    "structure_factors.table",
-    "beam.sources",
-    "detector.mask",
-}  # read from files
-BASE = "-cell 50 60 70 90 90 90 -default_F 5 -detpixels 8 -pixel 3 -oversample 1 -nonoise -nopgm -noprogress".split()
+FROM_FILES = {"crystal.orientation_matrix", "structure_factors.table", "beam.sources", "detector.mask"}
+BASE = {"-cell": "50 60 70 90 90 90", "-default_F": "5", "-detpixels": "8", "-pixel": "3", "-oversample": "1"}
+QUIET = ["-nonoise", "-nopgm", "-floatfile", "image.bin"]
 WITHOUT_EFFECT_ON_PIXELS = {"Output", "Program"}
 
 
-def is_number(text: str) -> bool:
+def numbers(default: str) -> list[float]:
+    """The default as numbers; none where it is told in words. `0 = use -N` is 0."""
     try:
-        float(text)
+        return [float(word) for word in default.split(" = ")[0].split()]
     except ValueError:
-        return False
-    return True
+        return []
 
 
 TORCH_FLAGS = [flag for flag in flags() if "torch" in flag.programs]
-NUMERIC_DEFAULTS = [flag for flag in flags() if is_number(flag.default.split(" ")[0]) and not flag.effect]
+NUMERIC_DEFAULTS = [flag for flag in flags() if numbers(flag.default) and not flag.effect]
 
 
 def settings_of(*words: str) -> Settings:
@@ -70,7 +66,7 @@ def test_a_flag_sets_what_the_table_says(flag):
     changed = {f"{s}.{n}" for s in (*SECTIONS, "run") for n in getattr(settings, s)}
     order = {"detector.pivot"} if flag.sets_pivot else set()
     order |= {"detector.convention"} if flag.sets_convention else set()
-    named = {setting.name.split("[")[0] for setting in flag.sets["torch"].settings} - ELSEWHERE
+    named = {setting.name.split("[")[0] for setting in flag.sets["torch"].settings} - FROM_FILES
     may_stay = {"detector.thickness_m"} if flag.name == "-detector_abs" else set()  # set by a length of 0 alone
     assert named - may_stay <= changed <= named | order
 
@@ -84,12 +80,12 @@ def default_of(name: str):
 
 @pytest.mark.parametrize("flag", NUMERIC_DEFAULTS, ids=lambda flag: flag.name)
 def test_defaults_of_the_torch_program(flag):
-    numbers = [float(word) for word in flag.default.split(" ")[: len(flag.args)]]
     for setting in flag.sets["torch"].settings:
         if setting.constant is not None or flag.sets["torch"].by_code:
             continue
         convert = conversion(flag, setting)
-        stated = convert(numbers[0]) if convert else numbers[0]
+        stated = numbers(flag.default)[0]
+        stated = convert(stated) if convert else stated
         kept = default_of(setting.name)
         if kept is None and flag.name.startswith("-detsize"):
             kept = 0.1024  # of `conventions`, where no number of pixels is given
@@ -100,14 +96,13 @@ def test_defaults_of_the_torch_program(flag):
 def test_defaults_of_the_c_program(build_folder, tmp_path, flag):
     if flag.group in WITHOUT_EFFECT_ON_PIXELS or "c" not in flag.programs or flag.name in ("-N", "-default_F"):
         pytest.skip("the pixels do not depend on it, or no experiment leaves it out")
-    words = flag.default.split(" ")[: len(flag.args)]
-    base = [word for word in BASE if word != "-noprogress"]
+    left_out = {flag.name, "-detpixels"} if flag.name.startswith("-detsize") else {flag.name}
+    base = [word for name, value in BASE.items() if name not in left_out for word in (name, *value.split())]
     base += ["-beam_vector", "1", "0", "0"] if flag.sets_convention == "CUSTOM" else []
-    if flag.name == "-detsize":
-        base = [word for word in base if word not in ("-detpixels", "8")]
+    words = flag.default.split(" = ")[0].split()
     images = []
     for more in ([], [flag.name, *words]):
-        command = [build_folder / "nanobragg", *base, *more, "-floatfile", "image.bin"]
+        command = [build_folder / "nanobragg", *base, *more, *QUIET]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
         images.append((tmp_path / "image.bin").read_bytes())
     assert images[0] == images[1]
