@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
+from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.parameters.experiment import Detector
 from nanobrag_torch.physics import detector
-from nanobrag_torch.physics.conventions import CONVENTIONS
 from nanobragg_tables import resolve_defects
 
 HERE = Path(__file__).resolve().parent
