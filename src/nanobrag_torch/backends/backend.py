@@ -15,8 +15,13 @@ class Description(NamedTuple):
     """What made an image: `eager`, or `compiled` from source code of that digest, by that compiler."""
 
     name: str
-    source_sha256: str = ""
-    compiler: str = ""
+    source_sha256: str = ""  # of each program, in the order of their names
+    compiler: str = ""  # with its options
+
+    def __str__(self) -> str:
+        if not self.compiler:
+            return f"{self.name} code"
+        return f"{self.name} code (source sha256 {self.source_sha256}; {self.compiler})"
 
 
 class Backend(Protocol):

@@ -29,8 +29,8 @@ class Simulation:
     """One experiment on one device.
 
     Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
-    generator after the crystal's draws, for the noise that follows). `hooks` see the set-up
-    and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
+    generator after the crystal's draws, for the noise that follows), `made_by` (what made the last image). `hooks` see
+    the set-up and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Simulation:
         self.random_table = SharedTable()
         self.model = model_module.build(experiment, self.device, dtype, self.random_table, hooks)
         self.geometry = self.model.geometry
+        self.made_by = EagerBackend.description
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
     @property
@@ -127,9 +128,11 @@ class Simulation:
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled; a compiled one only if eager code confirms pixels of it."""
         backend = self.backend(image_dtype)
+        self.made_by = backend.description
         image, brightest = self._made_by(backend, progress, image_dtype)
         if isinstance(backend, CompiledBackend) and brightest and not self._confirmed(image, brightest):
             self._chosen[image_dtype] = EagerBackend(self.model)
+            self.made_by = self._chosen[image_dtype].description
             image, _ = self._made_by(self._chosen[image_dtype], progress, image_dtype)
         return image.view(self.geometry.n_slow, self.geometry.n_fast)
 

@@ -70,7 +70,7 @@ def description_of(files: Iterable[Path]) -> Description:
     digests, compilers = (
         list(dict.fromkeys(part)) for part in ([one.source_sha256 for one in made], [one.compiler for one in made])
     )
-    return Description("compiled", " ".join(digests), "; ".join(compilers))
+    return Description("compiled", " ".join(digests), " | ".join(compilers))
 
 
 class Aimed:
