@@ -48,7 +48,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
     return {
         "program": program.name,
         "variant": [list(pair) for pair in program.variant(model)],
-        "kernel_sha256": _kernel_sha256(),
+        "kernel_sha256": kernel_sha256(),
         "torch": torch.__version__,
         "torch_git": torch.version.git_version,
         "device": device.type,
@@ -57,7 +57,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
 
 
 @cache
-def _kernel_sha256() -> str:
+def kernel_sha256() -> str:
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(PACKAGE_ROOT.glob(pattern)):

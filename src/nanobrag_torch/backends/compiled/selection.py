@@ -78,15 +78,15 @@ def backend_for(model: Model, pixels: int, image_dtype: torch.dtype = torch.floa
         return eager
 
 
-_AGREED: set[tuple[tuple[Path, int], ...]] = set()
+AGREED_DERIVATIVES: set[tuple[tuple[Path, int], ...]] = set()
 
 
 def _once(files: list[Path], agree: Callable[[], bool]) -> bool:
     """Whether these programs have shown, once in this process, that they agree."""
     key = tuple((file, file.stat().st_mtime_ns) for file in files)
-    if key not in _AGREED and agree():
-        _AGREED.add(key)
-    return key in _AGREED
+    if key not in AGREED_DERIVATIVES and agree():
+        AGREED_DERIVATIVES.add(key)
+    return key in AGREED_DERIVATIVES
 
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
