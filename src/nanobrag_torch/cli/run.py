@@ -77,7 +77,7 @@ def _fail(message: str) -> int:
 def run(invocation: Invocation) -> None:
     """Do what a parsed command line asks for. Raises ExperimentError."""
     for warning in invocation.warnings:
-        print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
+        _warn(warning)
     if invocation.show_config:
         from nanobrag_torch.cli.show import config_text
 
@@ -110,10 +110,18 @@ def _simulate(invocation: Invocation) -> None:
     image = unrounded.astype(np.float32, copy=False)
     mask = invocation.experiment.detector.mask
     stats = scaling.statistics(image, simulation.roi, None if mask is None else mask.numpy())
+    if stats.not_finite:
+        _warn(
+            f"{stats.not_finite} pixels are not finite numbers; check the magnitudes of -default_F, -hkl and -fluence"
+        )
     if invocation.outputs.printout:
         _print_pixels(simulation, invocation)
     _print(report.statistics_lines(simulation, stats))
     _print(write.write_all(invocation, simulation, unrounded, image, stats))
+
+
+def _warn(warning: str) -> None:
+    print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
 
 
 def _print(lines: list[str]) -> None:
