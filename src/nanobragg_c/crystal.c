@@ -117,7 +117,7 @@ static void count_cells(crystal *c, const options_crystal *o, const double sampl
     }
 }
 
-double crystal_phi_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
+static double phi_of_step_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
 
 /* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
  * step before it, in cyclic order, has left. */
@@ -125,7 +125,7 @@ static size_t step_of_orientation(const crystal *c, size_t j, bool carry_over) {
     if (!carry_over || c->phi_step_rad == 0.0) return j; /* without a step all orientations are the same */
     for (size_t back = 0; back < c->phi_steps; back++) {
         size_t candidate = (j + c->phi_steps - back) % c->phi_steps;
-        if (crystal_phi_rad(c, candidate) != 0.0) return candidate;
+        if (phi_of_step_rad(c, candidate) != 0.0) return candidate;
     }
     return j;
 }
@@ -141,7 +141,8 @@ static void store_orientation(crystal_orientations *list, size_t index, const ve
 static void fill_orientations(crystal *c, const mat3 *domain, bool carry_over) {
     crystal_orientations *list = &c->orientations;
     for (size_t j = 0; j < c->phi_steps; j++) {
-        double phi_rad = crystal_phi_rad(c, step_of_orientation(c, j, carry_over));
+        double phi_rad = phi_of_step_rad(c, step_of_orientation(c, j, carry_over));
+        c->phi_deg[j] = phi_of_step_rad(c, j) * VEC_DEGREES_PER_RADIAN;
         vec3 at_phi[3], axes[3];
         for (int i = 0; i < 3; i++) at_phi[i] = vec_rotate_axis(c->real_m[i], c->spindle_axis, phi_rad);
         for (size_t m = 0; m < c->domains; m++) {
@@ -162,6 +163,7 @@ static void build_orientations(crystal *c, const options *o, random_table *rando
     list->count = c->phi_steps * c->domains;
     size_t padded = (list->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
     for (int i = 0; i < 9; i++) list->axis[i] = message_allocate(padded, sizeof(double), "crystal orientations");
+    c->phi_deg = message_allocate(c->phi_steps, sizeof(double), "spindle steps");
     mat3 *domain = message_allocate(c->domains, sizeof domain[0], "mosaic domains");
     int64_t seed = o->crystal.mosaic_seed;
     for (size_t m = 0; m < c->domains; m++) domain[m] = random_rotation_in_cap(random, &seed, c->mosaic_spread_rad);
@@ -198,5 +200,7 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
 
 void crystal_free(crystal *c) {
     for (int i = 0; i < 9; i++) free(c->orientations.axis[i]);
+    free(c->phi_deg);
+    c->phi_deg = NULL;
     c->orientations = (crystal_orientations){0};
 }

@@ -185,6 +185,18 @@ static void set_beam_centre(detector *d, const options *o) {
     }
 }
 
+static void set_rotation(detector_construction *b, vec3 angles_rad) {
+    b->rotation_x = mat_rotation_x(angles_rad.x);
+    b->rotation_y = mat_rotation_y(angles_rad.y);
+    b->rotation_z = mat_rotation_z(angles_rad.z);
+    b->rotation = mat_multiply(b->rotation_z, mat_multiply(b->rotation_y, b->rotation_x));
+}
+
+/* About lab x, then y, then z. */
+static vec3 turn(const detector_construction *b, vec3 v) {
+    return mat_apply(b->rotation_z, mat_apply(b->rotation_y, mat_apply(b->rotation_x, v)));
+}
+
 static vec3 swing(const detector *d, vec3 v) { return vec_rotate_axis(v, d->twotheta_axis, d->twotheta_rad); }
 
 static void place_about_sample(detector *d) {
@@ -193,7 +205,7 @@ static void place_about_sample(detector *d) {
     b->term_slow_m = vec_scale(-b->Sclose_m, b->initial.slow);
     b->term_third_m = vec_scale(b->close_distance_m, b->initial.normal);
     b->pix0_unrotated_m = vec_add(vec_add(b->term_fast_m, b->term_slow_m), b->term_third_m);
-    b->pix0_after_xyz_m = vec_rotate_xyz(b->pix0_unrotated_m, d->rotation_rad);
+    b->pix0_after_xyz_m = turn(b, b->pix0_unrotated_m);
     b->pix0_m = swing(d, b->pix0_after_xyz_m);
 }
 
@@ -211,9 +223,8 @@ static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; 
 static void place(detector *d, const options *o) {
     detector_construction *b = &d->built;
     const detector_axes *initial = &b->initial;
-    b->after_xyz =
-        (detector_axes){vec_rotate_xyz(initial->fast, d->rotation_rad), vec_rotate_xyz(initial->slow, d->rotation_rad),
-                        vec_rotate_xyz(initial->normal, d->rotation_rad)};
+    set_rotation(b, d->rotation_rad);
+    b->after_xyz = (detector_axes){turn(b, initial->fast), turn(b, initial->slow), turn(b, initial->normal)};
     d->axes = (detector_axes){swing(d, b->after_xyz.fast), swing(d, b->after_xyz.slow), swing(d, b->after_xyz.normal)};
     b->ratio = safe_ratio(vec_dot(d->beam, b->after_xyz.normal));
     b->close_distance_m = o->detector.close_distance_m;

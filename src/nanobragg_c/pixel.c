@@ -142,6 +142,7 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
     finish_background(&p);
     r->solid_angle_sr /= (double)(e->detector.layers * e->oversample * e->oversample);
     r->photons = scaling_photons(&e->scaling, r->sum, r->factors);
+    r->stored_photons = (float)r->photons;
     if (log != NULL) trace_end_pixel(log, e, r);
     return *r;
 }

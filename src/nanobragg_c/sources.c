@@ -80,6 +80,7 @@ source_list sources_build(const options *o, vec3 beam, vec3 polar) {
             message_fail(
                 "-dispersion: wavelength %g m of source %zu, expected more than 0; give a dispersion below 200 percent",
                 s->wavelength_m, i);
+        s->wavelength_A = 1e10 * s->wavelength_m;
         s->incident = vec_scale(-1.0, vec_unit(s->position_m));
     }
     if (list.from_file) apply_weights(&list, o);

@@ -119,10 +119,10 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)
     pivot = effective_pivot(detector, defects)
     angles = placement.angles_rad(detector, device)
-    rx, ry, rz = placement.rotation_matrices(angles)
-    rotation = placement.combined_rotation(rx, ry, rz)
+    turn = placement.Turn(*placement.rotation_matrices(angles))
+    rotation = placement.combined_rotation(turn)
     initial = placement.Axes(b.fast, b.slow, b.normal)
-    rotz = placement.rotated_axes(initial, angles)
+    rotz = placement.rotated_axes(initial, turn)
     axes = placement.swung_axes(rotz, b.twotheta, angles)
     ratio = placement.ratio(b.beam, rotz.normal)
     close = placement.close_distance_m(detector, ratio)
@@ -131,7 +131,7 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     if pivot == "SAMPLE":
         terms = placement.terms_from_close_point_m(centre, initial, close)
         before = placement.sum_of_terms_m(terms)
-        after_rotz = placement.rotated_origin_m(before, angles)
+        after_rotz = placement.rotated_origin_m(before, turn)
         placed = after_twotheta = placement.swung_origin_m(after_rotz, b.twotheta, angles)
     else:
         terms = placement.terms_from_beam_m(centre, axes, distance, b.beam)
@@ -141,7 +141,7 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     final = _rederive(pix0, axes, b.beam, ratio, pixel_m, defects)
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
-        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
+        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, *turn, rotation, ratio,
         close, distance, terms, before, after_rotz, after_twotheta, *rotz, *axes, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
     )  # fmt: skip
