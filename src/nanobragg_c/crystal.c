@@ -6,6 +6,7 @@
 
 #include "matrix.h"
 #include "message.h"
+#include "seam.h"
 #include "steps.h"
 
 #define CRYSTAL_MAX_ORIENTATIONS 100000000
@@ -143,11 +144,13 @@ static void fill_orientations(crystal *c, const mat3 *domain, bool carry_over) {
     for (size_t j = 0; j < c->phi_steps; j++) {
         double phi_rad = phi_of_step_rad(c, step_of_orientation(c, j, carry_over));
         c->phi_deg[j] = phi_of_step_rad(c, j) * VEC_DEGREES_PER_RADIAN;
+        SEAM_PHI(j, phi_rad, c->phi_deg[j]);
         vec3 at_phi[3], axes[3];
         for (int i = 0; i < 3; i++) at_phi[i] = vec_rotate_axis(c->real_m[i], c->spindle_axis, phi_rad);
         for (size_t m = 0; m < c->domains; m++) {
             for (int i = 0; i < 3; i++)
                 axes[i] = c->mosaic_spread_rad > 0.0 ? mat_apply(domain[m], at_phi[i]) : at_phi[i];
+            SEAM_ORIENTATION(j, m, axes);
             store_orientation(list, j * c->domains + m, axes);
         }
     }
@@ -184,15 +187,21 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
         c.misset_rad = misset_angles(o, random);
         for (int i = 0; i < 3; i++) c.reciprocal_A_inv[i] = vec_rotate_xyz(c.reciprocal_A_inv[i], c.misset_rad);
     }
+    SEAM("rot_a_star_A_inv", c.reciprocal_A_inv[0]);
+    SEAM("rot_b_star_A_inv", c.reciprocal_A_inv[1]);
+    SEAM("rot_c_star_A_inv", c.reciprocal_A_inv[2]);
     invert_cell(&c, &o->crystal);
     count_cells(&c, &o->crystal, sample_m);
+    SEAM_WHOLE_NUMBERS("N_cells", c.n_cells, 3);
     steps_grid phi = steps_resolve_phi(&o->spindle);
     c.phi_steps = (size_t)phi.count;
+    SEAM_NUMBER("phi_steps", c.phi_steps);
     c.phi_start_rad = o->spindle.phi_rad;
     c.phi_range_rad = phi.range;
     c.phi_step_rad = phi.step;
     steps_mosaic mosaic = steps_resolve_mosaic(o->crystal.mosaic_domains, o->crystal.mosaic_spread_rad);
     c.domains = (size_t)mosaic.domains;
+    SEAM_NUMBER("mosaic_domains", c.domains);
     c.mosaic_spread_rad = mosaic.spread_rad;
     build_orientations(&c, o, random);
     return c;

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "rounding.h"
+#include "seam.h"
 
 lattice lattice_of(const crystal *c) {
     lattice l = {.shape = c->shape, .fudge = c->fudge, .all_cells = 1.0};
@@ -52,6 +53,9 @@ static void evaluate_axis(double n_cells, const double *restrict h, const double
 
 static void evaluate_square(const lattice *l, const scattering_indices *x, size_t count, lattice_factors *out) {
     for (int i = 0; i < 3; i++) evaluate_axis(l->n_cells[i], x->h[i], x->rounded[i], count, out->axis[i]);
+    SEAM_TERMS("F_latt_a", NULL, 0, NULL, out->axis[0], 1, 0);
+    SEAM_TERMS("F_latt_b", "TRACE_PHI.F_latt_b", 0, NULL, out->axis[1], 1, 0);
+    SEAM_TERMS("F_latt_c", NULL, 0, NULL, out->axis[2], 1, 0);
 #pragma omp simd
     for (size_t i = 0; i < count; i++) out->product[i] = out->axis[0][i] * out->axis[1][i] * out->axis[2][i];
 }

@@ -1,6 +1,7 @@
 #include "scaling.h"
 
 #include "message.h"
+#include "seam.h"
 
 #define R_E_SQR_M2 7.94079248018965e-30 /* classical electron radius squared */
 #define AVOGADRO_PER_MOL 6.02214179e23
@@ -25,7 +26,10 @@ scaling scaling_build(const options *o) {
                  .water = water_m > 0.0,
                  .water_rescaled = defect_active(o->defects, DEFECT_WATER_RESCALED),
                  .running_product = defect_active(o->defects, DEFECT_RUNNING_PRODUCT)};
+    SEAM("r_e_sqr", s.r_e_sqr_m2);
     s.r_e_m = sqrt(s.r_e_sqr_m2);
+    SEAM("r_e_meters", s.r_e_m);
+    SEAM("fluence_photons_per_m2", s.fluence_photons_per_m2);
     for (int i = 0; i < 3; i++) s.sample_m[i] = o->crystal.sample_m[i];
     for (int i = 1; i < 3; i++)
         if (s.sample_m[i] > b->beamsize_m) {
@@ -48,6 +52,9 @@ scaling scaling_build(const options *o) {
     s.oversample_thick = every_term || o->detector.oversample_thick;
     s.oversample_polar = every_term || o->detector.oversample_polar;
     s.oversample_omega = every_term || o->detector.oversample_omega;
+    SEAM_NUMBER("oversample_thick", s.oversample_thick);
+    SEAM_NUMBER("oversample_polar", s.oversample_polar);
+    SEAM_NUMBER("oversample_omega", s.oversample_omega);
     return s;
 }
 
@@ -59,6 +66,7 @@ void scaling_count_steps(scaling *s, size_t sources, size_t domains, size_t phi_
             "most %.0f; reduce them",
             sources, domains, phi_steps, oversample, steps, SCALING_MAX_STEPS);
     s->steps = (uint64_t)steps;
+    SEAM_NUMBER("steps", s->steps);
 }
 
 scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
