@@ -3,7 +3,7 @@
  * Both files hold lines `key block source spindle_step domain count value...`, whole numbers that are not there being -1,
  * values in hexadecimal. NANOBRAGG_SEAM_OUT: file to write; NANOBRAGG_SEAM_IN: values to put in (none without it).
  */
-#include "seam.h"
+#include "base/seam.h"
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vector.h"
+#include "base/vector.h"
 
 #define MOST_VALUES 9
 #define MOST_RECORDS 20000
