@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
             raise ExperimentError(f"no home directory; name a folder for compiled code in {cache.DIRECTORY_VARIABLE}")
         for dtype in arguments.dtype:
             model = _model(arguments.flags, *compute_target(arguments.device, dtype))
-            if not selection.compilable(model):
+            if selection.not_compilable(model):
                 raise ExperimentError("interpolated amplitudes and the running product are never compiled")
             for name in needed(model, torch.float32):
                 _report(PROGRAMS[name], model, folder, arguments.command == "build")
