@@ -28,7 +28,9 @@ TOO_MANY_DERIVATIVES = (
     "a large image has no third derivative, nor second ones by forward over forward or functional.hvp; use "
     "torch.func.hessian, torch.autograd.functional.vhp, or fewer steps"
 )
-OLD_VMAP = "is_grads_batched and vectorize=True map in a way that a large image does not take; use torch.func.jacrev or jacfwd"
+OLD_VMAP = (
+    "is_grads_batched and vectorize=True map in a way that a large image does not take; use torch.func.jacrev or jacfwd"
+)
 
 
 class TiledImage(Protocol):
@@ -94,7 +96,9 @@ class _OneByOne(torch.autograd.Function):
         settings, tensors = arguments[: cls.settings], arguments[cls.settings :]
         dimensions = dimensions[cls.settings :]
         found = [
-            cls.apply(*settings, *(t if d is None else t.select(d, i) for t, d in zip(tensors, dimensions, strict=True)))
+            cls.apply(
+                *settings, *(t if d is None else t.select(d, i) for t, d in zip(tensors, dimensions, strict=True))
+            )
             for i in range(info.batch_size)
         ]
         if isinstance(found[0], torch.Tensor):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -25,8 +26,14 @@ from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
-CHANGED = "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
+CHANGED = (
+    "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
+)
 TRACED = "an image is made from numbers and cannot be traced (linearize, make_fx, export); use torch.func.jvp or vjp"
+
+
+if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 def _not_traced(function: Callable) -> Callable:
