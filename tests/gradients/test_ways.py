@@ -1,4 +1,4 @@
-"""Every way torch has to differentiate and to run a function, on every path of the image: right, or refused in a sentence.
+"""Every way torch has to differentiate and to run a function, on every path of the image: right, or refused.
 
 The outcomes are the table of docs/gradients.md: `python -m tests.gradients.test_ways` runs all of them and writes
 src/nanobrag_torch/gradients/ways.md, of which that page is made. Each test holds one outcome to it.

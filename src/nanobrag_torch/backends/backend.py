@@ -16,6 +16,7 @@ class Backend(Protocol):
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    name: str  # eager or compiled
     why: str  # it was chosen
 
     def for_model(self, model: Model) -> Backend:

@@ -16,6 +16,8 @@ FEWEST_RAYS_PER_PASS = 1 << 8
 class EagerBackend:
     """The kernel's functions, called one by one: differentiable, observable, on any device."""
 
+    name = "eager"
+
     def __init__(self, model: Model, why: str = "asked for"):
         self._model = model
         self.why = why

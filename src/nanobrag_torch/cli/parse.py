@@ -55,6 +55,7 @@ def parse(argv: list[str]) -> Invocation:
         dtype=dtype,
         trace_pixel=trace_pixel,
         show_config=settings.run.get("show_config", False),
+        verbose=settings.run.get("verbose", False),
         warnings=[*_notes(settings), *warnings],
     )
 

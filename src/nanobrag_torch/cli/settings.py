@@ -125,6 +125,7 @@ _SWITCHES: dict[str, tuple[str, Section]] = {
     "-progress": ("outputs", {"progress": True}),
     "-noprogress": ("outputs", {"progress": False}),
     "-show_config": ("run", {"show_config": True}),
+    "-verbose": ("run", {"verbose": True}),
 }
 
 _FILES = ("-mat", "-hkl", "-dumpfile", "-sourcefile", "-img", "-mask", "-stol", "-4stol", "-Q")

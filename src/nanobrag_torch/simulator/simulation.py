@@ -24,7 +24,7 @@ from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing
-from nanobrag_torch.simulator.tiles import Progress, Tile
+from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
 
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
@@ -73,6 +73,7 @@ class Simulation:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         self.geometry = self.model.geometry
         self._versions = _versions(experiment)
+        self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
     @property
@@ -156,7 +157,7 @@ class Simulation:
         return checkpointing.image(self.at, progress, image_dtype, tensors)
 
     def keeps_graph(self) -> bool:
-        """Whether a derivative keeps the graph of every step: where that takes little memory, and compiled code no part."""
+        """Whether a derivative keeps the graph of every step: where it is small and compiled code is not asked for."""
         asked = selection.mode() == "always" and not selection.not_compilable(self.model)
         return self.steps <= eager.PAIRS_PER_PASS and not asked
 
@@ -169,7 +170,20 @@ class Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
         if all(one is other for one, other in zip(tensors, tensors_of(self.experiment), strict=True)):
             return self
-        return Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype)
+        other = Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype)
+        other._derivative = self._derivative
+        return other
+
+    def explain(self) -> Explanation:
+        """Which code makes the image and its derivatives, and why not faster code; decides it if nothing has yet."""
+        made = self._chosen or {torch.float32: self.backend()}
+        images = "; ".join(dict.fromkeys(f"{backend.name}: {backend.why}" for backend in made.values()))
+        if self.keeps_graph():
+            return Explanation(images, f"whole graph: {self.steps:,} steps, no more than {eager.PAIRS_PER_PASS:,}")
+        planned = selection.why_not_differentiated(self.model, self._pixel_count())
+        name = "compiled" if planned is None else "eager"
+        planned = f"tiles, {name}: {planned or 'it pays, if it gives the numbers of eager code'}"
+        return Explanation(images, self._derivative.get("path", planned))
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor:
         """An image of nothing."""
@@ -240,7 +254,9 @@ class Simulation:
         """
         if slopes is None:
             return EagerBackend(model)
-        return selection.derivative_backend(model, self._pixel_count(), self._place, slopes)
+        chosen = selection.derivative_backend(model, self._pixel_count(), self._place, slopes)
+        self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
+        return chosen
 
     def pixels_with_graph(self, backend: Backend, order: int) -> int:
         """Pixels of a tile of which a graph is kept, for derivatives of an order: its memory goes by all its steps."""
@@ -315,7 +331,7 @@ def _versions(experiment: Experiment) -> list[int]:
 
 
 def _drawn(experiment: Experiment) -> Experiment:
-    """The experiment with the seed that the clock gives it, where it has none: what follows is always the same crystal."""
+    """The experiment with the seed that the clock gives it, where it has none, so that it stays the same crystal."""
     if not (experiment.crystal.misset_random and experiment.crystal.misset_seed is None):
         return experiment
     return replace(experiment, crystal=replace(experiment.crystal, misset_seed=-int(time.time())))

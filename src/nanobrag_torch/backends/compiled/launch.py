@@ -86,6 +86,7 @@ class Light:
 class CompiledBackend:
     """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
+    name = "compiled"
     why = "it pays, and gives the kernel's numbers"
 
     def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):

@@ -135,13 +135,17 @@ def _package(program: Program, model: Model, folder: Path, build: bool) -> Path 
     return package or build_program(program, model, folder, why)
 
 
+def why_not_differentiated(model: Model, pixels: int) -> str | None:
+    """Why compiled derivatives of that many pixels are not even tried, or None."""
+    return _why_not(model, pixels * steps_of_pixel(model), WORTH_LOADING) or not_differentiable(model)
+
+
 def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
     """The backend for derivatives of that many pixels: compiled where that pays and agrees with eager code.
 
     `by` is called with a backend and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """
-    steps = pixels * steps_of_pixel(model)
-    why = _why_not(model, steps, WORTH_LOADING) or not_differentiable(model)
+    steps, why = pixels * steps_of_pixel(model), why_not_differentiated(model, pixels)
     if why is not None:
         return EagerBackend(model, why)
     try:
