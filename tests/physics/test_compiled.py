@@ -12,9 +12,9 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import cache, selection
-from nanobrag_torch.backends.compiled.__main__ import main as build_command
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
+from nanobrag_torch.cli.compile_ahead import main as build_command
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.physics.sinpi import sinpi_polynomial

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Detector
+from nanobrag_torch.parameters.conventions import CONVENTIONS, effective_pivot, pixel_counts
 from nanobrag_torch.physics import placement, rotations
-from nanobrag_torch.physics.conventions import CONVENTIONS, BeamCentre, beam_centre, effective_pivot, pixel_counts
+from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar, unit, vector
 
 

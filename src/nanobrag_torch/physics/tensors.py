@@ -9,6 +9,8 @@ from contextvars import ContextVar
 
 import torch
 
+from nanobrag_torch.parameters import number as number
+
 GEOMETRY_DTYPE = torch.float64
 _IN_REGISTERS = ContextVar("in_registers", default=False)
 
@@ -40,11 +42,6 @@ def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.
     if not any(isinstance(v, torch.Tensor) for v in values):
         return torch.tensor([float(v) for v in values], dtype=GEOMETRY_DTYPE, device=device)
     return torch.stack([scalar(v, device) for v in values])
-
-
-def number(value: float | torch.Tensor) -> float:
-    """The plain number, for decisions that no gradient flows through."""
-    return float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
 
 
 def sine(angle_rad: torch.Tensor) -> torch.Tensor:
