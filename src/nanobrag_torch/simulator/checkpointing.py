@@ -17,6 +17,7 @@ from torch.utils import _pytree as pytree
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters.tensors import has_tangent
 from nanobrag_torch.simulator.tiles import Progress, Tile
@@ -37,6 +38,7 @@ class TiledImage(Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
 
     model: Model
+    hooks: Hooks | None
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -56,6 +58,11 @@ def image(at: At, progress: Progress | None, image_dtype: torch.dtype, tensors: 
     """The image with these tensors in the experiment, differentiable by each of them."""
     dual = any(map(has_tangent, tensors))  # within a step of the graph torch no longer says so
     return RecomputedImage.apply(at, dual, progress, image_dtype, *tensors)
+
+
+def has_graph(model: Model) -> bool:
+    """Whether some tensor of a model has a graph: with hooks, of tensors that the experiment does not hold."""
+    return any(isinstance(leaf, torch.Tensor) and leaf.requires_grad for leaf in pytree.tree_leaves(model))
 
 
 def linked(made: torch.Tensor, tensors: Tensors) -> torch.Tensor:
@@ -275,7 +282,7 @@ def _slopes(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Ten
 
     def slopes(backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
         with torch.enable_grad():  # in the threads too
-            photons = integrate.photons(model, fast, slow, backend, torch.float64)
+            photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
         given = torch.ones_like(photons) if given is None else given
@@ -317,7 +324,9 @@ def _bend(
 
     @torch.enable_grad()
     def of_tile(tile: Tile) -> tuple[torch.Tensor | slice, Sequence[torch.Tensor]]:
-        photons = integrate.photons(simulation.model, tile.fast, tile.slow, backend, torch.float64)
+        photons = integrate.photons(
+            simulation.model, tile.fast, tile.slow, backend, torch.float64, hooks=simulation.hooks
+        )
         given = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
         given = given.detach().requires_grad_()
         slopes = _gradients([photons], by, [given], create_graph=True)

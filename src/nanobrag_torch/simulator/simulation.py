@@ -20,6 +20,7 @@ from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
 from nanobrag_torch.physics.random_numbers import SharedTable
@@ -52,7 +53,8 @@ class Simulation:
     """One experiment on one device, as it was when this was made.
 
     Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
-    generator after the crystal's draws, for the noise that follows).
+    generator after the crystal's draws, for the noise that follows). `hooks` see the set-up
+    and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
     @_not_traced
@@ -61,18 +63,19 @@ class Simulation:
         experiment: Experiment,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
+        hooks: Hooks | None = None,
     ):
         if any(map(is_mapped, tensors_of(experiment))):
             raise ExperimentError("a Simulation holds one experiment, not a batch; call simulate inside torch.vmap")
-        self.experiment = experiment = _drawn(experiment)
+        self.experiment, self.hooks = _drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
         try:
-            self.model = model_module.build(experiment, self.device, dtype, self.random_table)
+            self.model = model_module.build(self.experiment, self.device, dtype, self.random_table, hooks)
         except RuntimeError as error:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         self.geometry = self.model.geometry
-        self._versions = _versions(experiment)
+        self._versions = _versions(self.experiment)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
@@ -150,6 +153,8 @@ class Simulation:
         if _versions(self.experiment) != self._versions:
             raise ExperimentError(CHANGED)
         tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in tensors_of(self.experiment)]
+        if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
+            return self.image_with_graph(progress, image_dtype)
         if not any(map(is_differentiated, tensors)):
             return self.image_without_graph(progress, image_dtype)
         if self.keeps_graph():
@@ -170,7 +175,7 @@ class Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
         if all(one is other for one, other in zip(tensors, tensors_of(self.experiment), strict=True)):
             return self
-        other = Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype)
+        other = Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype, self.hooks)
         other._derivative = self._derivative
         return other
 
@@ -201,7 +206,7 @@ class Simulation:
         def photons_of(tile: Tile) -> int:
             here = pixels_in_line[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
-                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here)
+                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here, self.hooks)
                 if photons is not here:
                     pixels_in_line[tile.where] = photons
             return tile.fast.shape[0]
@@ -220,7 +225,7 @@ class Simulation:
         done, total = 0, self._pixel_count()
         for fast, slow, _ in self.tiles(backend.pixels):
             places.append(self._where(fast, slow))
-            parts.append(integrate.integrate(model, fast, slow, backend=backend).photons.to(image_dtype))
+            parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
                 progress(done, total)
@@ -241,6 +246,8 @@ class Simulation:
 
     def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
+        if self.hooks is not None:
+            return EagerBackend(self.model)
         if image_dtype not in self._chosen:
             self._chosen[image_dtype] = selection.backend_for(
                 self.model, self._pixel_count(), self._place, image_dtype, images
@@ -252,8 +259,8 @@ class Simulation:
 
         Eager where `slopes` is None, since the derivative of a derivative is wanted.
         """
-        if slopes is None:
-            return EagerBackend(model)
+        if slopes is None or self.hooks is not None:
+            return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
         chosen = selection.derivative_backend(model, self._pixel_count(), self._place, slopes)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
