@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_bench.programs import DTYPES
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 VARIABLE = "NANOBRAG_TORCH_CACHE"
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"

@@ -30,12 +30,12 @@ from nanobrag_campaign.shards import (
     shard_file,
     side_file,
 )
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import readable_json, sha256_of_file, write_atomic
-from trace_audit.reference import named_words
-from trace_audit.scenario import load_scenario, scenario_path
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario, scenario_path
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.programs.reference import named_words
 
 PROGRESS_INTERVAL_S = 10.0
 
@@ -195,7 +195,7 @@ def run(work: Work, folder: Path) -> dict[str, Any]:
 
 def environment(work: Work) -> dict[str, Any]:
     """What a run depends on besides its inputs."""
-    from trace_audit.environment import capture
+    from trace_audit.programs.environment import capture
 
     return capture(Path.cwd(), lambda: None)[1]
 

@@ -24,8 +24,8 @@ FRAME_CODE = (
         for room in ("backends", "cli", "io", "parameters", "physics", "simulator")
     ),
     "src/nanobragg_tables/*.*",
-    "src/trace_audit/prepare.py",
-    "src/trace_audit/scenario*.py",
+    "src/trace_audit/inputs/prepare.py",
+    "src/trace_audit/config/scenario*.py",
     *(
         f"src/nanobrag_campaign/{name}.py"
         for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")
