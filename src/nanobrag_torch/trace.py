@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from typing import Any
 
 import torch
 
@@ -73,11 +74,14 @@ def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[s
 # --- formatting: the only place where a traced number leaves its device --------------------------------------------
 
 
-def _read(value: torch.Tensor) -> list:
+def _read(value: torch.Tensor | None) -> Any:
+    """The numbers of a tensor as nested lists; None is a factor that was not asked for."""
+    if value is None:
+        return None
     return _reading.get()(value).tolist()
 
 
-def _numbers(value) -> str:
+def _numbers(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return " ".join(format(v, ".15g") for v in _read(value.reshape(-1)))
     if isinstance(value, str):
@@ -91,11 +95,11 @@ def _integers(values: Iterable[float]) -> str:
     return " ".join(str(int(v)) for v in values)
 
 
-def _set(key: str, value) -> str:
+def _set(key: str, value: Any) -> str:
     return f"{PREFIX}:{key}={_numbers(value)}"
 
 
-def _pixel(key: str, value) -> str:
+def _pixel(key: str, value: Any) -> str:
     return f"{PREFIX}: {key} {_numbers(value)}"
 
 
@@ -216,8 +220,7 @@ class _Recorder:
             if source == 0:
                 lines = self._steps.setdefault(self._base + column, [])
                 lines.extend(self._orientation_lines(column, first, table))
-            terms = self._terms.setdefault(self._base + column, [])
-            terms.extend(self._term_lines(column, source, first, table))
+            self._terms.setdefault(self._base + column, []).extend(self._term_lines(column, source, first, table))
 
     def last_polarization(self, polarization: kernel.Polarization) -> None:
         self.cos_2theta = polarization.cos_2theta[-1]
@@ -297,12 +300,13 @@ class _DiffractionTable:
 
     def __init__(self, result: kernel.Diffraction, terms: torch.Tensor):
         self.terms, self.F_cell, self.F_latt = _read(terms), _read(result.F_cell), _read(result.F_latt)
-        self.axes = None if result.F_latt_axes is None else [_read(factor) for factor in result.F_latt_axes]
+        axes = result.F_latt_axes
+        self.axes: Any = None if axes is None else [_read(factor) for factor in axes]
         self.hkl, self.rounded = _read(result.hkl), _read(result.hkl_rounded)
         self.count = len(self.terms)
 
 
-def _final_lines(model: Model, sums: integrate.PixelSums, cos_2theta: torch.Tensor) -> Iterator[str]:
+def _final_lines(model: Model, sums: integrate.PixelSums, cos_2theta: torch.Tensor | None) -> Iterator[str]:
     r_e_sqr = CLASSICAL_ELECTRON_RADIUS_SQR_M2
     yield _pixel("I_background", sums.background)
     yield _pixel("I_before_scaling", sums.intensity)

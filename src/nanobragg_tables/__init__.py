@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PRESETS = ("default", "historic", "none")
 
@@ -109,11 +110,12 @@ class Defect:
         return self.group == "default_on"
 
 
-def _read(name: str) -> list[dict]:
-    return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+def _read(name: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+    return rows
 
 
-def _flag(row: dict) -> Flag:
+def _flag(row: dict[str, Any]) -> Flag:
     shared = row.pop("range")
     args = []
     for arg in row.pop("args"):
