@@ -8,13 +8,13 @@ float; gradients then flow from the image to it. Torch is not imported here: wha
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
 if TYPE_CHECKING:
     import torch
 
-Scalar: TypeAlias = "float | torch.Tensor"
-Vector: TypeAlias = "tuple[Scalar, Scalar, Scalar] | torch.Tensor"
+Scalar: TypeAlias = Union[float, "torch.Tensor"]
+Vector: TypeAlias = Union[tuple[Scalar, Scalar, Scalar], "torch.Tensor"]
 
 Convention = Literal["MOSFLM", "DENZO", "ADXV", "XDS", "DIALS", "CUSTOM"]
 Pivot = Literal["BEAM", "SAMPLE"]
