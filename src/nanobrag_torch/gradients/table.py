@@ -31,7 +31,7 @@ from nanobrag_torch.parameters import number
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
-    from nanobrag_torch.parameters import Experiment, Scalar, Vector
+    from nanobrag_torch.parameters import Experiment, Scalar
 
 T = TypeVar("T")
 
@@ -100,8 +100,8 @@ def _vector_rows(
 
 def _cell_words(experiment: Experiment, folder: Path) -> list[str]:
     crystal = experiment.crystal
-    lengths: Vector = _stated(crystal.cell_lengths_A)
-    angles = crystal.cell_angles_deg
+    lengths, angles = crystal.cell_lengths_A, crystal.cell_angles_deg
+    assert lengths is not None  # a parameter of the cell is asked for where there is one
     return ["-cell", *map(_text, lengths), *map(_text, angles)]
 
 
