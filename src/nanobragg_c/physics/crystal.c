@@ -25,6 +25,7 @@
 #include <time.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/matrix.h"
 #include "physics/steps.h"
 
@@ -137,7 +138,7 @@ static void count_cells(crystal *c, const options_crystal *o, const double sampl
     }
 }
 
-double crystal_phi_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
+static double phi_of_step_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
 
 /* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
  * step before it, in cyclic order, has left. */
@@ -145,7 +146,7 @@ static size_t step_of_orientation(const crystal *c, size_t j, bool carry_over) {
     if (!carry_over || c->phi_step_rad == 0.0) return j; /* without a step all orientations are the same */
     for (size_t back = 0; back < c->phi_steps; back++) {
         size_t candidate = (j + c->phi_steps - back) % c->phi_steps;
-        if (crystal_phi_rad(c, candidate) != 0.0) return candidate;
+        if (phi_of_step_rad(c, candidate) != 0.0) return candidate;
     }
     return j;
 }
@@ -161,12 +162,15 @@ static void store_orientation(crystal_orientations *list, size_t index, const ve
 static void fill_orientations(crystal *c, const mat3 *domain, bool carry_over) {
     crystal_orientations *list = &c->orientations;
     for (size_t j = 0; j < c->phi_steps; j++) {
-        double phi_rad = crystal_phi_rad(c, step_of_orientation(c, j, carry_over));
+        double phi_rad = phi_of_step_rad(c, step_of_orientation(c, j, carry_over));
+        c->phi_deg[j] = phi_of_step_rad(c, j) * VEC_DEGREES_PER_RADIAN;
+        SEAM_PHI(j, phi_rad, c->phi_deg[j]);
         vec3 at_phi[3], axes[3];
         for (int i = 0; i < 3; i++) at_phi[i] = vec_rotate_axis(c->real_m[i], c->spindle_axis, phi_rad);
         for (size_t m = 0; m < c->domains; m++) {
             for (int i = 0; i < 3; i++)
                 axes[i] = c->mosaic_spread_rad > 0.0 ? mat_apply(domain[m], at_phi[i]) : at_phi[i];
+            SEAM_ORIENTATION(j, m, axes);
             store_orientation(list, j * c->domains + m, axes);
         }
     }
@@ -182,6 +186,7 @@ static void build_orientations(crystal *c, const options *o, random_table *rando
     list->count = c->phi_steps * c->domains;
     size_t padded = (list->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
     for (int i = 0; i < 9; i++) list->axis[i] = message_allocate(padded, sizeof(double), "crystal orientations");
+    c->phi_deg = message_allocate(c->phi_steps, sizeof(double), "spindle steps");
     mat3 *domain = message_allocate(c->domains, sizeof domain[0], "mosaic domains");
     int64_t seed = o->crystal.mosaic_seed;
     for (size_t m = 0; m < c->domains; m++) domain[m] = random_rotation_in_cap(random, &seed, c->mosaic_spread_rad);
@@ -202,15 +207,21 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
         c.misset_rad = misset_angles(o, random);
         for (int i = 0; i < 3; i++) c.reciprocal_A_inv[i] = vec_rotate_xyz(c.reciprocal_A_inv[i], c.misset_rad);
     }
+    SEAM("rot_a_star_A_inv", c.reciprocal_A_inv[0]);
+    SEAM("rot_b_star_A_inv", c.reciprocal_A_inv[1]);
+    SEAM("rot_c_star_A_inv", c.reciprocal_A_inv[2]);
     invert_cell(&c, &o->crystal);
     count_cells(&c, &o->crystal, sample_m);
+    SEAM_WHOLE_NUMBERS("N_cells", c.n_cells, 3);
     steps_grid phi = steps_resolve_phi(&o->spindle);
     c.phi_steps = (size_t)phi.count;
+    SEAM_NUMBER("phi_steps", c.phi_steps);
     c.phi_start_rad = o->spindle.phi_rad;
     c.phi_range_rad = phi.range;
     c.phi_step_rad = phi.step;
     steps_mosaic mosaic = steps_resolve_mosaic(o->crystal.mosaic_domains, o->crystal.mosaic_spread_rad);
     c.domains = (size_t)mosaic.domains;
+    SEAM_NUMBER("mosaic_domains", c.domains);
     c.mosaic_spread_rad = mosaic.spread_rad;
     build_orientations(&c, o, random);
     return c;
@@ -218,5 +229,7 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
 
 void crystal_free(crystal *c) {
     for (int i = 0; i < 9; i++) free(c->orientations.axis[i]);
+    free(c->phi_deg);
+    c->phi_deg = NULL;
     c->orientations = (crystal_orientations){0};
 }
