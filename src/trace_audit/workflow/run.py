@@ -33,7 +33,7 @@ MOST_ROUNDS = 4
 
 
 @contextlib.contextmanager
-def alone(slurm: bool, patience_s: float = PATIENCE_S) -> Iterator[int]:
+def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
     """Keep other runs out of the current folder; gives the descriptor that every process of the run must inherit.
 
     Raises InputError where another run is at work, or where jobs of a killed one are.
@@ -45,10 +45,15 @@ def alone(slurm: bool, patience_s: float = PATIENCE_S) -> Iterator[int]:
         lock.acquire(timeout=patience_s)
     except Timeout:
         raise InputError(f"{Path.cwd()}: another run is at work in this folder; wait until it ends") from None
+    except NotImplementedError:
+        raise InputError(
+            f"{Path.cwd()}: the file system has no locks (flock), so two runs could not be kept apart; work on another "
+            "one, or call snakemake itself and see to it that it runs once"
+        ) from None
     try:
-        clear_leftovers()
+        clear_leftovers(words)
         if not locked_by_snakemake():
-            write_atomic(MARK, readable_json({"slurm": slurm}))
+            write_atomic(MARK, readable_json({"slurm": names_slurm(words)}))
         yield descriptors[-1]
     finally:
         if not locked_by_snakemake():
@@ -61,8 +66,11 @@ def locked_by_snakemake() -> bool:
     return any((FOLDER / "locks").glob("*"))
 
 
-def clear_leftovers() -> None:
-    """Remove snakemake's lock if a run of ours left it; the caller holds the lock of the run, so that one is dead."""
+def clear_leftovers(words: list[str]) -> None:
+    """Remove snakemake's lock if a run of ours left it; `words` are those of the new run.
+
+    The caller holds the lock of the run, so the one that left it is dead.
+    """
     if not (MARK.exists() and locked_by_snakemake()):
         return
     if _used_slurm():
@@ -73,7 +81,9 @@ def clear_leftovers() -> None:
                 f"{Path.cwd()}: jobs of a run that was killed are still in Slurm's queue, and would write the same "
                 f"files as a new run: scancel {numbers}, or wait until they end; then start again"
             )
-    done = subprocess.run([sys.executable, "-m", "snakemake", "--unlock"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--unlock", *words], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it left no message"])[-1]
         raise InputError(f"{Path.cwd()}: snakemake --unlock failed: {last}")
@@ -120,7 +130,7 @@ def main(argv: list[str]) -> int:
     if words in (["-h"], ["--help"]):
         print(__doc__)
         return 0
-    with alone(names_slurm(words)) as descriptor:
+    with alone(words) as descriptor:
         for _ in range(MOST_ROUNDS):
             status = run_snakemake(words, descriptor)
             if status != 0 or not until_done or not BEGAN.exists():
