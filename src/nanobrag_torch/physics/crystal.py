@@ -1,4 +1,23 @@
-"""The crystal: unit cell, orientation, size, spindle rotation and mosaic domains."""
+"""The crystal: unit cell, orientation, size, spindle rotation and mosaic domains. Section 4 of docs/physics.md.
+
+(4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
+(4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
+(4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+(4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
+(4.5)  a* = (|a*|, 0, 0)
+       b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
+       c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
+       z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
+(4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
+(4.7)  a* <- Rxyz(a*; misset),  b* and c* too
+(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
+(4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+       with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
+(4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+(4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
+(4.12) phi_j = phi_0 + dphi j                                             [rad]
+(4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+"""
 
 from __future__ import annotations
 
@@ -8,6 +27,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
@@ -126,6 +146,7 @@ def build_cell(
     misset_rad: torch.Tensor,
     defects: frozenset[str],
     device: torch.device,
+    hook: Hook | None = None,
 ) -> Cell:
     """Cell vectors before the spindle rotation.
 
@@ -143,7 +164,15 @@ def build_cell(
         star = matrix.T * (M_PER_A / wavelength_m)
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    star = rotations.about_xyz(star, misset_rad)
+    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume)
+    star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
+    if star is cell.reciprocal_per_A:
+        return cell
+    return _spanned_by(star, lengths, volume)._replace(reciprocal_per_A=star)
+
+
+def _spanned_by(star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None) -> Cell:
+    """The cell of reciprocal vectors (rows), with the lengths and the volume of a stated cell where there is one."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None:
@@ -181,13 +210,14 @@ def orientations(
     phi: PhiSteps,
     mosaic_matrices: torch.Tensor,
     defects: frozenset[str],
+    hook: Hook | None = None,
 ) -> Orientations:
     """Cell vectors at every spindle angle, then in every mosaic domain.
 
     With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
     last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
-    phi_rad = spindle_angles_rad(phi, cell.real_m.device)
+    phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, cell.real_m.device))
     effective = phi_rad
     if "phi_carryover" in defects:
         effective = phi_rad[_carried_steps(phi_rad.detach().tolist())]
@@ -195,7 +225,7 @@ def orientations(
         cell.real_m.expand(phi.count, 3, 3), spindle_axis, effective.unsqueeze(-1).expand(phi.count, 3)
     )
     real_m = torch.einsum("mxy,pvy->pmvx", mosaic_matrices, rotated)
-    return Orientations(real_m, phi_rad)
+    return Orientations(watched(hook, "real_m", real_m), phi_rad)
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:

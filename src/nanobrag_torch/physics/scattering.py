@@ -1,4 +1,10 @@
-"""From a diffracted ray to fractional Miller indices."""
+"""From a diffracted ray to fractional Miller indices. Section 8 of docs/physics.md.
+
+(8.1)  q = (d - i)/lambda                                                 [1/m]
+(8.2)  a source is left out where dmin |q| > 1
+(8.3)  h = a.q,  k = b.q,  l = c.q
+(8.4)  h0 = ceil(h - 1/2),  k0, l0 too
+"""
 
 from __future__ import annotations
 
@@ -6,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.physics.tensors import length
 
 
@@ -30,11 +37,11 @@ def accepted_by_resolution(q_per_m: torch.Tensor, d_min_m: torch.Tensor) -> torc
     return ~((q > 0) & (d_min_m * q > 1.0))
 
 
-def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> MillerIndices:
+def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor, hook: Hook | None = None) -> MillerIndices:
     """h = a.q, k = b.q, l = c.q for cells (orientations, 3, 3); halves round down. All float64."""
-    hkl = fractional_indices(q_per_m, real_m)
-    rounded = nearest_indices(hkl)
-    return MillerIndices(hkl, rounded, hkl - rounded)
+    hkl = watched(hook, "hkl", fractional_indices(q_per_m, real_m))
+    rounded = watched(hook, "hkl_rounded", nearest_indices(hkl))
+    return MillerIndices(hkl, rounded, watched(hook, "hkl_fraction", hkl - rounded))
 
 
 def fractional_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> torch.Tensor:
