@@ -141,7 +141,7 @@ def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
     """The image in single precision, or in double where a file of it is asked for."""
     started = time.perf_counter()
     with _progress(invocation) as progress:
-        image = simulation.image(progress, _image_dtype(invocation)).cpu().numpy()
+        image: np.ndarray = simulation.image(progress, _image_dtype(invocation)).cpu().numpy()
     x_min, x_max, y_min, y_max = simulation.roi
     pixels = max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
     print(f"{pixels} pixels in {time.perf_counter() - started:.3g} s on {invocation.device}")
