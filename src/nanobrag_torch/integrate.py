@@ -70,7 +70,9 @@ class _Tile:
         water = model.factors.rescale_water
         self.background = zero + model.background if water else zero
         self.total = self.background
-        self.omega = self.polar = self.capture = zero
+        self.omega = self.capture = zero
+        self.polar = self.one.expand_as(zero) if model.factors.unpolarized else zero
+        self.water = zero  # sum over layers, sub-pixels and sources of the factors that multiply each term
         self.polar_rank: torch.Tensor | None = None
 
     def run(self) -> PixelSums:
@@ -93,6 +95,8 @@ class _Tile:
             weights = TermFactors(capture, polar, omega)
             if self.observer:
                 self.observer.source(source, light, weights)
+            if model.has_water and not model.factors.rescale_water:
+                self._add_water(light, source, weights, rays_in_pass=(last - first) * self.fast.shape[0])
             of_rays = self._add_source(of_rays, light, source, weights)
         if of_rays is not None:
             # one sample after the other, so that the sum does not depend on how many a pass holds
@@ -129,6 +133,16 @@ class _Tile:
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
+
+    def _add_water(self, light: kernel.Illumination, source: int, weights: TermFactors, rays_in_pass: int) -> None:
+        """Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray."""
+        polar = weights.polar
+        if light.accepted is not None and self.model.factors.unpolarized:
+            polar = torch.where(light.accepted, polar, self.one)
+        share = self.one if self.model.sources.weight is None else self.model.sources.weight[source]
+        of_rays = (weights.capture * polar * weights.omega * share).expand(rays_in_pass)
+        for of_sample in of_rays.view(-1, self.fast.shape[0]):
+            self.water = self.water + of_sample
 
     def _weighted(self) -> bool:
         """Whether any term is multiplied with anything."""
@@ -206,6 +220,10 @@ class _Tile:
 
     def _finish(self) -> PixelSums:
         model, used = self.model, self.model.factors
+        if model.has_water and not used.rescale_water:
+            self._polarize_where_all_is_cut()
+            self.background = self._water_once()
+            self.total = self.total + self.background
         remaining = [
             stored
             for stored, per_term in (
@@ -215,28 +233,29 @@ class _Tile:
             )
             if not per_term
         ]
-        fluence = model.fluence_photons_per_m2
-        if not used.rescale_water and model.has_water:
-            self._add_unscaled_water()
-        photons = scaling.photons(self.total, fluence, model.steps, tuple(remaining))
+        photons = scaling.photons(self.total, model.fluence_photons_per_m2, model.steps, tuple(remaining))
         return PixelSums(self.background, self.total, self.capture, self.polar, self.omega, photons)
 
-    def _add_unscaled_water(self) -> None:
-        """The background so that the scaling below leaves exactly background x omega x polar x capture photons."""
-        model, used = self.model, self.model.factors
-        polar = self.polar
-        if model.resolution_limited and used.evaluate_polar:
-            last = kernel.samples_of(model, model.samples - 1, model.samples)
-            rays = kernel.rays_of(model, self.fast, self.slow, last)
-            cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
-            polar = torch.where(polar == 0, cut, polar)
-            self.polar = polar
-        self.background = scaling.unscaled(model.background, model.fluence_photons_per_m2, model.steps) * (
-            (self.capture if used.capture_per_term else self.one)
-            * (polar if used.polar_per_term else self.one)
-            * (self.omega if used.omega_per_term else self.one)
-        )
-        self.total = self.total + self.background
+    def _polarize_where_all_is_cut(self) -> None:
+        """Where the resolution limit leaves no source, the last one stands for the background."""
+        model = self.model
+        if not (model.resolution_limited and model.factors.evaluate_polar):
+            return
+        last = kernel.samples_of(model, model.samples - 1, model.samples)
+        rays = kernel.rays_of(model, self.fast, self.slow, last)
+        cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
+        self.polar = torch.where(self.polar == 0, cut, self.polar)
+
+    def _water_once(self) -> torch.Tensor:
+        """The background so that the final scaling leaves the photons that the water scatters.
+
+        Its factors are their mean over sub-pixels, their weighted mean over sources and their sum over layers; the last
+        layer's stands for all where the capture fraction does not multiply each term.
+        """
+        model = self.model
+        rays = model.source_count * model.oversample**2 * (1 if model.factors.capture_per_term else model.layers)
+        unscaled = scaling.unscaled(model.background, model.fluence_photons_per_m2, model.steps)
+        return unscaled * (self.water / rays)
 
 
 def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):

@@ -45,7 +45,9 @@ def rays_of(model: Model, fast: torch.Tensor, slow: torch.Tensor, samples: Sampl
         place = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
         return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
 
-    depth = (samples.layer * model.layer_pitch_m).unsqueeze(1).expand(shape).reshape(-1)
+    into_layer = 0.0 if g.front_face else 0.5
+    depth = (samples.layer.to(GEOMETRY_DTYPE) + into_layer) * model.layer_pitch_m
+    depth = depth.unsqueeze(1).expand(shape).reshape(-1)
     return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth)
 
 
@@ -149,7 +151,8 @@ def _lattice(model: Model, miller: scattering.MillerIndices, signed: bool) -> la
     if model.shape == "SQUARE":
         return lattice.square(miller.rounded, miller.fraction, n, dtype, signed)
     if model.shape == "ROUND":
-        return lattice.sphere(miller.fraction, n, model.fudge, dtype)
+        return lattice.sphere(miller.fraction, n, model.fudge, dtype, model.sphere_closed_form)
+    offset_sqr = lattice.offset_sqr(miller.fraction, model.cell.reciprocal_per_A, n, model.radius_all_cells)
     if model.shape == "GAUSS":
-        return lattice.gauss(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge)
-    return lattice.tophat(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)
+        return lattice.gauss(offset_sqr, n, model.fudge)
+    return lattice.tophat(offset_sqr, n, model.fudge, dtype)

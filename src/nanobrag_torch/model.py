@@ -10,7 +10,7 @@ import torch
 from nanobrag_torch import defects as defect_registry
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.physics import crystal, detector, scaling, sources, steps, structure_factor
+from nanobrag_torch.physics import crystal, detector, detector_sides, mosaic, scaling, sources, steps, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import norm, number, scalar
 
@@ -24,6 +24,7 @@ class Factors(NamedTuple):
     evaluate_polar: bool
     running_product: bool
     rescale_water: bool
+    unpolarized: bool  # -nopolar
 
 
 class Model(NamedTuple):
@@ -38,6 +39,8 @@ class Model(NamedTuple):
     n_cells: torch.Tensor  # (3,)
     shape: str
     fudge: torch.Tensor
+    radius_all_cells: bool  # historic radius of Gaussian and tophat spots
+    sphere_closed_form: bool  # historic cancellation of round crystals
     amplitudes: structure_factor.Amplitudes
     kahn: torch.Tensor
     d_min_m: torch.Tensor
@@ -87,14 +90,15 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
     if not number(wavelength_m) > 0:
         raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
     geometry = detector.build(panel, defects, device)
+    detector_sides.check_front(geometry)
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device)
-    n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, device)
+    n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects, device)
     domains = steps.mosaic_domains(xtal)
-    mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)
-    phi = steps.phi_steps(experiment.spindle)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
+    phi = steps.phi_steps(experiment.spindle, defects)
+    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects)
     layers = steps.sensor_layers(panel, defects)
     fluence = sources.fluence_photons_per_m2(beam, device)
     factors_of = experiment.structure_factors
@@ -109,6 +113,8 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
         n_cells=n_cells,
         shape=xtal.shape,
         fudge=scalar(xtal.fudge, device),
+        radius_all_cells="spot_radius_all_cells" in defects,
+        sphere_closed_form="sphere_cancellation" in defects,
         amplitudes=structure_factor.build(factors_of, interpolate, dtype, device),
         kahn=scalar(beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
@@ -153,8 +159,10 @@ def resolve_oversample(
     if asked is not None and asked > 0:
         return asked
     largest_m = number((norm(cell.real_m) * n_cells).max())
-    distance_m, pixel_m = number(geometry.distance_m), number(geometry.pixel_size_m)
-    return steps.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m)
+    defects = defect_registry.active(experiment.defects)
+    slack = 0.0 if "distance_without_twotheta" in defects else steps.COUNT_TOLERANCE
+    distance_m, pixel_m = detector_sides.sampling_distance_m(geometry, defects), number(geometry.pixel_size_m)
+    return steps.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m, slack)
 
 
 def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
@@ -168,4 +176,5 @@ def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
         evaluate_polar=polarized or (panel.oversample_polar and "nopolar_overridden" in defects),
         running_product="running_product" in defects,
         rescale_water="water_rescaled" in defects,
+        unpolarized=not polarized,
     )

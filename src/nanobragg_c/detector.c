@@ -2,6 +2,7 @@
 
 #include <float.h>
 
+#include "detector_centre.h"
 #include "message.h"
 #include "steps.h"
 
@@ -58,17 +59,19 @@ static vec3 choose(options_vector given, bool custom, vec3 fallback) {
     return custom && given.given ? given.value : fallback;
 }
 
-static vec3 choose_normal(const options *o, bool custom, vec3 fallback, vec3 fast, vec3 slow) {
+static vec3 choose_normal(const options *o, bool custom, vec3 fallback, const detector_axes *a, vec3 beam) {
     const options_vector *given = &o->detector.odet;
-    vec3 product = vec_unit(vec_cross(fast, slow));
+    vec3 product = vec_unit(vec_cross(a->fast, a->slow));
+    bool upstream = vec_dot(product, beam) < 0.0;
+    if (upstream && !defect_active(o->defects, DEFECT_NORMAL_BY_HANDEDNESS)) product = vec_scale(-1.0, product);
     bool by_length = defect_active(o->defects, DEFECT_NORMAL_EXACT_LENGTH);
     if (!custom) return fallback;
     if (!by_length) return given->given ? vec_unit(given->value) : product;
     vec3 normal = given->given ? given->value : fallback;
     if (vec_length(normal) == 1.0) return normal;
     message_warn(o->warnings,
-                 "-odet_vector: its length is not exactly 1, so the detector normal is fast x slow = %g %g %g (defect "
-                 "normal_exact_length)",
+                 "-odet_vector: its length is not exactly 1, so the detector normal is made of fast x slow: %g %g %g "
+                 "(defect normal_exact_length)",
                  product.x, product.y, product.z);
     return product;
 }
@@ -88,7 +91,7 @@ static void set_directions(detector *d, const options *o) {
     if (vec_length(vec_cross(d->built.initial.fast, d->built.initial.slow)) < 1e-9)
         message_fail(
             "-fdet_vector, -sdet_vector: the fast and slow directions are parallel; give two different directions");
-    d->built.initial.normal = choose_normal(o, custom, row->normal, d->built.initial.fast, d->built.initial.slow);
+    d->built.initial.normal = choose_normal(o, custom, row->normal, &d->built.initial, d->beam);
 }
 
 /* Vectors count in the CUSTOM convention alone. */
@@ -123,68 +126,6 @@ static void set_pivot(detector *d, const options *o) {
     }
 }
 
-static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
-
-static void set_near_point(detector *d, const options *o) {
-    const options_detector *given = &o->detector;
-    detector_construction *b = &d->built;
-    bool custom = d->convention == CONVENTION_CUSTOM;
-    b->Fclose_m = isnan(given->ORGX_pixels) ? d->size_fast_m / 2.0 : (given->ORGX_pixels - 0.5) * d->pixel_m;
-    b->Sclose_m = isnan(given->ORGY_pixels) ? d->size_slow_m / 2.0 : (given->ORGY_pixels - 0.5) * d->pixel_m;
-    d->Xclose_m = or_else(given->Xclose_m, b->Fclose_m);
-    d->Yclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
-    if (!isnan(given->Xclose_m) && !(custom && isnan(given->Xbeam_m)))
-        message_warn(
-            o->warnings,
-            "-Xclose does not move the detector (defect close_beam_ignored); use -Xbeam or -ORGX, or add `-defects "
-            "default,-close_beam_ignored`");
-    if (!isnan(given->Yclose_m) && !(custom && isnan(given->Ybeam_m)))
-        message_warn(
-            o->warnings,
-            "-Yclose does not move the detector (defect close_beam_ignored); use -Ybeam or -ORGY, or add `-defects "
-            "default,-close_beam_ignored`");
-}
-
-static void set_beam_centre(detector *d, const options *o) {
-    const options_detector *given = &o->detector;
-    detector_construction *b = &d->built;
-    const double p = d->pixel_m;
-    switch (d->convention) {
-        case CONVENTION_MOSFLM:
-        case CONVENTION_DENZO: {
-            double half = d->convention == CONVENTION_MOSFLM ? p / 2.0 : 0.0;
-            d->Xbeam_m = or_else(given->Xbeam_m, (d->size_slow_m + p) / 2.0);
-            d->Ybeam_m = or_else(given->Ybeam_m, (d->size_fast_m + p) / 2.0);
-            b->Fbeam_m = d->Ybeam_m + half;
-            b->Sbeam_m = d->Xbeam_m + half;
-            break;
-        }
-        case CONVENTION_ADXV:
-            d->Xbeam_m = or_else(given->Xbeam_m, (d->size_fast_m + p) / 2.0);
-            d->Ybeam_m = or_else(given->Ybeam_m, (d->size_slow_m - p) / 2.0);
-            b->Fbeam_m = d->Xbeam_m;
-            b->Sbeam_m = d->size_slow_m - d->Ybeam_m;
-            break;
-        case CONVENTION_XDS:
-        case CONVENTION_DIALS:
-        case CONVENTION_CUSTOM:
-            d->Xbeam_m = or_else(given->Xbeam_m, d->Xclose_m);
-            d->Ybeam_m = or_else(given->Ybeam_m, d->Yclose_m);
-            b->Fbeam_m = d->Xbeam_m;
-            b->Sbeam_m = d->Ybeam_m;
-            break;
-    }
-    if (d->convention == CONVENTION_CUSTOM) {
-        b->Fclose_m = d->Xbeam_m;
-        b->Sclose_m = d->Ybeam_m;
-    }
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) {
-        b->Fclose_m = or_else(given->Xclose_m, b->Fclose_m);
-        b->Sclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    }
-}
-
 static vec3 swing(const detector *d, vec3 v) { return vec_rotate_axis(v, d->twotheta_axis, d->twotheta_rad); }
 
 static void place_about_sample(detector *d) {
@@ -208,6 +149,18 @@ static void place_about_beam(detector *d) {
 /* A ratio of 0 would put the detector at infinity along the beam. */
 static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; }
 
+/* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector which
+ * pivots about the beam spot. */
+static void set_distances(detector *d, const options *o) {
+    detector_construction *b = &d->built;
+    b->close_distance_m = o->detector.close_distance_m;
+    bool kept = !isnan(b->close_distance_m) && d->pivot == PIVOT_BEAM &&
+                !defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA);
+    b->ratio = safe_ratio(vec_dot(d->beam, kept ? d->axes.normal : b->after_xyz.normal));
+    if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
+    b->distance_m = b->close_distance_m / b->ratio;
+}
+
 static void place(detector *d, const options *o) {
     detector_construction *b = &d->built;
     const detector_axes *initial = &b->initial;
@@ -215,14 +168,13 @@ static void place(detector *d, const options *o) {
         (detector_axes){vec_rotate_xyz(initial->fast, d->rotation_rad), vec_rotate_xyz(initial->slow, d->rotation_rad),
                         vec_rotate_xyz(initial->normal, d->rotation_rad)};
     d->axes = (detector_axes){swing(d, b->after_xyz.fast), swing(d, b->after_xyz.slow), swing(d, b->after_xyz.normal)};
-    b->ratio = safe_ratio(vec_dot(d->beam, b->after_xyz.normal));
-    b->close_distance_m = o->detector.close_distance_m;
-    if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
-    b->distance_m = b->close_distance_m / b->ratio;
-    if (d->pivot == PIVOT_SAMPLE)
+    set_distances(d, o);
+    if (d->pivot == PIVOT_SAMPLE) {
         place_about_sample(d);
-    else
+    } else {
+        detector_move_spot_to_near_point(d, o);
         place_about_beam(d);
+    }
     d->pix0_m = b->pix0_m;
     if (!o->detector.pix0_m.given) return;
     if (defect_active(o->defects, DEFECT_PIX0_IGNORED))
@@ -267,7 +219,25 @@ static void set_sensor(detector *d, const options *o) {
             o->warnings,
             "-detector_thick: a sensor that absorbs nothing (-detector_abs inf or 0) makes the image 0; give an "
             "attenuation length in um");
+    d->front_face = defect_active(o->defects, DEFECT_LAYER_FRONT_FACE);
+    d->into_layer = d->front_face ? 0.0 : 0.5;
     d->blank_without_thickness = defect_active(o->defects, DEFECT_BLANK_WITHOUT_THICKNESS);
+}
+
+/* A flat panel shows the sample one side only. Rays may reach a sensor from behind one by one where its normal is not
+ * perpendicular to it, or where it is bent by more than a quarter turn and its normal is not. */
+static void check_front(const detector *d, const options *o) {
+    if (d->negative_back) return;
+    if (!(d->close_distance_m > 0.0))
+        message_fail(
+            "the detector shows its back to the sample: its plane is at %g mm along its normal, expected more than 0; "
+            "turn it by 180 degrees or check -close_distance, -distance, -twotheta, the vectors and rotations",
+            1000.0 * d->close_distance_m);
+    size_t behind = detector_pixels_behind(d);
+    if (behind > 0)
+        message_warn(o->warnings,
+                     "%zu of %zu pixels are reached from behind and count 0; check -odet_vector and -curved_det", behind,
+                     d->n_fast * d->n_slow);
 }
 
 detector detector_build(const options *o) {
@@ -275,16 +245,17 @@ detector detector_build(const options *o) {
                   .twotheta_rad = o->detector.twotheta_rad,
                   .curved = o->detector.curved,
                   .point_pixel = o->detector.point_pixel,
-                  .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES)};
+                  .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES),
+                  .negative_back = defect_active(o->defects, DEFECT_BACK_FACE_NEGATIVE)};
     set_size(&d, &o->detector);
     set_roi(&d, o->detector.roi);
     set_directions(&d, o);
     warn_of_unused_vectors(o);
     set_pivot(&d, o);
-    set_near_point(&d, o);
-    set_beam_centre(&d, o);
+    detector_set_centre(&d, o);
     place(&d, o);
     rederive(&d, defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA));
     set_sensor(&d, o);
+    check_front(&d, o);
     return d;
 }

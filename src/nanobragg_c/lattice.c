@@ -4,8 +4,12 @@
 
 #include "rounding.h"
 
-lattice lattice_of(const crystal *c) {
-    lattice l = {.shape = c->shape, .fudge = c->fudge, .all_cells = 1.0};
+lattice lattice_of(const crystal *c, defect_set defects) {
+    lattice l = {.shape = c->shape,
+                 .fudge = c->fudge,
+                 .all_cells = 1.0,
+                 .radius_all_cells = defect_active(defects, DEFECT_SPOT_RADIUS_ALL_CELLS),
+                 .closed_form = defect_active(defects, DEFECT_SPHERE_CANCELLATION)};
     for (int i = 0; i < 3; i++) {
         l.n_cells[i] = (double)c->n_cells[i];
         l.all_cells *= l.n_cells[i];
@@ -55,8 +59,8 @@ static void evaluate_square(const lattice *l, const scattering_indices *x, size_
 }
 
 /* 3 (sin x / x - cos x)/x^2, by its series where the difference loses its digits. */
-static double ball_transform(double x) {
-    if (x < 1e-3) return 1.0 - x * x / 10.0;
+static double ball_transform(double x, bool closed_form) {
+    if (closed_form ? x == 0.0 : x < 1e-3) return 1.0 - x * x / 10.0;
     return 3.0 * (sin(x) / x - cos(x)) / (x * x);
 }
 
@@ -64,11 +68,16 @@ static double round_factor(const lattice *l, const double d[3]) {
     const double fill = 0.723601254558268;
     double radius = 0.0;
     for (int i = 0; i < 3; i++) radius += d[i] * d[i] * l->n_cells[i] * l->n_cells[i];
-    return l->all_cells * fill * ball_transform(VEC_PI * sqrt(radius * l->fudge));
+    return l->all_cells * fill * ball_transform(VEC_PI * sqrt(radius * l->fudge), l->closed_form);
 }
 
-/* Squared distance from the lattice point in 1/A^2, times the number of cells squared. */
+/* Squared distance from the lattice point: each offset times the cells along its axis; historically that in 1/A times
+ * the number of all cells. */
 static double scaled_distance2(const lattice *l, const double d[3]) {
+    if (!l->radius_all_cells) {
+        double a = d[0] * l->n_cells[0], b = d[1] * l->n_cells[1], c = d[2] * l->n_cells[2];
+        return a * a + b * b + c * c;
+    }
     vec3 g = vec_add(vec_add(vec_scale(d[0], l->reciprocal_A_inv[0]), vec_scale(d[1], l->reciprocal_A_inv[1])),
                      vec_scale(d[2], l->reciprocal_A_inv[2]));
     return vec_dot(g, g) * l->all_cells * l->all_cells;

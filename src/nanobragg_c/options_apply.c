@@ -72,6 +72,7 @@ static bool apply_crystal(options_crystal *c, const flag_use *use) {
         case FLAG_MOSAIC: c->mosaic_spread_rad = degrees(x); return true;
         case FLAG_MOSAIC_DOM: c->mosaic_domains = n; return true;
         case FLAG_MOSAIC_SEED: c->mosaic_seed = -n; return true;
+        case FLAG_MOSAIC_QUADRATURE: c->mosaic_quadrature = true; return true;
         case FLAG_DENSITY:
         case FLAG_MW: return true; /* no effect on the image */
         default: return false;

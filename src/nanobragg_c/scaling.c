@@ -63,12 +63,11 @@ scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
                              s->oversample_omega ? f.omega_sr : 1.0};
 }
 
-double scaling_background(const scaling *s, scaling_factors f) {
+double scaling_background(const scaling *s, double mean_factors) {
     if (s->water_rescaled || !s->water) return s->background_photons;
-    scaling_factors of_term = scaling_of_term(s, f);
     double photons_per_unit = SCALING_R_E_SQR_M2 * s->fluence_photons_per_m2 / (double)s->steps;
     if (photons_per_unit == 0.0) return 0.0;
-    return s->background_photons / photons_per_unit * of_term.capture * of_term.polar * of_term.omega_sr;
+    return s->background_photons / photons_per_unit * mean_factors;
 }
 
 double scaling_photons(const scaling *s, double sum, scaling_factors f) {

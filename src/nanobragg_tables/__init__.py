@@ -103,6 +103,7 @@ class Defect:
     torch: bool  # the torch program can reproduce it
     warns: bool
     meaning: str
+    reproduction: str  # a command line whose image the defect changes; files it names are those of the tests
 
     @property
     def default_on(self) -> bool:

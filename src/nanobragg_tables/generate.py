@@ -114,7 +114,8 @@ DOC_INTRO = """# Flags
 <!-- {notice} -->
 
 A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
-choose a convention or a pivot (last column) the last one on the line wins. Whole numbers are written without a
+choose a convention or a pivot (last column) the last one on the line wins; a pivot that a flag implies holds in the
+CUSTOM convention alone, where the others have their own. Whole numbers are written without a
 point; other numbers as 12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a
 value that is missing or out of range and a file that cannot be read end the program with exit code 2 and one line
 on standard error; nothing is written then.

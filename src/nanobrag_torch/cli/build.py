@@ -26,7 +26,8 @@ from nanobrag_torch.parameters import (
     StructureFactors,
 )
 from nanobrag_torch.physics import detector as detector_physics
-from nanobrag_torch.physics.conventions import CONVENTIONS, pixel_counts
+from nanobrag_torch.physics import detector_sides
+from nanobrag_torch.physics.conventions import CONVENTIONS, effective_pivot, pixel_counts
 
 MAX_PIXELS = 2**31 - 1
 MAX_CELLS = 1e15
@@ -50,7 +51,7 @@ def experiment(
         raise UsageError(f"-detpixels: {n_fast} x {n_slow} pixels, expected at most {MAX_PIXELS} in all")
     _check_roi(panel, n_fast, n_slow)
     _check_axes(panel)
-    _check_placement(panel, defects)
+    _check_placement(panel, defects, warnings)
     panel = Detector(**settings.detector, mask=_mask(settings, n_fast, n_slow))
     beam = Beam(**settings.beam)
     beam = Beam(**settings.beam, sources=_sources(settings, panel, beam, defects))
@@ -97,7 +98,7 @@ def _check_axes(panel: Detector) -> None:
         raise UsageError("-fdet_vector and -sdet_vector are parallel, expected two directions that span the detector")
 
 
-def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
+def _check_placement(panel: Detector, defects: frozenset[str], warnings: list[str]) -> None:
     """The beam meets the detector's plane, which does not hold the sample."""
     g = detector_physics.build(panel, defects, _CPU)
     close_m, distance_m = float(g.close_distance_m), float(g.distance_m)
@@ -105,6 +106,13 @@ def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
         raise UsageError(
             f"the detector's plane holds the sample or misses the beam (close distance {close_m:g} m, distance "
             f"{distance_m:g} m), expected otherwise: check -distance, -close_distance, the vectors and rotations"
+        )
+    detector_sides.check_front(g)
+    behind = detector_sides.pixels_behind(g) if panel.thickness_m > 0 else 0
+    if behind:
+        pixels = g.n_fast * g.n_slow
+        warnings.append(
+            f"{behind} of {pixels} pixels are reached from behind and count 0; check -odet_vector and -curved_det"
         )
 
 
@@ -199,6 +207,7 @@ def ignored_inputs(made: Experiment, defects: frozenset[str]) -> list[str]:
     panel, beam = made.detector, made.beam
     forced = CONVENTIONS[panel.convention].forced_pivot
     weights = None if beam.sources is None else beam.sources.weight
+    warnings = _two_centres(panel, defects)
     cases = {
         "pix0_ignored": (
             panel.pix0_vector_m is not None,
@@ -212,6 +221,10 @@ def ignored_inputs(made: Experiment, defects: frozenset[str]) -> list[str]:
             panel.convention != "CUSTOM" and (panel.Xclose_m is not None or panel.Yclose_m is not None),
             f"-Xclose and -Yclose do not move the detector in the {panel.convention} convention",
         ),
+        "mosaic_uneven": (
+            made.crystal.mosaic_quadrature,
+            "-mosaic_quadrature is not used: the mosaic domains are random",
+        ),
         "nopolar_overridden": (
             not beam.polarized and panel.oversample_polar,
             "-nopolar is ignored: -oversample_polar applies polarization",
@@ -221,10 +234,24 @@ def ignored_inputs(made: Experiment, defects: frozenset[str]) -> list[str]:
             "the weights of -sourcefile are ignored: every source counts the same",
         ),
     }
-    return [
+    return warnings + [
         f"{text} (historic; use them with -defects default,-{name})"
         for name, (applies, text) in cases.items()
         if applies and name in defects
+    ]
+
+
+def _two_centres(panel: Detector, defects: frozenset[str]) -> list[str]:
+    """One warning for each of -Xclose and -Yclose that has to give way to a beam spot."""
+    if "close_beam_ignored" in defects or effective_pivot(panel, defects) != "BEAM":
+        return []
+    beam_of = {"X": "X", "Y": "Y"}
+    if panel.convention in ("MOSFLM", "DENZO") and "close_axes_as_fast_slow" in defects:
+        beam_of = {"X": "Y", "Y": "X"}
+    return [
+        f"-{close}close does not move a detector that pivots about the beam spot which -{beam}beam places"
+        for close, beam in beam_of.items()
+        if getattr(panel, f"{close}close_m") is not None and getattr(panel, f"{beam}beam_m") is not None
     ]
 
 

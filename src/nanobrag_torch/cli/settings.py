@@ -109,6 +109,7 @@ _SWITCHES: dict[str, tuple[str, Section]] = {
     "-round_xtal": ("crystal", {"shape": "ROUND"}),
     "-gauss_xtal": ("crystal", {"shape": "GAUSS"}),
     "-tophat_spots": ("crystal", {"shape": "TOPHAT"}),
+    "-mosaic_quadrature": ("crystal", {"mosaic_quadrature": True}),
     "-interpolate": ("structure_factors", {"interpolate": True}),
     "-nointerpolate": ("structure_factors", {"interpolate": False}),
     "-nopolar": ("beam", {"polarized": False}),

@@ -63,6 +63,8 @@ class DetectorGeometry(NamedTuple):
     curved: bool
     curved_axes: bool
     point_pixel: bool
+    front_face: bool
+    negative_back: bool
 
 
 class Basis(NamedTuple):
@@ -81,7 +83,8 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     """Vectors of the convention, or in CUSTOM those given, normalised.
 
     A detector normal whose length is not exactly 1 gives way to unit(F x S); with the defect `normal_exact_length` off
-    it does so only where no normal was given.
+    it does so only where no normal was given. Its sign points it downstream, unless by the defect
+    `normal_by_handedness`.
     """
     table = CONVENTIONS[detector.convention]
 
@@ -90,21 +93,30 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> 
         return vector(getattr(table, name) if chosen is None else chosen, device)
 
     fast, slow = unit(choose("fdet_vector")), unit(choose("sdet_vector"))
-    normal = detector_normal(detector, fast, slow, choose("odet_vector"), defects)
+    beam = unit(choose("beam_vector"))
+    normal = detector_normal(detector, fast, slow, choose("odet_vector"), beam, defects)
     twotheta = choose("twotheta_axis")
     if "axis_not_normalised" not in defects:
         twotheta = unit(twotheta)
     polar, spindle = unit(choose("polar_vector")), unit(choose("spindle_axis"))
-    return Basis(unit(choose("beam_vector")), fast, slow, normal, twotheta, polar, spindle)
+    return Basis(beam, fast, slow, normal, twotheta, polar, spindle)
 
 
 def detector_normal(
-    detector: Detector, fast: torch.Tensor, slow: torch.Tensor, stated: torch.Tensor, defects: frozenset[str]
+    detector: Detector,
+    fast: torch.Tensor,
+    slow: torch.Tensor,
+    stated: torch.Tensor,
+    beam: torch.Tensor,
+    defects: frozenset[str],
 ) -> torch.Tensor:
-    """The stated normal, or unit(F x S): see `basis`."""
+    """The stated normal, or that of F and S: see `basis`."""
+    product = unit(cross(fast, slow))
+    if "normal_by_handedness" not in defects and dot(product, beam) < 0:
+        product = -product
     if "normal_exact_length" in defects or detector.convention != "CUSTOM":
-        return stated if _plain_length(stated) == 1.0 else unit(cross(fast, slow))
-    return unit(cross(fast, slow)) if detector.odet_vector is None else unit(stated)
+        return stated if _plain_length(stated) == 1.0 else product
+    return product if detector.odet_vector is None else unit(stated)
 
 
 def _plain_length(v: torch.Tensor) -> float:
@@ -124,7 +136,8 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
     initial = placement.Axes(b.fast, b.slow, b.normal)
     rotz = placement.rotated_axes(initial, angles)
     axes = placement.swung_axes(rotz, b.twotheta, angles)
-    ratio = placement.ratio(b.beam, rotz.normal)
+    keeps_close = placement.keeps_close_distance(detector, pivot, defects)
+    ratio = placement.ratio(b.beam, axes.normal if keeps_close else rotz.normal)
     close = placement.close_distance_m(detector, ratio)
     distance = placement.distance_m(close, ratio)
     before = after_rotz = after_twotheta = None
@@ -134,7 +147,9 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
         after_rotz = placement.rotated_origin_m(before, angles)
         placed = after_twotheta = placement.swung_origin_m(after_rotz, b.twotheta, angles)
     else:
-        terms = placement.terms_from_beam_m(centre, axes, distance, b.beam)
+        spot = placement.beam_spot_m(centre, axes, distance, b.beam)
+        centre = centre._replace(Fbeam_m=spot[0], Sbeam_m=spot[1])
+        terms = placement.terms_from_beam_m(spot, axes, distance, b.beam)
         placed = placement.sum_of_terms_m(terms)
     pix0 = placement.final_origin_m(detector, placed, defects)
     pixel_m = scalar(detector.pixel_size_m, device)
@@ -144,13 +159,14 @@ def build(detector: Detector, defects: frozenset[str], device: torch.device) -> 
         centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
         close, distance, terms, before, after_rotz, after_twotheta, *rotz, *axes, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
+        front_face="layer_front_face" in defects, negative_back="back_face_negative" in defects,
     )  # fmt: skip
 
 
 def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects) -> dict[str, torch.Tensor]:
     """Close point, distances and beam centre that the final origin implies.
 
-    With the defect `distance_without_twotheta` on, the distance uses the obliquity before the two-theta swing.
+    With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
     fast, slow, normal = axes
     close = placement.plane_distance_m(pix0, normal)
@@ -178,7 +194,7 @@ class PixelGeometry(NamedTuple):
     position_m: torch.Tensor  # (3, rays)
     distance_m: torch.Tensor  # (rays,) R
     direction: torch.Tensor  # (3, rays) d
-    obliquity: torch.Tensor  # (rays,) close / R
+    obliquity: torch.Tensor  # (rays,) cosine to the normal
 
 
 def pixel_geometry(
@@ -190,14 +206,17 @@ def pixel_geometry(
     """
     position = position_m(g, fast_m, slow_m, depth_m)
     distance = distance_m(position)
-    return PixelGeometry(position, distance, direction(position, distance), obliquity(g.close_distance_m, distance))
+    plane = g.close_distance_m if g.front_face or g.curved else g.close_distance_m + depth_m
+    return PixelGeometry(position, distance, direction(position, distance), obliquity(plane, distance))
 
 
 def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
     """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
+    if g.curved and not g.curved_axes:
+        return _on_sphere(g, fast_m, slow_m)
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
     flat = fast_m * fdet + slow_m * sdet + depth_m * odet + pix0
-    return _wrap(g, flat, fast_m, slow_m) if g.curved else flat
+    return _wrap(g, flat) if g.curved else flat
 
 
 def distance_m(position_m: torch.Tensor) -> torch.Tensor:
@@ -210,26 +229,33 @@ def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tenso
     return position_m / distance_m
 
 
-def obliquity(close_distance_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
-    """Cosine (rays,) between each ray and the detector normal."""
-    return close_distance_m / distance_m
+def obliquity(plane_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+    """Cosine (rays,) between each ray and the normal of the plane that is `plane_m` away."""
+    return plane_m / distance_m
 
 
-def _wrap(g: DetectorGeometry, flat: torch.Tensor, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
-    """Points of a detector bent around the sample at the distance of the beam centre.
-
-    With the defect `curved_axes` on, the arc angles are the lab y and z of the flat position over the distance, about S
-    and F; off, they are the fast and slow distances from the beam centre, and each arc runs along its own axis.
-    """
+def _wrap(g: DetectorGeometry, flat: torch.Tensor) -> torch.Tensor:
+    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F."""
     spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
-    if g.curved_axes:
-        about_slow, about_fast = flat[1] / g.distance_m, flat[2] / g.distance_m
-    else:
-        hand = torch.sign(dot(cross(g.fdet, g.sdet), g.beam_vector))
-        about_slow = hand * (fast_m - g.Fbeam_m) / g.distance_m
-        about_fast = -hand * (slow_m - g.Sbeam_m) / g.distance_m
-    bent = rotations.about_axis(rotations.about_axis(spot, g.sdet, about_slow), g.fdet, about_fast)
-    return bent.T
+    return _bent(g, spot, flat[1] / g.distance_m, flat[2] / g.distance_m)
+
+
+def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
+    """A sphere around the sample that touches the flat panel at its near point, with arcs along F and S from there.
+
+    Rays run along its normal, so all layers see the same ones and the depth does not enter.
+    """
+    near = (g.close_distance_m * g.odet).expand(fast_m.shape[0], 3)
+    left_handed = dot(cross(g.fdet, g.sdet), g.odet) < 0
+    hand = torch.where(left_handed, -1.0, 1.0).to(fast_m.dtype)
+    about_slow = hand * (fast_m - g.Fclose_m) / g.close_distance_m
+    about_fast = -hand * (slow_m - g.Sclose_m) / g.close_distance_m
+    return _bent(g, near, about_slow, about_fast)
+
+
+def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, about_fast: torch.Tensor) -> torch.Tensor:
+    """Positions (3, rays) of a point turned about S, then about F."""
+    return rotations.about_axis(rotations.about_axis(start, g.sdet, about_slow), g.fdet, about_fast).T
 
 
 def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
@@ -246,6 +272,19 @@ def capture_fraction(
     attenuation_per_m: torch.Tensor,
     layer: torch.Tensor,
 ) -> torch.Tensor:
-    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O."""
-    per_layer = pitch_m * attenuation_per_m / along(g.odet, rays.direction)
-    return torch.exp(-layer * per_layer) - torch.exp(-(layer + 1) * per_layer)
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
+
+    A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
+    """
+    par = incidence(g, rays.direction)
+    front = par > 0
+    per_layer = pitch_m * attenuation_per_m / (par if g.negative_back else torch.where(front, par, 1.0))
+    absorbed = torch.exp(-layer * per_layer) - torch.exp(-(layer + 1) * per_layer)
+    return absorbed if g.negative_back else torch.where(front, absorbed, 0.0)
+
+
+def incidence(g: DetectorGeometry, direction: torch.Tensor) -> torch.Tensor:
+    """Cosine (rays,) between rays and the sensor's normal, which a bent detector has along the ray."""
+    if g.curved and not g.curved_axes:
+        return torch.ones_like(direction[0])
+    return along(g.odet, direction)

@@ -51,16 +51,18 @@ def interference(
     return along_axes * (1.0 - 2.0 * odd)
 
 
-def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> LatticeFactor:
+def sphere(
+    fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype, closed_form: bool
+) -> LatticeFactor:
     """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
-    return LatticeFactor((_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype), None)
+    return LatticeFactor((_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr, closed_form)).to(dtype), None)
 
 
-def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
-    """B as a function of x^2: power series near 0, where the closed form cancels."""
-    small = x_sqr < _SERIES_LIMIT**2
+def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
+    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`)."""
+    small = x_sqr == 0 if closed_form else x_sqr < _SERIES_LIMIT**2
     series = 1 - x_sqr / 10 * (1 - x_sqr / 28 * (1 - x_sqr / 54 * (1 - x_sqr / 88)))
     safe = torch.where(small, torch.ones_like(x_sqr), x_sqr)
     x = safe.sqrt()
@@ -68,21 +70,32 @@ def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
     return torch.where(small, series, closed)
 
 
-def gauss(fraction, reciprocal_per_A, n_cells, fudge) -> LatticeFactor:
-    """Gaussian spots: Na Nb Nc exp(-|g|^2 (Na Nb Nc)^2 / 0.63 fudge), g = f.(a*, b*, c*) in 1/A.
+def gauss(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor) -> LatticeFactor:
+    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr`.
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
-    total = _total(n_cells)
-    exponent = _offset_sqr(fraction, reciprocal_per_A) * (total * total) / GAUSS_WIDTH * fudge
-    return LatticeFactor(total * torch.exp(-exponent), None)
+    return LatticeFactor(_total(n_cells) * torch.exp(-(offset_sqr / GAUSS_WIDTH * fudge)), None)
 
 
-def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> LatticeFactor:
-    """Uniform spots: Na Nb Nc where |g|^2 (Na Nb Nc)^2 fudge < 0.3969, else 0."""
-    total = _total(n_cells)
-    inside = _offset_sqr(fraction, reciprocal_per_A) * (total * total) * fudge < TOPHAT_RADIUS_SQR
-    return LatticeFactor((total * inside).to(dtype), None)
+def tophat(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> LatticeFactor:
+    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr`."""
+    inside = offset_sqr * fudge < TOPHAT_RADIUS_SQR
+    return LatticeFactor((_total(n_cells) * inside).to(dtype), None)
+
+
+def offset_sqr(
+    fraction: torch.Tensor, reciprocal_per_A: torch.Tensor, n_cells: torch.Tensor, radius_all_cells: bool
+) -> torch.Tensor:
+    """rho^2: squared distance from the spot, each fraction times the cells along its axis.
+
+    With the defect `spot_radius_all_cells` on: |f.(a*, b*, c*)|^2 (Na Nb Nc)^2 in 1/A^2.
+    """
+    if radius_all_cells:
+        total = _total(n_cells)
+        return _offset_sqr(fraction, reciprocal_per_A) * (total * total)
+    scaled = fraction * n_cells.view(3, 1, 1)
+    return along(scaled, scaled)
 
 
 def _total(n_cells: torch.Tensor) -> torch.Tensor:

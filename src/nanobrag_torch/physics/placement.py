@@ -64,14 +64,32 @@ def distance_m(close_m: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
     return close_m / ratio
 
 
+def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]) -> bool:
+    """Whether two-theta leaves a given close distance as it is although the panel pivots about the beam spot."""
+    given = detector.close_distance_m is not None
+    return given and pivot == "BEAM" and "distance_without_twotheta" not in defects
+
+
+def beam_spot_m(
+    centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated."""
+    stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
+    rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)
+    fast, slow = (close + distance_m * dot(beam, axis) if leads else spot for leads, spot, close, axis in rows)
+    return fast, slow
+
+
 def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tensor) -> torch.Tensor:
     """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample."""
     return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
 
 
-def terms_from_beam_m(centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor) -> torch.Tensor:
+def terms_from_beam_m(
+    spot_m: tuple[torch.Tensor, torch.Tensor], axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
+) -> torch.Tensor:
     """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector."""
-    return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
+    return torch.stack([-spot_m[0] * axes.fast, -spot_m[1] * axes.slow, distance_m * beam])
 
 
 def sum_of_terms_m(terms: torch.Tensor) -> torch.Tensor:

@@ -65,7 +65,7 @@ def from_grids(
 
 def _offsets(grid: Grid, device: torch.device) -> torch.Tensor:
     index = torch.arange(grid.count, dtype=GEOMETRY_DTYPE, device=device)
-    return scalar(grid.step, device) * index - scalar(grid.extent, device) / 2.0
+    return scalar(grid.step, device) * index - scalar(grid.half_extent, device)
 
 
 def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
@@ -75,7 +75,7 @@ def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
         extent, step = number(grid.extent), number(grid.step)
         if extent == 0:
             return False
-        offset = step * index - extent / 2.0
+        offset = step * index - number(grid.half_extent)
         total += (offset * offset - step * step / 4.0 * (1 - grid.count % 2)) / extent / extent
     return total * 4.0 > ROUND_DIVERGENCE_LIMIT
 
