@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from nanobrag_torch import cli
-from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.passes import CompiledPasses
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.simulator import Simulation
 from tests.independent_model import image, lines, panel
 
@@ -62,7 +62,7 @@ def test_c_program(seed, c_binary, tmp_path):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_torch_program(seed, tmp_path, monkeypatch):
-    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     case = Case(seed, tmp_path)
     if case.expected is None:
         with pytest.raises(Exception, match=case.refusal):
@@ -80,13 +80,13 @@ def kept(tmp_path_factory):
 @pytest.mark.parametrize("seed", COMPILED_SEEDS)
 def test_compiled_torch_program(seed, tmp_path, kept, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
-    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     case = Case(seed, tmp_path)
     if case.expected is None:
         pytest.skip("refused, as the eager program's test shows")
     simulation = case.simulation()
-    if not choose.compilable(simulation.model):
+    if not selection.compilable(simulation.model):
         pytest.skip("interpolated amplitudes are eager")
     made = simulation.image(image_dtype=torch.float64)
-    assert isinstance(simulation.passes(torch.float64), CompiledPasses)
+    assert isinstance(simulation.backend(torch.float64), CompiledBackend)
     case.check(made.numpy())

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from nanobrag_torch.parameters import Crystal
 from nanobrag_torch.physics import lattice, random_numbers
 from nanobrag_torch.physics.mosaic import domain_matrices
 from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.sampling import MosaicDomains
 from tests.independent_model import quaternions as qt
 
 NONE = " -defects none"
@@ -141,8 +143,6 @@ def test_random_orientations_have_haar_measure_over_seeds():
 @pytest.mark.parametrize("spread_deg", [0.01, 1.0, 60.0, 180.0])
 @pytest.mark.parametrize("quadrature", [False, True])
 def test_mosaic_tilts_are_even_in_the_cap(spread_deg, quadrature):
-    from nanobrag_torch.parameters import Crystal
-    from nanobrag_torch.physics.steps import MosaicDomains
 
     spread = math.radians(spread_deg)
     crystal = Crystal(mosaic_spread_rad=spread, mosaic_domains=4000, mosaic_quadrature=quadrature)

@@ -8,7 +8,7 @@ import torch
 
 from nanobrag_torch.parameters import Crystal
 from nanobrag_torch.physics import random_numbers, rotations
-from nanobrag_torch.physics.steps import MosaicDomains
+from nanobrag_torch.physics.sampling import MosaicDomains
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, scalar
 
 PLASTIC_RATIO = 1.32471795724474602596  # its powers spread points in the plane: x^3 = x + 1

@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, SourceTable
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 from nanobrag_torch.physics.rotations import about_axis
-from nanobrag_torch.physics.steps import Grid, SourceGrids
+from nanobrag_torch.physics.sampling import Grid, SourceGrids
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, number, scalar, unit
 
 ROUND_DIVERGENCE_LIMIT = 1.1
@@ -53,6 +54,8 @@ def from_grids(
         for j in range(grids.vertical.count)
         if not (round_divergence and _outside_ellipse(grids, i, j))
     ]
+    if not pairs:
+        raise ExperimentError("the divergence leaves no source; give a range with its steps, or -square_div")
     rows = torch.tensor([i for i, _ in pairs], device=device)
     columns = torch.tensor([j for _, j in pairs], device=device)
     towards_source = (-SOURCE_DISTANCE_M * beam_vector).expand(len(pairs), 3)

@@ -1,0 +1,72 @@
+/* What a pixel of a placed detector sees. */
+#include "physics/detector.h"
+
+/* A sphere around the sample that touches the flat panel at its near point: arcs along fast and slow, from that point.
+ * The depth does not enter, as rays run along the normal. */
+static vec3 bent_position_m(const detector *d, double fast_m, double slow_m) {
+    const detector_axes *a = &d->axes;
+    /* so that an arc runs along its own axis, in a left-handed basis too */
+    double hand = vec_dot(vec_cross(a->fast, a->slow), a->normal) < 0.0 ? -1.0 : 1.0;
+    double about_slow = hand * (fast_m - d->Fclose_m) / d->close_distance_m;
+    double about_fast = -hand * (slow_m - d->Sclose_m) / d->close_distance_m;
+    vec3 near_point = vec_scale(d->close_distance_m, a->normal);
+    return vec_rotate_axis(vec_rotate_axis(near_point, a->slow, about_slow), a->fast, about_fast);
+}
+
+vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double depth_m) {
+    const detector_axes *a = &d->axes;
+    if (d->curved && !d->curved_by_lab_axes) return bent_position_m(d, fast_m, slow_m);
+    vec3 flat = vec_make(fast_m * a->fast.x + slow_m * a->slow.x + depth_m * a->normal.x + d->pix0_m.x,
+                         fast_m * a->fast.y + slow_m * a->slow.y + depth_m * a->normal.y + d->pix0_m.y,
+                         fast_m * a->fast.z + slow_m * a->slow.z + depth_m * a->normal.z + d->pix0_m.z);
+    if (!d->curved) return flat;
+    vec3 beam_spot = vec_scale(d->distance_m, d->beam);
+    return vec_rotate_axis(vec_rotate_axis(beam_spot, a->slow, flat.y / d->distance_m), a->fast, flat.z / d->distance_m);
+}
+
+double detector_plane_m(const detector *d, double depth_m) {
+    return d->front_face || d->curved ? d->close_distance_m : d->close_distance_m + depth_m;
+}
+
+double detector_solid_angle_sr(const detector *d, double R_m, double obliquity) {
+    if (d->point_pixel) return 1.0 / R_m / R_m;
+    return d->pixel_m * d->pixel_m / R_m / R_m * obliquity;
+}
+
+/* Cosine between a ray and the sensor's normal, which a bent detector has along the ray. */
+static double incidence(const detector *d, vec3 diffracted) {
+    return d->curved && !d->curved_by_lab_axes ? 1.0 : vec_dot(diffracted, d->axes.normal);
+}
+
+double detector_capture(const detector *d, size_t layer, vec3 diffracted) {
+    double cosine = incidence(d, diffracted);
+    if (!(cosine > 0.0) && !d->negative_back) return 0.0;
+    double per_layer = d->layer_pitch_m * d->attenuation_per_m / cosine;
+    return exp(-(double)layer * per_layer) - exp(-(double)(layer + 1) * per_layer);
+}
+
+double detector_nearest_m(const detector *d) {
+    double beyond_fast_m = fmax(0.0, fmax(-d->Fclose_m, d->Fclose_m - d->size_fast_m));
+    double beyond_slow_m = fmax(0.0, fmax(-d->Sclose_m, d->Sclose_m - d->size_slow_m));
+    if (d->curved) beyond_fast_m = beyond_slow_m = 0.0;
+    return vec_length(vec_make(beyond_fast_m, beyond_slow_m, d->close_distance_m));
+}
+
+size_t detector_pixels_behind(const detector *d) {
+    const detector_axes *a = &d->axes;
+    bool perpendicular = fabs(vec_dot(a->fast, a->normal)) < 1e-12 && fabs(vec_dot(a->slow, a->normal)) < 1e-12;
+    if (d->thickness_m <= 0.0 || (d->curved ? !d->curved_by_lab_axes : perpendicular)) return 0;
+    size_t behind = 0;
+    for (size_t slow = 0; slow < d->n_slow; slow++)
+        for (size_t fast = 0; fast < d->n_fast; fast++) {
+            vec3 centre_m =
+                detector_position_m(d, d->pixel_m * ((double)fast + 0.5), d->pixel_m * ((double)slow + 0.5), 0.0);
+            if (!(incidence(d, centre_m) > 0.0)) behind++;
+        }
+    return behind;
+}
+
+bool detector_computes(const detector *d, size_t slow, size_t fast) {
+    if (fast < d->roi[0] || fast > d->roi[1] || slow < d->roi[2] || slow > d->roi[3]) return false;
+    return d->mask == NULL || d->mask[slow * d->n_fast + fast] != 0;
+}
