@@ -80,6 +80,10 @@ class _Tile:
         step = 1 if self.model.factors.running_product else max(1, self.backend.rays_at_once // self.fast.shape[0])
         for first in range(0, self.model.samples, step):
             self._add_samples(first, min(first + step, self.model.samples))
+        if self.model.has_water and not self.model.factors.rescale_water:
+            self._polarize_where_all_is_cut()
+            self.background = self._water_once()
+            self.total = self.total + self.background
         return self._finish()
 
     def _add_samples(self, first: int, last: int) -> None:
@@ -221,10 +225,6 @@ class _Tile:
 
     def _finish(self) -> PixelSums:
         model, used = self.model, self.model.factors
-        if model.has_water and not used.rescale_water:
-            self._polarize_where_all_is_cut()
-            self.background = self._water_once()
-            self.total = self.total + self.background
         remaining = [
             stored
             for stored, per_term in (

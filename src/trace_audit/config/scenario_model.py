@@ -44,6 +44,7 @@ class Crystal(_Section):
     mosaic_spread_deg: Annotated[float, Field(ge=0)] | None = None
     mosaic_domains: Count | None = None
     mosaic_seed: int | None = None
+    mosaic_quadrature: bool = Field(False, description="fixed, evenly spread tilts; without the defect mosaic_uneven")
 
     @model_validator(mode="after")
     def _has_a_cell(self) -> "Crystal":

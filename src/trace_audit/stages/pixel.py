@@ -43,6 +43,7 @@ class OnePixel(Exchange):
         yield kernel, "_amplitude", self._amplitude
         yield integrate, "TermFactors", self._term_factors
         yield integrate._Tile, "__init__", self._tile
+        yield integrate._Tile, "_water_once", self.whole(("I_background",))
         yield integrate._Tile, "_finish", self._finish
         yield printer._Recorder, "last_polarization", self._last_polarization
         yield scaling, "photons", self.whole(("I_pixel_final",))
@@ -111,12 +112,11 @@ class OnePixel(Exchange):
 
     def _tile(self, real: Wrapper, tile: Any, model: Any, *args: Any) -> None:
         real(tile, model, *args)
-        if model.factors.rescale_water:  # elsewhere it is worked out after the sum
+        if model.factors.rescale_water or not model.has_water:  # elsewhere it is worked out after the sum
             tile.background = tile.total = self.swap(tile.background, "I_background")
 
     def _finish(self, real: Wrapper, tile: Any) -> Any:
-        if tile.model.factors.rescale_water or not tile.model.has_water:
-            tile.total = self.swap(tile.total, "I_before_scaling")
+        tile.total = self.swap(tile.total, "I_before_scaling")
         pixels = tile.total.shape
         for name, key in (("capture", "capture_fraction"), ("polar", "polar"), ("omega", "omega_pixel")):
             setattr(tile, name, self.swap(getattr(tile, name).expand(pixels), key))

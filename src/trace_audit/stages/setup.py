@@ -36,6 +36,7 @@ class SetUp(Exchange):
         yield detector, "basis", self._basis
         yield detector, "detector_normal", self._normal
         yield detector, "beam_centre", self._beam_centre
+        yield placement, "beam_spot_m", self._beam_spot
         for name, keys in _PLACEMENT.items():
             yield placement, name, self.whole(keys)
         yield placement, "rotated_axes", self._axes_after("rotz")
@@ -69,8 +70,11 @@ class SetUp(Exchange):
 
     def _beam_centre(self, real: Wrapper, *args: Any) -> Any:
         centre = real(*args)
-        names = ("Fclose_m", "Sclose_m", "Fbeam_m", "Sbeam_m")
-        return centre._replace(**{name: self.swap(getattr(centre, name), name) for name in names})
+        return centre._replace(**{name: self.swap(getattr(centre, name), name) for name in ("Fclose_m", "Sclose_m")})
+
+    def _beam_spot(self, real: Wrapper, *args: Any) -> Any:
+        fast, slow = real(*args)
+        return self.swap(fast, "Fbeam_m"), self.swap(slow, "Sbeam_m")
 
     def _axes_after(self, step: str) -> Wrapper:
         def wrapper(real: Wrapper, *args: Any) -> Any:
