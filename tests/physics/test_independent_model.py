@@ -1,6 +1,6 @@
 """Both programs against the independent model, on random command lines, with `-defects none` and named ones.
 
-A few lines run with the suite, all 400 where NB_ALL_LINES is set (`make physics`).
+A few lines run with the suite, all 400 where NB_RUN_PARALLEL is 1 (`make independent`).
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.simulator import Simulation
 from tests.independent_model import image, lines, panel
 
-ALL = bool(os.environ.get("NB_ALL_LINES"))
+ALL = os.environ.get("NB_RUN_PARALLEL") == "1"
 SEEDS = range(400 if ALL else 24)
 COMPILED_SEEDS = range(400 if ALL else 4)
 TOLERANCE = 1e-9
