@@ -177,12 +177,12 @@ def test_totals_of_all_shapes_are_that_of_the_parallelepiped(n, shapes):
     cells, one, star = torch.full((3,), float(n)).double(), torch.ones(()).double(), torch.eye(3).double()
     rho2 = lattice.offset_sqr(off, star, cells, radius_all_cells=False)
     made = {
-        "SQUARE": lattice.square(torch.zeros_like(off), off.clone(), cells, torch.float64, False),
+        "SQUARE": lattice.square(torch.zeros_like(off), off.clone(), cells, torch.float64),
         "ROUND": lattice.sphere(off, cells, one, torch.float64, closed_form=False),
         "GAUSS": lattice.gauss(rho2, cells, one),
         "TOPHAT": lattice.tophat(rho2, cells, one, torch.float64),
     }
-    totals = {shape: float((factor.F_latt**2).mean()) / n**3 for shape, factor in made.items()}
+    totals = {shape: float((factor**2).mean()) / n**3 for shape, factor in made.items()}
     assert totals["SQUARE"] == pytest.approx(1, rel=1e-6)
     for shape in shapes:
         assert totals[shape] == pytest.approx(1, rel=0.1), totals

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
@@ -132,6 +133,7 @@ def build_cell(
     misset_rad: torch.Tensor,
     defects: frozenset[str],
     device: torch.device,
+    hook: Hook | None = None,
 ) -> Cell:
     """Cell vectors before the spindle rotation.
 
@@ -150,7 +152,18 @@ def build_cell(
         star = matrix.T * (M_PER_A / wavelength_m)
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    star = rotations.about_xyz(star, misset_rad)
+    nominal = "nominal_cell_volume" in defects
+    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume, nominal)
+    star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
+    if star is cell.reciprocal_per_A:
+        return cell
+    return _spanned_by(star, lengths, volume, nominal)._replace(reciprocal_per_A=star)
+
+
+def _spanned_by(
+    star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None, nominal_volume: bool
+) -> Cell:
+    """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None:
@@ -160,7 +173,7 @@ def build_cell(
         raise ExperimentError("the three reciprocal cell vectors do not span space; check -cell and -mat")
     volume_A3 = 1.0 / volume_star
     real = area * volume_A3
-    if lengths is not None and "nominal_cell_volume" not in defects:
+    if lengths is not None and not nominal_volume:
         volume_A3 = dot(real[0], cross(real[1], real[2]))
         volume_star = 1.0 / volume_A3
     star = torch.stack([cross(real[1], real[2]), cross(real[2], real[0]), cross(real[0], real[1])]) * volume_star
@@ -195,13 +208,14 @@ def orientations(
     phi: PhiSteps,
     mosaic_matrices: torch.Tensor,
     defects: frozenset[str],
+    hook: Hook | None = None,
 ) -> Orientations:
     """Cell vectors at every spindle angle, then in every mosaic domain.
 
     With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
     last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
-    phi_rad = spindle_angles_rad(phi, cell.real_m.device)
+    phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, cell.real_m.device))
     effective = phi_rad
     if "phi_carryover" in defects:
         effective = phi_rad[_carried_steps(phi_rad.detach().tolist())]
@@ -209,7 +223,7 @@ def orientations(
         cell.real_m.expand(phi.count, 3, 3), spindle_axis, effective.unsqueeze(-1).expand(phi.count, 3)
     )
     real_m = torch.einsum("mxy,pvy->pmvx", mosaic_matrices, rotated)
-    return Orientations(real_m, phi_rad)
+    return Orientations(watched(hook, "real_m", real_m), phi_rad)
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:

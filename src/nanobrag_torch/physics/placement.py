@@ -8,8 +8,8 @@ import torch
 
 from nanobrag_torch.parameters import Detector
 from nanobrag_torch.physics import rotations
+from nanobrag_torch.physics.beam_centre import BeamCentre
 from nanobrag_torch.physics.constants import SMALLEST_NORMAL
-from nanobrag_torch.physics.conventions import BeamCentre
 from nanobrag_torch.physics.tensors import dot, scalar, vector
 
 
@@ -85,11 +85,9 @@ def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tens
     return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
 
 
-def terms_from_beam_m(
-    spot_m: tuple[torch.Tensor, torch.Tensor], axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
-) -> torch.Tensor:
+def terms_from_beam_m(centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor) -> torch.Tensor:
     """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector."""
-    return torch.stack([-spot_m[0] * axes.fast, -spot_m[1] * axes.slow, distance_m * beam])
+    return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
 
 
 def sum_of_terms_m(terms: torch.Tensor) -> torch.Tensor:

@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass, replace
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle
+from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
-from nanobrag_torch.physics.tensors import number
 
 UNSET = -1
 COUNT_TOLERANCE = 1e-9  # by which a count may exceed a whole number and still be that

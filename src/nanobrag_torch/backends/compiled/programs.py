@@ -127,7 +127,7 @@ _HOW_WEIGHTS = (
 )
 _HOW_SUMMED = (
     *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
-    *("factors.unpolarized", "has_water", "layers", "oversample"),
+    *("factors.unpolarized", "has_water", "layers", "oversample", "r_e_sqr_m2"),
 )
 
 

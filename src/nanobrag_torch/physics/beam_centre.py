@@ -1,65 +1,13 @@
-"""Detector conventions: basis vectors, beam centre mapping and pivot of each program's habit."""
+"""The beam centre: from the two numbers of a convention to fast and slow coordinates of the detector."""
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Detector, Scalar
-from nanobrag_torch.physics.tensors import number, scalar
-
-DEFAULT_DETECTOR_SIZE_M = 0.1024
-
-
-class Convention(NamedTuple):
-    """Vectors that a convention prescribes, and the pivot it forces (None: the user's choice stands)."""
-
-    beam_vector: tuple[float, float, float]
-    fdet_vector: tuple[float, float, float]
-    sdet_vector: tuple[float, float, float]
-    odet_vector: tuple[float, float, float]
-    twotheta_axis: tuple[float, float, float]
-    polar_vector: tuple[float, float, float]
-    spindle_axis: tuple[float, float, float]
-    forced_pivot: str | None
-
-
-_X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
-_MINUS_X, _MINUS_Y, _MINUS_Z = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0)
-
-CONVENTIONS = {
-    "MOSFLM": Convention(_X, _Z, _MINUS_Y, _X, _MINUS_Z, _Z, _Z, "BEAM"),
-    "DENZO": Convention(_X, _Z, _MINUS_Y, _X, _MINUS_Z, _Z, _Z, "BEAM"),
-    "ADXV": Convention(_Z, _X, _MINUS_Y, _Z, _MINUS_X, _X, _X, "BEAM"),
-    "XDS": Convention(_Z, _X, _Y, _Z, _X, _X, _X, "SAMPLE"),
-    "DIALS": Convention(_Z, _X, _Y, _Z, _Y, _Y, _Y, "SAMPLE"),
-    "CUSTOM": Convention(_X, _Z, _MINUS_Y, _X, _Y, _Z, _Z, None),
-}
-
-# Beyond this a 64-bit index would still hold, but no machine's memory would.
-MAX_PIXELS_PER_SIDE = 1_000_000
-
-
-def pixel_counts(detector: Detector) -> tuple[int, int, Scalar, Scalar]:
-    """(n_fast, n_slow, size_fast_m, size_slow_m); a count given sets the size, half a pixel rounds down."""
-    p = detector.pixel_size_m
-    sizes, counts = [], []
-    for count, size_m in ((detector.n_fast, detector.size_fast_m), (detector.n_slow, detector.size_slow_m)):
-        if count is not None and count > 0:
-            size = p * count
-        else:
-            size = DEFAULT_DETECTOR_SIZE_M if size_m is None else size_m
-        n = math.ceil(number(size) / number(p) - 0.5)
-        if not 0 < n <= MAX_PIXELS_PER_SIDE:
-            raise ExperimentError(
-                f"detector of {n} pixels a side; expected 1 to {MAX_PIXELS_PER_SIDE}, check -pixel and -detpixels"
-            )
-        sizes.append(size)
-        counts.append(n)
-    return counts[0], counts[1], sizes[0], sizes[1]
+from nanobrag_torch.physics.tensors import scalar
 
 
 class BeamCentre(NamedTuple):
@@ -107,16 +55,14 @@ def beam_centre(
         fbeam, sbeam = x, y
         if name == "CUSTOM":
             fclose, sclose = x, y
-    leads = (False, False)
+    leads = [False, False]
     if "close_beam_ignored" not in defects:
         near = _stated_near_point(detector, p, size_slow, defects)
-        fclose, sclose = (
-            stated if stated is not None else was for stated, was in zip(near, (fclose, sclose), strict=True)
-        )
-        beam = (detector.Xbeam_m, detector.Ybeam_m)
-        fast_and_slow = reversed(beam) if name in ("MOSFLM", "DENZO") else beam
-        leads = tuple(n is not None and b is None for n, b in zip(near, fast_and_slow, strict=True))
-    return BeamCentre(x, y, xclose, yclose, fbeam, sbeam, fclose, sclose, leads)
+        beam = [detector.Xbeam_m, detector.Ybeam_m]
+        spot = beam[::-1] if name in ("MOSFLM", "DENZO") else beam
+        leads = [n is not None and b is None for n, b in zip(near, spot, strict=True)]
+        fclose, sclose = or_default(near[0], fclose), or_default(near[1], sclose)
+    return BeamCentre(x, y, xclose, yclose, fbeam, sbeam, fclose, sclose, (leads[0], leads[1]))
 
 
 def _stated_near_point(
@@ -133,10 +79,3 @@ def _stated_near_point(
         return x, None if y is None else size_slow_m - y
     half = pixel_m / 2.0 if name == "MOSFLM" else torch.zeros_like(pixel_m)
     return None if y is None else y + half, None if x is None else x + half
-
-
-def effective_pivot(detector: Detector, defects: frozenset[str]) -> str:
-    """BEAM or SAMPLE. With the defect `pivot_overwritten` off, an explicit -pivot wins over the convention."""
-    if "pivot_overwritten" not in defects and detector.pivot_explicit is not None:
-        return detector.pivot_explicit
-    return CONVENTIONS[detector.convention].forced_pivot or detector.pivot or "BEAM"
