@@ -1,6 +1,11 @@
 """The sum over everything a pixel sees: layers, sub-pixels, sources, spindle steps and mosaic domains.
 
+Section 12 of docs/physics.md.
+
 One pass holds a bounded number of (orientation, ray) pairs, so memory depends on the tile and never on the experiment.
+
+(12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
+(12.5) I += water steps/(r_e^2 fluence) sum(cap polar omega w)/(n_src n^2) without water_rescaled
 """
 
 from __future__ import annotations

@@ -1,4 +1,16 @@
-"""The detector: pivot, origin, pixel positions, solid angle and absorption."""
+"""The detector: pivot, origin, pixel positions, solid angle and absorption. Sections 6 and 7 of docs/physics.md.
+
+(6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
+(6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
+(7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
+(7.3)  curved, with curved_axes: r = Raxis(Raxis(distance b; S, r_y/distance); F, r_z/distance)   [m]
+       without: r = Raxis(Raxis(close O; S, g (Fdet - Fclose)/close); F, -g (Sdet - Sclose)/close)
+       g = sign((F x S).O)
+(7.4)  R = |r|,  d = r/R                                                  [m]
+(7.5)  omega = p^2/R^2 close/R;  (close + Odet)/R flat without layer_front_face;  1/R^2 with -point_pixel        [sr]
+(7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness;  0 where d.O <= 0
+       curved without curved_axes: 1 for d.O
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""The tilts of the mosaic domains."""
+"""The tilts of the mosaic domains. Section 5 of docs/physics.md.
+
+(5.8)  U = turn by t about n:  t - sin t = u3 (spread - sin spread),  spread at most pi
+       n = (sqrt(1 - z^2) cos(2 pi u2), sqrt(1 - z^2) sin(2 pi u2), z),  z = 2 u1 - 1
+(5.9)  quadrature of M domains: U_j of (5.8) and its inverse, j = 0 .. floor(M/2) - 1;  for an odd M also U = 1
+       u1 = frac(1/2 + j/g),  u2 = frac(1/2 + j/g^2),  u3 = (2 j + 1 + M mod 2)/M,  g^3 = g + 1
+"""
 
 from __future__ import annotations
 

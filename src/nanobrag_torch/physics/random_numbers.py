@@ -1,9 +1,17 @@
-"""Uniform numbers, and the rotations drawn from them.
+"""Uniform numbers, and the rotations drawn from them. Section 5 of docs/physics.md.
 
-The historic generator: a "minimal standard" linear congruential one (x <- 16807 x mod 2^31 - 1) behind a 32-entry
-shuffle table. All streams of a run share one table and one last output, so the order of use matters: misset, mosaic,
-noise. Its first numbers follow the seed in a straight line; without the defect `draws_linear_in_seed` misset and mosaic
-have a SplitMix64 generator each.
+The historic generator: a "minimal standard" linear congruential one behind a 32-entry shuffle table. All streams of a
+run share one table and one last output, so the order of use matters: misset, mosaic, noise. Its first numbers follow
+the seed in a straight line; without the defect `draws_linear_in_seed` misset and mosaic have a generator each.
+
+(5.1)  x <- 16807 x mod (2^31 - 1)
+(5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
+(5.3)  n = (w sin(pi r1), w cos(pi r1), r2),  w = sqrt(1 - r2^2),  r = 2 u - 1
+(5.4)  t = spread (1 - r3^2)^(1/3)                                        [rad]
+(5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
+           sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
+(5.7)  s <- s + 0x9E3779B97F4A7C15 mod 2^64,  u = (floor(mix(s)/2^11) + 1/2)/2^53
+       mix: z <- (z ^ z/2^30) 0xBF58476D1CE4E5B9, z <- (z ^ z/2^27) 0x94D049BB133111EB, z ^ z/2^31
 """
 
 from __future__ import annotations

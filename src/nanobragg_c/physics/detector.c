@@ -1,3 +1,17 @@
+/* The detector: conventions, placement, sensor. Section 6 of docs/physics.md.
+ *
+ * (6.1)  nF = ceil(sizeF/p - 1/2),  nS = ceil(sizeS/p - 1/2)
+ * (6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
+ *        its sign so that b.O > 0 without normal_by_handedness
+ * (6.5)  ratio = b.Rxyz(O; rotation);  b.O of (6.7) for BEAM and a given close without distance_without_twotheta
+ * (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
+ * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+ * (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
+ * (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
+ * (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
+ * (6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
+ * (6.13) close > 0 but with back_face_negative
+ */
 #include "physics/detector.h"
 
 #include <float.h>
@@ -149,8 +163,8 @@ static void place_about_beam(detector *d) {
 /* A ratio of 0 would put the detector at infinity along the beam. */
 static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; }
 
-/* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector which
- * pivots about the beam spot. */
+/* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector
+ * which pivots about the beam spot. */
 static void set_distances(detector *d, const options *o) {
     detector_construction *b = &d->built;
     b->close_distance_m = o->detector.close_distance_m;
@@ -236,8 +250,8 @@ static void check_front(const detector *d, const options *o) {
     size_t behind = detector_pixels_behind(d);
     if (behind > 0)
         message_warn(o->warnings,
-                     "%zu of %zu pixels are reached from behind and count 0; check -odet_vector and -curved_det", behind,
-                     d->n_fast * d->n_slow);
+                     "%zu of %zu pixels are reached from behind and count 0; check -odet_vector and -curved_det",
+                     behind, d->n_fast * d->n_slow);
 }
 
 detector detector_build(const options *o) {

@@ -1,4 +1,10 @@
-/* Where on the detector the beam spot and the nearest point are. */
+/* Where on the detector the beam spot and the nearest point are. Section 6 of docs/physics.md.
+ *
+ * (6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
+ *        from Xclose, Yclose as (6.3) where these are given, without close_beam_ignored
+ * (6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
+ * (6.12) BEAM: Fbeam = Fclose + distance b.F where the near point is stated and the spot is not;  Sbeam too
+ */
 #include "physics/detector_centre.h"
 
 #include "base/message.h"
@@ -87,8 +93,8 @@ void detector_set_centre(detector *d, const options *o) {
 }
 
 static void warn_of_two_centres(const options *o, char close, char beam) {
-    message_warn(o->warnings, "-%cclose does not move a detector that pivots about the beam spot which -%cbeam places", close,
-                 beam);
+    message_warn(o->warnings, "-%cclose does not move a detector that pivots about the beam spot which -%cbeam places",
+                 close, beam);
 }
 
 void detector_move_spot_to_near_point(detector *d, const options *o) {

@@ -1,4 +1,14 @@
-/* What a pixel of a placed detector sees. */
+/* What a pixel of a placed detector sees. Section 7 of docs/physics.md.
+ *
+ * (7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
+ * (7.3)  curved, with curved_axes: r = Raxis(Raxis(distance b; S, r_y/distance); F, r_z/distance)   [m]
+ *        without: r = Raxis(Raxis(close O; S, g (Fdet - Fclose)/close); F, -g (Sdet - Sclose)/close)
+ *        g = sign((F x S).O)
+ * (7.5)  omega = p^2/R^2 close/R;  (close + Odet)/R flat without layer_front_face;  1/R^2 with -point_pixel        [sr]
+ * (7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness;  0 where d.O <= 0
+ *        curved without curved_axes: 1 for d.O
+ * (7.7)  nearest = sqrt(close^2 + x^2 + y^2),  x, y how far the near point lies beside the panel    [m]
+ */
 #include "physics/detector.h"
 
 /* A sphere around the sample that touches the flat panel at its near point: arcs along fast and slow, from that point.
@@ -21,7 +31,8 @@ vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double
                          fast_m * a->fast.z + slow_m * a->slow.z + depth_m * a->normal.z + d->pix0_m.z);
     if (!d->curved) return flat;
     vec3 beam_spot = vec_scale(d->distance_m, d->beam);
-    return vec_rotate_axis(vec_rotate_axis(beam_spot, a->slow, flat.y / d->distance_m), a->fast, flat.z / d->distance_m);
+    vec3 about_slow = vec_rotate_axis(beam_spot, a->slow, flat.y / d->distance_m);
+    return vec_rotate_axis(about_slow, a->fast, flat.z / d->distance_m);
 }
 
 double detector_plane_m(const detector *d, double depth_m) {

@@ -1,3 +1,7 @@
+/* The resolved experiment, and the number of sub-pixels. Section 2 of docs/physics.md.
+ *
+ * (2.4)  n_sub = max(1, ceil(3 L / (lambda D / p))),  L = max(|a| Na, |b| Nb, |c| Nc)
+ */
 #include "physics/experiment.h"
 
 #include <math.h>
@@ -6,6 +10,7 @@
 #include "io/stol.h"
 
 #define MAX_OVERSAMPLE 1e6
+#define SUB_PIXELS_PER_SPOT 3.0 /* (2.4) */
 #define COUNT_TOLERANCE 1e-9
 
 /* Three sub-pixels across the width of a spot of the largest crystal dimension. */
@@ -15,7 +20,7 @@ static size_t recommend_oversample(const experiment *e, double wavelength_m) {
     for (int i = 0; i < 3; i++)
         largest_m = fmax(largest_m, vec_length(e->crystal.real_m[i]) * (double)e->crystal.n_cells[i]);
     double spot_m = wavelength_m * (historic ? e->detector.distance_m : detector_nearest_m(&e->detector));
-    double recommended = 3.0 * largest_m / (spot_m / e->detector.pixel_m);
+    double recommended = SUB_PIXELS_PER_SPOT * largest_m / (spot_m / e->detector.pixel_m);
     recommended = ceil(historic ? recommended : recommended * (1.0 - COUNT_TOLERANCE));
     if (!(recommended > 1.0)) return 1;
     return recommended > MAX_OVERSAMPLE ? (size_t)MAX_OVERSAMPLE + 1 : (size_t)recommended;

@@ -1,3 +1,8 @@
+/* The tilts of the mosaic domains. Section 5 of docs/physics.md.
+ *
+ * (5.9)  quadrature of M domains: U_j of (5.8) and its inverse, j = 0 .. floor(M/2) - 1;  for an odd M also U = 1
+ *        u1 = frac(1/2 + j/g),  u2 = frac(1/2 + j/g^2),  u3 = (2 j + 1 + M mod 2)/M,  g^3 = g + 1
+ */
 #include "physics/mosaic.h"
 
 #include "base/message.h"
