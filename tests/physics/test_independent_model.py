@@ -85,8 +85,8 @@ def test_compiled_torch_program(seed, tmp_path, kept, monkeypatch):
     if case.expected is None:
         pytest.skip("refused, as the eager program's test shows")
     simulation = case.simulation()
-    if not selection.compilable(simulation.model):
-        pytest.skip("interpolated amplitudes are eager")
+    if why := selection.not_compilable(simulation.model):
+        pytest.skip(why)
     made = simulation.image(image_dtype=torch.float64)
     assert isinstance(simulation.backend(torch.float64), CompiledBackend)
     case.check(made.numpy())

@@ -99,12 +99,11 @@ def build(
     centre = centre._replace(Fclose_m=seen("Fclose_m", centre.Fclose_m), Sclose_m=seen("Sclose_m", centre.Sclose_m))
     pivot = effective_pivot(detector, defects)
     angles = seen("angles_rad", placement.angles_rad(detector, device))
-    rx, ry, rz = (
-        seen(name, value) for name, value in zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
-    )
-    rotation = seen("R_total", placement.combined_rotation(rx, ry, rz))
+    matrices = zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
+    turn = placement.Turn(*(seen(name, matrix) for name, matrix in matrices))
+    rotation = seen("R_total", placement.combined_rotation(turn))
     initial = placement.Axes(b.fast, b.slow, b.normal)
-    rotz = axes_seen("rotz", placement.rotated_axes(initial, angles))
+    rotz = axes_seen("rotz", placement.rotated_axes(initial, turn))
     axes = axes_seen("twotheta", placement.swung_axes(rotz, b.twotheta, angles))
     keeps_close = placement.keeps_close_distance(detector, pivot, defects)
     ratio = seen("ratio", placement.ratio(b.beam, axes.normal if keeps_close else rotz.normal))
@@ -114,7 +113,7 @@ def build(
     if pivot == "SAMPLE":
         terms = _terms_seen(seen, _CLOSE_TERMS, placement.terms_from_close_point_m(centre, initial, close))
         before = seen("pix0_before_rotation", placement.sum_of_terms_m(terms))
-        after_rotz = seen("pix0_after_rotz", placement.rotated_origin_m(before, angles))
+        after_rotz = seen("pix0_after_rotz", placement.rotated_origin_m(before, turn))
         swung = placement.swung_origin_m(after_rotz, b.twotheta, angles)
         placed = after_twotheta = seen("pix0_after_twotheta", swung)
     else:
@@ -128,7 +127,7 @@ def build(
     handed = axes._replace(fast=seen("fdet", axes.fast), slow=seen("sdet", axes.slow))
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
-        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
+        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, *turn, rotation, ratio,
         close, distance, terms, before, after_rotz, after_twotheta, *rotz, axes, *handed, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
         front_face="layer_front_face" in defects, negative_back="back_face_negative" in defects,

@@ -5,18 +5,18 @@
  *        its sign so that b.O > 0 without normal_by_handedness
  * (6.5)  ratio = b.Rxyz(O; rotation);  b.O of (6.7) for BEAM and a given close without distance_without_twotheta
  * (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
- * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+ * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S, O likewise
  * (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
  * (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
  * (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
  * (6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
- * (6.13) close > 0 but with back_face_negative
  */
 #include "physics/detector.h"
 
 #include <float.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "physics/detector_centre.h"
 #include "physics/steps.h"
 
@@ -96,32 +96,23 @@ static void set_directions(detector *d, const options *o) {
     bool custom = d->convention == CONVENTION_CUSTOM;
     const convention_row *row = &CONVENTIONS[d->convention];
     d->beam = vec_unit(choose(given->beam, custom, row->beam));
+    SEAM("beam_vector", d->beam);
     d->polar = vec_unit(choose(given->polar, custom, row->polar));
+    SEAM("polar_vector", d->polar);
     d->spindle = vec_unit(choose(given->spindle, custom, row->spindle));
+    SEAM("spindle_axis", d->spindle);
     d->twotheta_axis = choose(given->twotheta_axis, custom, row->twotheta_axis);
     if (!defect_active(o->defects, DEFECT_AXIS_NOT_NORMALISED)) d->twotheta_axis = vec_unit(d->twotheta_axis);
+    SEAM("twotheta_axis", d->twotheta_axis);
     d->built.initial.fast = vec_unit(choose(given->fdet, custom, row->fast));
     d->built.initial.slow = vec_unit(choose(given->sdet, custom, row->slow));
+    SEAM("initial_fdet", d->built.initial.fast);
+    SEAM("initial_sdet", d->built.initial.slow);
     if (vec_length(vec_cross(d->built.initial.fast, d->built.initial.slow)) < 1e-9)
         message_fail(
             "-fdet_vector, -sdet_vector: the fast and slow directions are parallel; give two different directions");
     d->built.initial.normal = choose_normal(o, custom, row->normal, &d->built.initial, d->beam);
-}
-
-/* Vectors count in the CUSTOM convention alone. */
-static void warn_of_unused_vectors(const options *o) {
-    const options_detector *given = &o->detector;
-    const struct {
-        bool given;
-        const char *name;
-    } vectors[] = {{given->fdet.given, "-fdet_vector"},           {given->sdet.given, "-sdet_vector"},
-                   {given->odet.given, "-odet_vector"},           {given->beam.given, "-beam_vector"},
-                   {given->polar.given, "-polar_vector"},         {given->spindle.given, "-spindle_axis"},
-                   {given->twotheta_axis.given, "-twotheta_axis"}};
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        if (given->convention != CONVENTION_CUSTOM && vectors[i].given)
-            message_warn(o->warnings, "%s is not used: a later flag chose the %s convention; put %s behind it",
-                         vectors[i].name, options_convention_name(given->convention), vectors[i].name);
+    SEAM("initial_odet", d->built.initial.normal);
 }
 
 static void set_pivot(detector *d, const options *o) {
@@ -140,6 +131,22 @@ static void set_pivot(detector *d, const options *o) {
     }
 }
 
+static void set_rotation(detector_construction *b, vec3 angles_rad) {
+    b->rotation_x = mat_rotation_x(angles_rad.x);
+    b->rotation_y = mat_rotation_y(angles_rad.y);
+    b->rotation_z = mat_rotation_z(angles_rad.z);
+    SEAM("Rx", b->rotation_x);
+    SEAM("Ry", b->rotation_y);
+    SEAM("Rz", b->rotation_z);
+    b->rotation = mat_multiply(b->rotation_z, mat_multiply(b->rotation_y, b->rotation_x));
+    SEAM("R_total", b->rotation);
+}
+
+/* About lab x, then y, then z. */
+static vec3 turn(const detector_construction *b, vec3 v) {
+    return mat_apply(b->rotation_z, mat_apply(b->rotation_y, mat_apply(b->rotation_x, v)));
+}
+
 static vec3 swing(const detector *d, vec3 v) { return vec_rotate_axis(v, d->twotheta_axis, d->twotheta_rad); }
 
 static void place_about_sample(detector *d) {
@@ -147,9 +154,15 @@ static void place_about_sample(detector *d) {
     b->term_fast_m = vec_scale(-b->Fclose_m, b->initial.fast);
     b->term_slow_m = vec_scale(-b->Sclose_m, b->initial.slow);
     b->term_third_m = vec_scale(b->close_distance_m, b->initial.normal);
+    SEAM("term_fast_before_rot", b->term_fast_m);
+    SEAM("term_slow_before_rot", b->term_slow_m);
+    SEAM("term_close_before_rot", b->term_third_m);
     b->pix0_unrotated_m = vec_add(vec_add(b->term_fast_m, b->term_slow_m), b->term_third_m);
-    b->pix0_after_xyz_m = vec_rotate_xyz(b->pix0_unrotated_m, d->rotation_rad);
+    SEAM("pix0_before_rotation", b->pix0_unrotated_m);
+    b->pix0_after_xyz_m = turn(b, b->pix0_unrotated_m);
+    SEAM("pix0_after_rotz", b->pix0_after_xyz_m);
     b->pix0_m = swing(d, b->pix0_after_xyz_m);
+    SEAM("pix0_after_twotheta", b->pix0_m);
 }
 
 static void place_about_beam(detector *d) {
@@ -157,7 +170,11 @@ static void place_about_beam(detector *d) {
     b->term_fast_m = vec_scale(-b->Fbeam_m, d->axes.fast);
     b->term_slow_m = vec_scale(-b->Sbeam_m, d->axes.slow);
     b->term_third_m = vec_scale(b->distance_m, d->beam);
+    SEAM("term_fast", b->term_fast_m);
+    SEAM("term_slow", b->term_slow_m);
+    SEAM("term_beam", b->term_third_m);
     b->pix0_m = vec_add(vec_add(b->term_fast_m, b->term_slow_m), b->term_third_m);
+    SEAM("pix0_vector", b->pix0_m);
 }
 
 /* A ratio of 0 would put the detector at infinity along the beam. */
@@ -171,17 +188,25 @@ static void set_distances(detector *d, const options *o) {
     bool kept = !isnan(b->close_distance_m) && d->pivot == PIVOT_BEAM &&
                 !defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA);
     b->ratio = safe_ratio(vec_dot(d->beam, kept ? d->axes.normal : b->after_xyz.normal));
+    SEAM("ratio", b->ratio);
     if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
+    SEAM("close_distance_m", b->close_distance_m);
     b->distance_m = b->close_distance_m / b->ratio;
+    SEAM("distance_m", b->distance_m);
 }
 
 static void place(detector *d, const options *o) {
     detector_construction *b = &d->built;
     const detector_axes *initial = &b->initial;
-    b->after_xyz =
-        (detector_axes){vec_rotate_xyz(initial->fast, d->rotation_rad), vec_rotate_xyz(initial->slow, d->rotation_rad),
-                        vec_rotate_xyz(initial->normal, d->rotation_rad)};
+    set_rotation(b, d->rotation_rad);
+    b->after_xyz = (detector_axes){turn(b, initial->fast), turn(b, initial->slow), turn(b, initial->normal)};
+    SEAM("fdet_after_rotz", b->after_xyz.fast);
+    SEAM("sdet_after_rotz", b->after_xyz.slow);
+    SEAM("odet_after_rotz", b->after_xyz.normal);
     d->axes = (detector_axes){swing(d, b->after_xyz.fast), swing(d, b->after_xyz.slow), swing(d, b->after_xyz.normal)};
+    SEAM("fdet_after_twotheta", d->axes.fast);
+    SEAM("sdet_after_twotheta", d->axes.slow);
+    SEAM("odet_after_twotheta", d->axes.normal);
     set_distances(d, o);
     if (d->pivot == PIVOT_SAMPLE) {
         place_about_sample(d);
@@ -201,10 +226,12 @@ static void place(detector *d, const options *o) {
 
 /* What follows from the final corner and axes. */
 static void rederive(detector *d, bool ratio_without_twotheta) {
+    SEAM("pix0_vector_meters", d->pix0_m);
     double ratio = ratio_without_twotheta ? d->built.ratio : safe_ratio(vec_dot(d->beam, d->axes.normal));
     d->Fclose_m = -vec_dot(d->pix0_m, d->axes.fast);
     d->Sclose_m = -vec_dot(d->pix0_m, d->axes.slow);
     d->close_distance_m = vec_dot(d->pix0_m, d->axes.normal);
+    SEAM("close_distance_meters", d->close_distance_m);
     d->distance_m = d->close_distance_m / ratio;
     vec3 to_beam_spot = vec_subtract(vec_scale(d->distance_m, d->beam), d->pix0_m);
     d->Fbeam_m = vec_dot(d->axes.fast, to_beam_spot);
@@ -225,6 +252,7 @@ static void set_sensor(detector *d, const options *o) {
     steps_grid layers =
         steps_resolve_layers(given->thick_steps, given->thickness_m, defect_active(o->defects, DEFECT_LAYER_PITCH));
     d->layers = (size_t)layers.count;
+    SEAM_NUMBER("thick_steps", d->layers);
     d->layer_pitch_m = layers.step;
     d->attenuation_per_m = given->attenuation_per_m;
     if (isnan(d->attenuation_per_m)) d->attenuation_per_m = d->thickness_m > 0.0 ? 1.0 / d->thickness_m : 0.0;
@@ -238,22 +266,6 @@ static void set_sensor(detector *d, const options *o) {
     d->blank_without_thickness = defect_active(o->defects, DEFECT_BLANK_WITHOUT_THICKNESS);
 }
 
-/* A flat panel shows the sample one side only. Rays may reach a sensor from behind one by one where its normal is not
- * perpendicular to it, or where it is bent by more than a quarter turn and its normal is not. */
-static void check_front(const detector *d, const options *o) {
-    if (d->negative_back) return;
-    if (!(d->close_distance_m > 0.0))
-        message_fail(
-            "the detector shows its back to the sample: its plane is at %g mm along its normal, expected more than 0; "
-            "turn it by 180 degrees or check -close_distance, -distance, -twotheta, the vectors and rotations",
-            1000.0 * d->close_distance_m);
-    size_t behind = detector_pixels_behind(d);
-    if (behind > 0)
-        message_warn(o->warnings,
-                     "%zu of %zu pixels are reached from behind and count 0; check -odet_vector and -curved_det",
-                     behind, d->n_fast * d->n_slow);
-}
-
 detector detector_build(const options *o) {
     detector d = {.rotation_rad = o->detector.rotation_rad,
                   .twotheta_rad = o->detector.twotheta_rad,
@@ -261,15 +273,18 @@ detector detector_build(const options *o) {
                   .point_pixel = o->detector.point_pixel,
                   .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES),
                   .negative_back = defect_active(o->defects, DEFECT_BACK_FACE_NEGATIVE)};
+    SEAM_ANGLES(d.rotation_rad, d.twotheta_rad);
     set_size(&d, &o->detector);
     set_roi(&d, o->detector.roi);
     set_directions(&d, o);
-    warn_of_unused_vectors(o);
+    detector_warn_of_unused_vectors(o);
     set_pivot(&d, o);
     detector_set_centre(&d, o);
     place(&d, o);
     rederive(&d, defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA));
+    SEAM("fdet_vec", d.axes.fast);
+    SEAM("sdet_vec", d.axes.slow);
     set_sensor(&d, o);
-    check_front(&d, o);
+    detector_check_front(&d, o);
     return d;
 }

@@ -13,6 +13,8 @@ typedef struct detector_axes {
 /* How the placement came about, for the log. */
 typedef struct detector_construction {
     detector_axes initial, after_xyz;
+    mat3 rotation_x, rotation_y, rotation_z; /* what turns axes and corner, one after the other */
+    mat3 rotation;                           /* the three in one, for the log: their product rounds differently */
     double Fclose_m, Sclose_m, Fbeam_m, Sbeam_m, close_distance_m, distance_m, ratio;
     vec3 term_fast_m, term_slow_m, term_third_m; /* third: along the normal (SAMPLE) or the beam (BEAM) */
     vec3 pix0_unrotated_m, pix0_after_xyz_m, pix0_m;
@@ -62,8 +64,11 @@ double detector_plane_m(const detector *d, double depth_m);
 /* Distance from the sample to the nearest point of the detector. */
 double detector_nearest_m(const detector *d);
 
-/* Pixels whose sensor is reached from behind; 0 without a sensor. */
-size_t detector_pixels_behind(const detector *d);
+/* Refuses a panel that shows its back to the sample; warns of single pixels that are reached from behind. */
+void detector_check_front(const detector *d, const options *o);
+
+/* Cosine between a ray and the sensor's normal, which a bent detector has along the ray. */
+double detector_incidence(const detector *d, vec3 diffracted);
 
 bool detector_computes(const detector *d, size_t slow, size_t fast);
 

@@ -8,6 +8,7 @@
 #include "physics/detector_centre.h"
 
 #include "base/message.h"
+#include "base/seam.h"
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
@@ -90,6 +91,8 @@ static void set_beam_spot(detector *d, const options *o) {
 void detector_set_centre(detector *d, const options *o) {
     set_near_point(d, o);
     set_beam_spot(d, o);
+    SEAM("Fclose_m", d->built.Fclose_m);
+    SEAM("Sclose_m", d->built.Sclose_m);
 }
 
 static void warn_of_two_centres(const options *o, char close, char beam) {
@@ -97,9 +100,8 @@ static void warn_of_two_centres(const options *o, char close, char beam) {
                  close, beam);
 }
 
-void detector_move_spot_to_near_point(detector *d, const options *o) {
+static void move_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
-    if (defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
     double fast_m, slow_m;
     stated_near_point(d, o, &fast_m, &slow_m);
     bool x_is_slow = d->convention == CONVENTION_MOSFLM || d->convention == CONVENTION_DENZO;
@@ -111,4 +113,26 @@ void detector_move_spot_to_near_point(detector *d, const options *o) {
     if (!isnan(slow_m) && isnan(slow_beam_m)) b->Sbeam_m = slow_m + b->distance_m * vec_dot(d->beam, d->axes.slow);
     if (!isnan(fast_m) && !isnan(fast_beam_m)) warn_of_two_centres(o, swapped ? 'Y' : 'X', x_is_slow ? 'Y' : 'X');
     if (!isnan(slow_m) && !isnan(slow_beam_m)) warn_of_two_centres(o, swapped ? 'X' : 'Y', x_is_slow ? 'X' : 'Y');
+}
+
+void detector_move_spot_to_near_point(detector *d, const options *o) {
+    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) move_spot(d, o);
+    SEAM("Fbeam_m", d->built.Fbeam_m);
+    SEAM("Sbeam_m", d->built.Sbeam_m);
+}
+
+/* Vectors count in the CUSTOM convention alone. */
+void detector_warn_of_unused_vectors(const options *o) {
+    const options_detector *given = &o->detector;
+    const struct {
+        bool given;
+        const char *name;
+    } vectors[] = {{given->fdet.given, "-fdet_vector"},           {given->sdet.given, "-sdet_vector"},
+                   {given->odet.given, "-odet_vector"},           {given->beam.given, "-beam_vector"},
+                   {given->polar.given, "-polar_vector"},         {given->spindle.given, "-spindle_axis"},
+                   {given->twotheta_axis.given, "-twotheta_axis"}};
+    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
+        if (given->convention != CONVENTION_CUSTOM && vectors[i].given)
+            message_warn(o->warnings, "%s is not used: a later flag chose the %s convention; put %s behind it",
+                         vectors[i].name, options_convention_name(given->convention), vectors[i].name);
 }

@@ -7,7 +7,6 @@
  * (7.5)  omega = p^2/R^2 close/R;  (close + Odet)/R flat without layer_front_face;  1/R^2 with -point_pixel        [sr]
  * (7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness;  0 where d.O <= 0
  *        curved without curved_axes: 1 for d.O
- * (7.7)  nearest = sqrt(close^2 + x^2 + y^2),  x, y how far the near point lies beside the panel    [m]
  */
 #include "physics/detector.h"
 
@@ -44,37 +43,15 @@ double detector_solid_angle_sr(const detector *d, double R_m, double obliquity) 
     return d->pixel_m * d->pixel_m / R_m / R_m * obliquity;
 }
 
-/* Cosine between a ray and the sensor's normal, which a bent detector has along the ray. */
-static double incidence(const detector *d, vec3 diffracted) {
+double detector_incidence(const detector *d, vec3 diffracted) {
     return d->curved && !d->curved_by_lab_axes ? 1.0 : vec_dot(diffracted, d->axes.normal);
 }
 
 double detector_capture(const detector *d, size_t layer, vec3 diffracted) {
-    double cosine = incidence(d, diffracted);
+    double cosine = detector_incidence(d, diffracted);
     if (!(cosine > 0.0) && !d->negative_back) return 0.0;
     double per_layer = d->layer_pitch_m * d->attenuation_per_m / cosine;
     return exp(-(double)layer * per_layer) - exp(-(double)(layer + 1) * per_layer);
-}
-
-double detector_nearest_m(const detector *d) {
-    double beyond_fast_m = fmax(0.0, fmax(-d->Fclose_m, d->Fclose_m - d->size_fast_m));
-    double beyond_slow_m = fmax(0.0, fmax(-d->Sclose_m, d->Sclose_m - d->size_slow_m));
-    if (d->curved) beyond_fast_m = beyond_slow_m = 0.0;
-    return vec_length(vec_make(beyond_fast_m, beyond_slow_m, d->close_distance_m));
-}
-
-size_t detector_pixels_behind(const detector *d) {
-    const detector_axes *a = &d->axes;
-    bool perpendicular = fabs(vec_dot(a->fast, a->normal)) < 1e-12 && fabs(vec_dot(a->slow, a->normal)) < 1e-12;
-    if (d->thickness_m <= 0.0 || (d->curved ? !d->curved_by_lab_axes : perpendicular)) return 0;
-    size_t behind = 0;
-    for (size_t slow = 0; slow < d->n_slow; slow++)
-        for (size_t fast = 0; fast < d->n_fast; fast++) {
-            vec3 centre_m =
-                detector_position_m(d, d->pixel_m * ((double)fast + 0.5), d->pixel_m * ((double)slow + 0.5), 0.0);
-            if (!(incidence(d, centre_m) > 0.0)) behind++;
-        }
-    return behind;
 }
 
 bool detector_computes(const detector *d, size_t slow, size_t fast) {

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/stol.h"
 
 #define MAX_OVERSAMPLE 1e6
@@ -77,6 +78,7 @@ experiment experiment_build(const options *o, random_table *random) {
     e.lattice = lattice_of(&e.crystal, o->defects);
     e.structure_factor = structure_factor_build(o, e.crystal.n_cells);
     set_oversample(&e, o);
+    SEAM_NUMBER("oversample", e.oversample);
     set_polarization(&e, o);
     scaling_count_steps(&e.scaling, e.sources.count, e.crystal.domains, e.crystal.phi_steps, e.oversample);
     return e;

@@ -15,6 +15,7 @@
 #include <math.h>
 
 #include "base/rounding.h"
+#include "base/seam.h"
 
 #define SPHERE_SCALE 0.723601254558268 /* (9.3): amplitude of the ellipsoid at its centre, relative to Na Nb Nc */
 #define GAUSS_WIDTH 0.63               /* (9.6) */
@@ -49,14 +50,15 @@ static inline double sin_pi(double r) {
     return r * VEC_PI + r * z * p;
 }
 
-/* sin(pi N d)/sin(pi d), |d| <= 1/2; N at d = 0. sin(pi N d) is taken from the distance of N d to the nearest integer.
- */
-static inline double grating(double d, double n_cells) {
+/* sin(pi N h)/sin(pi h) of h = d + h0, |d| <= 1/2 and h0 whole; +-N at d = 0. sin(pi N d) is taken from the distance of
+ * N d to the nearest integer, the sign from the half turns of both sines: N d rounded and (N - 1) h0, where `odd_steps`
+ * is 1 for an odd N - 1, else 0. */
+static inline double grating(double d, double h0, double n_cells, double odd_steps) {
     double phase = n_cells * d, turns = rounding_nearest(phase);
-    double odd = 0.5 * turns - rounding_nearest(0.5 * turns); /* +-1/2 for odd turns, else 0 */
-    double numerator = sin_pi(phase - turns) * (1.0 - 8.0 * odd * odd);
-    double quotient = numerator / sin_pi(d);
-    return d == 0.0 ? n_cells : quotient;
+    double half_turns = 0.5 * (turns + odd_steps * h0);
+    double odd = half_turns - rounding_nearest(half_turns); /* +-1/2 for an odd number of turns, else 0 */
+    double quotient = sin_pi(phase - turns) / sin_pi(d);
+    return (1.0 - 8.0 * odd * odd) * (d == 0.0 ? n_cells : quotient);
 }
 
 static void evaluate_axis(double n_cells, const double *restrict h, const double *restrict rounded, size_t count,
@@ -65,12 +67,16 @@ static void evaluate_axis(double n_cells, const double *restrict h, const double
         for (size_t i = 0; i < count; i++) factor[i] = 1.0;
         return;
     }
+    const double odd_steps = fmod(n_cells - 1.0, 2.0);
 #pragma omp simd
-    for (size_t i = 0; i < count; i++) factor[i] = grating(h[i] - rounded[i], n_cells);
+    for (size_t i = 0; i < count; i++) factor[i] = grating(h[i] - rounded[i], rounded[i], n_cells, odd_steps);
 }
 
 static void evaluate_square(const lattice *l, const scattering_indices *x, size_t count, lattice_factors *out) {
     for (int i = 0; i < 3; i++) evaluate_axis(l->n_cells[i], x->h[i], x->rounded[i], count, out->axis[i]);
+    SEAM_TERMS("F_latt_a", NULL, 0, NULL, out->axis[0], 1, 0);
+    SEAM_TERMS("F_latt_b", "TRACE_PHI.F_latt_b", 0, NULL, out->axis[1], 1, 0);
+    SEAM_TERMS("F_latt_c", NULL, 0, NULL, out->axis[2], 1, 0);
 #pragma omp simd
     for (size_t i = 0; i < count; i++) out->product[i] = out->axis[0][i] * out->axis[1][i] * out->axis[2][i];
 }
@@ -119,8 +125,4 @@ void lattice_evaluate(const lattice *l, const scattering_indices *x, size_t coun
         for (int axis = 0; axis < 3; axis++) d[axis] = x->h[axis][i] - x->rounded[axis][i];
         out->product[i] = shape_factor(l, d);
     }
-}
-
-double lattice_sign(double n_cells, double rounded_index) {
-    return fmod((n_cells - 1.0) * rounded_index, 2.0) == 0.0 ? 1.0 : -1.0;
 }

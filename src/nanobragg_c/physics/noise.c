@@ -83,12 +83,25 @@ double noise_poisson(noise_source *n, float mean) {
     return poisson_by_rejection(n, mean);
 }
 
+/* No count can be drawn for a mean that is not a number, nor for an infinite one. */
+static void check_means(const float *photons, const detector *d) {
+    for (size_t slow = d->roi[2]; slow <= d->roi[3]; slow++)
+        for (size_t fast = d->roi[0]; fast <= d->roi[1]; fast++) {
+            double mean = (double)photons[slow * d->n_fast + fast];
+            if (!isfinite(mean))
+                message_fail("noise: pixel slow %zu fast %zu has %s photons, expected a finite number; check -default_F, "
+                             "-hkl and -fluence, or leave the noise out (-nonoise) to see the image",
+                             slow, fast, isnan(mean) ? "nan" : mean > 0.0 ? "inf" : "-inf");
+        }
+}
+
 noise_image noise_image_of(const float *photons, const detector *d, double adc, noise_source *n) {
+    check_means(photons, d);
     noise_image image = {.counts = message_allocate(d->n_fast * d->n_slow, sizeof(uint16_t), "the noise image")};
     for (size_t slow = d->roi[2]; slow <= d->roi[3]; slow++)
         for (size_t fast = d->roi[0]; fast <= d->roi[1]; fast++) {
             size_t i = slow * d->n_fast + fast;
-            double count = isfinite(photons[i]) ? noise_poisson(n, photons[i]) : 0.0;
+            double count = noise_poisson(n, photons[i]);
             double t = count + adc;
             image.total_photons += count;
             if (t > COUNTS_LARGEST) {

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/source_file.h"
 
 #define SOURCE_DISTANCE_M 10.0
@@ -91,14 +92,19 @@ source_list sources_build(const options *o, vec3 beam, vec3 polar) {
             ? generate(o, beam, polar)
             : source_file_read(o->beam.source_file, vec_scale(-SOURCE_DISTANCE_M, beam), o->beam.wavelength_m);
     if (list.count == 0) message_fail("the divergence leaves no source; give a range with its steps, or -square_div");
+    SEAM_NUMBER("sources", list.count);
+    SEAM("lambda_meters", list.items[0].wavelength_m);
     for (size_t i = 0; i < list.count; i++) {
         source *s = &list.items[i];
         if (!(s->wavelength_m > 0.0))
             message_fail(
                 "-dispersion: wavelength %g m of source %zu, expected more than 0; give a dispersion below 200 percent",
                 s->wavelength_m, i);
+        s->wavelength_A = 1e10 * s->wavelength_m;
         s->incident = vec_scale(-1.0, vec_unit(s->position_m));
     }
+    SEAM("lambda_angstroms", list.items[0].wavelength_A);
+    SEAM("incident_vec", list.items[0].incident);
     if (list.from_file) apply_weights(&list, o);
     return list;
 }
