@@ -74,7 +74,7 @@ def _of_ratio(comparison: Comparison, factor: Factor, ratio: float) -> Iterator[
         for power, label in ((1, name), (2, f"{name} squared")):
             if _same(ratio, number**power):
                 yield f"torch is larger by the factor {label}"
-            elif _same(ratio, value**-power):
+            elif _same(ratio, number**-power):
                 yield f"C is larger by the factor {label}"
 
 
