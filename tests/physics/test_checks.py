@@ -9,13 +9,11 @@ import pytest
 import torch
 
 from nanobrag_torch import limits, parameters
-from nanobrag_torch.cli.settings import _NUMBERS
-from nanobrag_torch.cli.units import degree, fraction
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Crystal, Detector, ReflectionTable, SourceTable, Spindle, StructureFactors
 from nanobrag_torch.parameters import checks as field_checks
 from nanobrag_torch.simulator import Simulation, simulate
-from nanobragg_tables import flags
+from nanobragg_tables import Range, flags
 from tests.physics.helpers import small
 
 ONES = torch.ones(3, dtype=torch.float64)
@@ -32,7 +30,10 @@ REFUSED = {
     "misset": (lambda: Crystal(misset_deg=(1, 2, 3, 4)), "Crystal.misset_deg has 4 numbers, expected 3"),
     "misset tensor": (lambda: Crystal(misset_deg=torch.ones(4)), "Crystal.misset_deg has the shape (4,), expected"),
     "no length": (lambda: Crystal(cell_lengths_A=(0, 50, 50)), "Crystal.cell_lengths_A[0] is 0, expected above 0"),
-    "length": (lambda: Crystal(cell_lengths_A=(1e-9, 5, 5)), "Crystal.cell_lengths_A: a is 1e-09 A long, expected from"),
+    "length": (
+        lambda: Crystal(cell_lengths_A=(1e-9, 5, 5)),
+        "Crystal.cell_lengths_A: a is 1e-09 A long, expected from",
+    ),
     "angles": (lambda: Crystal(cell_angles_deg=(10, 20, 170)), "Crystal.cell_angles_deg: no cell has the angles 10 20"),
     "angle": (lambda: Crystal(cell_angles_deg=(90, 90, 190)), "Crystal.cell_angles_deg[2] is 190, expected 0 or more"),
     "cells": (lambda: Crystal(n_cells=(5, math.nan, 5)), "Crystal.n_cells[1] is nan, expected a finite number"),
@@ -42,15 +43,27 @@ REFUSED = {
     "text": (lambda: Crystal(fudge="1"), "Crystal.fudge is '1', expected a number"),
     "domains": (lambda: Crystal(mosaic_domains=2.5), "Crystal.mosaic_domains is 2.5, expected a whole number"),
     "mosaic": (lambda: Crystal(mosaic_spread_rad=7.0), "Crystal.mosaic_spread_rad is 7, expected 0.0 or more, at most"),
-    "polarization": (lambda: Beam(polarization_factor=7), "Beam.polarization_factor is 7, expected -1 or more, at most"),
+    "polarization": (
+        lambda: Beam(polarization_factor=7),
+        "Beam.polarization_factor is 7, expected -1 or more, at most",
+    ),
     "wavelength": (lambda: Beam(wavelength_m=torch.tensor(-1e-10)), "Beam.wavelength_m is -1e-10, expected above 0"),
     "tiny wavelength": (lambda: Beam(wavelength_m=1e-40), "Beam.wavelength_m: 1e-40 m, expected 1e-30 to 1e+30 m"),
     "beam size": (lambda: Beam(flux_photons_per_s=1e9, beamsize_m=0), "Beam.beamsize_m is 0 m, expected above 0 with"),
     "steps": (lambda: Beam(hdiv_steps=-3), "Beam.hdiv_steps is -3, expected 0 or more"),
-    "sources": (lambda: SourceTable(ONES, ONES, ONES), "SourceTable.position_m has the shape (3,), expected a tensor of"),
-    "weights": (lambda: SourceTable(FAR, ONES[:2], ONES), "SourceTable.weight has the shape (2,), expected a tensor of"),
+    "sources": (
+        lambda: SourceTable(ONES, ONES, ONES),
+        "SourceTable.position_m has the shape (3,), expected a tensor of",
+    ),
+    "weights": (
+        lambda: SourceTable(FAR, ONES[:2], ONES),
+        "SourceTable.weight has the shape (2,), expected a tensor of",
+    ),
     "source": (lambda: SourceTable(0 * FAR, ONES, ONES), "SourceTable.position_m holds a source at the sample"),
-    "wavelengths": (lambda: SourceTable(FAR, ONES, -ONES), "SourceTable.wavelength_m holds a number that is not finite"),
+    "wavelengths": (
+        lambda: SourceTable(FAR, ONES, -ONES),
+        "SourceTable.wavelength_m holds a number that is not finite",
+    ),
     "oscillation": (lambda: Spindle(osc_deg=-1), "Spindle.osc_deg is -1, expected 0 or more"),
     "distance 0": (lambda: Detector(distance_m=0), "Detector.distance_m is 0, expected above 0"),
     "distance nan": (lambda: Detector(distance_m=math.nan), "Detector.distance_m is nan, expected a finite number"),
@@ -105,31 +118,30 @@ def test_a_plane_that_misses_the_beam_is_refused():
 
 
 def test_fields_have_the_ranges_of_their_flags():
-    """The number of a flag is refused exactly where that of its field is, whatever the unit."""
+    """What a flag refuses the field that it sets refuses, in the field's unit."""
     known = {flag.name: flag for flag in flags()}
-    units = {degree: math.pi / 180, fraction: 0.01}
     rules = {
-        (kind, name): rule
-        for table in (field_checks.NUMBERS, field_checks.COUNTS)
+        (kind.lower().replace("structurefactors", "structure_factors"), name): rule
+        for table in (field_checks.NUMBERS, field_checks.COUNTS, field_checks.VECTORS)
         for kind, names in table.items()
         for name, rule in names.items()
     }
-    classes = {"crystal": "Crystal", "beam": "Beam", "spindle": "Spindle", "detector": "Detector",
-               "structure_factors": "StructureFactors"}  # fmt: skip
     seen = set()
-    for flag, (section, names, convert) in _NUMBERS.items():
-        for name in names if section in classes else ():
-            rule = rules[classes[section], name]
-            seen.add((classes[section], name))
-            limits_of = known[flag].args[0].range
-            assert (known[rule.flag].args[rule.value].range is None) == (limits_of is None)
-            if limits_of is None or not (limits_of.max or limits_of.exclusive_max):
+    for flag in known.values():
+        effects = flag.sets["torch"] if "torch" in flag.programs and flag.args and flag.args[0].type != "file" else None
+        for setting in effects.settings if effects else ():
+            section, _, name = setting.name.partition("[")[0].partition(".")
+            if setting.constant is not None or (section, name) not in rules:
+                assert section not in {kind for kind, _ in rules} or setting.constant is not None or name == "roi"
                 continue
-            unit = units.get(convert, 1.0)
-            top = limits_of.max or limits_of.exclusive_max
-            assert rule.unit == pytest.approx(unit)
-            assert rule.range.contains(0.999 * top * unit) and not rule.range.contains(1.001 * top * unit)
-    assert seen == set(rules) - {("Beam", "polarization_factor"), ("Detector", "attenuation_per_m")}
+            rule = rules[section, name]
+            seen.add((section, name))
+            stated, own = flag.args[rule.value if len(flag.args) > rule.value else 0].range, rule.range
+            assert (stated is None) == (own == Range())
+            for limit in ("min", "max", "exclusive_min", "exclusive_max") if stated else ():
+                value, field = getattr(stated, limit), getattr(own, limit)
+                assert field == (value if value is None else pytest.approx(value * rule.unit))
+    assert seen == set(rules)
 
 
 @pytest.mark.parametrize("kind", [Crystal, Beam, Spindle, Detector, StructureFactors])
