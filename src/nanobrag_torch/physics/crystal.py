@@ -199,7 +199,7 @@ def n_cells(crystal: Crystal, cell: Cell, beamsize_m: Scalar, device: torch.devi
     for axis, size_m in enumerate(sizes_m):
         if size_m > 0:
             counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]))
-        if counts[axis] <= 1:
+        if counts[axis] < 1:
             counts[axis] = 1
     return vector(counts, device)
 
