@@ -141,7 +141,7 @@ def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
     started = time.perf_counter()
     with _progress(invocation) as progress:
         dtype = torch.float32 if invocation.outputs.double_file is None else torch.float64
-        image = simulation.image(progress, dtype).cpu().numpy()
+        image: np.ndarray = simulation.image(progress, dtype).cpu().numpy()
     x_min, x_max, y_min, y_max = simulation.roi
     pixels = max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
     print(f"{pixels} pixels in {time.perf_counter() - started:.3g} s on {invocation.device}")
