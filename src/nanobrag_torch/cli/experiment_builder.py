@@ -1,4 +1,4 @@
-"""From a checked command line to the experiment: arrays become tensors. The first place that needs torch."""
+"""From a checked command line to the experiment: arrays become tensors. This is the first module that needs torch."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def experiment(line: CommandLine) -> Experiment:
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """float32 or float64 as torch has it."""
+    """torch.float32 or torch.float64."""
     return {"float32": torch.float32, "float64": torch.float64}[name]
 
 
 def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
-    """The beam meets the detector's plane, which does not hold the sample."""
+    """The beam must hit the plane of the detector, and the sample must not lie in that plane."""
     g = detector_physics.build(panel, defects, _CPU)
     close_m, distance_m = float(g.close_distance_m), float(g.distance_m)
     if not (math.isfinite(distance_m) and math.isfinite(close_m) and close_m != 0.0 and distance_m != 0.0):

@@ -1,4 +1,4 @@
-"""What the program prints for the reader: the experiment before the run, statistics after it."""
+"""Text on standard output: the experiment before the run, statistics after it."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def statistics_lines(simulation: Simulation, stats: Statistics) -> list[str]:
 
 
 def printout_lines(simulation: Simulation, slow: int, fast: int, trace: list[str]) -> list[str]:
-    """The factors of one pixel, from the lines of its trace; of a key that comes again the last value counts."""
+    """The factors of one pixel, from its trace; the last value of a repeated key counts."""
     last: dict[str, str] = {}
     for line in trace:
         key, _, value = line.partition(": ")[2].partition(" ")
