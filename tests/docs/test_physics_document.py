@@ -133,6 +133,8 @@ def test_names_of_symbols_exist():
 def test_trace_keys_of_symbols_exist():
     registry = json.loads((REPOSITORY / "src/trace_audit/data/trace_keys.json").read_text(encoding="utf-8"))
     keys = {key["name"] for key in registry["keys"]}
+    numbers = {number for key in registry["keys"] for number in key.get("equations", ())}
+    assert len(numbers) > 30 and numbers <= set(EQUATIONS)
     named = _columns("Trace key")
     assert len(named) > 15
     assert [name for name in named if name not in keys] == []
