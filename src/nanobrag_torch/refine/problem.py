@@ -1,4 +1,4 @@
-"""The images a set of parameters predicts at the measured pixels, and their derivatives."""
+"""Predicted photons at the measured pixels as a function of the parameters, and their derivatives."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REFUSED_FLAGS = ("-trace_pixel", "-dump_pixel", "-show_config")
 
 @dataclass(frozen=True)
 class Observed:
-    """One measured image: its experiment at the start, the pixels that count, and their photons, each (pixels,)."""
+    """One measured image: its experiment at the start, the pixels that are used, and their photons, each (pixels,)."""
 
     name: str
     experiment: Experiment
@@ -56,7 +56,7 @@ class Problem:
     def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
         """Photons (pixels,) at parameter values (parameters,); differentiable in them.
 
-        `cells_factor` below 1 makes the crystal smaller, and so its spots wider.
+        A `cells_factor` below 1 makes the crystal smaller and its spots wider.
         """
         experiment, scale = image.experiment, torch.ones((), dtype=torch.float64, device=self.device)
         for name, value in zip(self.names, values.unbind(), strict=True):
@@ -130,7 +130,7 @@ def _observed(config: Config, place: int, device: torch.device) -> Observed:
 
 
 def _with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """The number of sub-pixels as it is at the start, so that it cannot change on the way."""
+    """The experiment with its present number of sub-pixels stated, so that it stays constant during the refinement."""
     n = Simulation(experiment).model.oversample
     return replace(experiment, detector=replace(experiment.detector, oversample=n))
 
