@@ -25,9 +25,11 @@ def experiment_lines(simulation: Simulation) -> list[str]:
 
 def _detector_lines(simulation: Simulation) -> list[str]:
     g, model = simulation.geometry, simulation.model
+    made = g.construction
+    pivot = "the sample" if made.pivot == "SAMPLE" else "the direct beam spot"
     x_min, x_max, y_min, y_max = simulation.roi
     lines = [
-        f"convention {g.convention}, rotation about {'the sample' if g.pivot == 'SAMPLE' else 'the direct beam spot'}",
+        f"convention {made.convention}, rotation about {pivot}",
         f"detector {g.n_fast} x {g.n_slow} pixels of {float(g.pixel_size_m) * 1e3:g} mm, fast x slow",
         f"  region fast {x_min}..{x_max} slow {y_min}..{y_max}",
         f"  fast {_vector(g.fdet)}  slow {_vector(g.sdet)}  normal {_vector(g.odet)}",

@@ -165,21 +165,21 @@ class _Files:
 def smv_header(simulation: Simulation) -> SmvHeader:
     """The SMV header of an experiment: mm, deg, A."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     return SmvHeader(
         n_fast=g.n_fast,
         n_slow=g.n_slow,
         pixel_mm=float(g.pixel_size_m) * 1e3,
         distance_mm=float(g.distance_m) * 1e3,
         wavelength_A=float(experiment.beam.wavelength_m) * 1e10,
-        Xbeam_mm=float(g.centre.Xbeam_m) * 1e3,
-        Ybeam_mm=float(g.centre.Ybeam_m) * 1e3,
+        Xbeam_mm=float(g.construction.centre.Xbeam_m) * 1e3,
+        Ybeam_mm=float(g.construction.centre.Ybeam_m) * 1e3,
         Fbeam_mm=float(g.Fbeam_m) * 1e3,
         Sbeam_mm=float(g.Sbeam_m) * 1e3,
         size_slow_mm=float(g.size_slow_m) * 1e3,
-        dials_origin_mm=tuple(g.dials_origin_mm.tolist()),
-        ORGX_pixels=float(g.ORGX_pixels),
-        ORGY_pixels=float(g.ORGY_pixels),
+        dials_origin_mm=tuple(g.construction.dials_origin_mm.tolist()),
+        ORGX_pixels=float(g.construction.ORGX_pixels),
+        ORGY_pixels=float(g.construction.ORGY_pixels),
         close_distance_mm=float(g.close_distance_m) * 1e3,
         phi_deg=float(phi.start_rad) * DEG_PER_RAD,
         osc_deg=float(phi.osc_rad) * DEG_PER_RAD,
@@ -190,7 +190,7 @@ def smv_header(simulation: Simulation) -> SmvHeader:
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
     """What the HDF5 file says about an experiment."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     fast, slow, pix0, beam, polar, spindle = (
         vector.cpu().numpy() for vector in (g.fdet, g.sdet, g.pix0_m, g.beam_vector, g.polar_vector, g.spindle_axis)
     )
