@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -25,6 +25,9 @@ from nanobrag_torch.physics import placement, rotations
 from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.detector_basis import basis
 from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Construction(NamedTuple):
@@ -229,9 +232,9 @@ class PixelGeometry(NamedTuple):
 
 def pixel_geometry(
     g: DetectorGeometry,
-    fast_m: torch.Tensor,
-    slow_m: torch.Tensor,
-    depth_m: torch.Tensor,
+    fast_m: Float[torch.Tensor, " rays"],
+    slow_m: Float[torch.Tensor, " rays"],
+    depth_m: Float[torch.Tensor, " rays"],
     hook: Hook | None = None,
 ) -> PixelGeometry:
     """Position, distance and direction of points at (fast, slow, depth) of the sensor, all (rays,), in m.
@@ -246,7 +249,12 @@ def pixel_geometry(
     return PixelGeometry(position, distance, towards, cosine)
 
 
-def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
+def position_m(
+    g: DetectorGeometry,
+    fast_m: Float[torch.Tensor, " rays"],
+    slow_m: Float[torch.Tensor, " rays"],
+    depth_m: Float[torch.Tensor, " rays"],
+) -> Float[torch.Tensor, "3 rays"]:
     """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
     if g.curved and not g.curved_axes:
         return _on_sphere(g, fast_m, slow_m)
@@ -255,17 +263,19 @@ def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, 
     return _wrap(g, flat) if g.curved else flat
 
 
-def distance_m(position_m: torch.Tensor) -> torch.Tensor:
+def distance_m(position_m: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
     """Distance (rays,) of positions (3, rays) from the sample."""
     return length(position_m)
 
 
-def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+def direction(
+    position_m: Float[torch.Tensor, "3 rays"], distance_m: Float[torch.Tensor, " rays"]
+) -> Float[torch.Tensor, "3 rays"]:
     """Unit vectors (3, rays) towards the positions."""
     return position_m / distance_m
 
 
-def obliquity(plane_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+def obliquity(plane_m: torch.Tensor, distance_m: Float[torch.Tensor, " rays"]) -> Float[torch.Tensor, " rays"]:
     """Cosine (rays,) between each ray and the normal of the plane that is `plane_m` away."""
     return plane_m / distance_m
 
@@ -294,7 +304,7 @@ def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, ab
     return rotations.about_axis(rotations.about_axis(start, g.sdet, about_slow), g.fdet, about_fast).T
 
 
-def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
+def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> Float[torch.Tensor, " rays"]:
     """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr)."""
     if g.point_pixel:
         return 1.0 / (rays.distance_m * rays.distance_m)
@@ -304,10 +314,10 @@ def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
 def capture_fraction(
     g: DetectorGeometry,
     rays: PixelGeometry,
-    pitch_m: torch.Tensor,
-    attenuation_per_m: torch.Tensor,
-    layer: torch.Tensor,
-) -> torch.Tensor:
+    pitch_m: Float[torch.Tensor, ""],
+    attenuation_per_m: Float[torch.Tensor, ""],
+    layer: Float[torch.Tensor, "#rays"],
+) -> Float[torch.Tensor, " rays"]:
     """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
 
     A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
@@ -319,7 +329,7 @@ def capture_fraction(
     return absorbed if g.negative_back else torch.where(front, absorbed, 0.0)
 
 
-def incidence(g: DetectorGeometry, direction: torch.Tensor) -> torch.Tensor:
+def incidence(g: DetectorGeometry, direction: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
     """Cosine (rays,) between rays and the sensor's normal, which a bent detector has along the ray."""
     if g.curved and not g.curved_axes:
         return torch.ones_like(direction[0])

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nanobrag_torch.physics.sinpi import cospi, sinpi
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 # |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
 # left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
@@ -84,7 +87,9 @@ def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> 
 
 
 def slopes(
-    n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype = torch.float64
+    n: Float[torch.Tensor, "3 1 1"],
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    dtype: torch.dtype = torch.float64,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: their power series where N f is small, else as they stand."""
     turned = (math.pi * n).to(dtype) * fraction.to(dtype)
