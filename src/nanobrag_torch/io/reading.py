@@ -11,8 +11,6 @@ MAX_TEXT_BYTES = 2_000_000_000
 # Numbers other than 0 lie between these, so that no change of unit makes them 0 or infinite.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-280, 1e280
 LONGEST_NUMBER = 127  # characters
-# Wavelengths and distances lie between these, so that their squares and inverses are finite and not 0.
-SHORTEST_M, LONGEST_M = 1e-30, 1e30
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # str.split treats these bytes as blanks; they become a control character that it does not
 _NO_BLANKS = bytes.maketrans(b"\x1c\x1d\x1e\x1f", b"\x1a" * 4)

@@ -85,11 +85,12 @@ class Linked(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        ctx.count, ctx.zero = len(inputs) - 1, lambda: torch.zeros_like(output.detach())
+        ctx.zero = lambda: torch.zeros_like(output.detach())
+        ctx.like = [(tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}) for tensor in inputs[1:]]
 
     @staticmethod
     def backward(ctx: Any, by_image: torch.Tensor) -> tuple[Any, ...]:
-        return by_image, *[None] * ctx.count
+        return by_image, *(torch.zeros(shape, **kind) for shape, kind in ctx.like)
 
     @staticmethod
     def jvp(ctx: Any, tangent: torch.Tensor | None, *_: object) -> Any:
