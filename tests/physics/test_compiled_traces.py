@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from nanobrag_torch import cli
-from nanobrag_torch.backends.compiled import cache
+from nanobrag_torch.backends.compiled import cache, tracing
 from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed
@@ -24,7 +24,7 @@ from nanobrag_torch.integrate import integrate, photons
 from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation
-from nanobrag_torch.trace import trace_lines
+from nanobrag_torch.trace import trace_lines, trace_simulation
 from tests.physics.helpers import per_term, small
 
 needs_compiler = pytest.mark.skipif(
@@ -136,6 +136,25 @@ def test_traced_values_are_those_of_the_compiled_program(always, kept):
     right = integrate(simulation.model, fast, slow)
     torch.testing.assert_close(seen["omega_sr"], 1.5 * right.omega_sr)
     torch.testing.assert_close(got, 1.5 * right.photons.float())
+
+
+@needs_compiler
+@pytest.mark.parametrize("experiment", ["one_program", "samples"])
+@pytest.mark.parametrize("moved", ["omega_sr", "hkl", "F_latt_axes", "F_cell", "intensity"])
+def test_a_fault_built_into_compiled_code_shows_in_its_trace(moved, experiment, tmp_path):
+    simulation = Simulation(EXPERIMENTS[experiment])
+    right = numbers_of(trace_simulation(simulation, *PIXEL))
+    faulty = tracing.with_hooks(
+        simulation.model, torch.float32, lambda name, v, place: v * 1.001 if name == moved else v, tmp_path
+    )
+    wrong = numbers_of(trace_simulation(simulation, *PIXEL, backend=faulty))
+    keys = {"omega_sr": "omega_pixel_sr", "hkl": "hkl_frac", "F_latt_axes": "F_latt_b", "F_cell": "F_cell"}
+    key = ("TRACE_PY:" + keys.get(moved, "I_before_scaling"), 0)
+    assert wrong[key][0] == pytest.approx(right[key][0] * 1.001, rel=1e-9)
+    above = ("TRACE_PY:pixel_pos_meters", 0)
+    assert wrong[above] == pytest.approx(right[above], rel=1e-13)
+    last = ("TRACE_PY:floatimage_accumulated", 0)
+    assert abs(wrong[last][0] / right[last][0] - 1) > 5e-4
 
 
 @needs_compiler
