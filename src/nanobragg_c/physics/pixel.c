@@ -4,6 +4,14 @@
 #include "physics/polarization.h"
 #include "trace/trace.h"
 
+/* Spindle steps are traced one by one for SQUARE crystals. */
+#define TRACED_BY_STEP(e, key) ((e)->lattice.shape == SHAPE_SQUARE ? (key) : NULL)
+
+/* Whose scattering angle is the one traced. */
+#define IS_LAST_RAY(p)                                                                                       \
+    ((p)->step.source + 1 == (p)->e->sources.count && (p)->step.layer + 1 == (p)->e->detector.layers &&      \
+     (p)->step.sub_slow + 1 == (p)->e->oversample && (p)->step.sub_fast + 1 == (p)->e->oversample)
+
 /* One pixel under way. */
 typedef struct pixel_pass {
     const experiment *e;
@@ -64,11 +72,11 @@ static void add_orientations(pixel_pass *p, double weight) {
         size_t padded = (w->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
         SEAM_PASS(p->step.source, w->first, w->count, e->crystal.domains);
         scattering_find_indices(list, w->first, padded, p->result.q.per_m, &w->indices);
-        SEAM_TERMS("hkl_frac", "TRACE_PHI.k_frac", 1, NULL, w->indices.h[0], 3, CRYSTAL_BLOCK);
+        SEAM_TERMS("hkl_frac", TRACED_BY_STEP(e, "TRACE_PHI.k_frac"), 1, NULL, w->indices.h[0], 3, CRYSTAL_BLOCK);
         scattering_round_indices(padded, &w->indices);
         SEAM_TERMS("hkl_rounded", NULL, 0, "term.hkl_rounded", w->indices.rounded[0], 3, CRYSTAL_BLOCK);
         lattice_evaluate(&e->lattice, &w->indices, padded, &w->lattice);
-        SEAM_TERMS("F_latt", "TRACE_PHI.F_latt", 0, "term.F_latt", w->lattice.product, 1, 0);
+        SEAM_TERMS("F_latt", TRACED_BY_STEP(e, "TRACE_PHI.F_latt"), 0, "term.F_latt", w->lattice.product, 1, 0);
         structure_factor_evaluate(&e->structure_factor, &w->indices, w->count, w->lattice.product, e->scaling.water,
                                   &w->interpolation, w->F_electrons);
         SEAM_TERMS("F_cell", NULL, 0, "term.F_cell", w->F_electrons, 1, 0);
@@ -92,7 +100,7 @@ static void add_source(pixel_pass *p) {
     const source *beam = &e->sources.items[p->step.source];
     r->q = scattering_between(r->geometry.diffracted, beam);
     SEAM_IF(p->step.source == 0, "scattering_vec_A_inv", r->q.per_m);
-    SEAM_IF(p->step.source + 1 == e->sources.count, "cos_2theta", r->q.cos_2theta);
+    SEAM_OF_PIXEL_IF(IS_LAST_RAY(p), "cos_2theta", r->q.cos_2theta);
     if (p->log != NULL && p->step.source == 0) trace_sub_pixel(p->log, e, &p->step, r);
     if (scattering_beyond_dmin(&r->q, e->dmin_m)) return;
     if (e->polarization_active && (r->factors.polar == 0.0 || e->scaling.oversample_polar))
@@ -150,6 +158,7 @@ static void finish_background(pixel_pass *p) {
 }
 
 pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_workspace *w, trace_log *log) {
+    SEAM_BLOCK(SEAM_WHOLE_PIXEL);
     SEAM_PIXEL(slow, fast);
     pixel_pass p = {.e = e, .w = w, .log = log};
     pixel_result *r = &p.result;
@@ -164,6 +173,7 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
         for (p.step.sub_slow = 0; p.step.sub_slow < e->oversample; p.step.sub_slow++)
             for (p.step.sub_fast = 0; p.step.sub_fast < e->oversample; p.step.sub_fast++) add_sub_pixel(&p, slow, fast);
     }
+    SEAM_BLOCK(SEAM_WHOLE_PIXEL);
     SEAM("capture_fraction", r->factors.capture);
     SEAM("polar", r->factors.polar);
     SEAM("omega_pixel", r->factors.omega_sr);

@@ -21,6 +21,7 @@ def verdict(
         "status": "pass" if comparison.passed else "fail",
         "summary": summary_sentence(comparison, blame, attribution, proofs),
         "root_causes": blame.root_keys,
+        "context_differs": list(blame.context_keys),
         "attribution": list(attribution.defects) if attribution else [],
         "first_divergence": _place(comparison, blame.first) if blame.first else None,
         "worst": _place(comparison, worst) if worst else None,
@@ -115,6 +116,11 @@ def summary_sentence(
                     f"The {SIDE_NAMES[side]} log contradicts itself: {identity.name} is off by "
                     f"{identity.relative_difference:.1e}."
                 )
+    if blame.context_keys:
+        names = ", ".join(blame.context_keys)
+        return (
+            f"C and torch differ in {names}, from which no other compared value is computed: the pixel is not affected."
+        )
     return "The two logs have no key in common."
 
 
