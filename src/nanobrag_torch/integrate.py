@@ -99,7 +99,6 @@ class _Tile:
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
         weight = watched(at(self.hooks, sample, source), "term_weight", factors * share)
-        weighted = self._weighted()
         count = model.real_m.shape[0]
         step = self.backend.orientations
         for first in range(0, count, step):
@@ -110,17 +109,10 @@ class _Tile:
                 counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
                 self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
                 continue
-            intensity = self.backend.scattered(light, first, last, hook)
-            intensity = intensity * weight if weighted else intensity
+            intensity = self.backend.scattered(light, first, last, hook) * weight
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
-
-    def _weighted(self) -> bool:
-        """Whether any term is multiplied with anything."""
-        used = self.model.factors
-        per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
-        return per_term or self.model.sources.weight is not None
 
     def _multiply_running(self, intensity, counted, accepted, weight) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""

@@ -51,7 +51,10 @@ SECOND_NAMES = {
     "F_cell": ("term.F_cell",),
 }
 _COUNTS = ("oversample", "steps", "phi_steps", "thick_steps", "mosaic_domains", "N_cells", "pixel_slow_fast")
-_LAST_RAY = ("sources", "thick_steps", "oversample")  # which ray is the last, whose scattering angle is traced
+_RELEASED = {  # keys that are not held while one is moved: values change places, of which other rays' would be put in
+    **dict.fromkeys(("sources", "thick_steps", "oversample"), "cos_2theta"),  # which ray is the last
+    "oversample_omega": "omega_pixel_sr",  # whether each ray has a solid angle of its own
+}
 _SIGNIFICANT = 1e-9
 
 
@@ -194,7 +197,7 @@ class Measured:
             moved = {place: move(values) for place, values in self.held.items() if place[0] == parent}
             if not moved or any(values is None for values in moved.values()):
                 continue
-            held = {p: v for p, v in self.held.items() if not (parent in _LAST_RAY and p[0] == "cos_2theta")}
+            held = {place: values for place, values in self.held.items() if place[0] != _RELEASED.get(parent)}
             changed = self._changed({**held, **moved})
             found |= {key for key, place in changed if not (parent == "oversample" and place[0] > 0)} - {parent}
             if wanted is not None and wanted & self.keys <= found:

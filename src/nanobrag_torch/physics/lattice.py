@@ -35,15 +35,13 @@ def square(
         return along_axes[0] * along_axes[1] * along_axes[2]
     odd = torch.remainder(turns + (n.detach() - 1.0) * rounded, 2.0).to(dtype)
     sign = 1.0 - 2.0 * odd
-    along_axes = _shown(hook, "F_latt_axes", along_axes, sign)
-    return _shown(hook, "F_latt", along_axes[0] * along_axes[1] * along_axes[2], sign[0] * sign[1] * sign[2])
-
-
-def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-    """The value itself, unless the hook puts another in the place of the one with the sign."""
-    signed = value * sign
-    returned = hook(name, signed)
-    return value if returned is signed else returned * sign
+    signed_axes = along_axes * sign
+    shown_axes = hook("F_latt_axes", signed_axes)
+    along_axes = along_axes if shown_axes is signed_axes else shown_axes * sign
+    F_latt = along_axes[0] * along_axes[1] * along_axes[2]
+    signed = F_latt * (sign[0] * sign[1] * sign[2])
+    shown = hook("F_latt", signed)
+    return F_latt if shown is signed else shown
 
 
 def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 
@@ -115,9 +116,10 @@ class PhiSteps:
     osc_rad: Scalar
 
 
-def phi_steps(spindle: Spindle) -> PhiSteps:
+def phi_steps(spindle: Spindle, hook: Hook | None = None) -> PhiSteps:
     """Resolve the spindle rotation from any subset of range, step and count."""
     n = given(spindle.phisteps)
+    n = watched(hook, "phi_steps", n) if n > 0 else n
     osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
     step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
     if n == 0:
@@ -137,7 +139,7 @@ def phi_steps(spindle: Spindle) -> PhiSteps:
             n, osc = 2, step
     elif step < 0:
         step = osc / n
-    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc)
+    return PhiSteps(watched(hook, "phi_steps", max(n, 1)), spindle.phi_start_deg / DEG_PER_RAD, step, osc)
 
 
 @dataclass(frozen=True)
@@ -148,12 +150,12 @@ class MosaicDomains:
     spread_rad: Scalar
 
 
-def mosaic_domains(crystal: Crystal) -> MosaicDomains:
+def mosaic_domains(crystal: Crystal, hook: Hook | None = None) -> MosaicDomains:
     """Resolve the mosaic domains; a count without a positive spread means one domain."""
     n, spread = given(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
     if spread <= 0:
-        return MosaicDomains(1, 0.0)
-    return MosaicDomains(n if n > 0 else 10, spread)
+        n, spread = 1, 0.0
+    return MosaicDomains(watched(hook, "mosaic_domains", n if n > 0 else 10), spread)
 
 
 def recommended_oversample(crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float) -> int:
