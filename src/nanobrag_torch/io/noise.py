@@ -1,7 +1,14 @@
 """Photon-counting noise: Poisson deviates as nanoBragg draws them, pixel by pixel from one stream.
 
+Section 13 of docs/physics.md.
+
 Three methods by the mean m: a normal deviate above 1e6, a product of uniforms below 12, rejection from a Lorentzian
 between (Numerical Recipes' `poidev`, `gasdev`, `gammln`). Singles are rounded exactly where the original rounds.
+
+(13.4) noise, I < 12: the number of draws u whose product stays above exp(-I)
+(13.5) noise, 12 <= I <= 1e6: k = floor(sqrt(2 I) tan(pi u) + I), accepted if
+       u' <= 0.9 (1 + tan^2(pi u)) exp(k ln I - ln Gamma(k + 1) - I ln I + ln Gamma(I + 1))
+(13.6) noise, I > 1e6: I + sqrt(I) times a normal number
 """
 
 from __future__ import annotations

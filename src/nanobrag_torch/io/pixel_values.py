@@ -1,4 +1,11 @@
-"""From the float image to statistics, integer counts and grey values, some rows at a time."""
+"""From the float image to statistics, integer counts and grey values, some rows at a time.
+
+Section 13 of docs/physics.md.
+
+(13.1) mean = sum I/n,  rms = sqrt(sum I^2/(n - 1)),  rmsd = sqrt(sum over the region (I - mean)^2/(n_roi - 1))
+(13.2) count = floor(I scale + adc + 1/2) from 0 to 65535,  scale = 55000/max I where not given
+(13.3) grey = I pgmscale from 0 to 255,  pgmscale = 250/(5 rmsd) where not given
+"""
 
 from __future__ import annotations
 

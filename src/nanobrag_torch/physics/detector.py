@@ -1,4 +1,16 @@
-"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption."""
+"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption. Sections 6 and 7 of docs/physics.md.
+
+(6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
+(6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
+(6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
+(7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
+(7.3)  curved: r = Raxis(Raxis(distance b; S, eta); F, zeta)              [m]
+       eta = r_y/distance, zeta = r_z/distance with curved_axes
+       eta = g (Fdet - Fbeam)/distance, zeta = -g (Sdet - Sbeam)/distance without;  g = sign((F x S).b)
+(7.4)  R = |r|,  d = r/R                                                  [m]
+(7.5)  omega = p^2/R^2 close/R;  1/R^2 with -point_pixel                  [sr]
+(7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,14 @@
-"""The historic uniform generator and the rotations drawn from it.
+"""The historic uniform generator and the rotations drawn from it. Section 5 of docs/physics.md.
 
 A "minimal standard" linear congruential generator (x <- 16807 x mod 2^31 - 1) behind a 32-entry shuffle table.
 All streams of a run share one table and one last output, so the order of use matters: misset, mosaic, noise.
+
+(5.1)  x <- 16807 x mod (2^31 - 1)
+(5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
+(5.3)  n = (w sin(pi r1), w cos(pi r1), r2),  w = sqrt(1 - r2^2),  r = 2 u - 1
+(5.4)  t = spread (1 - r3^2)^(1/3)                                        [rad]
+(5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
+           sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
 """
 
 from __future__ import annotations

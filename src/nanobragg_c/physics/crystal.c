@@ -1,3 +1,23 @@
+/* The crystal: cell, orientation, size, spindle steps and mosaic domains. Section 4 of docs/physics.md.
+ *
+ * (4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
+ * (4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
+ * (4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+ * (4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
+ * (4.5)  a* = (|a*|, 0, 0)
+ *        b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
+ *        c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
+ *        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
+ * (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
+ * (4.7)  a* <- Rxyz(a*; misset),  b* and c* too
+ * (4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
+ * (4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+ *        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
+ * (4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+ * (4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
+ * (4.12) phi_j = phi_0 + dphi j                                             [rad]
+ * (4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+ */
 #include "physics/crystal.h"
 
 #include <float.h>
@@ -60,7 +80,7 @@ static void reciprocal_from_cell(const options_crystal *o, bool historic_cstar, 
 
 static void reciprocal_from_matrix(const char *path, double wavelength_m, vec3 star[3]) {
     mat3 a = matrix_read(path);
-    double per_A = 1e-10 / wavelength_m;
+    double per_A = VEC_M_PER_A / wavelength_m;
     for (int i = 0; i < 3; i++) star[i] = vec_make(a.m[0][i] * per_A, a.m[1][i] * per_A, a.m[2][i] * per_A);
 }
 
@@ -97,7 +117,7 @@ static void invert_cell(crystal *c, const options_crystal *o) {
     for (int i = 0; i < 3; i++) c->real_A[i] = vec_scale(c->volume_A3, cross[i]);
     for (int i = 0; i < 3; i++) {
         star[i] = vec_scale(star_volume, vec_cross(c->real_A[(i + 1) % 3], c->real_A[(i + 2) % 3]));
-        c->real_m[i] = vec_scale(1e-10, c->real_A[i]);
+        c->real_m[i] = vec_scale(VEC_M_PER_A, c->real_A[i]);
         double length_A = vec_length(c->real_A[i]);
         if (!(length_A >= SHORTEST_AXIS_A && length_A <= LONGEST_AXIS_A && isfinite(vec_length(star[i]))))
             message_fail("cell axis %c is %g A long, expected from %g to %g; check -cell, -mat and -lambda", "abc"[i],

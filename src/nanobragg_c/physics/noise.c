@@ -1,11 +1,20 @@
+/* Photon-counting noise. Section 13 of docs/physics.md.
+ *
+ * (13.4) noise, I < 12: the number of draws u whose product stays above exp(-I)
+ * (13.5) noise, 12 <= I <= 1e6: k = floor(sqrt(2 I) tan(pi u) + I), accepted if
+ *        u' <= 0.9 (1 + tan^2(pi u)) exp(k ln I - ln Gamma(k + 1) - I ln I + ln Gamma(I + 1))
+ * (13.6) noise, I > 1e6: I + sqrt(I) times a normal number
+ */
 #include "physics/noise.h"
 
 #include <math.h>
 
 #include "base/message.h"
+#include "io/counts.h"
 
 #define NORMAL_ABOVE_MEAN 1e6f
 #define COUNTING_BELOW_MEAN 12.0f
+#define REJECTION_MARGIN 0.9 /* (13.5) */
 
 static float uniform(noise_source *n) { return random_uniform(n->shared, &n->seed); }
 
@@ -63,7 +72,7 @@ static double poisson_by_rejection(noise_source *n, float mean) {
         } while (count < 0.0f);
         count = floorf(count);
         float exponent = count * log_mean - log_gamma(count + 1.0f) - g;
-        t = (float)(0.9 * (1.0 + (double)(y * y)) * exp((double)exponent));
+        t = (float)(REJECTION_MARGIN * (1.0 + (double)(y * y)) * exp((double)exponent));
     } while (uniform(n) > t);
     return (double)count;
 }
@@ -95,8 +104,8 @@ noise_image noise_image_of(const float *photons, const detector *d, double adc, 
             double count = noise_poisson(n, photons[i]);
             double t = count + adc;
             image.total_photons += count;
-            if (t > 65535.0) {
-                t = 65535.0;
+            if (t > COUNTS_LARGEST) {
+                t = COUNTS_LARGEST;
                 image.overloads++;
             }
             image.counts[i] = t > 0.0 ? (uint16_t)t : 0;

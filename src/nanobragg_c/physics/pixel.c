@@ -1,3 +1,9 @@
+/* One pixel: the stages in the order that light travels, and their sum. Sections 7 and 12 of docs/physics.md.
+ *
+ * (7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  Odet = t dT,  p' = p/n          [m]
+ * (7.4)  R = |r|,  d = r/R                                                  [m]
+ * (12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
+ */
 #include "physics/pixel.h"
 
 #include "base/seam.h"

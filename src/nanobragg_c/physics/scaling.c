@@ -1,3 +1,10 @@
+/* Fluence, number of steps, and the way from the sum to photons. Sections 3 and 12 of docs/physics.md.
+ *
+ * (3.1)  fluence = flux exposure / beamsize^2, where a flux is given        [photons/m^2]
+ * (12.2) steps = n_src n_domains n_phi n^2
+ * (12.3) photons = r_e^2 fluence I / steps cap polar omega
+ * (12.4) water = 2.57^2 r_e^2 fluence W^3 1e6 N_A/18                        [photons/sr]
+ */
 #include "physics/scaling.h"
 
 #include "base/message.h"
@@ -5,9 +12,9 @@
 
 #define R_E_SQR_M2 7.94079248018965e-30 /* classical electron radius squared */
 #define AVOGADRO_PER_MOL 6.02214179e23
-#define WATER_AMPLITUDE 2.57
-#define WATER_MOLAR_MASS 18.0
-#define WATER_DENSITY 1e6
+#define WATER_AMPLITUDE_ELECTRONS 2.57
+#define WATER_MOLAR_MASS_G 18.0
+#define WATER_G_PER_M3 1e6
 #define SCALING_MAX_STEPS 9007199254740992.0 /* 2^53 */
 
 static double fluence(const options_beam *b) {
@@ -41,8 +48,9 @@ scaling scaling_build(const options *o) {
     s.flux_photons_per_s = b->exposure_s > 0.0
                                ? s.fluence_photons_per_m2 / b->exposure_s * b->beamsize_m * b->beamsize_m
                                : b->flux_photons_per_s;
-    s.background_photons = WATER_AMPLITUDE * WATER_AMPLITUDE * s.r_e_sqr_m2 * s.fluence_photons_per_m2 * water_m *
-                           water_m * water_m * WATER_DENSITY * AVOGADRO_PER_MOL / WATER_MOLAR_MASS;
+    s.background_photons = WATER_AMPLITUDE_ELECTRONS * WATER_AMPLITUDE_ELECTRONS * s.r_e_sqr_m2 *
+                           s.fluence_photons_per_m2 * water_m * water_m * water_m * WATER_G_PER_M3 * AVOGADRO_PER_MOL /
+                           WATER_MOLAR_MASS_G;
     if (!isfinite(s.fluence_photons_per_m2) || !isfinite(s.background_photons))
         message_fail(
             "the fluence of %g photons/m^2 or the background of %g photons is out of range; check -flux, -exposure, "
