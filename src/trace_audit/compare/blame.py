@@ -42,44 +42,46 @@ class Blame:
 
     roots: tuple[Root, ...]
     first: Factor | None
-    context_keys: tuple[str, ...] = ()
+    context: tuple[Root, ...]
 
     @property
     def root_keys(self) -> list[str]:
         """Names of the root keys, each once, in order of computation."""
         return list(dict.fromkeys(root.factor.key.name for root in self.roots))
 
+    @property
+    def context_keys(self) -> list[str]:
+        """The same of the context keys that diverge by themselves."""
+        return list(dict.fromkeys(root.factor.key.name for root in self.context))
+
 
 def blame(comparison: Comparison) -> Blame:
-    """Sort the diverging factors of a comparison into roots and consequences."""
+    """Sort the diverging factors of a comparison into roots, context and consequences."""
     diverging = comparison.diverging
-    names = {factor.key.name for factor in diverging}
     printed = frozenset(factor.key.name for factor in comparison.factors)
     parents = parents_among(printed)
     moved = _Moved(parents)
-    root_factors, context_keys = [], []
+    by_themselves = []
     for name, factors in _by_key(comparison).items():
         followed = [factor for factor in factors if factor.relative_difference > _ROUNDING and moved.reaches(factor)]
         seen = set(map(id, followed))
         own = [factor for factor in factors if factor.diverges and id(factor) not in seen]
+        by_themselves += own
         moved.add(name, followed + own)
-        if can_be_root(name, printed):
-            root_factors += own
-        elif own:
-            context_keys.append(name)
     position = {id(factor): i for i, factor in enumerate(diverging)}
-    root_factors.sort(key=lambda factor: position[id(factor)])
-    near = _beyond_rounding(comparison)
-    roots = tuple(
-        Root(
-            factor,
-            tuple(name for name in downstream(factor.key.name) if name in names),
-            _chain(factor.key.name, names, parents),
-            tuple(name for name in parents[factor.key.name] if name in near),
-        )
-        for factor in root_factors
-    )
-    return Blame(roots, diverging[0] if diverging else None, tuple(context_keys))
+    by_themselves.sort(key=lambda factor: position[id(factor)])
+    names, near = {factor.key.name for factor in diverging}, _beyond_rounding(comparison)
+
+    def root_of(factor: Factor) -> Root:
+        name = factor.key.name
+        after = tuple(other for other in downstream(name) if other in names)
+        suspects = tuple(parent for parent in parents[name] if parent in near)
+        return Root(factor, after, _chain(name, names, parents), suspects)
+
+    can = {factor.key.name: can_be_root(factor.key.name, printed) for factor in by_themselves}
+    roots = tuple(root_of(factor) for factor in by_themselves if can[factor.key.name])
+    context = tuple(root_of(factor) for factor in by_themselves if not can[factor.key.name])
+    return Blame(roots, diverging[0] if diverging else None, context)
 
 
 def _by_key(comparison: Comparison) -> dict[str, list[Factor]]:
