@@ -27,10 +27,11 @@ CELL = "-cell 5 9 7 80 95 105"
 COMMON = f"""{CELL} -misset 81 27 34 -N 2 -lambda 1 -distance 10 -detpixels 24 -pixel 0.3 -polar 0.8 -hkl f.hkl
  -detector_rotx 3 -detector_roty -4 -detector_rotz 5 -twotheta 6 -phi 20 -osc 30 -phisteps 2 -water 0.003 -oversample 1
  -detector_thick 300 -detector_abs 400 -detector_thicksteps 2 -nointerpolate -nonoise -nopgm"""
+TWO_SOURCES = "-hdivrange 2 -hdivsteps 2"
 PER_TERM = "-oversample_thick -oversample_polar -oversample_omega"
 CASES = {
-    "sample pivot": f"{COMMON} -xds -mosaic 0.1 -mosaic_dom 2 -hdivrange 2 -hdivsteps 2",
-    "sample pivot, factors per term, interpolated": f"{COMMON} -xds -hdivrange 2 -hdivsteps 2 {PER_TERM} -interpolate",
+    "sample pivot": f"{COMMON} -xds -mosaic 0.1 -mosaic_dom 2 {TWO_SOURCES}",
+    "sample pivot, factors per term, interpolated": f"{COMMON} -xds {TWO_SOURCES} {PER_TERM} -interpolate",
     "beam pivot": f"{COMMON} -oversample 2",
     "beam pivot, factors per term": f"{COMMON} -oversample 2 {PER_TERM}",
     "one ray": f"{COMMON} -xds -phisteps 1 -osc 0.1 -detector_thick 0",
@@ -39,6 +40,8 @@ CASES = {
     "ROUND": f"{COMMON} -round_xtal",
     "computed normal": f"{COMMON} -fdet_vector 0 0 1 -sdet_vector 0 -1 0.1 -odet_vector 1 0 0.1",
     "curved": f"{COMMON} -xds -curved_det",
+    "near point": f"{COMMON} -defects none -pivot beam -close_distance 9.5 -Xclose 3.1 -Yclose 3.3",
+    "no defects, sources": f"{COMMON} -xds -defects none {TWO_SOURCES} -fdet_vector 1 0 0 -sdet_vector 0 1 0.1",
     "water scaled once": f"{COMMON} -oversample 2 {PER_TERM} -defects default,-water_rescaled",
 }
 
