@@ -133,7 +133,9 @@ class _Tile:
         for of_sample in of_rays.view(-1, self.fast.shape[0]):
             self.water = self.water + of_sample
 
-    def _multiply_running(self, intensity, counted, accepted, weight) -> None:
+    def _multiply_running(
+        self, intensity: torch.Tensor, counted: torch.Tensor, accepted: torch.Tensor | None, weight: torch.Tensor
+    ) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""
         if accepted is not None:
             counted = counted * accepted
@@ -243,7 +245,9 @@ class _Tile:
         return torch.where(self.polar == 0, cut, self.polar)
 
 
-def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):
+def _pick(
+    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
     values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
     samples = accepted.shape[0]
