@@ -30,5 +30,6 @@ def invocation_of(line: CommandLine) -> Invocation:
         dtype=dtype_of(line.dtype),
         trace_pixel=line.trace_pixel,
         show_config=line.show_config,
+        verbose=line.verbose,
         warnings=line.warnings,
     )
