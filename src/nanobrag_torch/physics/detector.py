@@ -143,7 +143,7 @@ def _terms_seen(seen: Hook, names: tuple[str, ...], terms: torch.Tensor) -> torc
 
 
 def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects, hook: Hook | None) -> dict[str, torch.Tensor]:
-    """Close point, distances and beam centre that the final origin implies.
+    """Close point, distances and beam centre that the final origin implies (6.10) (6.11).
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
@@ -196,7 +196,7 @@ def pixel_geometry(
 
 
 def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
-    """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
+    """Positions (3, rays) of points at (fast, slow, depth) of the sensor (7.2)."""
     if g.curved and not g.curved_axes:
         return _on_sphere(g, fast_m, slow_m)
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
@@ -205,12 +205,12 @@ def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, 
 
 
 def distance_m(position_m: torch.Tensor) -> torch.Tensor:
-    """Distance (rays,) of positions (3, rays) from the sample."""
+    """Distance (rays,) of positions (3, rays) from the sample (7.4)."""
     return length(position_m)
 
 
 def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
-    """Unit vectors (3, rays) towards the positions."""
+    """Unit vectors (3, rays) towards the positions (7.4)."""
     return position_m / distance_m
 
 
@@ -220,13 +220,18 @@ def obliquity(plane_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
 
 
 def _wrap(g: DetectorGeometry, flat: torch.Tensor) -> torch.Tensor:
-    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F."""
+    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F.
+
+    Equation (7.3).
+    """
     spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
     return _bent(g, spot, flat[1] / g.distance_m, flat[2] / g.distance_m)
 
 
 def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
     """A sphere around the sample that touches the flat panel at its near point, with arcs along F and S from there.
+
+    Equation (7.3).
 
     Rays run along its normal, so all layers see the same ones and the depth does not enter.
     """
@@ -244,7 +249,7 @@ def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, ab
 
 
 def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
-    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr)."""
+    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr) (7.5)."""
     if g.point_pixel:
         return 1.0 / (rays.distance_m * rays.distance_m)
     return g.pixel_size_m * g.pixel_size_m / (rays.distance_m * rays.distance_m) * rays.obliquity
@@ -257,7 +262,7 @@ def capture_fraction(
     attenuation_per_m: torch.Tensor,
     layer: torch.Tensor,
 ) -> torch.Tensor:
-    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O (7.6).
 
     A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
     """

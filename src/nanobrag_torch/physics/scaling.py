@@ -19,7 +19,7 @@ from nanobrag_torch.physics.constants import (
 def water_background(
     water_size_m: torch.Tensor, fluence_photons_per_m2: torch.Tensor, r_e_sqr_m2: float
 ) -> torch.Tensor:
-    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr."""
+    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr (12.4)."""
     molecules = water_size_m**3 * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
     return WATER_AMPLITUDE_ELECTRONS**2 * r_e_sqr_m2 * fluence_photons_per_m2 * molecules
 
@@ -31,7 +31,7 @@ def photons(
     r_e_sqr_m2: float,
     factors: tuple[torch.Tensor, ...],
 ) -> torch.Tensor:
-    """r_e^2 fluence I / steps, times the factors that were not applied term by term."""
+    """r_e^2 fluence I / steps, times the factors that were not applied term by term (12.3)."""
     value = r_e_sqr_m2 * fluence_photons_per_m2 * intensity / steps
     for factor in factors:
         value = value * factor

@@ -27,12 +27,12 @@ class MillerIndices(NamedTuple):
 def scattering_vector_per_m(
     direction: torch.Tensor, incident: torch.Tensor, wavelength_m: torch.Tensor
 ) -> torch.Tensor:
-    """q = (d - i)/lambda (1/m) for directions (3, rays) and one incident direction (3,)."""
+    """q = (d - i)/lambda (1/m) for directions (3, rays) and one incident direction (3,) (8.1)."""
     return (direction - incident.unsqueeze(1)) / wavelength_m
 
 
 def accepted_by_resolution(q_per_m: torch.Tensor, d_min_m: torch.Tensor) -> torch.Tensor:
-    """Rays (rays,) bool at lower resolution than d_min: not d_min > 1/|q|; the direct beam is always accepted."""
+    """Rays (rays,) bool at lower resolution than d_min: not d_min > 1/|q|; the direct beam is always accepted (8.2)."""
     q = length(q_per_m)
     return ~((q > 0) & (d_min_m * q > 1.0))
 
@@ -45,11 +45,11 @@ def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor, hook: Hook | Non
 
 
 def fractional_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> torch.Tensor:
-    """h, k, l (3, orientations, rays)."""
+    """h, k, l (3, orientations, rays) (8.3)."""
     along_x, along_y, along_z = (real_m[:, :, component].T.unsqueeze(2) for component in range(3))
     return torch.addcmul(torch.addcmul(along_x * q_per_m[0], along_y, q_per_m[1]), along_z, q_per_m[2])
 
 
 def nearest_indices(hkl: torch.Tensor) -> torch.Tensor:
-    """The nearest reflection; halves round down."""
+    """The nearest reflection; halves round down (8.4)."""
     return torch.ceil(hkl.detach() - 0.5)
