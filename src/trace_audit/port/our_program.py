@@ -1,0 +1,121 @@
+"""Our torch program as the model of an experiment: traces, single pixels and images for a changed command line.
+
+The reflections are read once; every other file and flag is read anew for each command line.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from trace_audit.compare.substitute import Visit
+from trace_audit.core.errors import InputError
+from trace_audit.trace.parse import Trace, parse_trace
+
+REFLECTION_FLAGS = ("-hkl", "-default_F", "-dumpfile", "-dump", "-interpolate", "-nointerpolate", "-dmin", "-water")
+
+
+class Refused(ValueError):
+    """Our program does not take this command line, or the pixel is not computed with it."""
+
+
+def split_words(words: Sequence[str]) -> list[tuple[str, ...]]:
+    """A command line as flags, each with its values. Raises InputError for one that our program does not take."""
+    from nanobrag_torch.cli.tokens import split
+    from nanobrag_torch.errors import ExperimentError
+
+    try:
+        occurrences = split(list(words))
+    except ExperimentError as error:
+        raise InputError(f"command line: {error}") from error
+    flags, position = [], 0
+    for occurrence in occurrences:
+        length = 1 + len(occurrence.values)
+        flags.append(tuple(words[position : position + length]))
+        position += length
+    return flags
+
+
+@dataclass
+class OurProgram:
+    """Our torch program on one pixel (slow, fast) of the experiment that `words` describe, in float64 on the CPU."""
+
+    words: tuple[str, ...]
+    pixel: tuple[int, int]
+    _reflections: dict[tuple[tuple[str, ...], ...], Any] = field(default_factory=dict)
+
+    def experiment(self, words: Sequence[str]) -> Any:
+        """The experiment of a command line. Raises Refused."""
+        from nanobrag_torch.cli import parse
+
+        flags = split_words(words)
+        about = tuple(flag for flag in flags if flag[0] in REFLECTION_FLAGS)
+        if about not in self._reflections:
+            self._reflections[about] = self._parsed(parse, list(words)).structure_factors
+        kept = self._reflections[about]
+        rest = [word for flag in flags if flag[0] not in ("-hkl", "-dumpfile", "-dump") for word in flag]
+        return replace(self._parsed(parse, [*rest, "-default_F", "1"]), structure_factors=kept)
+
+    def _parsed(self, parse: Any, words: list[str]) -> Any:
+        try:
+            return parse(words).experiment
+        except ValueError as error:
+            raise Refused(str(error)) from error
+
+    @cached_property
+    def base(self) -> Any:
+        """The experiment as it is."""
+        return self.experiment(self.words)
+
+    def trace(self, words: Sequence[str] | None = None) -> Trace:
+        """The trace of the pixel for a command line (None: the program's own). Raises Refused."""
+        from nanobrag_torch.trace import trace_lines
+
+        experiment = self.base if words is None else self.experiment(words)
+        try:
+            return parse_trace(list(trace_lines(self._one_pixel(experiment), *self.pixel)))
+        except ValueError as error:
+            raise Refused(str(error)) from error
+
+    def watched(self, visit: Visit) -> Trace:
+        """The trace with `visit` at the border of every stage."""
+        import torch
+
+        from trace_audit.stages import watched_trace
+
+        lines = watched_trace(
+            self._one_pixel(self.base), self.pixel, device="cpu", dtype=torch.float64, visit=visit
+        )
+        return parse_trace(lines)
+
+    def _one_pixel(self, experiment: Any) -> Any:
+        slow, fast = self.pixel
+        return replace(experiment, detector=replace(experiment.detector, roi=(fast, fast, slow, slow), mask=None))
+
+    def photons(self, slow: np.ndarray, fast: np.ndarray, words: Sequence[str] | None = None) -> np.ndarray:
+        """Photons of the pixels (slow, fast), each (pixels,), for a command line. Raises Refused."""
+        import torch
+
+        from nanobrag_torch import integrate
+        from nanobrag_torch.simulator import Simulation
+
+        experiment = self.base if words is None else self.experiment(words)
+        try:
+            simulation = Simulation(replace(experiment, detector=replace(experiment.detector, mask=None)))
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        geometry = simulation.geometry
+        if slow.max(initial=0) >= geometry.n_slow or fast.max(initial=0) >= geometry.n_fast:
+            raise Refused("the detector has fewer pixels")
+        with torch.no_grad():
+            parts = [
+                integrate.integrate(simulation.model, torch.from_numpy(f.copy()), torch.from_numpy(s.copy())).photons
+                for s, f in zip(_tiles(slow), _tiles(fast), strict=True)
+            ]
+        return torch.cat(parts).numpy() if parts else np.zeros(0)
+
+
+def _tiles(numbers: np.ndarray) -> list[np.ndarray]:
+    return [numbers[first : first + 2048].astype(np.int64) for first in range(0, numbers.size, 2048)]

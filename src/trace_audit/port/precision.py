@@ -1,0 +1,86 @@
+"""How far rounding alone moves each key: of doubles, and of the precision that the port's numbers show.
+
+A port that computes in float32 cannot agree to 1e-6 everywhere, and no stage of it is to blame for that. So our own
+program is run a dozen times with every value of every stage moved by up to one unit in the last place of that
+precision. How far a key comes out is its spread. A difference within four times the spread is called rounding.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trace_audit.compare.comparison import compare
+from trace_audit.compare.substitute import Visit
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Context, Trace, Value
+
+RUNS = 12
+MARGIN = 4.0
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-8, "float16": 2.0**-10}
+_SHARE_OF_SINGLES = 0.9
+Spread = Mapping[tuple[str, Context], float]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What the printed numbers show: the type that they are in, and how many digits they were printed with."""
+
+    name: str
+    numbers: int  # how many of them could tell
+    shortest_digits: int
+
+    @property
+    def eps(self) -> float:
+        """One unit in the last place, relative."""
+        return _EPS[self.name]
+
+
+def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
+    """The precision of a log from the texts of its numbers: float32 if nearly all of them are float32 numbers."""
+    texts = [t for name, row in numbers.items() if registry()[name].kind not in ("word", "integer") for t in row]
+    telling = [text for text in texts if _digits(text) >= 9]
+    singles = sum(_is_single(text) for text in telling)
+    name = "float32" if telling and singles >= _SHARE_OF_SINGLES * len(telling) else "float64"
+    return Precision(name, len(telling), min(map(_digits, telling), default=0))
+
+
+def _digits(text: str) -> int:
+    """Significant digits of a printed number."""
+    return len(re.sub(r"[eE].*", "", text).replace(".", "").lstrip("+-0"))
+
+
+def _is_single(text: str) -> bool:
+    """Whether a printed number is a float32 number, to the digits that are printed."""
+    value = float(text)
+    with np.errstate(over="ignore"):
+        nearest = float(np.float32(value))
+    return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - _digits(text)) * abs(value) * 1.001)
+
+
+def printing_error(text: str) -> float:
+    """The largest relative error that printing a number with its digits can have made."""
+    digits = _digits(text)
+    return 0.5 * 10.0 ** (1 - digits) if 0 < digits < 15 and float(text) != 0 else 0.0
+
+
+def spread(base: Trace, run: Callable[[Visit], Trace], eps: float, runs: int = RUNS, seed: int = 1) -> Spread:
+    """The largest relative difference from `base` of each (key, context) over runs with every stage moved by eps."""
+    largest: dict[tuple[str, Context], float] = {}
+    for number in range(runs):
+        trace = run(_mover(eps, random.Random(1000 * seed + number)))
+        for factor in compare(base, trace).factors:
+            place = factor.key.name, factor.context
+            largest[place] = max(largest.get(place, 0.0), factor.relative_difference)
+    return largest
+
+
+def _mover(eps: float, source: random.Random) -> Visit:
+    def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
+        if registry()[key].kind in ("word", "integer"):
+            return None
+        return [float(value) * (1.0 + eps * source.uniform(-1.0, 1.0)) for value in values]
+
+    return visit
