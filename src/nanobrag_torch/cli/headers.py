@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.tokens import UsageError
 from nanobrag_torch.cli.units import mm, wavelength_from_A
-from nanobrag_torch.cli.words import UsageError
 from nanobrag_torch.io.smv import header_number, pixel_counts, read_smv_header
 
 _POSITIVE = ("PIXEL_SIZE", "WAVELENGTH", "DISTANCE")
