@@ -95,9 +95,21 @@ def _readings(name: str) -> list[tuple[float, str]]:
     if name in _ANGLES_MRAD:
         return [(1e3 * degree, "read in degrees"), (1e3, "read in radians"), (0.5, "halved"), (2.0, "doubled")]
     if name in _OTHER_UNITS:
-        return [(10.0, "10 times too large"), (0.1, "10 times too small"), (1e3, "1000 times too large"), (1e-3, "1000 times too small")]
+        return [
+            (10.0, "10 times too large"),
+            (0.1, "10 times too small"),
+            (1e3, "1000 times too large"),
+            (1e-3, "1000 times too small"),
+        ]
     if name in ("-exposure", "-flux", "-fluence"):
-        return [(1e3, "1000 times too large"), (1e-3, "1000 times too small"), (1e6, "1e6 times too large"), (1e-6, "1e6 times too small"), (1e-4, "per cm^2 and not per m^2"), (1e4, "per m^2 and not per cm^2")]
+        return [
+            (1e3, "1000 times too large"),
+            (1e-3, "1000 times too small"),
+            (1e6, "1e6 times too large"),
+            (1e-6, "1e6 times too small"),
+            (1e-4, "per cm^2 and not per m^2"),
+            (1e4, "per m^2 and not per cm^2"),
+        ]
     return []
 
 
@@ -155,7 +167,10 @@ def _detector(flags: Flags) -> Iterator[Hypothesis]:
     if fast and slow:
         swapped = _replaced(_replaced(flags, "-fdet_vector", *slow), "-sdet_vector", *fast)
         yield Hypothesis("fast and slow swapped", "the fast and slow axes are swapped", join(swapped), 1)
-    for name, text in (("-point_pixel", "the solid angle is 1/R^2 without obliquity"), ("-curved_det", "the detector is curved")):
+    for name, text in (
+        ("-point_pixel", "the solid angle is 1/R^2 without obliquity"),
+        ("-curved_det", "the detector is curved"),
+    ):
         yield Hypothesis(name[1:], f"{text} ({name})", _with(flags, name), 3)
 
 
@@ -168,11 +183,15 @@ def _crystal(flags: Flags) -> Iterator[Hypothesis]:
     if misset and len(misset) == 3:
         x, y, z = misset
         yield Hypothesis(
-            "misset in reverse order", "the three angles of -misset are taken in the order z, y, x",
-            join(_replaced(flags, "-misset", z, y, x)), 1,
+            "misset in reverse order",
+            "the three angles of -misset are taken in the order z, y, x",
+            join(_replaced(flags, "-misset", z, y, x)),
+            1,
         )
         for name, angles in _inverse_missets(misset):
-            yield Hypothesis(name, f"the rotation of -misset is {name.split()[-1]}", join(_replaced(flags, "-misset", *angles)), 1)
+            yield Hypothesis(
+                name, f"the rotation of -misset is {name.split()[-1]}", join(_replaced(flags, "-misset", *angles)), 1
+            )
     counts = [_value(flags, name) for name in ("-Na", "-Nb", "-Nc")]
     if all(counts):
         order = [counts[i][0] for i in (1, 0, 2)]
@@ -209,15 +228,26 @@ def _inverse_missets(angles: tuple[str, ...]) -> Iterator[tuple[str, tuple[str, 
 def _sampling(flags: Flags) -> Iterator[Hypothesis]:
     for n in ("1", "2", "3"):
         text = "at its centre alone" if n == "1" else f"at {n} x {n} points"
-        yield Hypothesis(f"oversample {n}", f"a pixel is evaluated {text} (-oversample {n})", _with(flags, "-oversample", n), 1)
-    for name, text in (("-oversample_polar", "polarization"), ("-oversample_omega", "the solid angle"), ("-oversample_thick", "absorption")):
+        yield Hypothesis(
+            f"oversample {n}", f"a pixel is evaluated {text} (-oversample {n})", _with(flags, "-oversample", n), 1
+        )
+    for name, text in (
+        ("-oversample_polar", "polarization"),
+        ("-oversample_omega", "the solid angle"),
+        ("-oversample_thick", "absorption"),
+    ):
         sentence = f"{text} is evaluated at every sub-pixel ({name})"
         yield Hypothesis(name[1:], sentence, _with(flags, name), 3)
     for name, text in (("-interpolate", "interpolated"), ("-nointerpolate", "that of the nearest index")):
         yield Hypothesis(name[1:], f"the structure factor is {text} ({name})", _with(flags, name), 2)
     for name in ("-phisteps", "-mosaic_dom", "-dispsteps", "-hdivsteps", "-vdivsteps"):
         if _value(flags, name):
-            yield Hypothesis(f"{name} 1", f"there is one step instead of {name} {_value(flags, name)[0]}", join(_replaced(flags, name, "1")), 1)
+            yield Hypothesis(
+                f"{name} 1",
+                f"there is one step instead of {name} {_value(flags, name)[0]}",
+                join(_replaced(flags, name, "1")),
+                1,
+            )
 
 
 def _defects(flags: Flags, defects: Sequence[tuple[str, bool]]) -> Iterator[Hypothesis]:

@@ -44,7 +44,7 @@ class OurProgram:
 
     words: tuple[str, ...]
     pixel: tuple[int, int]
-    _reflections: dict[tuple[tuple[str, ...], ...], Any] = field(default_factory=dict)
+    reflections: dict[tuple[tuple[str, ...], ...], Any] = field(default_factory=dict)
 
     def experiment(self, words: Sequence[str]) -> Any:
         """The experiment of a command line. Raises Refused."""
@@ -52,9 +52,9 @@ class OurProgram:
 
         flags = split_words(words)
         about = tuple(flag for flag in flags if flag[0] in REFLECTION_FLAGS)
-        if about not in self._reflections:
-            self._reflections[about] = self._parsed(parse, list(words)).structure_factors
-        kept = self._reflections[about]
+        if about not in self.reflections:
+            self.reflections[about] = self._parsed(parse, list(words)).structure_factors
+        kept = self.reflections[about]
         rest = [word for flag in flags if flag[0] not in ("-hkl", "-dumpfile", "-dump") for word in flag]
         return replace(self._parsed(parse, [*rest, "-default_F", "1"]), structure_factors=kept)
 
@@ -68,6 +68,14 @@ class OurProgram:
     def base(self) -> Any:
         """The experiment as it is."""
         return self.experiment(self.words)
+
+    @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Pixels of the detector, (slow, fast)."""
+        from nanobrag_torch.simulator import Simulation
+
+        geometry = Simulation(self.base).geometry
+        return geometry.n_slow, geometry.n_fast
 
     def trace(self, words: Sequence[str] | None = None) -> Trace:
         """The trace of the pixel for a command line (None: the program's own). Raises Refused."""
@@ -83,11 +91,13 @@ class OurProgram:
         """The trace with `visit` at the border of every stage."""
         import torch
 
-        from trace_audit.stages import watched_trace
+        from trace_audit.stages.intervene import watched_trace
 
-        lines = watched_trace(
-            self._one_pixel(self.base), self.pixel, device="cpu", dtype=torch.float64, visit=visit
-        )
+        experiment = self._one_pixel(self.base)
+        try:
+            lines = watched_trace(experiment, self.pixel, device="cpu", dtype=torch.float64, visit=visit)
+        except (ValueError, ArithmeticError) as error:
+            raise Refused(f"our stages refuse these values: {error}") from error
         return parse_trace(lines)
 
     def _one_pixel(self, experiment: Any) -> Any:

@@ -1,8 +1,9 @@
 """Hypotheses tried one after the other: which of them moves a diverging key to the port's value?
 
 A hypothesis counts only if the baseline, our program as it is, misses the port's value of a key and the changed program
-meets it, and if no key that agreed before is lost. The image counts as two more keys: its scale and its pattern. What
-one hypothesis leaves unexplained is looked for with a second and a third on top of it, until the time is over.
+meets it, and if no key that agreed before is lost. What one hypothesis leaves unexplained is looked for with a second
+and a third on top of it, until the time is over. The image and the trace are explained apart from each other, since a
+port's trace need not be what made its image; the image counts as two keys, its scale and its pattern, beside its pixel.
 """
 
 import time
@@ -16,6 +17,7 @@ from trace_audit.port.two_images import Distance, Sample, distance
 from trace_audit.trace.parse import Trace
 
 IMAGE_SCALE, IMAGE_PATTERN = "scale of the image", "pattern of the image"
+OF_THE_IMAGE = (IMAGE_SCALE, IMAGE_PATTERN, "I_pixel_final", "floatimage_accumulated")
 MOST_ROUNDS = 4
 Progress = Callable[[str], None]
 
@@ -54,61 +56,93 @@ class Explanation:
 
 @dataclass
 class Findings:
-    """Explanations in the order in which they were added to each other, and what stays unexplained."""
+    """Explanations in the order in which they were added to each other, and what stays unexplained.
 
+    `words`: our command line with all of them. `baseline` and `final`: what agrees without and with them.
+    """
+
+    words: tuple[str, ...]
     baseline: Mapping[str, bool]
+    final: Mapping[str, bool]
     explanations: list[Explanation] = field(default_factory=list)
-    unexplained: tuple[str, ...] = ()
     trials: int = 0
     refused: int = 0
     seconds: float = 0.0
     is_complete: bool = True
 
+    @property
+    def unexplained(self) -> tuple[str, ...]:
+        """What still differs, in order."""
+        return tuple(name for name, agrees in self.final.items() if not agrees)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be explained: the keys that count, and those of them that a hypothesis has to explain."""
+
+    about_image: bool
+    heads: frozenset[str]
+
+    def part(self, agreement: Mapping[str, bool]) -> dict[str, bool]:
+        """The keys that count."""
+        return {name: agrees for name, agrees in agreement.items() if (name in OF_THE_IMAGE) == self.about_image}
+
 
 def search(
-    ours: OurProgram, judge: Judge, roots: Sequence[str], budget_s: float, say: Progress = lambda _: None
+    ours: OurProgram,
+    judge: Judge,
+    target: Target,
+    budget_s: float,
+    say: Progress = lambda _: None,
+    words: Sequence[str] | None = None,
 ) -> Findings:
-    """Try every single hypothesis, then more on top of the best, within `budget_s` seconds.
-
-    `roots`: the keys at the head of each interval; a hypothesis must explain one of them or a property of the image.
-    """
+    """Try every single hypothesis, then more on top of the best, within `budget_s` seconds."""
     started = time.monotonic()
-    words = tuple(ours.words)
-    now = _run(ours, judge, words)
-    assert now is not None  # the baseline has been run before
-    findings = Findings(baseline=dict(now))
-    heads = {*roots, IMAGE_SCALE, IMAGE_PATTERN}
+    now = target.part(_run(ours, judge, target, ours.words if words is None else words) or {})
+    findings = Findings(tuple(ours.words if words is None else words), now, now)
     for _ in range(MOST_ROUNDS):
-        open_heads = [name for name, agrees in now.items() if not agrees and name in heads]
-        if not open_heads:
+        if not any(not agrees and name in target.heads for name, agrees in findings.final.items()):
             break
-        scored = []
-        candidates = _candidates(words)
-        for number, hypothesis in enumerate(candidates, start=1):
-            if time.monotonic() - started > budget_s:
-                findings.is_complete = False
-                break
-            say(f"{len(findings.explanations)} explained, trying {number} of {len(candidates)}: {hypothesis.name}")
-            after = _run(ours, judge, hypothesis.words)
-            findings.trials += 1
-            if after is None:
-                findings.refused += 1
-                continue
-            gained = tuple(n for n in now if not now[n] and after.get(n))
-            lost = [n for n in now if now[n] and not after.get(n, True)]
-            if not lost and heads.intersection(gained):
-                scored.append((hypothesis, gained, after))
+        scored = _round(ours, judge, target, findings, started + budget_s, say)
         if not scored:
             break
-        best = min(scored, key=lambda row: (-len(heads.intersection(row[1])), -len(row[1]), row[0].rank))
-        equals = [row[0].sentence for row in scored if set(row[1]) == set(best[1]) and row[0] is not best[0]]
-        findings.explanations.append(Explanation(best[0], best[1], tuple(equals[:6])))
-        words, now = best[0].words, best[2]
-        if not findings.is_complete:
-            break
-    findings.unexplained = tuple(name for name, agrees in now.items() if not agrees)
+        best = min(scored, key=lambda s: (-len(target.heads.intersection(s.gained)), -len(s.gained), s.hypothesis.rank))
+        equals = [s.hypothesis.sentence for s in scored if s is not best and set(s.gained) == set(best.gained)]
+        findings.explanations.append(Explanation(best.hypothesis, best.gained, tuple(equals[:6])))
+        findings.words, findings.final = best.hypothesis.words, best.after
     findings.seconds = time.monotonic() - started
     return findings
+
+
+@dataclass(frozen=True)
+class _Scored:
+    hypothesis: Hypothesis
+    gained: tuple[str, ...]
+    after: dict[str, bool]
+
+
+def _round(
+    ours: OurProgram, judge: Judge, target: Target, findings: Findings, deadline: float, say: Progress
+) -> list[_Scored]:
+    """The hypotheses that count on top of those found so far."""
+    now, scored = findings.final, []
+    candidates = _candidates(findings.words)
+    for number, hypothesis in enumerate(candidates, start=1):
+        if time.monotonic() > deadline:
+            findings.is_complete = False
+            break
+        say(f"{len(findings.explanations)} explained, trying {number} of {len(candidates)}: {hypothesis.name}")
+        findings.trials += 1
+        result = _run(ours, judge, target, hypothesis.words)
+        if result is None:
+            findings.refused += 1
+            continue
+        after = target.part(result)
+        gained = tuple(name for name, agrees in now.items() if not agrees and after.get(name))
+        lost = any(agrees and not after.get(name, True) for name, agrees in now.items())
+        if not lost and target.heads.intersection(gained):
+            scored.append(_Scored(hypothesis, gained, after))
+    return scored
 
 
 def _candidates(words: Sequence[str]) -> list[Hypothesis]:
@@ -120,10 +154,12 @@ def _candidates(words: Sequence[str]) -> list[Hypothesis]:
     return all_hypotheses(flags, [(defect.name, defect.name in active) for defect in defects() if defect.torch])
 
 
-def _run(ours: OurProgram, judge: Judge, words: Sequence[str]) -> dict[str, bool] | None:
+def _run(ours: OurProgram, judge: Judge, target: Target, words: Sequence[str]) -> dict[str, bool] | None:
+    """What agrees with this command line; None if our program refuses it."""
     try:
-        trace = ours.trace(words)
-        photons = None if judge.sample is None else ours.photons(judge.sample.slow, judge.sample.fast, words)
+        trace, photons = ours.trace(words), None
+        if target.about_image and judge.sample is not None:
+            photons = ours.photons(judge.sample.slow, judge.sample.fast, words)
     except Refused:
         return None
     return judge.agreement(trace, photons)

@@ -1,27 +1,22 @@
 """The port's image against ours: the scale between them, and how far the patterns are apart once it is taken out."""
 
-import random
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from trace_audit.core.errors import InputError
-from trace_audit.port.our_program import OurProgram, Refused, split_words
-from trace_audit.port.precision import MARGIN, RUNS
+from trace_audit.port.our_program import OurProgram
+from trace_audit.port.precision import MARGIN, spread
+from trace_audit.trace.parse import Context
+from trace_audit.trace.tolerances import relative_tolerance
 
 MOST_PIXELS = 1200
 _BRIGHT = 400
 _NEAR = 40
 _MOST_OF_OURS = 20_000
-# Flags whose numbers move an image smoothly; a crystal's size does not, since it is rounded to whole cells.
-_SMOOTH = {
-    *("-lambda", "-wave", "-wavelength", "-energy", "-distance", "-close_distance", "-pixel", "-Xbeam", "-Ybeam"),
-    *("-Xclose", "-Yclose", "-ORGX", "-ORGY", "-cell", "-misset", "-beam_vector", "-fdet_vector", "-sdet_vector"),
-    *("-odet_vector", "-spindle_axis", "-pix0_vector", "-pix0_vector_mm", "-twotheta", "-phi", "-osc", "-fluence"),
-    *("-detector_rotx", "-detector_roty", "-detector_rotz"),
-}
+_ROUNDED_PIXELS = 5
+_PIXEL = ("floatimage_accumulated", Context())
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,9 @@ def distance(port: np.ndarray, ours: np.ndarray) -> Distance:
     ours_square, port_square = float(ours @ ours), float(port @ port)
     if ours_square == 0.0 or port_square == 0.0:
         same = ours_square == port_square
-        return Distance(1.0 if same else 0.0 if port_square == 0.0 else float("inf"), 0.0 if same else 1.0, 0.0 if same else 1.0)
+        return Distance(
+            1.0 if same else 0.0 if port_square == 0.0 else float("inf"), 0.0 if same else 1.0, 0.0 if same else 1.0
+        )
     scale = float(port @ ours) / ours_square
     left = port - scale * ours
     pattern = float(np.sqrt((left @ left) / port_square))
@@ -104,30 +101,17 @@ def distance(port: np.ndarray, ours: np.ndarray) -> Distance:
 
 
 def rounding_of(ours: OurProgram, chosen: Sample, eps: float) -> Distance:
-    """How far rounding alone moves our image: every number of the command line moved by up to eps, a dozen times."""
+    """How far rounding alone may move our image, from its brightest pixels, which make the distance of two images.
+
+    Every stage of each of them is moved by up to eps, as `precision.spread` does; four times what comes out is allowed.
+    """
     base = ours.photons(chosen.slow, chosen.fast)
-    largest = Distance(0.0, 0.0, 0.0)
-    for number in range(RUNS):
-        try:
-            moved = ours.photons(chosen.slow, chosen.fast, _moved(ours.words, eps, random.Random(number)))
-        except Refused:
-            continue
-        apart = distance(moved, base)
-        largest = Distance(
-            max(largest.scale, abs(apart.scale - 1.0)),
-            max(largest.pattern, apart.pattern),
-            max(largest.worst, apart.worst),
-        )
-    return Distance(MARGIN * largest.scale, MARGIN * largest.pattern, MARGIN * largest.worst)
-
-
-def _moved(words: Sequence[str], eps: float, source: random.Random) -> list[str]:
-    moved: list[str] = []
-    for flag in split_words(words):
-        moved.append(flag[0])
-        for word in flag[1:]:
-            try:
-                moved.append(repr(float(word) * (1.0 + eps * source.uniform(-1.0, 1.0))) if flag[0] in _SMOOTH else word)
-            except ValueError:  # a word: -misset random
-                moved.append(word)
-    return moved
+    moved, whole, worst = 0.0, 0.0, 0.0
+    for index in np.argsort(base)[-_ROUNDED_PIXELS:]:
+        pixel = OurProgram(ours.words, (int(chosen.slow[index]), int(chosen.fast[index])), ours.reflections)
+        relative = spread(pixel.trace(), pixel.watched, eps).get(_PIXEL, 0.0)
+        moved, whole = moved + (relative * base[index]) ** 2, whole + base[index] ** 2
+        worst = max(worst, relative * base[index] / base.max())
+    share = MARGIN * float(np.sqrt(moved / whole)) if whole else 0.0
+    floor = relative_tolerance()
+    return Distance(max(floor, share), max(floor, share), max(floor, MARGIN * worst))
