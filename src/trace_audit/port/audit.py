@@ -167,11 +167,9 @@ def audit_port(
 
 def _allowed(log: ForeignLog, moved: Spread) -> Callable[[Factor], float]:
     """The relative difference that counts as agreement for a printed value."""
-    bar = relative_tolerance()
+    bar, printed = relative_tolerance(), 2.0 * printing_error(log.numbers)
 
     def allowed(factor: Factor) -> float:
-        texts = log.numbers.get(factor.key.name, ())
-        printed = 2.0 * max(map(printing_error, texts), default=0.0)
         return max(bar, printed, MARGIN * moved.get((factor.key.name, factor.context), 0.0))
 
     return allowed

@@ -70,17 +70,18 @@ def _interval(root: str, agrees: Mapping[str, bool], allowed: set[str]) -> Inter
 
 
 def _to_print(unprinted: Sequence[str], possible: Sequence[str]) -> tuple[str, ...]:
-    """Up to two keys, the one that halves the interval best first."""
-    inside = set(possible)
+    """Up to two keys: the one that halves the interval best, and the one that halves what is left if it agrees."""
+    inside, chosen = set(possible), []
+    while len(chosen) < 2:
+        open_keys = [name for name in unprinted if name in inside]
+        if not open_keys:
+            break
+        best = max(open_keys, key=lambda name: (_smaller_part(name, inside), -possible.index(name)))
+        chosen.append(best)
+        inside -= {best, *ancestors(best)}
+    return tuple(chosen)
 
-    def smaller_part(name: str) -> int:
-        before = len(inside & (ancestors(name) | {name}))
-        return min(before, len(inside) - before)
 
-    ranked = sorted(unprinted, key=lambda name: (-smaller_part(name), topological_order().index(name)))
-    return tuple(ranked[:2])
-
-
-def narrow(agrees: dict[str, bool], printed: str, is_right: bool) -> dict[str, bool]:
-    """What is known after one more key has been printed."""
-    return {**agrees, printed: is_right}
+def _smaller_part(name: str, inside: set[str]) -> int:
+    before = len(inside & (ancestors(name) | {name}))
+    return min(before, len(inside) - before)

@@ -50,7 +50,10 @@ class OurProgram:
         """The experiment of a command line. Raises Refused."""
         from nanobrag_torch.cli import parse
 
-        flags = split_words(words)
+        try:
+            flags = split_words(words)
+        except InputError as error:
+            raise Refused(str(error)) from error
         about = tuple(flag for flag in flags if flag[0] in REFLECTION_FLAGS)
         if about not in self.reflections:
             self.reflections[about] = self._parsed(parse, list(words)).structure_factors

@@ -60,10 +60,14 @@ def _is_single(text: str) -> bool:
     return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - _digits(text)) * abs(value) * 1.001)
 
 
-def printing_error(text: str) -> float:
-    """The largest relative error that printing a number with its digits can have made."""
-    digits = _digits(text)
-    return 0.5 * 10.0 ** (1 - digits) if 0 < digits < 15 and float(text) != 0 else 0.0
+def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
+    """The largest relative error that printing can have made: numbers with nine digits or more are exact enough.
+
+    The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
+    """
+    digits = [_digits(text) for name, row in numbers.items() if registry()[name].kind != "word" for text in row]
+    most = max(digits, default=0)
+    return 0.5 * 10.0 ** (1 - most) if 3 <= most < 9 else 0.0
 
 
 def spread(base: Trace, run: Callable[[Visit], Trace], eps: float, runs: int = RUNS, seed: int = 1) -> Spread:
