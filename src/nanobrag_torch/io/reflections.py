@@ -7,6 +7,7 @@ solvent. Everything but text goes through gemmi.
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,13 +30,11 @@ class ReflectionFile:
     notices: list[str] = field(default_factory=list)
 
 
-def needs_resolution(path: str | Path) -> bool:
-    """Whether the file is an atom model, of which amplitudes are calculated to a resolution."""
-    return _kind(path, read_bytes(path)[:8192]) == "pdb" or (_kind_of_cif(path) == "model")
+def read_reflections(path: str | Path, resolution_A: Callable[[], float] | None = None) -> ReflectionFile:
+    """Read a file of reflections, or calculate them from an atom model. Raises ReaderError.
 
-
-def read_reflections(path: str | Path, resolution_A: float | None = None) -> ReflectionFile:
-    """Read a file of reflections, or calculate them from a model to `resolution_A`. Raises ReaderError."""
+    `resolution_A` gives the smallest spacing (A) of a model's amplitudes; it is called for a sound model alone.
+    """
     kind = _kind(path, read_bytes(path)[:8192])
     if kind == "text":
         return ReflectionFile(parse_hkl(path, read_ascii(path)))
@@ -169,8 +168,8 @@ def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations) -> Reflect
     return Reflections(unique, values[first])
 
 
-def _from_model(path: str | Path, resolution_A: float | None) -> ReflectionFile:
-    if resolution_A is None or not resolution_A > 0:
+def _from_model(path: str | Path, resolution: Callable[[], float] | None) -> ReflectionFile:
+    if resolution is None:
         raise ReaderError(path, "is an atom model, so a resolution is needed to calculate amplitudes")
     structure = _gemmi_read(path, "atom model", lambda gemmi: gemmi.read_structure(str(path)))
     if len(structure) == 0 or structure[0].count_atom_sites() == 0:
@@ -179,6 +178,9 @@ def _from_model(path: str | Path, resolution_A: float | None) -> ReflectionFile:
         raise ReaderError(path, "has no unit cell (CRYST1 or _cell), so its amplitudes cannot be calculated")
     if structure.find_spacegroup() is None:
         raise ReaderError(path, "names no known space group, so its amplitudes cannot be calculated")
+    resolution_A = resolution()
+    if not resolution_A > 0:
+        raise ReaderError(path, f"needs a resolution above 0 A to calculate amplitudes, got {resolution_A:g} A")
     spacing = resolution_A / 3.0  # grid steps of a third of the resolution
     cells = structure.cell.volume / spacing**3
     if cells > MAX_MODEL_CELLS:
