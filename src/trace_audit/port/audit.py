@@ -16,7 +16,7 @@ from trace_audit.port import own_image, trials
 from trace_audit.port.foreign_log import ForeignLog
 from trace_audit.port.gaps import Interval, intervals
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, printing_error, spread
+from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, printing_error, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
@@ -139,7 +139,7 @@ def audit_port(
     judge = trials.Judge(case.log.trace, allowed, chosen, image_allowed)
     image_target = trials.Target(True, frozenset(trials.OF_THE_IMAGE))
     image_search = trials.search(ours, judge, image_target, budget_s / 2.0, say)
-    found = [i for i in intervals(agrees, base.records) if i.key not in trials.OF_THE_IMAGE]
+    found = intervals(agrees, base.records, moved_by_each(base, ours.watched))
     heads = frozenset(interval.key for interval in found)
     trace_search = trials.search(ours, judge, trials.Target(False, heads), budget_s / 2.0, say)
     explained = OurProgram(image_search.words, ours.pixel, ours.reflections)

@@ -84,6 +84,7 @@ class _Reader:
         self.whole: dict[str, str] = {}  # keys that a log has once
         self.phi: dict[str, str] = {}
         self.own_form: list[str] = []  # `subpixel` and `term` lines: a log in this project's own form
+        self.opener = ""
         self.counts: dict[str, int] = {}
         self.kept = 0
 
@@ -164,8 +165,8 @@ class _Reader:
         if key.where in ("run", "setup", "setup_sample", "setup_beam", "end"):
             place = self.whole
         else:
-            opens = key.name == "pix0_vector_meters" and key.name in self.blocks[-1]
-            if opens and not self.own_form:
+            self.opener = self.opener or key.name  # the first key of a sub-pixel comes again with the next one
+            if key.name == self.opener and key.name in self.blocks[-1] and not self.own_form:
                 self.blocks.append({})
             place = self.blocks[-1]
         if key.name in place:

@@ -46,23 +46,28 @@ def ancestors(name: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def intervals(agrees: Mapping[str, bool], applicable: Iterable[str]) -> list[Interval]:
+def intervals(
+    agrees: Mapping[str, bool], applicable: Iterable[str], moves: Mapping[str, frozenset[str]] | None = None
+) -> list[Interval]:
     """One interval for each diverging key that no other diverging key explains, in order of computation.
 
-    `agrees[key]` is there for the printed keys alone. `applicable` are the keys that this experiment has.
+    `agrees[key]` is there for the printed keys alone. `applicable` are the keys that this experiment has. `moves[key]`:
+    the keys that change when this one does, here; a key that agrees clears only what moves it (a background of zero
+    says nothing about the fluence). What is not in `moves` counts as moving all that is computed from it.
     """
     allowed = set(applicable) | set(agrees)
     diverging = [name for name in topological_order() if agrees.get(name) is False]
     roots = [name for name in diverging if not ancestors(name).intersection(diverging)]
-    return [_interval(root, agrees, allowed) for root in roots]
+    return [_interval(root, agrees, allowed, moves or {}) for root in roots]
 
 
-def _interval(root: str, agrees: Mapping[str, bool], allowed: set[str]) -> Interval:
+def _interval(
+    root: str, agrees: Mapping[str, bool], allowed: set[str], moves: Mapping[str, frozenset[str]]
+) -> Interval:
     above = ancestors(root)
-    cleared: set[str] = set()
-    for name in above:
-        if agrees.get(name):
-            cleared |= {name, *ancestors(name)}
+    cleared = {name for name in above if agrees.get(name)}
+    for name in tuple(cleared):
+        cleared |= {a for a in ancestors(name) if agrees.get(a) is None and (a not in moves or name in moves[a])}
     possible = [name for name in topological_order() if name in allowed and name in (above | {root}) - cleared]
     agreeing = [n for n in topological_order() if agrees.get(n) and any(n in registry()[p].parents for p in possible)]
     unprinted = [name for name in possible if name != root and name not in agrees]

@@ -21,6 +21,8 @@ RUNS = 12
 MARGIN = 4.0
 _EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-8, "float16": 2.0**-10}
 _SHARE_OF_SINGLES = 0.9
+_FEWEST = 4
+_SHIFT, _CHANGED = 1e-3, 1e-9
 Spread = Mapping[tuple[str, Context], float]
 
 
@@ -39,12 +41,21 @@ class Precision:
 
 
 def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
-    """The precision of a log from the texts of its numbers: float32 if nearly all of them are float32 numbers."""
-    texts = [t for name, row in numbers.items() if registry()[name].kind not in ("word", "integer") for t in row]
+    """The precision of a log from the texts of its numbers: float32 if nearly all of them are float32 numbers.
+
+    Too few numbers show nothing; the program then counts as one that computes in float64.
+    """
+    texts = [t for name, row in numbers.items() if _tells(name) for t in row]
     telling = [text for text in texts if _digits(text) >= 9]
     singles = sum(_is_single(text) for text in telling)
-    name = "float32" if telling and singles >= _SHARE_OF_SINGLES * len(telling) else "float64"
+    is_single = len(telling) >= _FEWEST and singles >= _SHARE_OF_SINGLES * len(telling)
+    name = "float32" if is_single else "float64"
     return Precision(name, len(telling), min(map(_digits, telling), default=0))
+
+
+def _tells(name: str) -> bool:
+    """Whether the numbers of a key are in the type that the program computes in; an image is float32 always."""
+    return registry()[name].kind not in ("word", "integer") and name != "floatimage_accumulated"
 
 
 def _digits(text: str) -> int:
@@ -86,5 +97,30 @@ def _mover(eps: float, source: random.Random) -> Visit:
         if registry()[key].kind in ("word", "integer"):
             return None
         return [float(value) * (1.0 + eps * source.uniform(-1.0, 1.0)) for value in values]
+
+    return visit
+
+
+def moved_by_each(base: Trace, run: Callable[[Visit], Trace]) -> dict[str, frozenset[str]]:
+    """For each key with real values, the keys that change in this experiment when its values are moved."""
+    result = {}
+    for name in base.records:
+        if registry()[name].kind in ("word", "integer"):
+            continue
+        try:
+            trace = run(_shifted(name))
+        except ValueError:  # our stages refuse the moved value
+            continue
+        changed = {f.key.name for f in compare(base, trace).factors if f.relative_difference > _CHANGED}
+        if name in changed:  # where the value cannot be moved, nothing is known about it
+            result[name] = frozenset(changed)
+    return result
+
+
+def _shifted(name: str) -> Visit:
+    def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
+        if key != name:
+            return None
+        return [float(value) * (1.0 + _SHIFT * (index + 1)) + _SHIFT**2 for index, value in enumerate(values)]
 
     return visit
