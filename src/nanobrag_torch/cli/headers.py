@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError
-from nanobrag_torch.cli.units import mm, wavelength_from_A
+from nanobrag_torch.cli.units import mm, wavelength_A
 from nanobrag_torch.io.smv import header_number, pixel_counts, read_smv_header
 
 _POSITIVE = ("PIXEL_SIZE", "WAVELENGTH", "DISTANCE")
@@ -46,7 +46,7 @@ def apply_header(flag: str, path: str, settings: Settings) -> None:
         settings.no_effect.append(f"TWOTHETA={header['TWOTHETA']} in the header of {flag}")
     wavelength = header_number(path, header, "WAVELENGTH")
     if wavelength is not None:
-        settings.beam["wavelength_m"] = wavelength_from_A(wavelength)
+        settings.beam["wavelength_m"] = wavelength_A(wavelength)
     for name, key in {"phi_start_deg": "PHI", "osc_deg": "OSC_RANGE"}.items():
         value = header_number(path, header, key)
         if value is not None:
