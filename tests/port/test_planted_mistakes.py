@@ -4,6 +4,7 @@ With all keys printed the fault is named at its key; with half of them, or with 
 A wrong name is never given.
 """
 
+import shlex
 import subprocess
 import sys
 from functools import cache
@@ -19,12 +20,17 @@ from trace_audit.port.our_program import OurProgram
 from trace_audit.stages.intervene import watched_trace
 from trace_audit.trace.keys import registry
 
-FLAGS = (
-    *"-cell 70 80 90 85 95 105 -misset 10 20 30 -lambda 1.1 -distance 90 -pixel 0.1 -detpixels 64".split(),
-    *"-Na 5 -Nb 7 -Nc 6 -default_F 100 -fluence 1e24 -oversample 1".split(),
-    *"-phi 2 -osc 0.3 -phisteps 2 -mosflm".split(),
+FLAGS = tuple(
+    shlex.split(
+        "-cell 70 80 90 85 95 105 -misset 10 20 30 -lambda 1.1 -distance 90 -pixel 0.1 -detpixels 64 "
+        "-Na 5 -Nb 7 -Nc 6 -default_F 100 -fluence 1e24 -oversample 1 "
+        "-phi 2 -osc 0.3 -phisteps 2 -mosflm"
+    )
 )
 PIXEL = (40, 22)
+
+
+SEEN_AT = {"F_cell_twice": "F_cell"}  # the amplitude of the first orientation is printed a second time, before its term
 
 
 @cache
@@ -55,7 +61,7 @@ def audit(mistake: str, printed: str):
 
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))
 def test_every_key_printed(mistake):
-    key = MISTAKES[mistake][0]
+    key = SEEN_AT.get(mistake, MISTAKES[mistake][0])
     found = audit(mistake, "all")
     named = [cause.key for cause in found.causes]
     assert named == [key], f"{mistake}: {named}"

@@ -128,9 +128,13 @@ def audit_port(
 ) -> PortAudit:
     """Audit a port. `reference` is the trace to compare with (None: that of our torch program)."""
     say("our trace, and how far rounding moves it")
-    base = ours.trace()
+    base = ours.once("trace", ours.trace)
     precision = detect(case.log.numbers)
-    spreads = {eps: spread(base, ours.watched, eps) for eps in {2.0**-52, precision.eps}}
+    spreads = {
+        eps: ours.once(("spread", eps), lambda eps=eps: spread(base, ours.watched, eps))
+        for eps in {2.0**-52, precision.eps}
+    }
+    moves = ours.once("moves", lambda: moved_by_each(base, ours.watched))
     comparison = compare(base if reference is None else reference, case.log.trace)
     allowed = _allowed(case.log, spreads[precision.eps])
     rows = _rows(comparison, spreads, precision, allowed)
@@ -139,7 +143,7 @@ def audit_port(
     judge = trials.Judge(case.log.trace, allowed, chosen, image_allowed)
     image_target = trials.Target(True, frozenset(trials.OF_THE_IMAGE))
     image_search = trials.search(ours, judge, image_target, budget_s / 2.0, say)
-    found = intervals(agrees, base.records, moved_by_each(base, ours.watched))
+    found = intervals(agrees, base.records, moves)
     heads = frozenset(interval.key for interval in found)
     trace_search = trials.search(ours, judge, trials.Target(False, heads), budget_s / 2.0, say)
     explained = OurProgram(image_search.words, ours.pixel, ours.reflections)

@@ -3,7 +3,7 @@
 The reflections are read once; every other file and flag is read anew for each command line.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -45,6 +45,13 @@ class OurProgram:
     words: tuple[str, ...]
     pixel: tuple[int, int]
     reflections: dict[tuple[tuple[str, ...], ...], Any] = field(default_factory=dict)
+    kept: dict[Any, Any] = field(default_factory=dict)
+
+    def once(self, name: Any, work: Callable[[], Any]) -> Any:
+        """What `work` gives, worked out the first time it is asked for under that name."""
+        if name not in self.kept:
+            self.kept[name] = work()
+        return self.kept[name]
 
     def experiment(self, words: Sequence[str]) -> Any:
         """The experiment of a command line. Raises Refused."""
