@@ -33,6 +33,7 @@ class CommandLine:
     dtype: str
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     show_config: bool = False
+    verbose: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -60,10 +61,13 @@ def read_command_line(argv: list[str]) -> CommandLine:
     Raises UsageError with one line that names the flag, the value and what was expected. Nothing is written.
     """
     words = expand_config(argv)
-    settings = _settings(split(words))
-    defects = _defects(settings)
-    check_readable(settings)
-    check_sense(settings)
+    settings = Settings()
+    occurrences = split(words)
+    with with_flag(settings):
+        _set(settings, occurrences)
+        defects = _defects(settings)
+        check_readable(settings)
+        check_sense(settings)
     outputs = outputs_of(settings)
     device = check_name(settings.run.get("device", "cpu"))
     with with_flag(settings):
@@ -80,6 +84,7 @@ def read_command_line(argv: list[str]) -> CommandLine:
             dtype=settings.run.get("dtype", "float64"),
             trace_pixel=settings.run.get("trace_pixel"),
             show_config=settings.run.get("show_config", False),
+            verbose=settings.run.get("verbose", False),
         )
         check_cell(line.crystal, files.matrix, line.beam)
     for flag, pixel in (("-trace_pixel", line.trace_pixel), ("-printout_pixel", outputs.printout_pixel)):
@@ -89,9 +94,8 @@ def read_command_line(argv: list[str]) -> CommandLine:
     return line
 
 
-def _settings(occurrences: list[Occurrence]) -> Settings:
+def _set(settings: Settings, occurrences: list[Occurrence]) -> None:
     """Image headers first, mask before image, then all flags in order."""
-    settings = Settings()
     for flag in ("-mask", "-img"):
         named = [str(occurrence.values[0]) for occurrence in occurrences if occurrence.name == flag]
         if named:
@@ -99,7 +103,7 @@ def _settings(occurrences: list[Occurrence]) -> Settings:
                 apply_header(flag, named[-1], settings)
             except ReaderError as error:
                 raise UsageError(f"{flag} {error}") from None
-    return apply(occurrences, settings)
+    apply(occurrences, settings)
 
 
 def _defects(settings: Settings) -> frozenset[str]:
@@ -122,5 +126,5 @@ def _warnings(line: CommandLine) -> list[str]:
         *(f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)),
         *files.notices,
         *from_file,
-        *ignored_inputs(line.detector, line.beam, weights, line.defects),
+        *ignored_inputs(line.detector, line.beam, weights, line.crystal.get("mosaic_quadrature", False), line.defects),
     ]

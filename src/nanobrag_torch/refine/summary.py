@@ -12,6 +12,7 @@ import torch
 
 from nanobrag_torch.io.writing import write_whole
 from nanobrag_torch.refine.plots import convergence_plot, images_plot
+from nanobrag_torch.refine.problem import Observed
 from nanobrag_torch.refine.refinement import Refinement
 
 JSON, PAGE, CONVERGENCE, IMAGES = "refinement.json", "report.md", "convergence.png", "images.png"
@@ -39,6 +40,8 @@ def record(found: Refinement) -> dict[str, Any]:
         ],
         "correlation": [[_finite(value) for value in row] for row in found.correlation.tolist()],
         "covariance": [[_finite(value) for value in row] for row in found.covariance.tolist()],
+        "undetermined": [{"name": one.name, "partners": list(one.partners), "why": str(one)} for one in found.frozen],
+        "outliers": [str(one) for one in found.outliers],
         "target": found.target,
         "method": found.method,
         "converged": found.converged,
@@ -62,7 +65,8 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
         "sigma",
         *(["true", "start off by", "refined off by"] if truth else []),
     ]
-    lines = ["# Refinement", "", _verdict(document), "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    notes = [line for one in _notes(document) for line in (one, "")]
+    lines = ["# Refinement", "", _verdict(document), "", *notes, f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row["name"], row["unit"], f"{row['start']:.6g}", f"{row['value']:.8g}", _text(row["sigma"], ".2g")]
         if truth:
@@ -85,6 +89,12 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
         "",
     ]
     return "\n".join(lines)
+
+
+def _notes(document: dict[str, Any]) -> list[str]:
+    """What was left out of a refinement, and what it hangs on."""
+    left = [f"Not refined: {one['why']}; it stays as the flags state it." for one in document["undetermined"]]
+    return [*left, *(f"One pixel decides: {one}." for one in document["outliers"])]
 
 
 def _verdict(document: dict[str, Any]) -> str:
@@ -116,14 +126,14 @@ def _text(value: float | None, form: str) -> str:
     return "not determined" if value is None else format(value, form)
 
 
-def _pictures(found: Refinement) -> list[dict[str, np.ndarray]]:
+def _pictures(found: Refinement) -> list[dict[str, Any]]:
     """For each image the photons measured, predicted at the start and at the end, (slow, fast); NaN where not used."""
-    pictures = []
+    pictures: list[dict[str, Any]] = []
     for image in found.problem.images:
         with torch.no_grad():
             before, after = (found.problem.predicted(values, image) for values in (found.start, found.values))
 
-        def placed(values: torch.Tensor, image=image) -> np.ndarray:
+        def placed(values: torch.Tensor, image: Observed = image) -> np.ndarray:
             canvas = np.full(image.shape, np.nan)
             canvas[image.slow.cpu().numpy(), image.fast.cpu().numpy()] = values.cpu().numpy()
             return canvas
