@@ -43,6 +43,7 @@ class SmvHeader(NamedTuple):
     phi_deg: float
     osc_deg: float
     twotheta_deg: float
+    made_by: tuple[tuple[str, str], ...] = ()  # further keys, which follow all others
 
     def lines(self) -> list[str]:
         """`KEY=value;` in nanoBragg's order, six significant digits."""
@@ -69,6 +70,7 @@ class SmvHeader(NamedTuple):
             "TWOTHETA": self.twotheta_deg,
             "DETECTOR_SN": "000",
             "BEAMLINE": "fake",
+            **{key: re.sub(r"[^ -:<-~]", "_", text) for key, text in self.made_by},
         }
         order = "little_endian" if sys.byteorder == "little" else "big_endian"
         fixed = [
