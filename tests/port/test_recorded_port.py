@@ -45,14 +45,16 @@ def test_a_trace_at_another_point_of_the_pixel_is_no_cause_of_the_image():
     found = audit("triclinic_misset")
     assert found.image.agrees, "the image differs by float32 alone"
     assert not [cause for cause in found.causes if cause.role == "in the image"]
-    explained = {c.explanation for c in found.causes}
-    assert "a pixel is evaluated at its centre alone (-oversample 1)" in explained
+    [centre] = [cause for cause in found.causes if cause.key == "pixel_pos_meters"]
+    assert centre.explanation == "a pixel is evaluated at its centre alone (-oversample 1)"
+    assert centre.role == "in the trace only" and centre.contradicts == ()
     assert found.precision.name == "float32"
 
 
 def test_a_convention_switched_by_a_flag():
-    explained = [cause.explanation for cause in audit("phi_sweep").causes if cause.explanation]
-    assert any("beam runs along z" in text for text in explained)
+    explained = {cause.key: cause.explanation for cause in audit("phi_sweep").causes}
+    assert explained["incident_vec"] == "it runs along z where x is expected"
+    assert explained["pix0_vector_meters"] is None, "our program refuses a detector whose plane holds the sample"
 
 
 def test_what_is_not_known_is_not_named():

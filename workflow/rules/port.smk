@@ -66,7 +66,7 @@ rule port_audit:
     resources:
         **torch_job(device=best_of(SETTINGS.run_on)),
     params:
-        code=code(*TORCH_CODE),
+        code=code("port_audit"),
         candidate=SETTINGS.candidate.model_dump(mode="json"),
         scenario_dir=SETTINGS.scenario_dir,
     message:

@@ -53,6 +53,7 @@ class Cause:
     explanation: str | None
     equals: tuple[str, ...] = ()
     explains: tuple[str, ...] = ()
+    contradicts: tuple[str, ...] = ()
     effect: float | None = None
     interval: Interval | None = None
     proof: StageProof | None = None
@@ -257,7 +258,8 @@ def _causes(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) 
                 role=own_image.IN_IMAGE,
                 explanation=explanation.hypothesis.sentence,
                 equals=explanation.equals,
-                explains=(*keys, *explanation.explains),
+                explains=tuple(dict.fromkeys((*keys, *explanation.explains))),
+                contradicts=explanation.contradicts,
                 interval=by_key.get(keys[0]) if keys else None,
                 proof=audit.proofs.get(keys[0]) if keys else None,
             )
@@ -269,7 +271,7 @@ def _causes(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) 
         cause = _cause_of(audit, interval)
         same = grouped.get((cause.role, cause.explanation or interval.key))
         if same is not None and cause.explanation is not None:
-            same.explains = (*same.explains, *cause.explains)
+            same.explains = tuple(dict.fromkeys((*same.explains, *cause.explains)))
         else:
             grouped[cause.role, cause.explanation or interval.key] = cause
     causes += grouped.values()
@@ -299,11 +301,19 @@ def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
     role = own_image.NOT_KNOWN
     if audit.roles is not None:
         role = audit.roles.roles.get(interval.key, own_image.NOT_KNOWN)
-    explanation, equals, explains = unit_of_ratio(audit.rows[interval.key].factor), (), (interval.key,)
+    cause = Cause(
+        key=interval.key,
+        role=role,
+        explanation=unit_of_ratio(audit.rows[interval.key].factor),
+        explains=(interval.key,),
+        interval=interval,
+        proof=audit.proofs.get(interval.key),
+    )
     for known in audit.trace_search.explanations:
         if interval.key in known.explains:
-            explanation, equals, explains = known.hypothesis.sentence, known.equals, known.explains
-    return Cause(interval.key, role, explanation, equals, explains, None, interval, audit.proofs.get(interval.key))
+            cause.explanation, cause.equals = known.hypothesis.sentence, known.equals
+            cause.explains, cause.contradicts = known.explains, known.contradicts
+    return cause
 
 
 def _effects(audit: PortAudit, causes: Sequence[Cause]) -> None:

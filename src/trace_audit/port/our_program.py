@@ -17,6 +17,9 @@ from trace_audit.trace.parse import Trace, parse_trace
 REFLECTION_FLAGS = ("-hkl", "-default_F", "-dumpfile", "-dump", "-interpolate", "-nointerpolate", "-dmin", "-water")
 
 
+_MOST_TIMES_OURS = 10
+
+
 class Refused(ValueError):
     """Our program does not take this command line, or the pixel is not computed with it."""
 
@@ -89,13 +92,28 @@ class OurProgram:
 
     def trace(self, words: Sequence[str] | None = None) -> Trace:
         """The trace of the pixel for a command line (None: the program's own). Raises Refused."""
-        from nanobrag_torch.trace import trace_lines
+        from nanobrag_torch.trace import trace_simulation
 
         experiment = self.base if words is None else self.experiment(words)
+        simulation = self._simulation(self._one_pixel(experiment))
         try:
-            return parse_trace(list(trace_lines(self._one_pixel(experiment), *self.pixel)))
-        except ValueError as error:
+            return parse_trace(list(trace_simulation(simulation, *self.pixel)))
+        except (ValueError, ArithmeticError) as error:
             raise Refused(str(error)) from error
+
+    def _simulation(self, experiment: Any) -> Any:
+        """The experiment, set up. Raises Refused for one that is impossible or takes far more steps than ours."""
+        from nanobrag_torch.simulator import Simulation
+
+        try:
+            simulation = Simulation(experiment)
+        except (ValueError, ArithmeticError) as error:
+            raise Refused(str(error)) from error
+        model = simulation.model
+        steps = model.samples * model.source_count * model.real_m.shape[0]
+        if steps > _MOST_TIMES_OURS * self.once("steps", lambda: steps):
+            raise Refused(f"{steps} steps a pixel are far more than the experiment's own")
+        return simulation
 
     def watched(self, visit: Visit) -> Trace:
         """The trace with `visit` at the border of every stage."""
@@ -119,13 +137,9 @@ class OurProgram:
         import torch
 
         from nanobrag_torch import integrate
-        from nanobrag_torch.simulator import Simulation
 
         experiment = self.base if words is None else self.experiment(words)
-        try:
-            simulation = Simulation(replace(experiment, detector=replace(experiment.detector, mask=None)))
-        except ValueError as error:
-            raise Refused(str(error)) from error
+        simulation = self._simulation(replace(experiment, detector=replace(experiment.detector, mask=None)))
         geometry = simulation.geometry
         if slow.max(initial=0) >= geometry.n_slow or fast.max(initial=0) >= geometry.n_fast:
             raise Refused("the detector has fewer pixels")

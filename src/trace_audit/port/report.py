@@ -43,7 +43,8 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
         also = [key for key in cause.explains if key not in (cause.key, "")]
         rest = f"; this explains {', '.join(also)} too" if also else ""
-        return f"{name}{_as_if(audit, cause)}{more}{rest}."
+        but = f", but not {', '.join(cause.contradicts)}" if cause.contradicts else ""
+        return f"{name}{_as_if(audit, cause)}{more}{rest}{but}."
     return f"{name}cause not known; {_interval(audit, cause)}."
 
 
@@ -127,6 +128,7 @@ def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:
         "explanation": cause.explanation,
         "equally_good": list(cause.equals),
         "explains": list(cause.explains),
+        "contradicts": list(cause.contradicts),
         "effect_on_pixel": cause.effect,
         "sentence": sentence(audit, cause),
         "stages": list(interval.stages) if interval else [],

@@ -1,8 +1,10 @@
 """Hypotheses tried one after the other: which of them moves a diverging key to the port's value?
 
 A hypothesis counts only if the baseline, our program as it is, misses the port's value of a key and the changed program
-meets it, and if no key that agreed before is lost. What one hypothesis leaves unexplained is looked for with a second
-and a third on top of it, until the time is over. The image and the trace are explained apart from each other, since a
+meets it, and if it gets right far more than it gets wrong; what it gets wrong is said (a trace may be worked out at one
+point of the pixel and still print the number of steps of the image). What one hypothesis leaves unexplained is looked
+for with a second and a third on top of it, until the time is over. Of hypotheses that explain the same, the one that
+changes fewest of our own numbers is named, and the others beside it. The image and the trace are explained apart from each other, since a
 port's trace need not be what made its image; the image counts as two keys, its scale and its pattern, beside its pixel.
 """
 
@@ -19,6 +21,7 @@ from trace_audit.trace.parse import Trace
 IMAGE_SCALE, IMAGE_PATTERN = "scale of the image", "pattern of the image"
 OF_THE_IMAGE = (IMAGE_SCALE, IMAGE_PATTERN, "I_pixel_final", "floatimage_accumulated")
 MOST_ROUNDS = 4
+_GAIN_OF_A_LOSS = 4
 Progress = Callable[[str], None]
 
 
@@ -47,11 +50,12 @@ class Judge:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A hypothesis that counts: what it explains, and others that give the very same agreement."""
+    """A hypothesis that counts: what it explains, others that give the very same agreement, and what it gets wrong."""
 
     hypothesis: Hypothesis
     explains: tuple[str, ...]
     equals: tuple[str, ...]
+    contradicts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -106,9 +110,10 @@ def search(
         scored = _round(ours, judge, target, findings, started + budget_s, say)
         if not scored:
             break
-        best = min(scored, key=lambda s: (-len(target.heads.intersection(s.gained)), -len(s.gained), s.hypothesis.rank))
-        equals = [s.hypothesis.sentence for s in scored if s is not best and set(s.gained) == set(best.gained)]
-        findings.explanations.append(Explanation(best.hypothesis, best.gained, tuple(equals[:6])))
+        best = min(scored, key=lambda s: _order(s, target))
+        same = [s for s in scored if s is not best and (set(s.gained), s.lost) == (set(best.gained), best.lost)]
+        equals = tuple(s.hypothesis.sentence for s in same[:6])
+        findings.explanations.append(Explanation(best.hypothesis, best.gained, equals, best.lost))
         findings.words, findings.final = best.hypothesis.words, best.after
     findings.seconds = time.monotonic() - started
     return findings
@@ -118,7 +123,15 @@ def search(
 class _Scored:
     hypothesis: Hypothesis
     gained: tuple[str, ...]
+    lost: tuple[str, ...]
+    changed: int  # values of our own trace that it changes
     after: dict[str, bool]
+
+
+def _order(scored: _Scored, target: Target) -> tuple[int, ...]:
+    """Best first: nothing that agreed is lost, more heads, more keys, the least change, the plainer hypothesis."""
+    heads = len(target.heads.intersection(scored.gained))
+    return len(scored.lost), -heads, -len(scored.gained), scored.changed, scored.hypothesis.rank
 
 
 def _round(
@@ -139,10 +152,17 @@ def _round(
             continue
         after = target.part(result)
         gained = tuple(name for name, agrees in now.items() if not agrees and after.get(name))
-        lost = any(agrees and not after.get(name, True) for name, agrees in now.items())
-        if not lost and target.heads.intersection(gained):
-            scored.append(_Scored(hypothesis, gained, after))
+        lost = tuple(name for name, agrees in now.items() if agrees and not after.get(name, True))
+        if target.heads.intersection(gained) and len(gained) >= _GAIN_OF_A_LOSS * len(lost):
+            kept = {name: agrees or after.get(name, False) for name, agrees in now.items()}
+            scored.append(_Scored(hypothesis, gained, lost, _changed(ours, hypothesis.words), kept))
     return scored
+
+
+def _changed(ours: OurProgram, words: Sequence[str]) -> int:
+    """How many values of our trace a command line changes."""
+    before = ours.once("trace", ours.trace)
+    return sum(factor.relative_difference > 0.0 for factor in compare(before, ours.trace(words)).factors)
 
 
 def _candidates(words: Sequence[str]) -> list[Hypothesis]:

@@ -20,6 +20,9 @@ def unit_of_ratio(factor: Factor) -> str | None:
     port = [float(component.py) for component in factor.components]
     scale = max(map(abs, ours), default=0.0)
     ratios = [b / a for a, b in zip(ours, port, strict=True) if abs(a) > 1e-3 * scale]
+    axes = [_axis(values) for values in (ours, port)]
+    if all(axes) and axes[0] != axes[1]:
+        return f"it runs along {axes[1]} where {axes[0]} is expected"
     if not ratios or 0.0 in ratios or any(abs(ratio / ratios[0] - 1.0) > _CLOSE for ratio in ratios):
         return None
     for value, (smaller, larger) in _UNITS.items():
@@ -29,3 +32,14 @@ def unit_of_ratio(factor: Factor) -> str | None:
                 other = smaller if unit == larger else larger
                 return f"it is printed in {unit} where {other} are expected{sign}"
     return "it has the other sign" if abs(ratios[0] + 1.0) < _CLOSE else None
+
+
+def _axis(values: list[float]) -> str | None:
+    """The axis that a vector of three components runs along; None for any other."""
+    if len(values) != 3:
+        return None
+    size = sum(value * value for value in values) ** 0.5
+    for name, value in zip("xyz", values, strict=True):
+        if size and abs(abs(value) / size - 1.0) < _CLOSE**2:
+            return f"-{name}" if value < 0 else name
+    return None
