@@ -4,8 +4,10 @@ A hypothesis counts only if the baseline, our program as it is, misses the port'
 meets it, and if it gets right far more than it gets wrong; what it gets wrong is said (a trace may be worked out at one
 point of the pixel and still print the number of steps of the image). What one hypothesis leaves unexplained is looked
 for with a second and a third on top of it, until the time is over. Of hypotheses that explain the same, the one that
-changes fewest of our own numbers is named, and the others beside it. The image and the trace are explained apart from each other, since a
-port's trace need not be what made its image; the image counts as two keys, its scale and its pattern, beside its pixel.
+changes fewest of our own numbers is named, and the others beside it.
+
+The image and the trace are explained apart from each other, since a port's trace need not be what made its image. The
+image counts as two keys, its scale and its pattern, beside its pixel.
 """
 
 import time
