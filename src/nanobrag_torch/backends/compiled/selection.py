@@ -239,7 +239,8 @@ def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) ->
     if not isinstance(backend, CompiledBackend) or folder is None:
         return backend
     programs = {name: PROGRAMS[name].tracing() for name in needed(model, image_dtype)}
-    return TracingBackend(model, {name: _package(one, model, folder, True) for name, one in programs.items()})
+    files = _complete({name: _package(one, model, folder, True) for name, one in programs.items()})
+    return backend if files is None else TracingBackend(model, files)
 
 
 def tell(message: str) -> None:

@@ -117,7 +117,8 @@ class TracingBackend(CompiledBackend):
 
     def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
         """Cosine of each ray's scattering angle (rays,)."""
-        return rays.seen(source)["cos_2theta"]
+        cosine: torch.Tensor = rays.seen(source)["cos_2theta"]
+        return cosine
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
