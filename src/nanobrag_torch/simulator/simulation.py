@@ -207,6 +207,7 @@ class Simulation:
         if image is None:
             backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
             image, _ = making.image(self, backend, progress, image_dtype)
+        assert image is not None  # eager code always makes one
         self.made_by = backend.description
         return image
 
