@@ -15,9 +15,10 @@ import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.compiled.cache import about
+from nanobrag_torch.backends.compiled.compiler import Build, build
 from nanobrag_torch.backends.compiled.launch import Aimed, CompiledBackend, Light
-from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS
-from nanobrag_torch.hooks import Hook
+from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS, PROGRAMS, needed
+from nanobrag_torch.hooks import Hook, Hooks
 from nanobrag_torch.model import Model
 
 _OF_RAYS = ("position_m", "pixel_distance_m", "direction", "obliquity")
@@ -45,12 +46,26 @@ class TracedRays(Aimed):
         return results
 
 
+def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Path) -> TracingBackend:
+    """Traced programs with whatever hooks do built into them, in a folder of their own: faults to be found, say.
+
+    They are told of one ray and one orientation, for which they return operations on the value; no other program gets
+    these. Raises OSError or Unrecordable.
+    """
+    suffix = ".so" if model.real_m.device.type == "cpu" else ".cu"
+    files = {name: folder / f"{name}{suffix}" for name in needed(model, image_dtype)}
+    built = {name: build(PROGRAMS[name].tracing(), model, file, hooks) for name, file in files.items()}
+    return TracingBackend(model, files, built)
+
+
 class TracingBackend(CompiledBackend):
     """Traced programs; hooks are shown what they computed, and nothing they return is used."""
 
-    def __init__(self, model: Model, files: dict[str, Path]):
-        super().__init__(model, files)
-        self._watched = {name: about(file).watched for name, file in files.items()}
+    def __init__(self, model: Model, files: dict[str, Path], built: dict[str, Build] | None = None):
+        """`built`: what there is to know of the programs, if they are none of the kept ones."""
+        built = {name: about(file) for name, file in files.items()} if built is None else built
+        super().__init__(model, files, built=built)
+        self._watched = {name: one.watched for name, one in built.items()}
 
     def watched(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
