@@ -2,6 +2,7 @@
 
 #include <float.h>
 
+#include "beam_flags.h"
 #include "message.h"
 #include "steps.h"
 
@@ -33,10 +34,10 @@ static void set_size(detector *d, const options_detector *o) {
             n_fast + 0.0, n_slow + 0.0, DETECTOR_MAX_PIXELS);
     d->n_fast = (size_t)n_fast;
     d->n_slow = (size_t)n_slow;
-    if (o->mask.pixels != NULL && ((size_t)o->mask.n_fast != d->n_fast || (size_t)o->mask.n_slow != d->n_slow))
+    if (o->mask.counted != NULL && ((size_t)o->mask.n_fast != d->n_fast || (size_t)o->mask.n_slow != d->n_slow))
         message_fail("-mask: '%s' has %lld x %lld pixels, the detector %zu x %zu; give a mask of the detector's size",
                      o->mask_file, (long long)o->mask.n_fast, (long long)o->mask.n_slow, d->n_fast, d->n_slow);
-    d->mask = o->mask.pixels;
+    d->mask = o->mask.counted;
 }
 
 /* Limits that are not given or negative are the edges; limits beyond the edge are cut. */
@@ -128,22 +129,10 @@ static double or_else(double given, double fallback) { return isnan(given) ? fal
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
-    bool custom = d->convention == CONVENTION_CUSTOM;
     b->Fclose_m = isnan(given->ORGX_pixels) ? d->size_fast_m / 2.0 : (given->ORGX_pixels - 0.5) * d->pixel_m;
     b->Sclose_m = isnan(given->ORGY_pixels) ? d->size_slow_m / 2.0 : (given->ORGY_pixels - 0.5) * d->pixel_m;
     d->Xclose_m = or_else(given->Xclose_m, b->Fclose_m);
     d->Yclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
-    if (!isnan(given->Xclose_m) && !(custom && isnan(given->Xbeam_m)))
-        message_warn(
-            o->warnings,
-            "-Xclose does not move the detector (defect close_beam_ignored); use -Xbeam or -ORGX, or add `-defects "
-            "default,-close_beam_ignored`");
-    if (!isnan(given->Yclose_m) && !(custom && isnan(given->Ybeam_m)))
-        message_warn(
-            o->warnings,
-            "-Yclose does not move the detector (defect close_beam_ignored); use -Ybeam or -ORGY, or add `-defects "
-            "default,-close_beam_ignored`");
 }
 
 static void set_beam_centre(detector *d, const options *o) {
@@ -281,6 +270,7 @@ detector detector_build(const options *o) {
     set_directions(&d, o);
     warn_of_unused_vectors(o);
     set_pivot(&d, o);
+    beam_flags_warn(o, d.pivot);
     set_near_point(&d, o);
     set_beam_centre(&d, o);
     place(&d, o);

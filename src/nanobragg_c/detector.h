@@ -39,7 +39,7 @@ typedef struct detector {
     double thickness_m, attenuation_per_m, layer_pitch_m;
     size_t layers;
     bool blank_without_thickness;
-    const uint16_t *mask; /* 0: do not compute; NULL: compute all */
+    const bool *mask; /* false: do not compute; NULL: compute all */
 } detector;
 
 detector detector_build(const options *o);

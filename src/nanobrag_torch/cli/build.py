@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 
+from nanobrag_torch.cli.beam_flags import beam_flag_warnings
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.words import UsageError, one_line
 from nanobrag_torch.io.fdump import read_fdump
@@ -72,7 +73,7 @@ def experiment(
         structure_factors=StructureFactors(**settings.structure_factors, table=table),
         defects=defects,
     )
-    return made, [*warnings, *ignored_inputs(made, defects)]
+    return made, [*warnings, *beam_flag_warnings(settings.given, panel, defects), *ignored_inputs(made, defects)]
 
 
 def _check_roi(panel: Detector, n_fast: int, n_slow: int) -> None:
@@ -207,10 +208,6 @@ def ignored_inputs(made: Experiment, defects: frozenset[str]) -> list[str]:
         "pivot_overwritten": (
             forced is not None and panel.pivot_explicit not in (None, forced),
             f"-pivot is ignored: the {panel.convention} convention rotates about the {(forced or '').lower()}",
-        ),
-        "close_beam_ignored": (
-            panel.convention != "CUSTOM" and (panel.Xclose_m is not None or panel.Yclose_m is not None),
-            f"-Xclose and -Yclose do not move the detector in the {panel.convention} convention",
         ),
         "nopolar_overridden": (
             not beam.polarized and panel.oversample_polar,

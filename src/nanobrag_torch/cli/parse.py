@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nanobrag_torch.cli.headers import apply_header
+from nanobrag_torch.cli.headers import apply_header, settle_headers
 from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.cli.settings import Settings, apply
 from nanobrag_torch.cli.words import Occurrence, UsageError, one_line, split
@@ -106,7 +106,9 @@ def _settings(occurrences: list[Occurrence]) -> Settings:
                 apply_header(flag, named[-1], settings)
             except ReaderError as error:
                 raise UsageError(f"{flag} {error}") from None
-    return apply(occurrences, settings)
+    apply(occurrences, settings)
+    settle_headers(settings)
+    return settings
 
 
 def _defects(settings: Settings) -> frozenset[str]:
@@ -228,4 +230,4 @@ def _check_pixel(flag: str, pixel: tuple[int, int], experiment: Experiment) -> N
 
 
 def _notes(settings: Settings) -> list[str]:
-    return [f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)]
+    return [*(f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)), *settings.remarks]
