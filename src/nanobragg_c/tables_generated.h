@@ -117,8 +117,8 @@
     X(OVERSAMPLE_POLAR, "-oversample_polar", "", 0, 0, "", "off", "polarization factor for every sub-pixel and source") \
     X(OVERSAMPLE_OMEGA, "-oversample_omega", "", 0, 0, "", "off", "solid angle for every sub-pixel") \
     X(ROI, "-roi", "", 4, 4, "pixels", "whole detector", "region to compute, limits included, x along fast; a negative limit: the edge") \
-    X(IMG, "-img", "", 1, 1, "", "none", "SMV image whose header gives the detector; read before all other flags, after -mask") \
-    X(MASK, "-mask", "", 1, 1, "", "none", "SMV image: pixels with value 0 are not computed; its header is read before all other flags") \
+    X(IMG, "-img", "", 1, 1, "", "none", "SMV image whose header gives the detector and the beam; read before all other flags, after -mask") \
+    X(MASK, "-mask", "", 1, 1, "", "none", "SMV image: pixels with value 0 are not computed; its header is read before all other flags and counts BEAM_CENTER_Y from the other edge than that of -img (historic)") \
     X(FLOATFILE, "-floatfile", "-floatimage", 1, 1, "photons", "floatimage.bin", "float image: bare 32-bit numbers, fast index fastest") \
     X(DOUBLEFILE, "-doublefile", "", 1, 1, "photons", "none", "the same image before rounding to single precision: bare 64-bit numbers, fast index fastest") \
     X(INTFILE, "-intfile", "-intimage", 1, 1, "counts", "intimage.img", "integer image, SMV") \

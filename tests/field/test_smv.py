@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from nanobrag_torch.cli import UsageError, parse
 from nanobrag_torch.io.smv import read_smv
 
-GRID = "-cell 50 60 70 90 90 90 -default_F 10 -N 3".split()
+GRID = ["-cell", "50", "60", "70", "90", "90", "90", "-default_F", "10", "-N", "3"]
 
 
 def smv(fields: dict[str, str], pixels: bytes, end: str = "}\n\f", size: int = 512) -> bytes:

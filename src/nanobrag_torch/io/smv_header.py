@@ -167,9 +167,7 @@ def pixel_type(path: str | Path, fields: dict[str, str]) -> tuple[np.dtype, bool
     kinds = {key: PIXEL_TYPES.get(_plain_words(word)) for key, word in named.items()}
     for key, kind in kinds.items():
         if kind is None:
-            raise ReaderError(
-                path, f"has {key}={shorten(named[key])}, expected unsigned_short or one of d*TREK's types"
-            )
+            raise ReaderError(path, f"has {key}={shorten(named[key])}, expected unsigned_short or a type of d*TREK")
     if len(set(kinds.values())) > 1:
         both = " and ".join(f"{key}={shorten(word)}" for key, word in named.items())
         raise ReaderError(path, f"has {both}, which contradict each other")
