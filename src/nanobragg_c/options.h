@@ -116,7 +116,12 @@ typedef struct options_output {
 } options_output;
 
 /* Lengths that a header may leave open, and what it says of them. */
-typedef enum options_header_length { HEADER_PIXEL, HEADER_DISTANCE, HEADER_WAVELENGTH, HEADER_LENGTHS } options_header_length;
+typedef enum options_header_length {
+    HEADER_PIXEL,
+    HEADER_DISTANCE,
+    HEADER_WAVELENGTH,
+    HEADER_LENGTHS
+} options_header_length;
 typedef struct options_header_doubt {
     const char *flag, *path; /* flag NULL: nothing is open */
     char what[160];

@@ -72,11 +72,25 @@ typedef struct pixel_type {
 } pixel_type;
 
 static const pixel_type PIXEL_TYPES[] = {
-    {"unsigned short", 'u', 2},   {"unsigned short int", 'u', 2}, {"short", 'i', 2},         {"short int", 'i', 2},
-    {"signed short", 'i', 2},     {"signed short int", 'i', 2},   {"unsigned char", 'u', 1}, {"signed char", 'i', 1},
-    {"char", 'i', 1},             {"long", 'i', 4},               {"long int", 'i', 4},      {"signed long", 'i', 4},
-    {"signed long int", 'i', 4},  {"int", 'i', 4},                {"unsigned long", 'u', 4}, {"unsigned long int", 'u', 4},
-    {"unsigned int", 'u', 4},     {"float", 'f', 4},              {"float ieee", 'f', 4},
+    {"unsigned short", 'u', 2},
+    {"unsigned short int", 'u', 2},
+    {"short", 'i', 2},
+    {"short int", 'i', 2},
+    {"signed short", 'i', 2},
+    {"signed short int", 'i', 2},
+    {"unsigned char", 'u', 1},
+    {"signed char", 'i', 1},
+    {"char", 'i', 1},
+    {"long", 'i', 4},
+    {"long int", 'i', 4},
+    {"signed long", 'i', 4},
+    {"signed long int", 'i', 4},
+    {"int", 'i', 4},
+    {"unsigned long", 'u', 4},
+    {"unsigned long int", 'u', 4},
+    {"unsigned int", 'u', 4},
+    {"float", 'f', 4},
+    {"float ieee", 'f', 4},
 };
 
 /* The type named under `key`; NULL if it is not there. */

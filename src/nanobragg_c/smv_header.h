@@ -1,5 +1,5 @@
-/* The text of SMV headers as ADSC, d*TREK, fabio and nanoBragg write them: `{`, fields KEY=value, `}`. A field ends with
- * `;` or with its line. A value that begins with `{` ends with the brace that closes it, so the header ends with the
+/* The text of SMV headers as ADSC, d*TREK, fabio and nanoBragg write them: `{`, fields KEY=value, `}`. A field ends
+ * with `;` or with its line. A value that begins with `{` ends with the brace that closes it, so the header ends with the
  * first `}` that stands where a field would begin, or behind which the header holds no more. */
 #ifndef NANOBRAGG_SMV_HEADER_H
 #define NANOBRAGG_SMV_HEADER_H
