@@ -17,8 +17,8 @@ from typing import Any
 
 from nanobrag_bench.case import Bench, Sizes, scenario_words, steps
 from nanobrag_bench.programs import build_all, c_programs
-from trace_audit.errors import run_command
-from trace_audit.files import read_json, readable_json, write_atomic
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import read_json, readable_json, write_atomic
 
 
 def build(options: argparse.Namespace) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nanobrag_bench.programs import PLAIN, Program
-from trace_audit.prepare import prepare_inputs
-from trace_audit.scenario import arguments, load_scenario
+from trace_audit.config.scenario import arguments, load_scenario
+from trace_audit.inputs.prepare import prepare_inputs
 
 ONE_PIXEL = ["-roi", "0", "0", "0", "0"]  # what is left is start, reading and writing
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_bench.programs import DTYPES
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 VARIABLE = "NANOBRAG_TORCH_CACHE"
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
-_MODULE = "nanobrag_torch.compiled"
+_MODULE = "nanobrag_torch.backends.compiled"
 _NOT_USED = "compiled code is not used"  # the program's words where it goes without
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 _KB_PER_MB = 1024
 _POLL_S = 0.005

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trace_audit.build import find_tool
-from trace_audit.errors import InputError
-from trace_audit.files import sha256_of_file
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import sha256_of_file
+from trace_audit.programs.build import find_tool
 
 DTYPES = ("float32", "float64")
 DEFAULT, PLAIN, TUNED, EXTERNAL = "C make", "C -O3", "C fast-math", "external"
@@ -49,8 +49,8 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     binaries = {DEFAULT: made / "nanobragg"}
     for name, flags in FLAGS.items():
         binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
-        sources = sorted(map(str, source.glob("*.c")))
-        commands[name] = [compiler_path, *flags, *sources, "-o", str(binaries[name]), "-lm"]
+        sources = sorted(map(str, source.rglob("*.c")))
+        commands[name] = [compiler_path, *flags, f"-I{source}", *sources, "-o", str(binaries[name]), "-lm"]
     for name, command in commands.items():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:

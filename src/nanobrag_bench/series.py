@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from nanobrag_bench.programs import EXTERNAL
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 Figures = dict[str, float]
 Runs = dict[str, list[Figures]]

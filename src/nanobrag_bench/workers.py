@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from nanobrag_bench.compiled import check_used
 from nanobrag_bench.measure import peak_MiB
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 
 class Worker:

@@ -18,14 +18,14 @@ from nanobrag_campaign.frames import Frame, frame_words
 from nanobrag_campaign.orientations import uniform_deviates
 from nanobrag_campaign.plan import frames_of
 from nanobrag_campaign.shards import Shard, add_shard_options, given_shard, parse_settings, shard_file
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import readable_json, write_atomic
-from trace_audit.image_comparison import allowed_of_peak, bars_sha256, compare_images, read_image
-from trace_audit.image_run import run_c
-from trace_audit.reference import DEFAULT_TIME_LIMIT_S, named_words
-from trace_audit.scenario import load_scenario, scenario_path
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario, scenario_path
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.images.image_comparison import allowed_of_peak, bars_sha256, compare_images, read_image
+from trace_audit.programs.image_run import run_c
+from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, named_words
 
 
 def sample(shard: Shard, count: int, seed: int) -> list[int]:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 from nanobrag_campaign.shards import Shard
 from nanobrag_torch.physics.constants import HC_EV_A
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError
-from trace_audit.prepare import prepare_inputs
-from trace_audit.scenario import ScenarioFiles, arguments
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import ScenarioFiles, arguments
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError
+from trace_audit.inputs.prepare import prepare_inputs
 
 if TYPE_CHECKING:
     from nanobrag_torch.parameters import Experiment
-    from nanobrag_torch.series import Series
     from nanobrag_torch.simulator import Simulation
+    from nanobrag_torch.simulator.series import Series
 
 _PER_A = 1e10
 

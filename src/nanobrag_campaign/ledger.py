@@ -10,11 +10,11 @@ from typing import Any
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import audit_file, shard_file, side_file
 from nanobrag_campaign.verify import side_record
-from trace_audit import chain
-from trace_audit.environment import deviations
-from trace_audit.errors import run_command
-from trace_audit.files import read_json
-from trace_audit.recording import add_record
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import read_json
+from trace_audit.programs.environment import deviations
+from trace_audit.trail import hash_chain
+from trace_audit.trail.append import add_record
 
 
 def artifacts_of(plan: Plan, folder: Path, records: Path, results: Path) -> dict[str, str]:
@@ -28,7 +28,7 @@ def artifacts_of(plan: Plan, folder: Path, records: Path, results: Path) -> dict
         large = {shard_file(folder, shard): side_record(folder, shard)["sha256"] for shard in plan.shards}
         large[folder / "master.h5"] = read_json(folder / "master.json", "record of the master")["sha256"]
     named = {path.resolve().relative_to(results.resolve()).as_posix(): sha for path, sha in large.items()}
-    return dict(sorted({**chain.hashes_below(small, results), **named}.items()))
+    return dict(sorted({**hash_chain.hashes_below(small, results), **named}.items()))
 
 
 def fields_of(
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     summary = read_json(options.records / "summary.json", "summary of a campaign")
     artifacts = artifacts_of(plan, options.folder, options.records, options.results)
     environment = side_record(options.folder, plan.shards[0])["environment"]
-    fields = fields_of(plan, summary, environment, artifacts, chain.hashes_of_inputs(options.inputs))
+    fields = fields_of(plan, summary, environment, artifacts, hash_chain.hashes_of_inputs(options.inputs))
     add_record(options.results, lambda: fields, options.receipt)
     return 0
 

@@ -18,8 +18,8 @@ from nanobrag_campaign.nxmx import MISSET, PER_FRAME, WAVELENGTH
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, content_key, shard_file
 from nanobrag_torch.io.writing import replace_with
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 SCENARIO = "entry/sample/scenario"
 _COPIED_LINKS = ("entry/instrument/detector/data",)

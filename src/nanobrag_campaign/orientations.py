@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 ANGLE_DECIMALS = 9  # degrees: 2e-11 rad, so that the last bits of a machine's sine do not reach the plan
 _BITS = 2.0**-53

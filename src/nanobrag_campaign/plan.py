@@ -16,11 +16,11 @@ from nanobrag_campaign.frames import Frame, scenario_wavelength_A
 from nanobrag_campaign.orientations import misset_from_file, random_misset_deg, uniform_deviates
 from nanobrag_campaign.shards import Shard, frames_per_scenario, parse_settings, shards_of
 from nanobrag_torch.io.writing import replace_with
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import readable_json, sha256_of_file, write_atomic
-from trace_audit.scenario import load_scenario
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 WAVELENGTH_DECIMALS = 10
 _BLOCK = 1 << 18

@@ -30,12 +30,12 @@ from nanobrag_campaign.shards import (
     shard_file,
     side_file,
 )
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import readable_json, sha256_of_file, write_atomic
-from trace_audit.reference import named_words
-from trace_audit.scenario import load_scenario, scenario_path
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario, scenario_path
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.programs.reference import named_words
 
 PROGRESS_INTERVAL_S = 10.0
 
@@ -59,9 +59,9 @@ def prepare(options: argparse.Namespace) -> Work:
     """Read the scenario and its structure factors. Raises InputError."""
     import torch
 
-    from nanobrag_torch.cli.build import compute_target
+    from nanobrag_torch.cli.experiment_builder import compute_target
     from nanobrag_torch.errors import ExperimentError
-    from nanobrag_torch.series import Series
+    from nanobrag_torch.simulator.series import Series
 
     settings, shard = parse_settings(options.settings), given_shard(options)
     folder = scenario_path(shard.scenario, options.scenario_dir).parent
@@ -194,7 +194,7 @@ def run(work: Work, folder: Path) -> dict[str, Any]:
 
 def environment(work: Work) -> dict[str, Any]:
     """What a run depends on besides its inputs."""
-    from trace_audit.environment import capture
+    from trace_audit.programs.environment import capture
 
     return capture(Path.cwd(), lambda: None)[1]
 

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from nanobrag_campaign.orientations import misset_from_file
-from trace_audit.campaign_settings import MAX_FRAMES, Campaign
-from trace_audit.errors import InputError
+from trace_audit.config.campaign import MAX_FRAMES, Campaign
+from trace_audit.core.errors import InputError
 
 RECORDS = Path("results/campaign")
 

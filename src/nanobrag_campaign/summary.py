@@ -12,8 +12,8 @@ from typing import Any
 from nanobrag_campaign import verify
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, audit_file, shard_file
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import read_json, readable_json, write_atomic
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import read_json, readable_json, write_atomic
 
 _SHOWN = ("shard", "frame", "index_in_file", "worst_difference_of_peak", "worst_pixel_slow_fast", "c", "stored")
 

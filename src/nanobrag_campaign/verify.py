@@ -8,8 +8,8 @@ from typing import Any
 
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, shard_file, side_file
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import read_json, sha256_of_file
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import read_json, sha256_of_file
 
 MEND = "remove it and run the campaign again, which makes what is missing"
 

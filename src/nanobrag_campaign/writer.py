@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 if TYPE_CHECKING:
     import torch

@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import torch
 
 from nanobrag_torch import kernel
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.model import Model
-from nanobrag_torch.passes import EagerPasses, Passes
 from nanobrag_torch.physics import scaling
 from nanobrag_torch.physics.detector import PixelGeometry
 from nanobrag_torch.physics.tensors import pairwise_sum
@@ -61,10 +62,10 @@ class _Tile:
         fast: torch.Tensor,
         slow: torch.Tensor,
         observer: Observer | None = None,
-        passes: Passes | None = None,
+        backend: Backend | None = None,
     ):
         self.model, self.fast, self.slow, self.observer = model, fast, slow, observer
-        self.passes = EagerPasses(model) if passes is None else passes
+        self.backend = EagerBackend(model) if backend is None else backend
         zero = torch.zeros(fast.shape[0], dtype=torch.float64, device=fast.device)
         self.one = torch.ones((), dtype=torch.float64, device=fast.device)
         water = model.factors.rescale_water
@@ -74,7 +75,7 @@ class _Tile:
         self.polar_rank: torch.Tensor | None = None
 
     def run(self) -> PixelSums:
-        step = 1 if self.model.factors.running_product else max(1, self.passes.rays_at_once // self.fast.shape[0])
+        step = 1 if self.model.factors.running_product else max(1, self.backend.rays_at_once // self.fast.shape[0])
         for first in range(0, self.model.samples, step):
             self._add_samples(first, min(first + step, self.model.samples))
         return self._finish()
@@ -82,13 +83,13 @@ class _Tile:
     def _add_samples(self, first: int, last: int) -> None:
         model = self.model
         samples = kernel.samples_of(model, first, last)
-        rays = self.passes.rays(self.fast, self.slow, samples)
+        rays = self.backend.rays(self.fast, self.slow, samples)
         omega, capture = self._store_omega(rays, first), self._store_capture(rays, samples, first, last)
         if self.observer:
             self.observer.rays(samples, rays, self.omega if omega is self.one else omega)
         of_rays: torch.Tensor | None = None
         for source in range(model.source_count):
-            light = self.passes.illuminate(rays, source)
+            light = self.backend.illuminate(rays, source)
             polar = self._store_polar(rays, light, source, first)
             weights = TermFactors(capture, polar, omega)
             if self.observer:
@@ -110,11 +111,11 @@ class _Tile:
         weight = factors * share
         weighted = self._weighted()
         count = model.real_m.shape[0]
-        step = self.passes.orientations
+        step = self.backend.orientations
         for first in range(0, count, step):
             last = min(first + step, count)
             if self.observer is None and not model.factors.running_product:
-                intensity = self.passes.scattered(light, first, last)
+                intensity = self.backend.scattered(light, first, last)
                 intensity = intensity * weight if weighted else intensity
             else:
                 result = kernel.diffract(model, light.q_per_m, first, last, True)
@@ -146,39 +147,39 @@ class _Tile:
     def _store_omega(self, rays: PixelGeometry, first: int) -> torch.Tensor:
         """Solid angle of the first sample for the whole pixel, or of every ray where it is applied term by term."""
         if self.model.factors.omega_per_term:
-            omega = self.passes.solid_angle_sr(rays)
+            omega = self.backend.solid_angle_sr(rays)
             self.omega = omega[-self.fast.shape[0] :]
             return omega
         if first == 0:
-            self.omega = self.passes.solid_angle_sr(self.passes.of_sample(rays, 0, self.fast.shape[0]))
+            self.omega = self.backend.solid_angle_sr(self.backend.of_sample(rays, 0, self.fast.shape[0]))
         return self.one
 
     def _store_capture(self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int) -> torch.Tensor:
         """Capture fraction of the last layer's first sub-pixel, or of every ray where it is applied term by term."""
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.capture_per_term:
-            capture = self.passes.capture(rays, samples)
+            capture = self.backend.capture(rays, samples)
             self.capture = capture[-pixels:]
             return capture
         chosen = (model.layers - 1) * model.oversample**2 - first
         if 0 <= chosen < last - first:
             one_sample = kernel.Samples(*(field[chosen : chosen + 1] for field in samples))
-            self.capture = self.passes.capture(self.passes.of_sample(rays, chosen, pixels), one_sample)
+            self.capture = self.backend.capture(self.backend.of_sample(rays, chosen, pixels), one_sample)
         return self.one
 
     def _store_polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int, first: int) -> torch.Tensor:
         """Polarization of the first sample and source that the resolution limit accepts, or of every ray."""
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.polar_per_term:
-            polar = self.passes.polar(rays, light, source)
+            polar = self.backend.polar(rays, light, source)
             self._store_last_accepted(polar, light.accepted, source, first)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
         elif light.accepted is not None:
-            self._store_first_accepted(self.passes.polar(rays, light, source), light.accepted, source, first)
+            self._store_first_accepted(self.backend.polar(rays, light, source), light.accepted, source, first)
         elif first == 0 and source == 0:
-            self.polar = self.passes.polar(self.passes.of_sample(rays, 0, pixels), light, source)
+            self.polar = self.backend.polar(self.backend.of_sample(rays, 0, pixels), light, source)
         return self.one
 
     def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
@@ -256,24 +257,24 @@ def integrate(
     fast: torch.Tensor,
     slow: torch.Tensor,
     observer: Observer | None = None,
-    passes: Passes | None = None,
+    backend: Backend | None = None,
 ) -> PixelSums:
     """Photons of the pixels (fast, slow), each (pixels,) int64, with the factors of the final scaling.
 
-    An observer is told every intermediate as it is computed; without one nothing but the sums is kept. `passes` are
+    An observer is told every intermediate as it is computed; without one nothing but the sums is kept. `backend` is
     the kernel's stages; None means eager ones. Compiled ones know nothing of gradients and observers.
     """
-    return _Tile(model, fast, slow, observer, passes).run()
+    return _Tile(model, fast, slow, observer, backend).run()
 
 
 def photons(
     model: Model,
     fast: torch.Tensor,
     slow: torch.Tensor,
-    passes: Passes,
+    backend: Backend,
     image_dtype: torch.dtype,
     into: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
-    at_once = passes.photons(fast, slow, image_dtype, into)
-    return integrate(model, fast, slow, passes=passes).photons.to(image_dtype) if at_once is None else at_once
+    at_once = backend.photons(fast, slow, image_dtype, into)
+    return integrate(model, fast, slow, backend=backend).photons.to(image_dtype) if at_once is None else at_once

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch import defects as defect_registry
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.physics import crystal, detector, scaling, sources, steps, structure_factor
+from nanobrag_torch.parameters import defects as defect_registry
+from nanobrag_torch.physics import crystal, detector, sampling, scaling, sources, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import norm, number, scalar
 
@@ -91,11 +91,11 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device)
     n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, device)
-    domains = steps.mosaic_domains(xtal)
+    domains = sampling.mosaic_domains(xtal)
     mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)
-    phi = steps.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects)
-    layers = steps.sensor_layers(panel, defects)
+    layers = sampling.sensor_layers(panel, defects)
     fluence = sources.fluence_photons_per_m2(beam, device)
     factors_of = experiment.structure_factors
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
@@ -135,7 +135,7 @@ def resolve_sources(
     if beam.sources is not None:
         return sources.from_table(beam.sources, wavelength_m.device, "source_weights_ignored" not in defects)
     vertical = sources.vertical_direction(geometry.beam_vector, geometry.polar_vector)
-    grids = steps.source_grids(beam, defects)
+    grids = sampling.source_grids(beam, defects)
     return sources.from_grids(
         grids, wavelength_m, geometry.beam_vector, geometry.polar_vector, vertical, beam.round_divergence
     )
@@ -154,7 +154,7 @@ def resolve_oversample(
         return asked
     largest_m = number((norm(cell.real_m) * n_cells).max())
     distance_m, pixel_m = number(geometry.distance_m), number(geometry.pixel_size_m)
-    return steps.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m)
+    return sampling.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m)
 
 
 def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:

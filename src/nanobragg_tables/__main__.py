@@ -14,7 +14,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("command", choices=["generate"])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
     check = parser.parse_args(argv).check
-    made = {"src/nanobragg_c/tables_generated.h": c_header(), "docs/flags.md": flag_document()}
+    made = {"src/nanobragg_c/cli/tables_generated.h": c_header(), "docs/flags.md": flag_document()}
     stale = []
     for name, text in made.items():
         path = REPOSITORY / name

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from trace_audit.errors import run_command
-from trace_audit.files import write_atomic
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import write_atomic
 
 DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
@@ -40,22 +40,22 @@ def main(argv: list[str]) -> int:
     if options.command == "verify":
         return _verify(options)
     if options.command == "rerun":
-        from trace_audit.rerun import rerun
+        from trace_audit.trail.rerun import rerun
 
         return rerun(options.results, options.number, options.out)
     if options.command == "docs":
-        from trace_audit.document import trace_document
+        from trace_audit.trace.document import trace_document
 
         write_atomic(options.out, trace_document())
     else:
-        from trace_audit.scenario import schema_text
+        from trace_audit.config.scenario import schema_text
 
         write_atomic(options.out, schema_text())
     return 0
 
 
 def _explain(key: str | None) -> int:
-    from trace_audit.keys import explain, registry
+    from trace_audit.trace.keys import explain, registry
 
     if key is not None:
         print(explain(key), end="")
@@ -66,7 +66,7 @@ def _explain(key: str | None) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from trace_audit.verify import changed_inputs, verify
+    from trace_audit.trail.verify import changed_inputs, verify
 
     results = options.results
     faults = verify(results, allowed_signers=options.allowed_signers, anchor=options.anchor)

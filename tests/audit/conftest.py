@@ -4,9 +4,9 @@ import pytest
 
 from tests.audit.test_ledger import make_audit, record_attempt
 from tests.audit.test_ledger_faults import seal
-from trace_audit.errors import run_command
-from trace_audit.files import write_atomic
-from trace_audit.ledger import main as ledger
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import write_atomic
+from trace_audit.trail.ledger import main as ledger
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import re
 from functools import cache
 from pathlib import Path
 
-from trace_audit.keys import registry
-from trace_audit.parse import Record, Trace, parse_trace
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Record, Trace, parse_trace
 
 DATA = Path(__file__).parent / "data"
 NAMES = ("c_supervisor", "c_beam_pivot")

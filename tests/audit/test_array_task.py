@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit.array_task import own_command
+from trace_audit.workflow.slurm.array_task import own_command
 
 PACKED = base64.b64encode(json.dumps({"2": zlib.compress(b"make second").hex()}).encode()).decode()
 WRAPPED = f"#!/bin/sh\n# made by sbatch --wrap.\n\nmake first --slurm-jobstep-array-execs={PACKED}\n"
@@ -34,7 +34,7 @@ def test_own_command(script, task, command):
 
 def run_script(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:
     """A batch script as the slurm profile makes it, run by a shell as slurmd does."""
-    module = f"{sys.executable} -m trace_audit.array_task"
+    module = f"{sys.executable} -m trace_audit.workflow.slurm.array_task"
     packed = base64.b64encode(json.dumps({"2": zlib.compress(command.encode()).hex()}).encode()).decode()
     script = folder / "slurm_script"
     first = f"if {module} --has-own; then {module}; exit; fi && echo first"
@@ -55,6 +55,6 @@ def test_first_task_and_jobs_outside_an_array_run_the_script(tmp_path):
 
 
 def test_outside_an_array_there_is_nothing_to_run():
-    words = [sys.executable, "-m", "trace_audit.array_task"]
+    words = [sys.executable, "-m", "trace_audit.workflow.slurm.array_task"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1

@@ -2,10 +2,10 @@
 
 import pytest
 
-from trace_audit.attribute import attribute
-from trace_audit.compare import judge
-from trace_audit.keys import downstream, registry
-from trace_audit.parse import Context, parse_trace
+from trace_audit.compare.__main__ import judge
+from trace_audit.compare.known_defects import attribute
+from trace_audit.trace.keys import downstream, registry
+from trace_audit.trace.parse import Context, parse_trace
 
 from . import logs
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from trace_audit.compare import judge, main
-from trace_audit.errors import run_command
-from trace_audit.keys import registry
-from trace_audit.parse import Context, parse_trace
-from trace_audit.tolerances import relative_tolerance
+from trace_audit.compare.__main__ import judge, main
+from trace_audit.core.errors import run_command
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Context, parse_trace
+from trace_audit.trace.tolerances import relative_tolerance
 
 from . import logs
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from trace_audit.device import choose_device
-from trace_audit.errors import InputError
+from trace_audit.config.device import choose_device
+from trace_audit.core.errors import InputError
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from trace_audit.environment import COMPILE, operation_by_operation
-from trace_audit.errors import run_command
+from trace_audit.core.errors import run_command
+from trace_audit.programs.environment import COMPILE, operation_by_operation
 
 
 @pytest.mark.parametrize(("given", "within"), [(None, "never"), ("always", "always")])

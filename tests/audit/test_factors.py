@@ -5,8 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from trace_audit.errors import InputError
-from trace_audit.factors import COLUMNS, long_table, main, worst_by_key
+from trace_audit.core.errors import InputError
+from trace_audit.report.factors import COLUMNS, long_table, main, worst_by_key
 
 
 def comparison(folder, dtype, relative):

@@ -5,14 +5,14 @@ import sys
 
 import pytest
 
-from trace_audit import attempts, chain, evidence
-from trace_audit.errors import run_command
-from trace_audit.files import write_atomic
-from trace_audit.gate import main as gate
-from trace_audit.ledger import main as ledger
-from trace_audit.protect import main as protect
-from trace_audit.table import main as table
-from trace_audit.verify import verify
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import write_atomic
+from trace_audit.report.table import main as table
+from trace_audit.trail import attempts, evidence, hash_chain
+from trace_audit.trail.gate import main as gate
+from trace_audit.trail.ledger import main as ledger
+from trace_audit.trail.protect import main as protect
+from trace_audit.trail.verify import verify
 
 from .test_ledger import bad_record, make_audit, record_attempt
 
@@ -48,7 +48,7 @@ def test_gate_stays_shut_names_the_keys_and_keeps_the_evidence(results, capsys):
     assert not (good / "attempt_failed.log").exists()
     history = (results / attempts.HISTORY).read_text()
     assert "## Blockers" in history and "polar: relative difference" in history
-    entry = chain.load(results / attempts.LEDGER)[-1].record
+    entry = hash_chain.load(results / attempts.LEDGER)[-1].record
     assert entry["kind"] == "blocker" and "wrong/S685_F1039/cpu_float64/attempt_failed.log" in entry["artifacts"]
 
 
@@ -107,7 +107,7 @@ def test_evidence_of_a_failure_goes_to_the_shelf_once_the_audit_passes(results, 
     folder = bad_record(results, "mended")
     assert record_attempt(results, folder) == 0
     assert run_command(gate, gate_words(results, folder)) == 1
-    blocker = chain.load(results / attempts.LEDGER)[-1].record
+    blocker = hash_chain.load(results / attempts.LEDGER)[-1].record
     log = (folder / evidence.LOG).read_bytes()
     make_audit(results, "mended")
     assert run_command(gate, gate_words(results, folder)) == 0

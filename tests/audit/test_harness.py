@@ -8,10 +8,10 @@ import sys
 import pytest
 import yaml
 
-from trace_audit.environment import VARIABLES
-from trace_audit.errors import run_command
-from trace_audit.harness import deviations, main
-from trace_audit.parse import read_trace
+from trace_audit.core.errors import run_command
+from trace_audit.programs.environment import VARIABLES
+from trace_audit.programs.harness import deviations, main
+from trace_audit.trace.parse import read_trace
 
 from .test_scenario import MINIMAL
 
@@ -71,7 +71,8 @@ def test_environment_is_described_by_allow_list(scenarios, tmp_path, monkeypatch
 
 
 def test_variable_is_set_before_torch_is_imported():
-    code = "import trace_audit.harness, sys, os; print('torch' in sys.modules, os.environ['KMP_DUPLICATE_LIB_OK'])"
+    imports = "import sys, os, trace_audit.programs.harness"
+    code = f"{imports}; print('torch' in sys.modules, os.environ['KMP_DUPLICATE_LIB_OK'])"
     environment = {name: value for name, value in os.environ.items() if name != "KMP_DUPLICATE_LIB_OK"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "False TRUE\n"
@@ -79,7 +80,7 @@ def test_variable_is_set_before_torch_is_imported():
 
 def test_importing_the_harness_is_lean():
     heavy = ("torch", "pandas", "matplotlib", "snakemake", "gemmi", "rich", "numpy")
-    code = f"import trace_audit.harness, sys; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import trace_audit.programs.harness, sys; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 
@@ -142,7 +143,7 @@ def test_deviations_name_a_missing_gpu_and_a_changed_tree():
 
 def test_the_scenario_attributes_a_divergence_to_its_defect(scenarios, tmp_path):
     """End to end: a reference with the phi carry-over, the torch program without, and the name of what differs."""
-    from trace_audit.compare import main as compare
+    from trace_audit.compare.__main__ import main as compare
 
     data = {**MINIMAL, "spindle": {"phi_start_deg": 0.0, "osc_deg": 1.0, "phisteps": 3}}
     (scenarios / "tiny.yaml").write_text(yaml.safe_dump(data))

@@ -4,9 +4,9 @@ import os
 
 import pytest
 
-from trace_audit import chain
-from trace_audit.files import sha256_of_bytes
-from trace_audit.verify import changed_inputs, verify
+from trace_audit.core.files import sha256_of_bytes
+from trace_audit.trail import hash_chain
+from trace_audit.trail.verify import changed_inputs, verify
 
 from .test_ledger_faults import seal, trail
 
@@ -50,13 +50,13 @@ def test_hostile_names_that_are_utf8_are_sealed_and_verify(results):
 def test_paths_in_a_record_that_lead_outside_are_not_followed(results, tmp_path, name):
     (tmp_path / "outside.txt").write_text("x")
     (results / "link").symlink_to(tmp_path)
-    chain.append(trail(results), {"kind": "attempt", "artifacts": {name: sha256_of_bytes(b"x")}})
+    hash_chain.append(trail(results), {"kind": "attempt", "artifacts": {name: sha256_of_bytes(b"x")}})
     assert any("000004.json: changed" in fault or f"{name}: missing" in fault for fault in verify(results))
 
 
 def test_records_of_the_wrong_shape_are_faults_not_crashes(results):
     for artifacts in ([], None, {"x": 3}, {"x": None}, "x"):
-        chain.append(trail(results), {"kind": "attempt", "artifacts": artifacts, "inputs": artifacts})
+        hash_chain.append(trail(results), {"kind": "attempt", "artifacts": artifacts, "inputs": artifacts})
     faults = verify(results)
     assert sum("its fields are not those of record" in fault for fault in faults) == 5
     assert changed_inputs(results) == []

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit import keys
 from trace_audit.__main__ import main
-from trace_audit.document import trace_document
-from trace_audit.errors import InputError, run_command
-from trace_audit.keys import registry
-from trace_audit.tolerances import rows, tolerance_of
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.trace import keys
+from trace_audit.trace.document import trace_document
+from trace_audit.trace.keys import registry
+from trace_audit.trace.tolerances import rows, tolerance_of
 
 from . import logs
 

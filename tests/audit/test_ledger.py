@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from trace_audit import attempts, chain
 from trace_audit.__main__ import main as trace_audit_main
-from trace_audit.compare import main as compare
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import canonical_json, sha256_of_bytes, write_atomic
-from trace_audit.history import attempt_history, notes
-from trace_audit.ledger import main as ledger
-from trace_audit.verify import verify
+from trace_audit.compare.__main__ import main as compare
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import canonical_json, sha256_of_bytes, write_atomic
+from trace_audit.trail import attempts, hash_chain
+from trace_audit.trail.history import attempt_history, notes
+from trace_audit.trail.ledger import main as ledger
+from trace_audit.trail.verify import verify
 
 from . import logs
 
@@ -62,10 +62,10 @@ def bad_record(results, folder):
 
 
 def test_records_are_chained_canonical_and_complete(results):
-    entries = chain.load(results / attempts.LEDGER)
+    entries = hash_chain.load(results / attempts.LEDGER)
     assert [entry.record["number"] for entry in entries] == [1, 2, 3]
     assert [entry.record["kind"] for entry in entries] == ["attempt", "attempt", "seal"]
-    previous = chain.FIRST_PREVIOUS
+    previous = hash_chain.FIRST_PREVIOUS
     for entry in entries:
         assert entry.data == canonical_json(entry.record).encode()
         assert entry.record["previous_sha256"] == previous
@@ -84,7 +84,7 @@ def test_verify_finds_nothing_wrong_where_nothing_is(results, capsys):
 
 
 def test_every_flipped_byte_of_a_record_is_caught(results):
-    for name in ("000001.json", chain.HEAD):
+    for name in ("000001.json", hash_chain.HEAD):
         path = results / attempts.LEDGER / name
         data = path.read_bytes()
         path.chmod(0o644)
@@ -125,12 +125,12 @@ def test_added_and_missing_files_are_named(results, capsys):
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_a_missing_record_is_caught_wherever_it_was(results, number):
-    (results / attempts.LEDGER / chain.record_name(number)).unlink()
+    (results / attempts.LEDGER / hash_chain.record_name(number)).unlink()
     assert any("ledger" in fault for fault in verify(results))
 
 
 def test_a_missing_head_is_caught_and_repaired_by_the_next_record(results):
-    (results / attempts.LEDGER / chain.HEAD).unlink()
+    (results / attempts.LEDGER / hash_chain.HEAD).unlink()
     assert any("HEAD.json: missing" in fault for fault in verify(results))
     assert run_command(ledger, ["seal", "--results", str(results)]) == 0
     assert verify(results) == []
@@ -140,9 +140,9 @@ def test_a_record_that_names_a_path_outside_is_refused_not_followed(results, tmp
     outside = tmp_path / "outside.txt"
     outside.write_text("x")
     with pytest.raises(InputError, match="is not below"):
-        chain.hashes_below([outside], results)
+        hash_chain.hashes_below([outside], results)
     artifacts = {"../outside.txt": sha256_of_bytes(b"y"), "/etc/hostname": "0"}
-    chain.append(results / attempts.LEDGER, {"kind": "attempt", "artifacts": artifacts})
+    hash_chain.append(results / attempts.LEDGER, {"kind": "attempt", "artifacts": artifacts})
     faults = verify(results)
     assert any("000004.json: changed" in fault for fault in faults)
     assert not any("outside.txt: changed" in fault or "hostname" in fault for fault in faults)
@@ -160,14 +160,14 @@ def test_records_are_read_only_and_never_overwritten(results):
     path = results / attempts.LEDGER / "000001.json"
     assert path.stat().st_mode & 0o222 == 0
     with pytest.raises(InputError, match="File exists"):
-        chain._link_new(results / attempts.LEDGER, "000001.json", b"other")
+        hash_chain._link_new(results / attempts.LEDGER, "000001.json", b"other")
     assert path.read_bytes() != b"other"
     assert list((results / attempts.LEDGER).glob(".new-*")) == []
 
 
 def _append_many(folder, count):
     for index in range(count):
-        chain.append(folder, {"kind": "attempt", "artifacts": {}, "index": index})
+        hash_chain.append(folder, {"kind": "attempt", "artifacts": {}, "index": index})
 
 
 def test_two_writers_at_once_keep_one_chain(tmp_path):
@@ -178,30 +178,30 @@ def test_two_writers_at_once_keep_one_chain(tmp_path):
         writer.start()
     for writer in writers:
         writer.join(60)
-    entries = chain.load(folder)
+    entries = hash_chain.load(folder)
     assert [entry.record["number"] for entry in entries] == list(range(1, 61))
-    hashes = [chain.FIRST_PREVIOUS, *(entry.sha256 for entry in entries)]
+    hashes = [hash_chain.FIRST_PREVIOUS, *(entry.sha256 for entry in entries)]
     assert [entry.record["previous_sha256"] for entry in entries] == hashes[:-1]
 
 
 def test_a_killed_writer_leaves_no_part_of_a_record(tmp_path):
     folder = tmp_path / "ledger"
-    chain.append(folder, {"kind": "attempt", "artifacts": {}})
+    hash_chain.append(folder, {"kind": "attempt", "artifacts": {}})
     code = (
-        "import os, trace_audit.chain as c, pathlib\n"
+        "import os, trace_audit.trail.hash_chain as c, pathlib\n"
         "real = os.fsync\n"
         "os.fsync = lambda fd: os._exit(9)\n"
         f"c.append(pathlib.Path({str(folder)!r}), {{'kind': 'attempt', 'artifacts': {{}}}})\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9
-    assert len(chain.load(folder)) == 1 and list(folder.glob(".new-*"))
-    chain.append(folder, {"kind": "attempt", "artifacts": {}})
-    assert [entry.record["number"] for entry in chain.load(folder)] == [1, 2]
+    assert len(hash_chain.load(folder)) == 1 and list(folder.glob(".new-*"))
+    hash_chain.append(folder, {"kind": "attempt", "artifacts": {}})
+    assert [entry.record["number"] for entry in hash_chain.load(folder)] == [1, 2]
     assert list(folder.glob(".new-*")) == []
 
 
 def test_history_and_notes_come_from_the_records_alone(results):
-    entries = chain.load(results / attempts.LEDGER)
+    entries = hash_chain.load(results / attempts.LEDGER)
     assert (results / attempts.HISTORY).read_text() == attempt_history(entries) == attempt_history(entries)
     assert (results / attempts.NOTES).read_text() == notes(entries)
     assert "| 2 |" in attempt_history(entries) and "float32" in attempt_history(entries)

@@ -10,21 +10,21 @@ import time
 
 import pytest
 
-from trace_audit import attempts, chain
-from trace_audit.errors import run_command
-from trace_audit.files import ASIDE, canonical_json, remove_abandoned, sha256_of_bytes, write_atomic
-from trace_audit.history import render
-from trace_audit.ledger import main as ledger
-from trace_audit.verify import changed_inputs, verify
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import ASIDE, canonical_json, remove_abandoned, sha256_of_bytes, write_atomic
+from trace_audit.trail import attempts, hash_chain
+from trace_audit.trail.history import render
+from trace_audit.trail.ledger import main as ledger
+from trace_audit.trail.verify import changed_inputs, verify
 
 BLOCKER = {"kind": "attempt", "artifacts": {}}
 WRITER = """
 import pathlib, sys
-from trace_audit import chain
+from trace_audit.trail import hash_chain
 folder = pathlib.Path(sys.argv[1])
 print("ready", flush=True)
 while True:
-    chain.append(folder, {"kind": "seal", "status": "sealed", "summary": "x" * 3000, "artifacts": {}})
+    hash_chain.append(folder, {"kind": "seal", "status": "sealed", "summary": "x" * 3000, "artifacts": {}})
 """
 KILLS = 12
 
@@ -54,18 +54,18 @@ def test_writers_killed_at_random_moments_leave_whole_records_and_the_next_goes_
             writer.send_signal(signal.SIGKILL)
             writer.wait()
             writer.stdout.close()
-        before = len(chain.load(folder))
-        chain.append(folder, {"kind": "seal", "status": "sealed", "artifacts": {}})
-        entries = chain.load(folder)
+        before = len(hash_chain.load(folder))
+        hash_chain.append(folder, {"kind": "seal", "status": "sealed", "artifacts": {}})
+        entries = hash_chain.load(folder)
         assert [entry.record["number"] for entry in entries] == list(range(1, before + 2))
         assert verify(tmp_path / "results") == []
     assert len(entries) > KILLS
 
 
 def test_a_kill_between_record_and_head_is_named_and_mended(results):
-    head = (trail(results) / chain.HEAD).read_bytes()
+    head = (trail(results) / hash_chain.HEAD).read_bytes()
     assert seal(results) == 0
-    (trail(results) / chain.HEAD).write_bytes(head)
+    (trail(results) / hash_chain.HEAD).write_bytes(head)
     assert any("names record 3, but 4 is there" in fault for fault in verify(results))
     assert seal(results) == 0
     assert verify(results) == []
@@ -73,10 +73,10 @@ def test_a_kill_between_record_and_head_is_named_and_mended(results):
 
 def test_a_cut_tail_stays_named_and_its_numbers_are_not_used_again(results):
     for number in (2, 3):
-        (trail(results) / chain.record_name(number)).unlink()
+        (trail(results) / hash_chain.record_name(number)).unlink()
     assert any("the tail is cut off: ledger 000002.json to 000003.json: missing" in f for f in verify(results))
     assert seal(results) == 0
-    assert [chain.load(trail(results))[-1].record["number"], len(chain.load(trail(results)))] == [4, 2]
+    assert [hash_chain.load(trail(results))[-1].record["number"], len(hash_chain.load(trail(results)))] == [4, 2]
     assert "ledger 000002.json to 000003.json: missing" in verify(results)
 
 
@@ -100,12 +100,12 @@ def test_a_broken_last_record_stays_named_after_the_next(results):
 
 
 def test_a_ledger_cut_back_with_everything_is_shown_by_an_anchor_alone(results):
-    anchor = chain.load(trail(results))[-1].sha256
+    anchor = hash_chain.load(trail(results))[-1].sha256
     assert verify(results, anchor=anchor) == []
     (trail(results) / "000003.json").unlink()
     write_atomic(results / "file.txt", "version 1\n")
-    entry = chain.load(trail(results))[-1]
-    write_atomic(trail(results) / chain.HEAD, canonical_json({"number": 2, "sha256": entry.sha256}))
+    entry = hash_chain.load(trail(results))[-1]
+    write_atomic(trail(results) / hash_chain.HEAD, canonical_json({"number": 2, "sha256": entry.sha256}))
     render(results)
     assert verify(results) == []
     assert "it was cut back or made anew" in verify(results, anchor=anchor)[0]
@@ -114,8 +114,8 @@ def test_a_ledger_cut_back_with_everything_is_shown_by_an_anchor_alone(results):
 def test_a_cut_back_ledger_is_shown_by_a_receipt_that_was_left(results):
     assert seal(results, "--receipt", results / attempts.RECEIPTS / "seal.json") == 0
     (trail(results) / "000004.json").unlink()
-    entry = chain.load(trail(results))[-1]
-    write_atomic(trail(results) / chain.HEAD, canonical_json({"number": 3, "sha256": entry.sha256}))
+    entry = hash_chain.load(trail(results))[-1]
+    write_atomic(trail(results) / hash_chain.HEAD, canonical_json({"number": 3, "sha256": entry.sha256}))
     assert any(fault.startswith("audit/receipts/seal.json: changed") for fault in verify(results))
 
 
@@ -123,7 +123,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(results):
     before = {path.name: path.read_bytes() for path in trail(results).iterdir()}
     code = (
         "import resource, signal, sys\n"
-        "from trace_audit.errors import run_command\nfrom trace_audit.ledger import main\n"
+        "from trace_audit.core.errors import run_command\nfrom trace_audit.trail.ledger import main\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "sys.exit(run_command(main))\n"
@@ -137,7 +137,7 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(results):
 
 def test_what_a_killed_writer_left_aside_goes_with_the_next_seal(results):
     code = (
-        "import os, pathlib, sys\nfrom trace_audit.files import write_atomic\n"
+        "import os, pathlib, sys\nfrom trace_audit.core.files import write_atomic\n"
         "os.fsync = lambda handle: os.kill(os.getpid(), 9)\nwrite_atomic(pathlib.Path(sys.argv[1]), 'half')\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(results / "file.txt")], check=False)
@@ -174,8 +174,8 @@ def test_a_forged_head_cannot_stop_verify_or_the_next_record(results):
         '{"number": true, "sha256": "x"}',
         b"\xff\xfe\x00\xd8",
     ):
-        (trail(results) / chain.HEAD).write_bytes(text.encode() if isinstance(text, str) else text)
-        assert f"ledger {chain.HEAD}: changed (does not name a record)" in verify(results)
+        (trail(results) / hash_chain.HEAD).write_bytes(text.encode() if isinstance(text, str) else text)
+        assert f"ledger {hash_chain.HEAD}: changed (does not name a record)" in verify(results)
     assert seal(results) == 0 and verify(results) == []
 
 
@@ -188,7 +188,7 @@ def test_changed_inputs_are_told_apart_from_faults(tmp_path, capsys):
         (tmp_path / name).write_text("int x;\n")
     inputs = {name: sha256_of_bytes(b"int x;\n") for name in ("source.c", "same.c", "gone.c")}
     outside = {"../../etc/hostname": "0" * 64, "/etc/hostname": "0" * 64}
-    chain.append(trail(results), {"kind": "seal", "artifacts": {}, "inputs": {**inputs, **outside}})
+    hash_chain.append(trail(results), {"kind": "seal", "artifacts": {}, "inputs": {**inputs, **outside}})
     assert verify(results) == [] and changed_inputs(results) == []
     (tmp_path / "source.c").write_text("int y;\n")
     (tmp_path / "gone.c").unlink()

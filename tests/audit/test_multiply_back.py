@@ -2,9 +2,9 @@
 
 import pytest
 
-from trace_audit.compare import judge
-from trace_audit.multiply_back import check
-from trace_audit.parse import parse_trace
+from trace_audit.compare.__main__ import judge
+from trace_audit.compare.multiply_back import check
+from trace_audit.trace.parse import parse_trace
 
 from . import logs
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trace_audit.errors import InputError
-from trace_audit.keys import registry
-from trace_audit.parse import Context, parse_trace, read_trace
+from trace_audit.core.errors import InputError
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Context, parse_trace, read_trace
 
 from . import logs
 

@@ -4,10 +4,10 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from trace_audit.compare import judge, say
-from trace_audit.keys import registry
-from trace_audit.parse import parse_trace
-from trace_audit.pictures import COLOURS, differences, key_graph, states, write_pictures
+from trace_audit.compare.__main__ import judge, say
+from trace_audit.compare.pictures import COLOURS, differences, key_graph, states, write_pictures
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import parse_trace
 
 from . import logs
 

@@ -8,8 +8,8 @@ import pytest
 
 from nanobrag_torch.cli import parse
 from nanobrag_torch.trace import trace_lines
-from trace_audit.keys import registry
-from trace_audit.parse import is_trace_line, parse_trace
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import is_trace_line, parse_trace
 
 COMMON = """-cell 50 60 70 80 95 105 -misset 10 20 30 -N 5 -default_F 100 -lambda 1 -distance 100 -pixel 0.1
  -detpixels 24 -detector_rotx 3 -twotheta 6 -phi 1 -osc 2 -phisteps 2 -nonoise -nopgm"""

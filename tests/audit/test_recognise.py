@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from trace_audit.blame import blame
-from trace_audit.comparison import compare
-from trace_audit.keys import registry
-from trace_audit.recognise import suggestions
-from trace_audit.selftest import Case, place_of
+from trace_audit.compare.blame import blame
+from trace_audit.compare.comparison import compare
+from trace_audit.compare.selftest import Case, place_of
+from trace_audit.compare.suggestions import suggestions
+from trace_audit.trace.keys import registry
 
 DEGREES = 180.0 / math.pi
 PIXEL_M = 0.3e-3

@@ -6,8 +6,8 @@ import sys
 import pytest
 import yaml
 
-from trace_audit.errors import run_command
-from trace_audit.reference import main, run_program
+from trace_audit.core.errors import run_command
+from trace_audit.programs.reference import main, run_program
 
 from .test_scenario import MINIMAL
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trace_audit.errors import InputError
-from trace_audit.scenario import (
+from trace_audit.config.scenario import (
     ScenarioFiles,
     arguments,
     check_pixel,
@@ -15,6 +14,7 @@ from trace_audit.scenario import (
     schema_text,
     write_matrix,
 )
+from trace_audit.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "config/scenarios"

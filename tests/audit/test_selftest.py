@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from trace_audit.errors import run_command
-from trace_audit.keys import registry
-from trace_audit.selftest import CASES, NOT_SEPARABLE, PIXEL, Case, main, plan, report, untested
+from trace_audit.compare.selftest import CASES, NOT_SEPARABLE, PIXEL, Case, main, plan, report, untested
+from trace_audit.core.errors import run_command
+from trace_audit.trace.keys import registry
 
 SOME = [
     "beam_vector",
@@ -50,7 +50,7 @@ def test_an_error_is_blamed_on_its_own_stage(cases, name):
 @pytest.mark.parametrize("name", CASES)
 def test_a_visitor_that_changes_nothing_changes_nothing(cases, name):
     from nanobrag_torch.trace import trace_lines
-    from trace_audit.stages import watched_trace
+    from trace_audit.stages.intervene import watched_trace
 
     run = cases[name].invocation
     seen = set()
@@ -65,7 +65,7 @@ def test_a_visitor_that_changes_nothing_changes_nothing(cases, name):
 
 def test_the_production_code_is_as_it_was_after_an_error(cases):
     from nanobrag_torch import kernel
-    from trace_audit.stages import watched_trace
+    from trace_audit.stages.intervene import watched_trace
 
     before = kernel.diffract
     run = cases["beam_pivot"].invocation
@@ -80,7 +80,7 @@ def test_the_production_code_is_as_it_was_after_an_error(cases):
 
 def test_an_audit_that_misses_an_error_is_reported(cases, monkeypatch):
     key = registry()["polar"]
-    monkeypatch.setattr("trace_audit.selftest.LOUD", 1e-9)
+    monkeypatch.setattr("trace_audit.compare.selftest.LOUD", 1e-9)
     missed = cases["sample_pivot"].inject(key, 0)
     assert not missed.as_expected and missed.status == "pass"
     result = report([missed])

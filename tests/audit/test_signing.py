@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from trace_audit import chain, signing
-from trace_audit.errors import InputError
-from trace_audit.verify import verify
+from trace_audit.core.errors import InputError
+from trace_audit.trail import hash_chain, signing
+from trace_audit.trail.verify import verify
 
 from .test_ledger_faults import BLOCKER, seal, trail
 
@@ -78,13 +78,13 @@ def test_a_useless_key_fails_in_one_line_and_records_nothing(results, tmp_path, 
         assert seal(results) == 2
         error = capsys.readouterr().err
         assert len(error.splitlines()) == 1 and signing.VARIABLE in error
-    assert len(chain.load(trail(results))) == 3
+    assert len(hash_chain.load(trail(results))) == 3
 
 
 @needs_ssh_keygen
 @pytest.mark.parametrize("key", [3, "x", "ssh-ed25519 AAAA\nevil", "-f /etc/pass=wd"])
 def test_a_forged_key_in_a_record_is_a_fault_and_reaches_no_file(results, key):
-    receipt = chain.append(trail(results), {"kind": "seal", "artifacts": {}, "signing_key": key})
+    receipt = hash_chain.append(trail(results), {"kind": "seal", "artifacts": {}, "signing_key": key})
     (trail(results) / f"{receipt['number']:06d}.json.sig").write_text("x")
     assert any("names no proper public key" in fault for fault in verify(results))
 
@@ -97,5 +97,5 @@ def test_a_fault_in_signing_is_no_success(results):
             raise InputError("the key is gone")
 
     with pytest.raises(InputError, match="the key is gone"):
-        chain.append(trail(results), BLOCKER, Broken())
-    assert json.loads((trail(results) / chain.HEAD).read_text())["number"] == 3
+        hash_chain.append(trail(results), BLOCKER, Broken())
+    assert json.loads((trail(results) / hash_chain.HEAD).read_text())["number"] == 3

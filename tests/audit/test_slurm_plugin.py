@@ -2,7 +2,7 @@
 
 import snakemake_executor_plugin_slurm as plugin
 
-from trace_audit.slurm_plugin import keep_to_squeue, last_known
+from trace_audit.workflow.slurm.plugin import keep_to_squeue, last_known
 
 
 def test_last_known_answer_holds_until_there_is_a_new_one():

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from trace_audit import harness
-from trace_audit.compare import main as compare_main
-from trace_audit.comparison import compare
-from trace_audit.keys import registry
-from trace_audit.parse import Context, parse_trace
-from trace_audit.selftest import PIXEL, Case, moved, place_of
-from trace_audit.substitute import substitute
+from trace_audit.compare.__main__ import main as compare_main
+from trace_audit.compare.comparison import compare
+from trace_audit.compare.selftest import PIXEL, Case, moved, place_of
+from trace_audit.compare.substitute import substitute
+from trace_audit.programs import harness
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Context, parse_trace
 
 from . import logs
 
@@ -25,7 +25,7 @@ def case(c_binary):
 def proofs_of(case, name, component=0, relative=1e-3):
     """Proofs for a reference that has an error at one stage, and torch, which has not."""
     from nanobrag_torch.trace import trace_lines
-    from trace_audit.stages import watched_trace
+    from trace_audit.stages.intervene import watched_trace
 
     key = registry()[name]
     record = place_of(case.reference, key)

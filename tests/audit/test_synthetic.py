@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trace_audit import synthetic
-from trace_audit.errors import InputError
-from trace_audit.scenario import load_scenario
-from trace_audit.scenario_model import FixedAmplitude, Scenario, SyntheticModel
+from trace_audit.config.scenario import load_scenario
+from trace_audit.config.scenario_model import FixedAmplitude, Scenario, SyntheticModel
+from trace_audit.core.errors import InputError
+from trace_audit.inputs import synthetic
 
 SCENARIOS = Path(__file__).parents[2] / "config/scenarios"
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 import yaml
 
-from trace_audit.errors import run_command
-from trace_audit.untraced import main
+from trace_audit.core.errors import run_command
+from trace_audit.images.untraced import main
 
 from .test_scenario import MINIMAL
 

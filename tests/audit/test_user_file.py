@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import yaml
 
-from trace_audit.errors import InputError, run_command
-from trace_audit.scenario import load_scenario
-from trace_audit.synthetic import main
-from trace_audit.user_file import convert_user_file
+from trace_audit.config.scenario import load_scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.inputs.hkl_text import main
+from trace_audit.inputs.user_file import convert_user_file
 
 from .test_scenario import MINIMAL
 

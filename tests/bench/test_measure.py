@@ -14,7 +14,7 @@ from nanobrag_bench.series import LongRuns, at_least, at_most, in_turn, median_r
 from nanobrag_bench.worker import timed
 from nanobrag_bench.workers import Worker
 from tests.cli.conftest import BASE
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 WORDS = [*BASE, "-detpixels", "8", "-pixel", "1", "-N", "3", "-dtype", "float64"]
 

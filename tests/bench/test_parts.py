@@ -12,7 +12,7 @@ from nanobrag_bench.programs import DEFAULT, EXTERNAL, PLAIN, TUNED, Program
 from nanobrag_torch.cli import parse
 from nanobrag_torch.simulator import Simulation
 from tests.cli.conftest import BASE
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
 
 SIZES = Sizes(large=10, memory=10, huge=100, gradient=20, steps=10)
 PROGRAMS = [Program(name, Path(name)) for name in (DEFAULT, PLAIN, TUNED, EXTERNAL)]

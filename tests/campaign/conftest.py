@@ -11,8 +11,8 @@ from nanobrag_campaign import audit, merge, plan, shard
 from nanobrag_campaign.frames import Frame
 from nanobrag_campaign.plan import Plan, frames_of, read_plan
 from nanobrag_campaign.shards import Shard, audit_key
-from trace_audit.campaign_settings import Campaign
-from trace_audit.scenario import load_scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario
 
 DETECTOR = {"pixel_mm": 0.4, "pixels_fast": 24, "pixels_slow": 20, "distance_mm": 50.0}
 SCENARIOS = {

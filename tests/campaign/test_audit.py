@@ -12,11 +12,11 @@ from nanobrag_campaign.nxmx import DATA, MISSET
 from nanobrag_campaign.shards import Shard, audit_file, shard_file, side_file
 from tests.audit.test_ledger import make_audit, record_attempt
 from tests.campaign.conftest import Made
-from trace_audit import attempts
-from trace_audit.errors import InputError
-from trace_audit.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 from trace_audit.report.page import page
-from trace_audit.verify import verify
+from trace_audit.trail import attempts
+from trace_audit.trail.verify import verify
 
 
 def change(path, side, edit):

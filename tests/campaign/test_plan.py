@@ -9,9 +9,9 @@ from nanobrag_campaign.plan import misset_deg, read_plan, wavelengths_A
 from nanobrag_campaign.shards import content_key, shards_of
 from nanobrag_torch.physics import rotations
 from tests.campaign.conftest import SETTINGS, Made, write_scenarios
-from trace_audit.campaign_settings import Campaign
-from trace_audit.errors import InputError
-from trace_audit.scenario import load_scenario
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.scenario import load_scenario
+from trace_audit.core.errors import InputError
 
 
 def settings(**changes) -> Campaign:

@@ -18,9 +18,9 @@ from nanobrag_campaign.shards import shard_file, side_file
 from nanobrag_campaign.writer import FrameWriter
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.campaign.conftest import Made
-from trace_audit.errors import InputError
-from trace_audit.files import sha256_of_file
-from trace_audit.scenario import load_scenario
+from trace_audit.config.scenario import load_scenario
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import sha256_of_file
 
 
 def experiment(campaign, shard, frame, folder):

@@ -9,7 +9,7 @@ import hdf5plugin  # noqa: F401 - lets h5py read what is compressed
 import pytest
 
 from tests.workflow.conftest import Project, make_project
-from trace_audit.verify import verify
+from trace_audit.trail.verify import verify
 
 SMALL = {
     "name": "tiny",

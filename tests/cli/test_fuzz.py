@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nanobrag_torch.cli import UsageError, parse
-from nanobrag_torch.cli.words import spellings, split
+from nanobrag_torch.cli.tokens import spellings, split
 from tests.cli.conftest import BASE
 
 FLAG = st.sampled_from(sorted(spellings()))

@@ -28,7 +28,7 @@ def test_row_is_complete(flag):
 
 
 @pytest.mark.parametrize(
-    ("made", "path"), [(c_header, "src/nanobragg_c/tables_generated.h"), (flag_document, "docs/flags.md")]
+    ("made", "path"), [(c_header, "src/nanobragg_c/cli/tables_generated.h"), (flag_document, "docs/flags.md")]
 )
 def test_generated_files_are_fresh(made, path):
     assert (REPOSITORY / path).read_text(encoding="utf-8") == made(), "run python -m nanobragg_tables generate"
@@ -39,7 +39,7 @@ def test_header_compiles_and_lists_every_flag_and_defect(tmp_path):
     lines = [
         "#include <math.h>",
         "#include <stdio.h>",
-        f'#include "{REPOSITORY}/src/nanobragg_c/tables_generated.h"',
+        f'#include "{REPOSITORY}/src/nanobragg_c/cli/tables_generated.h"',
         '#define NAME(id, name, aliases, lo, hi, u, d, m) printf("%s %s\\n", name, aliases);',
         '#define BUG(id, name, number, on, warns, m) printf("%s %d\\n", name, on);',
         "#define ARG(id, i, n, type, a, b, c, d, inf, w) total += (a) <= (c) && (b) <= (d) && i >= 0 && inf >= 0;",

@@ -2,7 +2,7 @@
 #ifndef FUZZ_CHECKS_H
 #define FUZZ_CHECKS_H
 
-#include "experiment.h"
+#include "physics/experiment.h"
 
 void check_table(const hkl_table *table);
 void check_sources(const source_list *sources);

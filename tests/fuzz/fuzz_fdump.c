@@ -1,7 +1,7 @@
 /* Binary dumps of -dumpfile. */
 #include "checks.h"
 #include "harness.h"
-#include "hkl.h"
+#include "io/hkl.h"
 
 #define DEFAULT_F 7.5
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "checks.h"
+#include "cli/tables_generated.h"
 #include "harness.h"
-#include "tables_generated.h"
 
 #define MAX_WORDS 200
 #define MAX_TEXT 4096

@@ -1,7 +1,7 @@
 /* Text of -hkl. The program states that an index box takes 4 GiB at most. */
 #include "checks.h"
 #include "harness.h"
-#include "hkl.h"
+#include "io/hkl.h"
 
 #define DEFAULT_F 7.5
 

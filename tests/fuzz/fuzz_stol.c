@@ -1,5 +1,5 @@
 /* Solvent scattering tables. */
-#include "stol.h"
+#include "io/stol.h"
 
 #include "harness.h"
 

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "message.h"
+#include "base/message.h"
 
 #define MAX_BLOCKS 4096
 #define MAX_OPEN 8

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nanobrag_torch.cli import UsageError, parse
-from nanobrag_torch.cli.words import spellings
+from nanobrag_torch.cli.tokens import spellings
 from nanobrag_torch.physics import detector as detector_physics
 from nanobrag_torch.physics.conventions import pixel_counts
 from tests.fuzz.command_lines import QUICK, write_inputs

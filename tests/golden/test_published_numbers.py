@@ -9,7 +9,7 @@ import torch
 
 from nanobrag_torch import cli
 from nanobrag_torch.trace import trace_lines
-from trace_audit.scenario import ScenarioFiles, arguments, load_scenario, write_matrix
+from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, write_matrix
 
 SLOW, FAST = 685, 1039
 PUBLISHED = {

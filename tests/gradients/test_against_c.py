@@ -10,11 +10,11 @@ import torch
 
 from nanobrag_torch.gradients import parameter, parameters
 from nanobrag_torch.physics import detector, polarization, scattering, structure_factor
-from trace_audit import gradients
-from trace_audit.errors import run_command
-from trace_audit.gradient_blame import blame
-from trace_audit.gradient_case import CProgram, prepare
-from trace_audit.gradient_sweep import Point, fitted_slope, sweep
+from trace_audit.core.errors import run_command
+from trace_audit.derivatives import gradients
+from trace_audit.derivatives.gradient_blame import blame
+from trace_audit.derivatives.gradient_case import CProgram, prepare
+from trace_audit.derivatives.gradient_sweep import Point, fitted_slope, sweep
 
 CELL = "-cell 31 37 43 82 96 101 -misset 11 23 35 -Na 5 -Nb 4 -Nc 3 -lambda 1.1 -fluence 1e24 -polar 0.7"
 PANEL = "-phi 1 -osc 0.4 -phisteps 2 -pixel 5 -detpixels 7 -distance 70 -Xbeam 17 -Ybeam 20 -oversample 1"

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nanobrag_torch import passes
-from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.derivative import DifferentiablePasses
+from nanobrag_torch.backends import eager
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.physics.helpers import per_term, small
@@ -74,20 +74,20 @@ def derivatives(experiment, dtype):
 @pytest.fixture
 def always(tmp_path_factory, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-derivatives"))
-    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)  # so that this is a large image
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)  # so that this is a large image
 
 
 @pytest.fixture
 def used(monkeypatch):
     """How many times a compiled derivative was worked out."""
-    calls, real = [], DifferentiablePasses.slopes
+    calls, real = [], DifferentiableBackend.slopes
 
     def counted(self, name, *rest):
         calls.append(name)
         return real(self, name, *rest)
 
-    monkeypatch.setattr(DifferentiablePasses, "slopes", counted)
+    monkeypatch.setattr(DifferentiableBackend, "slopes", counted)
     return calls
 
 
@@ -97,7 +97,7 @@ def test_compiled_derivatives_are_those_of_the_kernel(name, dtype, tolerance, al
     got = derivatives(EXPERIMENTS[name], dtype)
     said = capfd.readouterr().err
     assert used and "not used" not in said, said
-    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     expected = derivatives(EXPERIMENTS[name], dtype)
     for leaf, value in expected.items():  # in float32 sums over pixels whose terms cancel lose a digit
         assert float((got[leaf] - value).abs().max()) <= tolerance * float(value.abs().max()), leaf
@@ -117,12 +117,12 @@ def test_derivatives_by_amplitudes_are_eager(always, used, capfd):
 
 
 def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch, capfd):
-    real = DifferentiablePasses.slopes
-    monkeypatch.setattr(DifferentiablePasses, "slopes", lambda *a: [one * 1.001 for one in real(*a)])
-    monkeypatch.setattr(choose, "_AGREED", set())
+    real = DifferentiableBackend.slopes
+    monkeypatch.setattr(DifferentiableBackend, "slopes", lambda *a: [one * 1.001 for one in real(*a)])
+    monkeypatch.setattr(selection, "_AGREED", set())
     got = derivatives(ONE, torch.float64)
     assert "compiled derivatives are not used: they differ by 1.0e-03" in capfd.readouterr().err
-    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     expected = derivatives(ONE, torch.float64)
     assert all(torch.equal(got[leaf], expected[leaf]) for leaf in expected)
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from nanobrag_torch import integrate, kernel, passes
+from nanobrag_torch import integrate, kernel
+from nanobrag_torch.backends import eager
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Experiment, ReflectionTable, StructureFactors
 from nanobrag_torch.physics.interference import slopes
 from nanobrag_torch.simulator import Simulation, simulate
@@ -165,10 +166,10 @@ def test_gradient_does_not_depend_on_tiles(monkeypatch):
         return float(torch.autograd.grad((image * weight).sum(), distance)[0])
 
     whole = gradient()
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 56)
-    monkeypatch.setattr(passes, "FEWEST_RAYS_PER_PASS", 7)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 56)
+    monkeypatch.setattr(eager, "FEWEST_RAYS_PER_PASS", 7)
     simulation = Simulation(small())
-    assert passes.EagerPasses(simulation.model).pixels < 20
+    assert eager.EagerBackend(simulation.model).pixels < 20
     assert gradient() == pytest.approx(whole, rel=1e-12)
 
 

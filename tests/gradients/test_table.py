@@ -44,7 +44,7 @@ def test_every_continuous_field_is_in_the_table():
 
 
 def test_names_are_unique():
-    from nanobrag_torch.gradient_table import ROWS
+    from nanobrag_torch.gradients.table import ROWS
 
     assert len(ROWS) == len(TABLE) > 60
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from nanobrag_torch.io.float_image import read_float_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, mcstas_rotation, write_nxmx
+from nanobrag_torch.io.pixel_values import grey_values, integer_counts, integer_scale, pgm_scale, statistics
 from nanobrag_torch.io.reading import ReaderError
 from nanobrag_torch.io.smv import SmvHeader, header_bytes, read_smv, read_smv_header, write_smv
 from nanobrag_torch.io.smv_header import pixel_counts
 from nanobrag_torch.io.writing import WriterError, check_target, replace_with, write_whole
-from nanobrag_torch.outputs import grey_values, integer_counts, integer_scale, pgm_scale, statistics
 
 SHORT = SmvHeader(5, 4, 0.1, 100, 1, 5, 5, 5.05, 5.05, 10.24, (1, 2, 3), 50, 50, 100, 0, 0, 0)
 LONG = SHORT._replace(

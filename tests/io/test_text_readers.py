@@ -11,7 +11,7 @@ from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.hkl import Box, Reflections, fill_box, read_hkl
 from nanobrag_torch.io.matrix import read_matrix
 from nanobrag_torch.io.reading import ReaderError
-from nanobrag_torch.io.sources import read_sources
+from nanobrag_torch.io.source_table import read_sources
 from nanobrag_torch.io.stol import read_stol
 
 

@@ -13,8 +13,8 @@ import torch
 from nanobrag_torch import cli
 from nanobrag_torch.trace import trace_lines
 from tests.parity.command_lines import CommandLine
-from trace_audit.comparison import Comparison, compare
-from trace_audit.parse import is_trace_line, parse_trace
+from trace_audit.compare.comparison import Comparison, compare
+from trace_audit.trace.parse import is_trace_line, parse_trace
 
 FLOAT_FILE = "float.bin"
 LARGEST_DIFFERENCE = {torch.float64: 1e-7, torch.float32: 1e-5}  # of the peak

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from tests.c_program import REPOSITORY
-from trace_audit import image_run, images
-from trace_audit.errors import run_command
-from trace_audit.image_comparison import allowed_of_peak, bars, compare_images, read_image
-from trace_audit.scenario import load_scenario
+from trace_audit.config.scenario import load_scenario
+from trace_audit.core.errors import run_command
+from trace_audit.images import image_audit
+from trace_audit.images.image_comparison import allowed_of_peak, bars, compare_images, read_image
+from trace_audit.programs import image_run
 
 NAME = "convention_xds"
 SCENARIO_DIR = REPOSITORY / "config" / "scenarios"
@@ -59,7 +60,7 @@ class Case:
 
     def judge(self, dtype="float64"):
         """Exit status and verdict."""
-        status = run_command(images.main, self.command(dtype))
+        status = run_command(image_audit.main, self.command(dtype))
         return status, json.loads((self.folder / "image_parity.json").read_text())
 
 
@@ -148,7 +149,7 @@ def test_a_factor_of_the_whole_image_is_recognised_though_correlation_is_perfect
 )
 def test_an_image_that_is_none_is_refused_in_one_line(spoil, expected, case, capsys):
     spoil(case.folder / "py.bin")
-    assert run_command(images.main, case.command()) == 2
+    assert run_command(image_audit.main, case.command()) == 2
     message = capsys.readouterr().err
     assert len(message.splitlines()) == 1
     assert "torch image" in message and expected in message
@@ -206,7 +207,7 @@ def test_two_dark_images_agree():
     ],
 )
 def test_bad_input_of_image_run_is_one_line(words, expected, tmp_path):
-    command = [sys.executable, "-m", "trace_audit.image_run", *words, "--out", str(tmp_path / "image.bin")]
+    command = [sys.executable, "-m", "trace_audit.programs.image_run", *words, "--out", str(tmp_path / "image.bin")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and expected in done.stderr

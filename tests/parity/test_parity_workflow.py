@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Project, make_project
-from trace_audit import attempts, chain
+from trace_audit.trail import attempts, hash_chain
 
 FOLDER = "results/small/images/cpu_float64"
 QUIET = ("--quiet", "host", "reason", "--", "parity")
@@ -62,7 +62,7 @@ def test_a_crash_before_the_images_are_compared_is_on_record(finished, tmp_path)
     crashing.write_text("#!/bin/sh\necho 'last words' >&2\nexit 3\n")
     crashing.chmod(0o755)
     assert project.snakemake(*QUIET, NB_C_BIN=str(crashing)).returncode == 1
-    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    record = hash_chain.load(project.file("results") / attempts.LEDGER)[-2].record
     assert record["kind"] == "image" and record["status"] == "fail" and record["pixel_slow_fast"] is None
     assert record["commands"][0]["exit_code"] == 3 and record["commands"][0]["last_words"] == ["last words"]
     assert "| small | cpu | float64 | fail |" in project.file("results/audit/attempt_history.md").read_text()

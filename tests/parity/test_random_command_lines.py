@@ -11,8 +11,8 @@ from nanobragg_tables import flags
 from tests.parity import input_files
 from tests.parity.both_programs import FLOAT_FILE, LARGEST_DIFFERENCE, Pair, difference
 from tests.parity.command_lines import SPELLINGS, CommandLine, command_line
-from trace_audit.blame import blame
-from trace_audit.verdict import verdict
+from trace_audit.compare.blame import blame
+from trace_audit.compare.verdict import verdict
 
 SEEDS = range(400) if os.environ.get("NB_RUN_PARALLEL") == "1" else range(25)
 # flags that choose how and where a program runs, or end it at once; the runs themselves give -floatfile, -trace_pixel

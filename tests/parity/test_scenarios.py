@@ -14,10 +14,11 @@ from nanobrag_torch.cli import parse
 from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.simulator import simulate
 from tests.c_program import REPOSITORY
-from trace_audit import image_run, images
-from trace_audit.prepare import prepare_inputs
-from trace_audit.scenario import arguments, load_scenario
-from trace_audit.scenario_model import Scenario
+from trace_audit.config.scenario import arguments, load_scenario
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.images import image_audit
+from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.programs import image_run
 
 FOLDER = REPOSITORY / "config" / "scenarios"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
@@ -129,7 +130,7 @@ def test_programs_agree(name, dtype, c_binary, tmp_path, capsys):
     assert image_run.main(["--program", "c", "--binary", str(c_binary), "--out", c, *where]) == 0
     assert image_run.main(["--program", "torch", "--dtype", dtype, "--out", py, *where]) == 0
     words = ["--c-image", c, "--py-image", py, "--binary", str(c_binary), "--dtype", dtype]
-    status = images.main([*words, "--out", str(tmp_path / "image_parity.json"), *where])
+    status = image_audit.main([*words, "--out", str(tmp_path / "image_parity.json"), *where])
     result = json.loads((tmp_path / "image_parity.json").read_text())
     assert status == 0, result["summary"]
     assert result["peak"] > 0

@@ -9,16 +9,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nanobrag_torch import integrate, passes
-from nanobrag_torch.compiled import cache, choose
-from nanobrag_torch.compiled.__main__ import main as build_command
-from nanobrag_torch.compiled.passes import CompiledPasses
-from nanobrag_torch.compiled.programs import PROGRAMS, bare_model
+from nanobrag_torch import integrate
+from nanobrag_torch.backends import eager
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled.__main__ import main as build_command
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.physics.half_turns import half_turn_polynomial
-from nanobrag_torch.series import Series
+from nanobrag_torch.physics.sinpi import sinpi_polynomial
 from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import per_term, small
 
 needs_compiler = pytest.mark.skipif(
@@ -56,14 +57,14 @@ def kept(tmp_path_factory):
 @pytest.fixture
 def always(kept, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
-    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
 
 
 def image_of(experiment, dtype, image_dtype, kind, capfd):
     simulation = Simulation(experiment, dtype=dtype)
     with torch.no_grad():
         image = simulation.image(image_dtype=image_dtype)
-        assert isinstance(simulation.passes(image_dtype), kind), capfd.readouterr().err
+        assert isinstance(simulation.backend(image_dtype), kind), capfd.readouterr().err
     return image.double()
 
 
@@ -73,9 +74,9 @@ def image_of(experiment, dtype, image_dtype, kind, capfd):
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_compiled_image_is_the_eager_one(name, dtype, tolerance, image_dtype, always, capfd, monkeypatch):
     tolerance = max(tolerance, 1.2e-7 if image_dtype == torch.float32 else 0)
-    got = image_of(EXPERIMENTS[name], dtype, image_dtype, CompiledPasses, capfd)
-    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
-    expected = image_of(EXPERIMENTS[name], dtype, image_dtype, passes.EagerPasses, capfd)
+    got = image_of(EXPERIMENTS[name], dtype, image_dtype, CompiledBackend, capfd)
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+    expected = image_of(EXPERIMENTS[name], dtype, image_dtype, eager.EagerBackend, capfd)
     assert float(expected.max()) > 0
     assert float((got - expected).abs().max()) <= tolerance * float(expected.max())
 
@@ -89,7 +90,7 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
             torch.set_num_threads(count)
             simulation = Simulation(wide)
             images.append(simulation.image(image_dtype=torch.float64))
-            assert isinstance(simulation.passes(torch.float64), CompiledPasses)
+            assert isinstance(simulation.backend(torch.float64), CompiledBackend)
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(images[0], images[1]) and torch.equal(images[0], images[2])
@@ -111,7 +112,7 @@ def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
     alone = replace(BASE, crystal=crystal, beam=replace(BASE.beam, wavelength_m=1.02e-10))
     with torch.no_grad():
         expected = Simulation(alone).image()
-        monkeypatch.setattr("nanobrag_torch.compiled.choose.passes_for", None)
+        monkeypatch.setattr("nanobrag_torch.backends.compiled.selection.backend_for", None)
         assert torch.equal(series.at((15.0, -25.0, 35.0), 1.02e-10).image(), expected)
         assert not torch.equal(series.first.image(), expected)
 
@@ -140,14 +141,14 @@ def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, ke
 
 @needs_compiler
 def test_compiled_code_with_other_numbers_is_refused(always, capfd, monkeypatch):
-    monkeypatch.setattr(choose, "_AGREED", set())
-    real = CompiledPasses.photons
-    monkeypatch.setattr(CompiledPasses, "photons", lambda *args: real(*args) * 1.001)
+    monkeypatch.setattr(selection, "_AGREED", set())
+    real = CompiledBackend.photons
+    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: real(*args) * 1.001)
     simulation = Simulation(BASE)
     got = simulation.image()
     assert "differs from the kernel" in capfd.readouterr().err
-    assert isinstance(simulation.passes(), passes.EagerPasses)
-    monkeypatch.setenv(choose.MODE_VARIABLE, "never")
+    assert isinstance(simulation.backend(), eager.EagerBackend)
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     assert torch.equal(got, simulate(BASE))
 
 
@@ -164,12 +165,12 @@ def test_a_damaged_record_is_a_broken_package(damage, tmp_path):
 
 def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "none"))
-    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(shutil, "which", lambda _: None)
     simulation = Simulation(BASE)
     simulation.image()
     assert "install gcc" in capfd.readouterr().err
-    assert isinstance(simulation.passes(), passes.EagerPasses)
+    assert isinstance(simulation.backend(), eager.EagerBackend)
 
 
 @pytest.mark.parametrize(
@@ -196,28 +197,28 @@ def test_a_build_that_fails_is_eager_with_a_notice(error, tmp_path, monkeypatch,
         raise error
 
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(choose.MODE_VARIABLE, "always")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(shutil, "which", lambda name: name)
     monkeypatch.setattr(cache, "build", fail)
     simulation = Simulation(BASE)
     simulation.image()
     said = capfd.readouterr().err.splitlines()
     assert said[-1] == f"nanobrag_torch: compiled code is not used: {' '.join(str(error).split())}" and len(said) == 2
-    assert isinstance(simulation.passes(), passes.EagerPasses)
+    assert isinstance(simulation.backend(), eager.EagerBackend)
     assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]
 
 
 def test_small_work_stays_eager_and_quiet(tmp_path, monkeypatch, capfd):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(choose.MODE_VARIABLE, raising=False)
+    monkeypatch.delenv(selection.MODE_VARIABLE, raising=False)
     simulation = Simulation(BASE)
     simulation.image()
-    assert isinstance(simulation.passes(), passes.EagerPasses)
+    assert isinstance(simulation.backend(), eager.EagerBackend)
     assert capfd.readouterr().err == "" and not list(tmp_path.iterdir())
 
 
 def test_an_unknown_mode_is_refused_by_name(monkeypatch):
-    monkeypatch.setenv(choose.MODE_VARIABLE, "perhaps")
+    monkeypatch.setenv(selection.MODE_VARIABLE, "perhaps")
     with pytest.raises(ExperimentError, match="NANOBRAG_TORCH_COMPILE=perhaps: expected one of auto, always, never"):
         simulate(BASE)
 
@@ -248,7 +249,7 @@ def test_half_turn_polynomial_is_the_sine(dtype, limit):
     x = torch.linspace(-0.5, 0.5, 200_001, dtype=torch.float64)
     x = x[x != 0].to(dtype)
     exact = torch.sin(torch.pi * x.double())
-    assert float((half_turn_polynomial(x).double() / exact - 1).abs().max()) < limit
+    assert float((sinpi_polynomial(x).double() / exact - 1).abs().max()) < limit
 
 
 def test_one_sample_at_a_time_gives_the_sum_of_all():
@@ -256,16 +257,16 @@ def test_one_sample_at_a_time_gives_the_sum_of_all():
     model = Simulation(EXPERIMENTS["per_term"]).model
     index = torch.arange(40)
     together = integrate.integrate(model, index % 8, index // 8)
-    single = passes.EagerPasses(model)
+    single = eager.EagerBackend(model)
     single.rays_at_once = 1
-    apart = integrate.integrate(model, index % 8, index // 8, passes=single)
+    apart = integrate.integrate(model, index % 8, index // 8, backend=single)
     for field, got, expected in zip(apart._fields, apart, together, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-13, atol=0, msg=field)
 
 
 def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
     """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
 
     def value(recomputed: bool, twice: bool) -> list[float]:
         distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
@@ -285,7 +286,7 @@ def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
 
 
 def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
     threads, found = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):

@@ -10,7 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nanobrag_torch import passes
+from nanobrag_torch.backends import eager
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Spindle, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.independent_model import rot_xyz
@@ -106,12 +106,12 @@ def test_tile_size_changes_nothing_beyond_rounding(monkeypatch, pairs):
         detector=replace(small().detector, oversample=2, thickness_m=3e-4, thick_steps=2, n_fast=7, n_slow=6),
     )
     expected = image64(base)
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", pairs)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", pairs)
     torch.testing.assert_close(image64(base), expected, rtol=1e-12, atol=0)
 
 
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
-    monkeypatch.setattr(passes, "PAIRS_PER_PASS", 300)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
     threads, images = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):

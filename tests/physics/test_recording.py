@@ -10,10 +10,10 @@ import subprocess
 import pytest
 import torch
 
-from nanobrag_torch.compiled.build import ENTRY, compiler
-from nanobrag_torch.compiled.loops import Input, Output
-from nanobrag_torch.compiled.record import ORIENTATION, RAY, Recorder, Unrecordable
-from nanobrag_torch.compiled.source import source
+from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
+from nanobrag_torch.backends.compiled.codegen import source
+from nanobrag_torch.backends.compiled.compiler import ENTRY, compiler
+from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.physics.tensors import cross, in_registers, length, unit
 
 needs_compiler = pytest.mark.skipif(

@@ -7,8 +7,8 @@ import torch
 
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam
-from nanobrag_torch.series import Series
 from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import small
 
 BASE = small()

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "noise.h"
-#include "random_numbers.h"
+#include "physics/noise.h"
+#include "physics/random_numbers.h"
 
 /* uniform SEED COUNT | cap SEED SPREAD_RAD COUNT | poisson SEED MEAN COUNT */
 int main(int argc, char **argv) {

@@ -2,12 +2,13 @@
 
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests.c_program import SOURCES, build
 
-NEEDED = ["Makefile", *(path.name for path in SOURCES.glob("*.[ch]"))]
+NEEDED = [Path("Makefile"), *(path.relative_to(SOURCES) for path in SOURCES.rglob("*.[ch]"))]
 
 
 def make(folder, *words):
@@ -15,9 +16,9 @@ def make(folder, *words):
 
 
 def copy_of_sources(folder):
-    folder.mkdir(parents=True)
     for name in NEEDED:
-        shutil.copy(SOURCES / name, folder)
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(SOURCES / name, folder / name)
 
 
 def test_blanks_in_names(build_folder, tmp_path):

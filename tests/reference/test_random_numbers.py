@@ -14,7 +14,7 @@ from .random_model import Poisson, Uniform, rotation_in_cap
 @pytest.fixture(scope="session")
 def driver(build_folder, tmp_path_factory):
     binary = tmp_path_factory.mktemp("driver") / "random_driver"
-    objects = [path for path in sorted((build_folder / "nanobragg.objects").glob("*.o")) if path.name != "main.o"]
+    objects = [path for path in sorted((build_folder / "nanobragg.objects").rglob("*.o")) if path.name != "main.o"]
     source = Path(__file__).with_name("random_driver.c")
     subprocess.run(
         ["gcc", "-std=c11", "-fopenmp", f"-I{SOURCES}", source, *objects, "-o", binary, "-lm"], check=True, timeout=60

@@ -13,10 +13,10 @@ from nanobrag_torch.cli import parse
 from nanobrag_torch.gradients import parameter
 from nanobrag_torch.refine import Config, ImageFile, refine
 from nanobrag_torch.refine.__main__ import main
-from nanobrag_torch.refine.report import record
+from nanobrag_torch.refine.summary import record
 from tests.refine.test_refine import TRUE, noisy  # noqa: F401 - a fixture
-from trace_audit import refinement as demonstration
-from trace_audit.errors import InputError, run_command
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.derivatives import refinement as demonstration
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

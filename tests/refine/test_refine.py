@@ -18,8 +18,8 @@ from nanobrag_torch.io.smv import write_smv
 from nanobrag_torch.refine import Config, ImageFile, refine
 from nanobrag_torch.refine.__main__ import main
 from nanobrag_torch.refine.problem import load_problem
-from nanobrag_torch.refine.report import page, record
 from nanobrag_torch.refine.solvers import Stage, covariance
+from nanobrag_torch.refine.summary import page, record
 from nanobrag_torch.refine.targets import LeastSquares, Poisson
 from nanobrag_torch.simulator import Simulation
 

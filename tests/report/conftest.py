@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from tests.audit.test_ledger import bad_record, make_audit, record_attempt
-from trace_audit.errors import run_command
-from trace_audit.files import write_atomic
-from trace_audit.ledger import main as ledger
-from trace_audit.overview import packed
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import write_atomic
+from trace_audit.images.overview import packed
 from trace_audit.report.__main__ import main as report
+from trace_audit.trail.ledger import main as ledger
 
 HOSTILE = "x\"'><img src=x onerror=window.pwned=1><script>window.pwned=1<:script>{{7*7}}"
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.audit.test_ledger import make_audit, record_attempt
-from trace_audit import chain
-from trace_audit.errors import run_command
-from trace_audit.files import sha256_of_bytes, write_atomic
-from trace_audit.ledger import main as ledger
-from trace_audit.verify import expected_artifacts
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import sha256_of_bytes, write_atomic
+from trace_audit.trail import hash_chain
+from trace_audit.trail.ledger import main as ledger
+from trace_audit.trail.verify import expected_artifacts
 
 rocrate = pytest.importorskip("rocrate", reason="rocrate is not installed")
 
-from trace_audit.crate import NO_LICENCE  # noqa: E402 - needs rocrate
-from trace_audit.crate import main as crate  # noqa: E402
+from trace_audit.trail.crate import NO_LICENCE  # noqa: E402 - needs rocrate
+from trace_audit.trail.crate import main as crate  # noqa: E402
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 VALIDATOR = REPOSITORY / ".venv-roc/bin/python"
@@ -56,7 +56,7 @@ def graph(path):
 def test_every_artifact_is_in_the_zip_byte_by_byte(root, made):
     with zipfile.ZipFile(made) as archive:
         names = set(archive.namelist())
-        for name, sha in expected_artifacts(chain.load(root / "results/audit/ledger")).items():
+        for name, sha in expected_artifacts(hash_chain.load(root / "results/audit/ledger")).items():
             assert sha256_of_bytes(archive.read(f"results/{name}")) == sha
     assert {"Snakefile", "config/config.yaml", "results/audit/ledger/000001.json"} <= names
     assert all(not name.startswith(("/", "..")) for name in names)
@@ -92,7 +92,7 @@ def test_results_that_do_not_verify_are_not_exported(root, tmp_path, capsys):
 
 
 def test_files_too_large_for_a_zip_are_named_and_left_out(root, tmp_path, monkeypatch):
-    monkeypatch.setattr("trace_audit.crate.LARGEST_BYTES", 2000)
+    monkeypatch.setattr("trace_audit.trail.crate.LARGEST_BYTES", 2000)
     assert make(root, tmp_path / "small.zip") == 0
     description = graph(tmp_path / "small.zip")["./"]["description"]
     with zipfile.ZipFile(tmp_path / "small.zip") as archive:

@@ -8,13 +8,13 @@ import pytest
 import torch
 import yaml
 
-from nanobrag_torch import defects
 from nanobrag_torch.cli import parse
+from nanobrag_torch.parameters import defects
 from nanobrag_torch.physics import detector
 from trace_audit.chaos.checkout import SMALL_SCENARIO
-from trace_audit.errors import run_command
-from trace_audit.overview import MOST_BLOCKS, block_size, by_block, main, packed, profile
-from trace_audit.two_images import beam_centre_pixels
+from trace_audit.core.errors import run_command
+from trace_audit.images.overview import MOST_BLOCKS, block_size, by_block, main, packed, profile
+from trace_audit.images.two_images import beam_centre_pixels
 
 WORDS = ["-cell", "50", "60", "70", "90", "90", "90", "-default_F", "1", "-N", "2", "-lambda", "1"]
 WORDS += ["-detpixels", "100", "-pixel", "0.2", "-distance", "150"]

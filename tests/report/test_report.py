@@ -6,7 +6,7 @@ import shutil
 from html.parser import HTMLParser
 
 from tests.report.conftest import HOSTILE
-from trace_audit.errors import run_command
+from trace_audit.core.errors import run_command
 from trace_audit.report.__main__ import main as report
 from trace_audit.report.audits import bar_percent
 

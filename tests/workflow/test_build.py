@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit.build import make, record_external
-from trace_audit.errors import InputError
+from trace_audit.core.errors import InputError
+from trace_audit.programs.build import make, record_external
 
 PROGRAM = '#include <stdio.h>\nint main(void) { puts("TRACE_C: steps 1"); return 0; }\n'
 

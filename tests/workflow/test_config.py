@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import REPOSITORY, Project
-from trace_audit.errors import InputError
-from trace_audit.plan import make_plan
-from trace_audit.settings import parse_settings, schema_text
+from trace_audit.config.settings import parse_settings, schema_text
+from trace_audit.core.errors import InputError
+from trace_audit.workflow.plan import make_plan
 
 GOOD = {"scenarios": ["small"], "devices": ["cpu"], "dtypes": ["float64"]}
 
@@ -121,7 +121,7 @@ def test_snakemake_refuses_before_any_job(project: Project):
 
 def test_schema_is_the_one_of_the_model():
     committed = (REPOSITORY / "workflow/schemas/config.schema.json").read_text()
-    assert committed == schema_text(), "run python -m trace_audit.settings > workflow/schemas/config.schema.json"
+    assert committed == schema_text(), "run python -m trace_audit.config.settings > workflow/schemas/config.schema.json"
 
 
 def test_shipped_config_is_accepted_and_complete(monkeypatch):

@@ -60,7 +60,7 @@ def test_conda_file_of_the_audit_has_what_the_sources_import():
 
 
 def test_building_takes_python_alone():
-    code = "import sys, trace_audit.build; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, trace_audit.programs.build; print(*{name.partition('.')[0] for name in sys.modules})"
     words = [sys.executable, "-S", "-c", code]  # -S: without the packages of this environment
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)

@@ -8,8 +8,8 @@ import pytest
 from markupsafe import escape
 
 from tests.workflow.conftest import Project, make_project
-from trace_audit import attempts, chain
-from trace_audit.verify import verify
+from trace_audit.trail import attempts, hash_chain
+from trace_audit.trail.verify import verify
 
 BAD = "it's $(touch pwned) `touch pwned` ; touch pwned & %s"
 NAMES = ["$(touch pwned)", "a;touch pwned", "../up", "a/b", "a b", "x'y", "{slow}", "-rf", "", "a\nb", "é"]
@@ -41,7 +41,7 @@ def test_an_audit_with_bad_names_everywhere_runs_and_verifies(hostile):
     project, done = hostile
     assert done.returncode == 0, done.stdout + done.stderr
     assert verify(project.file("results")) == []
-    record = chain.load(project.file("results") / attempts.LEDGER)[0].record
+    record = hash_chain.load(project.file("results") / attempts.LEDGER)[0].record
     assert record["status"] == "pass" and any(BAD in name for name in record["inputs"])
 
 
@@ -72,8 +72,8 @@ def test_they_are_text_in_the_documents_and_on_the_page(hostile):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("key", ["scenarios", "campaign"])
 def test_a_bad_name_of_a_scenario_or_a_campaign_is_refused_in_one_line(name, key, tmp_path: Path, monkeypatch):
-    from trace_audit.errors import InputError
-    from trace_audit.plan import make_plan
+    from trace_audit.core.errors import InputError
+    from trace_audit.workflow.plan import make_plan
 
     monkeypatch.chdir(make_project(tmp_path / "project").folder)
     good = {"scenarios": ["small"], "devices": ["cpu"], "dtypes": ["float64"]}

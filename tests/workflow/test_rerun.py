@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.workflow.conftest import Project
-from trace_audit import attempts, chain
-from trace_audit.errors import InputError
-from trace_audit.rerun import environment_differences, rerun
+from trace_audit.core.errors import InputError
+from trace_audit.trail import attempts, hash_chain
+from trace_audit.trail.rerun import environment_differences, rerun
 
 AUDIT, C_SIDE = "small/S20_F30/cpu_float64", "small/S20_F30/c"
 
@@ -27,8 +27,8 @@ def again(results: Path, number: int, *words: str) -> subprocess.CompletedProces
 
 def forged(results: Path, **changes) -> int:
     """One more record, the first one with some fields changed; its number."""
-    record = chain.load(results / attempts.LEDGER)[0].record
-    return chain.append(results / attempts.LEDGER, {**record, **changes})["number"]
+    record = hash_chain.load(results / attempts.LEDGER)[0].record
+    return hash_chain.append(results / attempts.LEDGER, {**record, **changes})["number"]
 
 
 def test_an_attempt_comes_out_the_same(finished: Project, tmp_path: Path):
@@ -43,9 +43,9 @@ def test_what_comes_out_otherwise_is_named_with_its_numbers(finished: Project, t
     results = copy_of(finished, tmp_path)
     log = results / AUDIT / "trace_py_scaling.log"
     log.write_text(log.read_text().replace("TRACE_PY: steps 1", "TRACE_PY: steps 2"))
-    record = chain.load(results / attempts.LEDGER)[0].record
+    record = hash_chain.load(results / attempts.LEDGER)[0].record
     name = f"{AUDIT}/trace_py_scaling.log"
-    number = forged(results, artifacts={**record["artifacts"], **chain.hashes_below([log], results)})
+    number = forged(results, artifacts={**record["artifacts"], **hash_chain.hashes_below([log], results)})
     done = again(results, number)
     assert done.returncode == 1 and name.endswith(log.name)
     assert "trace_py_scaling.log: differs, numbers do not agree" in done.stdout
@@ -76,7 +76,7 @@ def test_a_record_cannot_make_it_read_or_write_outside(finished: Project, tmp_pa
     (tmp_path / "outside.json").write_text("{}")
     (results / "link").symlink_to(tmp_path)
     before = sorted(tmp_path.iterdir())
-    record = chain.load(results / attempts.LEDGER)[0].record
+    record = hash_chain.load(results / attempts.LEDGER)[0].record
     with pytest.raises(InputError, match="is not as recorded"):
         rerun(results, forged(results, artifacts={name: "0" * 64, **record["artifacts"]}), None)
     assert sorted(tmp_path.iterdir()) == before
@@ -95,8 +95,8 @@ def test_a_hostile_snapshot_is_refused_in_one_line(finished: Project, tmp_path: 
     results = copy_of(finished, tmp_path)
     path = results / AUDIT / "config_snapshot.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
-    record = chain.load(results / attempts.LEDGER)[0].record
-    number = forged(results, artifacts={**record["artifacts"], **chain.hashes_below([path], results)})
+    record = hash_chain.load(results / attempts.LEDGER)[0].record
+    number = forged(results, artifacts={**record["artifacts"], **hash_chain.hashes_below([path], results)})
     done = again(results, number)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and words in done.stderr
     assert not list(tmp_path.rglob("pwned"))

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.workflow.conftest import REPOSITORY, Project, make_project
-from trace_audit import attempts, chain
-from trace_audit.verify import verify
+from trace_audit.trail import attempts, hash_chain
+from trace_audit.trail.verify import verify
 
 AUDIT = "results/small/S20_F30/cpu_float64"
 C_SIDE = "results/small/S20_F30/c"
@@ -69,7 +69,7 @@ def test_build_record_names_compiler_and_hashes(finished: Project):
     assert any("-ffp-contract=off" in command for command in record["commands"])
     assert not any("-march" in command for command in record["commands"])  # runs on any node, wherever it was built
     assert {len(sha) for sha in (record["binary_sha256"], record["source_sha256"])} == {64}
-    assert "main.c" in record["sources"]
+    assert "cli/main.c" in record["sources"]
 
 
 def test_second_run_runs_no_job(finished: Project):
@@ -173,7 +173,7 @@ def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: P
     assert done.returncode == 1
     assert "was killed by signal SIGSEGV" in done.stderr
     assert project.file(f"{C_SIDE}/c_trace_stderr.txt").read_text() == "last words\n"
-    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    record = hash_chain.load(project.file("results") / attempts.LEDGER)[-2].record
     assert record["kind"] == "attempt" and record["status"] == "fail" and record["dtype"] == "float64"
     assert record["summary"] == "crashing failed before anything could be compared: was killed by signal SIGSEGV"
     assert record["commands"][0]["exit_code"] == -11 and record["commands"][0]["last_words"] == ["last words"]
@@ -197,7 +197,7 @@ def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
     log = project.file("logs/torch_trace/small_S20_F30_cuda_float64.log").read_text()
     assert len(log.splitlines()) == 1
     assert "cuda" in log
-    record = chain.load(project.file("results") / attempts.LEDGER)[-2].record
+    record = hash_chain.load(project.file("results") / attempts.LEDGER)[-2].record
     assert record["device"] == "cuda" and record["commands"][0]["exit_code"] == 2
     assert record["summary"].startswith("nanobrag_torch failed before anything could be compared: ")
     assert not project.file("results/small/S20_F30/cuda_float64/trace_py_scaling.log").exists()

@@ -47,7 +47,7 @@ rule protect_assets:
     message:
         "Hashing the protected files"
     shell:
-        "python -m trace_audit.protect hash --list {input.list:q} --out {output:q} 2> {log:q}"
+        "python -m trace_audit.trail.protect hash --list {input.list:q} --out {output:q} 2> {log:q}"
 
 
 rule ledger:
@@ -125,7 +125,7 @@ rule gate:
     message:
         "Gate: every verdict must be pass"
     shell:
-        "python -m trace_audit.gate {input.comparisons:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
+        "python -m trace_audit.trail.gate {input.comparisons:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
 
 
 rule seal:

@@ -18,7 +18,7 @@ STEPS
     3. bench_show
 """
 
-from trace_audit.build import source_files
+from trace_audit.programs.build import source_files
 
 BENCH = SETTINGS.bench
 OUR_SOURCE = os.path.relpath(SRC / "nanobragg_c")

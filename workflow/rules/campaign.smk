@@ -130,7 +130,7 @@ rule campaign_audit:
             *FRAME_CODE,
             "src/nanobrag_campaign/audit.py",
             "src/trace_audit/data/image_tolerances.json",
-            "src/trace_audit/image_*.py",
+            "src/trace_audit/images/image_*.py",
         ),
         settings=campaign_shards.audit_key(CAMPAIGN),
         first=lambda wildcards: of_shard(wildcards).first,

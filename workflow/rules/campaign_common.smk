@@ -19,10 +19,13 @@ CAMPAIGN_RECORDS = str(campaign_shards.record_folder(CAMPAIGN))
 # What the frames are made by, and no more: an edit elsewhere must not make a million images again.
 FRAME_CODE = (
     "src/nanobrag_torch/*.py",
-    "src/nanobrag_torch/[cip]*/*.py",
+    *(
+        f"src/nanobrag_torch/{room}/**/*.py"
+        for room in ("backends", "cli", "io", "parameters", "physics", "simulator")
+    ),
     "src/nanobragg_tables/*.*",
-    "src/trace_audit/prepare.py",
-    "src/trace_audit/scenario*.py",
+    "src/trace_audit/inputs/prepare.py",
+    "src/trace_audit/config/scenario*.py",
     *(
         f"src/nanobrag_campaign/{name}.py"
         for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")

@@ -23,16 +23,16 @@ SRC = ROOT / "src"
 
 sys.path.insert(0, str(SRC))
 
-from trace_audit.errors import InputError
-from trace_audit.plan import make_plan
-from trace_audit.session import (
+from trace_audit.core.errors import InputError
+from trace_audit.workflow.plan import make_plan
+from trace_audit.workflow.run_hooks import (
     Session,
     fingerprint,
     require_plain,
     require_writable,
     share_environment,
 )
-from trace_audit.slurm_plugin import keep_to_squeue
+from trace_audit.workflow.slurm.plugin import keep_to_squeue
 
 share_environment(SRC)
 

@@ -50,7 +50,7 @@ rule gradient_audit:
     message:
         "Gradients: {wildcards.gradient_scenario}"
     shell:
-        "OMP_NUM_THREADS={threads} python -m trace_audit.gradients run --binary {input.binary:q}"
+        "OMP_NUM_THREADS={threads} python -m trace_audit.derivatives.gradients run --binary {input.binary:q}"
         " --config {wildcards.gradient_scenario:q} --scenario-dir {params.scenario_dir:q} --out {params.folder:q}"
         " 2> {log:q}"
 
@@ -72,4 +72,4 @@ rule gradient_gate:
     message:
         "Judging the gradients"
     shell:
-        "python -m trace_audit.gradients check {input:q} 2> {log:q} && cp {log:q} {output:q}"
+        "python -m trace_audit.derivatives.gradients check {input:q} 2> {log:q} && cp {log:q} {output:q}"

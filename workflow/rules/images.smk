@@ -69,7 +69,7 @@ rule c_image:
     message:
         "C image: {wildcards.scenario}"
     shell:
-        "python -m trace_audit.image_run --program c --binary {input.binary:q} --config {wildcards.scenario:q}"
+        "python -m trace_audit.programs.image_run --program c --binary {input.binary:q} --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl} --time-limit-s {params.time_limit_s}"
         " --out {output.image:q} 2> {log:q}"
 
@@ -103,7 +103,7 @@ rule torch_image:
     message:
         "Torch image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
-        "python -m trace_audit.image_run --program torch --config {wildcards.scenario:q}"
+        "python -m trace_audit.programs.image_run --program torch --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl}"
         " --device {wildcards.device} --dtype {wildcards.dtype} {params.missing} --out {output.image:q} 2> {log:q}"
 
@@ -178,7 +178,7 @@ rule image_ledger:
     message:
         "Recording: image of {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
-        "python -m trace_audit.image_ledger --comparison {input.comparison:q}"
+        "python -m trace_audit.trail.image_ledger --comparison {input.comparison:q}"
         " --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"
         " --artifacts {input.parity:q} {input.c:q} {input.torch:q}"
         " --inputs {input.files:q} {input.scenario:q} {input.hkl:q}"
@@ -204,7 +204,7 @@ rule image_summary:
     message:
         "Table of the images"
     shell:
-        "python -m trace_audit.table {input:q} --out {output:q} > {log:q} 2>&1"
+        "python -m trace_audit.report.table {input:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule image_gate:
@@ -225,7 +225,7 @@ rule image_gate:
     message:
         "Gate: every image must pass"
     shell:
-        "python -m trace_audit.gate {input.comparisons:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
+        "python -m trace_audit.trail.gate {input.comparisons:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
 
 
 rule image_seal:

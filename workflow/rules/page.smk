@@ -45,7 +45,7 @@ rule patch:
     message:
         "Round the pixel: {wildcards.scenario}, ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
     shell:
-        "python -m trace_audit.patch --binary {input.binary:q} --config {wildcards.scenario:q}"
+        "python -m trace_audit.images.patch --binary {input.binary:q} --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"
         " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
         " --out {output:q} 2> {log:q}"
@@ -73,7 +73,7 @@ rule overview:
     message:
         "Whole image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
-        "python -m trace_audit.overview --binary {input.binary:q} --config {wildcards.scenario:q}"
+        "python -m trace_audit.images.overview --binary {input.binary:q} --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl}"
         " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
         " --out {output:q} 2> {log:q}"

@@ -39,9 +39,9 @@ rule structure_factors:
         **job("audit"),
     params:
         code=code(
-            "src/trace_audit/synthetic.py",
-            "src/trace_audit/user_file.py",
-            "src/trace_audit/prepare.py",
+            "src/trace_audit/inputs/hkl_text.py",
+            "src/trace_audit/inputs/synthetic.py",
+            "src/trace_audit/inputs/user_file.py",
         ),
     message:
         "Structure factors of {wildcards.scenario}"
@@ -67,7 +67,7 @@ if SETTINGS.reference.binary:
         message:
             "Recording the reference {input.binary}"
         shell:
-            "python -m trace_audit.build record --binary {input.binary:q} --record {output.record:q} 2> {log:q}"
+            "python -m trace_audit.programs.build record --binary {input.binary:q} --record {output.record:q} 2> {log:q}"
 
 else:
     BINARY = "results/reference/nanobragg"
@@ -93,7 +93,7 @@ else:
         message:
             "Building the reference from {params.source}"
         shell:
-            "python -m trace_audit.build make --source {params.source:q} --compiler {params.compiler:q}"
+            "python -m trace_audit.programs.build make --source {params.source:q} --compiler {params.compiler:q}"
             " --jobs {threads} --binary {output.binary:q} --record {output.record:q} 2> {log:q}"
 
 

@@ -50,7 +50,7 @@ rule refinement_images:
     message:
         "Images from hidden values"
     shell:
-        "python -m trace_audit.refinement simulate --binary {input.binary:q} --config {input.demonstration:q}"
+        "python -m trace_audit.derivatives.refinement simulate --binary {input.binary:q} --config {input.demonstration:q}"
         " --scenario-dir {params.scenario_dir:q} --out {params.folder:q} 2> {log:q}"
 
 
@@ -107,7 +107,7 @@ rule refinement_judge:
     message:
         "Judging the refinement"
     shell:
-        "python -m trace_audit.refinement judge --result {params.folder:q} --truth {input.truth:q}"
+        "python -m trace_audit.derivatives.refinement judge --result {params.folder:q} --truth {input.truth:q}"
         " --page {output.page:q} --out {output.verdict:q} 2> {log:q}"
 
 
@@ -126,4 +126,4 @@ rule refinement_gate:
     message:
         "Checking the verdict"
     shell:
-        "python -m trace_audit.refinement check {input:q} 2> {log:q} && echo recovered > {output:q}"
+        "python -m trace_audit.derivatives.refinement check {input:q} 2> {log:q} && echo recovered > {output:q}"

@@ -40,5 +40,5 @@ rule summary:
     message:
         "Table of the verdicts"
     shell:
-        "python -m trace_audit.factors {input:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
-        " && python -m trace_audit.table {input:q} --out {output.table:q} >> {log:q} 2>&1"
+        "python -m trace_audit.report.factors {input:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
+        " && python -m trace_audit.report.table {input:q} --out {output.table:q} >> {log:q} 2>&1"

@@ -1,11 +1,14 @@
-"""Compare the images of both programs; the work is trace_audit.images. A verdict of fail is no failure of this job."""
+"""Compare the images of both programs; the work is trace_audit.images.image_audit.
 
-from trace_audit import images
-from trace_audit.job import run_job
+A verdict of fail is no failure of this job.
+"""
+
+from trace_audit.images import image_audit
+from trace_audit.workflow.script import run_job
 
 
 def main(snakemake):
-    images.main(
+    image_audit.main(
         [
             *("--c-image", snakemake.input.c),
             *("--py-image", snakemake.input.torch),

@@ -10,10 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from trace_audit import compare  # noqa: E402 - found by the line above
-from trace_audit.errors import run_command  # noqa: E402
-from trace_audit.job import run_job  # noqa: E402
-from trace_audit.skipped import why_skipped, write_skipped  # noqa: E402
+from trace_audit.compare import __main__ as compare  # noqa: E402 - found by the line above
+from trace_audit.compare.skipped import why_skipped, write_skipped  # noqa: E402
+from trace_audit.core.errors import run_command  # noqa: E402
+from trace_audit.workflow.script import run_job  # noqa: E402
 
 
 def main(snakemake):

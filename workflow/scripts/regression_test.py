@@ -1,10 +1,10 @@
-"""Run the regression test that guards the torch trace; the work is trace_audit.regression."""
+"""Run the regression test that guards the torch trace; the work is trace_audit.programs.regression."""
 
 from pathlib import Path
 
-from trace_audit.job import run_job
-from trace_audit.plan import REPOSITORY
-from trace_audit.regression import run_regression_test
+from trace_audit.programs.regression import run_regression_test
+from trace_audit.workflow.plan import REPOSITORY
+from trace_audit.workflow.script import run_job
 
 
 def main(snakemake):

@@ -1,6 +1,6 @@
 """Print the verdicts of the last run that compared anything, and where the files are."""
 
-from trace_audit.session import show_summary
+from trace_audit.workflow.run_hooks import show_summary
 
 if __name__ == "__main__":
     show_summary()

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from trace_audit.job import run_job
-from trace_audit.prepare import write_hkl
-from trace_audit.scenario import load_scenario
+from trace_audit.config.scenario import load_scenario
+from trace_audit.inputs.hkl_text import write_hkl
+from trace_audit.workflow.script import run_job
 
 
 def main(snakemake):
     scenario_file, output = Path(snakemake.input.scenario), Path(snakemake.output[0])
     scenario = load_scenario(str(scenario_file))
     if user_file := list(snakemake.input.file):
-        from trace_audit.user_file import convert_user_file
+        from trace_audit.inputs.user_file import convert_user_file
 
         for notice in convert_user_file(scenario, Path(user_file[0]), output):
             print(notice)

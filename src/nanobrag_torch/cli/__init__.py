@@ -3,6 +3,6 @@
 from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.cli.parse import parse
 from nanobrag_torch.cli.run import main
-from nanobrag_torch.cli.words import UsageError
+from nanobrag_torch.cli.tokens import UsageError
 
 __all__ = ["Invocation", "Outputs", "UsageError", "main", "parse"]

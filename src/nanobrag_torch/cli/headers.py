@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.cli.units import mm, wavelength_from_A
-from nanobrag_torch.cli.words import UsageError, one_line
 from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.io.smv_header import header_number, pixel_counts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from nanobrag_torch.cli.words import PROGRAM, spellings
+from nanobrag_torch.cli.tokens import PROGRAM, spellings
 from nanobragg_tables import Flag, defects, flags
 
 _WIDTH = 100

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from nanobrag_torch.cli.headers import apply_header, settle_headers
 from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.cli.settings import Settings, apply
-from nanobrag_torch.cli.words import Occurrence, UsageError, one_line, split
+from nanobrag_torch.cli.tokens import Occurrence, UsageError, one_line, split
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, read_text
 from nanobrag_torch.io.writing import WriterError, check_target
@@ -37,10 +37,12 @@ def parse(argv: list[str]) -> Invocation:
     outputs = _outputs(settings)
     ahead = _reflections_ahead(settings)
     use_the_wait()
-    from nanobrag_torch.cli import build
+    from nanobrag_torch.cli import experiment_builder
 
-    experiment, warnings = _named(settings, lambda: build.experiment(settings, defects, ahead))
-    device, dtype = build.compute_target(settings.run.get("device", "cpu"), settings.run.get("dtype", "float64"))
+    experiment, warnings = _named(settings, lambda: experiment_builder.experiment(settings, defects, ahead))
+    device, dtype = experiment_builder.compute_target(
+        settings.run.get("device", "cpu"), settings.run.get("dtype", "float64")
+    )
     trace_pixel = settings.run.get("trace_pixel")
     for flag, pixel in (("-trace_pixel", trace_pixel), ("-printout_pixel", outputs.printout_pixel)):
         if pixel is not None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch.cli.solid_angle import solid_angle_sr
-from nanobrag_torch.outputs import Statistics
+from nanobrag_torch.io.pixel_values import Statistics
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.simulator import Simulation
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from nanobrag_torch.cli.help import early_answer
 from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.cli.parse import parse
-from nanobrag_torch.cli.words import UsageError, one_line
+from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
 
 if TYPE_CHECKING:
@@ -95,8 +95,8 @@ def run(invocation: Invocation) -> None:
 def _simulate(invocation: Invocation) -> None:
     import numpy as np
 
-    from nanobrag_torch import outputs as scaling
     from nanobrag_torch.cli import report, write
+    from nanobrag_torch.io import pixel_values
     from nanobrag_torch.simulator import Simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
@@ -109,7 +109,7 @@ def _simulate(invocation: Invocation) -> None:
     unrounded = _image(simulation, invocation)
     image = unrounded.astype(np.float32, copy=False)
     mask = invocation.experiment.detector.mask
-    stats = scaling.statistics(image, simulation.roi, None if mask is None else mask.numpy())
+    stats = pixel_values.statistics(image, simulation.roi, None if mask is None else mask.numpy())
     if invocation.outputs.printout:
         _print_pixels(simulation, invocation)
     _print(report.statistics_lines(simulation, stats))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nanobrag_torch.cli.tokens import Occurrence, UsageError, Value
 from nanobrag_torch.cli.units import (
     degree,
     fraction,
@@ -19,7 +20,6 @@ from nanobrag_torch.cli.units import (
     wavelength_from_A,
     wavelength_from_eV,
 )
-from nanobrag_torch.cli.words import Occurrence, UsageError, Value
 
 Section = dict[str, Any]
 

@@ -5,7 +5,7 @@ The order of the operations matters: it makes the doubles those of the C program
 
 from __future__ import annotations
 
-from nanobrag_torch.cli.words import Value
+from nanobrag_torch.cli.tokens import Value
 from nanobrag_torch.physics.constants import DEG_PER_RAD, HC_EV_A
 
 

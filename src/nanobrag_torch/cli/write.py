@@ -13,8 +13,8 @@ from functools import partial
 import numpy as np
 
 from nanobrag_torch import __version__
-from nanobrag_torch import outputs as scaling
 from nanobrag_torch.cli.invocation import Invocation, Outputs
+from nanobrag_torch.io import pixel_values
 from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.float_image import write_double_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, write_nxmx
@@ -22,7 +22,7 @@ from nanobrag_torch.io.hkl import Box
 from nanobrag_torch.io.noise import Noise
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
-from nanobrag_torch.physics import steps
+from nanobrag_torch.physics import sampling
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.physics.random_numbers import UniformStream
 from nanobrag_torch.simulator import Simulation
@@ -31,7 +31,11 @@ _WRITERS = 4
 
 
 def write_all(
-    invocation: Invocation, simulation: Simulation, unrounded: np.ndarray, image: np.ndarray, stats: scaling.Statistics
+    invocation: Invocation,
+    simulation: Simulation,
+    unrounded: np.ndarray,
+    image: np.ndarray,
+    stats: pixel_values.Statistics,
 ) -> list[str]:
     """Write the float image (slow, fast) and all that is made from it; returns what to print.
 
@@ -82,7 +86,7 @@ class _Files:
     simulation: Simulation
     unrounded: np.ndarray
     image: np.ndarray
-    stats: scaling.Statistics
+    stats: pixel_values.Statistics
 
     @property
     def to(self) -> Outputs:
@@ -90,7 +94,7 @@ class _Files:
 
     @property
     def int_scale(self) -> float:
-        return scaling.integer_scale(self.to.int_scale, self.stats)
+        return pixel_values.integer_scale(self.to.int_scale, self.stats)
 
     def wanted(self) -> list[Callable[[], str]]:
         """What is to be written, in the order it is told."""
@@ -116,13 +120,15 @@ class _Files:
         return f"wrote {self.to.double_file} (photons, 64-bit)"
 
     def integers(self) -> str:
-        counts = partial(scaling.integer_counts, scale=self.int_scale, adc=self.to.adc_counts)
+        counts = partial(pixel_values.integer_counts, scale=self.int_scale, adc=self.to.adc_counts)
         self._smv(self.to.int_file, counts)
         return f"wrote {self.to.int_file} (intfile_scale = {self.int_scale:g})"
 
     def preview(self) -> str:
-        scale = scaling.pgm_scale(self.to.pgm_scale, self.stats, self.int_scale)
-        grey = scaling.in_blocks(self.image, self.simulation.roi, lambda rows, _: scaling.grey_values(rows, scale))
+        scale = pixel_values.pgm_scale(self.to.pgm_scale, self.stats, self.int_scale)
+        grey = pixel_values.in_blocks(
+            self.image, self.simulation.roi, lambda rows, _: pixel_values.grey_values(rows, scale)
+        )
         write_pgm(self.to.pgm_file, self.image.shape, grey, scale)
         return f"wrote {self.to.pgm_file} (pgm_scale = {scale:g})"
 
@@ -141,14 +147,14 @@ class _Files:
         write_fdump(self.to.dump_file, Box(table.F_electrons.numpy(), table.h_min, table.k_min, table.l_min))
         return f"wrote {self.to.dump_file} (structure factors)"
 
-    def _smv(self, path: str, counts: Callable[[np.ndarray, scaling.Roi], np.ndarray]) -> None:
-        write_smv(path, smv_header(self.simulation), scaling.in_blocks(self.image, self.simulation.roi, counts))
+    def _smv(self, path: str, counts: Callable[[np.ndarray, pixel_values.Roi], np.ndarray]) -> None:
+        write_smv(path, smv_header(self.simulation), pixel_values.in_blocks(self.image, self.simulation.roi, counts))
 
 
 def smv_header(simulation: Simulation) -> SmvHeader:
     """The SMV header of an experiment: mm, deg, A."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = steps.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle)
     return SmvHeader(
         n_fast=g.n_fast,
         n_slow=g.n_slow,
@@ -173,7 +179,7 @@ def smv_header(simulation: Simulation) -> SmvHeader:
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
     """What the HDF5 file says about an experiment."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = steps.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle)
     fast, slow, pix0, beam, polar, spindle = (
         vector.cpu().numpy() for vector in (g.fdet, g.sdet, g.pix0_m, g.beam_vector, g.polar_vector, g.spindle_axis)
     )

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from nanobrag_torch.io.pixel_values import blocks_of_rows
 from nanobrag_torch.io.reading import ReaderError, read_bytes
 from nanobrag_torch.io.writing import in_chunks, write_whole
-from nanobrag_torch.outputs import blocks_of_rows
 
 
 def write_float_image(path: str | Path, image: np.ndarray) -> None:

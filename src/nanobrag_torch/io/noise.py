@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nanobrag_torch.outputs import LARGEST_COUNT, Roi, in_blocks, window
+from nanobrag_torch.io.pixel_values import LARGEST_COUNT, Roi, in_blocks, window
 from nanobrag_torch.physics.random_numbers import UniformStream
 
 _PRODUCT_BELOW = 12.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from nanobrag_torch.io.reading import ReaderError, number, read_ascii
-from nanobrag_torch.io.sources import SEPARATORS
+from nanobrag_torch.io.source_table import SEPARATORS
 
 
 def read_stol(path: str | Path) -> np.ndarray:

@@ -11,7 +11,7 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
-from nanobrag_torch.physics.steps import MosaicDomains, PhiSteps
+from nanobrag_torch.physics.sampling import MosaicDomains, PhiSteps
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cosine, cross, dot, norm, number, scalar, sine, vector
 
 

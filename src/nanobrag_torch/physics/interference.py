@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from nanobrag_torch.physics.half_turns import sine_and_cosine_of_half_turns, sine_of_half_turns_
+from nanobrag_torch.physics.sinpi import sinpi_, sinpi_and_cospi
 from nanobrag_torch.physics.tensors import are_in_registers
 
 _NUDGE = 1e-12
@@ -35,7 +35,7 @@ def sines(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """sin(pi r) and sin(pi f) in `dtype`, and the turns."""
     f, r, turns = _reduced(n, fraction)
-    return sine_of_half_turns_(r, dtype), sine_of_half_turns_(f, dtype), turns
+    return sinpi_(r, dtype), sinpi_(f, dtype), turns
 
 
 def _reciprocals(below: torch.Tensor) -> torch.Tensor:
@@ -86,7 +86,7 @@ def slopes(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: their power series where N f is small, else as they stand."""
     f, r, _ = _reduced(n, fraction)
-    (sin_n, cos_n), (sin, cos) = sine_and_cosine_of_half_turns(r, dtype), sine_and_cosine_of_half_turns(f, dtype)
+    (sin_n, cos_n), (sin, cos) = sinpi_and_cospi(r, dtype), sinpi_and_cospi(f, dtype)
     reciprocal, f, many = _reciprocals(sin), f.to(dtype), n.to(dtype)
     by_n = math.pi * f * cos_n * reciprocal
     by_fraction = (many * cos_n - sin_n * cos * reciprocal) * (math.pi * reciprocal)

@@ -9,7 +9,7 @@ import torch
 from nanobrag_torch.parameters import Beam, SourceTable
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 from nanobrag_torch.physics.rotations import about_axis
-from nanobrag_torch.physics.steps import Grid, SourceGrids
+from nanobrag_torch.physics.sampling import Grid, SourceGrids
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, number, scalar, unit
 
 ROUND_DIVERGENCE_LIMIT = 1.1

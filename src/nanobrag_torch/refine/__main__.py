@@ -26,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run a configuration; returns the exit status."""
     options = _parser().parse_args(argv)
-    from nanobrag_torch.cli.words import one_line
+    from nanobrag_torch.cli.tokens import one_line
     from nanobrag_torch.errors import ExperimentError
 
     try:
@@ -38,8 +38,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(path: Path, out: Path) -> int:
     from nanobrag_torch.refine.config import load_config
-    from nanobrag_torch.refine.report import write_report
-    from nanobrag_torch.refine.run import refine
+    from nanobrag_torch.refine.refinement import refine
+    from nanobrag_torch.refine.summary import write_report
 
     config = load_config(path)
     with _progress() as progress:

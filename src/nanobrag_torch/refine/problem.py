@@ -10,7 +10,8 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch import integrate, model, passes
+from nanobrag_torch import integrate, model
+from nanobrag_torch.backends import eager
 from nanobrag_torch.cli import parse
 from nanobrag_torch.gradients import Parameter, parameter
 from nanobrag_torch.parameters import Experiment
@@ -66,7 +67,7 @@ class Problem:
         if cells_factor != 1.0:
             experiment = _smaller(experiment, cells_factor)
         resolved = model.build(experiment, self.device, torch.float64)
-        step = passes.EagerPasses(resolved).pixels
+        step = eager.EagerBackend(resolved).pixels
         tiles = zip(image.fast.split(step), image.slow.split(step), strict=True)
         return scale * torch.cat([integrate.integrate(resolved, fast, slow).photons for fast, slow in tiles])
 

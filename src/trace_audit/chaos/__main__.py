@@ -15,8 +15,8 @@ from pathlib import Path
 from trace_audit.chaos.checkout import artifacts, last_error, make_checkout, run
 from trace_audit.chaos.kills import Tally, kills
 from trace_audit.chaos.surroundings import Row, enter_own_mounts, surroundings
-from trace_audit.errors import InputError, run_command
-from trace_audit.files import write_atomic
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import write_atomic
 
 
 def table(tallies: list[Tally], rows: list[Row]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from trace_audit.files import sha256_of_file
+from trace_audit.core.files import sha256_of_file
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 SMALL_SCENARIO: dict[str, Any] = {

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from trace_audit.errors import run_command
-from trace_audit.files import write_atomic
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import write_atomic
 from trace_audit.report import __doc__ as about
 from trace_audit.report.page import FOLDER, page
 

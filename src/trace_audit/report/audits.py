@@ -5,12 +5,12 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from trace_audit.chain import Entry
-from trace_audit.files import read_json
-from trace_audit.keys import registry
+from trace_audit.compare.verdict import place_text
+from trace_audit.core.files import read_json
 from trace_audit.report.pictures import patch_picture, svg_data
-from trace_audit.rerun import environment_differences
-from trace_audit.verdict import place_text
+from trace_audit.trace.keys import registry
+from trace_audit.trail.hash_chain import Entry
+from trace_audit.trail.rerun import environment_differences
 
 _SMALLEST = 1e-17  # left end of the bars: below the rounding of a double
 _LARGEST = 10.0

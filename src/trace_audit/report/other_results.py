@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from trace_audit.errors import InputError
-from trace_audit.files import read_json
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import read_json
 from trace_audit.report.audits import leaves
 from trace_audit.report.campaigns import figures, frame_pictures
 from trace_audit.report.pictures import png_data, svg_data

@@ -4,14 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from trace_audit import attempts
-from trace_audit.chain import Entry, load
-from trace_audit.errors import InputError
-from trace_audit.files import printable
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import printable
 from trace_audit.report.audits import audit_section, latest_attempts
 from trace_audit.report.other_results import other_results
 from trace_audit.report.pictures import colour_scales, overviews
-from trace_audit.verify import changed_inputs, verify
+from trace_audit.trail import attempts
+from trace_audit.trail.hash_chain import Entry, load
+from trace_audit.trail.verify import changed_inputs, verify
 
 FOLDER = Path("report")
 # made for the page itself, between the seal of the run and the one that follows it
@@ -62,7 +62,7 @@ def _template() -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("trace_audit", "templates"),
+        loader=jinja2.PackageLoader("trace_audit.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from trace_audit.files import read_json
-from trace_audit.overview import packed
+from trace_audit.core.files import read_json
+from trace_audit.images.overview import packed
 
 IMAGES = "images"
 _DECADES, _DECADES_OF_ALL = 6, 8  # of the logarithmic colour scale, below the highest value

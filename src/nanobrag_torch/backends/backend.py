@@ -1,0 +1,41 @@
+"""The interface of a backend: what the sum in `integrate` asks of the kernel for one tile."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+
+from nanobrag_torch import kernel
+from nanobrag_torch.model import Model
+
+
+class Backend(Protocol):
+    """The stages for one model, and how much one pass holds. `rays` and `light` are whatever the stages return."""
+
+    pixels: int  # in a tile
+    rays_at_once: int
+    orientations: int  # crystal orientations in a pass
+
+    def for_model(self, model: Model) -> Backend:
+        """The same for a model that differs in the values of its tensors alone."""
+
+    def photons(
+        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
+    ) -> torch.Tensor | None:
+        """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
+
+    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples): ...
+
+    def of_sample(self, rays, number: int, pixels: int):
+        """The rays of one of several samples of that many pixels."""
+
+    def solid_angle_sr(self, rays) -> torch.Tensor: ...
+
+    def capture(self, rays, samples: kernel.Samples) -> torch.Tensor: ...
+
+    def illuminate(self, rays, source: int): ...
+
+    def polar(self, rays, light, source: int) -> torch.Tensor: ...
+
+    def scattered(self, light, first: int, last: int) -> torch.Tensor: ...

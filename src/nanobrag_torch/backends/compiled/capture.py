@@ -1,0 +1,314 @@
+"""What a function of the kernel computes for one ray and one crystal orientation, as expressions of plain numbers.
+
+The function itself is run, on tensors that hold a single ray and a single orientation, and every operation it asks of
+torch is written down number by number. So compiled code is made from the kernel as it stands: there is no second place
+in which a formula is written. Derivatives are recorded in the same way, as torch's autograd asks for their operations.
+
+A number may vary with the ray, with the orientation, with both, or with neither. A sum over the dimension of the
+orientations is the one loop that a recorded function can have; an operation that is not in the tables below, or a
+decision taken on a number, ends the recording with `Unrecordable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS
+
+ORIENTATION, RAY = 1, 2
+
+
+class Unrecordable(Exception):
+    """The function does something that expressions of single numbers cannot say."""
+
+
+@dataclass(frozen=True, eq=False)
+class Number:
+    """One number of the computation: a C expression of other numbers, `{0}`, `{1}`, ..."""
+
+    expression: str
+    arguments: tuple[Number, ...]
+    dtype: torch.dtype
+    varies: int  # with ORIENTATION, RAY, both or (0) neither
+    total: bool = False  # the sum of its argument over all orientations
+    table: str | None = None  # where its argument is the index of
+
+
+class Table:
+    """A tensor of any size that single numbers are looked up in."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+
+class Recorder(TorchDispatchMode):
+    """While it is active, operations on tensors it was given are written down.
+
+    A tensor is known by its storage, and each element of a storage by its number, so that views and operations in place
+    need no care.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._storages: dict[int, Any] = {}
+        self._alive: list[torch.Tensor] = []  # a storage that is freed would give its address to another
+        self._known: dict[tuple, Number] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No: torch never compiles this, and its compiler would take a second to import only to be told so."""
+        return False
+
+    def give(self, tensor: torch.Tensor, name: str, varies: int) -> None:
+        """Let the elements of a contiguous tensor be the input `name`, in storage order."""
+        numbers = [self._number(f"{name}[{i}]", (), tensor.dtype, varies) for i in range(tensor.numel())]
+        self._keep(tensor, numbers)
+
+    def give_table(self, tensor: torch.Tensor, name: str) -> None:
+        """Let a contiguous tensor be looked up in as the input `name`."""
+        self._keep(tensor, Table(name))
+
+    def numbers_of(self, tensor: torch.Tensor) -> list[Number]:
+        """The numbers in a tensor, in the order of its elements. Raises Unrecordable for a tensor from elsewhere."""
+        held = self._storages.get(_address(tensor))
+        if held is None:
+            raise Unrecordable(f"a tensor of shape {tuple(tensor.shape)} that was not given")
+        if isinstance(held, Table):
+            raise Unrecordable(f"arithmetic on all of {held.name}")
+        return [held[place] for place in _places(tensor)]
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        keywords = keywords or {}
+        result = function(*arguments, **keywords)
+        name = function.overloadpacket.__name__
+        if name == "_local_scalar_dense":
+            raise Unrecordable("a decision or constant taken from a number that may change")
+        if not isinstance(result, torch.Tensor):
+            self._check_views(name, result)
+            return result
+        if name.endswith("_") and not name.startswith("_"):
+            self._overwrite(arguments[0], self._computed(name[:-1], function, arguments, keywords, result))
+        elif _address(result) not in self._storages:
+            self._keep(result, self._laid_out(result, self._computed(name, function, arguments, keywords, result)))
+        return result
+
+    def _check_views(self, name: str, results: Any) -> None:
+        """Several results at once are parts of what is known, or nothing is known of them."""
+        if not all(_address(one) in self._storages for one in _flat([results]) if isinstance(one, torch.Tensor)):
+            raise Unrecordable(f"operation {name}")
+
+    def _computed(self, name: str, function, arguments, keywords, result: torch.Tensor) -> list[Number]:
+        """The numbers of a result, in the order of its elements."""
+        if name in CONSTANTS or self._all_constant(arguments):
+            return [self._constant(value, result.dtype) for value in result.reshape(-1).tolist()]
+        if name in MOVES:
+            return self._moved(function, arguments, keywords)
+        if name in REDUCTIONS:
+            return self._reduced(name, arguments, result)
+        if name in ("gather", "index"):
+            return self._looked_up(name, arguments)
+        if name in ("copy", "fill", "_to_copy"):
+            source = arguments[0] if name == "_to_copy" else arguments[1]
+            return [self._cast(number, result.dtype) for number in self._spread(source, result)]
+        if name not in OPERATIONS and name not in COMPARISONS:
+            raise Unrecordable(f"operation {name}")
+        return self._elementwise(name, arguments, keywords, result)
+
+    def _all_constant(self, arguments) -> bool:
+        """Whether nothing but constants goes into an operation."""
+        tensors = [part for part in _flat(arguments) if isinstance(part, torch.Tensor)]
+        return all(
+            isinstance(self._storages.get(_address(tensor)), list)
+            and all(number.expression.startswith("#") for number in self.numbers_of(tensor))
+            for tensor in tensors
+        )
+
+    def _elementwise(self, name: str, arguments, keywords, result: torch.Tensor) -> list[Number]:
+        operands = [a for a in arguments if isinstance(a, torch.Tensor | float | int)]
+        for keyword, value in keywords.items():
+            if keyword not in ("alpha", "value") or value != 1:
+                raise Unrecordable(f"{name} with {keyword}")
+        if name in COMPARISONS:
+            template, of = COMPARISONS[name], _common_dtype(operands)
+        else:
+            template, of = OPERATIONS[name], result.dtype
+        columns = [self._spread(operand, result) for operand in operands]
+        rows = []
+        for row in zip(*columns, strict=True):
+            if name == "add" and any(_is_zero(number) for number in row):
+                rows.append(self._cast(row[0] if _is_zero(row[1]) else row[1], of))
+                continue
+            typed = tuple(
+                number if name == "where" and place == 0 else self._cast(number, of) for place, number in enumerate(row)
+            )
+            rows.append(self._number(template(of), typed, result.dtype))
+        return rows
+
+    def _spread(self, operand, result: torch.Tensor) -> list[Number]:
+        """The numbers of an operand as it is broadcast to a result."""
+        if not isinstance(operand, torch.Tensor):
+            return [self._constant(operand, _dtype_of(operand))] * result.numel()
+        return self.numbers_of(operand.detach().expand(result.shape))
+
+    def _moved(self, function, arguments, keywords) -> list[Number]:
+        """Elements that only change places: the operation is done on their numbers, 0 for a zero that is filled in."""
+        found: list[Number] = []
+
+        def numbered(argument):
+            if isinstance(argument, list | tuple):
+                return type(argument)(numbered(part) for part in argument)
+            if not isinstance(argument, torch.Tensor):
+                return argument
+            first = len(found) + 1
+            found.extend(self.numbers_of(argument))
+            return torch.arange(first, len(found) + 1).reshape(argument.shape)
+
+        moved = function(*numbered(tuple(arguments)), **{k: v for k, v in keywords.items() if k != "dtype"})
+        zero = self._constant(0, found[0].dtype)
+        return [found[place - 1] if place else zero for place in moved.reshape(-1).tolist()]
+
+    def _reduced(self, name: str, arguments, result: torch.Tensor) -> list[Number]:
+        """Sums over the elements there are, and over orientations where the dimension before the rays is summed."""
+        values = arguments[0]
+        over = arguments[1] if len(arguments) > 1 and arguments[1] is not None else []
+        dimensions = {d % values.dim() for d in ([over] if isinstance(over, int) else over)} or set(range(values.dim()))
+        kept = [d for d in range(values.dim()) if d not in dimensions]
+        ordered = values.detach().permute(*kept, *sorted(dimensions)) if values.dim() else values
+        numbers = self.numbers_of(ordered)
+        each = len(numbers) // max(1, result.numel())
+        both = ORIENTATION | RAY
+        over_orientations = name == "sum" and values.dim() - 2 in dimensions and values.dim() - 1 not in dimensions
+        totals = []
+        for first in range(0, len(numbers), each):
+            total = self._cast(numbers[first], result.dtype)
+            for number in numbers[first + 1 : first + each]:
+                template = OPERATIONS[REDUCTIONS[name]](result.dtype)
+                total = self._number(template, (total, self._cast(number, result.dtype)), result.dtype)
+            if over_orientations and total.varies == both:
+                total = self._number("{0}", (total,), total.dtype, RAY, total=True)
+            totals.append(total)
+        return totals
+
+    def _looked_up(self, name: str, arguments) -> list[Number]:
+        table = self._storages.get(_address(arguments[0]))
+        if not isinstance(table, Table):
+            if name == "index":
+                return self._moved_by_index(arguments)
+            raise Unrecordable(f"{name} of a tensor that is no table")
+        index = arguments[2] if name == "gather" else arguments[1][0]
+        dtype = arguments[0].dtype
+        return [
+            self._number(f"{table.name}[{{0}}]", (self._table_index(number),), dtype, table=table.name)
+            for number in self.numbers_of(index)
+        ]
+
+    def _moved_by_index(self, arguments) -> list[Number]:
+        numbers = self.numbers_of(arguments[0])
+        places = torch.arange(len(numbers)).reshape(arguments[0].shape)
+        return [numbers[place] for place in torch.ops.aten.index.Tensor(places, arguments[1]).reshape(-1).tolist()]
+
+    def _table_index(self, number: Number) -> Number:
+        """Straight from the floating point number that was rounded to an index, where it was."""
+        while number.expression == "(int64_t){0}":
+            number = number.arguments[0]
+        return self._number("(index_t){0}", (number,), torch.int32)
+
+    def _overwrite(self, target: torch.Tensor, numbers: list[Number]) -> None:
+        held = self._storages.get(_address(target))
+        if not isinstance(held, list):
+            raise Unrecordable("an operation in place on a tensor that was not given")
+        for place, number in zip(_places(target), numbers, strict=True):
+            held[place] = self._cast(number, target.dtype)
+
+    def _keep(self, tensor: torch.Tensor, held) -> None:
+        self._alive.append(tensor)
+        self._storages[_address(tensor)] = held
+
+    def _laid_out(self, tensor: torch.Tensor, numbers: list[Number]) -> list[Number | None]:
+        size = tensor.untyped_storage().nbytes() // tensor.element_size()
+        held: list[Number | None] = [None] * size
+        for place, number in zip(_places(tensor), numbers, strict=True):
+            held[place] = number
+        return held
+
+    def _cast(self, number: Number, dtype: torch.dtype) -> Number:
+        if number.dtype == dtype:
+            return number
+        if not number.arguments and number.expression.startswith("#"):
+            return self._constant(_value(number), dtype)
+        return self._number(f"({C_TYPES[dtype]}){{0}}", (number,), dtype)
+
+    def _constant(self, value: float | int | bool, dtype: torch.dtype) -> Number:
+        text = float(value).hex() if dtype.is_floating_point else str(int(value))
+        return self._number(f"#{text}", (), dtype, 0)
+
+    def _number(
+        self,
+        expression: str,
+        arguments: tuple[Number, ...],
+        dtype: torch.dtype,
+        varies: int | None = None,
+        total: bool = False,
+        table: str | None = None,
+    ) -> Number:
+        """The number of an expression; the same one for the same expression of the same numbers."""
+        key = (expression, tuple(map(id, arguments)), dtype, total)
+        if key not in self._known:
+            if varies is None:
+                varies = 0
+                for argument in arguments:
+                    varies |= argument.varies
+            self._known[key] = Number(expression, arguments, dtype, varies, total, table)
+        return self._known[key]
+
+
+def _is_zero(number: Number) -> bool:
+    return number.expression.startswith("#") and _value(number) == 0
+
+
+def _value(constant: Number) -> float:
+    text = constant.expression[1:]
+    return float.fromhex(text) if constant.dtype.is_floating_point else int(text)
+
+
+C_TYPES = {
+    torch.float64: "double",
+    torch.float32: "float",
+    torch.int64: "int64_t",
+    torch.int32: "int32_t",
+    torch.bool: "bool",
+}
+
+
+def _address(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _places(tensor: torch.Tensor) -> list[int]:
+    """Where in its storage each element of a tensor is."""
+    size = tensor.untyped_storage().nbytes() // tensor.element_size()
+    return torch.arange(size).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).reshape(-1).tolist()
+
+
+def _dtype_of(operand: float | int | bool) -> torch.dtype:
+    if isinstance(operand, bool):
+        return torch.bool
+    return torch.int64 if isinstance(operand, int) else torch.float64
+
+
+def _common_dtype(operands: Iterable[Any]) -> torch.dtype:
+    first, second = operands
+    return torch.result_type(first, second)
+
+
+def _flat(parts: Iterable[Any]) -> Iterable[Any]:
+    for part in parts:
+        if isinstance(part, list | tuple):
+            yield from _flat(part)
+        else:
+            yield part

@@ -1,0 +1,91 @@
+"""Derivatives through compiled programs: each is a step of torch's graph whose backward pass is compiled too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch.backends.compiled.codegen import LANES
+from nanobrag_torch.backends.compiled.launch import CompiledBackend, load
+from nanobrag_torch.backends.compiled.programs import Program
+from nanobrag_torch.model import Model
+
+_COUNTS = ("phi_rad", "mosaic_domains")
+
+
+def by_amplitudes(model: Model) -> bool:
+    """Whether derivatives by amplitudes are wanted, which are looked up, not computed with: none are compiled."""
+    amplitudes = (model.amplitudes.padded, model.amplitudes.default_F)
+    return any(one is not None and one.requires_grad for one in amplitudes)
+
+
+def differentiated(program: Program, model: Model) -> Program:
+    """The program of the derivatives by all its tensors that have one; the program itself where none has."""
+    found = program.given(model, 0)
+    by = tuple(name for name, value in found.items() if value.requires_grad and name not in _COUNTS)
+    return program.derivative(by) if by else program
+
+
+class DifferentiableBackend(CompiledBackend):
+    """A backend whose results keep their graph. The photons of a whole pixel are no use but for that graph:
+    they are left at 0."""
+
+    def __init__(self, model: Model, files: dict[str, Path], derivatives: dict[str, tuple[Program, Path]]):
+        device = model.real_m.device
+        self.derivatives = {name: (program, load(file, device)) for name, (program, file) in derivatives.items()}
+        self._read = {
+            name: [program.inputs(model, source) for source in range(model.source_count)]
+            for name, (program, _) in derivatives.items()
+        }
+        super().__init__(model, files, (*files, *derivatives))
+
+    def run(
+        self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """The results of a program for one source, each (rays,), with their graph."""
+        if name not in self.derivatives:
+            return super().run(name, source, *arguments)
+        found = self.derivatives[name][0].given(self._model, source)
+        tensors = [found[one] for one in self.derivatives[name][0].by]
+        return list(_Step.apply(self, name, source, len(arguments), *arguments, *tensors))
+
+    def values(self, name: str, source: int, arguments: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
+        """The results without a graph."""
+        if name in self._programs:
+            return super().run(name, source, *arguments)
+        rays, device = arguments[0].shape[0], arguments[0].device
+        return [torch.zeros(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+
+    def slopes(
+        self, name: str, source: int, arguments: tuple[torch.Tensor, ...], upstream: list[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Sum over rays and results of each result's derivative by each tensor, times the number given for it."""
+        program, loaded = self.derivatives[name]
+        tensors = self._read[name][source]
+        by = [tensors[one] for one in program.by]
+        sums = [
+            one.new_zeros(*one.shape, LANES) if label == "real_m" else torch.zeros_like(one)
+            for label, one in zip(program.by, by, strict=True)
+        ]
+        rays = arguments[0].shape[0]
+        if rays:
+            given = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
+            loaded([*given, *sums], rays, self.orientations)
+        return [one.sum(-1) if label == "real_m" else one for label, one in zip(program.by, sums, strict=True)]
+
+
+class _Step(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, backend: DifferentiableBackend, name: str, source: int, count: int, *rest: torch.Tensor):
+        ctx.what, ctx.arguments = (backend, name, source), rest[:count]
+        results = backend.values(name, source, ctx.arguments)
+        ctx.mark_non_differentiable(*(one for one in results if not one.is_floating_point()))
+        return tuple(results)
+
+    @staticmethod
+    def backward(ctx, *by_results: torch.Tensor):
+        backend, name, source = ctx.what
+        upstream = [one for one in by_results if one.is_floating_point()]
+        slopes = backend.slopes(name, source, ctx.arguments, upstream)
+        return (None, None, None, None, *(None for _ in ctx.arguments), *slopes)

@@ -1,0 +1,164 @@
+"""Compiled programs in memory, and the backend that launches them."""
+
+from __future__ import annotations
+
+import copy
+import ctypes
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from nanobrag_torch import kernel
+from nanobrag_torch.backends.compiled.compiler import ENTRY
+from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
+from nanobrag_torch.model import Model
+
+PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
+PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
+PIXELS_PER_LAUNCH = 1 << 22  # on a GPU
+_THREADS_PER_BLOCK = 128
+
+
+class _Loaded(Protocol):
+    """A program in memory: writes its outputs for that many rays and orientations."""
+
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
+
+
+class _OnCpu:
+    def __init__(self, file: Path):
+        self._run = ctypes.CDLL(str(file))[ENTRY]  # Python's lock is let go while it runs
+        self._run.restype = None
+
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
+        pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
+        self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
+
+
+class _OnGpu:
+    def __init__(self, file: Path, device: torch.device):
+        with torch.cuda.device(device):
+            self._run = torch.cuda._compile_kernel(file.read_text(), ENTRY)
+        self._device = device
+
+    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
+        blocks = -(-rays // _THREADS_PER_BLOCK)
+        with torch.cuda.device(self._device):
+            self._run(grid=(blocks, 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
+
+
+def load(file: Path, device: torch.device) -> _Loaded:
+    """A compiled program that is on disk."""
+    return _loaded(file, file.stat().st_mtime_ns, device)
+
+
+@lru_cache(maxsize=64)
+def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
+    """Programs hold nothing of a model, so every simulation of a process shares them."""
+    return _OnCpu(file) if device.type == "cpu" else _OnGpu(file, device)
+
+
+class Aimed:
+    """One sample of each pixel, and the factors of its rays by source, worked out when they are asked for."""
+
+    def __init__(self, backend: CompiledBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
+        self.where = (fast.to(torch.int32), slow.to(torch.int32), *samples)
+        self._backend = backend
+        self._factors: dict[int, list[torch.Tensor]] = {}
+
+    def factors(self, source: int) -> list[torch.Tensor]:
+        """Solid angle, captured fraction, polarization, and acceptance where there is a resolution limit."""
+        if source not in self._factors:
+            self._factors = {source: self._backend.run("factors", source, *self.where)}
+        return self._factors[source]
+
+
+class Light:
+    """What one source does to those rays."""
+
+    def __init__(self, aimed: Aimed, source: int, limited: bool):
+        self.aimed, self.source = aimed, source
+        self.accepted = aimed.factors(source)[3] if limited else None
+
+
+class CompiledBackend:
+    """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
+
+    def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
+        """`names`: the programs that can be run, if those are not the ones in `files`."""
+        self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
+        self._names = frozenset(files if names is None else names)
+        self._take(model)
+
+    def for_model(self, model: Model) -> CompiledBackend:
+        """The programs that are loaded, for a model that differs in the values of its tensors alone."""
+        other = copy.copy(self)
+        other._take(model)
+        return other
+
+    def _take(self, model: Model) -> None:
+        self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
+        if model.real_m.device.type != "cpu":
+            self.pixels = PIXELS_PER_LAUNCH
+        self.rays_at_once = 1
+        self.orientations = model.real_m.shape[0]
+        self._model = model
+        self._limited = model.resolution_limited
+        self._inputs = {
+            name: [list(PROGRAMS[name].inputs(model, source).values()) for source in range(model.source_count)]
+            for name in self._programs
+        }
+        self._results = {name: PROGRAMS[name].results(model) for name in self._names}
+
+    def run(
+        self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        """The results of a program for one source, each (rays,); a single one may have a place to go to."""
+        rays = arguments[0].shape[0]
+        given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
+        results = [into]
+        if into is None:
+            device = arguments[0].device
+            results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        if rays:
+            self._programs[name]([*given, *results], rays, self.orientations)
+        return results
+
+    def photons(
+        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
+    ) -> torch.Tensor | None:
+        """Photons of each pixel where that is one program; None where there is more than one sample or source."""
+        name = PHOTONS.get(image_dtype)
+        if name not in self._names:
+            return None
+        return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
+
+    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> Aimed:
+        """Rays to one sample of each pixel."""
+        return Aimed(self, fast, slow, samples)
+
+    def of_sample(self, rays: Aimed, number: int, pixels: int) -> Aimed:
+        """All of them, since there is one sample at a time."""
+        return rays
+
+    def solid_angle_sr(self, rays: Aimed) -> torch.Tensor:
+        """Solid angle of each ray's pixel (rays,)."""
+        return rays.factors(0)[0]
+
+    def capture(self, rays: Aimed, samples: kernel.Samples) -> torch.Tensor:
+        """Fraction captured in each ray's layer (rays,)."""
+        return rays.factors(0)[1]
+
+    def illuminate(self, rays: Aimed, source: int) -> Light:
+        """What one source does to the rays."""
+        return Light(rays, source, self._limited)
+
+    def polar(self, rays: Aimed, light: Light, source: int) -> torch.Tensor:
+        """Polarization factor of each ray (rays,)."""
+        return rays.factors(source)[2]
+
+    def scattered(self, light: Light, first: int, last: int) -> torch.Tensor:
+        """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
+        return self.run("scattered", light.source, *light.aimed.where)[0]

@@ -1,0 +1,197 @@
+"""What is compiled, and what each program may read of the model.
+
+A program is a function of the kernel. It is given a model that holds nothing but the fields declared for it: tensors,
+which may change from run to run, and settings, which are compiled in. A field that is used without being declared is
+None while the program is recorded, so that it cannot slip in as a constant unseen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from nanobrag_torch import integrate, kernel
+from nanobrag_torch.backends.compiled.capture import RAY
+from nanobrag_torch.model import Factors, Model
+from nanobrag_torch.physics import detector
+from nanobrag_torch.physics.crystal import Cell
+from nanobrag_torch.physics.detector import DetectorGeometry
+from nanobrag_torch.physics.sources import Sources
+from nanobrag_torch.physics.structure_factor import Amplitudes
+
+GROUPS = {
+    "geometry": DetectorGeometry,
+    "sources": Sources,
+    "cell": Cell,
+    "amplitudes": Amplitudes,
+    "factors": Factors,
+}
+_PIXELS = (("fast", torch.int32, RAY), ("slow", torch.int32, RAY))
+_SAMPLE = tuple((name, torch.int64, 0) for name in ("layer", "sub_slow", "sub_fast"))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A function of the kernel, with what it may read of the model, as dotted names, and what it is called with."""
+
+    name: str
+    function: Callable[..., tuple[torch.Tensor, ...]]
+    tensors: tuple[str, ...]
+    settings: tuple[str, ...]
+    arguments: tuple[tuple[str, torch.dtype, int], ...]
+    results: Callable[[Model], tuple[torch.dtype, ...]]  # each for every ray
+    prepared: Callable[[Model, int], Model]  # a model of one source with as tensors all that may change
+    by: tuple[str, ...] = ()  # tensors by which the sum of the results, each times a number per ray, is differentiated
+
+    def derivative(self, by: tuple[str, ...]) -> Program:
+        """The program of the derivatives by these of its tensors."""
+        return replace(self, name=f"{self.name}_derivative", by=by)
+
+    def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
+        """The declared tensors that the model has, with one of its sources."""
+        prepared = self.prepared(model, source)
+        found = {name: _field(prepared, name) for name in self.tensors}
+        return {name: value for name, value in found.items() if value is not None}
+
+    def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
+        """Those tensors as compiled code reads them, without their graph."""
+        return {name: value.detach().contiguous() for name, value in self.given(model, source).items()}
+
+    def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
+        """All that is compiled in: settings by name, and which tensors there are, of which type."""
+        kinds = [(name, str(value.dtype)) for name, value in self.inputs(model).items()]
+        return tuple([(name, repr(_setting(model, name))) for name in self.settings] + kinds + [("by", repr(self.by))])
+
+
+def _field(model: Model, name: str) -> Any:
+    value: Any = model
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def _setting(model: Model, name: str) -> Any:
+    value = _field(model, name)
+    return sorted(value & {"blank_without_thickness"}) if name == "defects" else value
+
+
+def scattered(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor]:
+    """Sum over all orientations of F_cell^2 F_latt^2 for one sample of each pixel and the one source in the model."""
+    rays = kernel.rays_of(model, fast, slow, kernel.Samples(*sample))
+    return (kernel.scattered(model, kernel.scattering_vectors(model, rays, 0), 0, model.real_m.shape[0]),)
+
+
+def factors(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Solid angle, captured fraction, polarization and, with a resolution limit, acceptance; as for `scattered`."""
+    samples = kernel.Samples(*sample)
+    rays = kernel.rays_of(model, fast, slow, samples)
+    light = kernel.illuminate(model, rays, 0)
+    found = (
+        detector.solid_angle_sr(model.geometry, rays),
+        kernel.capture_of(model, rays, samples),
+        kernel.polarize(model, rays.direction, 0).polar,
+        light.accepted,
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def photons(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+    """Photons of each pixel, for an experiment of one sample a pixel and one source."""
+    return (integrate.integrate(model, fast, slow).photons,)
+
+
+def photons_in_float32(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+    """`photons`, rounded once."""
+    return (photons(model, fast, slow)[0].float(),)
+
+
+_RAYS = (
+    *(f"geometry.{field}" for field in ("fdet", "sdet", "odet", "pix0_m", "pixel_size_m", "beam_vector")),
+    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fbeam_m", "Sbeam_m")),
+    *("layer_pitch_m", "sources.incident", "sources.wavelength_m"),
+)
+_CRYSTAL = (
+    *("real_m", "n_cells", "fudge", "cell.reciprocal_per_A"),
+    *(f"amplitudes.{field}" for field in ("padded", "minimum", "maximum", "strides", "default_F")),
+)
+_WEIGHTS = ("attenuation_per_m", "d_min_m", "kahn", "geometry.polar_vector")
+_SCALE = ("sources.weight", "fluence_photons_per_m2", "background", "mosaic_domains", "phi_rad")
+_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel")
+_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate")
+_HOW_WEIGHTS = ("absorbing", "resolution_limited", "defects", "factors.capture_per_term", "factors.evaluate_polar")
+_HOW_SUMMED = (
+    *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
+    *("has_water", "layers", "oversample"),
+)
+
+
+def _one_source(model: Model, source: int) -> Model:
+    """One of the sources of a model, and as a tensor the number of sub-pixels."""
+    chosen = slice(source, source + 1)
+    sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
+    return model._replace(sources=sources, oversample=torch.tensor(model.oversample, device=model.real_m.device))
+
+
+def _one_sample(model: Model, source: int) -> Model:
+    """A model of one sample and source, and as a tensor the number of orientations."""
+    orientations = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
+    return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
+
+
+def _factor_types(model: Model) -> tuple[torch.dtype, ...]:
+    return (torch.float64,) * 3 + (torch.bool,) * model.resolution_limited
+
+
+def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype) -> Program:
+    settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED
+    tensors = (*_RAYS, *_CRYSTAL, *_WEIGHTS, *_SCALE)
+    return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample)
+
+
+PROGRAMS = {
+    program.name: program
+    for program in (
+        _of_pixels("photons", photons, torch.float64),
+        _of_pixels("photons_in_float32", photons_in_float32, torch.float32),
+        Program(
+            "factors",
+            factors,
+            ("oversample", *_RAYS, *_WEIGHTS),
+            (*_HOW_RAYS, *_HOW_WEIGHTS),
+            (*_PIXELS, *_SAMPLE),
+            _factor_types,
+            _one_source,
+        ),
+        Program(
+            "scattered",
+            scattered,
+            ("oversample", *_RAYS, *_CRYSTAL),
+            (*_HOW_RAYS, *_HOW_CRYSTAL),
+            (*_PIXELS, *_SAMPLE),
+            lambda model: (torch.float64,),
+            _one_source,
+        ),
+    )
+}
+PHOTONS = {torch.float32: "photons_in_float32", torch.float64: "photons"}
+
+
+def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
+    """Names of the programs for an image: one for all of it where a pixel is one sample of one source."""
+    if model.samples == 1 and model.source_count == 1 and image_dtype in PHOTONS:
+        return (PHOTONS[image_dtype],)
+    return "factors", "scattered"
+
+
+def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:
+    """A model that holds the settings of a program and these tensors, and None everywhere else."""
+    values = {name: _field(model, name) for name in program.settings} | tensors
+    fields: dict[str, Any] = dict.fromkeys(Model._fields)
+    for group, kind in GROUPS.items():
+        given = {name.split(".")[1]: value for name, value in values.items() if name.startswith(f"{group}.")}
+        fields[group] = kind(**(dict.fromkeys(kind._fields) | given))
+    fields.update({name: value for name, value in values.items() if "." not in name})
+    return Model(**fields)

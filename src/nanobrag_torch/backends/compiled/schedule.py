@@ -1,0 +1,194 @@
+"""Which loop each recorded number belongs to, and the statements of those loops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+
+from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
+from nanobrag_torch.backends.compiled.lowering import PRODUCT
+
+_BOTH = ORIENTATION | RAY
+_OVER_RAYS = ("before", "pair", "found", "after")
+
+
+@dataclass(frozen=True)
+class Input:
+    """A tensor that a program reads: by element, by component and ray, by orientation, or by index."""
+
+    name: str
+    dtype: torch.dtype
+    varies: int
+    elements: int = 1  # of each ray, of each orientation, or in all; any number in a table
+    table: bool = False
+    padding: str = "first"  # what stands in for rays after the last: the first ray of the block, or "zero"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A number that a program writes: for every ray, or its sum over everything that `varies` does not name."""
+
+    name: str
+    number: Number
+    varies: int
+
+
+class Loops:
+    """The statements of each loop, as lines of C.
+
+    `uniform`: once; `before`: for each ray; `orientation`: for each orientation; `pair`: for each of both; `found`:
+    likewise, with what was looked up in a table; `after`: for each ray once its totals over all orientations are known.
+    """
+
+    def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output]):
+        self.lines: dict[str, list[str]] = {n: [] for n in ("uniform", "orientation", *_OVER_RAYS)}
+        self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
+        self.totals: list[str] = []  # arrays that begin at 0 for each block of rays
+        self.seen: list[str] = []  # arrays of the indices that were looked up last
+        self.lookups: list[str] = []  # between `pair` and `found`
+        self.products: dict[str, str] = {}  # by output: the arrays whose product is summed over rays
+        self._inputs = {one.name: one for one in inputs}
+        self._home: dict[int, str] = {}
+        self._name: dict[int, str] = {}
+        self._conditions: set[str] = set()
+        self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
+        outputs = list(outputs)
+        for number in _in_order(one.number for one in outputs):
+            self._settle(number)
+        for one in outputs:
+            self._hand_on(one)
+
+    def _settle(self, number: Number) -> None:
+        """Give a number its loop and write its statement there; those of its arguments are written."""
+        home = self._home[id(number)] = self._home_of(number)
+        if number.expression.startswith("#"):
+            return
+        if number.total:
+            name = self._total(number)
+        elif home == "found" and number.table:
+            name = self._look_up(number)
+        else:
+            arguments = [self._use(argument, home) for argument in number.arguments]
+            name = self._new_name()
+            value = number.expression.format(*arguments) if arguments else self._read(number)
+            self.lines[home].append(f"const {C_TYPES[number.dtype]} {name} = {value};")
+        self._name[id(number)] = name
+
+    def _home_of(self, number: Number) -> str:
+        homes = {self._home[id(argument)] for argument in number.arguments}
+        if number.total or "after" in homes:
+            if number.varies & ORIENTATION:
+                raise Unrecordable("a second loop over the orientations")
+            return "after"
+        if number.varies == _BOTH:
+            return "found" if number.table or "found" in homes else "pair"
+        return {0: "uniform", ORIENTATION: "orientation", RAY: "before"}[number.varies]
+
+    def _use(self, number: Number, loop: str) -> str:
+        """The C expression of a number inside a loop."""
+        if number.expression.startswith("#"):
+            return _literal(number)
+        home, name = self._home[id(number)], self._name[id(number)]
+        if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
+            return self._condition(name)
+        if home in _OVER_RAYS and home != loop:
+            return self._across(number, loop)
+        return name
+
+    def _new_name(self) -> str:
+        return f"v{len(self._name)}"
+
+    def _total(self, number: Number) -> str:
+        """The sum of a number over the orientations."""
+        (term,) = number.arguments
+        loop = self._home[id(term)]
+        name, kind = self._new_name(), C_TYPES[number.dtype]
+        self.arrays[f"{name}_at"] = kind
+        self.totals.append(f"{name}_at")
+        self.lines[loop].append(f"{name}_at[l] += {self._use(term, loop)};")
+        self.lines["after"].append(f"const {kind} {name} = {name}_at[l];")
+        return name
+
+    def _look_up(self, number: Number) -> str:
+        """A number from a table, looked up only where another index than at the orientation before is asked for."""
+        (index,) = number.arguments
+        name, kind = self._new_name(), C_TYPES[number.dtype]
+        self.arrays |= {f"{name}_at": kind, f"{name}_index": "index_t", f"{name}_seen": "index_t"}
+        self.seen.append(f"{name}_seen")
+        self.lines["pair"].append(f"{name}_index[l] = {self._use(index, 'pair')};")
+        self.lookups.append(f"LOOK_UP({name}_at, {number.table}, {name}_index, {name}_seen);")
+        self.lines["found"].append(f"const {kind} {name} = {name}_at[l];")
+        return name
+
+    def _condition(self, name: str) -> str:
+        """A condition that is the same for all rays, as numbers: a plain one keeps compilers from making vectors."""
+        if name not in self._conditions:
+            self._conditions.add(name)
+            self.lines["uniform"].append(f"double {name}_each[BLOCK]; EACH {name}_each[l] = {name};")
+        return f"({name}_each[l] != 0)"
+
+    def _across(self, number: Number, loop: str) -> str:
+        """A number of an earlier loop, through an array."""
+        if loop == "after" and self._home[id(number)] != "before":
+            raise Unrecordable("a number of one orientation after the loop over all of them")
+        name, array = self._name[id(number)], self._array(number)
+        if name not in self._loaded[loop]:
+            self._loaded[loop].add(name)
+            self.lines[loop].append(f"const {C_TYPES[number.dtype]} {name} = {array}[l];")
+        return name
+
+    def _array(self, number: Number) -> str:
+        """The array that holds a number of one loop for another."""
+        name = self._name[id(number)]
+        if f"{name}_at" not in self.arrays:
+            self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
+            self.lines[self._home[id(number)]].append(f"{name}_at[l] = {name};")
+        return f"{name}_at"
+
+    def _read(self, number: Number) -> str:
+        name, place = number.expression.rstrip("]").split("[")
+        given = self._inputs[name]
+        if given.varies == RAY:
+            return f"{name}_{place}[l]"
+        first = f"(int64_t)orientation * {given.elements} + " if given.varies == ORIENTATION else ""
+        return f"{name}[{first}{place}]"
+
+    def _hand_on(self, output: Output) -> None:
+        """Write what becomes of a number, in the loop where it is known."""
+        number, name = output.number, output.name
+        if output.varies == RAY:
+            self.lines["after"].append(f"{name}_at[l] = {self._use(number, 'after')};")
+            self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
+        elif output.varies == ORIENTATION:
+            factors = number.arguments if number.expression == PRODUCT else (number,)
+            if any(one.dtype != torch.float64 or self._home[id(one)] not in _OVER_RAYS for one in factors):
+                raise Unrecordable("a sum over rays of something else than numbers of rays and their products")
+            self.products[name] = ", ".join([*map(self._array, factors), *["ones"] * (2 - len(factors))])
+        else:
+            loop = self._home[id(number)] if number.varies & RAY else "after"
+            self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
+
+
+def _in_order(numbers: Iterable[Number]) -> list[Number]:
+    """These numbers and all they depend on, arguments first."""
+    ordered: dict[int, Number] = {}
+    waiting = [(number, False) for number in reversed(list(numbers))]
+    while waiting:
+        number, ready = waiting.pop()
+        if id(number) in ordered:
+            continue
+        if ready or not number.arguments:
+            ordered[id(number)] = number
+        else:
+            waiting.append((number, True))
+            waiting.extend((argument, False) for argument in reversed(number.arguments))
+    return list(ordered.values())
+
+
+def _literal(number: Number) -> str:
+    text = number.expression[1:]
+    if text in ("inf", "-inf", "nan"):
+        return {"inf": "INFINITY", "-inf": "(-INFINITY)", "nan": "NAN"}[text]
+    return f"({text}f)" if number.dtype == torch.float32 else f"({text})"

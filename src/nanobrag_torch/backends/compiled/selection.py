@@ -1,0 +1,186 @@
+"""Eager or compiled: by the amount of work and by what is at hand, and only code that has shown the same numbers."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch import integrate
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled import cache
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, by_amplitudes, differentiated
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.model import Model
+
+Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
+
+MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
+MODES = ("auto", "always", "never")
+WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it takes to load compiled code
+WORTH_BUILDING = 10_000_000  # steps that eager code takes longer for than it takes to build, then run
+_PROBE_STEPS = 1 << 19
+_PROBE_PIXELS = (4, 64)
+_SLOPE_AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-5}  # of the largest derivative by the same tensor
+_AGREEMENT = {torch.float64: 1e-10, torch.float32: 2e-6}  # of the probe's largest pixel
+
+
+def mode() -> str:
+    """auto, always or never, from NANOBRAG_TORCH_COMPILE. Raises ExperimentError for anything else."""
+    asked = os.environ.get(MODE_VARIABLE, "auto") or "auto"
+    if asked not in MODES:
+        raise ExperimentError(f"{MODE_VARIABLE}={asked}: expected one of {', '.join(MODES)}")
+    return asked
+
+
+def compilable(model: Model) -> bool:
+    """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product.
+
+    Nor a table whose elements 32 bits cannot count, nor other devices than CPUs and CUDA's.
+    """
+    table = model.amplitudes.padded
+    too_large = table is not None and table.numel() > torch.iinfo(torch.int32).max
+    covered = not (model.amplitudes.interpolate or model.factors.running_product or too_large)
+    return covered and model.real_m.device.type in ("cpu", "cuda")
+
+
+def backend_for(
+    model: Model, pixels: int, place: Place, image_dtype: torch.dtype = torch.float32, images: int = 1
+) -> Backend:
+    """The backend that suits a model and that many pixels; `place` turns pixel numbers into (fast, slow).
+
+    `images`: how many, in `image_dtype`, are made of it. For a series of them the size of the work decides, not what
+    happens to be kept.
+    Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
+    answered with eager code.
+    """
+    chosen, eager = mode(), EagerBackend(model)
+    steps = images * pixels * model.samples * model.source_count * model.real_m.shape[0]
+    worth = WORTH_LOADING if images == 1 else WORTH_BUILDING
+    if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < worth):
+        return eager
+    folder = cache.directory()
+    if folder is None:
+        return eager
+    try:
+        packages = _packages(model, image_dtype, folder, chosen == "always" or steps >= WORTH_BUILDING)
+        if packages is None:
+            return eager
+        compiled = CompiledBackend(model, packages)
+        agree = _once(list(packages.values()), lambda: _agrees(model, compiled, pixels, place, image_dtype))
+        return compiled if agree else eager
+    except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
+        tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
+        return eager
+
+
+_AGREED: set[tuple[tuple[Path, int], ...]] = set()
+
+
+def _once(files: list[Path], agree: Callable[[], bool]) -> bool:
+    """Whether these programs have shown, once in this process, that they agree."""
+    key = tuple((file, file.stat().st_mtime_ns) for file in files)
+    if key not in _AGREED and agree():
+        _AGREED.add(key)
+    return key in _AGREED
+
+
+def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
+    """The files of the programs for an image; None when one is missing and is not worth building."""
+    packages = {name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)}
+    return None if None in packages.values() else packages
+
+
+def _package(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
+    """The file of a program; None when it is missing and not worth building."""
+    try:
+        package = cache.find(program, model, folder)
+        why = "once for this machine and kernel"
+        if package is None and not build:
+            return None
+    except cache.BrokenPackage as error:
+        package, why = None, f"anew, since {error}"
+    return package or build_program(program, model, folder, why)
+
+
+def differentiable_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
+    """The backend for derivatives of an image that compiled code made: compiled where those agree with eager ones.
+
+    `by` is called with a backend and pixels (fast, slow), and gives derivatives of their photons, some of them None.
+    """
+    eager, folder = EagerBackend(model), cache.directory()
+    if model.real_m.device.type != "cpu" or by_amplitudes(model):  # sums over rays are written for a CPU's threads
+        return eager
+    try:
+        programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
+        files = {name: _package(program, model, folder, True) for name, program in programs.items()}
+        whole = PHOTONS[torch.float64] in programs
+        forward = {} if whole else {name: _package(PROGRAMS[name], model, folder, True) for name in programs}
+        compiled = DifferentiableBackend(
+            model, forward, {name: (program, files[name]) for name, program in programs.items() if program.by}
+        )
+        agree = _once([*files.values(), *forward.values()], lambda: _same_slopes(model, compiled, pixels, place, by))
+        return compiled if agree else eager
+    except Exception as error:
+        tell(f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}")
+        return eager
+
+
+def _same_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> bool:
+    fast, slow = _probe(model, pixels, place)
+    for got, expected in zip(by(compiled, fast, slow), by(EagerBackend(model), fast, slow), strict=True):
+        expected = torch.zeros_like(got) if expected is None and got is not None else expected
+        if expected is None:
+            continue
+        got = torch.zeros_like(expected) if got is None else got
+        off = _off(got, expected, _SLOPE_AGREEMENT[model.dtype])
+        if off is not None:
+            tell(f"compiled derivatives are not used: they differ by {off:.1e} of the largest")
+            return False
+    return True
+
+
+def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | None:
+    """The largest difference as a share of the largest number expected; None where it is within the limit."""
+    difference, largest = (got - expected).abs().max(), expected.abs().max()
+    return None if bool(difference <= limit * largest) else float(difference / largest)
+
+
+def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
+    """Build a program for the device and settings of a model, with a notice.
+
+    Raises OSError or Unrecordable.
+    """
+    tell(f"compiling '{program.name}' into {folder} ({why}; about a second)")
+    return cache.keep(program, model, folder)
+
+
+def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
+    """(fast, slow) of a few pixels spread over the image."""
+    fewest, most = _PROBE_PIXELS
+    steps = model.samples * model.source_count * model.real_m.shape[0]
+    count = min(max(_PROBE_STEPS // steps, fewest), most, pixels)
+    return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
+
+
+def _agrees(model: Model, compiled: Backend, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
+    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
+    fast, slow = _probe(model, pixels, place)
+    expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
+    got = integrate.photons(model, fast, slow, compiled, image_dtype)
+    off = _off(got, expected, _AGREEMENT[model.dtype])
+    if off is not None:
+        tell(f"compiled code is not used: it differs from the kernel by {off:.1e} of the peak")
+    return off is None
+
+
+def tell(message: str) -> None:
+    """One line on standard error."""
+    print(f"nanobrag_torch: {message}", file=sys.stderr, flush=True)

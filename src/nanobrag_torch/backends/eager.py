@@ -1,0 +1,63 @@
+"""The eager backend: the kernel's functions called one by one, on any device."""
+
+from __future__ import annotations
+
+import torch
+
+from nanobrag_torch import kernel
+from nanobrag_torch.model import Model
+from nanobrag_torch.physics import detector
+from nanobrag_torch.physics.detector import PixelGeometry
+
+PAIRS_PER_PASS = 1 << 18
+FEWEST_RAYS_PER_PASS = 1 << 8
+
+
+class EagerBackend:
+    """The kernel's functions, called one by one: differentiable, observable, on any device."""
+
+    def __init__(self, model: Model):
+        self._model = model
+        self.orientations = orientations_per_pass(model)
+        self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
+        self.pixels = self.rays_at_once
+
+    def photons(self, fast, slow, image_dtype, into) -> None:
+        """Nothing is done at once."""
+
+    def for_model(self, model: Model) -> EagerBackend:
+        """The kernel's functions for another model."""
+        return EagerBackend(model)
+
+    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> PixelGeometry:
+        """Geometry of every (sample, pixel)."""
+        return kernel.rays_of(self._model, fast, slow, samples)
+
+    def of_sample(self, rays: PixelGeometry, number: int, pixels: int) -> PixelGeometry:
+        """The columns of one sample in those of several."""
+        return PixelGeometry(*(field[..., number * pixels : (number + 1) * pixels] for field in rays))
+
+    def solid_angle_sr(self, rays: PixelGeometry) -> torch.Tensor:
+        """Solid angle of each ray's pixel (rays,)."""
+        return detector.solid_angle_sr(self._model.geometry, rays)
+
+    def capture(self, rays: PixelGeometry, samples: kernel.Samples) -> torch.Tensor:
+        """Fraction captured in each ray's layer (rays,)."""
+        return kernel.capture_of(self._model, rays, samples)
+
+    def illuminate(self, rays: PixelGeometry, source: int) -> kernel.Illumination:
+        """Scattering vectors of one source."""
+        return kernel.illuminate(self._model, rays, source)
+
+    def polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int) -> torch.Tensor:
+        """Polarization factor of each ray (rays,)."""
+        return kernel.polarize(self._model, rays.direction, source).polar
+
+    def scattered(self, light: kernel.Illumination, first: int, last: int) -> torch.Tensor:
+        """Sum over a range of orientations of F_cell^2 F_latt^2 (rays,) float64."""
+        return kernel.scattered(self._model, light.q_per_m, first, last)
+
+
+def orientations_per_pass(model: Model) -> int:
+    """How many orientations one pass takes: all of them, up to a fixed share of the pass."""
+    return min(model.real_m.shape[0], max(1, PAIRS_PER_PASS // FEWEST_RAYS_PER_PASS))

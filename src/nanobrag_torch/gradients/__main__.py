@@ -1,0 +1,37 @@
+"""`python -m nanobrag_torch.gradients` prints docs/gradients.md."""
+
+from __future__ import annotations
+
+from nanobrag_torch.gradients import parameters
+
+
+def table_text() -> str:
+    """docs/gradients.md."""
+    head = (
+        "# What the image can be differentiated by\n\n"
+        "Made from `src/nanobrag_torch/gradients/table.py` by "
+        "`python -m nanobrag_torch.gradients > docs/gradients.md`; a test compares the two.\n\n"
+        "Any number of an `Experiment` may be a 0-d tensor that requires a gradient.\n\n"
+        "* **differentiable**: the gradient is exact wherever the image has one. With amplitudes taken from the "
+        "nearest reflection the image jumps where a fractional index passes a half; there the gradient is that of one "
+        "side.\n"
+        "* **piecewise**: as above, between the places that the table names.\n"
+        "* **none**: no gradient, and why.\n\n"
+        "The column *C* says whether the gradient audit (`snakemake gradients`) holds the gradient to differences of "
+        "the C program's images.\n\n"
+        "| parameter | unit | field of `Experiment` | gradient | C | why, and where not |\n|---|---|---|---|---|---|\n"
+    )
+    rows = (
+        f"| {p.name} | {p.unit.name} | `{p.field}` | {p.kind} | {'yes' if p.words else ''} | {p.why} |\n"
+        for p in parameters().values()
+    )
+    second = (
+        "\nSecond derivatives are promised, and checked with `gradgradcheck`, for the cell, the misset, the distance "
+        "and the beam centre with every shape but TOPHAT. The trace and the image share one path, so these gradients "
+        "hold for every traced quantity too.\n"
+    )
+    return head + "".join(rows) + second
+
+
+if __name__ == "__main__":
+    print(table_text(), end="")

@@ -1,0 +1,85 @@
+"""sin(pi x) and cos(pi x) for |x| <= 1/2, where all time of the lattice factor goes."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from nanobrag_torch.physics.tensors import are_in_registers
+
+# sin(pi x)/x as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest relative error (Remez exchange):
+# 5.3e-9 for float32 and 1.4e-16 for float64, both below the rounding of the type.
+_COEFFICIENTS = {
+    torch.float32: (
+        3.1415926368954117,
+        -5.167709684799477,
+        2.5500697263299963,
+        -0.5982421263420936,
+        0.07756038679079723,
+    ),
+    torch.float64: (
+        3.1415926535897927,
+        -5.167712780049753,
+        2.5501640398597765,
+        -0.599264528775711,
+        0.08214587825656476,
+        -0.00737036107174257,
+        0.000465977617171053,
+        -2.1122953126986152e-05,
+    ),
+}
+# cos(pi x) as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest error (Remez exchange): 4.7e-8 and 4e-18.
+_COSINE = {
+    torch.float32: (
+        0.9999999530275123,
+        -4.934792802489459,
+        4.058410790762598,
+        -1.331872972787485,
+        0.21968242357537815,
+    ),
+    torch.float64: (
+        1.0,
+        -4.934802200544676,
+        4.058712126416497,
+        -1.335262768843447,
+        0.23533063012953284,
+        -0.025806888737002202,
+        0.0019295562724817132,
+        -0.00010456655338748738,
+        4.149564353942586e-06,
+    ),
+}
+
+
+def sinpi_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """sin(pi x) in `dtype` for float64 x in [-1/2, 1/2]; x is overwritten.
+
+    Eager code has a fast vector sine and would pay a pass over memory for each operation of a polynomial. Compiled
+    code keeps the polynomial in registers, and no quadrant has to be looked for.
+    """
+    if are_in_registers():
+        return sinpi_polynomial(x.to(dtype))
+    # the angle is rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
+    return x.mul_(math.pi).to(dtype).sin_()
+
+
+def sinpi_polynomial(x: torch.Tensor) -> torch.Tensor:
+    """sin(pi x) for x in [-1/2, 1/2], float32 or float64, by Horner's rule in x^2."""
+    return x * _horner(x * x, _COEFFICIENTS[x.dtype])
+
+
+def sinpi_and_cospi(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """sin(pi x) and cos(pi x) in `dtype` for float64 x in [-1/2, 1/2]."""
+    if are_in_registers():
+        x = x.to(dtype)
+        return sinpi_polynomial(x), _horner(x * x, _COSINE[dtype])
+    angle_rad = (math.pi * x).to(dtype)
+    return torch.sin(angle_rad), torch.cos(angle_rad)
+
+
+def _horner(square: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
+    value = torch.full_like(square, coefficients[-1])
+    for coefficient in coefficients[-2::-1]:
+        value = value * square + coefficient
+    return value

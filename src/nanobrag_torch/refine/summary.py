@@ -1,0 +1,134 @@
+"""What a refinement leaves: refinement.json, report.md, convergence.png and images.png, each whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from nanobrag_torch.io.writing import write_whole
+from nanobrag_torch.refine.plots import convergence_plot, images_plot
+from nanobrag_torch.refine.refinement import Refinement
+
+JSON, PAGE, CONVERGENCE, IMAGES = "refinement.json", "report.md", "convergence.png", "images.png"
+
+
+def write_report(found: Refinement, folder: Path) -> None:
+    """Write all four files into `folder`. Raises WriterError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = record(found)
+    write_whole(folder / JSON, [(json.dumps(document, indent=1, allow_nan=False) + "\n").encode()])
+    write_whole(folder / CONVERGENCE, [convergence_plot(document)])
+    write_whole(folder / IMAGES, [images_plot(_pictures(found))])
+    write_whole(folder / PAGE, [page(document).encode()])
+
+
+def record(found: Refinement) -> dict[str, Any]:
+    """The refinement as JSON values; null where a number does not exist."""
+    problem = found.problem
+    columns = zip(problem.names, problem.units, found.start.tolist(), found.values.tolist(), found.sigmas.tolist(),
+                  strict=True)  # fmt: skip
+    return {
+        "parameters": [
+            {"name": name, "unit": unit, "start": start, "value": value, "sigma": _finite(sigma)}
+            for name, unit, start, value, sigma in columns
+        ],
+        "correlation": [[_finite(value) for value in row] for row in found.correlation.tolist()],
+        "covariance": [[_finite(value) for value in row] for row in found.covariance.tolist()],
+        "target": found.target,
+        "method": found.method,
+        "converged": found.converged,
+        "target_per_pixel_start": found.start_target_per_pixel,
+        "target_per_pixel": found.target_per_pixel,
+        "pixels": problem.pixels,
+        "images": [image.name for image in problem.images],
+        "seconds": round(found.seconds, 3),
+        "steps": [vars(step) for step in found.steps],
+    }
+
+
+def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str:
+    """The report as Markdown; with the true values, where they are known, how far off each parameter is."""
+    rows = document["parameters"]
+    heads = [
+        "parameter",
+        "unit",
+        "start",
+        "refined",
+        "sigma",
+        *(["true", "start off by", "refined off by"] if truth else []),
+    ]
+    lines = ["# Refinement", "", _verdict(document), "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    for row in rows:
+        cells = [row["name"], row["unit"], f"{row['start']:.6g}", f"{row['value']:.8g}", _text(row["sigma"], ".2g")]
+        if truth:
+            true, sigma = truth[row["name"]], row["sigma"]
+            off = [(value - true) / sigma if sigma else math.nan for value in (row["start"], row["value"])]
+            cells += [f"{true:.8g}", f"{off[0]:+.1f} sigma", f"{off[1]:+.2f} sigma"]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += [
+        "",
+        "Sigma: root of the diagonal of the inverse Fisher matrix at the end."
+        + (" The variance of each pixel is that of its residual." if document["target"] != "poisson" else ""),
+        "",
+        f"Strongest correlations: {_correlations(document)}.",
+        "",
+        f"![target against iteration]({CONVERGENCE})",
+        "",
+        "Measured, before, after, and what is left after in standard deviations:",
+        "",
+        f"![images before and after]({IMAGES})",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(document: dict[str, Any]) -> str:
+    state = "Converged" if document["converged"] else "**Not converged**"
+    return (
+        f"{state} in {document['seconds']:.1f} s ({document['method']}, {document['target']} target, "
+        f"{document['pixels']} pixels of {len(document['images'])} images). Target per pixel: "
+        f"{document['target_per_pixel_start']:.5g} before, {document['target_per_pixel']:.5g} after."
+    )
+
+
+def _correlations(document: dict[str, Any]) -> str:
+    names = [row["name"] for row in document["parameters"]]
+    pairs = [
+        (abs(value), value, names[i], names[j])
+        for i, row in enumerate(document["correlation"])
+        for j, value in enumerate(row[:i])
+        if value is not None
+    ]
+    strongest = sorted(pairs, reverse=True)[:3]
+    return ", ".join(f"{a} and {b} {value:+.2f}" for _, value, a, b in strongest) or "none"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _text(value: float | None, form: str) -> str:
+    return "not determined" if value is None else format(value, form)
+
+
+def _pictures(found: Refinement) -> list[dict[str, np.ndarray]]:
+    """For each image the photons measured, predicted at the start and at the end, (slow, fast); NaN where not used."""
+    pictures = []
+    for image in found.problem.images:
+        with torch.no_grad():
+            before, after = (found.problem.predicted(values, image) for values in (found.start, found.values))
+
+        def placed(values: torch.Tensor, image=image) -> np.ndarray:
+            canvas = np.full(image.shape, np.nan)
+            canvas[image.slow.cpu().numpy(), image.fast.cpu().numpy()] = values.cpu().numpy()
+            return canvas
+
+        pictures.append(
+            {"name": image.name, "measured": placed(image.photons), "before": placed(before), "after": placed(after)}
+        )
+    return pictures

@@ -1,0 +1,100 @@
+"""Many images of one experiment, in other orientations and at other wavelengths: what stays is resolved once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from nanobrag_torch import model as model_module
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.parameters import defects as defect_registry
+from nanobrag_torch.physics import crystal, detector, sampling, structure_factor
+from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.tensors import scalar
+from nanobrag_torch.simulator import Simulation
+
+_CPU = torch.device("cpu")
+
+
+class Series:
+    """Simulations that differ in orientation and wavelength alone, on one device.
+
+    Detector, amplitudes, mosaic domains and fluence are resolved once. What an orientation and a wavelength change is
+    a few dozen numbers: they are worked out on the CPU and sent to the device, which therefore never waits for them.
+    Compiled code is loaded once, and built if that is worth it for that many `images`; `compiled` says whether it is
+    used. On the CPU an image is, to the bit, that of `simulate` by the same code.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+        images: int = 1,
+    ):
+        self.experiment = experiment
+        self.first = Simulation(experiment, device, dtype)
+        self._defects = defect_registry.active(experiment.defects)
+        self._geometry = detector.build(experiment.detector, self._defects, _CPU)
+        domains = sampling.mosaic_domains(experiment.crystal)
+        table = SharedTable()
+        if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
+            raise ExperimentError("a series needs its orientations as angles, found misset_random")
+        self._mosaic = crystal.mosaic_matrices(domains, table, experiment.crystal.mosaic_seed, _CPU)
+        with torch.no_grad():
+            self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
+
+    def at(
+        self,
+        misset_deg: tuple[float, float, float],
+        wavelength_m: float,
+        orientation_matrix: torch.Tensor | None = None,
+    ) -> Simulation:
+        """The simulation with the crystal turned by `misset_deg` about lab x, y, z, at `wavelength_m`.
+
+        `orientation_matrix` (3, 3) takes the place of the experiment's, which is times the wavelength: at another
+        wavelength the same crystal has another one. Raises ExperimentError where the two do not go together.
+        """
+        xtal = replace(self.experiment.crystal, misset_deg=misset_deg)
+        if orientation_matrix is not None:
+            xtal = replace(xtal, orientation_matrix=orientation_matrix)
+        elif xtal.orientation_matrix is not None and wavelength_m != self.experiment.beam.wavelength_m:
+            raise ExperimentError("another wavelength needs another orientation matrix, as it is times the wavelength")
+        beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
+        return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
+
+    def _simulation(self, experiment: Experiment) -> Simulation:
+        xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.model
+        wavelength_m = scalar(beam.wavelength_m, _CPU)
+        misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects, _CPU)
+        cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, _CPU)
+        n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, _CPU)
+        factors = experiment.structure_factors
+        if structure_factor.wants_interpolation(factors, xtal.n_cells, n_cells.tolist(), defects) != (
+            base.amplitudes.interpolate
+        ):  # a cell count rounded to the other side of two
+            return Simulation(experiment, self.first.device, base.dtype)
+        phi = sampling.phi_steps(experiment.spindle)
+        turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
+        changed = {
+            "cell": cell,
+            "real_m": turned.real_m.flatten(0, 1),
+            "n_cells": n_cells,
+            "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
+        }
+        oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
+        moved = {name: _to(value, self.first.device) for name, value in changed.items()}
+        return self.first.with_model(experiment, base._replace(oversample=oversample, **moved))
+
+
+def _to(value: Any, device: torch.device) -> Any:
+    """A tensor, or a named tuple of tensors, on a device; the copy is not waited for."""
+    if isinstance(value, torch.Tensor):
+        return value if device.type == "cpu" else value.pin_memory().to(device, non_blocking=True)
+    if isinstance(value, tuple):
+        return type(value)(*(_to(item, device) for item in value))
+    return value

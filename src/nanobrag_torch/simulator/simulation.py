@@ -1,0 +1,235 @@
+"""Images: pixels taken in tiles, on any device, in float64 or float32, with progress."""
+
+from __future__ import annotations
+
+import copy
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch.autograd import forward_ad
+
+from nanobrag_torch import integrate
+from nanobrag_torch import model as model_module
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.simulator import checkpointing
+from nanobrag_torch.simulator.tiles import Progress, Tile
+
+
+class Simulation:
+    """One experiment on one device.
+
+    Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
+    generator after the crystal's draws, for the noise that follows).
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ):
+        self.experiment = experiment
+        self.device = torch.device(device)
+        self.random_table = SharedTable()
+        self.model = model_module.build(experiment, self.device, dtype, self.random_table)
+        self.geometry = self.model.geometry
+        self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
+
+    @property
+    def roi(self) -> tuple[int, int, int, int]:
+        """First and last fast, first and last slow pixel that is computed, all inclusive and on the detector."""
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        x_min, x_max, y_min, y_max = self.experiment.detector.roi or (-1, -1, -1, -1)
+        return (
+            max(x_min, 0),
+            n_fast - 1 if x_max < 0 else min(x_max, n_fast - 1),
+            max(y_min, 0),
+            n_slow - 1 if y_max < 0 else min(y_max, n_slow - 1),
+        )
+
+    def covers(self, slow: int, fast: int) -> bool:
+        """Whether a pixel is computed: on the detector, in the region of interest, not masked."""
+        x_min, x_max, y_min, y_max = self.roi
+        if not (x_min <= fast <= x_max and y_min <= slow <= y_max):
+            return False
+        mask = self.experiment.detector.mask
+        return mask is None or bool(mask[slow, fast])
+
+    def tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
+        x_min, x_max, y_min, y_max = self.roi
+        width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
+        rows = pixels // width if 0 < width <= pixels else 0
+        if not rows or mask is not None:
+            yield from self._scattered_tiles(pixels)
+            return
+        numbers = {"dtype": torch.int32, "device": self.device}
+        fast = torch.arange(x_min, x_max + 1, **numbers).repeat(rows)
+        row = torch.arange(rows, **numbers).repeat_interleave(width)
+        for first in range(y_min, y_max + 1, rows):
+            count = min(rows, y_max + 1 - first) * width
+            place = fast[:count], row[:count] + first
+            whole = slice(first * width, first * width + count)
+            yield Tile(*place, whole if width == self.geometry.n_fast else self._where(*place))
+
+    def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
+        """Tiles of that many pixels wherever they begin and end, without those that are masked."""
+        count = self._pixel_count()
+        mask = self.experiment.detector.mask
+        for first in range(0, count, pixels):
+            fast, slow = self._place(torch.arange(first, min(first + pixels, count), device=self.device))
+            if mask is not None:
+                computed = mask.to(self.device)[slow, fast]
+                fast, slow = fast[computed], slow[computed]
+            if fast.shape[0]:
+                yield Tile(fast, slow, self._where(fast, slow))
+
+    def _where(self, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
+        """Where pixels are in the image taken as one line."""
+        return slow.long() * self.geometry.n_fast + fast
+
+    def _pixel_count(self) -> int:
+        """Pixels of the region of interest, masked or not."""
+        x_min, x_max, y_min, y_max = self.roi
+        return max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
+
+    def _place(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(fast, slow) of the pixels of the region of interest, counted in storage order."""
+        x_min, x_max, y_min, _ = self.roi
+        row = numbers.div(x_max - x_min + 1, rounding_mode="floor")
+        return x_min + (numbers - row * (x_max - x_min + 1)), y_min + row
+
+    def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
+
+        Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
+        else of the image as one step, whose tiles are worked out again for the derivative.
+        """
+        tensors = checkpointing.differentiated(self.model) if torch.is_grad_enabled() else []
+        if not tensors:
+            return self.image_without_graph(progress, image_dtype)
+        if self._pixel_count() <= EagerBackend(self.model).pixels or _forward_derivatives():
+            return self.image_with_graph(progress, image_dtype)
+        return checkpointing.RecomputedImage.apply(self, progress, image_dtype, *tensors)
+
+    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
+        """The image by itself, eager or compiled."""
+        backend = self.backend(image_dtype)
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
+        made = torch.empty if every_pixel else torch.zeros
+        image = made(n_slow * n_fast, dtype=image_dtype, device=self.device)
+
+        def photons_of(tile: Tile) -> int:
+            here = image[tile.where] if isinstance(tile.where, slice) else None
+            with torch.no_grad():
+                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here)
+                if photons is not here:
+                    image[tile.where] = photons
+            return tile.fast.shape[0]
+
+        done, total = 0, self._pixel_count()
+        for pixels in self.over_tiles(photons_of, backend):
+            done += pixels
+            if progress:
+                progress(done, total)
+        return image.view(n_slow, n_fast)
+
+    def image_with_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, model: model_module.Model | None = None
+    ) -> torch.Tensor:
+        """The image with the graph of every step that led to it, of this model or another of its shape."""
+        model = self.model if model is None else model
+        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        backend, places, parts = EagerBackend(model), [], []
+        done, total = 0, self._pixel_count()
+        for fast, slow, _ in self.tiles(backend.pixels):
+            places.append(self._where(fast, slow))
+            parts.append(integrate.integrate(model, fast, slow, backend=backend).photons.to(image_dtype))
+            done += fast.shape[0]
+            if progress:
+                progress(done, total)
+        if parts:
+            image = image.index_copy(0, torch.cat(places), torch.cat(parts))
+        return image.view(n_slow, n_fast)
+
+    def over_tiles(self, function: Callable, backend: Backend) -> Iterator:
+        """function(tile) of every tile of a size that suits the backend, in storage order.
+
+        On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
+        each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
+        """
+        tiles, threads = self.tiles(backend.pixels), torch.get_num_threads()
+        if self.device.type != "cpu" or threads == 1:
+            return (function(tile) for tile in tiles)
+        return _in_order(function, tiles, threads)
+
+    def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
+        """Eager or compiled code, as suits that many images of a type; decided once for each type."""
+        if image_dtype not in self._chosen:
+            self._chosen[image_dtype] = selection.backend_for(
+                self.model, self._pixel_count(), self._place, image_dtype, images
+            )
+        return self._chosen[image_dtype]
+
+    def differentiable_backend(self, model: model_module.Model, slopes: selection.Differentiate) -> Backend:
+        """For derivatives by a copy of the model: compiled where the image was, if they give what eager ones give."""
+        if not any(isinstance(one, CompiledBackend) for one in self._chosen.values()):
+            return EagerBackend(model)
+        return selection.differentiable_backend(model, self._pixel_count(), self._place, slopes)
+
+    def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
+        """The same detector and program with a model that differs in the values of its tensors alone."""
+        other = copy.copy(self)
+        other.experiment, other.model = experiment, model
+        other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
+        return other
+
+
+def _forward_derivatives() -> bool:
+    """Whether something differentiates forward, or maps over a dimension, which takes a graph of single steps."""
+    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
+
+
+def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
+    """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+    torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            waiting: deque = deque()
+            try:
+                for argument in arguments:
+                    waiting.append(pool.submit(function, argument))
+                    if len(waiting) > 2 * threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def simulate(
+    experiment: Experiment,
+    *,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float64,
+    progress: Progress | None = None,
+    image_dtype: torch.dtype = torch.float32,
+) -> torch.Tensor:
+    """The image of an experiment: photons per pixel, (n_slow, n_fast) in `image_dtype`, on `device`.
+
+    `dtype` is the type of everything after the fractional Miller indices; the geometry before them is float64 always.
+    Differentiable in every tensor of the experiment. Raises ExperimentError for an impossible experiment.
+    """
+    return Simulation(experiment, device, dtype).image(progress, image_dtype)

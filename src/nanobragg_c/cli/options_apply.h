@@ -1,0 +1,10 @@
+/* What each flag does to the options: the one place where command-line units become SI units. */
+#ifndef NANOBRAGG_OPTIONS_APPLY_H
+#define NANOBRAGG_OPTIONS_APPLY_H
+
+#include "cli/flags.h"
+#include "cli/options.h"
+
+void options_apply(options *o, const flag_use *use);
+
+#endif

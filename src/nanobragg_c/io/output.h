@@ -1,0 +1,40 @@
+/* Output files appear whole or not at all: written beside the target, synced, and renamed when all are written.
+ * A signal that ends the program waits meanwhile and finds the files complete or removed. Devices and pipes
+ * (/dev/null) are written directly. */
+#ifndef NANOBRAGG_OUTPUT_H
+#define NANOBRAGG_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/signals.h"
+
+#define OUTPUT_MAX_FILES 8
+
+typedef struct output_file {
+    const char *path;     /* as the user named it */
+    char *target_path;    /* links followed */
+    char *temporary_path; /* NULL: a device */
+    FILE *file;
+} output_file;
+
+typedef struct output_set {
+    output_file files[OUTPUT_MAX_FILES];
+    int count;
+    signals_held *held; /* NULL: no file is open */
+} output_set;
+
+/* Ends the program if `path` could not be written; creates nothing. False: it is a device or a pipe. */
+bool output_check(const char *flag, const char *path);
+
+/* Both paths lead to one file, be it there already or not. Devices and pipes are never the same. */
+bool output_same_file(const char *a, const char *b);
+
+/* A file to write to; ends the program, removing all temporary files of the set, if it cannot be made. */
+FILE *output_open(output_set *set, const char *path);
+
+/* Syncs and closes all files, then gives them their names. Ends the program, removing what was not yet renamed, if
+ * anything could not be written. */
+void output_commit(output_set *set);
+
+#endif

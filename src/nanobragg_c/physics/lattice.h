@@ -1,0 +1,27 @@
+/* Lattice factor: the interference of the unit cells of one mosaic domain. */
+#ifndef NANOBRAGG_LATTICE_H
+#define NANOBRAGG_LATTICE_H
+
+#include "physics/scattering.h"
+
+typedef struct lattice {
+    options_shape shape;
+    double n_cells[3], all_cells; /* Na Nb Nc and their product */
+    double fudge;
+    vec3 reciprocal_A_inv[3];
+} lattice;
+
+typedef struct lattice_factors {
+    double axis[3][CRYSTAL_BLOCK]; /* SQUARE only: factor of each axis, for the reduced index h - h0 */
+    double product[CRYSTAL_BLOCK]; /* F_latt */
+} lattice_factors;
+
+lattice lattice_of(const crystal *c);
+
+/* Factors of `count` orientations; count is a multiple of CRYSTAL_LANES. */
+void lattice_evaluate(const lattice *l, const scattering_indices *indices, size_t count, lattice_factors *out);
+
+/* sin(pi N h)/sin(pi h) has (-1)^((N-1) h0) times the sign of the same for h - h0; this is that sign. */
+double lattice_sign(double n_cells, double rounded_index);
+
+#endif

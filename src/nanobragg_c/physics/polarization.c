@@ -1,0 +1,10 @@
+#include "physics/polarization.h"
+
+double polarization_factor(double kahn, vec3 incident, vec3 diffracted, vec3 polar, double cos_2theta) {
+    double cos2 = cos_2theta * cos_2theta, psi_rad = 0.0;
+    if (kahn != 0.0) {
+        vec3 b_in = vec_unit(vec_cross(polar, incident)), e_in = vec_unit(vec_cross(incident, b_in));
+        psi_rad = -atan2(vec_dot(diffracted, b_in), vec_dot(diffracted, e_in));
+    }
+    return 0.5 * (1.0 + cos2 - kahn * cos(2.0 * psi_rad) * (1.0 - cos2));
+}

@@ -1,0 +1,58 @@
+#include "physics/random_numbers.h"
+
+#include <math.h>
+
+#define MODULUS INT64_C(2147483647)
+#define MULTIPLIER INT64_C(16807)
+#define BIN_WIDTH (1 + (MODULUS - 1) / RANDOM_TABLE_SIZE)
+#define WARM_UP_STEPS 40
+
+static int64_t step(int64_t x) { return MULTIPLIER * x % MODULUS; }
+
+static void initialise(random_table *shared, int64_t *seed) {
+    *seed = -*seed < 1 ? 1 : -*seed;
+    for (int i = WARM_UP_STEPS - 1; i >= 0; i--) {
+        *seed = step(*seed);
+        if (i < RANDOM_TABLE_SIZE) shared->table[i] = *seed;
+    }
+    shared->last = shared->table[0];
+}
+
+float random_uniform(random_table *shared, int64_t *seed) {
+    const float largest = (float)(1.0 - 1.2e-7);
+    if (*seed <= 0 || shared->last == 0) initialise(shared, seed);
+    *seed = step(*seed);
+    int64_t bin = shared->last / BIN_WIDTH;
+    shared->last = shared->table[bin];
+    shared->table[bin] = *seed;
+    float u = (float)((double)shared->last * (1.0 / (double)MODULUS));
+    return u > largest ? largest : u;
+}
+
+static mat3 rotation_about(vec3 n, double angle_rad) {
+    double c = cos(angle_rad), s = sin(angle_rad), d = 1.0 - c;
+    return (mat3){{{c + n.x * n.x * d, n.x * n.y * d - n.z * s, n.x * n.z * d + n.y * s},
+                   {n.y * n.x * d + n.z * s, c + n.y * n.y * d, n.y * n.z * d - n.x * s},
+                   {n.z * n.x * d - n.y * s, n.z * n.y * d + n.x * s, c + n.z * n.z * d}}};
+}
+
+mat3 random_rotation_in_cap(random_table *shared, int64_t *seed, double spread_rad) {
+    const double cube_root = 0.3333333432674408; /* one third as a single-precision number */
+    double r[3];
+    for (int i = 0; i < 3; i++) r[i] = 2.0 * (double)random_uniform(shared, seed) - 1.0;
+    double w = sqrt(1.0 - r[1] * r[1]);
+    vec3 axis = vec_make(w * sin(VEC_PI * r[0]), w * cos(VEC_PI * r[0]), r[1]);
+    float fraction = (float)pow((double)(float)(1.0 - r[2] * r[2]), cube_root);
+    float angle_rad = (float)spread_rad * fraction;
+    return rotation_about(axis, (double)angle_rad);
+}
+
+mat3 random_rotation(random_table *shared, int64_t *seed) {
+    double u[3];
+    for (int i = 0; i < 3; i++) u[i] = (double)random_uniform(shared, seed);
+    double x = sqrt(1.0 - u[0]) * sin(2.0 * VEC_PI * u[1]), y = sqrt(1.0 - u[0]) * cos(2.0 * VEC_PI * u[1]);
+    double z = sqrt(u[0]) * sin(2.0 * VEC_PI * u[2]), w = sqrt(u[0]) * cos(2.0 * VEC_PI * u[2]);
+    return (mat3){{{1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)},
+                   {2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)},
+                   {2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)}}};
+}

@@ -1,0 +1,33 @@
+#include "physics/scattering.h"
+
+#include "base/rounding.h"
+
+scattering_vector scattering_between(vec3 diffracted, const source *beam) {
+    double per_wavelength = 1.0 / beam->wavelength_m;
+    scattering_vector q;
+    q.per_m = vec_scale(per_wavelength, vec_subtract(diffracted, beam->incident));
+    q.stol_per_m = 0.5 * vec_length(q.per_m);
+    q.cos_2theta = vec_dot(beam->incident, diffracted);
+    return q;
+}
+
+bool scattering_beyond_dmin(const scattering_vector *q, double dmin_m) {
+    return dmin_m > 0.0 && q->stol_per_m > 0.0 && dmin_m > 0.5 / q->stol_per_m;
+}
+
+static void find_index(const double *restrict x, const double *restrict y, const double *restrict z, size_t count,
+                       vec3 q, double *restrict index, double *restrict rounded) {
+#pragma omp simd
+    for (size_t i = 0; i < count; i++) {
+        double value = x[i] * q.x + y[i] * q.y + z[i] * q.z;
+        index[i] = value;
+        rounded[i] = rounding_half_down(value);
+    }
+}
+
+void scattering_find_indices(const crystal_orientations *list, size_t first, size_t count, vec3 q_per_m,
+                             scattering_indices *out) {
+    for (int i = 0; i < 3; i++)
+        find_index(list->axis[3 * i] + first, list->axis[3 * i + 1] + first, list->axis[3 * i + 2] + first, count,
+                   q_per_m, out->h[i], out->rounded[i]);
+}

@@ -1,0 +1,1 @@
+"""Two traces of one pixel: compared factor by factor, the cause named."""

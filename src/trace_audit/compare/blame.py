@@ -1,0 +1,141 @@
+"""Which factor parted first: diverging keys without diverging parents, and what follows from them.
+
+A parent counts if it diverges in a context that the child can see: the same sub-pixel (or none), and the same
+source, phi step and mosaic domain where both state them. Values of the `orientation` part are samples (source 0,
+phi step 0, domain 0) of what every term is made from, so they count for all terms of their sub-pixel. A parent that
+agrees within tolerance, but by more than rounding and because of a diverging parent of its own, passes that on: phases
+amplify small differences.
+"""
+
+from dataclasses import dataclass
+
+from trace_audit.compare.comparison import Comparison, Factor
+from trace_audit.trace.keys import GLOBAL_PLACES, Key, downstream, registry, topological_order
+from trace_audit.trace.parse import Context
+
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Root:
+    """One root cause. `chain` leads from it to the pixel through diverging keys; `downstream` holds all of them."""
+
+    factor: Factor
+    downstream: tuple[str, ...]
+    chain: tuple[str, ...]
+    suspects: tuple[str, ...]  # parents that agree within tolerance but by more than rounding
+
+
+@dataclass(frozen=True)
+class Blame:
+    """Roots in order of computation, and the first factor that diverges."""
+
+    roots: tuple[Root, ...]
+    first: Factor | None
+
+    @property
+    def root_keys(self) -> list[str]:
+        """Names of the root keys, each once, in order of computation."""
+        return list(dict.fromkeys(root.factor.key.name for root in self.roots))
+
+
+def blame(comparison: Comparison) -> Blame:
+    """Sort the diverging factors of a comparison into roots and consequences."""
+    diverging = comparison.diverging
+    names = {factor.key.name for factor in diverging}
+    moved = _Moved()
+    root_factors = []
+    for name, factors in _by_key(comparison).items():
+        followed = [factor for factor in factors if factor.relative_difference > _ROUNDING and moved.reaches(factor)]
+        seen = set(map(id, followed))
+        own = [factor for factor in factors if factor.diverges and id(factor) not in seen]
+        root_factors += own
+        moved.add(name, followed + own)
+    position = {id(factor): i for i, factor in enumerate(diverging)}
+    root_factors.sort(key=lambda factor: position[id(factor)])
+    near = _beyond_rounding(comparison)
+    roots = tuple(
+        Root(
+            factor,
+            tuple(name for name in downstream(factor.key.name) if name in names),
+            _chain(factor.key.name, names),
+            tuple(name for name in factor.key.parents if name in near),
+        )
+        for factor in root_factors
+    )
+    return Blame(roots, diverging[0] if diverging else None)
+
+
+def _by_key(comparison: Comparison) -> dict[str, list[Factor]]:
+    """The factors of each key, parents before children."""
+    rows: dict[str, list[Factor]] = {name: [] for name in topological_order()}
+    for factor in comparison.factors:
+        rows[factor.key.name].append(factor)
+    return rows
+
+
+class _Moved:
+    """Values that diverge, and values that followed one: beyond rounding, even if within tolerance."""
+
+    def __init__(self) -> None:
+        self.contexts: dict[str, list[Context]] = {}
+        self.seen: dict[tuple[str, tuple[str, ...]], set[tuple[int | None, ...]]] = {}
+
+    def add(self, name: str, factors: list[Factor]) -> None:
+        if factors:
+            self.contexts[name] = [factor.context for factor in factors]
+
+    def reaches(self, factor: Factor) -> bool:
+        """Whether a parent has moved in a context that this factor can see."""
+        for name in factor.key.parents:
+            if name not in self.contexts:
+                continue
+            if factor.key.name == "omega_pixel_sr":
+                return True  # the stored solid angle is that of the first sub-pixel
+            if self._in_sight(name, factor.context):
+                return True
+        return False
+
+    def _in_sight(self, name: str, context: Context) -> bool:
+        shared = tuple(f for f in _indices(registry()[name]) if getattr(context, f) is not None)
+        if (name, shared) not in self.seen:
+            self.seen[name, shared] = {tuple(getattr(c, f) for f in shared) for c in self.contexts[name]}
+        return tuple(getattr(context, f) for f in shared) in self.seen[name, shared]
+
+
+def _indices(key: Key) -> tuple[str, ...]:
+    """What tells the values of a key apart."""
+    if key.where in GLOBAL_PLACES:
+        return ()
+    return {"phi": ("block", "phi_tic"), "term": ("block", "source", "phi_tic", "mosaic_domain")}.get(
+        key.where, ("block",)
+    )
+
+
+def _chain(start: str, diverging: set[str]) -> tuple[str, ...]:
+    """A shortest path of diverging keys from `start` as far towards the pixel as it goes."""
+    previous: dict[str, str] = {}
+    frontier, last = [start], start
+    seen = {start}
+    while frontier:
+        following = []
+        for name in frontier:
+            for key in registry().values():
+                if name in key.parents and key.name in diverging and key.name not in seen:
+                    seen.add(key.name)
+                    previous[key.name] = name
+                    following.append(key.name)
+        if "floatimage_accumulated" in following:
+            last = "floatimage_accumulated"
+            break
+        last = following[-1] if following else last
+        frontier = following
+    path = [last]
+    while path[-1] in previous:
+        path.append(previous[path[-1]])
+    return tuple(reversed(path))
+
+
+def _beyond_rounding(comparison: Comparison) -> set[str]:
+    """Keys that agree within tolerance, yet differ by more than double rounding explains."""
+    return {f.key.name for f in comparison.factors if f.agrees and f.relative_difference > _ROUNDING}

@@ -1,0 +1,177 @@
+"""The comparison for people: `compare_scaling_traces.md` (every factor) and `diff_summary.md` (what went wrong)."""
+
+from typing import Any
+
+from trace_audit.compare.verdict import place_text
+from trace_audit.core.markdown import cell, table
+from trace_audit.trace.tolerances import tolerance_of
+
+
+def _difference(value: float | None) -> str:
+    return "" if value is None else f"{value:.2e}"
+
+
+def comparison_markdown(verdict: dict[str, Any]) -> str:
+    """Every compared value with its differences, after the verdict and the multiply-back checks."""
+    text = f"# Comparison of the scaling traces: {verdict['status']}\n\n{cell(verdict['summary'])}\n\n"
+    text += f"Tolerance: {verdict['tolerance_relative']:.0e} relative, every key, every dtype.\n\n"
+    rows = [
+        (
+            row["key"] + (f" {row['component']}" if row["component"] else ""),
+            place_text(row["context"]),
+            row["unit"],
+            row["c"],
+            row["py"],
+            _difference(row["absolute_difference"]),
+            _difference(row["relative_difference"]),
+            row["verdict"],
+        )
+        for row in verdict["factors"]
+    ]
+    headings = ("key", "where", "unit", "C", "torch", "absolute", "relative", "verdict")
+    return text + table(headings, rows) + "\n" + _multiply_back(verdict)
+
+
+def _multiply_back(verdict: dict[str, Any]) -> str:
+    rows = [
+        (
+            {"c": "C", "py": "torch"}[side],
+            identity["name"],
+            identity["instances"],
+            identity["printed"],
+            identity["computed"],
+            _difference(identity["relative_difference"]),
+            "pass" if identity["holds"] else "fail",
+        )
+        for side in ("c", "py")
+        for identity in verdict["multiply_back"][side]
+    ]
+    headings = ("side", "identity (worst instance)", "instances", "printed", "computed", "relative", "verdict")
+    return "## Do the factors multiply back to the pixel?\n\n" + table(headings, rows)
+
+
+def summary_markdown(verdict: dict[str, Any]) -> str:
+    """The sentence first, then roots, explanation, problems, and everything downstream folded away."""
+    text = f"# {verdict['status'].upper()}\n\n{cell(verdict['summary'])}\n"
+    sections = (
+        _first,
+        _roots,
+        _substitution,
+        _attribution,
+        _suggestions,
+        _problems,
+        _contradictions,
+        _offending,
+        _alone,
+    )
+    return text + "".join(f"\n{section}" for section in (make(verdict) for make in sections) if section)
+
+
+def _first(verdict: dict[str, Any]) -> str:
+    place = verdict["first_divergence"]
+    if not place:
+        return ""
+    return (
+        f"First divergence: **{cell(place['where'])}**, C {cell(place['c'])}, torch {cell(place['py'])}, "
+        f"relative difference {place['relative_difference']:.2e}.\n"
+    )
+
+
+def _roots(verdict: dict[str, Any]) -> str:
+    if not verdict["roots"]:
+        return ""
+    rows = [
+        (r["where"], r["component"], r["c"], r["py"], _difference(r["relative_difference"]), " → ".join(r["chain"][1:]))
+        for r in verdict["roots"]
+    ]
+    text = "## Root causes\n\nThese differ although everything they are computed from agrees.\n\n"
+    text += table(("key", "component", "C", "torch", "relative", "leads to"), rows)
+    suspects = sorted({name for root in verdict["roots"] for name in root["suspects"]})
+    if suspects:
+        text += f"\nWithin tolerance, yet beyond rounding, just before: {cell(', '.join(suspects))}.\n"
+    return text
+
+
+def _substitution(verdict: dict[str, Any]) -> str:
+    proofs = verdict["substitution"]
+    if not proofs:
+        note = verdict["substitution_note"]
+        return f"## Proof by substitution\n\n{cell(note)}\n" if note else ""
+    rows = [
+        (
+            p["where"],
+            p["stage"],
+            p["verdict"],
+            "" if p["c"] is None else p["c"],
+            "" if p["stage_gives"] is None else p["stage_gives"],
+            _difference(p["relative_difference"]),
+        )
+        for p in sorted(proofs, key=lambda p: p["verdict"] == "inherited")
+    ]
+    headings = ("key (worst place)", "stage", "so it is", "C", "torch stage fed with C's parents", "relative")
+    blamed = [row for row in rows if row[2] != "inherited"]
+    text = (
+        "## Proof by substitution\n\nEach torch stage was fed with the values that C traced. Where it then gives C's "
+    )
+    text += "value, the difference was inherited; where it does not, that stage is to blame.\n\n"
+    text += table(headings, blamed) if blamed else "Every stage gives C's value: all differences are inherited.\n"
+    inherited = rows[len(blamed) :]
+    if inherited:
+        text += f"\n<details><summary>{len(inherited)} keys that inherited their difference</summary>\n\n"
+        text += table(headings, inherited) + "\n</details>\n"
+    return text
+
+
+def _attribution(verdict: dict[str, Any]) -> str:
+    trials = verdict["attribution_trials"]
+    if not trials["tried"]:
+        return ""
+    text = f"## Known defects\n\n{trials['tried']} re-traces of the torch program with known defects switched.\n\n"
+    if not trials["explanations"]:
+        return text + "No single defect and no pair of them restores agreement.\n"
+    return text + "".join(f"- torch {cell(trial['sentence'])}\n" for trial in trials["explanations"])
+
+
+def _suggestions(verdict: dict[str, Any]) -> str:
+    rows = [f"- {cell(row['key'])}: {cell(row['suggestion'])}\n" for row in verdict["suggestions"]]
+    return "## What the numbers look like\n\n" + "".join(rows) if rows else ""
+
+
+def _problems(verdict: dict[str, Any]) -> str:
+    rows = [({"c": "C", "py": "torch"}[p["side"]], p["kind"], p["key"], p["message"]) for p in verdict["problems"]]
+    return "## Faults of the logs\n\n" + table(("log", "kind", "key", "what"), rows) if rows else ""
+
+
+def _contradictions(verdict: dict[str, Any]) -> str:
+    broken = [i for side in ("c", "py") for i in verdict["multiply_back"][side] if not i["holds"]]
+    return _multiply_back(verdict) if broken else ""
+
+
+def _offending(verdict: dict[str, Any]) -> str:
+    failed = [row for row in verdict["factors"] if row["verdict"] == "fail"]
+    if not failed:
+        return ""
+    rows = [
+        (
+            row["key"] + (f" {row['component']}" if row["component"] else ""),
+            place_text(row["context"]),
+            row["c"],
+            row["py"],
+            _difference(row["absolute_difference"]),
+            _difference(row["relative_difference"]),
+            tolerance_of(row["key"]).reason,
+        )
+        for row in failed
+    ]
+    headings = ("key", "where", "C", "torch", "absolute", "relative", "reason of the bar")
+    body = table(headings, rows)
+    return f"<details><summary>All {len(rows)} differing values</summary>\n\n{body}\n</details>\n"
+
+
+def _alone(verdict: dict[str, Any]) -> str:
+    lines = [
+        f"- only in the {side} log: {cell(', '.join(names))}\n"
+        for side, names in (("C", verdict["only_in_c"]), ("torch", verdict["only_in_py"]))
+        if names
+    ]
+    return "## Keys of one side alone\n\n" + "".join(lines) if lines else ""

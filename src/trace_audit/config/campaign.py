@@ -1,0 +1,105 @@
+"""The group `campaign` of the config file: which frames are simulated, in what portions, on what, and where they go."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from trace_audit.config.setting_types import PathText, ScenarioName, Strict, without_repeats
+
+MAX_FRAMES = 10**9
+# what a frame itself decides, or a shard, or nobody
+OWNED_FLAGS = frozenset(
+    {"-mat", "-cell", "-misset", "-misset_seed", "-lambda", "-energy", "-hkl", "-sourcefile", "-img"}
+    | {"-floatfile", "-doublefile", "-intfile", "-pgmfile", "-noisefile", "-hdf5file", "-dumpfile"}
+    | {"-config", "-show_config", "-device", "-dtype", "-threads", "--help", "--version"}
+    | {"-trace_pixel", "-printout", "-printout_pixel"}
+)
+
+
+class Orientations(Strict):
+    """Orientations of the crystal; every scenario and wavelength is simulated in each of them."""
+
+    count: int = Field(100, ge=1, le=MAX_FRAMES, description="How many random ones, uniform over all rotations.")
+    seed: int = Field(1, ge=0, lt=2**63, description="Seed of the random ones; number i depends on it and on i alone.")
+    file: PathText = Field(
+        "", description="Text, three columns: degrees about x, y, z, as -misset takes them. Empty: random ones."
+    )
+
+
+class Wavelengths(Strict):
+    """Wavelengths of the beam."""
+
+    values_A: list[Annotated[float, Field(gt=0, le=1e6)]] = Field(
+        [], description="Every orientation is simulated at each of them. Empty: at the scenario's own."
+    )
+    jitter_percent: float = Field(
+        0.0, ge=0, le=20, description="Standard deviation of a Gaussian shift, drawn for each frame."
+    )
+    seed: int = Field(2, ge=0, lt=2**63, description="Seed of the shifts; that of frame i depends on it and i alone.")
+
+    @field_validator("values_A")
+    @classmethod
+    def _finite(cls, values: list[float]) -> list[float]:
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError("not finite; give wavelengths in A")
+        return values
+
+
+class FrameAudit(Strict):
+    """The sample of frames that the C program simulates again."""
+
+    frames_per_shard: int = Field(1, ge=0, description="How many frames of each shard; 0: none.")
+    seed: int = Field(3, ge=0, lt=2**63, description="Seed of the choice.")
+
+
+class Campaign(Strict):
+    """Frames by the thousand: the product scenario x orientation x wavelength. What `snakemake campaign` makes."""
+
+    name: ScenarioName = Field("campaign", description="Names the folder of the campaign.")
+    scenarios: list[ScenarioName] = Field(
+        [], description="Names of files in `scenario_dir`; all with one detector. Empty: there is no campaign."
+    )
+    orientations: Orientations = Orientations()
+    wavelengths: Wavelengths = Wavelengths()
+    extra_flags: list[str] = Field(
+        [], description="Further words of nanoBragg's command line, after the scenario's: another detector size, say."
+    )
+    frames_per_shard: int = Field(1000, ge=1, le=10**7, description="Frames that one job writes to one file.")
+    device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where torch runs.")
+    dtype: Literal["float32", "float64"] = Field("float32", description="torch's type after the hkl fraction.")
+    compression: Literal["bitshuffle_lz4", "bitshuffle_zstd", "zstd", "none"] = Field(
+        "bitshuffle_lz4", description="Of every frame, without loss."
+    )
+    audit: FrameAudit = FrameAudit()
+    folder: PathText = Field(
+        "results/campaign", min_length=1, description="Where the frames go; a scratch file system, say."
+    )
+
+    @field_validator("scenarios")
+    @classmethod
+    def _no_repeats(cls, names: list[str]) -> list[str]:
+        return without_repeats(names)
+
+    @field_validator("extra_flags")
+    @classmethod
+    def _not_owned(cls, words: list[str]) -> list[str]:
+        from nanobrag_torch.cli.tokens import UsageError, split
+
+        try:
+            names = [occurrence.name for occurrence in split(words)]
+        except UsageError as error:
+            raise ValueError(str(error)) from None
+        for name in names:
+            if name in OWNED_FLAGS:
+                raise ValueError(f"{name} is none of a campaign's flags, which sets it itself or has no use for it")
+        return words
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Campaign:
+        count = len(self.scenarios) * self.orientations.count * max(1, len(self.wavelengths.values_A))
+        if not self.orientations.file and count > MAX_FRAMES:
+            raise ValueError(f"{count} frames, expected at most {MAX_FRAMES}; make several campaigns of it")
+        return self

@@ -1,0 +1,76 @@
+"""Which device torch runs on: what was asked for, what is there, and why the one was chosen."""
+
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from trace_audit.core.errors import InputError
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The device that was asked for, the one to run on (None: it is not there) and the reason."""
+
+    asked: str
+    used: str | None
+    reason: str
+
+    def record(self) -> dict[str, Any]:
+        """As JSON-ready data, for the record of the run's environment."""
+        return asdict(self)
+
+
+def choose_device(asked: str, allow_missing: bool = False) -> Choice:
+    """Settle `asked`: cpu, cuda, cuda:N, or auto, which is the GPU that the process was given, else the CPU.
+
+    Raises InputError, one line, where a GPU that was asked for is not there; with `allow_missing`, `used` is then None.
+    """
+    if not asked.startswith("cuda") and asked != "auto":
+        return Choice(asked, asked, f"{asked} was asked for")
+    lack = _why_no_gpu()
+    if not lack:
+        used = "cuda" if asked == "auto" else asked
+        return Choice(asked, used, f"torch can use {_gpu_name()}; {_given()}")
+    if asked == "auto":
+        return Choice(asked, "cpu", f"{lack}; {_given()}")
+    choice = Choice(asked, None, f"device {asked} is not there: {lack}; {_given()}")
+    if allow_missing:
+        return choice
+    raise InputError(refusal(choice))
+
+
+def refusal(choice: Choice) -> str:
+    """One line for a device that has to be there and is not: why, and what to do."""
+    return (
+        f"{choice.reason}; run where there is a GPU, or set devices: [auto] to take the CPU, "
+        "or allow_missing_device: true to have the audit skipped and that recorded"
+    )
+
+
+def _why_no_gpu() -> str:
+    """Why torch cannot use a GPU here; empty if it can."""
+    import torch
+
+    if torch.cuda.is_available():
+        return ""
+    if torch.version.cuda is None and torch.version.hip is None:
+        return f"torch {torch.__version__} is built without GPU support"
+    return "torch finds no GPU"
+
+
+def _gpu_name() -> str:
+    import torch
+
+    return torch.cuda.get_device_name(0)
+
+
+def _given() -> str:
+    """What the surroundings gave this process, as far as the environment tells."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    job = os.environ.get("SLURM_JOB_ID")
+    place = f"Slurm job {job}" if job else "this process"
+    if visible is None:
+        return f"{place} was given no GPU" if job else "CUDA_VISIBLE_DEVICES is unset"
+    return (
+        f"{place} was given GPU {visible}" if visible else f"{place} was given no GPU (CUDA_VISIBLE_DEVICES is empty)"
+    )

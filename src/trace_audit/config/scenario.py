@@ -1,0 +1,250 @@
+"""Scenario files: read, checked, and turned into the one command line that both programs get."""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
+
+_HERE = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class ScenarioFiles:
+    """Input files of a run, materialised: orientation matrix, hkl text, source file, mask image."""
+
+    matrix: Path | None = None
+    hkl: Path | None = None
+    sources: Path | None = None
+    mask: Path | None = None
+
+    @property
+    def given(self) -> dict[str, Path]:
+        """The files that there are, by role."""
+        return {field.name: path for field in fields(self) if (path := getattr(self, field.name)) is not None}
+
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of each file by role."""
+        return {role: sha256_of_file(path) for role, path in self.given.items()}
+
+
+def scenario_path(name: str, folder: Path | None = None) -> Path:
+    """Where scenario `name` is: a path to a YAML file, or a name looked up in `folder` (default config/scenarios)."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    folders = [folder] if folder else [Path("config/scenarios"), _HERE / "config" / "scenarios"]
+    for candidate in folders:
+        if (candidate / f"{name}.yaml").is_file():
+            return candidate / f"{name}.yaml"
+    known = sorted({path.stem for candidate in folders for path in candidate.glob("*.yaml")})
+    raise InputError(f"scenario {name!r}: no {folders[0] / name}.yaml; known: {', '.join(known) or 'none'}")
+
+
+def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+    """The options that say which scenario a command is about, and where its files are."""
+    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
+    parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
+    parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
+
+
+def load_scenario(name: str, folder: Path | None = None) -> Scenario:
+    """Read and check a scenario. Raises InputError naming file, key, value and expectation."""
+    import yaml
+    from pydantic import ValidationError
+
+    path = scenario_path(name, folder)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where PyYAML has it, ten times quicker
+    try:
+        text = path.read_text(encoding="utf-8")
+        data = yaml.load(text, loader)
+        _refuse_repeated_keys(yaml.compose(text, loader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise InputError(f"scenario {path}: line {line} is not YAML as expected: {error.problem}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"scenario {path}: {' '.join(str(error).split())}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"scenario {path}: expected keys like name, crystal, detector; found {type(data).__name__}")
+    try:
+        scenario = Scenario.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"scenario {path}: {_first_complaint(error.errors())}") from error
+    if scenario.name != path.stem:
+        raise InputError(f"scenario {path}: name is {scenario.name!r}, expected {path.stem!r} like the file")
+    return scenario
+
+
+def _refuse_repeated_keys(node: Any) -> None:
+    """YAML keeps the last of two equal keys without a word; here the second is an error."""
+    import yaml
+
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+            _refuse_repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            _refuse_repeated_keys(value)
+
+
+def _first_complaint(errors: Sequence[Any]) -> str:
+    """One line for a list of pydantic errors: the first, and how many more there are."""
+    first = errors[0]
+    place = ".".join(str(part) for part in first["loc"]) or "scenario"
+    if first["type"] == "extra_forbidden":
+        text = f"unknown key {place!r}{_near_field(first['loc'])}"
+    elif first["type"] == "missing":
+        text = f"key {place!r} is missing"
+    else:
+        message = first["msg"].removeprefix("Value error, ")
+        shown = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+        text = f"{place}{shown}: {message[:1].lower()}{message[1:]}"
+    return text + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
+
+
+def _near_field(location: Sequence[Any]) -> str:
+    from difflib import get_close_matches
+
+    model: Any = Scenario
+    for part in location[:-1]:
+        annotation = model.model_fields[part].annotation if part in model.model_fields else None
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((option for option in options if hasattr(option, "model_fields")), None)
+        if model is None:
+            return ""
+    near = get_close_matches(str(location[-1]), list(model.model_fields), n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(model.model_fields)}"
+
+
+def check_pixel(scenario: Scenario, slow: int, fast: int) -> None:
+    """Raises InputError if pixel (slow, fast) is not on the detector of the scenario."""
+    detector = scenario.detector
+    if not (0 <= slow < detector.pixels_slow and 0 <= fast < detector.pixels_fast):
+        raise InputError(
+            f"pixel {slow} {fast} (slow fast) is off the detector of scenario {scenario.name}: "
+            f"slow 0 to {detector.pixels_slow - 1}, fast 0 to {detector.pixels_fast - 1}"
+        )
+
+
+def write_matrix(scenario: Scenario, folder: Path) -> Path | None:
+    """Write the orientation matrix as three lines to `folder`/A.mat; None if the scenario has none."""
+    numbers = scenario.crystal.matrix
+    if numbers is None:
+        return None
+    path = Path(folder) / "A.mat"
+    write_atomic(path, "".join(" ".join(map(repr, numbers[i : i + 3])) + "\n" for i in (0, 3, 6)))
+    return path
+
+
+def arguments(scenario: Scenario, files: ScenarioFiles) -> list[str]:
+    """The scenario as words of a nanoBragg command line. The last pivot-setting flag wins, so the order matters."""
+    words: list[str] = []
+    for flag, value in _flags(scenario, files):
+        if value is None or value is False:
+            continue
+        words.append(flag)
+        if value is not True:
+            words += [_word(item) for item in (value if isinstance(value, list) else [value])]
+    return words + list(scenario.extra_flags)
+
+
+def _word(value: object) -> str:
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _flags(s: Scenario, files: ScenarioFiles) -> Iterator[tuple[str, Any]]:
+    c, f = s.crystal, s.structure_factors
+    yield "-mat", files.matrix
+    yield "-hkl", files.hkl
+    yield "-mask", files.mask
+    yield "-sourcefile", files.sources
+    yield "-cell", list(c.cell.model_dump().values()) if c.cell else None
+    yield "-misset", c.misset_deg or ("random" if c.misset_random_seed else None)
+    yield "-misset_seed", c.misset_random_seed
+    yield from zip(("-Na", "-Nb", "-Nc"), c.N_cells or (None, None, None), strict=True)
+    yield "-samplesize", c.sample_size_mm
+    yield from ((f"-sample_{axis}", getattr(c, f"sample_{axis}_mm")) for axis in "xyz")
+    yield {"tophat": "-tophat_spots"}.get(c.shape, f"-{c.shape}_xtal"), c.shape != "square"
+    yield "-fudge", c.fudge
+    yield "-mosaic", c.mosaic_spread_deg
+    yield "-mosaic_dom", c.mosaic_domains
+    yield "-mosaic_seed", c.mosaic_seed
+    yield "-default_F", f.default_F_electrons
+    yield "-interpolate", f.interpolate
+    yield "-nointerpolate", f.interpolate is False
+    yield "-dmin", f.d_min_A
+    yield "-water", f.water_um
+    yield from _beam_flags(s)
+    yield from _detector_flags(s)
+    yield "-oversample", s.sampling.oversample
+    yield "-oversample_thick", s.sampling.oversample_thick
+    yield "-oversample_polar", s.sampling.oversample_polar
+    yield "-oversample_omega", s.sampling.oversample_omega
+    yield "-nonoise", True
+    yield "-defects", None if s.defects == "default" else s.defects
+
+
+def _beam_flags(s: Scenario) -> Iterator[tuple[str, Any]]:
+    b, spindle = s.beam, s.spindle
+    yield "-lambda", b.wavelength_A
+    yield "-energy", b.energy_eV
+    yield "-fluence", b.fluence_photons_per_m2
+    yield "-flux", b.flux_photons_per_s
+    yield "-exposure", b.exposure_s
+    yield "-beamsize", b.beamsize_mm
+    yield "-polar", b.polarization_factor
+    yield "-nopolar", not b.polarization
+    yield "-dispersion", b.dispersion_percent
+    yield "-dispsteps", b.dispersion_steps
+    for axis in "hv":
+        yield f"-{axis}divrange", getattr(b, f"{axis}divrange_mrad")
+        yield f"-{axis}divstep", getattr(b, f"{axis}divstep_mrad")
+        yield f"-{axis}divsteps", getattr(b, f"{axis}divsteps")
+    yield "-square_div", b.square_divergence
+    yield "-spindle_axis", spindle.axis
+    yield "-phi", spindle.phi_start_deg
+    yield "-osc", spindle.osc_deg
+    yield "-phistep", spindle.phistep_deg
+    yield "-phisteps", spindle.phisteps
+
+
+def _detector_flags(s: Scenario) -> Iterator[tuple[str, Any]]:
+    d = s.detector
+    yield "-pixel", d.pixel_mm
+    yield "-detpixels_x", d.pixels_fast
+    yield "-detpixels_y", d.pixels_slow
+    yield f"-{d.convention}", d.convention != "custom"
+    yield "-distance", d.distance_mm
+    yield "-close_distance", d.close_distance_mm
+    yield "-Xbeam", d.Xbeam_mm
+    yield "-Ybeam", d.Ybeam_mm
+    yield "-Xclose", d.Xclose_mm
+    yield "-Yclose", d.Yclose_mm
+    yield "-ORGX", d.ORGX_pixels
+    yield "-ORGY", d.ORGY_pixels
+    for name in ("odet_vector", "sdet_vector", "fdet_vector", "pix0_vector_mm", "beam_vector", "polar_vector"):
+        yield f"-{name}", getattr(d, name)
+    for name in ("rotx", "roty", "rotz"):
+        yield f"-detector_{name}", getattr(d, f"{name}_deg")
+    yield "-twotheta_axis", d.twotheta_axis
+    yield "-twotheta", d.twotheta_deg
+    yield "-pivot", d.pivot
+    yield "-curved_det", d.curved
+    yield "-point_pixel", d.point_pixel
+    yield "-detector_abs", d.attenuation_length_um
+    yield "-detector_thick", d.thickness_um
+    yield "-detector_thicksteps", d.thick_steps
+    yield "-roi", [*d.roi.fast, *d.roi.slow] if d.roi else None
+
+
+def schema_text() -> str:
+    """The JSON schema of a scenario file, as committed in workflow/schemas/scenario.schema.json."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Scenario.model_json_schema()}
+    return readable_json(schema)

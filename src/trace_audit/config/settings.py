@@ -1,0 +1,294 @@
+"""The workflow's config file, typed: every key, its meaning, its default, and one clear line when it is wrong.
+
+The model below is the source. `workflow/schemas/config.schema.json` is generated from it
+(`python -m trace_audit.config.settings > workflow/schemas/config.schema.json`), and a test compares the two.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from trace_audit.config.campaign import Campaign
+from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
+from trace_audit.core.errors import InputError
+
+Device = Literal["cpu", "cuda", "auto"]
+GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
+SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
+BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
+Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
+
+
+class Reference(Strict):
+    """Which nanoBragg is the reference: `binary`, or `source`, or with neither our own src/nanobragg_c."""
+
+    binary: PathText = Field("", description="An instrumented nanoBragg, already built. NB_C_BIN takes precedence.")
+    source: PathText = Field("", description="A nanoBragg source to build: a folder with a Makefile, or one C file.")
+    compiler: PathText = Field("gcc", min_length=1, description="C compiler for whatever is built.")
+    time_limit_s: int = Field(300, ge=1, description="A traced run that takes longer is stopped, and fails.")
+
+    @model_validator(mode="after")
+    def _one_reference(self) -> Reference:
+        if self.binary and self.source:
+            raise ValueError("give `binary` or `source`, not both; leave the other one empty")
+        return self
+
+
+class StructureFactors(Strict):
+    """Where |F(hkl)| comes from."""
+
+    file: PathText = Field(
+        "",
+        description="hkl text, MTZ, mmCIF structure factors, or a PDB/mmCIF model. Empty: the synthetic set.",
+    )
+
+
+class Gate(Strict):
+    """What has to hold before and after the traces. The tolerance is no key: nothing loosens it at run time."""
+
+    regression_test: PathText = Field(
+        "tests/test_trace_pixel.py::TestScalingTrace::test_scaling_trace_matches_physics",
+        min_length=1,
+        description="pytest node that must pass before torch is traced.",
+    )
+    protected_assets: PathText = Field(
+        "config/protected_assets.yaml",
+        min_length=1,
+        description="List of the files that a run must leave as they were.",
+    )
+
+
+class JobResources(Strict):
+    """What one job of a kind asks the scheduler for; locally only `threads` counts."""
+
+    threads: int = Field(1, ge=1, description="CPU cores.")
+    mem_mb: int = Field(1000, ge=100, description="Memory, MB.")
+    runtime_min: int = Field(10, ge=1, description="Time limit, minutes.")
+    gpus: int = Field(0, ge=0, description="GPUs, for jobs on device cuda or auto.")
+    gpu_model: GpuModel = Field("", description="Which GPU, by Slurm's name for it (a100); empty: any.")
+    partition: SchedulerWord = Field("", description="Slurm partition; empty: the cluster's default.")
+
+    @model_validator(mode="after")
+    def _model_of_a_gpu(self) -> JobResources:
+        if self.gpu_model and not self.gpus:
+            raise ValueError("gpu_model names a GPU but gpus is 0; set gpus: 1, or leave gpu_model empty")
+        return self
+
+
+class Resources(Strict):
+    """The one place where jobs get their size."""
+
+    build: JobResources = JobResources()
+    c_trace: JobResources = JobResources(mem_mb=1500)
+    torch_trace: JobResources = JobResources(mem_mb=3000, gpus=1)
+    audit: JobResources = JobResources()
+    campaign: JobResources = JobResources(mem_mb=3000, runtime_min=60, gpus=1)
+
+
+class ImageParity(Strict):
+    """Which scenarios have their whole image simulated by both programs when `snakemake parity` is asked for."""
+
+    scenarios: Literal["all"] | Annotated[list[ScenarioName], Field(min_length=1)] = Field(
+        "all", description="Names of files in `scenario_dir`, without .yaml; all: every file there."
+    )
+
+    @field_validator("scenarios")
+    @classmethod
+    def _not_reserved(cls, names: str | list[str]) -> str | list[str]:
+        return names if isinstance(names, str) else without_repeats(_free_names(names))
+
+
+class BenchPixels(Strict):
+    """Sides of the square detectors of the parts that do not take the scenario's, pixels."""
+
+    large: int = Field(1024, ge=1, description="The large job: 2000 steps a pixel.")
+    memory: int = Field(1024, ge=1, description="Growth of memory with the number of steps.")
+    huge: int = Field(16384, ge=1, description="The detector that must go through a bounded memory.")
+    gradient: int = Field(1024, ge=2, description="Forward and backward against forward.")
+    steps: int = Field(512, ge=1, description="Time against the number of steps, 1 to 1000 a pixel.")
+
+
+class Bench(Strict):
+    """What `make bench` times."""
+
+    scenario: ScenarioName = Field("supervisor", description="Scenario whose whole image is simulated.")
+    repeats: int = Field(5, ge=1, le=99, description="Runs of each command, taken in turn; tables show the median.")
+    parts: list[BenchPart] = Field(list(get_args(BenchPart)), min_length=1, description="What is measured.")
+    pixels: BenchPixels = BenchPixels()
+
+    @field_validator("parts")
+    @classmethod
+    def _no_repeats(cls, values: list[str]) -> list[str]:
+        return without_repeats(values)
+
+
+def _free_names(names: list[str]) -> list[str]:
+    taken = [name for name in names if name in RESERVED_NAMES]
+    if taken:
+        raise ValueError(f"{taken[0]} is the name of a folder in results/; rename the scenario")
+    return names
+
+
+class Settings(Strict):
+    """Everything in config/config.yaml. The audit runs the product scenario x pixel x device x dtype."""
+
+    scenarios: list[ScenarioName] = Field(min_length=1, description="Names of files in `scenario_dir`, without .yaml.")
+    scenario_dir: PathText = Field("config/scenarios", min_length=1, description="Folder of the scenario files.")
+    pixels: dict[ScenarioName, Annotated[list[Pixel], Field(min_length=1)]] = Field(
+        {}, description="Per scenario, [slow, fast] pixels to trace instead of those in its file."
+    )
+    devices: list[Device] = Field(min_length=1, description="Where torch runs.")
+    devices_on_cluster: list[Device] = Field(
+        ["auto"], min_length=1, description="In place of `devices` where `cluster` is set."
+    )
+    cluster: bool = Field(False, description="Jobs go to a cluster; workflow/profiles/slurm sets it.")
+    allow_missing_device: bool = Field(
+        False, description="Where a GPU that is asked for is not there: skip the audit and record that, do not fail."
+    )
+    dtypes: list[Literal["float32", "float64"]] = Field(
+        min_length=1, description="torch's type after the hkl fraction."
+    )
+    reference: Reference = Reference()
+    structure_factors: StructureFactors = StructureFactors()
+    gate: Gate = Gate()
+    resources: Resources = Resources()
+    image_parity: ImageParity = ImageParity()
+    bench: Bench = Bench()
+    campaign: Campaign = Campaign()
+
+    @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes")
+    @classmethod
+    def _no_repeats(cls, values: list[str]) -> list[str]:
+        return without_repeats(values)
+
+    @field_validator("scenarios")
+    @classmethod
+    def _not_reserved(cls, names: list[str]) -> list[str]:
+        return _free_names(names)
+
+    @property
+    def run_on(self) -> list[Device]:
+        """The devices of this run."""
+        return self.devices_on_cluster if self.cluster else self.devices
+
+    @model_validator(mode="after")
+    def _pixels_of_listed_scenarios(self) -> Settings:
+        for name in self.pixels:
+            if name not in self.scenarios:
+                raise ValueError(f"pixels: {name} is not among `scenarios` ({', '.join(self.scenarios)})")
+        return self
+
+
+def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> Settings:
+    """Check a config as read from YAML. Raises `InputError` naming the first wrong key. NB_C_BIN overrides it."""
+    if not isinstance(raw, dict) or not raw:
+        raise InputError(f"{source}: empty or not a mapping of keys; start from the config.yaml in the repository")
+    try:
+        settings = Settings.model_validate(raw)
+    except ValidationError as error:
+        raise InputError(f"{source}: {_first_problem(error, raw)}") from None
+    binary = os.environ.get("NB_C_BIN", "")
+    if not binary:
+        return settings
+    reference = Reference(binary=binary, compiler=settings.reference.compiler)
+    return settings.model_copy(update={"reference": reference})
+
+
+def require_files(settings: Settings, source: str = "config/config.yaml") -> None:
+    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`."""
+    reference = settings.reference
+    if reference.binary and not (Path(reference.binary).is_file() and os.access(reference.binary, os.X_OK)):
+        origin = "NB_C_BIN" if os.environ.get("NB_C_BIN") else f"{source}: reference.binary"
+        raise InputError(f"{origin}: {reference.binary!r} is no executable file; give the path of a built nanoBragg")
+    if reference.source and not _buildable(Path(reference.source)):
+        raise InputError(
+            f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
+        )
+    file = settings.structure_factors.file
+    if file and not Path(file).is_file():
+        raise InputError(
+            f"{source}: structure_factors.file: no such file {file!r}; give an hkl, MTZ, mmCIF or PDB file, "
+            "or leave it empty for the synthetic set"
+        )
+
+
+def scenario_file(settings: Settings, name: str, source: str = "config/config.yaml") -> Path:
+    """Path of a scenario's YAML file. Raises `InputError` with the names that exist when there is none."""
+    folder = Path(settings.scenario_dir)
+    path = folder / f"{name}.yaml"
+    if path.is_file():
+        return path
+    known = sorted(found.stem for found in folder.glob("*.yaml"))
+    raise InputError(
+        f"{source}: scenarios: unknown scenario {name!r}, no file {path}; "
+        + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")
+        + _did_you_mean(name, known)
+    )
+
+
+def image_scenarios(settings: Settings) -> list[str]:
+    """Names of the scenarios of image parity; `all` stands for every file in `scenario_dir`."""
+    wanted = settings.image_parity.scenarios
+    if wanted == "all":
+        return _free_names(sorted(path.stem for path in Path(settings.scenario_dir).glob("*.yaml")))
+    return list(wanted)
+
+
+def _buildable(path: Path) -> bool:
+    if path.is_dir():
+        return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
+    return path.suffix == ".c" and path.is_file()
+
+
+def _first_problem(error: ValidationError, raw: dict[str, Any]) -> str:
+    """One line for the first problem; unknown keys come first, as a misspelt key also leaves a required one missing."""
+    problems = sorted(error.errors(), key=lambda item: item["type"] != "extra_forbidden")
+    problem = problems[0]
+    where = ".".join(str(part) for part in problem["loc"]) or "config"
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(problem["loc"][:-1])
+        return f"unknown key {where!r}; known: {', '.join(known)}" + _did_you_mean(str(problem["loc"][-1]), known)
+    if problem["type"] == "missing":
+        return f"key {where!r} is missing; expected {_describe(problem['loc'])}"
+    if problem["type"] == "value_error":
+        return f"{where}: {problem['ctx']['error']}"
+    hint = PATTERN_HINTS.get(problem.get("ctx", {}).get("pattern", ""))
+    expected = f"expected {hint}" if hint else problem["msg"][0].lower() + problem["msg"][1:]
+    return f"{where}: {problem['input']!r}: {expected}"
+
+
+def _model_at(location: tuple) -> type[BaseModel]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        model = model.model_fields[part].annotation
+    return model
+
+
+def _known_keys(location: tuple) -> list[str]:
+    return list(_model_at(location).model_fields)
+
+
+def _describe(location: tuple) -> str:
+    return _model_at(location[:-1]).model_fields[location[-1]].description or "a value"
+
+
+def _did_you_mean(word: str, known: list[str]) -> str:
+    close = get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def schema_text() -> str:
+    """The JSON schema of the config file, as committed."""
+    return json.dumps(Settings.model_json_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    print(schema_text(), end="")

@@ -1,0 +1,107 @@
+"""Files that are whole or not there at all, and their hashes."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from trace_audit.core.errors import InputError
+
+ASIDE = ".aside"
+
+
+def sha256_of_bytes(data: bytes) -> str:
+    """SHA-256 of `data` as 64 hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """SHA-256 of the bytes of a file, read in blocks."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: str | bytes) -> None:
+    """Write `data` aside in the same folder, flush it to disk and rename it to `path`.
+
+    A reader sees the old file or the new one, never a part. What is aside is locked as long as its writer lives.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = data.encode() if isinstance(data, str) else data
+    handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=ASIDE)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+            Path(aside).chmod(0o644)
+            Path(aside).replace(path)
+        flush_folder(path.parent)
+    except BaseException as error:
+        Path(aside).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, aside):
+            error.filename = str(path)  # a full disk does not say which file it was
+        raise
+
+
+def remove_abandoned(folder: Path) -> list[Path]:
+    """Remove what killed writers left aside below `folder`; a file whose writer still lives stays."""
+    removed = []
+    for path in sorted(folder.rglob(f".*{ASIDE}")):
+        if path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as stream, contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink(missing_ok=True)
+            removed.append(path)
+    return removed
+
+
+def flush_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power cut, where the file system can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could break a line, move a cursor or fail to encode written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON in one line with sorted keys and no blanks: one value has one text. Ends with a newline."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def readable_json(value: Any) -> str:
+    """JSON for people, keys in the order given. Ends with a newline."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_text(path: Path, what: str) -> str:
+    """Text of a UTF-8 file. Raises InputError naming `what` it should have been."""
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{what} {path}: {error.strerror}; give the path of a readable file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} {path}: byte {error.start} is not UTF-8 text") from error
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Parsed JSON of a file. Raises InputError naming `what` it should have been."""
+    try:
+        return json.loads(read_text(path, what))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error

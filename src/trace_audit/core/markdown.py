@@ -1,0 +1,18 @@
+"""Markdown tables whose cells cannot break out of them."""
+
+from collections.abc import Iterable, Sequence
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; text in cells is escaped."""
+    lines = ["| " + " | ".join(headings) + " |", "|" + " --- |" * len(headings)]
+    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def cell(value: object) -> str:
+    """Text for a Markdown table cell: what would be markup or HTML is escaped, line breaks become blanks."""
+    text = format(value, ".15g") if isinstance(value, float) else str(value)
+    for character in "\\`*<[]|":
+        text = text.replace(character, "\\" + character)
+    return " ".join(text.split())

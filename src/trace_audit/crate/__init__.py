@@ -1,0 +1,1 @@
+"""`python -m trace_audit.crate` is `trace_audit.trail.crate`."""

@@ -1,0 +1,1 @@
+"""Torch's derivatives against finite differences of the C program, and the refinement that uses them."""

@@ -1,0 +1,1 @@
+"""`python -m trace_audit.harness` is `trace_audit.programs.harness`."""

@@ -1,0 +1,1 @@
+"""Whole images of both programs: compared, and what differs traced to a factor."""

@@ -1,0 +1,1 @@
+"""`python -m trace_audit.ledger` is `trace_audit.trail.ledger`."""

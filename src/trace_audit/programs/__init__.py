@@ -1,0 +1,1 @@
+"""The programs under audit: built, run, and what each run depended on."""

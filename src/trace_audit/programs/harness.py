@@ -1,0 +1,201 @@
+"""`python -m trace_audit.harness`: trace one pixel in the torch program and keep what the run depended on.
+
+Beside the log: `trace_py_stdout.txt`, `trace_py_stderr.txt`, `trace_py_run.json`, `trace_py_env.json`,
+`config_snapshot.json` and `capture_notes.md`. The scenario goes through the simulator's own command-line parser; only
+the traced pixel is computed.
+"""
+
+import os
+
+os.environ["KMP_DUPLICATE_LIB_OK"] = "TRUE"  # before torch is imported: two OpenMP runtimes may meet in one process
+
+import argparse
+import contextlib
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trace_audit.config.device import Choice, choose_device, refusal
+from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, sha256_of_bytes, write_atomic
+from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.programs.environment import capture, deviations, operation_by_operation
+from trace_audit.programs.reference import named_words, trace_words
+from trace_audit.trace.log import trace_log
+from trace_audit.trace.tolerances import file_sha256
+
+
+@dataclass(frozen=True)
+class TorchRun:
+    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did."""
+
+    stdout: bytes
+    stderr: bytes
+    exit_code: int | None
+    failure: str | None
+
+
+@contextlib.contextmanager
+def _redirected(stdout: Path, stderr: Path) -> Iterator[None]:
+    """Send file descriptors 1 and 2 to files, so that native libraries are caught as well."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [(target, os.dup(target)) for target in (1, 2)]
+    try:
+        for target, path in ((1, stdout), (2, stderr)):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(handle, target)
+            os.close(handle)
+        streams = (os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w"))
+        with streams[0], streams[1], contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
+            yield
+    finally:
+        for target, copy in saved:
+            os.dup2(copy, target)
+            os.close(copy)
+
+
+def torch_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int], device: str, dtype: str) -> list[str]:
+    """The torch program's command line for one traced pixel."""
+    return [*trace_words(scenario, files, pixel, whole_image=False), "-device", device, "-dtype", dtype]
+
+
+def print_trace(words: list[str]) -> None:
+    """Parse a command line as the simulator does and print the trace of its pixel, warnings to stderr."""
+    from nanobrag_torch.cli import parse
+    from nanobrag_torch.trace import trace_lines
+
+    invocation = parse(words)
+    for warning in invocation.warnings:
+        print(f"nanobrag_torch: warning: {warning}", file=sys.stderr)
+    slow, fast = invocation.trace_pixel
+    for line in trace_lines(invocation.experiment, slow, fast, device=invocation.device, dtype=invocation.dtype):
+        print(line)
+
+
+def run_torch(words: list[str]) -> TorchRun:
+    """Trace in this process with everything it prints caught."""
+    with tempfile.TemporaryDirectory(prefix="trace-") as folder:
+        paths = Path(folder) / "stdout", Path(folder) / "stderr"
+        exit_code, failure = 0, None
+        with _redirected(*paths):
+            try:
+                print_trace(words)
+            except ValueError as error:  # a usage or experiment error of the simulator: one line for the user
+                exit_code, failure = 2, str(error)
+                print(f"nanobrag_torch: error: {failure}", file=sys.stderr)
+            except Exception as error:  # a fault of the simulator: the whole story goes to its stderr file
+                exit_code, failure = 1, f"{type(error).__name__}: {error}"
+                traceback.print_exc()
+        return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure)
+
+
+def _nothing(choice: Choice, options: argparse.Namespace) -> TorchRun:
+    """A run that did not happen, since its device is not there; a failure unless that is allowed."""
+    if not options.allow_missing_device:
+        why = refusal(choice)
+        return TorchRun(b"", f"nanobrag_torch: error: {why}\n".encode(), 2, why)
+    return TorchRun(b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), None, None)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.harness", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"))
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the log, trace_py_scaling.log")
+    add_scenario_options(parser)
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument(
+        "--allow-missing-device", action="store_true", help="where the device is not there, record that and exit 0"
+    )
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Trace one pixel of a scenario in the torch program."""
+    options = _parser().parse_args(argv)
+    choice = choose_device(options.device, allow_missing=True)
+    options.device = choice.used or options.device
+    scenario = load_scenario(options.config, options.scenario_dir)
+    pixel = (options.pixel[0], options.pixel[1])
+    check_pixel(scenario, *pixel)
+    started = datetime.now(UTC)
+    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
+    with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
+        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        words = torch_words(scenario, files, pixel, options.device, options.dtype)
+        with operation_by_operation():
+            run, environment = capture(
+                Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options)
+            )
+        snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
+    environment["device"] = choice.record()
+    if choice.used is None and options.allow_missing_device:
+        snapshot["skipped"] = choice.reason
+    _write(options, run, environment, snapshot, started)
+    if run.failure:
+        raise InputError(f"torch program: {run.failure}")
+    return 0
+
+
+def _write(
+    options: argparse.Namespace, run: TorchRun, environment: dict[str, Any], snapshot: dict[str, Any], started: datetime
+) -> None:
+    """Write the evidence, and the log last and only if the run succeeded."""
+    folder = options.out.parent
+    write_atomic(folder / "trace_py_stdout.txt", run.stdout)
+    write_atomic(folder / "trace_py_stderr.txt", run.stderr)
+    record = {"program": "nanobrag_torch", "arguments": snapshot["arguments"], "exit_code": run.exit_code}
+    write_atomic(folder / "trace_py_run.json", readable_json({**record, "failure": run.failure}))
+    write_atomic(folder / "trace_py_env.json", readable_json(environment))
+    write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
+    write_atomic(folder / "capture_notes.md", _notes(options, run, environment, snapshot, started))
+    if "skipped" in snapshot:
+        write_atomic(options.out, b"")
+    elif run.failure is None:
+        write_atomic(options.out, trace_log(run.stdout.decode(errors="replace"), "torch program"))
+
+
+def _snapshot(
+    options: argparse.Namespace, scenario: Scenario, words: list[str], hashes: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "scenario": scenario.model_dump(mode="json"),
+        "pixel_slow_fast": list(options.pixel),
+        "device": options.device,
+        "dtype": options.dtype,
+        "arguments": words,
+        "input_sha256": hashes,
+        "tolerances_sha256": file_sha256(),
+    }
+
+
+def _notes(
+    options: argparse.Namespace, run: TorchRun, environment: dict[str, Any], snapshot: dict[str, Any], started: datetime
+) -> str:
+    slow, fast = options.pixel
+    rows = [
+        f"- scenario {snapshot['scenario']['name']}, pixel (slow, fast) = ({slow}, {fast})",
+        f"- device {options.device}, dtype {options.dtype}",
+        f"- device asked for: {environment['device']['asked']}; {environment['device']['reason']}",
+        f"- started {started.isoformat(timespec='seconds')}",
+        f"- outcome: {run.failure or ('skipped' if 'skipped' in snapshot else 'traced')}",
+        f"- standard output {sha256_of_bytes(run.stdout)}",
+        f"- python {environment['python'].split()[0]}, torch {environment['torch']['version']}",
+        f"- git commit {environment['git']['before']['commit'] or 'none'}",
+        *(f"- deviation: {text}" for text in deviations(environment, options.device)),
+    ]
+    command = f"python -m trace_audit.harness --pixel {slow} {fast} --out {options.out.name}"
+    command += f" --config {snapshot['scenario']['name']} --device {options.device} --dtype {options.dtype}"
+    return "# Capture of the torch trace\n\n" + "\n".join(rows) + f"\n\nTo repeat:\n\n    {command}\n"
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

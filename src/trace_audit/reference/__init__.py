@@ -1,0 +1,1 @@
+"""`python -m trace_audit.reference` is `trace_audit.programs.reference`."""

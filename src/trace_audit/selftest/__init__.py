@@ -1,0 +1,1 @@
+"""`python -m trace_audit.selftest` is `trace_audit.compare.selftest`."""

@@ -1,0 +1,7 @@
+"""`python -m trace_audit.selftest` is `trace_audit.compare.selftest`."""
+
+from trace_audit.compare.selftest import main
+from trace_audit.core.errors import run_command
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

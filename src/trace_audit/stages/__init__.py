@@ -1,0 +1,1 @@
+"""The seam of the torch program: each stage observed, or fed with other values."""

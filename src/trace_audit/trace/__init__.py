@@ -1,0 +1,1 @@
+"""Trace logs: the registry of keys, the parser, the tolerances, and the page that documents them."""

@@ -1,0 +1,133 @@
+"""The registry of trace keys: what each is, how it is computed, and from which other keys.
+
+The data are in `data/trace_keys.json`. `where` says in which part of the log a key occurs and so which context
+it carries: `run`, `setup`, `setup_sample`, `setup_beam` and `end` once per log; `block` once per (layer,
+sub-pixel); `orientation` and `square` once per block for source 0, phi step 0, mosaic domain 0; `phi` once per
+block and phi step; `term` once per block, source, phi step and mosaic domain.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.resources import files
+from typing import Literal
+
+from trace_audit.core.errors import InputError
+
+Kind = Literal["word", "number", "integer", "vector", "matrix", "record"]
+
+SETUP_PLACES = ("setup", "setup_sample", "setup_beam")
+GLOBAL_PLACES = ("run", *SETUP_PLACES, "end")
+
+
+@dataclass(frozen=True)
+class Key:
+    """One row of the registry.
+
+    `size` is the number of values; `components` names them where there is more than one. `compared` False: shown,
+    never judged. `required` True: its absence fails a comparison even if one log is in the historic form.
+    """
+
+    name: str
+    kind: Kind
+    size: int
+    unit: str
+    where: str
+    stage: str
+    parents: tuple[str, ...]
+    meaning: str
+    formula: str
+    compared: bool
+    required: bool
+    aliases: tuple[str, ...] = ()
+    components: tuple[str, ...] = ()
+
+    def component_name(self, index: int) -> str:
+        """Name of component `index`: empty for a scalar."""
+        return self.components[index] if self.components else ""
+
+
+@cache
+def registry() -> Mapping[str, Key]:
+    """All keys by name, in the order in which a log prints them or later."""
+    text = files("trace_audit").joinpath("data/trace_keys.json").read_text(encoding="utf-8")
+    rows = json.loads(text)["keys"]
+    lists = ("parents", "aliases", "components")
+    return {row["name"]: Key(**{k: tuple(v) if k in lists else v for k, v in row.items()}) for row in rows}
+
+
+def find(name: str) -> Key:
+    """The key called `name`, aliases included. Raises InputError with near names for an unknown one."""
+    keys = registry()
+    if name in keys:
+        return keys[name]
+    for key in keys.values():
+        if name in key.aliases:
+            return key
+    from difflib import get_close_matches
+
+    near = ", ".join(get_close_matches(name, keys, n=3)) or "none"
+    raise InputError(f"trace key {name!r} is not known; near names: {near}; `explain` without a key lists all")
+
+
+@cache
+def children() -> Mapping[str, tuple[str, ...]]:
+    """For each key, the keys that are computed from it."""
+    result: dict[str, list[str]] = {name: [] for name in registry()}
+    for key in registry().values():
+        for parent in key.parents:
+            result[parent].append(key.name)
+    return {name: tuple(names) for name, names in result.items()}
+
+
+@cache
+def topological_order() -> tuple[str, ...]:
+    """All keys, parents before children, otherwise in the order of the registry."""
+    sorter = TopologicalSorter({key.name: key.parents for key in registry().values()})
+    sorter.prepare()
+    position = {name: i for i, name in enumerate(registry())}
+    order: list[str] = []
+    ready: set[str] = set()
+    while sorter.is_active():
+        ready.update(sorter.get_ready())
+        name = min(ready, key=position.__getitem__)
+        ready.remove(name)
+        sorter.done(name)
+        order.append(name)
+    return tuple(order)
+
+
+def downstream(name: str) -> tuple[str, ...]:
+    """Every key that is computed, directly or not, from `name`, in topological order."""
+    reached = {name}
+    for candidate in topological_order():
+        if reached.intersection(registry()[candidate].parents):
+            reached.add(candidate)
+    return tuple(n for n in topological_order() if n in reached and n != name)
+
+
+def roots(diverging: Iterable[str]) -> tuple[str, ...]:
+    """Those of the diverging keys none of whose parents diverges, in topological order."""
+    names = set(diverging)
+    return tuple(n for n in topological_order() if n in names and not names.intersection(registry()[n].parents))
+
+
+def explain(name: str) -> str:
+    """Meaning, unit, formula, parents and children of a key as text. Raises InputError if it is unknown."""
+    key = find(name)
+    count = {"vector": "3 numbers", "matrix": "3 x 3 numbers", "word": "a word"}.get(key.kind)
+    shape = count or (f"{key.size} {key.kind}s" if key.size > 1 else f"one {key.kind}")
+    rows = [
+        ("key", key.name),
+        ("meaning", key.meaning),
+        ("unit", key.unit or "none"),
+        ("shape", shape + (f" ({', '.join(key.components)})" if key.components else "")),
+        ("formula", key.formula),
+        ("stage", f"{key.stage}, printed in the {key.where} part"),
+        ("from", ", ".join(key.parents) or "the command line"),
+        ("used by", ", ".join(children()[key.name]) or "nothing"),
+        ("compared", "yes" if key.compared else "no, informative"),
+    ]
+    return "".join(f"{label:9s} {text}\n" for label, text in rows)

@@ -1,0 +1,1 @@
+"""The record of every audit: ledger, signatures, evidence, gate, verification, rerun, crate."""

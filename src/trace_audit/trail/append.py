@@ -1,0 +1,23 @@
+"""One more record in the ledger below results/, with its documents rendered and its receipt written."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trace_audit.core.files import canonical_json, write_atomic
+from trace_audit.trail import attempts, hash_chain, history
+from trace_audit.trail.signing import Signer
+
+
+def add_record(results: Path, fields: Callable[[], dict[str, Any]], receipt: Path | None) -> None:
+    """Append what `fields()` returns, called while the ledger is held, and say which record it became.
+
+    `receipt`: where {number, sha256} of the record goes; None: nowhere. Raises InputError where the ledger cannot grow.
+    """
+    signer = Signer.from_environment()
+    with hash_chain.locked(results / attempts.LEDGER):
+        written = hash_chain.append_locked(results / attempts.LEDGER, fields(), signer)
+        history.render_locked(results)
+    if receipt:
+        write_atomic(receipt, canonical_json(written))
+    print(f"ledger: record {written['number']} sha256 {written['sha256']}")

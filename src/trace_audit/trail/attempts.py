@@ -1,0 +1,108 @@
+"""What goes into the ledger: attempts, blockers, and seals of the whole results folder."""
+
+from pathlib import Path
+from typing import Any
+
+from trace_audit.compare.skipped import SKIPPED
+from trace_audit.core.files import read_json, remove_abandoned, sha256_of_file
+from trace_audit.programs.environment import deviations
+from trace_audit.trail import hash_chain
+
+LEDGER = Path("audit/ledger")
+HISTORY = Path("audit/attempt_history.md")
+NOTES = Path("audit/notes.md")
+RECEIPTS = Path("audit/receipts")
+
+
+def attempt_fields(
+    comparison: Path,
+    snapshot: Path,
+    environment: Path,
+    c_run: Path | None,
+    torch_run: Path | None,
+    artifacts: dict[str, str],
+    inputs: dict[str, str],
+    extra_deviations: list[str],
+) -> dict[str, Any]:
+    """The record of one audit: what was compared, on what, with what outcome, from which files."""
+    verdict = read_json(comparison, "comparison")
+    config = read_json(snapshot, "configuration snapshot")
+    env = read_json(environment, "environment record")
+    worst = verdict["worst"] or {}
+    return {
+        "kind": "attempt",
+        "scenario": config["scenario"]["name"],
+        "pixel_slow_fast": config["pixel_slow_fast"],
+        "device": config["device"],
+        "dtype": config["dtype"],
+        "status": verdict["status"],
+        "summary": verdict["summary"],
+        "root_causes": verdict["root_causes"],
+        "attribution": verdict["attribution"],
+        "metrics": {
+            "worst_key": worst.get("key"),
+            "worst_relative_difference": worst.get("relative_difference"),
+            **verdict["counts"],
+        },
+        "tolerance_relative": verdict["tolerance_relative"],
+        "tolerances_sha256": verdict["tolerances_sha256"],
+        "commands": _commands(config, c_run, torch_run, verdict["status"]),
+        "environment": recorded_environment(env),
+        "environment_sha256": sha256_of_file(environment),
+        "git_commit": env["git"]["before"]["commit"],
+        "deviations": [*deviations(env, config["device"]), *extra_deviations],
+        "inputs": inputs,
+        "artifacts": artifacts,
+    }
+
+
+def recorded_environment(environment: dict[str, Any]) -> dict[str, Any]:
+    """The environment without torch's long list of build options; its file has that too."""
+    torch = {name: value for name, value in environment["torch"].items() if name != "build"}
+    return {**environment, "torch": torch}
+
+
+def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None, status: str) -> list[dict[str, Any]]:
+    commands = []
+    for path, what in ((c_run, "reference"), (torch_run, "torch")):
+        if path is not None:
+            record = read_json(path, f"record of the {what} run")
+            commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
+    if torch_run is None:
+        commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
+    if status == SKIPPED:
+        return commands
+    commands.append({"arguments": ["trace_audit.compare"], "exit_code": 0 if status == "pass" else 1})
+    return commands
+
+
+def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[str]) -> dict[str, Any]:
+    """The record of a gate that did not open."""
+    verdict = read_json(comparison, "comparison")
+    config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
+    return {
+        "kind": "blocker",
+        "scenario": config["scenario"]["name"],
+        "pixel_slow_fast": config["pixel_slow_fast"],
+        "device": config["device"],
+        "dtype": config["dtype"],
+        "status": "fail",
+        "summary": verdict["summary"],
+        "root_causes": verdict["root_causes"],
+        "attribution": verdict["attribution"],
+        "reasons": reasons,
+        "artifacts": artifacts,
+    }
+
+
+def is_audit_trail(name: str) -> bool:
+    """Whether a path below results belongs to the trail itself, which is checked in its own way."""
+    path = Path(name)
+    return path in (HISTORY, NOTES) or path.is_relative_to(LEDGER) or path.is_relative_to(RECEIPTS)
+
+
+def seal_fields(results: Path) -> dict[str, Any]:
+    """A record of every file below `results` but the trail itself. What killed writers left aside goes first."""
+    remove_abandoned(results)
+    files = {name: sha for name, sha in hash_chain.hashes_below([results], results).items() if not is_audit_trail(name)}
+    return {"kind": "seal", "status": "sealed", "summary": f"{len(files)} files", "artifacts": files}

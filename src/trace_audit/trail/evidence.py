@@ -1,0 +1,54 @@
+"""What is kept of an audit that failed: the output of both programs, and the working tree against its commit.
+
+It lies beside the comparison as long as the audit fails. Once the audit passes, it goes to `audit/blockers/NUMBER/`,
+where NUMBER is the record of the blocker, so that nothing beside a comparison tells of another run.
+"""
+
+from pathlib import Path
+
+from trace_audit.core.files import flush_folder, write_atomic
+from trace_audit.programs.environment import git_diff
+from trace_audit.trail.hash_chain import Entry
+
+LOG, PATCH = "attempt_failed.log", "diff_on_blocker.patch"
+SHELF = Path("audit/blockers")
+OF_TRACES = ("c_trace_stdout.txt", "c_trace_stderr.txt", "trace_py_stdout.txt", "trace_py_stderr.txt")
+OF_IMAGES = ("c_image_stdout.txt", "c_image_stderr.txt", "py_image_stdout.txt", "py_image_stderr.txt")
+
+
+def outputs_of(comparison: str) -> tuple[str, ...]:
+    """Names of the files with the output of both programs, by the name of the comparison."""
+    return OF_IMAGES if comparison == "image_parity.json" else OF_TRACES
+
+
+def failure_log(folders: list[Path], names: tuple[str, ...]) -> bytes:
+    """Standard output and error of both programs, each under its name."""
+    parts = []
+    for name in names:
+        path = next((folder / name for folder in folders if (folder / name).is_file()), None)
+        parts.append(f"==== {name} ====\n".encode() + (path.read_bytes() if path else b"(not there)\n"))
+    return b"\n".join(parts)
+
+
+def keep(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    """Write log and patch into `folder`; the C program's output is looked for in the folder `c` beside it."""
+    write_atomic(folder / LOG, failure_log([folder, folder.parent / "c"], names))
+    write_atomic(folder / PATCH, git_diff(Path.cwd()))
+    return [folder / LOG, folder / PATCH]
+
+
+def shelve(folder: Path, results: Path, entries: list[Entry]) -> None:
+    """Move what an earlier failure left in `folder` to the shelf, under the number of the record that names it last."""
+    for path in (folder / LOG, folder / PATCH):
+        if not path.is_file():
+            continue
+        name = path.resolve().relative_to(results.resolve()).as_posix()
+        numbers = [
+            int(entry.path.stem)
+            for entry in entries
+            if name in ((entry.record or {}).get("artifacts") or {}) and entry.record["kind"] != "seal"
+        ]
+        target = results / SHELF / f"{max(numbers, default=0):06d}"
+        target.mkdir(parents=True, exist_ok=True)
+        path.replace(target / path.name)
+        flush_folder(target)

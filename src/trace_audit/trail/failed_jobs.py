@@ -1,0 +1,183 @@
+"""`python -m trace_audit.trail.failed_jobs`: put on record each audit of a run that a crash kept from being compared.
+
+A job that began in this run and left no product failed. The record is that of an attempt, with the exit codes and the
+last words of the programs; their whole output goes to `attempt_failed.log`, as after a comparison that failed.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import printable, read_json
+from trace_audit.images.image_comparison import allowed_of_peak, bars_sha256
+from trace_audit.programs.environment import capture, deviations
+from trace_audit.trace.tolerances import file_sha256, relative_tolerance
+from trace_audit.trail import attempts, evidence, hash_chain, history
+from trace_audit.trail.signing import Signer
+
+_LAST_LINES = 20
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A job on the way to a comparison: what it runs, its messages, what it must leave, and what it says of its run."""
+
+    program: str
+    log: Path
+    product: Path
+    run: Path | None = None
+    stderr: Path | None = None
+
+    def failed(self, since_s: float) -> bool:
+        """Whether it began after `since_s`, a time as files have it, and left nothing."""
+        return _is_new(self.log, since_s) and not _is_new(self.product, since_s)
+
+    def account(self, since_s: float) -> dict[str, Any]:
+        """Its command, exit code and last words; exit code None if it did not live to say."""
+        known = read_json(self.run, "record of a run") if self.run and _is_new(self.run, since_s) else {}
+        lines = self.log.read_text(errors="replace").splitlines()
+        words = self.stderr.read_text(errors="replace") if self.stderr and _is_new(self.stderr, since_s) else ""
+        return {
+            "arguments": [known.get("program", self.program), *known.get("arguments", [])],
+            "exit_code": known.get("exit_code"),
+            "failure": known.get("failure") or (printable(lines[-1]) if lines else "ended without a word"),
+            "last_words": [printable(line) for line in words.splitlines()[-_LAST_LINES:]],
+        }
+
+
+def _is_new(path: Path, since_s: float) -> bool:
+    return path.is_file() and path.stat().st_mtime >= since_s
+
+
+def trace_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path, list[Stage]]:
+    """Folder and jobs of an audit by traces, in the order in which they run."""
+    pixel = f"S{audit['slow']}_F{audit['fast']}"
+    c, folder = results / audit["scenario"] / pixel / "c", results / audit["scenario"] / pixel / _backend(audit)
+    name = f"{audit['scenario']}_{pixel}"
+    own = f"{name}_{_backend(audit)}.log"
+    return folder, [
+        Stage(
+            "C program",
+            logs / "c_trace" / f"{name}.log",
+            c / "c_trace_scaling.log",
+            c / "c_trace_run.json",
+            c / "c_trace_stderr.txt",
+        ),
+        Stage(
+            "torch program",
+            logs / "torch_trace" / own,
+            folder / "trace_py_scaling.log",
+            folder / "trace_py_run.json",
+            folder / "trace_py_stderr.txt",
+        ),
+        Stage("trace_audit.compare", logs / "compare" / own, folder / "compare_scaling_traces.json"),
+    ]
+
+
+def image_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path, list[Stage]]:
+    """Folder and jobs of a comparison of images, in the order in which they run."""
+    images = results / audit["scenario"] / "images"
+    c, folder = images / "c", images / _backend(audit)
+    own = f"{audit['scenario']}_{_backend(audit)}.log"
+    return folder, [
+        Stage(
+            "C program",
+            logs / "c_image" / f"{audit['scenario']}.log",
+            c / "floatimage.bin",
+            c / "c_image_run.json",
+            c / "c_image_stderr.txt",
+        ),
+        Stage(
+            "torch program",
+            logs / "torch_image" / own,
+            folder / "floatimage.bin",
+            folder / "py_image_run.json",
+            folder / "py_image_stderr.txt",
+        ),
+        Stage("trace_audit.images", logs / "image_parity" / own, folder / "image_parity.json"),
+    ]
+
+
+def _backend(audit: dict[str, Any]) -> str:
+    return f"{audit['device']}_{audit['dtype']}"
+
+
+def crash_fields(
+    audit: dict[str, Any], accounts: list[dict[str, Any]], environment: dict[str, Any], artifacts: dict[str, str]
+) -> dict[str, Any]:
+    """The record of an attempt that ended before anything was compared."""
+    of_image = "slow" not in audit
+    first = accounts[0]
+    return {
+        "kind": "image" if of_image else "attempt",
+        "scenario": audit["scenario"],
+        "pixel_slow_fast": None if of_image else [audit["slow"], audit["fast"]],
+        "device": audit["device"],
+        "dtype": audit["dtype"],
+        "status": "fail",
+        "summary": f"{first['arguments'][0]} failed before anything could be compared: {first['failure']}",
+        "root_causes": [],
+        "attribution": [],
+        "metrics": {"worst_key": None, "worst_relative_difference": None},
+        "tolerance_relative": allowed_of_peak(audit["dtype"]) if of_image else relative_tolerance(),
+        "tolerances_sha256": bars_sha256() if of_image else file_sha256(),
+        "commands": accounts,
+        "environment": attempts.recorded_environment(environment),
+        "git_commit": environment["git"]["before"]["commit"],
+        "deviations": deviations(environment, audit["device"]),
+        "inputs": {},
+        "artifacts": artifacts,
+    }
+
+
+def record_crashes(results: Path, logs: Path, audits: list[dict[str, Any]], since_s: float) -> int:
+    """Put on record each of `audits` with a job that failed after `since_s`; their number.
+
+    An audit has scenario, device and dtype, and slow and fast unless it compares images.
+    """
+    found = []
+    for audit in audits:
+        stages = trace_stages if "slow" in audit else image_stages
+        folder, jobs = stages(results, logs, audit)
+        failed = [job for job in jobs if job.failed(since_s)]
+        if failed:
+            found.append((audit, folder, failed))
+    if not found:
+        return 0
+    _, environment = capture(Path.cwd(), lambda: None)
+    signer = Signer.from_environment()
+    with hash_chain.locked(results / attempts.LEDGER):
+        for audit, folder, failed in found:
+            names = evidence.OF_TRACES if "slow" in audit else evidence.OF_IMAGES
+            kept = evidence.keep(folder, names)
+            words = [path for job in failed for path in (job.run, job.stderr) if path and path.is_file()]
+            artifacts = hash_chain.hashes_below([*kept, *words], results)
+            fields = crash_fields(audit, [job.account(since_s) for job in failed], environment, artifacts)
+            hash_chain.append_locked(results / attempts.LEDGER, fields, signer)
+        history.render_locked(results)
+    return len(found)
+
+
+def main(argv: list[str]) -> int:
+    """Read the audits of a run from stdin, a JSON list, and record those that crashed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trace_audit.trail.failed_jobs", description=__doc__, allow_abbrev=False
+    )
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--logs", type=Path, default=Path("logs"), metavar="DIR", help="messages of the jobs")
+    parser.add_argument("--since-s", type=float, required=True, metavar="SECONDS", help="when the run began")
+    options = parser.parse_args(argv)
+    try:
+        audits = json.load(sys.stdin)
+    except ValueError as error:
+        raise InputError(f"standard input: {error}; expected a JSON list of audits") from error
+    record_crashes(options.results, options.logs, audits, options.since_s)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

@@ -1,0 +1,98 @@
+"""`python -m trace_audit.trail.gate`: let the workflow go on after a pass, stop it after a fail. Exit status 0 or 1.
+
+On a fail the offending keys go to stderr, and `attempt_failed.log` (all output of both programs),
+`diff_on_blocker.patch` (the working tree against its commit) and a blocker record in the ledger are kept.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from trace_audit.compare.skipped import SKIPPED, require_some_made
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.trail import attempts, evidence, hash_chain, history
+from trace_audit.trail.protect import changes_since
+from trace_audit.trail.signing import Signer
+
+
+def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
+    """Why the gate stays shut, one line each; empty if it opens."""
+    rows = list(protected_changes)
+    if verdict["status"] in ("pass", SKIPPED):
+        return rows
+    worst: dict[str, float] = {}
+    for row in verdict["factors"]:
+        if row["verdict"] == "fail":
+            worst[row["key"]] = max(worst.get(row["key"], 0.0), row["relative_difference"])
+    for key, relative in worst.items():
+        role = "root cause" if key in verdict["root_causes"] else "follows"
+        rows.append(f"{key}: relative difference {relative:.2e} ({role})")
+    rows += [f"{problem['key']}: {problem['kind']}, {problem['message']}" for problem in verdict["problems"]]
+    for side, name in (("c", "C"), ("py", "torch")):
+        for identity in verdict["multiply_back"][side]:
+            if not identity["holds"]:
+                rows.append(f"{name} log contradicts itself: {identity['name']}")
+    return rows or [verdict["summary"]]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.trail.gate", description=__doc__, allow_abbrev=False)
+    parser.add_argument("comparisons", type=Path, nargs="+", metavar="compare_scaling_traces.json")
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--protected", type=Path, metavar="FILE", help="hashes of protected assets before the run")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="written on a pass only")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Read the verdicts and open, or keep the evidence of each failed audit and stay shut."""
+    options = _parser().parse_args(argv)
+    changed = changes_since(options.protected) if options.protected else []
+    verdicts = {path: read_json(path, "comparison") for path in options.comparisons}
+    shut = {path: reasons(verdict, changed) for path, verdict in verdicts.items()}
+    shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
+    if not any(shut.values()):
+        assets = "unchanged" if options.protected else "not checked"
+        skipped = require_some_made(verdicts)
+        passed = {"status": "pass", "audits": len(verdicts) - len(skipped), "protected_assets": assets}
+        if skipped:
+            passed[SKIPPED] = skipped
+            print(f"gate: {len(skipped)} of {len(verdicts)} audits were skipped", file=sys.stderr)
+        write_atomic(options.out, readable_json(passed))
+        return 0
+    options.out.unlink(missing_ok=True)
+    for path, rows in shut.items():
+        if not rows:
+            continue
+        keep_evidence(path, options.results, rows)
+        print(f"gate: {path.parent}: {verdicts[path]['summary']}", file=sys.stderr)
+        for row in rows:
+            print(f"gate:   {row}", file=sys.stderr)
+    return 1
+
+
+def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:
+    """Write the log of both programs and the working tree's diff beside `comparison`, and record the blocker."""
+    kept = evidence.keep(comparison.parent, evidence.outputs_of(comparison.name))
+    signer = Signer.from_environment()
+    with hash_chain.locked(results / attempts.LEDGER):
+        artifacts = hash_chain.hashes_below([*kept, comparison], results)
+        hash_chain.append_locked(
+            results / attempts.LEDGER, attempts.blocker_fields(comparison, artifacts, rows), signer
+        )
+        history.render_locked(results)
+
+
+def shelve_evidence(passed: list[Path], results: Path) -> None:
+    """Clear away what earlier failures left beside comparisons that pass now."""
+    stale = [path.parent for path in passed if (path.parent / evidence.LOG).is_file()]
+    if stale:
+        entries = hash_chain.load(results / attempts.LEDGER)
+        for folder in stale:
+            evidence.shelve(folder, results, entries)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

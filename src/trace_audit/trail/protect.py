@@ -1,0 +1,79 @@
+"""Protected assets: files that a run must leave as they were.
+
+    python -m trace_audit.trail.protect hash --list config/protected_assets.yaml --out protected_before.json
+    python -m trace_audit.trail.protect check --before protected_before.json
+
+The list is a YAML list of paths from the root of the repository; the record holds the SHA-256 of each file.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import read_json, readable_json, sha256_of_file, write_atomic
+
+
+def protected_assets(listing: Path) -> tuple[str, ...]:
+    """Paths in the YAML list, in its order, each a file below the current folder.
+
+    Raises InputError for anything but a list of such paths.
+    """
+    import yaml
+
+    try:
+        names = yaml.safe_load(listing.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"protected assets {listing}: {error}") from error
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"protected assets {listing}: expected a list of paths, one a line behind a dash")
+    for name in names:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise InputError(f"protected assets {listing}: {name!r} must stay inside the repository")
+        if not Path(name).is_file():
+            raise InputError(f"protected assets {listing}: no such file {name!r}; correct or remove the line")
+    return tuple(dict.fromkeys(names))
+
+
+def hashes(listing: Path) -> dict[str, str]:
+    """SHA-256 of every protected file."""
+    return {name: sha256_of_file(Path(name)) for name in protected_assets(listing)}
+
+
+def changes_since(record: Path) -> list[str]:
+    """What happened to the files hashed in `record`: one line for each that changed or is gone."""
+    before = read_json(record, "hashes of protected assets")
+    if not isinstance(before, dict):
+        raise InputError(f"hashes of protected assets {record}: expected an object of path and hash")
+    rows = []
+    for name, sha in before.items():
+        if not Path(name).is_file():
+            rows.append(f"protected asset {name} is missing")
+        elif sha256_of_file(Path(name)) != sha:
+            rows.append(f"protected asset {name} changed")
+    return rows
+
+
+def main(argv: list[str]) -> int:
+    """Record the hashes, or check them: exit status 1 if a file changed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m trace_audit.trail.protect", description=__doc__, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    make = commands.add_parser("hash", help="record the hashes")
+    make.add_argument("--list", type=Path, default=Path("config/protected_assets.yaml"), metavar="FILE")
+    make.add_argument("--out", type=Path, required=True, metavar="FILE")
+    check = commands.add_parser("check", help="compare with a record")
+    check.add_argument("--before", type=Path, required=True, metavar="FILE")
+    options = parser.parse_args(argv)
+    if options.command == "hash":
+        write_atomic(options.out, readable_json(hashes(options.list)))
+        return 0
+    changed = changes_since(options.before)
+    for row in changed:
+        print(row, file=sys.stderr)
+    return 1 if changed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

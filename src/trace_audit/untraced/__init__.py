@@ -1,0 +1,1 @@
+"""`python -m trace_audit.untraced` is `trace_audit.images.untraced`."""

@@ -1,0 +1,127 @@
+"""The plan of a run: its checked settings, its scenarios, and one entry for each audit."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from trace_audit.config.scenario import Scenario, check_pixel, load_scenario
+from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
+from trace_audit.core.errors import InputError
+from trace_audit.programs.build import source_files
+from trace_audit.trail.protect import protected_assets
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Audit:
+    """One comparison: a pixel of a scenario, on one device, in one dtype. `slow` and `fast` count from 0."""
+
+    scenario: str
+    slow: int
+    fast: int
+    device: str
+    dtype: str
+
+    @property
+    def pixel_folder(self) -> str:
+        return f"results/{self.scenario}/S{self.slow}_F{self.fast}"
+
+    @property
+    def folder(self) -> str:
+        return f"{self.pixel_folder}/{self.device}_{self.dtype}"
+
+
+@dataclass(frozen=True)
+class ImageAudit:
+    """One comparison of whole images of a scenario, torch on one device in one dtype."""
+
+    scenario: str
+    device: str
+    dtype: str
+
+    @property
+    def folder(self) -> str:
+        return f"results/{self.scenario}/images/{self.device}_{self.dtype}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a run does, known before its first job.
+
+    `hkl_sources` holds, per scenario, the user's structure-factor file, () for a synthetic set, None where the scenario
+    has but a default amplitude.
+    """
+
+    settings: Settings
+    scenario_files: dict[str, Path]
+    hkl_sources: dict[str, tuple[str, ...] | None]
+    audits: tuple[Audit, ...]
+    images: tuple[ImageAudit, ...]
+    reference_source: Path
+    reference_sources: tuple[str, ...]
+    protected_assets: tuple[str, ...]
+
+
+def make_plan(raw: dict[str, Any], source: str) -> Plan:
+    """Check a config, as read from the YAML file `source`, and all that it names; list the audits in its order.
+
+    Raises InputError, one line, for the first thing that is wrong: a key, a value, a file, a scenario, a pixel.
+    """
+    settings = parse_settings(raw, source)
+    require_files(settings, source)
+    assets = protected_assets(Path(settings.gate.protected_assets))
+    of_images = image_scenarios(settings)
+    names = list(dict.fromkeys([*settings.scenarios, *of_images, *settings.campaign.scenarios]))
+    files = {name: scenario_file(settings, name, source) for name in names}
+    hkl_sources, audits = {}, []
+    for name, path in files.items():
+        scenario = load_scenario(str(path))
+        listed = name in settings.scenarios
+        given = settings.structure_factors.file if listed or name in settings.campaign.scenarios else ""
+        hkl_sources[name] = _hkl_source(given, scenario, path)
+        if not listed:
+            continue
+        for slow, fast in _pixels(settings, scenario, name, source):
+            audits += [
+                Audit(name, slow, fast, device, dtype) for device in settings.run_on for dtype in settings.dtypes
+            ]
+    images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
+    ours = Path(os.path.relpath(REPOSITORY / "src" / "nanobragg_c"))
+    tree = Path(settings.reference.source) if settings.reference.source else ours
+    built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
+    return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)
+
+
+def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:
+    """The pixels of a scenario, each once, each on the detector."""
+    given = settings.pixels.get(name, scenario.pixels)
+    pixels = list(dict.fromkeys((slow, fast) for slow, fast in given))
+    for slow, fast in pixels:
+        try:
+            check_pixel(scenario, slow, fast)
+        except InputError as error:
+            raise InputError(f"{source}: pixels.{name}: {error}") from None
+    return pixels
+
+
+def _hkl_source(given: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
+    """The file that a scenario's structure factors come from; one `given` takes the place of the scenario's."""
+    factors = scenario.structure_factors
+    if factors.synthetic is None and factors.file is None:
+        return None
+    if given:
+        return (given,)
+    if factors.file is None:
+        return ()
+    file = path.parent / factors.file
+    if not file.is_file():
+        raise InputError(
+            f"{path}: structure_factors.file: no such file {str(file)!r}; give an hkl, MTZ, mmCIF or PDB file, "
+            "its path relative to the scenario file"
+        )
+    return (str(file),)

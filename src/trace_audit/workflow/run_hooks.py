@@ -1,0 +1,94 @@
+"""One run of the workflow seen from outside: the environment its jobs inherit, and what a person reads at its end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+
+from trace_audit.core.errors import InputError
+from trace_audit.workflow.plan import Audit, ImageAudit
+
+SUMMARY = Path("results/audit/summary.txt")
+_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json"}
+
+
+def share_environment(source: Path) -> None:
+    """Make `python` in a job the python that runs snakemake, with the packages in `source` importable.
+
+    An activated conda environment puts its own python before it.
+    """
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
+
+
+def require_writable(folder: Path) -> None:
+    """Raise InputError if files cannot be made in `folder`, or beside it where it is not there yet."""
+    place = folder if folder.exists() else folder.absolute().parent
+    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
+        kind = "on a read-only file system" if place.is_dir() and _read_only(place) else "no folder that you may write"
+        raise InputError(f"{folder}: {kind}; make it writable, or run in a copy of the checkout")
+
+
+def require_plain(*folders: Path) -> None:
+    """Raise InputError for a folder whose path has characters that snakemake takes for a pattern."""
+    for folder in folders:
+        found = sorted(set("{}<>") & set(str(folder.resolve())))
+        if found:
+            raise InputError(f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(found)}; rename it")
+
+
+def _read_only(place: Path) -> bool:
+    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+
+
+def fingerprint(root: Path, patterns: Iterable[str]) -> str:
+    """sha256 over names and contents of the files that match `patterns` below `root`: changes when the code does."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def show_summary() -> None:
+    """Print the verdicts and where the files are."""
+    if SUMMARY.is_file():
+        print(
+            f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md says what is what."
+        )
+
+
+class Session:
+    """A run that began when this object was made."""
+
+    def __init__(self) -> None:
+        self._started_s = time.time()
+
+    def succeed(self) -> None:
+        """Show the table; make does that itself, also after a run that had nothing to do."""
+        if "MAKELEVEL" not in os.environ:
+            show_summary()
+
+    def fail(self, audits: Iterable[Audit | ImageAudit]) -> None:
+        """Record what crashed, seal what is there, and show those verdicts that this run has reached."""
+        comparisons = {f"{audit.folder}/{_COMPARISON[type(audit)]}": audit for audit in audits}
+        missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(Path(path))]
+        crashes = [sys.executable, "-m", "trace_audit.trail.failed_jobs", "--since-s", repr(self._started_s)]
+        subprocess.run(crashes, input=json.dumps(missed), text=True, check=False)
+        seal = [sys.executable, "-m", "trace_audit.ledger", "seal"]
+        subprocess.run(seal, stdout=subprocess.DEVNULL, check=False)
+        reached = [path for path in comparisons if self._made(Path(path))]
+        print("", file=sys.stderr, flush=True)
+        if reached:
+            subprocess.run([sys.executable, "-m", "trace_audit.report.table", *reached], stdout=sys.stderr, check=False)
+        print("\nThe run failed. What it made is kept in results/, its messages in logs/.", file=sys.stderr)
+
+    def _made(self, path: Path) -> bool:
+        return path.is_file() and path.stat().st_mtime >= self._started_s

@@ -1,0 +1,29 @@
+"""Run the `main(snakemake)` of a workflow script with its messages in the rule's log."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from trace_audit.core.errors import run_command
+
+
+def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
+    """Call `main(snakemake)`; stdout and stderr go to `snakemake.log[0]`.
+
+    An InputError becomes one line and exit code 2; any other exception leaves its traceback in the log, exit code 1.
+    """
+    path = Path(snakemake.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        try:
+            status = run_command(lambda _: main(snakemake) or 0, [])
+        except Exception:
+            traceback.print_exc()
+            status = 1
+    if status:
+        sys.exit(status)

@@ -1,0 +1,1 @@
+"""Snakemake's Slurm plugin, and what it needs to run this workflow."""
