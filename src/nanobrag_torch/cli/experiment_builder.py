@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from nanobrag_torch.cli import unit_cell
 from nanobrag_torch.cli.beam_flags import beam_flag_warnings
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.io.fdump import read_fdump
-from nanobrag_torch.io.hkl import Box, fill_box
+from nanobrag_torch.io.hkl import fill_box
 from nanobrag_torch.io.matrix import read_matrix
 from nanobrag_torch.io.reflections import ReflectionFile, needs_resolution, read_reflections
 from nanobrag_torch.io.smv import read_smv
@@ -30,21 +32,26 @@ from nanobrag_torch.physics import detector as detector_physics
 from nanobrag_torch.physics.conventions import CONVENTIONS, pixel_counts
 
 MAX_PIXELS = 2**31 - 1
-MAX_CELLS = 1e15
-SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
 _CPU = torch.device("cpu")
 # Amplitudes are calculated a little beyond the corner of the detector, for divergence and interpolation.
 _RESOLUTION_MARGIN = 0.98
 
 
-def experiment(
-    settings: Settings, defects: frozenset[str], reflections: ReflectionFile | None = None
-) -> tuple[Experiment, list[str]]:
-    """The experiment and the warnings due; `reflections` where those of -hkl have been read already.
+class Built(NamedTuple):
+    """The experiment, what was read of files (a line each), and the warnings due."""
+
+    experiment: Experiment
+    taken: list[str]
+    warnings: list[str]
+
+
+def experiment(settings: Settings, defects: frozenset[str], reflections: ReflectionFile | None = None) -> Built:
+    """Build it; `reflections` where those of -hkl have been read already.
 
     Raises UsageError, ReaderError or ExperimentError.
     """
     warnings: list[str] = []
+    taken: list[str] = []
     panel = Detector(**settings.detector)
     n_fast, n_slow, _, _ = pixel_counts(panel)
     if n_fast * n_slow > MAX_PIXELS:
@@ -55,25 +62,34 @@ def experiment(
     panel = Detector(**settings.detector, mask=_mask(settings, n_fast, n_slow))
     beam = Beam(**settings.beam)
     beam = Beam(**settings.beam, sources=_sources(settings, panel, beam, defects))
-    table, cell = _reflections(settings, panel, beam, defects, warnings, reflections)
+    found = reflections or _reflections(settings, panel, beam, defects)
     crystal = dict(settings.crystal)
     if "-mat" in settings.files:
-        crystal["orientation_matrix"] = torch.from_numpy(read_matrix(settings.files["-mat"]))
+        path = settings.files["-mat"]
+        matrix, further = read_matrix(path)
+        crystal["orientation_matrix"] = torch.from_numpy(matrix)
+        warnings += unit_cell.matrix_warnings(path, crystal, beam, further)
     elif "cell_lengths_A" not in crystal:
+        cell = found and found.cell
         if cell is None:
             raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")
         crystal.update(cell_lengths_A=cell[:3], cell_angles_deg=cell[3:])
-        warnings.append(f"the unit cell is that of {settings.files['-hkl']}: {' '.join(f'{x:g}' for x in cell)}")
-    _check_cell(crystal, beam)
+        taken.append(f"the unit cell is that of {settings.files['-hkl']}: {' '.join(f'{x:g}' for x in cell)}")
+    if found is not None:
+        taken.append(found.taken.line())
+        warnings += [*found.notices, *unit_cell.other_cell(found, crystal, beam)]
+    unit_cell.check(crystal, beam)
     made = Experiment(
         crystal=Crystal(**crystal),
         beam=beam,
         spindle=Spindle(**settings.spindle),
         detector=panel,
-        structure_factors=StructureFactors(**settings.structure_factors, table=table),
+        structure_factors=StructureFactors(**settings.structure_factors, table=_table(settings, found)),
         defects=defects,
     )
-    return made, [*warnings, *beam_flag_warnings(settings.given, panel, defects), *ignored_inputs(made, defects)]
+    return Built(
+        made, taken, [*warnings, *beam_flag_warnings(settings.given, panel, defects), *ignored_inputs(made, defects)]
+    )
 
 
 def _check_roi(panel: Detector, n_fast: int, n_slow: int) -> None:
@@ -120,29 +136,6 @@ def _mask(settings: Settings, n_fast: int, n_slow: int) -> torch.Tensor | None:
     return torch.from_numpy(pixels != 0)
 
 
-def _check_cell(crystal: dict, beam: Beam) -> None:
-    """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
-    lengths_A = crystal.get("cell_lengths_A")
-    if lengths_A is None:
-        star = crystal["orientation_matrix"].numpy() * (1e-10 / beam.wavelength_m)
-        with np.errstate(all="ignore"):
-            lengths_A = np.linalg.norm(np.cross(star[:, [1, 2, 0]].T, star[:, [2, 0, 1]].T), axis=1)
-            lengths_A = lengths_A / abs(np.dot(star[:, 0], np.cross(star[:, 1], star[:, 2])))
-    for name, length_A in zip("abc", lengths_A, strict=True):
-        if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
-            raise UsageError(
-                f"cell axis {name} is {length_A:g} A long, expected from {SHORTEST_AXIS_A:g} to {LONGEST_AXIS_A:g} A: "
-                "check -cell, -mat and -lambda"
-            )
-    limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
-    for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
-        if min(size_m, limit_m) / (1e-10 * length_A) > MAX_CELLS:
-            raise UsageError(
-                f"-samplesize: {size_m:g} m holds more than {MAX_CELLS:g} cells along an axis, expected at most that: "
-                "check its unit, mm"
-            )
-
-
 def _sources(settings: Settings, panel: Detector, beam: Beam, defects: frozenset[str]) -> SourceTable | None:
     if "-sourcefile" not in settings.files:
         return None
@@ -157,24 +150,21 @@ def _sources(settings: Settings, panel: Detector, beam: Beam, defects: frozenset
     return SourceTable(columns[:, :3].clone(), columns[:, 3].clone(), columns[:, 4].clone())
 
 
-def _reflections(
-    settings, panel, beam, defects, warnings, found
-) -> tuple[ReflectionTable | None, tuple[float, ...] | None]:
-    """The table of amplitudes, and the cell of the file they came from."""
-    default_F = settings.structure_factors.get("default_F", 0.0)
+def _reflections(settings: Settings, panel: Detector, beam: Beam, defects: frozenset[str]) -> ReflectionFile | None:
     path = settings.files.get("-hkl")
-    if path is not None:
-        if found is None:
-            resolution_A = _resolution_A(settings, panel, beam, defects) if needs_resolution(path) else None
-            found = read_reflections(path, resolution_A)
-        warnings += found.notices
-        return _table(fill_box(path, found.reflections, default_F)), found.cell
-    if "-dumpfile" in settings.files:
-        return _table(read_fdump(settings.files["-dumpfile"])), None
-    return None, None
+    if path is None:
+        return None
+    resolution_A = _resolution_A(settings, panel, beam, defects) if needs_resolution(path) else None
+    return read_reflections(path, resolution_A, settings.run.get("hkl_column"))
 
 
-def _table(box: Box) -> ReflectionTable:
+def _table(settings: Settings, found: ReflectionFile | None) -> ReflectionTable | None:
+    if found is not None:
+        box = fill_box(settings.files["-hkl"], found.reflections, settings.structure_factors.get("default_F", 0.0))
+    elif "-dumpfile" in settings.files:
+        box = read_fdump(settings.files["-dumpfile"])
+    else:
+        return None
     return ReflectionTable(torch.from_numpy(box.F_electrons), box.h_min, box.k_min, box.l_min)
 
 

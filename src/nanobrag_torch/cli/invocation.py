@@ -56,4 +56,5 @@ class Invocation:
     dtype: torch.dtype | None = None
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     show_config: bool = False
+    taken: list[str] = field(default_factory=list)  # what was read of the files, a line each
     warnings: list[str] = field(default_factory=list)

@@ -39,23 +39,24 @@ def parse(argv: list[str]) -> Invocation:
     use_the_wait()
     from nanobrag_torch.cli import experiment_builder
 
-    experiment, warnings = _named(settings, lambda: experiment_builder.experiment(settings, defects, ahead))
+    built = _named(settings, lambda: experiment_builder.experiment(settings, defects, ahead))
     device, dtype = experiment_builder.compute_target(
         settings.run.get("device", "cpu"), settings.run.get("dtype", "float64")
     )
     trace_pixel = settings.run.get("trace_pixel")
     for flag, pixel in (("-trace_pixel", trace_pixel), ("-printout_pixel", outputs.printout_pixel)):
         if pixel is not None:
-            _check_pixel(flag, pixel, experiment)
+            _check_pixel(flag, pixel, built.experiment)
     return Invocation(
         command_line=tuple(words_without(words, "-show_config")),
-        experiment=experiment,
+        experiment=built.experiment,
         outputs=outputs,
         device=device,
         dtype=dtype,
         trace_pixel=trace_pixel,
         show_config=settings.run.get("show_config", False),
-        warnings=[*_notes(settings), *warnings],
+        taken=built.taken,
+        warnings=[*_notes(settings), *built.warnings],
     )
 
 
@@ -140,9 +141,9 @@ def _reflections_ahead(settings: Settings) -> ReflectionFile | None:
     """
     from nanobrag_torch.io.reflections import needs_resolution, read_reflections
 
-    path = settings.files.get("-hkl")
+    path, column = settings.files.get("-hkl"), settings.run.get("hkl_column")
     try:
-        return None if path is None or needs_resolution(path) else read_reflections(path)
+        return None if path is None or needs_resolution(path) else read_reflections(path, column=column)
     except ReaderError:
         return None
 
@@ -154,6 +155,8 @@ def _check_sense(settings: Settings) -> None:
         raise UsageError(
             "no structure factors: expected -hkl FILE or -default_F (electrons, not 0); --help lists all flags"
         )
+    if "hkl_column" in settings.run and "-hkl" not in files:
+        raise UsageError("-hkl_column: there is no -hkl, expected -hkl FILE with that column")
     has_cell = "-mat" in files or "cell_lengths_A" in settings.crystal
     if not has_cell and "-hkl" not in files:
         raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")

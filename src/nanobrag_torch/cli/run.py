@@ -100,7 +100,7 @@ def _simulate(invocation: Invocation) -> None:
     from nanobrag_torch.simulator import Simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
-    _print(report.experiment_lines(simulation))
+    _print([*(one_line(line, _LONGEST_MESSAGE) for line in invocation.taken), *report.experiment_lines(simulation)])
     if invocation.trace_pixel is not None:
         from nanobrag_torch.trace import trace_simulation
 

@@ -103,6 +103,7 @@ _NUMBERS: dict[str, tuple[str, tuple[str, ...], Callable[[Value], Any]]] = {
     "-seed": ("outputs", ("noise_seed",), negative),
     "-hdf5file": ("outputs", ("hdf5_file",), same),
     "-defects": ("run", ("defects",), same),
+    "-hkl_column": ("run", ("hkl_column",), same),
     "-device": ("run", ("device",), same),
     "-dtype": ("run", ("dtype",), same),
 }

@@ -36,7 +36,7 @@
     X(MOSAIC_SEED, "-mosaic_seed", "", 1, 1, "", "12345678", "seed of the mosaic domains") \
     X(DENSITY, "-density", "-sample_den -sample_density", 1, 1, "g/cm^3", "1", "density of the sample") \
     X(MW, "-MW", "-molec -molecular_weight", 1, 1, "g/mol", "18", "molar mass of the sample") \
-    X(HKL, "-hkl", "", 1, 1, "electrons", "none", "structure factor amplitudes: lines of h k l F (the torch program also reads MTZ, mmCIF and PDB)") \
+    X(HKL, "-hkl", "", 1, 1, "electrons", "none", "structure factor amplitudes: lines of h k l F (the torch program also reads MTZ, mmCIF and PDB, compressed with gzip or not)") \
     X(DEFAULT_F, "-default_F", "", 1, 1, "electrons", "0", "amplitude of every reflection that no file gives") \
     X(DUMPFILE, "-dumpfile", "-dump", 1, 1, "", "none", "structure factor dump: read when there is no -hkl, else written") \
     X(INTERPOLATE, "-interpolate", "", 0, 0, "", "automatic", "interpolate structure factors between integer indices (tricubic)") \

@@ -112,7 +112,6 @@ static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     g->obliquity = d->close_distance_m / g->R_m;
     if (r->factors.omega_sr == 0.0 || e->scaling.oversample_omega)
         r->factors.omega_sr = detector_solid_angle_sr(d, g->R_m, g->obliquity);
-    r->solid_angle_sr += r->factors.omega_sr;
     update_capture(p);
     for (p->step.source = 0; p->step.source < e->sources.count; p->step.source++) add_source(p);
     p->step.source = e->sources.count - 1;
@@ -140,7 +139,6 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
             for (p.step.sub_fast = 0; p.step.sub_fast < e->oversample; p.step.sub_fast++) add_sub_pixel(&p, slow, fast);
     }
     finish_background(&p);
-    r->solid_angle_sr /= (double)(e->detector.layers * e->oversample * e->oversample);
     r->photons = scaling_photons(&e->scaling, r->sum, r->factors);
     if (log != NULL) trace_end_pixel(log, e, r);
     return *r;

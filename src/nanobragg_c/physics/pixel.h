@@ -29,7 +29,6 @@ typedef struct pixel_result {
     scaling_factors factors; /* as stored at the end */
     double cos_2theta;       /* of the last source and sub-pixel */
     double photons;
-    double solid_angle_sr;   /* mean over layers and sub-pixels */
     double fast_m, slow_m;   /* of the last sub-pixel */
     pixel_geometry geometry; /* of the last sub-pixel and layer */
     scattering_vector q;     /* of the last source */

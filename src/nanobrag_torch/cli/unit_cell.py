@@ -1,0 +1,86 @@
+"""The unit cell that -cell or -mat gives: checked, and compared with that of the structure factors."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from nanobrag_torch.cli.tokens import UsageError
+from nanobrag_torch.io.reflections import ReflectionFile
+from nanobrag_torch.parameters import Beam
+
+MAX_CELLS = 1e15
+SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
+_SHORTEST_LIKELY_A = 2.0  # no crystal has axes that are all shorter
+_MISFIT = 0.01  # of a length, or of 90 deg
+
+
+def parameters(crystal: dict, beam: Beam) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths (A) and angles (deg) of the cell; with a matrix the angles are its own, and the lengths without -cell."""
+    lengths_A = None
+    if crystal.get("cell_lengths_A") is not None:
+        lengths_A = np.array(crystal["cell_lengths_A"], dtype=float)
+    if crystal.get("orientation_matrix") is None:
+        return lengths_A, np.array(crystal["cell_angles_deg"], dtype=float)
+    own_A, angles_deg = _of_matrix(crystal["orientation_matrix"].numpy() * (1e-10 / float(beam.wavelength_m)))
+    return own_A if lengths_A is None else lengths_A, angles_deg
+
+
+def _of_matrix(star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of the real-space axes that belong to reciprocal ones, the columns of `star` (1/A)."""
+    with np.errstate(all="ignore"):
+        cross = np.cross(star[:, [1, 2, 0]].T, star[:, [2, 0, 1]].T)
+        lengths_A = np.linalg.norm(cross, axis=1) / abs(np.dot(star[:, 0], cross[0]))
+        unit = cross / np.linalg.norm(cross, axis=1, keepdims=True)
+        cosines = [unit[i] @ unit[j] for i, j in ((1, 2), (2, 0), (0, 1))]
+        return lengths_A, np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+
+
+def check(crystal: dict, beam: Beam) -> None:
+    """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
+    lengths_A, _ = parameters(crystal, beam)
+    for name, length_A in zip("abc", lengths_A, strict=True):
+        if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
+            raise UsageError(
+                f"cell axis {name} is {length_A:g} A long, expected from {SHORTEST_AXIS_A:g} to {LONGEST_AXIS_A:g} A: "
+                "check -cell, -mat and -lambda"
+            )
+    limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
+    for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
+        if min(size_m, limit_m) / (1e-10 * length_A) > MAX_CELLS:
+            raise UsageError(
+                f"-samplesize: {size_m:g} m holds more than {MAX_CELLS:g} cells along an axis, expected at most that: "
+                "check its unit, mm"
+            )
+
+
+def other_cell(found: ReflectionFile, crystal: dict, beam: Beam) -> list[str]:
+    """A warning where the file of structure factors has another cell than the crystal."""
+    if found.cell is None:
+        return []
+    lengths_A, angles_deg = parameters(crystal, beam)
+    own = np.array([*lengths_A, *angles_deg])
+    scale = np.array([*lengths_A, 90.0, 90.0, 90.0])
+    if (np.abs(np.array(found.cell) - own) <= _MISFIT * scale).all():
+        return []
+    shown = [" ".join(f"{value:g}" for value in np.round(cell, 4)) for cell in (found.cell, own)]
+    return [f"{found.taken.file} has the unit cell {shown[0]}, the crystal {shown[1]}: check that they belong together"]
+
+
+def matrix_warnings(path: str, crystal: dict, beam: Beam, further: tuple[float, ...]) -> list[str]:
+    """What is odd about an orientation matrix; `further`: the three numbers behind its nine."""
+    warnings = []
+    if np.linalg.det(crystal["orientation_matrix"].numpy()) < 0:
+        warnings.append(f"-mat {path}: its axes are left-handed; expected right-handed a*, b*, c*")
+    lengths_A, _ = parameters({"orientation_matrix": crystal["orientation_matrix"]}, beam)
+    if max(lengths_A) < _SHORTEST_LIKELY_A:
+        axes = " x ".join(f"{length_A:.3g}" for length_A in lengths_A)
+        warnings.append(
+            f"-mat {path}: makes cell axes of {axes} A, so it looks like a real-space matrix; expected "
+            "a*, b*, c* times the wavelength"
+        )
+    if any(further):
+        angles = " ".join(f"{angle:g}" for angle in further)
+        warnings.append(f"-mat {path}: the missets behind the matrix ({angles} deg) are not used; see -misset")
+    return warnings
