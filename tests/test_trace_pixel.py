@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from nanobrag_torch import cli
-from nanobrag_torch.physics import detector, lattice, polarization, scaling, scattering, sources, structure_factor
+from nanobrag_torch.trace import trace_lines
 from tests.independent_model import PlainExperiment, trace_pixel
 
 SLOW, FAST = 61, 88
@@ -126,15 +126,6 @@ def constant(values: list[float]) -> list[float]:
     return [2.0 if value == 1 else 1.0 for value in values]
 
 
-def ones_like(value):
-    """Every tensor of a result replaced by ones."""
-    if isinstance(value, torch.Tensor):
-        return torch.ones_like(value)
-    if value is None:
-        return None
-    return type(value)(*(ones_like(item) for item in value))
-
-
 class TestScalingTrace:
     @pytest.fixture
     def run(self, tmp_path, monkeypatch, capsys):
@@ -143,6 +134,15 @@ class TestScalingTrace:
             assert cli.main([*command_line(tmp_path, device, dtype), "-floatfile", "image.bin"]) == 0
             image = np.fromfile(tmp_path / "image.bin", dtype=np.float32).reshape(180, 200)
             return parse(capsys.readouterr().out), float(image[SLOW, FAST])
+
+        return run
+
+    @pytest.fixture
+    def run_with(self, tmp_path, monkeypatch):
+        def run(hooks) -> dict:
+            monkeypatch.chdir(tmp_path)
+            stated = cli.parse(command_line(tmp_path, "cpu", torch.float64)).experiment
+            return parse("\n".join(trace_lines(stated, SLOW, FAST, hooks=hooks)))
 
         return run
 
@@ -178,32 +178,27 @@ class TestScalingTrace:
                 assert key in disagreements(traced | {key: [*traced[key][:-1], tuple(row)]}, expected, 1e-9)
 
     @pytest.mark.parametrize(
-        ("module", "name", "key"),
+        ("value", "key"),
         [
-            (polarization, "factor", "polar"),
-            (polarization, "cos_2theta", "cos_2theta"),
-            (detector, "solid_angle_sr", "omega_pixel"),
-            (detector, "capture_fraction", "capture_fraction"),
-            (structure_factor, "nearest", "F_cell"),
-            (lattice, "square", "F_latt_a"),
-            (scattering, "miller_indices", "hkl_frac"),
-            (detector, "pixel_geometry", "pixel_pos_meters"),
-            (sources, "fluence_photons_per_m2", "fluence_photons_per_m2"),
-            (scattering, "scattering_vector_per_m", "scattering_vec_A_inv"),
-            (scaling, "photons", "I_pixel_final"),
+            ("kahn_factor", "polar"),
+            ("last_cos_2theta", "cos_2theta"),
+            ("omega_sr", "omega_pixel"),
+            ("captured", "capture_fraction"),
+            ("F_cell", "F_cell"),
+            ("F_latt_axes", "F_latt_a"),
+            ("hkl", "hkl_frac"),
+            ("position_m", "pixel_pos_meters"),
+            ("fluence_photons_per_m2", "fluence_photons_per_m2"),
+            ("q_per_m", "scattering_vec_A_inv"),
+            ("photons", "I_pixel_final"),
         ],
     )
-    def test_a_stage_replaced_by_one_is_caught(self, run, monkeypatch, module, name, key):
-        """The production function itself returns ones: the printed value is the live one, so the check must fail."""
-        real = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *args, **kwargs: ones_like(real(*args, **kwargs)))
-        traced, _ = run("cpu", torch.float64)
+    def test_a_stage_replaced_by_one_is_caught(self, run_with, value, key):
+        """The stage itself returns ones: the printed value is the live one, so the check must fail."""
+        traced = run_with(lambda name, seen, place: torch.ones_like(seen) if name == value else seen)
         assert key in disagreements(traced, trace_pixel(experiment(), SLOW, FAST), 1e-9)
 
-    def test_a_constant_divisor_is_caught(self, run, monkeypatch):
-        from nanobrag_torch.model import Model
-
-        monkeypatch.setattr(Model, "steps", property(lambda model: 1))
-        traced, _ = run("cpu", torch.float64)
+    def test_a_constant_divisor_is_caught(self, run_with):
+        traced = run_with(lambda name, seen, place: 1 if name == "steps" else seen)
         wrong = disagreements(traced, trace_pixel(experiment(), SLOW, FAST), 1e-9)
         assert {"steps", "I_pixel_final"} <= set(wrong)

@@ -15,7 +15,7 @@ from trace_audit.core.errors import InputError
 
 VARIABLE = "NANOBRAG_TORCH_CACHE"
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
-_MODULE = "nanobrag_torch.backends.compiled"
+_MODULE = "nanobrag_torch.cli.compile_ahead"
 _NOT_USED = "compiled code is not used"  # the program's words where it goes without
 
 

@@ -65,6 +65,12 @@ def ratio(runs: Runs, slower: str, faster: str, figure: str = "wall_s") -> dict[
     return {"of": slower, "to": faster, "median": statistics.median(each), "runs": each}
 
 
+def less(runs: Runs, name: str, other: str) -> list[float]:
+    """Seconds that one program took longer than another, in every turn."""
+    pairs = zip(runs[name], runs[other], strict=True)
+    return [one["wall_s"] - shorter["wall_s"] for one, shorter in pairs]
+
+
 def ratios(runs: Runs, pairs: list[tuple[str, str]], figure: str = "wall_s") -> list[dict[str, Any]]:
     """The ratios of those pairs (slower, faster) of which both ran."""
     found = (ratio(runs, slower, faster, figure) for slower, faster in pairs)

@@ -59,7 +59,8 @@ def prepare(options: argparse.Namespace) -> Work:
     """Read the scenario and its structure factors. Raises InputError."""
     import torch
 
-    from nanobrag_torch.cli.experiment_builder import compute_target
+    from nanobrag_torch.cli.device import check_name, present
+    from nanobrag_torch.cli.experiment_builder import dtype_of
     from nanobrag_torch.errors import ExperimentError
     from nanobrag_torch.simulator.series import Series
 
@@ -70,7 +71,7 @@ def prepare(options: argparse.Namespace) -> Work:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         words, files = framing.frame_words(scenario, rows[0], settings, Path(inputs), options.hkl, folder)
         try:
-            device, dtype = compute_target(settings.device, settings.dtype)
+            device, dtype = present(check_name(settings.device)), dtype_of(settings.dtype)
             experiment = framing.experiment_of(words, rows[0])
             with torch.no_grad():
                 series = Series(experiment, device, dtype, max(shard.count, options.campaign_frames))

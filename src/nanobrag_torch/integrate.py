@@ -5,17 +5,17 @@ One pass holds a bounded number of (orientation, ray) pairs, so memory depends o
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import scaling
 from nanobrag_torch.physics.detector import PixelGeometry
-from nanobrag_torch.physics.tensors import pairwise_sum
 
 
 class PixelSums(NamedTuple):
@@ -27,18 +27,6 @@ class PixelSums(NamedTuple):
     polar: torch.Tensor
     omega_sr: torch.Tensor
     photons: torch.Tensor
-
-
-class Observer(Protocol):
-    """Receives what the kernel returned, in the order it was computed. Present only while tracing."""
-
-    def rays(self, samples: kernel.Samples, rays: PixelGeometry, stored_omega_sr: torch.Tensor) -> None: ...
-
-    def source(self, source: int, light: kernel.Illumination, weights: TermFactors) -> None: ...
-
-    def orientations(self, source: int, first: int, result: kernel.Diffraction, terms: torch.Tensor) -> None: ...
-
-    def last_polarization(self, polarization: kernel.Polarization) -> None: ...
 
 
 class TermFactors(NamedTuple):
@@ -57,19 +45,15 @@ class _Tile:
     """The running state of one tile: the sum, and the factors that the final scaling will use."""
 
     def __init__(
-        self,
-        model: Model,
-        fast: torch.Tensor,
-        slow: torch.Tensor,
-        observer: Observer | None = None,
-        backend: Backend | None = None,
+        self, model: Model, fast: torch.Tensor, slow: torch.Tensor, backend: Backend | None, hooks: Hooks | None
     ):
-        self.model, self.fast, self.slow, self.observer = model, fast, slow, observer
+        self.model, self.fast, self.slow, self.hooks = model, fast, slow, hooks
         self.backend = EagerBackend(model) if backend is None else backend
         zero = torch.zeros(fast.shape[0], dtype=torch.float64, device=fast.device)
         self.one = torch.ones((), dtype=torch.float64, device=fast.device)
-        water = model.factors.rescale_water
-        self.background = zero + model.background if water else zero
+        self.background = zero + model.background if model.factors.rescale_water else zero
+        if model.factors.rescale_water or not model.has_water:  # elsewhere it is worked out after the sum
+            self.background = watched(at(hooks), "I_background", self.background)
         self.total = self.background
         self.omega = self.polar = self.capture = zero
         self.polar_rank: torch.Tensor | None = None
@@ -81,52 +65,53 @@ class _Tile:
         return self._finish()
 
     def _add_samples(self, first: int, last: int) -> None:
-        model = self.model
+        model, hook = self.model, at(self.hooks, first)
         samples = kernel.samples_of(model, first, last)
-        rays = self.backend.rays(self.fast, self.slow, samples)
-        omega, capture = self._store_omega(rays, first), self._store_capture(rays, samples, first, last)
-        if self.observer:
-            self.observer.rays(samples, rays, self.omega if omega is self.one else omega)
+        rays = self.backend.rays(self.fast, self.slow, samples, hook)
+        omega, capture = self._store_omega(rays, first, hook), self._store_capture(rays, samples, first, last, hook)
         of_rays: torch.Tensor | None = None
         for source in range(model.source_count):
-            light = self.backend.illuminate(rays, source)
+            there = at(self.hooks, first, source)
+            light = self.backend.illuminate(rays, source, there)
             polar = self._store_polar(rays, light, source, first)
-            weights = TermFactors(capture, polar, omega)
-            if self.observer:
-                self.observer.source(source, light, weights)
-            of_rays = self._add_source(of_rays, light, source, weights)
+            weights = TermFactors(
+                watched(there, "term_capture", capture),
+                watched(there, "term_polar", polar),
+                watched(there, "term_omega_sr", omega),
+            )
+            of_rays = self._add_source(of_rays, light, source, weights, first)
         if of_rays is not None:
             # one sample after the other, so that the sum does not depend on how many a pass holds
             for of_sample in of_rays.view(-1, self.fast.shape[0]):
                 self.total = self.total + of_sample
-        if self.observer and last == model.samples:
-            self.observer.last_polarization(kernel.polarize(model, rays.direction, model.source_count - 1))
+        if hook is not None and last == model.samples:
+            hook("last_cos_2theta", self.backend.cos_2theta(rays, model.source_count - 1))
 
     def _add_source(
-        self, of_rays: torch.Tensor | None, light: kernel.Illumination, source: int, weights: TermFactors
+        self,
+        of_rays: torch.Tensor | None,
+        light: kernel.Illumination,
+        source: int,
+        weights: TermFactors,
+        sample: int,
     ) -> torch.Tensor | None:
         """The sum of every ray with this source's part; None while nothing but the running product is kept."""
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
-        weight = factors * share
+        weight = watched(at(self.hooks, sample, source), "term_weight", factors * share)
         weighted = self._weighted()
         count = model.real_m.shape[0]
         step = self.backend.orientations
         for first in range(0, count, step):
-            last = min(first + step, count)
-            if self.observer is None and not model.factors.running_product:
-                intensity = self.backend.scattered(light, first, last)
-                intensity = intensity * weight if weighted else intensity
-            else:
-                result = kernel.diffract(model, light.q_per_m, first, last, True)
-                if self.observer:
-                    self.observer.orientations(source, first, result, result.intensity.double() * weight)
-                if model.factors.running_product:
-                    terms = result.intensity.double() * share
-                    counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
-                    self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
-                    continue
-                intensity = pairwise_sum(result.intensity).double() * weight
+            last, hook = min(first + step, count), at(self.hooks, sample, source, first)
+            if model.factors.running_product:
+                result = kernel.diffract(model, light.q_per_m, first, last, hook)
+                terms = result.intensity * share
+                counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
+                self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
+                continue
+            intensity = self.backend.scattered(light, first, last, hook)
+            intensity = intensity * weight if weighted else intensity
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
@@ -144,42 +129,44 @@ class _Tile:
         remaining = counted.flip(0).cumsum(0).flip(0)
         self.total = self.total * weight ** remaining[0] + (intensity * counted * weight**remaining).sum(0)
 
-    def _store_omega(self, rays: PixelGeometry, first: int) -> torch.Tensor:
+    def _store_omega(self, rays: PixelGeometry, first: int, hook: Hook | None) -> torch.Tensor:
         """Solid angle of the first sample for the whole pixel, or of every ray where it is applied term by term."""
         if self.model.factors.omega_per_term:
-            omega = self.backend.solid_angle_sr(rays)
+            omega = self.backend.solid_angle_sr(rays, hook)
             self.omega = omega[-self.fast.shape[0] :]
             return omega
         if first == 0:
-            self.omega = self.backend.solid_angle_sr(self.backend.of_sample(rays, 0, self.fast.shape[0]))
+            self.omega = self.backend.solid_angle_sr(self.backend.of_sample(rays, 0, self.fast.shape[0]), hook)
         return self.one
 
-    def _store_capture(self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int) -> torch.Tensor:
+    def _store_capture(
+        self, rays: PixelGeometry, samples: kernel.Samples, first: int, last: int, hook: Hook | None
+    ) -> torch.Tensor:
         """Capture fraction of the last layer's first sub-pixel, or of every ray where it is applied term by term."""
         model, pixels = self.model, self.fast.shape[0]
         if model.factors.capture_per_term:
-            capture = self.backend.capture(rays, samples)
+            capture = self.backend.capture(rays, samples, hook)
             self.capture = capture[-pixels:]
             return capture
         chosen = (model.layers - 1) * model.oversample**2 - first
         if 0 <= chosen < last - first:
             one_sample = kernel.Samples(*(field[chosen : chosen + 1] for field in samples))
-            self.capture = self.backend.capture(self.backend.of_sample(rays, chosen, pixels), one_sample)
+            self.capture = self.backend.capture(self.backend.of_sample(rays, chosen, pixels), one_sample, hook)
         return self.one
 
     def _store_polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int, first: int) -> torch.Tensor:
         """Polarization of the first sample and source that the resolution limit accepts, or of every ray."""
-        model, pixels = self.model, self.fast.shape[0]
+        model, pixels, hook = self.model, self.fast.shape[0], at(self.hooks, first, source)
         if model.factors.polar_per_term:
-            polar = self.backend.polar(rays, light, source)
+            polar = self.backend.polar(rays, light, source, hook)
             self._store_last_accepted(polar, light.accepted, source, first)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
         elif light.accepted is not None:
-            self._store_first_accepted(self.backend.polar(rays, light, source), light.accepted, source, first)
+            self._store_first_accepted(self.backend.polar(rays, light, source, hook), light.accepted, source, first)
         elif first == 0 and source == 0:
-            self.polar = self.backend.polar(self.backend.of_sample(rays, 0, pixels), light, source)
+            self.polar = self.backend.polar(self.backend.of_sample(rays, 0, pixels), light, source, hook)
         return self.one
 
     def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
@@ -206,38 +193,35 @@ class _Tile:
         self.polar_rank = torch.where(better, rank, self.polar_rank)
 
     def _finish(self) -> PixelSums:
-        model, used = self.model, self.model.factors
-        remaining = [
-            stored
-            for stored, per_term in (
-                (self.capture, used.capture_per_term),
-                (self.polar, used.polar_per_term),
-                (self.omega, used.omega_per_term),
-            )
-            if not per_term
-        ]
-        fluence = model.fluence_photons_per_m2
-        if not used.rescale_water and model.has_water:
-            self._add_unscaled_water()
-        photons = scaling.photons(self.total, fluence, model.steps, tuple(remaining))
-        return PixelSums(self.background, self.total, self.capture, self.polar, self.omega, photons)
+        model, used, hook = self.model, self.model.factors, at(self.hooks)
+        pixels, unscaled_water = self.total.shape, not self.model.factors.rescale_water and self.model.has_water
+        polar = self._polar_of_water() if unscaled_water else self.polar
+        capture = watched(hook, "capture_fraction", self.capture.expand(pixels))
+        polar = watched(hook, "polar", polar.expand(pixels))
+        omega_sr = watched(hook, "omega_of_pixel_sr", self.omega.expand(pixels))
+        steps = watched(hook, "steps", model.steps)
+        background = self.background
+        per_term = (used.capture_per_term, used.polar_per_term, used.omega_per_term)
+        applied = [f if each else self.one for f, each in zip((capture, polar, omega_sr), per_term, strict=True)]
+        remaining = [f for f, each in zip((capture, polar, omega_sr), per_term, strict=True) if not each]
+        if unscaled_water:
+            background = scaling.unscaled(model.background, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2)
+            background = (background * (applied[0] * applied[1] * applied[2])).expand(pixels)
+            background = watched(hook, "I_background", background)
+            self.total = self.total + background
+        total = watched(hook, "I_before_scaling", self.total)
+        photons = scaling.photons(total, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2, tuple(remaining))
+        return PixelSums(background, total, capture, polar, omega_sr, watched(hook, "photons", photons))
 
-    def _add_unscaled_water(self) -> None:
-        """The background so that the scaling below leaves exactly background x omega x polar x capture photons."""
-        model, used = self.model, self.model.factors
-        polar = self.polar
-        if model.resolution_limited and used.evaluate_polar:
-            last = kernel.samples_of(model, model.samples - 1, model.samples)
-            rays = kernel.rays_of(model, self.fast, self.slow, last)
-            cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
-            polar = torch.where(polar == 0, cut, polar)
-            self.polar = polar
-        self.background = scaling.unscaled(model.background, model.fluence_photons_per_m2, model.steps) * (
-            (self.capture if used.capture_per_term else self.one)
-            * (polar if used.polar_per_term else self.one)
-            * (self.omega if used.omega_per_term else self.one)
-        )
-        self.total = self.total + self.background
+    def _polar_of_water(self) -> torch.Tensor:
+        """The stored polarization, or where the resolution limit let nothing through that of the last sample."""
+        model = self.model
+        if not (model.resolution_limited and model.factors.evaluate_polar):
+            return self.polar
+        last = kernel.samples_of(model, model.samples - 1, model.samples)
+        rays = kernel.rays_of(model, self.fast, self.slow, last)
+        cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
+        return torch.where(self.polar == 0, cut, self.polar)
 
 
 def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):
@@ -256,15 +240,14 @@ def integrate(
     model: Model,
     fast: torch.Tensor,
     slow: torch.Tensor,
-    observer: Observer | None = None,
     backend: Backend | None = None,
+    hooks: Hooks | None = None,
 ) -> PixelSums:
     """Photons of the pixels (fast, slow), each (pixels,) int64, with the factors of the final scaling.
 
-    An observer is told every intermediate as it is computed; without one nothing but the sums is kept. `backend` is
-    the kernel's stages; None means eager ones. Compiled ones know nothing of gradients and observers.
+    `backend`: the kernel's stages; None means eager ones. `hooks` see every step, see `nanobrag_torch.hooks`.
     """
-    return _Tile(model, fast, slow, observer, backend).run()
+    return _Tile(model, fast, slow, backend, hooks).run()
 
 
 def photons(
@@ -274,7 +257,8 @@ def photons(
     backend: Backend,
     image_dtype: torch.dtype,
     into: torch.Tensor | None = None,
+    hooks: Hooks | None = None,
 ) -> torch.Tensor:
     """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
     at_once = backend.photons(fast, slow, image_dtype, into)
-    return integrate(model, fast, slow, backend=backend).photons.to(image_dtype) if at_once is None else at_once
+    return integrate(model, fast, slow, backend, hooks).photons.to(image_dtype) if at_once is None else at_once

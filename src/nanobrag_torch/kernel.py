@@ -2,7 +2,7 @@
 
 A tile is a set of pixels, each sampled at layers and sub-pixels. `rays_of` takes pixels to rays, `illuminate` takes
 rays and one source to scattering vectors, `diffract` takes those and a range of crystal orientations to intensities.
-Each returns every quantity it computed by name; the image sums them and the trace prints them.
+A `hook` sees every quantity by name where it is computed; without one nothing but results is kept.
 
 Shapes: `rays` = samples x pixels, the pixels running fastest; `orientations` = phi steps x mosaic domains.
 """
@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import detector, lattice, polarization, scattering, structure_factor
 from nanobrag_torch.physics.detector import PixelGeometry
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, are_in_registers, pairwise_sum
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, pairwise_sum
 
 
 class Samples(NamedTuple):
@@ -35,7 +36,9 @@ def samples_of(model: Model, first: int, last: int) -> Samples:
     return Samples(layer, within // n, within % n)
 
 
-def rays_of(model: Model, fast: torch.Tensor, slow: torch.Tensor, samples: Samples) -> PixelGeometry:
+def rays_of(
+    model: Model, fast: torch.Tensor, slow: torch.Tensor, samples: Samples, hook: Hook | None = None
+) -> PixelGeometry:
     """Geometry of every (sample, pixel), flattened; `fast` and `slow` are pixel numbers (pixels,)."""
     g, n = model.geometry, model.oversample
     sub_pixel_m = g.pixel_size_m / n
@@ -46,17 +49,23 @@ def rays_of(model: Model, fast: torch.Tensor, slow: torch.Tensor, samples: Sampl
         return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
 
     depth = (samples.layer * model.layer_pitch_m).unsqueeze(1).expand(shape).reshape(-1)
-    return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth)
+    return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth, hook)
 
 
-def capture_of(model: Model, rays: PixelGeometry, samples: Samples) -> torch.Tensor:
+def solid_angle_of(model: Model, rays: PixelGeometry, hook: Hook | None = None) -> torch.Tensor:
+    """Solid angle of each ray's pixel (rays,)."""
+    return watched(hook, "omega_sr", detector.solid_angle_sr(model.geometry, rays))
+
+
+def capture_of(model: Model, rays: PixelGeometry, samples: Samples, hook: Hook | None = None) -> torch.Tensor:
     """Fraction captured in the layer of each ray (rays,); 1 for a sensor without thickness."""
     if not model.absorbing:
         blank = "blank_without_thickness" in model.defects and model.factors.capture_per_term
         return torch.full_like(rays.distance_m, 0.0 if blank else 1.0)
     pixels = rays.distance_m.shape[0] // samples.layer.shape[0]
     layer = samples.layer.repeat_interleave(pixels).to(rays.distance_m.dtype)
-    return detector.capture_fraction(model.geometry, rays, model.layer_pitch_m, model.attenuation_per_m, layer)
+    captured = detector.capture_fraction(model.geometry, rays, model.layer_pitch_m, model.attenuation_per_m, layer)
+    return watched(hook, "captured", captured)
 
 
 class Illumination(NamedTuple):
@@ -66,17 +75,18 @@ class Illumination(NamedTuple):
     accepted: torch.Tensor | None  # (rays,) bool; None: no resolution limit
 
 
-def illuminate(model: Model, rays: PixelGeometry, source: int) -> Illumination:
+def illuminate(model: Model, rays: PixelGeometry, source: int, hook: Hook | None = None) -> Illumination:
     """Scattering vectors of one source, and which rays its resolution limit lets through."""
-    q_per_m = scattering_vectors(model, rays, source)
-    accepted = scattering.accepted_by_resolution(q_per_m, model.d_min_m) if model.resolution_limited else None
-    return Illumination(q_per_m, accepted)
+    q_per_m = scattering_vectors(model, rays, source, hook)
+    if not model.resolution_limited:
+        return Illumination(q_per_m, None)
+    return Illumination(q_per_m, watched(hook, "accepted", scattering.accepted_by_resolution(q_per_m, model.d_min_m)))
 
 
-def scattering_vectors(model: Model, rays: PixelGeometry, source: int) -> torch.Tensor:
+def scattering_vectors(model: Model, rays: PixelGeometry, source: int, hook: Hook | None = None) -> torch.Tensor:
     """q (3, rays) in 1/m for one source."""
     incident, wavelength_m = model.sources.incident[source], model.sources.wavelength_m[source]
-    return scattering.scattering_vector_per_m(rays.direction, incident, wavelength_m)
+    return watched(hook, "q_per_m", scattering.scattering_vector_per_m(rays.direction, incident, wavelength_m))
 
 
 class Polarization(NamedTuple):
@@ -86,70 +96,56 @@ class Polarization(NamedTuple):
     cos_2theta: torch.Tensor
 
 
-def polarize(model: Model, direction: torch.Tensor, source: int) -> Polarization:
+def polarize(model: Model, direction: torch.Tensor, source: int, hook: Hook | None = None) -> Polarization:
     """Kahn factor of directions (3, rays) for one source; 1 for an experiment without polarization."""
     incident = model.sources.incident[source]
-    cosine = polarization.cos_2theta(incident, direction)
+    cosine = watched(hook, "cos_2theta", polarization.cos_2theta(incident, direction))
     if not model.factors.evaluate_polar:
         return Polarization(torch.ones_like(cosine), cosine)
-    return Polarization(
-        polarization.factor(model.kahn, model.geometry.polar_vector, incident, direction, cosine), cosine
-    )
+    polar = polarization.factor(model.kahn, model.geometry.polar_vector, incident, direction, cosine)
+    return Polarization(watched(hook, "kahn_factor", polar), cosine)
 
 
 class Diffraction(NamedTuple):
-    """Every quantity between a scattering vector and its intensity, for a range of orientations.
+    """What a range of orientations makes of scattering vectors, each (orientations, rays)."""
 
-    `hkl`, `hkl_rounded`, `F_latt_axes`: (3, orientations, rays); the others (orientations, rays). All but `intensity`
-    are None unless the intermediates were asked for.
-    """
-
-    intensity: torch.Tensor  # F_cell^2 F_latt^2
-    F_cell: torch.Tensor | None
-    F_latt: torch.Tensor | None
-    F_latt_axes: torch.Tensor | None
-    hkl: torch.Tensor | None
-    hkl_rounded: torch.Tensor | None
+    intensity: torch.Tensor  # F_cell^2 F_latt^2, float64
+    F_latt: torch.Tensor
 
 
-def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, keep: bool) -> Diffraction:
+def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, hook: Hook | None = None) -> Diffraction:
     """Intensity of orientations first .. last - 1 for scattering vectors (3, rays).
 
-    `keep`: return the intermediates with the signs of the lattice factor too. Without it they are let go as soon as
-    they have been used, and the signs, which no intensity depends on, are not worked out.
+    A hook sees every step between the two. It sees the lattice factor with its signs, which no intensity depends on and
+    which are not worked out for anybody else.
     """
-    miller = scattering.miller_indices(q_per_m, model.real_m[first:last])
-    F_cell = _amplitude(model, miller)
-    factor = _lattice(model, miller, keep)
-    amplitude = F_cell * factor.F_latt
-    intensity = amplitude * amplitude
-    if not keep:
-        return Diffraction(intensity, None, None, None, None, None)
-    F_cell = F_cell.expand(intensity.shape)
-    return Diffraction(intensity, F_cell, factor.F_latt, factor.along_axes, miller.hkl, miller.rounded)
+    miller = scattering.miller_indices(q_per_m, model.real_m[first:last], hook)
+    F_cell = watched(hook, "F_cell", _amplitude(model, miller, hook))
+    F_latt = _lattice(model, miller, hook)
+    amplitude = (F_cell * F_latt).double()  # its square is beyond float32 where a peak is of 1e19 electrons
+    return Diffraction(watched(hook, "intensity", amplitude * amplitude), F_latt)
 
 
-def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int) -> torch.Tensor:
-    """Sum (rays,) float64 of the intensities of orientations first .. last - 1.
-
-    Compiled code adds in registers and can afford float64 for it; eager code adds by halves.
-    """
-    intensity = diffract(model, q_per_m, first, last, False).intensity
-    return intensity.double().sum(0) if are_in_registers() else pairwise_sum(intensity).double()
+def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
+    """Sum (rays,) of the intensities of orientations first .. last - 1."""
+    return pairwise_sum(diffract(model, q_per_m, first, last, hook).intensity)
 
 
-def _amplitude(model: Model, miller: scattering.MillerIndices) -> torch.Tensor:
+def _amplitude(model: Model, miller: scattering.MillerIndices, hook: Hook | None) -> torch.Tensor:
     if model.amplitudes.interpolate:
         return structure_factor.interpolated(model.amplitudes, miller.hkl, miller.rounded).to(model.dtype)
-    return structure_factor.nearest(model.amplitudes, miller.rounded)
+    amplitude = structure_factor.nearest(model.amplitudes, miller.rounded)
+    return amplitude if hook is None else amplitude.expand(miller.rounded.shape[1:])  # one for all is shown for each
 
 
-def _lattice(model: Model, miller: scattering.MillerIndices, signed: bool) -> lattice.LatticeFactor:
+def _lattice(model: Model, miller: scattering.MillerIndices, hook: Hook | None) -> torch.Tensor:
     n, dtype = model.n_cells, model.dtype
     if model.shape == "SQUARE":
-        return lattice.square(miller.rounded, miller.fraction, n, dtype, signed)
+        return lattice.square(miller.rounded, miller.fraction, n, dtype, hook)
     if model.shape == "ROUND":
-        return lattice.sphere(miller.fraction, n, model.fudge, dtype)
-    if model.shape == "GAUSS":
-        return lattice.gauss(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge)
-    return lattice.tophat(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)
+        F_latt = lattice.sphere(miller.fraction, n, model.fudge, dtype)
+    elif model.shape == "GAUSS":
+        F_latt = lattice.gauss(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge)
+    else:
+        F_latt = lattice.tophat(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)
+    return watched(hook, "F_latt", F_latt)

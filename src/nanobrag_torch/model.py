@@ -8,9 +8,11 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hooks, at, watched
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.physics import crystal, detector, sampling, scaling, sources, structure_factor
+from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import norm, number, scalar
 
@@ -48,6 +50,7 @@ class Model(NamedTuple):
     absorbing: bool
     oversample: int
     fluence_photons_per_m2: torch.Tensor
+    r_e_sqr_m2: float
     background: torch.Tensor  # photons / sr
     has_water: bool
     factors: Factors
@@ -73,35 +76,48 @@ class Model(NamedTuple):
         return self.source_count * self.mosaic_domains * self.phi_count * self.oversample**2
 
 
-def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, table: SharedTable | None = None) -> Model:
+def build(
+    experiment: Experiment,
+    device: torch.device,
+    dtype: torch.dtype,
+    table: SharedTable | None = None,
+    hooks: Hooks | None = None,
+) -> Model:
     """Resolve an experiment.
 
-    `table` is the random generator's shared state; misset and mosaic draws advance it, in that order.
+    `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see
+    every step, see `nanobrag_torch.hooks`.
 
     Raises ExperimentError where the experiment contradicts itself.
     """
     table = SharedTable() if table is None else table
+    hook = at(hooks)
     defects = defect_registry.active(experiment.defects)
     beam, xtal, panel = experiment.beam, experiment.crystal, experiment.detector
     wavelength_m = scalar(beam.wavelength_m, device)
     if not number(wavelength_m) > 0:
         raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
-    geometry = detector.build(panel, defects, device)
+    geometry = detector.build(panel, defects, device, hook)
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
-    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device)
-    n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, device)
+    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
+    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, beam.beamsize_m, device))
     domains = sampling.mosaic_domains(xtal)
     mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)
     phi = sampling.phi_steps(experiment.spindle)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects)
+    turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects, hook)
     layers = sampling.sensor_layers(panel, defects)
-    fluence = sources.fluence_photons_per_m2(beam, device)
+    fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(beam, device))
     factors_of = experiment.structure_factors
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
+    light = resolve_sources(experiment, geometry, wavelength_m, defects)
+    r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
     return Model(
         geometry=geometry,
-        sources=resolve_sources(experiment, geometry, wavelength_m, defects),
+        sources=light._replace(
+            incident=watched(hook, "incident", light.incident),
+            wavelength_m=watched(hook, "wavelength_m", light.wavelength_m),
+        ),
         cell=cell,
         real_m=turned.real_m.flatten(0, 1),
         phi_rad=turned.phi_rad,
@@ -119,7 +135,8 @@ def build(experiment: Experiment, device: torch.device, dtype: torch.dtype, tabl
         absorbing=bool(layers.pitch_m > 0),
         oversample=resolve_oversample(experiment, geometry, cell, n_cells, wavelength_m),
         fluence_photons_per_m2=fluence,
-        background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence),
+        r_e_sqr_m2=r_e_sqr_m2,
+        background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence, r_e_sqr_m2),
         has_water=bool(factors_of.water_size_m != 0),
         factors=_factors(experiment, defects),
         dtype=dtype,

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
+from functools import partial
+from typing import Any
 
 import torch
 
-from nanobrag_torch import integrate, kernel
+from nanobrag_torch import integrate
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.integrate import TermFactors
+from nanobrag_torch.hooks import Hooks, Place, at, watched
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2, DEG_PER_RAD
-from nanobrag_torch.physics.detector import DetectorGeometry, PixelGeometry
+from nanobrag_torch.physics.constants import DEG_PER_RAD
+from nanobrag_torch.physics.detector import DetectorGeometry
 from nanobrag_torch.simulator import Simulation
 
 PREFIX = "TRACE_PY"
 
+Show = Callable[[str, Any], Any]  # what is made where it is printed, after hooks have had their way with it
 Reading = Callable[[torch.Tensor], torch.Tensor]
 _reading: ContextVar[Reading] = ContextVar("reading", default=torch.Tensor.detach)
 
@@ -32,22 +35,26 @@ def trace_lines(
     *,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.float64,
+    hooks: Hooks | None = None,
 ) -> Iterator[str]:
     """Every trace line of pixel (slow, fast), in order. Only that pixel is simulated.
 
+    `hooks` see, and may replace, every value before it is used and printed: see `nanobrag_torch.hooks`.
     Raises ExperimentError for a pixel that the experiment does not compute.
     """
-    return trace_simulation(Simulation(experiment, device, dtype), slow, fast)
+    return trace_simulation(Simulation(experiment, device, dtype, hooks), slow, fast)
 
 
-def derivative_lines(experiment: Experiment, slow: int, fast: int, derivative: Reading) -> list[str]:
+def derivative_lines(
+    experiment: Experiment, slow: int, fast: int, derivative: Reading, hooks: Hooks | None = None
+) -> list[str]:
     """The trace with `derivative(tensor)`, of the same shape, printed in the place of every tensor.
 
     With an experiment that depends on a parameter, and its derivative by that parameter: the derivatives of all keys.
     """
     token = _reading.set(derivative)
     try:
-        return list(trace_lines(experiment, slow, fast))
+        return list(trace_lines(experiment, slow, fast, hooks=hooks))
     finally:
         _reading.reset(token)
 
@@ -61,13 +68,14 @@ def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[s
         )
     if not simulation.covers(slow, fast):
         raise ExperimentError(f"-trace_pixel {slow} {fast}: this pixel is outside the region of interest or masked")
-    recorder = _Recorder(simulation.model)
+    seen = _Seen(simulation.hooks)
     place = torch.tensor([[fast], [slow]], device=simulation.device)
-    sums = integrate.integrate(simulation.model, place[0], place[1], recorder)
-    yield from _setup_lines(g)
-    yield from _context_lines(simulation.model, slow, fast)
-    yield from recorder.lines()
-    yield from _final_lines(simulation.model, sums, recorder.cos_2theta)
+    integrate.integrate(simulation.model, place[0], place[1], hooks=seen)
+    show = partial(watched, at(simulation.hooks))
+    yield from _setup_lines(g, show)
+    yield from _context_lines(simulation.model, slow, fast, show)
+    yield from _PixelLines(simulation.model, seen, show).lines()
+    yield from _final_lines(simulation.model, seen, show)
 
 
 # --- formatting: the only place where a traced number leaves its device --------------------------------------------
@@ -110,8 +118,8 @@ def _matrix(matrix: torch.Tensor) -> str:
 # --- set-up ---------------------------------------------------------------------------------------------------------
 
 
-def _setup_lines(g: DetectorGeometry) -> Iterator[str]:
-    yield _set("detector_convention", g.convention)
+def _setup_lines(g: DetectorGeometry, show: Show) -> Iterator[str]:
+    yield _set("detector_convention", show("detector_convention", g.convention))
     rotx, roty, rotz, twotheta = g.angles_rad
     yield _set("angles_rad", _labelled({"rotx": rotx, "roty": roty, "rotz": rotz, "twotheta": twotheta}))
     names = ("Xclose", "Yclose") if g.pivot == "SAMPLE" else ("X", "Y")
@@ -129,9 +137,9 @@ def _axes_lines(g: DetectorGeometry) -> Iterator[str]:
     yield _set("sdet_after_rotz", g.sdet_after_rotz)
     yield _set("odet_after_rotz", g.odet_after_rotz)
     yield _set("twotheta_axis", g.twotheta_axis)
-    yield _set("fdet_after_twotheta", g.fdet)
-    yield _set("sdet_after_twotheta", g.sdet)
-    yield _set("odet_after_twotheta", g.odet)
+    yield _set("fdet_after_twotheta", g.after_twotheta.fast)
+    yield _set("sdet_after_twotheta", g.after_twotheta.slow)
+    yield _set("odet_after_twotheta", g.after_twotheta.normal)
 
 
 def _distance_lines(g: DetectorGeometry) -> Iterator[str]:
@@ -166,61 +174,54 @@ def _beam_pivot_lines(g: DetectorGeometry) -> Iterator[str]:
     yield _set("pix0_vector", g.placed_pix0_m)
 
 
-def _context_lines(model: Model, slow: int, fast: int) -> Iterator[str]:
-    yield _pixel("pixel_slow_fast", (slow, fast))
-    yield _pixel("defects", ",".join(sorted(model.defects)) or "none")
+def _context_lines(model: Model, slow: int, fast: int, show: Show) -> Iterator[str]:
+    yield _pixel("pixel_slow_fast", show("pixel_slow_fast", (slow, fast)))
+    yield _pixel("defects", show("defects", ",".join(sorted(model.defects)) or "none"))
     yield _pixel("beam_vector", model.geometry.beam_vector)
     yield _pixel("polar_vector", model.geometry.polar_vector)
     yield _pixel("spindle_axis", model.geometry.spindle_axis)
-    yield _pixel("sources", model.source_count)
-    yield _pixel("mosaic_domains", model.mosaic_domains)
-    yield _pixel("phi_steps", model.phi_count)
-    yield _pixel("oversample", model.oversample)
-    yield _pixel("thick_steps", model.layers)
+    yield _pixel("sources", show("sources", model.source_count))
+    yield _pixel("mosaic_domains", show("mosaic_domains", model.mosaic_domains))
+    yield _pixel("phi_steps", show("phi_steps", model.phi_count))
+    yield _pixel("oversample", show("oversample", model.oversample))
+    yield _pixel("thick_steps", show("thick_steps", model.layers))
     yield _pixel("N_cells", model.n_cells)
 
 
 # --- the pixel ------------------------------------------------------------------------------------------------------
 
 
-class _Recorder:
-    """Turns what the kernel returned into lines, one list a sample, since a pass may hold many samples."""
+class _Seen:
+    """Hooks that keep what one pass over a pixel computed, after others have had their way with it."""
 
-    def __init__(self, model: Model):
-        self.model = model
-        self.cos_2theta: torch.Tensor | None = None
+    def __init__(self, others: Hooks | None):
+        self.places: dict[Place, dict[str, Any]] = {}  # in the order of the pass
+        self._others = others
+
+    def __call__(self, name: str, value: Any, place: Place) -> Any:
+        value = value if self._others is None else self._others(name, value, place)
+        self.places.setdefault(place, {})[name] = value
+        return value
+
+    def first(self, name: str) -> Any:
+        """The value of that name that was computed first."""
+        return next(values[name] for values in self.places.values() if name in values)
+
+    def passes(self, name: str) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """Places of the passes that computed a value of that name, with all they computed."""
+        return ((place, values) for place, values in self.places.items() if name in values)
+
+
+class _PixelLines:
+    """Lines between set-up and final scaling, one list a sample, since a pass may hold many samples."""
+
+    def __init__(self, model: Model, seen: _Seen, show: Show):
+        self.model, self.show = model, show
         self._heads: dict[int, list[str]] = {}
         self._steps: dict[int, list[str]] = {}
         self._terms: dict[int, list[str]] = {}
-        self._labels: list[tuple[int, int, int]] = []
-        self._base = 0
-
-    def rays(self, samples: kernel.Samples, rays: PixelGeometry, stored_omega_sr: torch.Tensor) -> None:
-        self._base += len(self._labels)
-        self._labels = list(zip(*(field.tolist() for field in samples), strict=True))
-        self._rays, self._omega = rays, stored_omega_sr.expand(len(self._labels))
-
-    def source(self, source: int, light: kernel.Illumination, weights: TermFactors) -> None:
-        count = len(self._labels)
-        self._accepted = [True] * count if light.accepted is None else light.accepted.tolist()
-        self._weights = [_read(w.expand(count)) for w in weights]
-        if source == 0:
-            for column in range(count):
-                self._heads[self._base + column] = list(self._geometry_lines(column, light.q_per_m[:, column]))
-
-    def orientations(self, source: int, first: int, result: kernel.Diffraction, terms: torch.Tensor) -> None:
-        table = _DiffractionTable(result, terms)
-        for column, accepted in enumerate(self._accepted):
-            if not accepted:
-                continue
-            if source == 0:
-                lines = self._steps.setdefault(self._base + column, [])
-                lines.extend(self._orientation_lines(column, first, table))
-            terms = self._terms.setdefault(self._base + column, [])
-            terms.extend(self._term_lines(column, source, first, table))
-
-    def last_polarization(self, polarization: kernel.Polarization) -> None:
-        self.cos_2theta = polarization.cos_2theta[-1]
+        for place, values in seen.passes("position_m"):
+            self._add_samples(place.sample, values, seen)
 
     def lines(self) -> Iterator[str]:
         for sample in sorted(self._heads):
@@ -228,22 +229,58 @@ class _Recorder:
             yield from self._steps.get(sample, ())
             yield from self._terms.get(sample, ())
 
-    def _geometry_lines(self, column: int, q_per_m: torch.Tensor) -> Iterator[str]:
-        g, sources, rays = self.model.geometry, self.model.sources, self._rays
-        yield _pixel("subpixel", self._labels[column])
+    def _add_samples(self, first: int, rays: dict[str, Any], seen: _Seen) -> None:
+        """The lines of one pass of the rays and of all its sources."""
+        count = rays["pixel_distance_m"].shape[0]
+        omega = rays.get("omega_sr", seen.first("omega_sr")).expand(count)
+        for place, light in seen.passes("q_per_m"):
+            if place.sample == first:
+                if place.source == 0:
+                    for column in range(count):
+                        self._heads[first + column] = list(
+                            self._geometry_lines(first + column, column, rays, light, omega)
+                        )
+                self._add_source(first, place.source, count, light, seen)
+
+    def _add_source(self, sample: int, source: int, count: int, light: dict[str, Any], seen: _Seen) -> None:
+        names = ("term_capture", "term_polar", "term_omega_sr")
+        factors = [_read(light[name].expand(count)) for name in names]
+        accepted = [True] * count if "accepted" not in light else light["accepted"].tolist()
+        for place, values in seen.passes("intensity"):
+            if place[:2] != (sample, source):
+                continue
+            table = _DiffractionTable(values, light["term_weight"])
+            for column in (column for column in range(count) if accepted[column]):
+                if source == 0:
+                    steps = self._steps.setdefault(sample + column, [])
+                    steps.extend(self._orientation_lines(column, place.orientation, table))
+                terms = self._terms.setdefault(sample + column, [])
+                label = (*self._label(sample + column), source)
+                terms.extend(self._term_lines(label, column, place.orientation, table, [f[column] for f in factors]))
+
+    def _label(self, sample: int) -> tuple[int, int, int]:
+        """Layer, slow and fast sub-pixel of a sample."""
+        n = self.model.oversample
+        return sample // (n * n), sample % (n * n) // n, sample % n
+
+    def _geometry_lines(
+        self, sample: int, column: int, rays: dict[str, Any], light: dict[str, Any], omega_sr: torch.Tensor
+    ) -> Iterator[str]:
+        g, sources = self.model.geometry, self.model.sources
+        yield _pixel("subpixel", self._label(sample))
         yield _pixel("pix0_vector_meters", g.pix0_m)
         yield _pixel("fdet_vec", g.fdet)
         yield _pixel("sdet_vec", g.sdet)
-        yield _pixel("pixel_pos_meters", rays.position_m[:, column])
-        yield _pixel("R_distance_meters", rays.distance_m[column])
-        yield _pixel("omega_pixel_sr", self._omega[column])
+        yield _pixel("pixel_pos_meters", rays["position_m"][:, column])
+        yield _pixel("R_distance_meters", rays["pixel_distance_m"][column])
+        yield _pixel("omega_pixel_sr", omega_sr[column])
         yield _pixel("close_distance_meters", g.close_distance_m)
-        yield _pixel("obliquity_factor", rays.obliquity[column])
-        yield _pixel("diffracted_vec", rays.direction[:, column])
+        yield _pixel("obliquity_factor", rays["obliquity"][column])
+        yield _pixel("diffracted_vec", rays["direction"][:, column])
         yield _pixel("incident_vec", sources.incident[0])
         yield _pixel("lambda_meters", sources.wavelength_m[0])
-        yield _pixel("lambda_angstroms", sources.wavelength_m[0] * 1e10)
-        yield _pixel("scattering_vec_A_inv", q_per_m)
+        yield _pixel("lambda_angstroms", self.show("lambda_angstroms", sources.wavelength_m[0] * 1e10))
+        yield _pixel("scattering_vec_A_inv", light["q_per_m"][:, column])
 
     def _orientation_lines(self, column: int, first: int, table: _DiffractionTable) -> Iterator[str]:
         model = self.model
@@ -281,41 +318,42 @@ class _Recorder:
         }
         return f"{PREFIX}_PHI " + " ".join(f"{key}={_numbers(value)}" for key, value in values.items())
 
-    def _term_lines(self, column: int, source: int, first: int, table: _DiffractionTable) -> Iterator[str]:
-        weights = [weight[column] for weight in self._weights]
-        place = _integers(self._labels[column])
+    def _term_lines(
+        self, label: tuple[int, ...], column: int, first: int, table: _DiffractionTable, weights: list[float]
+    ) -> Iterator[str]:
         for row in range(table.count):
             step, domain = divmod(first + row, self.model.mosaic_domains)
             reflection = _integers(index[row][column] for index in table.rounded)
             factors = (table.F_latt[row][column], table.F_cell[row][column], *weights)
             values = _numbers((*factors, table.terms[row][column]))
-            yield f"{PREFIX}: term {place} {source} {step} {domain} {reflection} {values}"
+            yield f"{PREFIX}: term {_integers(label)} {step} {domain} {reflection} {values}"
 
 
 class _DiffractionTable:
-    """One pass of the kernel as nested lists, copied to the host once: [orientation][ray]."""
+    """What one pass of the kernel computed as nested lists, copied to the host once: [orientation][ray]."""
 
-    def __init__(self, result: kernel.Diffraction, terms: torch.Tensor):
-        self.terms, self.F_cell, self.F_latt = _read(terms), _read(result.F_cell), _read(result.F_latt)
-        self.axes = None if result.F_latt_axes is None else [_read(factor) for factor in result.F_latt_axes]
-        self.hkl, self.rounded = _read(result.hkl), _read(result.hkl_rounded)
+    def __init__(self, values: dict[str, Any], weight: torch.Tensor):
+        self.terms, self.F_cell = _read(values["intensity"] * weight), _read(values["F_cell"])
+        self.F_latt, axes = _read(values["F_latt"]), values.get("F_latt_axes")
+        self.axes = None if axes is None else [_read(factor) for factor in axes]
+        self.hkl, self.rounded = _read(values["hkl"]), _read(values["hkl_rounded"])
         self.count = len(self.terms)
 
 
-def _final_lines(model: Model, sums: integrate.PixelSums, cos_2theta: torch.Tensor) -> Iterator[str]:
-    r_e_sqr = CLASSICAL_ELECTRON_RADIUS_SQR_M2
-    yield _pixel("I_background", sums.background)
-    yield _pixel("I_before_scaling", sums.intensity)
-    yield _pixel("r_e_meters", r_e_sqr**0.5)
-    yield _pixel("r_e_sqr", r_e_sqr)
+def _final_lines(model: Model, seen: _Seen, show: Show) -> Iterator[str]:
+    final = seen.places[Place()]
+    yield _pixel("I_background", final["I_background"])
+    yield _pixel("I_before_scaling", final["I_before_scaling"])
+    yield _pixel("r_e_meters", show("r_e_meters", model.r_e_sqr_m2**0.5))
+    yield _pixel("r_e_sqr", model.r_e_sqr_m2)
     yield _pixel("fluence_photons_per_m2", model.fluence_photons_per_m2)
-    yield _pixel("steps", model.steps)
-    yield _pixel("oversample_thick", int(model.factors.capture_per_term))
-    yield _pixel("oversample_polar", int(model.factors.polar_per_term))
-    yield _pixel("oversample_omega", int(model.factors.omega_per_term))
-    yield _pixel("capture_fraction", sums.capture_fraction)
-    yield _pixel("polar", sums.polar)
-    yield _pixel("omega_pixel", sums.omega_sr)
-    yield _pixel("cos_2theta", cos_2theta)
-    yield _pixel("I_pixel_final", sums.photons)
-    yield _pixel("floatimage_accumulated", sums.photons.float())
+    yield _pixel("steps", final["steps"])
+    yield _pixel("oversample_thick", show("oversample_thick", int(model.factors.capture_per_term)))
+    yield _pixel("oversample_polar", show("oversample_polar", int(model.factors.polar_per_term)))
+    yield _pixel("oversample_omega", show("oversample_omega", int(model.factors.omega_per_term)))
+    yield _pixel("capture_fraction", final["capture_fraction"])
+    yield _pixel("polar", final["polar"])
+    yield _pixel("omega_pixel", final["omega_of_pixel_sr"])
+    yield _pixel("cos_2theta", [values for _, values in seen.passes("last_cos_2theta")][-1]["last_cos_2theta"][-1])
+    yield _pixel("I_pixel_final", final["photons"])
+    yield _pixel("floatimage_accumulated", show("floatimage_accumulated", final["photons"].float()))

@@ -16,6 +16,7 @@ from trace_audit.core.errors import InputError
 
 SIZES = Sizes(large=10, memory=10, huge=100, gradient=20, steps=10)
 PROGRAMS = [Program(name, Path(name)) for name in (DEFAULT, PLAIN, TUNED, EXTERNAL)]
+IMPORT_S = 1.5
 C_SECONDS = {DEFAULT: 8.0, PLAIN: 6.0, TUNED: 3.0, EXTERNAL: 9.0}
 
 
@@ -57,7 +58,7 @@ class FakeWorker:
 
 
 def fake_whole(command, environment=None):
-    seconds = C_SECONDS.get(command[0], 2.0)
+    seconds = C_SECONDS.get(command[0], IMPORT_S if process.IMPORT in command else 2.0)
     return {"wall_s": seconds, "cpu_s": seconds, "peak_MiB": 500.0 if "nanobrag_torch" in command else 50.0}
 
 
@@ -69,6 +70,7 @@ def fakes(monkeypatch):
         monkeypatch.setattr(part, "c_simulation", lambda binary, words: fake_whole([str(binary)]))
     for part in (process, large, memory, gpu):
         monkeypatch.setattr(part, "whole", fake_whole)
+    monkeypatch.setattr(large, "import_torch", lambda: fake_whole([process.IMPORT]))
 
 
 def goals(result):
@@ -96,9 +98,11 @@ def test_process(tmp_path, monkeypatch):
     starts = {one["of"]: one["median"] for one in result["ratios"] if one["of"] == f"{one['to']}, one pixel"}
     assert starts == dict.fromkeys([f"{name}, one pixel" for name in ("torch float32", "torch float64", PLAIN)], 0.5)
     assert goals(result) == {
-        "torch float32 cold / C -O3": (pytest.approx(1 / 3), True),
-        "torch float32 / C -O3": (pytest.approx(1 / 3), True),
+        "torch float32 less import torch, s": (0.5, False),
+        "torch float64 less import torch, s": (0.5, False),
     }
+    own = next(one for one in result["rows"] if one["program"] == "torch float32 less import torch")
+    assert own["runs"] == [0.5] * 3
 
 
 def test_large_job_has_two_thousand_steps_a_pixel(tmp_path, monkeypatch):
@@ -107,14 +111,14 @@ def test_large_job_has_two_thousand_steps_a_pixel(tmp_path, monkeypatch):
     result = large.run(bench(tmp_path))
     assert result["steps"] == 10 * 10 * 2000
     assert {steps_of(command) for command in asked} == {2000} and len(asked) == 3 * 6
-    assert goals(result) == {"C -O3 / torch float32": (3.0, False)}
+    assert goals(result) == {"C -O3 / torch float32 less import torch": (12.0, True)}
 
 
 def test_large_job_runs_a_slow_c_program_less_often(tmp_path, monkeypatch):
     monkeypatch.setitem(C_SECONDS, PLAIN, large.LONG_S + 1.0)
     result = large.run(bench(tmp_path, repeats=5))
     assert result["repeats"] == dict.fromkeys(
-        [DEFAULT, TUNED, EXTERNAL, "torch float32", "torch float64"], 5
+        [DEFAULT, TUNED, EXTERNAL, "torch float32", "torch float64", process.IMPORT], 5
     ) | {PLAIN: 3}  # fmt: skip
     runs = {(one["of"], one["to"]): len(one["runs"]) for one in result["ratios"]}
     assert runs[PLAIN, "torch float32"] == 3 and runs[TUNED, "torch float32"] == 5

@@ -12,6 +12,7 @@ import torch
 from nanobrag_torch import integrate, kernel
 from nanobrag_torch.backends import eager
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Experiment, ReflectionTable, StructureFactors
+from nanobrag_torch.physics import scattering
 from nanobrag_torch.physics.interference import slopes
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.gradients.test_gradients import BASE
@@ -121,7 +122,7 @@ def scattering_of(base):
 def index_of(base, a, component):
     """Fractional index along one axis at that pixel, for a cubic cell."""
     model = Simulation(replace(base, crystal=replace(base.crystal, cell_lengths_A=(a, a, a)))).model
-    return float(kernel.diffract(model, scattering_of(base).unsqueeze(1), 0, 1, True).hkl[component, 0, 0])
+    return float(scattering.miller_indices(scattering_of(base).unsqueeze(1), model.real_m[:1]).hkl[component, 0, 0])
 
 
 def neighbours(number, reach=200):

@@ -26,7 +26,7 @@ TABLE = gradients.parameters()
 
 def continuous_fields(owner=stated.Experiment, prefix=""):
     """Paths of all fields of an Experiment that hold real numbers."""
-    kinds = typing.get_type_hints(owner)
+    kinds = typing.get_type_hints(owner, localns={"torch": torch})
     for field in fields(owner):
         options = [kinds[field.name], *typing.get_args(kinds[field.name])]
         group = next((option for option in options if is_dataclass(option)), None)

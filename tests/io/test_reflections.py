@@ -6,7 +6,7 @@ import pytest
 
 from nanobrag_torch.cli import UsageError, parse
 from nanobrag_torch.io.reading import ReaderError
-from nanobrag_torch.io.reflections import needs_resolution, read_reflections
+from nanobrag_torch.io.reflections import read_reflections
 from nanobrag_torch.io.symmetry import expand_to_P1
 
 CELL = (30.0, 35.0, 40.0, 90.0, 105.0, 90.0)
@@ -81,7 +81,6 @@ def test_mmcif_structure_factors(tmp_path):
     )
     (tmp_path / "x.cif").write_text(text)
     found = read_reflections(tmp_path / "x.cif")
-    assert not needs_resolution(tmp_path / "x.cif")
     values = as_dict(found.reflections)
     assert found.cell == CELL
     for mate in ((1, 2, 3), (-1, 2, -3), (-1, -2, -3), (1, -2, 3)):
@@ -114,8 +113,7 @@ def test_model_amplitudes_are_the_direct_sum(suffix, tmp_path):
         structure.write_pdb(str(path))
     else:
         structure.make_mmcif_document().write_file(str(path))
-    assert needs_resolution(path)
-    found = read_reflections(path, 2.5)
+    found = read_reflections(path, lambda: 2.5)
     again = gemmi.read_structure(str(path))
     again.setup_cell_images()
     direct = gemmi.StructureFactorCalculatorX(again.cell)

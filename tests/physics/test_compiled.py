@@ -12,12 +12,12 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import cache, selection
-from nanobrag_torch.backends.compiled.__main__ import main as build_command
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
+from nanobrag_torch.cli.compile_ahead import main as build_command
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.physics.sinpi import sinpi_polynomial
+from nanobrag_torch.physics.sinpi import sinpi
 from nanobrag_torch.simulator import Simulation, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import per_term, small
@@ -244,12 +244,12 @@ def test_a_program_sees_nothing_it_has_not_declared():
 
 
 @pytest.mark.parametrize("dtype,limit", [(torch.float64, 7e-16), (torch.float32, 3e-7)], ids=["float64", "float32"])
-def test_half_turn_polynomial_is_the_sine(dtype, limit):
+def test_sinpi_is_the_sine(dtype, limit):
     """A few roundings of the type; in float64 half of them are those of pi x and of the sine compared with."""
     x = torch.linspace(-0.5, 0.5, 200_001, dtype=torch.float64)
     x = x[x != 0].to(dtype)
     exact = torch.sin(torch.pi * x.double())
-    assert float((sinpi_polynomial(x).double() / exact - 1).abs().max()) < limit
+    assert float((sinpi(x).double() / exact - 1).abs().max()) < limit
 
 
 def test_one_sample_at_a_time_gives_the_sum_of_all():

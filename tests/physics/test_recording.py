@@ -14,7 +14,7 @@ from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder,
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.compiler import ENTRY, compiler
 from nanobrag_torch.backends.compiled.schedule import Input, Output
-from nanobrag_torch.physics.tensors import cross, in_registers, length, unit
+from nanobrag_torch.physics.tensors import cross, length, unit
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
@@ -33,7 +33,7 @@ def recorded(function, one_ray, one_orientation, constants, table):
     for one, value in zip(inputs[:3], (one_ray, one_orientation, constants), strict=True):
         recorder.give(value, one.name, one.varies)
     recorder.give_table(table, "in3")
-    with torch.no_grad(), in_registers(), recorder:
+    with torch.no_grad(), recorder:
         result = function(one_ray, one_orientation, constants, table)
     return inputs, [
         [Output(f"out0_{i}", number, RAY) for i, number in enumerate(recorder.numbers_of(result.contiguous()))]

@@ -1,10 +1,13 @@
 """The whole process, start to last file: torch with an empty cache of compiled code, and with one built before.
 
-A run for one pixel of the same detector tells how much of that is start, reading and writing.
+A run for one pixel of the same detector tells how much of that is start, reading and writing. A process that does
+nothing but `import torch` is measured beside them: what remains is the program's own.
 """
 
 from __future__ import annotations
 
+import statistics
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,11 @@ from nanobrag_bench import compiled
 from nanobrag_bench.case import ONE_PIXEL, Bench
 from nanobrag_bench.measure import measure
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command
-from nanobrag_bench.series import at_most, in_turn, median_ratio, ratios, rows
+from nanobrag_bench.series import at_most, in_turn, less, ratios, row, rows
 
 _START = ", one pixel"
+IMPORT = "import torch"
+OWN_S = 0.35  # of a whole process, less the import of torch
 
 
 def run(bench: Bench) -> dict[str, Any]:
@@ -27,19 +32,28 @@ def run(bench: Bench) -> dict[str, Any]:
         actions[f"torch {dtype}"] = lambda command=command: whole(command, ready)
         actions[f"torch {dtype}{_START}"] = lambda command=one_pixel: whole(command, ready)
     actions[f"{PLAIN}{_START}"] = lambda: whole([str(bench.plain.binary), *bench.words, *ONE_PIXEL])
+    actions[IMPORT] = import_torch
     runs = in_turn(actions, bench.repeats)
-    images = [name for name in runs if not name.endswith(_START)]
+    images = [name for name in runs if not name.endswith(_START) and name != IMPORT]
+    own = {f"{name} less {IMPORT}": less(runs, name, IMPORT) for name in (f"torch {dtype}" for dtype in DTYPES)}
     pairs = [(name, c) for c in images if not c.startswith("torch") for name in images if name.startswith("torch")]
     found = ratios(runs, [*pairs, *((name, name.removesuffix(_START)) for name in runs if name.endswith(_START))])
     return {
         "title": f"whole process, image of scenario {bench.scenario}",
-        "rows": [*rows(runs, "process", "s", "wall_s"), *rows(runs, "process, CPU", "s", "cpu_s")],
-        "ratios": found,
-        "goals": [
-            at_most(f"torch float32 cold / {PLAIN}", median_ratio(found, "torch float32 cold", PLAIN), 1),
-            at_most(f"torch float32 / {PLAIN}", median_ratio(found, "torch float32", PLAIN), 0.5),
+        "rows": [
+            *rows(runs, "process", "s", "wall_s"),
+            *(row(name, "process", "s", seconds) for name, seconds in own.items()),
+            *rows(runs, "process, CPU", "s", "cpu_s"),
+            *rows(runs, "process, memory", "MiB", "peak_MiB"),
         ],
+        "ratios": found,
+        "goals": [at_most(f"{name}, s", statistics.median(seconds), OWN_S) for name, seconds in own.items()],
     }
+
+
+def import_torch() -> dict[str, float]:
+    """A process that does nothing but `import torch`."""
+    return whole([sys.executable, "-c", IMPORT])
 
 
 def whole(command: list[str], environment: dict[str, str] | None = None) -> dict[str, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 
 from nanobrag_torch import kernel
+from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
-from nanobrag_torch.physics import detector
 from nanobrag_torch.physics.detector import PixelGeometry
 
 PAIRS_PER_PASS = 1 << 18
@@ -29,33 +29,41 @@ class EagerBackend:
         """The kernel's functions for another model."""
         return EagerBackend(model)
 
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> PixelGeometry:
+    def rays(
+        self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
+    ) -> PixelGeometry:
         """Geometry of every (sample, pixel)."""
-        return kernel.rays_of(self._model, fast, slow, samples)
+        return kernel.rays_of(self._model, fast, slow, samples, hook)
 
     def of_sample(self, rays: PixelGeometry, number: int, pixels: int) -> PixelGeometry:
         """The columns of one sample in those of several."""
         return PixelGeometry(*(field[..., number * pixels : (number + 1) * pixels] for field in rays))
 
-    def solid_angle_sr(self, rays: PixelGeometry) -> torch.Tensor:
+    def solid_angle_sr(self, rays: PixelGeometry, hook: Hook | None = None) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""
-        return detector.solid_angle_sr(self._model.geometry, rays)
+        return kernel.solid_angle_of(self._model, rays, hook)
 
-    def capture(self, rays: PixelGeometry, samples: kernel.Samples) -> torch.Tensor:
+    def capture(self, rays: PixelGeometry, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
         """Fraction captured in each ray's layer (rays,)."""
-        return kernel.capture_of(self._model, rays, samples)
+        return kernel.capture_of(self._model, rays, samples, hook)
 
-    def illuminate(self, rays: PixelGeometry, source: int) -> kernel.Illumination:
+    def illuminate(self, rays: PixelGeometry, source: int, hook: Hook | None = None) -> kernel.Illumination:
         """Scattering vectors of one source."""
-        return kernel.illuminate(self._model, rays, source)
+        return kernel.illuminate(self._model, rays, source, hook)
 
-    def polar(self, rays: PixelGeometry, light: kernel.Illumination, source: int) -> torch.Tensor:
+    def polar(
+        self, rays: PixelGeometry, light: kernel.Illumination, source: int, hook: Hook | None = None
+    ) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
-        return kernel.polarize(self._model, rays.direction, source).polar
+        return kernel.polarize(self._model, rays.direction, source, hook).polar
 
-    def scattered(self, light: kernel.Illumination, first: int, last: int) -> torch.Tensor:
+    def cos_2theta(self, rays: PixelGeometry, source: int) -> torch.Tensor:
+        """Cosine of each ray's scattering angle (rays,)."""
+        return kernel.polarize(self._model, rays.direction, source).cos_2theta
+
+    def scattered(self, light: kernel.Illumination, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over a range of orientations of F_cell^2 F_latt^2 (rays,) float64."""
-        return kernel.scattered(self._model, light.q_per_m, first, last)
+        return kernel.scattered(self._model, light.q_per_m, first, last, hook)
 
 
 def orientations_per_pass(model: Model) -> int:

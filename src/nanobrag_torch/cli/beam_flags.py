@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nanobrag_torch.parameters import Detector
-from nanobrag_torch.physics.conventions import effective_pivot
+from nanobrag_torch.parameters.conventions import effective_pivot
 
 _CENTRE, _CLOSE, _ORIGIN = "beam", "close", "ORG"
 _FLAGS = {_CENTRE: ("-Xbeam", "-Ybeam"), _CLOSE: ("-Xclose", "-Yclose"), _ORIGIN: ("-ORGX", "-ORGY")}

@@ -10,9 +10,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from nanobrag_torch.cli.command_line import CommandLine, read_command_line
 from nanobrag_torch.cli.help import early_answer
 from nanobrag_torch.cli.invocation import Invocation
-from nanobrag_torch.cli.parse import parse
+from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
 
@@ -34,7 +35,7 @@ def main(argv: list[str] | None = None) -> int:
             print(answer)
         else:
             with _stopped_as_by_a_key():
-                run(parse(argv))
+                run(read_command_line(argv))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
@@ -74,15 +75,16 @@ def _fail(message: str) -> int:
     return 2
 
 
-def run(invocation: Invocation) -> None:
-    """Do what a parsed command line asks for. Raises ExperimentError."""
-    for warning in invocation.warnings:
+def run(line: CommandLine) -> None:
+    """Do what a checked command line asks for. Raises ExperimentError."""
+    for warning in line.warnings:
         print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
-    if invocation.show_config:
+    if line.show_config:
         from nanobrag_torch.cli.show import config_text
 
-        print(config_text(invocation), end="")
+        print(config_text(line), end="")
         return
+    invocation = invocation_of(line)
     import torch
 
     try:

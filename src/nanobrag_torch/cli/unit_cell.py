@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from nanobrag_torch.cli.settings import Section
 from nanobrag_torch.cli.tokens import UsageError
-from nanobrag_torch.io.reflections import ReflectionFile
 from nanobrag_torch.parameters import Beam
 
 MAX_CELLS = 1e15
@@ -16,14 +16,19 @@ _SHORTEST_LIKELY_A = 2.0  # no crystal has axes that are all shorter
 _MISFIT = 0.01  # of a length, or of 90 deg
 
 
-def parameters(crystal: dict, beam: Beam) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths (A) and angles (deg) of the cell; with a matrix the angles are its own, and the lengths without -cell."""
+def parameters(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths (A) and angles (deg) of the cell; with a matrix the angles are its own, and the lengths without -cell.
+
+    Raises UsageError where there is neither.
+    """
     lengths_A = None
     if crystal.get("cell_lengths_A") is not None:
         lengths_A = np.array(crystal["cell_lengths_A"], dtype=float)
-    if crystal.get("orientation_matrix") is None:
+    if matrix is None:
+        if lengths_A is None:
+            raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")
         return lengths_A, np.array(crystal["cell_angles_deg"], dtype=float)
-    own_A, angles_deg = _of_matrix(crystal["orientation_matrix"].numpy() * (1e-10 / float(beam.wavelength_m)))
+    own_A, angles_deg = _of_matrix(matrix * (1e-10 / float(beam.wavelength_m)))
     return own_A if lengths_A is None else lengths_A, angles_deg
 
 
@@ -37,9 +42,9 @@ def _of_matrix(star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return lengths_A, np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
 
 
-def check(crystal: dict, beam: Beam) -> None:
+def check(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
     """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
-    lengths_A, _ = parameters(crystal, beam)
+    lengths_A, _ = parameters(crystal, matrix, beam)
     for name, length_A in zip("abc", lengths_A, strict=True):
         if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
             raise UsageError(
@@ -55,25 +60,25 @@ def check(crystal: dict, beam: Beam) -> None:
             )
 
 
-def other_cell(found: ReflectionFile, crystal: dict, beam: Beam) -> list[str]:
-    """A warning where the file of structure factors has another cell than the crystal."""
-    if found.cell is None:
-        return []
-    lengths_A, angles_deg = parameters(crystal, beam)
+def other_cell(
+    path: str, of_file: tuple[float, ...], crystal: Section, matrix: np.ndarray | None, beam: Beam
+) -> list[str]:
+    """A warning where the file of structure factors has another cell (A, deg) than the crystal."""
+    lengths_A, angles_deg = parameters(crystal, matrix, beam)
     own = np.array([*lengths_A, *angles_deg])
     scale = np.array([*lengths_A, 90.0, 90.0, 90.0])
-    if (np.abs(np.array(found.cell) - own) <= _MISFIT * scale).all():
+    if (np.abs(np.array(of_file) - own) <= _MISFIT * scale).all():
         return []
-    shown = [" ".join(f"{value:g}" for value in np.round(cell, 4)) for cell in (found.cell, own)]
-    return [f"{found.taken.file} has the unit cell {shown[0]}, the crystal {shown[1]}: check that they belong together"]
+    shown = [" ".join(f"{value:g}" for value in np.round(cell, 4)) for cell in (of_file, own)]
+    return [f"{path} has the unit cell {shown[0]}, the crystal {shown[1]}: check that they belong together"]
 
 
-def matrix_warnings(path: str, crystal: dict, beam: Beam, further: tuple[float, ...]) -> list[str]:
+def matrix_warnings(path: str, matrix: np.ndarray, beam: Beam, further: tuple[float, ...]) -> list[str]:
     """What is odd about an orientation matrix; `further`: the three numbers behind its nine."""
     warnings = []
-    if np.linalg.det(crystal["orientation_matrix"].numpy()) < 0:
+    if np.linalg.det(matrix) < 0:
         warnings.append(f"-mat {path}: its axes are left-handed; expected right-handed a*, b*, c*")
-    lengths_A, _ = parameters({"orientation_matrix": crystal["orientation_matrix"]}, beam)
+    lengths_A, _ = parameters({}, matrix, beam)
     if max(lengths_A) < _SHORTEST_LIKELY_A:
         axes = " x ".join(f"{length_A:.3g}" for length_A in lengths_A)
         warnings.append(

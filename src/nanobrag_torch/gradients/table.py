@@ -27,6 +27,7 @@ from nanobrag_torch.gradients.parameter import (
     Unit,
     Words,
 )
+from nanobrag_torch.parameters.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from nanobrag_torch.parameters import Experiment
@@ -134,8 +135,6 @@ def _three_sources(experiment: Experiment, folder: Path) -> list[str]:
 
 
 def _beam(experiment: Experiment) -> tuple[float, ...]:
-    from nanobrag_torch.physics.conventions import CONVENTIONS
-
     panel = experiment.detector
     given = panel.beam_vector if panel.convention == "CUSTOM" else None
     return tuple(given or CONVENTIONS[panel.convention].beam_vector)

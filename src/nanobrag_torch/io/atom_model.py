@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +23,16 @@ class Calculated(NamedTuple):
     cell: tuple[float, ...]
     atoms: int
     models: int
+    resolution_A: float
     notices: list[str]
 
 
-def calculate_amplitudes(content: Content, resolution_A: float) -> Calculated:
+def calculate_amplitudes(content: Content, resolution: Callable[[], float]) -> Calculated:
     """Raises ReaderError for a model without atoms, unit cell or space group."""
-    return with_gemmi(content.path, "atom model", lambda gemmi: _calculate(gemmi, content, resolution_A))
+    return with_gemmi(content.path, "atom model", lambda gemmi: _calculate(gemmi, content, resolution))
 
 
-def _calculate(gemmi, content: Content, resolution_A: float) -> Calculated:
+def _calculate(gemmi, content: Content, resolution: Callable[[], float]) -> Calculated:
     path = content.path
     structure = _structure(gemmi, content)
     notices = _leave_out_unknown(path, structure)
@@ -41,13 +43,18 @@ def _calculate(gemmi, content: Content, resolution_A: float) -> Calculated:
         raise ReaderError(path, "has no unit cell (CRYST1 or _cell) that a crystal has, so it gives no amplitudes")
     if structure.find_spacegroup() is None:
         raise ReaderError(path, "names no known space group, so its amplitudes cannot be calculated")
+    resolution_A = resolution()
+    if not resolution_A > 0:
+        raise ReaderError(path, f"needs a resolution above 0 A to calculate amplitudes, got {resolution_A:g} A")
     points = structure.cell.volume / (resolution_A / 3.0) ** 3  # grid steps of a third of the resolution
     if points > MAX_MODEL_CELLS:
         raise ReaderError(path, f"needs a map of {points:.3g} points to {resolution_A:.3g} A; give -dmin to limit it")
     weight = _weight(path, structure, notices)
     hkl, amplitudes = calculate(gemmi, structure, resolution_A)
     atoms = sum(model.count_atom_sites() for model in structure)
-    return Calculated(hkl, weight * amplitudes, structure.find_spacegroup(), cell, atoms, len(structure), notices)
+    return Calculated(
+        hkl, weight * amplitudes, structure.find_spacegroup(), cell, atoms, len(structure), resolution_A, notices
+    )
 
 
 def _structure(gemmi, content: Content):

@@ -6,6 +6,7 @@ solvent; compressed with gzip or not. The content counts, not the name. Everythi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,17 +64,16 @@ class ReflectionFile:
     notices: list[str] = field(default_factory=list)
 
 
-def needs_resolution(path: str | Path) -> bool:
-    """Whether the file is an atom model, of which amplitudes are calculated to a resolution."""
-    return _is_model(load(path))
-
-
 def _is_model(content: Content) -> bool:
     return content.kind == "pdb" or (content.kind == "cif" and holds_model(content))
 
 
-def read_reflections(path: str | Path, resolution_A: float | None = None, column: str | None = None) -> ReflectionFile:
-    """Read a file of reflections, or calculate them from a model to `resolution_A`.
+def read_reflections(
+    path: str | Path, resolution_A: Callable[[], float] | None = None, column: str | None = None
+) -> ReflectionFile:
+    """Read a file of reflections, or calculate them from an atom model.
+
+    `resolution_A` gives the smallest spacing (A) of a model's amplitudes; it is called for a sound model alone.
 
     `column` names the column to take; otherwise measured amplitudes come before intensities and calculated ones.
     Raises ReaderError.
@@ -161,12 +161,12 @@ def _merged(content: Content, hkl, amplitudes, found: Found, notices: list[str])
     return hkl[first], mean
 
 
-def _from_model(content: Content, resolution_A: float | None) -> ReflectionFile:
-    if resolution_A is None or not resolution_A > 0:
+def _from_model(content: Content, resolution: Callable[[], float] | None) -> ReflectionFile:
+    if resolution is None:
         raise ReaderError(content.path, "is an atom model, so a resolution is needed to calculate amplitudes")
-    made = atom_model.calculate_amplitudes(content, resolution_A)
+    made = atom_model.calculate_amplitudes(content, resolution)
     expanded = expand_to_P1(made.hkl, made.F_electrons, made.spacegroup.operations())
     models = f" in {made.models} models" if made.models > 1 else ""
-    how = f"amplitudes calculated from {made.atoms} atoms{models} to {resolution_A:.3g} A, without solvent"
+    how = f"amplitudes calculated from {made.atoms} atoms{models} to {made.resolution_A:.3g} A, without solvent"
     taken = Taken(str(content.path), f"atom model, {how}", len(made.hkl), len(made.hkl), len(expanded.hkl))
     return ReflectionFile(expanded, taken, made.cell, [f"{content.path}: {how}", *made.notices])

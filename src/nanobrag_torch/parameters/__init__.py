@@ -16,6 +16,7 @@ from nanobrag_torch.parameters.experiment import (
     Spindle,
     StructureFactors,
     Vector,
+    number,
 )
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     "Spindle",
     "StructureFactors",
     "Vector",
+    "number",
 ]

@@ -2,18 +2,19 @@
 
 Nothing here is derived. `None` means "not given", so that the rules which fill gaps (step counts, beam
 centres, pivots) see exactly what the command line said. Any number may be a 0-d `torch.Tensor` instead of a
-float; gradients then flow from the image to it.
+float; gradients then flow from the image to it. Torch is not imported here: what checks a command line needs none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-Scalar = float | torch.Tensor
-Vector = tuple[Scalar, Scalar, Scalar] | torch.Tensor
+Scalar: TypeAlias = Union[float, "torch.Tensor"]
+Vector: TypeAlias = Union[tuple[Scalar, Scalar, Scalar], "torch.Tensor"]
 
 Convention = Literal["MOSFLM", "DENZO", "ADXV", "XDS", "DIALS", "CUSTOM"]
 Pivot = Literal["BEAM", "SAMPLE"]
@@ -21,6 +22,12 @@ CrystalShape = Literal["SQUARE", "ROUND", "GAUSS", "TOPHAT"]
 
 DEFAULT_FLUENCE_PHOTONS_PER_M2 = 125932015286227086360700780544.0
 DEFAULT_MOSAIC_SEED = -12345678
+
+
+def number(value: Scalar) -> float:
+    """The plain number, for decisions that no gradient flows through."""
+    detach = getattr(value, "detach", None)
+    return float(value if detach is None else detach())
 
 
 @dataclass(frozen=True)

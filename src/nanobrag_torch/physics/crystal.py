@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
@@ -126,6 +127,7 @@ def build_cell(
     misset_rad: torch.Tensor,
     defects: frozenset[str],
     device: torch.device,
+    hook: Hook | None = None,
 ) -> Cell:
     """Cell vectors before the spindle rotation.
 
@@ -143,7 +145,15 @@ def build_cell(
         star = matrix.T * (M_PER_A / wavelength_m)
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    star = rotations.about_xyz(star, misset_rad)
+    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume)
+    star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
+    if star is cell.reciprocal_per_A:
+        return cell
+    return _spanned_by(star, lengths, volume)._replace(reciprocal_per_A=star)
+
+
+def _spanned_by(star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None) -> Cell:
+    """The cell of reciprocal vectors (rows), with the lengths and the volume of a stated cell where there is one."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None:
@@ -181,13 +191,14 @@ def orientations(
     phi: PhiSteps,
     mosaic_matrices: torch.Tensor,
     defects: frozenset[str],
+    hook: Hook | None = None,
 ) -> Orientations:
     """Cell vectors at every spindle angle, then in every mosaic domain.
 
     With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
     last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
-    phi_rad = spindle_angles_rad(phi, cell.real_m.device)
+    phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, cell.real_m.device))
     effective = phi_rad
     if "phi_carryover" in defects:
         effective = phi_rad[_carried_steps(phi_rad.detach().tolist())]
@@ -195,7 +206,7 @@ def orientations(
         cell.real_m.expand(phi.count, 3, 3), spindle_axis, effective.unsqueeze(-1).expand(phi.count, 3)
     )
     real_m = torch.einsum("mxy,pvy->pmvx", mosaic_matrices, rotated)
-    return Orientations(real_m, phi_rad)
+    return Orientations(watched(hook, "real_m", real_m), phi_rad)
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:

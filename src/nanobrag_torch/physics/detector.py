@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Detector
+from nanobrag_torch.parameters.conventions import CONVENTIONS, effective_pivot, pixel_counts
 from nanobrag_torch.physics import placement, rotations
-from nanobrag_torch.physics.conventions import CONVENTIONS, BeamCentre, beam_centre, effective_pivot, pixel_counts
+from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar, unit, vector
 
 
@@ -46,7 +48,8 @@ class DetectorGeometry(NamedTuple):
     fdet_after_rotz: torch.Tensor
     sdet_after_rotz: torch.Tensor
     odet_after_rotz: torch.Tensor
-    fdet: torch.Tensor
+    after_twotheta: placement.Axes  # as placed
+    fdet: torch.Tensor  # as the pixels take them: the same
     sdet: torch.Tensor
     odet: torch.Tensor
     placed_pix0_m: torch.Tensor  # where the pivot puts the origin
@@ -77,7 +80,7 @@ class Basis(NamedTuple):
     spindle: torch.Tensor
 
 
-def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> Basis:
+def basis(detector: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None = None) -> Basis:
     """Vectors of the convention, or in CUSTOM those given, normalised.
 
     A detector normal whose length is not exactly 1 gives way to unit(F x S); with the defect `normal_exact_length` off
@@ -89,13 +92,17 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device) -> 
         chosen = getattr(detector, name) if detector.convention == "CUSTOM" else None
         return vector(getattr(table, name) if chosen is None else chosen, device)
 
-    fast, slow = unit(choose("fdet_vector")), unit(choose("sdet_vector"))
+    fast = watched(hook, "initial_fdet", unit(choose("fdet_vector")))
+    slow = watched(hook, "initial_sdet", unit(choose("sdet_vector")))
     normal = detector_normal(detector, fast, slow, choose("odet_vector"), defects)
+    normal = watched(hook, "initial_odet", normal)
     twotheta = choose("twotheta_axis")
     if "axis_not_normalised" not in defects:
         twotheta = unit(twotheta)
-    polar, spindle = unit(choose("polar_vector")), unit(choose("spindle_axis"))
-    return Basis(unit(choose("beam_vector")), fast, slow, normal, twotheta, polar, spindle)
+    twotheta = watched(hook, "twotheta_axis", twotheta)
+    polar, spindle, beam = (unit(choose(name)) for name in ("polar_vector", "spindle_axis", "beam_vector"))
+    polar, spindle = watched(hook, "polar_vector", polar), watched(hook, "spindle_axis", spindle)
+    return Basis(watched(hook, "beam_vector", beam), fast, slow, normal, twotheta, polar, spindle)
 
 
 def detector_normal(
@@ -112,48 +119,71 @@ def _plain_length(v: torch.Tensor) -> float:
     return math.sqrt(x * x + y * y + z * z)
 
 
-def build(detector: Detector, defects: frozenset[str], device: torch.device) -> DetectorGeometry:
+def build(
+    detector: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None = None
+) -> DetectorGeometry:
     """Place the detector: rotate the basis, find the origin from the pivot, re-derive distances and centres."""
+
+    def seen(name: str, value: torch.Tensor) -> torch.Tensor:
+        return watched(hook, name, value)
+
+    def axes_seen(step: str, axes: placement.Axes) -> placement.Axes:
+        return placement.Axes(*(seen(f"{x}det_after_{step}", v) for x, v in zip("fso", axes, strict=True)))
+
     n_fast, n_slow, size_fast_m, size_slow_m = pixel_counts(detector)
-    b = basis(detector, defects, device)
+    b = basis(detector, defects, device, hook)
     centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)
+    points = ("Fclose_m", "Sclose_m", "Fbeam_m", "Sbeam_m")
+    centre = centre._replace(**{name: seen(name, getattr(centre, name)) for name in points})
     pivot = effective_pivot(detector, defects)
-    angles = placement.angles_rad(detector, device)
-    rx, ry, rz = placement.rotation_matrices(angles)
-    rotation = placement.combined_rotation(rx, ry, rz)
+    angles = seen("angles_rad", placement.angles_rad(detector, device))
+    rx, ry, rz = (
+        seen(name, value) for name, value in zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
+    )
+    rotation = seen("R_total", placement.combined_rotation(rx, ry, rz))
     initial = placement.Axes(b.fast, b.slow, b.normal)
-    rotz = placement.rotated_axes(initial, angles)
-    axes = placement.swung_axes(rotz, b.twotheta, angles)
-    ratio = placement.ratio(b.beam, rotz.normal)
-    close = placement.close_distance_m(detector, ratio)
-    distance = placement.distance_m(close, ratio)
+    rotz = axes_seen("rotz", placement.rotated_axes(initial, angles))
+    axes = axes_seen("twotheta", placement.swung_axes(rotz, b.twotheta, angles))
+    ratio = seen("ratio", placement.ratio(b.beam, rotz.normal))
+    close = seen("close_distance_m", placement.close_distance_m(detector, ratio))
+    distance = seen("distance_m", placement.distance_m(close, ratio))
     before = after_rotz = after_twotheta = None
     if pivot == "SAMPLE":
-        terms = placement.terms_from_close_point_m(centre, initial, close)
-        before = placement.sum_of_terms_m(terms)
-        after_rotz = placement.rotated_origin_m(before, angles)
-        placed = after_twotheta = placement.swung_origin_m(after_rotz, b.twotheta, angles)
+        terms = _terms_seen(seen, _CLOSE_TERMS, placement.terms_from_close_point_m(centre, initial, close))
+        before = seen("pix0_before_rotation", placement.sum_of_terms_m(terms))
+        after_rotz = seen("pix0_after_rotz", placement.rotated_origin_m(before, angles))
+        swung = placement.swung_origin_m(after_rotz, b.twotheta, angles)
+        placed = after_twotheta = seen("pix0_after_twotheta", swung)
     else:
-        terms = placement.terms_from_beam_m(centre, axes, distance, b.beam)
-        placed = placement.sum_of_terms_m(terms)
-    pix0 = placement.final_origin_m(detector, placed, defects)
+        terms = _terms_seen(seen, _BEAM_TERMS, placement.terms_from_beam_m(centre, axes, distance, b.beam))
+        placed = seen("pix0_vector", placement.sum_of_terms_m(terms))
+    pix0 = seen("pix0_m", placement.final_origin_m(detector, placed, defects))
     pixel_m = scalar(detector.pixel_size_m, device)
-    final = _rederive(pix0, axes, b.beam, ratio, pixel_m, defects)
+    final = _rederive(pix0, axes, b.beam, ratio, pixel_m, defects, hook)
+    handed = axes._replace(fast=seen("fdet", axes.fast), slow=seen("sdet", axes.slow))
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
         centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
-        close, distance, terms, before, after_rotz, after_twotheta, *rotz, *axes, placed, pix0,
+        close, distance, terms, before, after_rotz, after_twotheta, *rotz, axes, *handed, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
     )  # fmt: skip
 
 
-def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects) -> dict[str, torch.Tensor]:
+_CLOSE_TERMS = ("term_fast_before_rot", "term_slow_before_rot", "term_close_before_rot")
+_BEAM_TERMS = ("term_fast", "term_slow", "term_beam")
+
+
+def _terms_seen(seen: Hook, names: tuple[str, ...], terms: torch.Tensor) -> torch.Tensor:
+    return torch.stack([seen(name, term) for name, term in zip(names, terms, strict=True)])
+
+
+def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects, hook: Hook | None) -> dict[str, torch.Tensor]:
     """Close point, distances and beam centre that the final origin implies.
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity before the two-theta swing.
     """
     fast, slow, normal = axes
-    close = placement.plane_distance_m(pix0, normal)
+    close = watched(hook, "plane_distance_m", placement.plane_distance_m(pix0, normal))
     if "distance_without_twotheta" not in defects:
         ratio = placement.ratio(beam, normal)
     distance = placement.distance_m(close, ratio)
@@ -182,15 +212,21 @@ class PixelGeometry(NamedTuple):
 
 
 def pixel_geometry(
-    g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor
+    g: DetectorGeometry,
+    fast_m: torch.Tensor,
+    slow_m: torch.Tensor,
+    depth_m: torch.Tensor,
+    hook: Hook | None = None,
 ) -> PixelGeometry:
     """Position, distance and direction of points at (fast, slow, depth) of the sensor, all (rays,), in m.
 
     r = fast F + slow S + depth O + pix0; R = |r|; d = r / R. A curved detector wraps the plane around the sample.
     """
-    position = position_m(g, fast_m, slow_m, depth_m)
-    distance = distance_m(position)
-    return PixelGeometry(position, distance, direction(position, distance), obliquity(g.close_distance_m, distance))
+    position = watched(hook, "position_m", position_m(g, fast_m, slow_m, depth_m))
+    distance = watched(hook, "pixel_distance_m", distance_m(position))
+    towards = watched(hook, "direction", direction(position, distance))
+    cosine = watched(hook, "obliquity", obliquity(g.close_distance_m, distance))
+    return PixelGeometry(position, distance, towards, cosine)
 
 
 def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.physics.interference import Interference, sines
+from nanobrag_torch.hooks import Hook
+from nanobrag_torch.physics.interference import Interference
 from nanobrag_torch.physics.tensors import along
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
@@ -16,46 +16,41 @@ TOPHAT_RADIUS_SQR = 0.3969
 _SERIES_LIMIT = 0.3
 
 
-class LatticeFactor(NamedTuple):
-    """F_latt of each (orientation, ray); the sign and the three factors are there only where they were asked for."""
-
-    F_latt: torch.Tensor
-    along_axes: torch.Tensor | None  # (3, orientations, rays)
-
-
 def square(
-    rounded: torch.Tensor, fraction: torch.Tensor, n_cells: torch.Tensor, dtype: torch.dtype, signed: bool
-) -> LatticeFactor:
+    rounded: torch.Tensor,
+    fraction: torch.Tensor,
+    n_cells: torch.Tensor,
+    dtype: torch.dtype,
+    hook: Hook | None = None,
+) -> torch.Tensor:
     """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
-    place of any dtype, also next to the zeros. The historic sign, which no intensity depends on, is worked out only
-    when `signed`.
+    place of any dtype, also next to the zeros. A hook sees the factors and their product with the historic signs, which
+    no intensity depends on and which are worked out for nobody else: they change no other bit.
     """
-    if signed or (torch.is_grad_enabled() and (fraction.requires_grad or n_cells.requires_grad)):
-        along_axes = interference(rounded, fraction, n_cells, dtype, signed)
-        return LatticeFactor(along_axes[0] * along_axes[1] * along_axes[2], along_axes if signed else None)
-    above, below, _ = sines(n_cells.view(3, 1, 1), fraction, dtype)
-    return LatticeFactor((above[0] * above[1] * above[2]) / (below[0] * below[1] * below[2]), None)
-
-
-def interference(
-    rounded: torch.Tensor, fraction: torch.Tensor, n_cells: torch.Tensor, dtype: torch.dtype, signed: bool
-) -> torch.Tensor:
-    """The three factors (3, orientations, rays) of `square`, with their historic signs where `signed`."""
     n = n_cells.view(3, 1, 1)
     along_axes, turns = Interference.apply(n, fraction, dtype)
-    if not signed:
-        return along_axes
+    if hook is None:
+        return along_axes[0] * along_axes[1] * along_axes[2]
     odd = torch.remainder(turns + (n.detach() - 1.0) * rounded, 2.0).to(dtype)
-    return along_axes * (1.0 - 2.0 * odd)
+    sign = 1.0 - 2.0 * odd
+    along_axes = _shown(hook, "F_latt_axes", along_axes, sign)
+    return _shown(hook, "F_latt", along_axes[0] * along_axes[1] * along_axes[2], sign[0] * sign[1] * sign[2])
 
 
-def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> LatticeFactor:
+def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
+    """The value itself, unless the hook puts another in the place of the one with the sign."""
+    signed = value * sign
+    returned = hook(name, signed)
+    return value if returned is signed else returned * sign
+
+
+def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:
     """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
-    return LatticeFactor((_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype), None)
+    return (_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype)
 
 
 def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
@@ -68,21 +63,21 @@ def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
     return torch.where(small, series, closed)
 
 
-def gauss(fraction, reciprocal_per_A, n_cells, fudge) -> LatticeFactor:
+def gauss(fraction, reciprocal_per_A, n_cells, fudge) -> torch.Tensor:
     """Gaussian spots: Na Nb Nc exp(-|g|^2 (Na Nb Nc)^2 / 0.63 fudge), g = f.(a*, b*, c*) in 1/A.
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
     total = _total(n_cells)
     exponent = _offset_sqr(fraction, reciprocal_per_A) * (total * total) / GAUSS_WIDTH * fudge
-    return LatticeFactor(total * torch.exp(-exponent), None)
+    return total * torch.exp(-exponent)
 
 
-def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> LatticeFactor:
+def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> torch.Tensor:
     """Uniform spots: Na Nb Nc where |g|^2 (Na Nb Nc)^2 fudge < 0.3969, else 0."""
     total = _total(n_cells)
     inside = _offset_sqr(fraction, reciprocal_per_A) * (total * total) * fudge < TOPHAT_RADIUS_SQR
-    return LatticeFactor((total * inside).to(dtype), None)
+    return (total * inside).to(dtype)
 
 
 def _total(n_cells: torch.Tensor) -> torch.Tensor:

@@ -8,8 +8,8 @@ import torch
 
 from nanobrag_torch.parameters import Detector
 from nanobrag_torch.physics import rotations
+from nanobrag_torch.physics.beam_centre import BeamCentre
 from nanobrag_torch.physics.constants import SMALLEST_NORMAL
-from nanobrag_torch.physics.conventions import BeamCentre
 from nanobrag_torch.physics.tensors import dot, scalar, vector
 
 

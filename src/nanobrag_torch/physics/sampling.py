@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle
+from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
-from nanobrag_torch.physics.tensors import number
 
 UNSET = -1
 

@@ -6,32 +6,36 @@ import torch
 
 from nanobrag_torch.physics.constants import (
     AVOGADRO_PER_MOL,
-    CLASSICAL_ELECTRON_RADIUS_SQR_M2,
     WATER_AMPLITUDE_ELECTRONS,
     WATER_G_PER_M3,
     WATER_MOLAR_MASS_G,
 )
 
 
-def water_background(water_size_m: torch.Tensor, fluence_photons_per_m2: torch.Tensor) -> torch.Tensor:
+def water_background(
+    water_size_m: torch.Tensor, fluence_photons_per_m2: torch.Tensor, r_e_sqr_m2: float
+) -> torch.Tensor:
     """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr."""
     molecules = water_size_m**3 * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
-    return WATER_AMPLITUDE_ELECTRONS**2 * CLASSICAL_ELECTRON_RADIUS_SQR_M2 * fluence_photons_per_m2 * molecules
+    return WATER_AMPLITUDE_ELECTRONS**2 * r_e_sqr_m2 * fluence_photons_per_m2 * molecules
 
 
 def photons(
     intensity: torch.Tensor,
     fluence_photons_per_m2: torch.Tensor,
     steps: int,
+    r_e_sqr_m2: float,
     factors: tuple[torch.Tensor, ...],
 ) -> torch.Tensor:
     """r_e^2 fluence I / steps, times the factors that were not applied term by term."""
-    value = CLASSICAL_ELECTRON_RADIUS_SQR_M2 * fluence_photons_per_m2 * intensity / steps
+    value = r_e_sqr_m2 * fluence_photons_per_m2 * intensity / steps
     for factor in factors:
         value = value * factor
     return value
 
 
-def unscaled(photons_per_sr: torch.Tensor, fluence_photons_per_m2: torch.Tensor, steps: int) -> torch.Tensor:
+def unscaled(
+    photons_per_sr: torch.Tensor, fluence_photons_per_m2: torch.Tensor, steps: int, r_e_sqr_m2: float
+) -> torch.Tensor:
     """The intensity that `photons` turns into the given number: photons steps / (r_e^2 fluence)."""
-    return photons_per_sr * steps / (CLASSICAL_ELECTRON_RADIUS_SQR_M2 * fluence_photons_per_m2)
+    return photons_per_sr * steps / (r_e_sqr_m2 * fluence_photons_per_m2)

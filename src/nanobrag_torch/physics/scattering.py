@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.physics.tensors import length
 
 
@@ -30,11 +31,11 @@ def accepted_by_resolution(q_per_m: torch.Tensor, d_min_m: torch.Tensor) -> torc
     return ~((q > 0) & (d_min_m * q > 1.0))
 
 
-def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> MillerIndices:
+def miller_indices(q_per_m: torch.Tensor, real_m: torch.Tensor, hook: Hook | None = None) -> MillerIndices:
     """h = a.q, k = b.q, l = c.q for cells (orientations, 3, 3); halves round down. All float64."""
-    hkl = fractional_indices(q_per_m, real_m)
-    rounded = nearest_indices(hkl)
-    return MillerIndices(hkl, rounded, hkl - rounded)
+    hkl = watched(hook, "hkl", fractional_indices(q_per_m, real_m))
+    rounded = watched(hook, "hkl_rounded", nearest_indices(hkl))
+    return MillerIndices(hkl, rounded, watched(hook, "hkl_fraction", hkl - rounded))
 
 
 def fractional_indices(q_per_m: torch.Tensor, real_m: torch.Tensor) -> torch.Tensor:

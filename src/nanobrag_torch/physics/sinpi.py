@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
-
-from nanobrag_torch.physics.tensors import are_in_registers
 
 # sin(pi x)/x as a polynomial in x^2 on [-1/2, 1/2] with the smallest largest relative error (Remez exchange):
 # 5.3e-9 for float32 and 1.4e-16 for float64, both below the rounding of the type.
@@ -52,34 +48,22 @@ _COSINE = {
 }
 
 
-def sinpi_(x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """sin(pi x) in `dtype` for float64 x in [-1/2, 1/2]; x is overwritten.
+def sinpi(x: torch.Tensor) -> torch.Tensor:
+    """sin(pi x) for x in [-1/2, 1/2], float32 or float64: x times a polynomial in x^2, the same on every backend.
 
-    Eager code has a fast vector sine and would pay a pass over memory for each operation of a polynomial. Compiled
-    code keeps the polynomial in registers, and no quadrant has to be looked for.
+    A polynomial, not a sine of torch or of the C library: those differ from each other in their last bit, and look for
+    a quadrant that is known here.
     """
-    if are_in_registers():
-        return sinpi_polynomial(x.to(dtype))
-    # the angle is rounded to dtype once, after the multiplication with pi: half the error of F_latt^2 in float32
-    return x.mul_(math.pi).to(dtype).sin_()
-
-
-def sinpi_polynomial(x: torch.Tensor) -> torch.Tensor:
-    """sin(pi x) for x in [-1/2, 1/2], float32 or float64, by Horner's rule in x^2."""
     return x * _horner(x * x, _COEFFICIENTS[x.dtype])
 
 
-def sinpi_and_cospi(x: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """sin(pi x) and cos(pi x) in `dtype` for float64 x in [-1/2, 1/2]."""
-    if are_in_registers():
-        x = x.to(dtype)
-        return sinpi_polynomial(x), _horner(x * x, _COSINE[dtype])
-    angle_rad = (math.pi * x).to(dtype)
-    return torch.sin(angle_rad), torch.cos(angle_rad)
+def cospi(x: torch.Tensor) -> torch.Tensor:
+    """cos(pi x) for x in [-1/2, 1/2], float32 or float64."""
+    return _horner(x * x, _COSINE[x.dtype])
 
 
 def _horner(square: torch.Tensor, coefficients: tuple[float, ...]) -> torch.Tensor:
-    value = torch.full_like(square, coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
+    value = square * coefficients[-1] + coefficients[-2]
+    for coefficient in coefficients[-3::-1]:
         value = value * square + coefficient
     return value

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Sequence
 
 import torch
 
+from nanobrag_torch.parameters import number as number
+
 GEOMETRY_DTYPE = torch.float64
-_IN_REGISTERS = ContextVar("in_registers", default=False)
-
-
-@contextmanager
-def in_registers() -> Iterator[None]:
-    """Within it, what is asked of torch is recorded for code that keeps every intermediate number in a register."""
-    token = _IN_REGISTERS.set(True)
-    try:
-        yield
-    finally:
-        _IN_REGISTERS.reset(token)
-
-
-def are_in_registers() -> bool:
-    """Whether an operation costs its arithmetic alone, and no pass over memory."""
-    return _IN_REGISTERS.get()
 
 
 def scalar(value: float | torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -40,11 +24,6 @@ def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.
     if not any(isinstance(v, torch.Tensor) for v in values):
         return torch.tensor([float(v) for v in values], dtype=GEOMETRY_DTYPE, device=device)
     return torch.stack([scalar(v, device) for v in values])
-
-
-def number(value: float | torch.Tensor) -> float:
-    """The plain number, for decisions that no gradient flows through."""
-    return float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
 
 
 def sine(angle_rad: torch.Tensor) -> torch.Tensor:
@@ -98,12 +77,16 @@ def length(rays: torch.Tensor) -> torch.Tensor:
 
 
 def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
-    """Sum over the first dimension by halves: accurate, and the same for each column whatever their number."""
+    """Sum over the first dimension by halves: accurate, and the same for each column whatever their number.
+
+    The last step is a sum of one row, which adds nothing. For a single row it is the only one, and what a compiled
+    loop over that dimension is made from.
+    """
     while values.shape[0] > 1:
         half = values.shape[0] // 2
         folded = values[:half] + values[half : 2 * half]
         values = folded if values.shape[0] % 2 == 0 else torch.cat([folded, values[2 * half :]])
-    return values[0]
+    return values.sum(0)
 
 
 def cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,21 @@
 """Refinement: the parameters of an experiment that explain measured images best, and how certain they are."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from nanobrag_torch.refine.config import Config as Config
 from nanobrag_torch.refine.config import ImageFile as ImageFile
 from nanobrag_torch.refine.config import load_config as load_config
-from nanobrag_torch.refine.refinement import Refinement as Refinement
-from nanobrag_torch.refine.refinement import refine as refine
+
+if TYPE_CHECKING:
+    from nanobrag_torch.refine.refinement import Refinement as Refinement
+    from nanobrag_torch.refine.refinement import refine as refine
+
+_WITH_TORCH = ("Refinement", "refine")
+
+
+def __getattr__(name: str) -> Any:
+    """What needs torch is imported when it is asked for: a configuration is read and refused without."""
+    if name not in _WITH_TORCH:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module("nanobrag_torch.refine.refinement"), name)

@@ -38,10 +38,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(path: Path, out: Path) -> int:
     from nanobrag_torch.refine.config import load_config
+
+    config = load_config(path)
     from nanobrag_torch.refine.refinement import refine
     from nanobrag_torch.refine.summary import write_report
 
-    config = load_config(path)
     with _progress() as progress:
         found = refine(config, path.parent, progress)
     write_report(found, out)

@@ -81,7 +81,7 @@ def _tile_by_tile(simulation: TiledImage, by_pixel: torch.Tensor, tensors) -> li
 
     def slopes(backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
         with torch.enable_grad():
-            photons = integrate.photons(model, fast, slow, backend, torch.float64)
+            photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         given = torch.ones_like(photons) if given is None else given
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 

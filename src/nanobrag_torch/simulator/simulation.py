@@ -16,6 +16,7 @@ from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing
@@ -26,7 +27,8 @@ class Simulation:
     """One experiment on one device.
 
     Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
-    generator after the crystal's draws, for the noise that follows).
+    generator after the crystal's draws, for the noise that follows). `hooks` see the set-up
+    and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
     def __init__(
@@ -34,11 +36,12 @@ class Simulation:
         experiment: Experiment,
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
+        hooks: Hooks | None = None,
     ):
-        self.experiment = experiment
+        self.experiment, self.hooks = experiment, hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
-        self.model = model_module.build(experiment, self.device, dtype, self.random_table)
+        self.model = model_module.build(experiment, self.device, dtype, self.random_table, hooks)
         self.geometry = self.model.geometry
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
@@ -130,7 +133,7 @@ class Simulation:
         def photons_of(tile: Tile) -> int:
             here = image[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
-                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here)
+                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here, self.hooks)
                 if photons is not here:
                     image[tile.where] = photons
             return tile.fast.shape[0]
@@ -153,7 +156,7 @@ class Simulation:
         done, total = 0, self._pixel_count()
         for fast, slow, _ in self.tiles(backend.pixels):
             places.append(self._where(fast, slow))
-            parts.append(integrate.integrate(model, fast, slow, backend=backend).photons.to(image_dtype))
+            parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
                 progress(done, total)
@@ -174,6 +177,8 @@ class Simulation:
 
     def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
+        if self.hooks is not None:
+            return EagerBackend(self.model)
         if image_dtype not in self._chosen:
             self._chosen[image_dtype] = selection.backend_for(
                 self.model, self._pixel_count(), self._place, image_dtype, images

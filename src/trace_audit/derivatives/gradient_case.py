@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.cli import parse
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.gradients import Parameter
+from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.simulator import Simulation, simulate
 from nanobrag_torch.trace import derivative_lines
@@ -82,6 +84,7 @@ class Case:
     start: float
     shape: tuple[int, int]  # slow, fast
     folder: Path
+    hooks: Hooks | None = None  # of the torch program
 
     def stated(self, value: float) -> tuple[float, list[str]]:
         """The value that the C program is told for `value`, and its whole command line."""
@@ -104,7 +107,8 @@ class Case:
     def torch_gradient(self) -> tuple[np.ndarray, np.ndarray]:
         """Torch's image and its gradient by reverse-mode differentiation, each (slow, fast), per unit."""
         value = torch.tensor(self.start, dtype=torch.float64, requires_grad=True)
-        image = simulate(self.parameter.put(self.experiment, value, self.index), image_dtype=torch.float64)
+        experiment = self.parameter.put(self.experiment, value, self.index)
+        image = Simulation(experiment, hooks=self.hooks).image(image_dtype=torch.float64)
         gradient = by_value(image, value)
         return image.detach().numpy(), gradient.numpy()
 
@@ -112,7 +116,7 @@ class Case:
         """The derivative of every traced key of a pixel (slow, fast), per unit."""
         value = torch.tensor(self.start, dtype=torch.float64, requires_grad=True)
         experiment = self.parameter.put(self.experiment, value, self.index)
-        return parse_trace(derivative_lines(experiment, *pixel, lambda tensor: by_value(tensor, value)))
+        return parse_trace(derivative_lines(experiment, *pixel, lambda tensor: by_value(tensor, value), self.hooks))
 
     def regions(self, value: float) -> torch.Tensor:
         """Which reflections each pixel's terms are near to, (terms, pixels): where this changes, the image may jump."""
@@ -123,7 +127,7 @@ class Case:
             watcher.floors = simulation.model.amplitudes.interpolate
             for fast, slow, _ in simulation.tiles(EagerBackend(simulation.model).pixels):
                 watcher.pixels = fast.shape[0]
-                integrate.integrate(simulation.model, fast, slow, watcher)
+                integrate.integrate(simulation.model, fast, slow, hooks=watcher)
         return watcher.table()
 
 
@@ -151,20 +155,15 @@ class _Watcher:
         self.floors = False
         self._tiles: list[list[torch.Tensor]] = []
 
-    def rays(self, samples, rays, stored_omega_sr) -> None:
-        if not self._tiles or self._tiles[-1][0].shape[1] != self.pixels or samples.layer[0] == 0:
-            self._tiles.append([samples.layer.new_zeros((0, self.pixels))])
-
-    def source(self, source, light, weights) -> None:
-        pass
-
-    def orientations(self, source, first, result, terms) -> None:
-        self._note(result.hkl_rounded)
-        if self.floors:
-            self._note(torch.floor(result.hkl))
-
-    def last_polarization(self, polarization) -> None:
-        pass
+    def __call__(self, name: str, value: Any, place: Place) -> Any:
+        """As hooks of a pass over a tile."""
+        if name == "position_m" and place.sample == 0:
+            self._tiles.append([torch.zeros((0, self.pixels), dtype=torch.int64)])
+        if name == "hkl_rounded":
+            self._note(value)
+        if name == "hkl" and self.floors:
+            self._note(torch.floor(value))
+        return value
 
     def _note(self, indices: torch.Tensor) -> None:
         self._tiles[-1].append(indices.reshape(-1, self.pixels).to(torch.int64))
@@ -173,7 +172,9 @@ class _Watcher:
         return torch.cat([torch.cat(tile) for tile in self._tiles], dim=1)
 
 
-def prepare(parameter: Parameter, base_words: Sequence[str], program: CProgram, folder: Path) -> Case:
+def prepare(
+    parameter: Parameter, base_words: Sequence[str], program: CProgram, folder: Path, hooks: Hooks | None = None
+) -> Case:
     """Set up a parameter on the experiment of a command line. `folder` takes the files that its flags name.
 
     Raises InputError for a parameter without flags, and for an experiment that the simulator refuses.
@@ -195,7 +196,7 @@ def prepare(parameter: Parameter, base_words: Sequence[str], program: CProgram, 
         raise InputError(f"parameter {parameter.name}: the scenario does not state {parameter.field}")
     geometry = Simulation(experiment).geometry
     shape = (geometry.n_slow, geometry.n_fast)
-    return Case(parameter, program, tuple(words), experiment, index, start, shape, folder)
+    return Case(parameter, program, tuple(words), experiment, index, start, shape, folder, hooks)
 
 
 def _strongest_element(parameter: Parameter, experiment: Experiment) -> tuple[int, ...]:

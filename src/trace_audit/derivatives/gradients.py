@@ -34,10 +34,13 @@ def audited_parameters(names: Sequence[str]) -> list[str]:
         raise InputError(f"--parameter: {error.args[0]}") from error
 
 
-def audit(name: str, words: Sequence[str], binary: Path, folder: Path) -> tuple[dict[str, Any], bytes]:
+def audit(
+    name: str, words: Sequence[str], binary: Path, folder: Path, hooks: Any = None
+) -> tuple[dict[str, Any], bytes]:
     """The record of one parameter on the experiment of a command line, and its plot as PNG.
 
-    `folder` takes input files. Raises InputError where the parameter cannot be audited there.
+    `folder` takes input files; `hooks` are those of the torch program. Raises InputError where the parameter cannot be
+    audited there.
     """
     from nanobrag_torch.gradients import parameter
     from trace_audit.derivatives.gradient_blame import blame
@@ -46,7 +49,7 @@ def audit(name: str, words: Sequence[str], binary: Path, folder: Path) -> tuple[
     from trace_audit.derivatives.gradient_sweep import BLAME_STEP, TOLERANCE, sweep
 
     audited = parameter(name)
-    case = prepare(audited, words, CProgram(binary.resolve()), folder)
+    case = prepare(audited, words, CProgram(binary.resolve()), folder, hooks)
     swept = sweep(case)
     stages = blame(case, swept.worst_pixel, swept.points[BLAME_STEP].step)
     failure = swept.failure

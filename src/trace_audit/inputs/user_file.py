@@ -14,10 +14,10 @@ def convert_user_file(scenario: Scenario, source: Path, path: Path) -> list[str]
     InputError for a file that cannot be read.
     """
     from nanobrag_torch.io.reading import ReaderError
-    from nanobrag_torch.io.reflections import needs_resolution, read_reflections
+    from nanobrag_torch.io.reflections import read_reflections
 
     try:
-        content = read_reflections(source, _resolution_A(scenario) if needs_resolution(source) else None)
+        content = read_reflections(source, lambda: _resolution_A(scenario))
     except ReaderError as error:
         raise InputError(f"structure factors: {error}") from error
     rows = zip(content.reflections.hkl.tolist(), content.reflections.F_electrons.tolist(), strict=True)

@@ -1,33 +1,28 @@
-"""Where a watched pass is, and how values are exchanged at the border of a stage."""
+"""How values are exchanged with a visitor, in the units of the trace."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 
+from nanobrag_torch.hooks import Place
 from trace_audit.trace.keys import registry
 from trace_audit.trace.parse import Context, Value
 
 Visit = Callable[[str, Context, list[Value]], Sequence[Value] | None]
-Wrapper = Callable[..., Any]
 
 WHOLE, FIRST = Context(), Context(block=0)
 
 
 class Exchange:
-    """The visitor, the place of the pass, and the exchange of a tensor, or of a part, for what the visitor returns."""
+    """The visitor, and the exchange of a tensor, or of a part, for what the visitor returns."""
 
     def __init__(self, visit: Visit):
         self.visit = visit
-        self.blocks = [0]
-        self.source = self.first = 0
         self.domains = 1
-        self.pivot_terms = ""
-        self.placed: set[str] = set()
-        self.axes: tuple[torch.Tensor, torch.Tensor] | None = None
-        self.weights = torch.ones(1)
 
     def ask(self, key: str, context: Context, values: list[float]) -> Sequence[Value] | None:
+        """The visitor's answer for one key, whole numbers as such."""
         integer = registry()[key].kind == "integer"
         return self.visit(key, context, [int(v) for v in values] if integer else list(values))
 
@@ -39,55 +34,48 @@ class Exchange:
         numbers = torch.tensor([float(v) for v in new], dtype=torch.float64, device=value.device) / scale
         return numbers.to(value.dtype).view(value.shape)
 
-    def swap_part(self, value: torch.Tensor, place: Any, key: str, context: Context) -> torch.Tensor:
+    def swap_part(
+        self, value: torch.Tensor, where: Any, key: str, context: Context, scale: float = 1.0
+    ) -> torch.Tensor:
         """A part of a tensor is one key."""
-        old = value[place]
-        new = self.swap(old, key, context)
+        old = value[where]
+        new = self.swap(old, key, context, scale)
         if new is old:
             return value
         value = value.clone()
-        value[place] = new
+        value[where] = new
         return value
 
-    def swap_rays(self, value: torch.Tensor, key: str) -> torch.Tensor:
+    def swap_rays(self, value: torch.Tensor, key: str, place: Place) -> torch.Tensor:
         """The last dimension runs over the rays, one a block."""
-        for ray, block in enumerate(self.blocks[: value.shape[-1]]):
-            value = self.swap_part(value, (..., ray), key, Context(block=block))
+        for ray in range(value.shape[-1]):
+            value = self.swap_part(value, (..., ray), key, Context(block=place.sample + ray))
         return value
 
-    def orientations(self, value: torch.Tensor) -> Iterator[tuple[tuple[Any, ...], Context]]:
+    def orientations(self, value: torch.Tensor, place: Place) -> Iterator[tuple[tuple[Any, ...], Context]]:
         """Places (.., orientation, ray) of a tensor, with the context of the term that each belongs to."""
         for row in range(value.shape[-2]):
-            step, domain = divmod(self.first + row, self.domains)
-            for ray, block in enumerate(self.blocks[: value.shape[-1]]):
-                yield (..., row, ray), Context(block, self.source, step, domain)
+            step, domain = divmod(place.orientation + row, self.domains)
+            for ray in range(value.shape[-1]):
+                yield (..., row, ray), Context(place.sample + ray, place.source, step, domain)
 
     def swap_terms(
-        self, value: torch.Tensor, first_key: str, phi_key: str, term_key: str, phi_part: tuple[int, ...] = ()
+        self,
+        value: torch.Tensor,
+        place: Place,
+        first_key: str,
+        phi_key: str,
+        term_key: str,
+        phi_part: tuple[int, ...] = (),
     ) -> torch.Tensor:
         """A tensor that is printed for the first orientation, for each phi step and for each term ("": not there)."""
-        for place, term in self.orientations(value):
-            sample = self.source == 0 and term.mosaic_domain == 0
+        for where, term in self.orientations(value, place):
+            sample = term.source == 0 and term.mosaic_domain == 0
             if sample and term.phi_tic == 0 and first_key:
-                value = self.swap_part(value, place, first_key, Context(block=term.block))
+                value = self.swap_part(value, where, first_key, Context(block=term.block))
             if sample and phi_key:
                 context = Context(block=term.block, phi_tic=term.phi_tic)
-                value = self.swap_part(value, (*phi_part, *place[1:]) if phi_part else place, phi_key, context)
+                value = self.swap_part(value, (*phi_part, *where[1:]) if phi_part else where, phi_key, context)
             if term_key:
-                value = self.swap_part(value, place, term_key, term)
+                value = self.swap_part(value, where, term_key, term)
         return value
-
-    def whole(self, keys: tuple[str, ...]) -> Wrapper:
-        """Each value that a stage returns is one key. Calls after the first are not traced."""
-
-        def wrapper(real: Callable[..., Any], *args: Any) -> Any:
-            result = real(*args)
-            if keys[0] in self.placed:
-                return result
-            self.placed.add(keys[0])
-            parts = result if len(keys) > 1 else (result,)
-            context = FIRST if registry()[keys[0]].where == "block" else Context()
-            swapped = tuple(self.swap(v, k, context) for v, k in zip(parts, keys, strict=True))
-            return swapped if len(keys) > 1 else swapped[0]
-
-        return wrapper

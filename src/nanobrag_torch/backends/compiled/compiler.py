@@ -19,7 +19,6 @@ from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.programs import Program, bare_model
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.model import Model
-from nanobrag_torch.physics.tensors import in_registers
 
 ENTRY = "run"
 _COMPILERS = ("cc", "gcc", "clang")
@@ -77,7 +76,7 @@ class _Recording:
 
     def _results(self) -> list[torch.Tensor]:
         bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
-        with torch.set_grad_enabled(bool(self.program.by)), in_registers(), self.recorder:
+        with torch.set_grad_enabled(bool(self.program.by)), self.recorder:
             results = list(self.program.function(bare, *self.arguments))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
             raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
@@ -89,7 +88,7 @@ class _Recording:
         results = [result for result in self._results() if result.is_floating_point()]
         given = [self._give_argument(result.dtype, RAY, padding="zero") for result in results]
         depend = [place for place, result in enumerate(results) if result.requires_grad]
-        with in_registers(), self.recorder:
+        with self.recorder:
             found = torch.autograd.grad([results[i] for i in depend], by, [given[i] for i in depend], allow_unused=True)
             return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
 

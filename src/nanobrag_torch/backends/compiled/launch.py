@@ -13,6 +13,7 @@ import torch
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.compiled.compiler import ENTRY
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
+from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
@@ -135,7 +136,7 @@ class CompiledBackend:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
 
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples) -> Aimed:
+    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:
         """Rays to one sample of each pixel."""
         return Aimed(self, fast, slow, samples)
 
@@ -143,22 +144,22 @@ class CompiledBackend:
         """All of them, since there is one sample at a time."""
         return rays
 
-    def solid_angle_sr(self, rays: Aimed) -> torch.Tensor:
+    def solid_angle_sr(self, rays: Aimed, hook: Hook | None = None) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""
         return rays.factors(0)[0]
 
-    def capture(self, rays: Aimed, samples: kernel.Samples) -> torch.Tensor:
+    def capture(self, rays: Aimed, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
         """Fraction captured in each ray's layer (rays,)."""
         return rays.factors(0)[1]
 
-    def illuminate(self, rays: Aimed, source: int) -> Light:
+    def illuminate(self, rays: Aimed, source: int, hook: Hook | None = None) -> Light:
         """What one source does to the rays."""
         return Light(rays, source, self._limited)
 
-    def polar(self, rays: Aimed, light: Light, source: int) -> torch.Tensor:
+    def polar(self, rays: Aimed, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
         return rays.factors(source)[2]
 
-    def scattered(self, light: Light, first: int, last: int) -> torch.Tensor:
+    def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
         return self.run("scattered", light.source, *light.aimed.where)[0]

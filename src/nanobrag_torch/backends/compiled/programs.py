@@ -124,7 +124,7 @@ _HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate")
 _HOW_WEIGHTS = ("absorbing", "resolution_limited", "defects", "factors.capture_per_term", "factors.evaluate_polar")
 _HOW_SUMMED = (
     *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
-    *("has_water", "layers", "oversample"),
+    *("has_water", "layers", "oversample", "r_e_sqr_m2"),
 )
 
 

@@ -1,0 +1,41 @@
+"""-config: words of a command line that were saved as YAML by -show_config."""
+
+from __future__ import annotations
+
+from nanobrag_torch.cli.tokens import UsageError, one_line
+from nanobrag_torch.io.reading import ReaderError, read_text
+
+
+def expand_config(argv: list[str]) -> list[str]:
+    """Put the words of -config files, in their order, before the rest of the line. Raises UsageError."""
+    first, rest, position = [], [], 0
+    while position < len(argv):
+        if argv[position] != "-config":
+            rest.append(argv[position])
+            position += 1
+            continue
+        if position + 1 == len(argv) or not argv[position + 1] or argv[position + 1].startswith("-"):
+            raise UsageError("-config: expected the name of a YAML file made by -show_config")
+        first += _config_words(argv[position + 1])
+        position += 2
+    return first + rest
+
+
+def _config_words(path: str) -> list[str]:
+    import yaml
+
+    expected = "expected YAML with a list command_line, as -show_config prints it"
+    try:
+        document = yaml.safe_load(read_text(path))
+    except ReaderError as error:
+        raise UsageError(f"-config {error}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        place = getattr(error, "problem_mark", None)
+        line = f" (line {place.line + 1})" if place else ""
+        raise UsageError(f"-config {one_line(path)}: is no YAML{line}, {expected}") from None
+    words = document.get("command_line") if isinstance(document, dict) else None
+    if not isinstance(words, list):
+        raise UsageError(f"-config {one_line(path)}: has no list command_line, {expected}")
+    if any(isinstance(word, bool) or not isinstance(word, str | int | float) for word in words) or "-config" in words:
+        raise UsageError(f"-config {one_line(path)}: command_line holds more than plain words, {expected}")
+    return [str(word) for word in words]

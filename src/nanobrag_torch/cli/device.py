@@ -1,0 +1,31 @@
+"""-device: whether there is such a device. Torch is asked only about devices other than the CPU."""
+
+from __future__ import annotations
+
+from nanobrag_torch.cli.tokens import UsageError, one_line
+
+
+def check_name(name: str) -> str:
+    """A name that a device could have; whether it exists is asked by `present`. Raises UsageError."""
+    kind, colon, number = name.partition(":")
+    if kind == "mps" and not colon:
+        raise UsageError("-device mps: has no float64, which the geometry needs, expected cpu, cuda, cuda:N or auto")
+    whole = number.isascii() and number.isdigit()
+    if name not in ("cpu", "auto") and not (kind == "cuda" and (not colon or whole)):
+        raise UsageError(f"-device is '{one_line(name)}', expected cpu, cuda, cuda:N, mps or auto")
+    return name
+
+
+def present(name: str) -> str:
+    """The device as torch names it, `auto` resolved. Raises UsageError where this machine has none of that name."""
+    if name == "cpu":
+        return name
+    import torch
+
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if cuda else "cpu"
+    if int(name.partition(":")[2] or 0) >= cuda:
+        there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(cuda))])
+        raise UsageError(f"-device {one_line(name)}: no such device here, expected one of {there}")
+    return name

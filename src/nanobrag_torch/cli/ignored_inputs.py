@@ -1,0 +1,38 @@
+"""Warnings about inputs that a historic defect makes the program ignore."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nanobrag_torch.parameters import Beam, Detector
+from nanobrag_torch.parameters.conventions import CONVENTIONS
+
+
+def ignored_inputs(
+    panel: Detector, beam: Beam, source_weights: np.ndarray | None, defects: frozenset[str]
+) -> list[str]:
+    """One warning for each input that an active defect makes the program ignore."""
+    forced = CONVENTIONS[panel.convention].forced_pivot
+    cases = {
+        "pix0_ignored": (
+            panel.pix0_vector_m is not None,
+            "-pix0_vector: its numbers are not used, it only selects the CUSTOM convention",
+        ),
+        "pivot_overwritten": (
+            forced is not None and panel.pivot_explicit not in (None, forced),
+            f"-pivot is ignored: the {panel.convention} convention rotates about the {(forced or '').lower()}",
+        ),
+        "nopolar_overridden": (
+            not beam.polarized and panel.oversample_polar,
+            "-nopolar is ignored: -oversample_polar applies polarization",
+        ),
+        "source_weights_ignored": (
+            source_weights is not None and bool((source_weights != source_weights[0]).any()),
+            "the weights of -sourcefile are ignored: every source counts the same",
+        ),
+    }
+    return [
+        f"{text} (historic; use them with -defects default,-{name})"
+        for name, (applies, text) in cases.items()
+        if applies and name in defects
+    ]

@@ -1,0 +1,40 @@
+"""Which files a command line writes, and that none of them is in the way of another."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nanobrag_torch.cli.invocation import Outputs
+from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.tokens import UsageError, one_line
+from nanobrag_torch.io.writing import WriterError, check_target
+
+
+def outputs_of(settings: Settings) -> Outputs:
+    """The files that will be written; each can be, and none is an input or the file of another flag."""
+    wanted = dict(settings.outputs)
+    pgm, noise = wanted.pop("pgm", True), wanted.pop("noise", True)
+    defaults = Outputs()
+    wanted["pgm_file"] = wanted.get("pgm_file", defaults.pgm_file) if pgm else None
+    wanted["noise_file"] = wanted.get("noise_file", defaults.noise_file) if noise else None
+    if "-hkl" in settings.files and "-dumpfile" in settings.files:
+        wanted["dump_file"] = settings.files["-dumpfile"]
+    outputs = Outputs(**wanted)
+    if settings.run.get("show_config"):
+        return outputs
+    taken: dict[Path, str] = {}
+    for flag, path in outputs.files.items():
+        try:
+            check_target(path)
+        except WriterError as error:
+            raise UsageError(f"{flag} {one_line(str(error))}") from None
+        place = Path(os.path.realpath(path))
+        other = taken.setdefault(place, flag)
+        if other != flag and (place.is_file() or not place.exists()):
+            raise UsageError(f"{flag} {one_line(path)}: is the file of {other} too, expected different files")
+    for flag, path in settings.files.items():
+        writer = taken.get(Path(os.path.realpath(path)))
+        if writer and flag != "-img" and not (flag == writer == "-dumpfile"):
+            raise UsageError(f"{writer} {one_line(path)}: would overwrite the input of {flag}, expected another file")
+    return outputs

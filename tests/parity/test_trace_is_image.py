@@ -1,0 +1,88 @@
+"""The trace of a pixel ends with the number that the image holds, to the last bit: both come out of one computation."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import torch
+
+from nanobrag_torch.cli import parse
+from nanobrag_torch.simulator import Simulation
+from nanobrag_torch.trace import trace_simulation
+from tests.c_program import REPOSITORY
+from trace_audit.config.scenario import arguments, load_scenario
+from trace_audit.inputs.prepare import prepare_inputs
+
+FOLDER = REPOSITORY / "config" / "scenarios"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+MOST_PIXELS = 10_000  # of the image: of a larger detector a region around the beam is computed
+PIXELS = 20
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return tmp_path_factory.mktemp("scenarios")
+
+
+def words_of(name: str, folder) -> list[str]:
+    """The command line of a scenario, with its files in `folder`."""
+    scenario = load_scenario(name, FOLDER)
+    folder.mkdir(exist_ok=True)
+    return arguments(scenario, prepare_inputs(scenario, folder, hkl=None, scenario_folder=FOLDER))
+
+
+def beam_pixel(simulation: Simulation) -> tuple[int, int]:
+    """The pixel (slow, fast) nearest to the direct beam."""
+    g = simulation.geometry
+    size = float(g.pixel_size_m)
+    slow, fast = float(g.Sbeam_m) / size, float(g.Fbeam_m) / size
+    return int(min(max(slow, 0), g.n_slow - 1)), int(min(max(fast, 0), g.n_fast - 1))
+
+
+def simulation_of(words: list[str], dtype: torch.dtype) -> Simulation:
+    """Of the whole detector, or of a region of a large one with the pixel nearest to the beam in it."""
+    simulation = Simulation(parse(words).experiment, dtype=dtype)
+    g = simulation.geometry
+    if g.n_fast * g.n_slow <= MOST_PIXELS:
+        return simulation
+    slow, fast = beam_pixel(simulation)
+    region = (max(fast - 9, 0), min(fast + 8, g.n_fast - 1), max(slow - 7, 0), min(slow + 8, g.n_slow - 1))
+    return Simulation(parse([*words, "-roi", *map(str, region)]).experiment, dtype=dtype)
+
+
+def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int, int]]:
+    """Twenty (slow, fast): a corner, the direct beam, the brightest, and others from everywhere."""
+    first_fast, last_fast, first_slow, last_slow = simulation.roi
+    wanted = [(first_slow, first_fast), beam_pixel(simulation), divmod(int(image.argmax()), image.shape[1])]
+    random = np.random.default_rng(7)
+    more = random.integers((first_slow, first_fast), (last_slow + 1, last_fast + 1), size=(400, 2))
+    wanted += [tuple(pixel) for pixel in more.tolist()]
+    covered = [pixel for pixel in dict.fromkeys(wanted) if simulation.covers(*pixel)]
+    return covered[:PIXELS]
+
+
+def ulps_apart(one: np.float32, other: np.float32) -> int:
+    """How many numbers of single precision lie between two that are not negative, with the last of them."""
+    return abs(int(np.float32(one).view(np.int32)) - int(np.float32(other).view(np.int32)))
+
+
+def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
+    (line,) = (row for row in trace_simulation(simulation, slow, fast) if " floatimage_accumulated " in row)
+    return np.float32(line.split()[-1])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_traced_pixel_is_the_pixel_of_the_image(name, dtype, folders, monkeypatch):
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")
+    with contextlib.chdir(FOLDER):
+        words = words_of(name, folders / name)
+    with contextlib.chdir(folders / name):
+        simulation = simulation_of(words, DTYPES[dtype])
+    with torch.no_grad():
+        image = simulation.image().numpy()
+        pixels = chosen_pixels(simulation, torch.from_numpy(image))
+        assert len(pixels) >= min(PIXELS, image.size // 2)
+        apart = {pixel: ulps_apart(traced(simulation, *pixel), image[pixel]) for pixel in pixels}
+    assert not any(apart.values()), f"units in the last place: {apart}"
