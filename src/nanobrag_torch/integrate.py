@@ -1,6 +1,10 @@
 """The sum over everything a pixel sees: layers, sub-pixels, sources, spindle steps and mosaic domains.
 
+Section 12 of docs/physics.md.
+
 One pass holds a bounded number of (orientation, ray) pairs, so memory depends on the tile and never on the experiment.
+
+(12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
-"""The one place where the stages of the physics are chained.
+"""The one place where the stages of the physics are chained. Section 7 of docs/physics.md.
 
 A tile is a set of pixels, each sampled at layers and sub-pixels. `rays_of` takes pixels to rays, `illuminate` takes
 rays and one source to scattering vectors, `diffract` takes those and a range of crystal orientations to intensities.
 A `hook` sees every quantity by name where it is computed; without one nothing but results is kept.
 
 Shapes: `rays` = samples x pixels, the pixels running fastest; `orientations` = phi steps x mosaic domains.
+
+(7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  Odet = t dT,  p' = p/n          [m]
 """
 
 from __future__ import annotations

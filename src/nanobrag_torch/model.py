@@ -1,4 +1,9 @@
-"""Everything that is constant during a simulation, resolved from an experiment and brought to one device."""
+"""Everything that is constant during a simulation, resolved from an experiment and brought to one device.
+
+Section 12 of docs/physics.md.
+
+(12.2) steps = n_src n_domains n_phi n^2
+"""
 
 from __future__ import annotations
 

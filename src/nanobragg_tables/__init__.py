@@ -1,13 +1,15 @@
 """The flags and the historic defects of both programs, as data.
 
 `flags.json` holds every command-line flag in the order of the help text, `defects.json` every historic defect
-that can be switched. The parsers, the help texts, the C header and the documentation are all made from them.
+that can be switched, `defect_examples.json` a command line for each that shows it. The parsers, the help texts, the C
+header and the documentation are all made from them.
 """
 
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PRESETS = ("default", "historic", "none")
 
@@ -55,6 +57,22 @@ class Arg:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """A parameter that a flag sets: to its own value, or to `constant` where there is one."""
+
+    name: str  # `section.field`, of `nanobrag_torch.parameters` or of the C struct `options`; may end with [index]
+    constant: bool | str | None = None
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What a flag sets in one program; `by_code`: the program's own code does it, `settings` only names it."""
+
+    settings: tuple[Setting, ...]
+    by_code: bool = False
+
+
+@dataclass(frozen=True)
 class Flag:
     """One flag: its spellings, values, unit, and what it does to the order-dependent settings."""
 
@@ -69,6 +87,8 @@ class Flag:
     sets_pivot: str | None
     sets_convention: str | None
     programs: tuple[str, ...]
+    sets: dict[str, Effects]  # by program: c, torch
+    convert: str | None = None  # from the unit of the command line: a function of that name in both programs
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -109,8 +129,25 @@ class Defect:
         return self.group == "default_on"
 
 
-def _read(name: str) -> list[dict]:
+@dataclass(frozen=True)
+class Example:
+    """A command line that shows a defect: the sum of its float image with the defect on and off (photons)."""
+
+    right: str  # what is done without the defect
+    prepare: str  # shell command that writes the input files; empty: none
+    flags: str
+    sum_on: float
+    sum_off: float
+
+
+def _read(name: str) -> Any:
     return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))
+
+
+def _effects(entry: Any) -> Effects:
+    if isinstance(entry, dict):
+        return Effects(tuple(map(Setting, entry["by_code"])), by_code=True)
+    return Effects(tuple(Setting(one) if isinstance(one, str) else Setting(*one) for one in entry))
 
 
 def _flag(row: dict) -> Flag:
@@ -121,7 +158,8 @@ def _flag(row: dict) -> Flag:
         choices = tuple(arg.pop("choices", ()))
         args.append(Arg(**arg, choices=choices, range=Range(**limits) if limits else None))
     aliases, programs = tuple(row.pop("aliases")), tuple(row.pop("programs"))
-    return Flag(**row, args=tuple(args), aliases=aliases, programs=programs)
+    sets = {program: _effects(entry) for program, entry in row.pop("sets").items()}
+    return Flag(**row, args=tuple(args), aliases=aliases, programs=programs, sets=sets)
 
 
 @cache
@@ -134,6 +172,12 @@ def flags() -> tuple[Flag, ...]:
 def defects() -> tuple[Defect, ...]:
     """Every defect that can be switched, first those that are on by default."""
     return tuple(Defect(**row) for row in _read("defects.json"))
+
+
+@cache
+def defect_examples() -> dict[str, Example]:
+    """An example for each defect, by its name."""
+    return {name: Example(**row) for name, row in _read("defect_examples.json").items()}
 
 
 def resolve_defects(text: str, program: str = "torch") -> frozenset[str]:

@@ -1,10 +1,15 @@
-"""`python -m nanobragg_tables generate [--check]`: writes, or checks, the C header and docs/flags.md."""
+"""`python -m nanobragg_tables generate [--check]`: writes, or checks, what is made from the tables and docs/physics.md.
+
+Made are the C header, docs/flags.md, docs/defects.md, the equations at the top of source files and the table of those
+files in docs/physics.md.
+"""
 
 import argparse
 import sys
 from pathlib import Path
 
-from nanobragg_tables.generate import c_header, flag_document
+from nanobragg_tables import equations
+from nanobragg_tables.generate import c_header, defect_document, flag_document
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -14,7 +19,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("command", choices=["generate"])
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is stale")
     check = parser.parse_args(argv).check
-    made = {"src/nanobragg_c/cli/tables_generated.h": c_header(), "docs/flags.md": flag_document()}
+    made = {
+        "src/nanobragg_c/cli/tables_generated.h": c_header(),
+        "docs/flags.md": flag_document(),
+        "docs/defects.md": defect_document(),
+        **equations.made(),
+    }
     stale = []
     for name, text in made.items():
         path = REPOSITORY / name

@@ -1,6 +1,6 @@
 """Makes the C header and the documentation of the flags from the tables."""
 
-from nanobragg_tables import Flag, Range, defects, flags
+from nanobragg_tables import Defect, Example, Flag, Range, defect_examples, defects, flags
 
 NOTICE = "made by `python -m nanobragg_tables generate`; change flags.json or defects.json instead"
 
@@ -14,6 +14,8 @@ HEADER_INTRO = f"""/* The flags and defects as X-macros:
  *                     TYPE is FLOAT, INT, FILE or WORD; limits that do not exist are -HUGE_VAL or HUGE_VAL;
  *                     "words": the only words allowed, or for a number the word that may stand instead of all values
  *                     INT is [+-]?[0-9]+ within 32 bits; FLOAT is decimal, [+-]?(d[.d]|.d)[e[+-]d], and finite
+ * FLAG_SET_TABLE(X)   X(ID, (assignments)): what the flag sets in `options *o` from `flag_use *use`, in SI units by the
+ *                     function that "convert" in flags.json names; flags whose effect is written in C are not in it
  * DEFECT_TABLE(X)     X(ID, "name", "D-01", default_on, warns, "meaning")
  */
 """
@@ -59,6 +61,20 @@ def _arg_rows(flag: Flag) -> list[tuple]:
     ]
 
 
+def _assignments(flag: Flag) -> str:
+    """The C expression that applies a flag: `o->beam.wavelength_m = wavelength_A(use->real[0])`."""
+    if not flag.args:
+        value = ""
+    elif flag.args[0].type in ("float", "int"):
+        value = "use->real[0]" if flag.args[0].type == "float" else "use->integer[0]"
+        value = f"{flag.convert}({value})" if flag.convert else value
+    else:
+        value = "use->word"
+    settings = flag.sets["c"].settings
+    each = [f"o->{s.name} = {value if s.constant is None else s.constant}" for s in settings]
+    return f"({', '.join(each)})" if each else "(void)0"
+
+
 def c_header() -> str:
     """Text of tables_generated.h: the flags of the C program and all defects."""
     mine = [flag for flag in flags() if "c" in flag.programs]
@@ -84,6 +100,7 @@ def c_header() -> str:
         _macro("FLAG_USAGE_TABLE", usage),
         _macro("FLAG_ORDER_TABLE", order),
         _macro("FLAG_ARG_TABLE", [row for flag in mine for row in _arg_rows(flag)]),
+        _macro("FLAG_SET_TABLE", [(identifier(f.name), _assignments(f)) for f in mine if not f.sets["c"].by_code]),
         _macro("DEFECT_TABLE", bugs),
     ]
     guard = "NANOBRAGG_TABLES_GENERATED_H"
@@ -92,6 +109,16 @@ def c_header() -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def _sets(flag: Flag) -> str:
+    """Convention, pivot, and the parameters of an experiment in Python: `beam.wavelength_m`."""
+    named = [setting for setting in flag.sets["torch"].settings if not setting.name.startswith(("outputs.", "run."))]
+    fields = dict.fromkeys(
+        f"`{s.name.split('[')[0]}`" + ("" if s.constant is None else f" {str(s.constant)}") for s in named
+    )
+    order = (flag.sets_convention, flag.sets_pivot and f"pivot {flag.sets_pivot}")
+    return ", ".join([*(word for word in order if word), *fields])
 
 
 def _flag_row(flag: Flag) -> str:
@@ -104,7 +131,7 @@ def _flag_row(flag: Flag) -> str:
         flag.default,
         flag.meaning + (f" ({flag.effect})" if flag.effect else "") + other,
         "; ".join(sorted(limits)),
-        ", ".join(word for word in (flag.sets_convention, flag.sets_pivot and f"pivot {flag.sets_pivot}") if word),
+        _sets(flag),
     ]
     return f"| {' | '.join(map(_cell, cells))} |"
 
@@ -114,10 +141,11 @@ DOC_INTRO = """# Flags
 <!-- {notice} -->
 
 A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
-choose a convention or a pivot (last column) the last one on the line wins. Whole numbers are written without a
-point; other numbers as 12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a
-value that is missing or out of range and a file that cannot be read end the program with exit code 2 and one line
-on standard error; nothing is written then.
+choose a convention or a pivot the last one on the line wins. The last column says what a flag sets: a convention, a
+pivot, and fields of `nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as
+12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or
+out of range and a file that cannot be read end the program with exit code 2 and one line on standard error; nothing is
+written then.
 """
 
 DEFECT_INTRO = """
@@ -126,7 +154,7 @@ DEFECT_INTRO = """
 `-defects PRESET[,+name][,-name]...` chooses which departures of the historic program from the physics are
 reproduced. `default` holds those that are deterministic, so that an unchanged command line gives the historic
 image; `historic` all that the program can reproduce; `none` is the best physics. A warning is printed where a
-defect marked ! makes the program ignore what the user gave.
+defect marked ! makes the program ignore what the user gave. [defects.md](defects.md) has a command line for each.
 
 | Name | Number | In default | Meaning |
 |---|---|---|---|
@@ -148,3 +176,46 @@ def flag_document() -> str:
         for d in defects()
     ]
     return "\n".join(lines).rstrip("\n") + "\n" + DEFECT_INTRO + "\n".join(rows) + "\n"
+
+
+CATALOGUE_INTRO = """# Known defects of the historic program
+
+<!-- {notice}; the examples are in defect_examples.json -->
+
+Where the historic nanoBragg departs from the physics, both programs can do either:
+`-defects PRESET[,+name][,-name]...`.
+`default` has those on that are deterministic conventions, so that an unchanged command line gives the historic image.
+Off in `default` are those whose result depends on the number of threads, on the order of pixels or on rounding. `none`
+is the best physics. `-defects list` prints the names.
+
+Each command below can be given to either program (`nanobragg` or `python -m nanobrag_torch`). It is run with the defect
+and without it; the sums are those of the float image, in photons. The equations are in [physics.md](physics.md).
+"""
+
+
+def _catalogue_entry(defect: Defect, example: Example) -> str:
+    program = "nanobragg" if not defect.torch else "python -m nanobrag_torch"
+    commands = [example.prepare] if example.prepare else []
+    quiet = "-nonoise -nopgm"
+    commands += [f"{program} {example.flags} {quiet} -defects default,{sign}{defect.name}" for sign in "+-"]
+    state = "on" if defect.default_on else "off"
+    lines = [
+        f"## {defect.name} ({defect.number})\n",
+        f"- Historic: {defect.meaning}.",
+        f"- Right: {example.right}.",
+        f"- In `default`: {state}"
+        + ("; a warning tells where input is ignored." if defect.warns else ".")
+        + ("" if defect.torch else " C program only."),
+        f"- Sum of the image: {example.sum_on:.6g} with, {example.sum_off:.6g} without.\n",
+        "```sh",
+        *commands,
+        "```\n",
+    ]
+    return "\n".join(lines)
+
+
+def defect_document() -> str:
+    """Text of docs/defects.md."""
+    examples = defect_examples()
+    entries = [_catalogue_entry(defect, examples[defect.name]) for defect in defects()]
+    return CATALOGUE_INTRO.format(notice=NOTICE) + "\n" + "\n".join(entries).rstrip("\n") + "\n"

@@ -8,10 +8,48 @@ from trace_audit.core.files import write_atomic
 
 DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
+SCENARIO_DOCUMENT = Path("docs/scenario.md")
+
+# `python -m trace_audit.NAME`: for people first, then what the workflow's rules run.
+FOR_PEOPLE = {
+    "reference": "run a nanoBragg program on one pixel and keep its trace",
+    "harness": "trace one pixel in the torch program and keep what the run depended on",
+    "compare": "two trace logs in, a verdict out",
+    "untraced": "audit a nanoBragg that prints no trace, by its image",
+    "selftest": "audit the audit: an error put into each stage must be found there",
+    "report": "one HTML page about everything below results/",
+    "crate": "the last audits as an RO-Crate, one zip",
+    "ledger": "add a record to the ledger, seal results/, render its documents",
+    "chaos": "kill runs and break their surroundings; the same bytes must come out",
+}
+FOR_RULES = {
+    "config.settings": "print the JSON schema of config/config.yaml",
+    "inputs.hkl_text": "structure factors of a scenario as hkl text",
+    "programs.build": "build the reference program, or record one that is built",
+    "programs.image_run": "the whole image of a scenario by one program",
+    "images.image_audit": "two images of a scenario in, a verdict out",
+    "images.patch": "the pixels round a traced one, by both programs",
+    "images.overview": "the whole image by both programs, made small for the page",
+    "derivatives.gradients": "torch's gradients against differences of the C program's images",
+    "derivatives.refinement": "a refinement whose answer is known, made and judged",
+    "report.table": "one line per audit",
+    "report.factors": "every factor of every audit in one table (CSV)",
+    "trail.protect": "hash the protected files, or check them",
+    "trail.gate": "go on after a pass, stop after a fail",
+    "trail.image_ledger": "record one comparison of images in the ledger",
+    "trail.failed_jobs": "record the audits that a crash kept from being compared",
+    "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
+}
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m trace_audit", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="python -m trace_audit",
+        description=__doc__,
+        epilog=_other_commands(),
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     explain = commands.add_parser("explain", help="meaning, unit, formula, parents and children of a trace key")
     explain.add_argument("key", nargs="?", help="name of the key; without it all keys are listed")
@@ -27,9 +65,18 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
-    schema = commands.add_parser("schema", help=f"write {SCHEMA}")
+    schema = commands.add_parser("schema", help=f"write {SCHEMA} and {SCENARIO_DOCUMENT}")
     schema.add_argument("--out", type=Path, default=SCHEMA, metavar="FILE")
+    schema.add_argument("--document", type=Path, default=SCENARIO_DOCUMENT, metavar="FILE")
     return parser
+
+
+def _other_commands() -> str:
+    lines = ["more commands, each with a --help of its own:"]
+    lines += [f"  python -m trace_audit.{name:26s} {text}" for name, text in FOR_PEOPLE.items()]
+    lines += ["", "run by the workflow's rules:"]
+    lines += [f"  python -m trace_audit.{name:26s} {text}" for name, text in FOR_RULES.items()]
+    return "\n".join(lines)
 
 
 def main(argv: list[str]) -> int:
@@ -49,8 +96,10 @@ def main(argv: list[str]) -> int:
         write_atomic(options.out, trace_document())
     else:
         from trace_audit.config.scenario import schema_text
+        from trace_audit.config.scenario_document import scenario_document
 
         write_atomic(options.out, schema_text())
+        write_atomic(options.document, scenario_document())
     return 0
 
 

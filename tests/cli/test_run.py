@@ -1,9 +1,11 @@
 """Whole runs: what is written, what is printed, and that a failure leaves nothing behind."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError
 from pathlib import Path
 
@@ -12,10 +14,10 @@ import pytest
 import torch
 
 from nanobrag_torch import simulator
-from nanobrag_torch.cli import main, parse
+from nanobrag_torch.cli import main, parse, write
 from nanobrag_torch.cli.write import _Work
 from nanobrag_torch.io.float_image import read_double_image, read_float_image
-from nanobrag_torch.io.noise import noise_image
+from nanobrag_torch.io.noise import noise_image, require_finite
 from nanobrag_torch.io.smv import read_smv
 from nanobrag_torch.physics.random_numbers import SharedTable, UniformStream
 from nanobragg_tables.__main__ import REPOSITORY
@@ -204,6 +206,37 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
     assert main(SMALL) == 0
     whole = {path.name: path.read_bytes() for path in here.iterdir()}
     assert {name: whole.get(name) for name in left} == left, "what stays is whole"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
+    """Two million bright pixels take several seconds to draw; the signal comes as they begin."""
+    sent = []
+
+    def tell_soon(*image_and_roi):
+        require_finite(*image_and_roi)
+        threading.Timer(0.3, lambda: (sent.append(time.monotonic()), os.kill(os.getpid(), number))).start()
+
+    monkeypatch.setattr(write, "require_finite", tell_soon)
+    size = ["-detpixels", "1500", "-pixel", "0.1", "-oversample", "1", "-N", "1", "-fluence", "1e30", "-seed", "1"]
+    assert main([*BASE, *size, "-nopgm"]) == 2
+    assert time.monotonic() - sent[0] < 1
+    assert capsys.readouterr().err.endswith("interrupted; nothing more is written\n")
+    assert set(names(here)) <= {"floatimage.bin", "intimage.img"}
+
+
+def test_noise_of_a_pixel_that_is_not_finite_is_refused(here, capsys):
+    line = [*SMALL, "-default_F", "1e170", "-N", "7"]
+    assert main([*line, "-nonoise"]) == 0
+    image = read_float_image("floatimage.bin", (10, 12))
+    not_finite = np.argwhere(~np.isfinite(image))
+    slow, fast = not_finite[0]
+    assert f"warning: {len(not_finite)} pixels are not finite numbers" in capsys.readouterr().err
+    for path in here.iterdir():
+        path.unlink()
+    assert main(line) == 2 and names(here) == []
+    said = capsys.readouterr().err
+    assert f"error: noise: pixel slow {slow} fast {fast} has {image[slow, fast]} photons" in said
 
 
 def test_an_end_waits_for_a_file_at_work_and_begins_no_other():

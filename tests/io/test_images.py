@@ -1,5 +1,6 @@
 """Images written read back, and nothing is written by halves."""
 
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 
@@ -198,3 +199,20 @@ def test_files_written_side_by_side_get_the_usual_rights(tmp_path):
     finally:
         os.umask(before)
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o640}
+
+
+def test_statistics_of_pixels_that_are_not_finite():
+    """NaN is counted, and is never the brightest pixel, by which the integer image is scaled."""
+    image = np.ones((300, 400), np.float32)
+    image[0, 0] = image[250, 3] = np.nan
+    image[7, 9], mask = 5, np.ones((300, 400), np.uint16)
+    stats = statistics(image, (0, 399, 0, 299), mask)
+    assert stats.not_finite == 2 and (stats.max_photons, stats.max_slow, stats.max_fast) == (5, 7, 9)
+    assert math.isnan(stats.mean_photons) and math.isnan(stats.rmsd_photons)
+    mask[0, 0] = 0
+    image[0, 0] = 1
+    assert statistics(image, (0, 399, 0, 299), mask).not_finite == 1
+    image[9, 9] = np.inf
+    assert statistics(image, (0, 399, 0, 299), None).max_photons == np.inf
+    assert not integer_counts(np.full((2, 2), np.nan, np.float32), (0, 1, 0, 1), 1.0, 0.0).any()
+    assert statistics(np.full((2, 2), np.nan, np.float32), (0, 1, 0, 1), None).max_photons == 0

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from nanobrag_torch.io.noise import PoissonStream, log_gamma, noise_image, single
+from nanobrag_torch.io.noise import NoiseError, PoissonStream, log_gamma, noise_image, single
 from nanobrag_torch.physics.random_numbers import SharedTable, UniformStream
+from tests.reference.random_model import Uniform
 
 
 def stream(seed=-42):
@@ -30,6 +31,22 @@ def test_blocks_are_single_draws():
     one, block = stream(-7), stream(-7)
     parts = block.block(5) + block.block(1) + block.block(0) + block.block(300) + [block.draw()]
     assert parts == [one.draw() for _ in range(307)] and one == block
+
+
+@pytest.mark.parametrize("seed", [2147483647, -2147483647, 3 * 2147483647, 2147483646, -1])
+@pytest.mark.parametrize("before", [0, 1, 7])
+def test_blocks_start_anew_where_single_draws_do(seed, before):
+    """A seed that is a multiple of 2^31 - 1 leads to the state 0, from which the generator begins afresh."""
+    tables = SharedTable(), SharedTable()
+    for table in tables:  # what misset and mosaic drew before
+        first = UniformStream(table, -5)
+        assert len([first.draw() for _ in range(before)]) == before
+    one, block, model = UniformStream(tables[0], seed), UniformStream(tables[1], seed), Uniform(-5)
+    assert len([model.draw() for _ in range(before)]) == before
+    model.x = seed
+    expected = [float(model.draw()) for _ in range(200)]
+    assert [one.draw() for _ in range(200)] == expected
+    assert block.block(1) + block.block(2) + block.block(197) == expected and one == block
 
 
 def plain_product(mean, uniform):
@@ -124,3 +141,27 @@ def test_noise_image():
     assert abs(noise.photons - 1e5) < 2000
     assert np.array_equal(noise.counts, noise_image(image, (2, 6, 1, 4), 40.0, stream()).counts)
     assert noise_image(image, (0, 7, 0, 5), -50.0, stream()).counts[0, 0] == 0
+
+
+@pytest.mark.parametrize("photons", [math.nan, math.inf, -math.inf])
+def test_a_pixel_that_is_not_finite_is_named(photons):
+    image = np.zeros((900, 800), np.float32)
+    image[0, 0] = image[899, 799] = math.nan  # outside the region
+    noise_image(image, (1, 798, 1, 898), 40.0, stream())
+    image[850, 3], image[850, 5] = photons, math.inf
+    with pytest.raises(NoiseError, match=rf"pixel slow 850 fast 3 has {photons} photons"):
+        noise_image(image, (1, 798, 1, 898), 40.0, stream())
+
+
+def test_noise_can_be_ended_between_groups():
+    """Each group takes some hundredths of a second, so that an end is heard soon."""
+    calls = []
+
+    def before_group():
+        calls.append(1)
+        if len(calls) == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        PoissonStream(stream()).draws(np.full(100_000, 0.5, np.float32), before_group)
+    assert len(calls) == 3

@@ -38,7 +38,7 @@ def test_first_uniform_numbers(driver, seed, first):
     assert driver("uniform", seed, len(first)).ravel() == pytest.approx(first, abs=6e-10)
 
 
-@pytest.mark.parametrize("seed", [-1, -42, 0, 7, 2147483646])
+@pytest.mark.parametrize("seed", [-1, -42, 0, 7, 2147483646, 2147483647, -2147483647])
 def test_uniform_stream(driver, seed):
     model = Uniform(seed)
     expected = [float(model.draw()) for _ in range(500)]

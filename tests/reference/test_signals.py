@@ -1,6 +1,7 @@
 """A signal that ends the program leaves every file whole or absent, and no temporary one."""
 
 import os
+import pty
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ LINE = [*BASE, "-default_F", "5", "-detpixels", "40"]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def start(nanobragg, *words, ignored=None):
+def start(nanobragg, *words, ignored=None, stdout=subprocess.PIPE):
     """The program as a terminal starts it: what a run in the background, or under nohup, ignores would be ignored."""
     handlers = {
         number: signal.SIG_IGN if number == ignored else signal.default_int_handler
@@ -21,9 +22,7 @@ def start(nanobragg, *words, ignored=None):
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        return subprocess.Popen(
-            [nanobragg.binary, *words], cwd=nanobragg.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+        return subprocess.Popen([nanobragg.binary, *words], cwd=nanobragg.folder, stdout=stdout, stderr=subprocess.PIPE)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -62,6 +61,24 @@ def test_while_pixels_are_computed(nanobragg, number):
     run.send_signal(number)
     run.communicate(timeout=20)
     assert run.returncode == -number and list(nanobragg.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_while_noise_is_drawn(nanobragg, number):
+    """Bright pixels of one cell are soon computed, while each takes several draws. A terminal shows lines at once."""
+    flags = "-cell 50 -N 1 -default_F 100 -fluence 1e30 -detpixels 4000 -pixel 0.02 -oversample 1 -nopgm -noprogress"
+    terminal, end = pty.openpty()
+    run = start(nanobragg, *flags.split(), stdout=end)
+    os.close(end)
+    text = b""
+    while b"max_I" not in text:  # the last line before noise
+        text += os.read(terminal, 4096)
+    told = time.monotonic()
+    run.send_signal(number)
+    run.communicate(timeout=60)
+    took = time.monotonic() - told
+    os.close(terminal)
+    assert run.returncode == -number and took < 1 and list(nanobragg.folder.iterdir()) == []
 
 
 def test_ignored_signal_stays_ignored(nanobragg):

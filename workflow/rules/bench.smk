@@ -27,7 +27,6 @@ BENCH_HKL = (
     if PLAN.hkl_sources.get(BENCH.scenario) is not None
     else []
 )
-BENCH_CODE = code("src/nanobrag_bench/**/*.py")
 BENCH_RESULTS = [f"results/bench/{part}.json" for part in BENCH.parts]
 
 
@@ -55,7 +54,7 @@ rule bench_programs:
     resources:
         **job("build"),
     params:
-        code=BENCH_CODE,
+        code=code("bench_programs"),
         source=lambda wildcards: OUR_SOURCE,
         external=lambda wildcards, input: (
             f"--external {input.external:q}" if input.external else ""
@@ -83,7 +82,7 @@ rule bench_compiled:
     resources:
         **torch_job(device="cpu"),
     params:
-        code=code(*TORCH_CODE, "src/nanobrag_bench/compiled.py"),
+        code=code("bench_compiled"),
         hkl=hkl_option,
     message:
         "Building the torch program's compiled code"
@@ -114,7 +113,7 @@ rule bench_measure:
             device=lambda wildcards: "auto" if wildcards.part == "gpu" else "cpu"
         ),
     params:
-        code=code(*TORCH_CODE, "src/nanobrag_bench/**/*.py"),
+        code=code("bench_measure"),
         repeats=BENCH.repeats,
         hkl=hkl_option,
         pixels=" ".join(
@@ -143,7 +142,7 @@ rule bench_show:
     resources:
         **job("audit"),
     params:
-        code=BENCH_CODE,
+        code=code("bench_show"),
         folder=lambda wildcards, output: os.path.dirname(output.table),
     message:
         "Tables and pictures of the benchmark"

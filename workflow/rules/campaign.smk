@@ -89,7 +89,7 @@ rule campaign_shard:
     resources:
         **torch_job("campaign", device=CAMPAIGN.device),
     params:
-        code=code(*FRAME_CODE),
+        code=code("campaign_shard"),
         settings=campaign_shards.content_key(CAMPAIGN),
         first=lambda wildcards: of_shard(wildcards).first,
         frames=lambda wildcards: of_shard(wildcards).count,
@@ -126,12 +126,7 @@ rule campaign_audit:
     resources:
         **job("c_trace"),
     params:
-        code=code(
-            *FRAME_CODE,
-            "src/nanobrag_campaign/audit.py",
-            "src/trace_audit/data/image_tolerances.json",
-            "src/trace_audit/images/image_*.py",
-        ),
+        code=code("campaign_audit"),
         settings=campaign_shards.audit_key(CAMPAIGN),
         first=lambda wildcards: of_shard(wildcards).first,
         frames=lambda wildcards: of_shard(wildcards).count,
@@ -162,7 +157,7 @@ rule campaign_merge:
     resources:
         **job("audit"),
     params:
-        code=code("src/nanobrag_campaign/*.py"),
+        code=code("campaign_merge"),
         folder=campaign_data,
     message:
         "Joining the shards"
@@ -190,7 +185,7 @@ rule campaign_summary:
     resources:
         **job("audit"),
     params:
-        code=code("src/nanobrag_campaign/*.py"),
+        code=code("campaign_summary"),
         data=campaign_data,
         records=campaign_records,
     message:

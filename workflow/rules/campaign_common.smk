@@ -16,21 +16,6 @@ from nanobrag_campaign import shards as campaign_shards
 CAMPAIGN = SETTINGS.campaign
 CAMPAIGN_DATA = str(campaign_shards.data_folder(CAMPAIGN))
 CAMPAIGN_RECORDS = str(campaign_shards.record_folder(CAMPAIGN))
-# What the frames are made by, and no more: an edit elsewhere must not make a million images again.
-FRAME_CODE = (
-    "src/nanobrag_torch/*.py",
-    *(
-        f"src/nanobrag_torch/{room}/**/*.py"
-        for room in ("backends", "cli", "io", "parameters", "physics", "simulator")
-    ),
-    "src/nanobragg_tables/*.*",
-    "src/trace_audit/inputs/prepare.py",
-    "src/trace_audit/config/scenario*.py",
-    *(
-        f"src/nanobrag_campaign/{name}.py"
-        for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")
-    ),
-)
 
 try:
     SHARDS = {shard.name: shard for shard in campaign_shards.shards_of(CAMPAIGN)}

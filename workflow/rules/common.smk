@@ -24,10 +24,10 @@ SRC = ROOT / "src"
 sys.path.insert(0, str(SRC))
 
 from trace_audit.core.errors import InputError
+from trace_audit.workflow.job_code import fingerprint
 from trace_audit.workflow.plan import make_plan
 from trace_audit.workflow.run_hooks import (
     Session,
-    fingerprint,
     require_plain,
     require_writable,
     share_environment,
@@ -49,12 +49,6 @@ SETTINGS = PLAN.settings
 if SETTINGS.cluster:
     keep_to_squeue()
 SESSION = Session()
-AUDIT_CODE = (
-    "src/trace_audit/**/*.py",
-    "src/trace_audit/**/*.json",
-    "src/nanobragg_tables/*.*",
-)
-TORCH_CODE = ("src/nanobrag_torch/**/*.py", *AUDIT_CODE)
 MISSING_DEVICE = "--allow-missing-device" if SETTINGS.allow_missing_device else ""
 C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"
 TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
@@ -68,9 +62,9 @@ wildcard_constraints:
     dtype="float32|float64",
 
 
-def code(*patterns):
-    """Fingerprint of source files, as a parameter of what runs them; an edit reruns what they computed."""
-    return fingerprint(ROOT, patterns)
+def code(rule):
+    """Fingerprint of a rule's code, as a parameter of it; an edit reruns what that code computed."""
+    return fingerprint(ROOT, rule)
 
 
 def per_audit(name):

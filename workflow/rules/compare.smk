@@ -81,7 +81,7 @@ rule compare:
     resources:
         **job("audit"),
     params:
-        code=code(*AUDIT_CODE),
+        code=code("compare"),
         scenario_dir=SETTINGS.scenario_dir,
     message:
         "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"

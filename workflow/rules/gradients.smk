@@ -44,7 +44,7 @@ rule gradient_audit:
     resources:
         **torch_job(device="cpu"),
     params:
-        code=code(*TORCH_CODE),
+        code=code("gradient_audit"),
         folder=lambda wildcards, output: os.path.dirname(output.summary),
         scenario_dir=lambda wildcards, input: os.path.dirname(input.scenario),
     message:

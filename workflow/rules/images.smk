@@ -62,7 +62,7 @@ rule c_image:
     resources:
         **job("c_trace"),
     params:
-        code=code(*AUDIT_CODE),
+        code=code("c_image"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         time_limit_s=SETTINGS.reference.time_limit_s,
@@ -96,7 +96,7 @@ rule torch_image:
     resources:
         **torch_job(),
     params:
-        code=code(*TORCH_CODE),
+        code=code("torch_image"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         missing=MISSING_DEVICE,
@@ -138,7 +138,7 @@ rule image_parity:
     resources:
         **torch_job(),
     params:
-        code=code(*TORCH_CODE),
+        code=code("image_parity"),
         scenario_dir=SETTINGS.scenario_dir,
         whole_image=FOREIGN,
         time_limit_s=SETTINGS.reference.time_limit_s,

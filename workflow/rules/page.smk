@@ -38,7 +38,7 @@ rule patch:
     resources:
         **torch_job(),
     params:
-        code=code(*TORCH_CODE),
+        code=code("patch"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         time_limit_s=SETTINGS.reference.time_limit_s,
@@ -66,7 +66,7 @@ rule overview:
     resources:
         **torch_job(),
     params:
-        code=code(*TORCH_CODE),
+        code=code("overview"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         time_limit_s=SETTINGS.reference.time_limit_s,

@@ -38,11 +38,7 @@ rule structure_factors:
     resources:
         **job("audit"),
     params:
-        code=code(
-            "src/trace_audit/inputs/hkl_text.py",
-            "src/trace_audit/inputs/synthetic.py",
-            "src/trace_audit/inputs/user_file.py",
-        ),
+        code=code("structure_factors"),
     message:
         "Structure factors of {wildcards.scenario}"
     script:
@@ -119,7 +115,7 @@ rule c_trace:
     resources:
         **job("c_trace"),
     params:
-        code=code(*AUDIT_CODE),
+        code=code("c_trace"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         whole_image="--whole-image" if FOREIGN else "",

@@ -44,7 +44,7 @@ rule refinement_images:
     resources:
         **job("c_trace"),
     params:
-        code=code(*TORCH_CODE),
+        code=code("refinement_images"),
         folder=lambda wildcards, output: os.path.dirname(output.config),
         scenario_dir=lambda wildcards, input: os.path.dirname(input.scenario),
     message:
@@ -79,7 +79,7 @@ rule refine:
     resources:
         **torch_job(device="cpu"),
     params:
-        code=code(*TORCH_CODE),
+        code=code("refine"),
         folder=lambda wildcards, output: os.path.dirname(output.json),
     message:
         "Refining against {input.config}"
@@ -102,7 +102,7 @@ rule refinement_judge:
     resources:
         **job("audit"),
     params:
-        code=code(*TORCH_CODE),
+        code=code("refinement_judge"),
         folder=lambda wildcards, input: os.path.dirname(input.json),
     message:
         "Judging the refinement"

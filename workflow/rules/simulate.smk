@@ -36,7 +36,7 @@ rule regression_test:
     resources:
         **torch_job(device=best_of(SETTINGS.run_on)),
     params:
-        code=code(*TORCH_CODE, "tests/*.py"),
+        code=code("regression_test"),
         node=SETTINGS.gate.regression_test,
     message:
         "Regression test of the torch trace"
@@ -69,7 +69,7 @@ rule torch_trace:
     resources:
         **torch_job(),
     params:
-        code=code(*TORCH_CODE),
+        code=code("torch_trace"),
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         missing=MISSING_DEVICE,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError, one_line
-from nanobrag_torch.cli.units import mm, wavelength_from_A
+from nanobrag_torch.cli.units import mm, wavelength_A
 from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.io.smv_header import header_number, pixel_counts
 
@@ -28,7 +28,7 @@ class _Length(NamedTuple):
 _LENGTHS = (
     _Length("PIXEL_SIZE", "detector", "pixel_size_m", mm, ("-pixel",), "SPATIAL_DISTORTION_INFO"),
     _Length("DISTANCE", "detector", "distance_m", mm, ("-distance", "-close_distance"), "GONIO_VALUES"),
-    _Length("WAVELENGTH", "beam", "wavelength_m", wavelength_from_A, ("-lambda", "-energy"), "SOURCE_WAVELENGTH"),
+    _Length("WAVELENGTH", "beam", "wavelength_m", wavelength_A, ("-lambda", "-energy"), "SOURCE_WAVELENGTH"),
 )
 
 

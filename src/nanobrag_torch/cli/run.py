@@ -78,7 +78,7 @@ def _fail(message: str) -> int:
 def run(line: CommandLine) -> None:
     """Do what a checked command line asks for. Raises ExperimentError."""
     for warning in line.warnings:
-        print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
+        _warn(warning)
     if line.show_config:
         from nanobrag_torch.cli.show import config_text
 
@@ -112,10 +112,18 @@ def _simulate(invocation: Invocation) -> None:
     image = unrounded.astype(np.float32, copy=False)
     mask = invocation.experiment.detector.mask
     stats = pixel_values.statistics(image, simulation.roi, None if mask is None else mask.numpy())
+    if stats.not_finite:
+        _warn(
+            f"{stats.not_finite} pixels are not finite numbers; check the magnitudes of -default_F, -hkl and -fluence"
+        )
     if invocation.outputs.printout:
         _print_pixels(simulation, invocation)
     _print(report.statistics_lines(simulation, stats))
     _print(write.write_all(invocation, simulation, unrounded, image, stats))
+
+
+def _warn(warning: str) -> None:
+    print(f"{PROGRAM}: warning: {one_line(warning, _LONGEST_MESSAGE)}", file=sys.stderr)
 
 
 def _print(lines: list[str]) -> None:

@@ -19,7 +19,7 @@ from nanobrag_torch.io.fdump import write_fdump
 from nanobrag_torch.io.float_image import write_double_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, write_nxmx
 from nanobrag_torch.io.hkl import Box
-from nanobrag_torch.io.noise import Noise
+from nanobrag_torch.io.noise import Noise, require_finite
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
 from nanobrag_torch.physics import sampling
@@ -41,8 +41,10 @@ def write_all(
 
     `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
     """
-    files = _Files(invocation, simulation, unrounded, image, stats)
+    if invocation.outputs.noise_file is not None:
+        require_finite(image, simulation.roi)
     work = _Work()
+    files = _Files(invocation, simulation, unrounded, image, stats, work.go_on)
     with ThreadPoolExecutor(_WRITERS) as pool:  # while one file is flushed to the disk another is made
         try:
             written = [pool.submit(work.do, job) for job in files.wanted()]
@@ -71,6 +73,11 @@ class _Work:
                 self._at_work -= 1
                 self._changed.notify_all()
 
+    def go_on(self) -> None:
+        """Raise CancelledError if all were stopped; for a job that takes long, to ask now and then."""
+        if self._stopped:
+            raise CancelledError
+
     def stop(self) -> None:
         """Begin no other job, and wait for those at work."""
         with self._changed:
@@ -87,6 +94,7 @@ class _Files:
     unrounded: np.ndarray
     image: np.ndarray
     stats: pixel_values.Statistics
+    go_on: Callable[[], None]
 
     @property
     def to(self) -> Outputs:
@@ -134,7 +142,7 @@ class _Files:
 
     def noise(self) -> str:
         seed = -int(time.time()) if self.to.noise_seed is None else self.to.noise_seed
-        made = Noise(self.to.adc_counts, UniformStream(self.simulation.random_table, seed))
+        made = Noise(self.to.adc_counts, UniformStream(self.simulation.random_table, seed), self.go_on)
         self._smv(self.to.noise_file, made.counts)
         return f"wrote {self.to.noise_file} ({made.photons:.0f} photons, {made.overloads} overloads, -seed {-seed})"
 

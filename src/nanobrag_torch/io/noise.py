@@ -1,18 +1,27 @@
 """Photon-counting noise: Poisson deviates as nanoBragg draws them, pixel by pixel from one stream.
 
+Section 13 of docs/physics.md.
+
 Three methods by the mean m: a normal deviate above 1e6, a product of uniforms below 12, rejection from a Lorentzian
 between (Numerical Recipes' `poidev`, `gasdev`, `gammln`). Singles are rounded exactly where the original rounds.
+
+(13.4) noise, I < 12: the number of draws u whose product stays above exp(-I)
+(13.5) noise, 12 <= I <= 1e6: k = floor(sqrt(2 I) tan(pi u) + I), accepted if
+       u' <= 0.9 (1 + tan^2(pi u)) exp(k ln I - ln Gamma(k + 1) - I ln I + ln Gamma(I + 1))
+(13.6) noise, I > 1e6: I + sqrt(I) times a normal number
 """
 
 from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from nanobrag_torch.io.pixel_values import LARGEST_COUNT, Roi, in_blocks, window
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.io.pixel_values import LARGEST_COUNT, Roi, blocks_of_rows, in_blocks, window
 from nanobrag_torch.physics.random_numbers import UniformStream
 
 _PRODUCT_BELOW = 12.0
@@ -30,6 +39,10 @@ _DOUBTFUL = 1e-4
 _BLOCK = 8192
 _LONGEST_PRODUCT = 1024  # with a mean below 12, more factors than about 80 have not been seen by anybody
 _GROUP, _FEW = 4096, 0.02
+
+
+class NoiseError(ExperimentError):
+    """An image that noise cannot be made of; the message is one line."""
 
 
 class NoiseImage(NamedTuple):
@@ -73,11 +86,15 @@ class PoissonStream:
         self._spare: float | None = None
         self._log_gammas: dict[float, float] = {}
 
-    def draws(self, means: np.ndarray) -> np.ndarray:
-        """One deviate for each mean (n,) (single precision), in order, as float64."""
+    def draws(self, means: np.ndarray, before_group: Callable[[], None] = lambda: None) -> np.ndarray:
+        """One deviate for each mean (n,) (single precision, finite), in order, as float64.
+
+        `before_group` is called every few thousand deviates, some hundredths of a second; what it raises ends them.
+        """
         means = np.asarray(means, dtype=np.float32)
         drawn = np.zeros(means.size, dtype=np.float64)
         for first in range(0, means.size, _GROUP):
+            before_group()
             group = slice(first, first + _GROUP)
             some, limit = means[group], np.exp(-np.minimum(means[group], _PRODUCT_BELOW, dtype=np.float64))
             limits = np.where(some < _PRODUCT_BELOW, limit, -1.0).astype(np.float32)
@@ -192,11 +209,11 @@ def _exact_product(factors: list[float]) -> float:
 class Noise:
     """Counts made of photons some rows at a time, in storage order, all from one stream.
 
-    `photons` and `overloads` are those of the rows so far.
+    `photons` and `overloads` are those of the rows so far. `before_group` is called every few thousand pixels.
     """
 
-    def __init__(self, adc: float, uniform: UniformStream):
-        self.adc, self.poisson = adc, PoissonStream(uniform)
+    def __init__(self, adc: float, uniform: UniformStream, before_group: Callable[[], None] = lambda: None):
+        self.adc, self.poisson, self.before_group = adc, PoissonStream(uniform), before_group
         self.photons, self.overloads = 0.0, 0
 
     def counts(self, image: np.ndarray, roi: Roi) -> np.ndarray:
@@ -207,7 +224,7 @@ class Noise:
         """
         counts = np.zeros(image.shape, dtype=np.uint16)
         means = image[window(roi)]
-        drawn = self.poisson.draws(means.ravel()).reshape(means.shape)
+        drawn = self.poisson.draws(means.ravel(), self.before_group).reshape(means.shape)
         self.photons += float(drawn.sum())  # whole numbers, so any order gives the same sum
         drawn += self.adc
         self.overloads += int(np.count_nonzero(drawn > LARGEST_COUNT))
@@ -215,8 +232,27 @@ class Noise:
         return counts
 
 
+def require_finite(image: np.ndarray, roi: Roi) -> None:
+    """Raise NoiseError if a pixel of the region is NaN or infinite: no count can be drawn for it.
+
+    Told before the first draw, since rejection would never accept a count for NaN.
+    """
+    fast_min, _, slow_min, _ = roi
+    region = image[window(roi)]
+    for rows in blocks_of_rows(region.shape):
+        finite = np.isfinite(region[rows])
+        if not finite.all():
+            row, column = np.unravel_index(int(finite.argmin()), finite.shape)
+            slow, fast = slow_min + rows.start + row, fast_min + column
+            raise NoiseError(
+                f"noise: pixel slow {slow} fast {fast} has {image[slow, fast]} photons, expected a finite number; "
+                "check -default_F, -hkl and -fluence, or leave the noise out (-nonoise) to see the image"
+            )
+
+
 def noise_image(image: np.ndarray, roi: Roi, adc: float, uniform: UniformStream) -> NoiseImage:
-    """Counts of a whole image (slow, fast) of photons, as `Noise` makes them."""
+    """Counts of a whole image (slow, fast) of photons, as `Noise` makes them. Raises NoiseError."""
+    require_finite(image, roi)
     noise = Noise(adc, uniform)
     counts = np.concatenate(list(in_blocks(image, roi, noise.counts)))
     return NoiseImage(counts, noise.photons, noise.overloads)

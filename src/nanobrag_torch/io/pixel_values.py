@@ -1,4 +1,11 @@
-"""From the float image to statistics, integer counts and grey values, some rows at a time."""
+"""From the float image to statistics, integer counts and grey values, some rows at a time.
+
+Section 13 of docs/physics.md.
+
+(13.1) mean = sum I/n,  rms = sqrt(sum I^2/(n - 1)),  rmsd = sqrt(sum over the region (I - mean)^2/(n_roi - 1))
+(13.2) count = floor(I scale + adc + 1/2) from 0 to 65535,  scale = 55000/max I where not given
+(13.3) grey = I pgmscale from 0 to 255,  pgmscale = 250/(5 rmsd) where not given
+"""
 
 from __future__ import annotations
 
@@ -16,6 +23,7 @@ BRIGHTEST_COUNT = 55000.0
 PGM_TARGET_GREY = 250.0
 PGM_RMSD_IN_TARGET = 5.0
 BLOCK_PIXELS = 1 << 16  # as double precision still in a core's cache
+_QUIET = np.errstate(invalid="ignore")  # of sums with NaN or infinite pixels, which are counted
 
 
 class Statistics(NamedTuple):
@@ -28,6 +36,7 @@ class Statistics(NamedTuple):
     mean_photons: float
     rms_photons: float
     rmsd_photons: float
+    not_finite: int  # computed pixels that are NaN or infinite; NaN is never the largest
 
 
 def window(roi: Roi) -> tuple[slice, slice]:
@@ -61,23 +70,36 @@ def statistics(image: np.ndarray, roi: Roi, mask: np.ndarray | None) -> Statisti
     computed = None if mask is None else mask[window(roi)]
     n = region.size if computed is None else int(np.count_nonzero(computed))
     if n == 0:
-        return Statistics(0, 0.0, 0, 0, 0.0, 0.0, 0.0)
+        return Statistics(0, 0.0, 0, 0, 0.0, 0.0, 0.0, 0)
 
     def of_computed(part: slice) -> np.ndarray:
         values = _doubles(region, part)
         return values if computed is None else values * _cut(computed, part)
 
+    @_QUIET
     def sums(part: slice) -> np.ndarray:
         values = of_computed(part)
         return np.array([values.sum(), np.square(values).sum()])
 
+    @_QUIET
+    def squared_deviations(part: slice) -> np.ndarray:
+        return np.square(_doubles(region, part) - mean).sum()
+
     total, squares = _sum(region.size, sums).tolist()
     mean = total / n
-    deviations = _sum(region.size, lambda part: np.square(_doubles(region, part) - mean).sum())
+    deviations = _sum(region.size, squared_deviations)
     rms, rmsd = math.sqrt(squares / max(n - 1, 1)), math.sqrt(float(deviations) / max(region.size - 1, 1))
     slow, fast = _first_largest(region)
-    largest = max(float(region[slow, fast]), 0.0)
-    return Statistics(n, largest, roi[2] + slow, roi[0] + fast, mean, rms, rmsd)
+    largest = max(0.0, float(region[slow, fast]))  # in this order NaN gives 0
+    not_finite = 0
+    if not math.isfinite(total):
+        not_finite = sum(int(np.count_nonzero(~np.isfinite(of_computed(part)))) for part in _parts(region.size))
+    return Statistics(n, largest, roi[2] + slow, roi[0] + fast, mean, rms, rmsd, not_finite)
+
+
+def _parts(size: int) -> Iterator[slice]:
+    """All of `size` pixels, some at a time."""
+    return (slice(first, min(first + BLOCK_PIXELS, size)) for first in range(0, size, BLOCK_PIXELS))
 
 
 def _sum(size: int, of_part: Callable[[slice], np.ndarray]):
@@ -116,15 +138,15 @@ def _doubles(region: np.ndarray, part: slice) -> np.ndarray:
 
 
 def _first_largest(region: np.ndarray) -> tuple[int, int]:
-    """(slow, fast) of the first pixel with the largest value."""
+    """(slow, fast) of the first pixel with the largest value, NaN left out."""
     best, place = -math.inf, (0, 0)
     for rows in blocks_of_rows(region.shape):
-        slow, fast = divmod(int(region[rows].argmax()), region.shape[1])
-        value = float(region[rows][slow, fast])
-        if not value <= best:
-            best, place = value, (rows.start + slow, fast)
-        if math.isnan(best):
-            break
+        values = region[rows]
+        if np.isnan(values.max()):
+            values = np.where(np.isnan(values), -np.inf, values)
+        slow, fast = divmod(int(values.argmax()), region.shape[1])
+        if values[slow, fast] > best:
+            best, place = float(values[slow, fast]), (rows.start + slow, fast)
     return place
 
 
@@ -135,6 +157,7 @@ def integer_scale(asked: float, stats: Statistics) -> float:
     return BRIGHTEST_COUNT / stats.max_photons if stats.max_photons > 0 else 1.0
 
 
+@_QUIET
 def integer_counts(image: np.ndarray, roi: Roi, scale: float, adc: float) -> np.ndarray:
     """floor(single(value scale + adc + 0.5)) with value scale + adc cut to 0..65535; 0 outside the region. uint16."""
     counts = np.zeros(image.shape, dtype=np.uint16)
@@ -156,6 +179,7 @@ def pgm_scale(asked: float, stats: Statistics, int_scale: float) -> float:
     return int_scale
 
 
+@_QUIET
 def grey_values(image: np.ndarray, scale: float) -> np.ndarray:
     """min(value scale, 255) without the fraction, uint8."""
     grey = image.astype(np.float64)

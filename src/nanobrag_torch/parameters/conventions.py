@@ -1,4 +1,9 @@
-"""Detector conventions: the basis vectors and the pivot that each program takes for granted, and the pixel counts."""
+"""Detector conventions: the basis vectors and the pivot that each program takes for granted, and the pixel counts.
+
+Section 6 of docs/physics.md.
+
+(6.1)  nF = ceil(sizeF/p - 1/2),  nS = ceil(sizeS/p - 1/2)
+"""
 
 from __future__ import annotations
 

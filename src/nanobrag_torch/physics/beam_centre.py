@@ -1,4 +1,10 @@
-"""The beam centre: from the two numbers of a convention to fast and slow coordinates of the detector."""
+"""The beam centre: from the two numbers of a convention to fast and slow coordinates of the detector.
+
+Section 6 of docs/physics.md.
+
+(6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
+(6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
+"""
 
 from __future__ import annotations
 

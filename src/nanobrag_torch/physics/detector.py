@@ -1,4 +1,16 @@
-"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption."""
+"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption. Sections 6 and 7 of docs/physics.md.
+
+(6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
+(6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
+(6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
+(7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
+(7.3)  curved: r = Raxis(Raxis(distance b; S, eta); F, zeta)              [m]
+       eta = r_y/distance, zeta = r_z/distance with curved_axes
+       eta = g (Fdet - Fbeam)/distance, zeta = -g (Sdet - Sbeam)/distance without;  g = sign((F x S).b)
+(7.4)  R = |r|,  d = r/R                                                  [m]
+(7.5)  omega = p^2/R^2 close/R;  1/R^2 with -point_pixel                  [sr]
+(7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness
+"""
 
 from __future__ import annotations
 
@@ -137,12 +149,11 @@ def build(
     centre = centre._replace(**{name: seen(name, getattr(centre, name)) for name in points})
     pivot = effective_pivot(detector, defects)
     angles = seen("angles_rad", placement.angles_rad(detector, device))
-    rx, ry, rz = (
-        seen(name, value) for name, value in zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
-    )
-    rotation = seen("R_total", placement.combined_rotation(rx, ry, rz))
+    matrices = zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
+    turn = placement.Turn(*(seen(name, matrix) for name, matrix in matrices))
+    rotation = seen("R_total", placement.combined_rotation(turn))
     initial = placement.Axes(b.fast, b.slow, b.normal)
-    rotz = axes_seen("rotz", placement.rotated_axes(initial, angles))
+    rotz = axes_seen("rotz", placement.rotated_axes(initial, turn))
     axes = axes_seen("twotheta", placement.swung_axes(rotz, b.twotheta, angles))
     ratio = seen("ratio", placement.ratio(b.beam, rotz.normal))
     close = seen("close_distance_m", placement.close_distance_m(detector, ratio))
@@ -151,7 +162,7 @@ def build(
     if pivot == "SAMPLE":
         terms = _terms_seen(seen, _CLOSE_TERMS, placement.terms_from_close_point_m(centre, initial, close))
         before = seen("pix0_before_rotation", placement.sum_of_terms_m(terms))
-        after_rotz = seen("pix0_after_rotz", placement.rotated_origin_m(before, angles))
+        after_rotz = seen("pix0_after_rotz", placement.rotated_origin_m(before, turn))
         swung = placement.swung_origin_m(after_rotz, b.twotheta, angles)
         placed = after_twotheta = seen("pix0_after_twotheta", swung)
     else:
@@ -163,7 +174,7 @@ def build(
     handed = axes._replace(fast=seen("fdet", axes.fast), slow=seen("sdet", axes.slow))
     return DetectorGeometry(
         detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
-        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, rx, ry, rz, rotation, ratio,
+        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, *turn, rotation, ratio,
         close, distance, terms, before, after_rotz, after_twotheta, *rotz, axes, *handed, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
     )  # fmt: skip

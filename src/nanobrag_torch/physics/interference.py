@@ -1,6 +1,8 @@
 """sin(pi N f)/sin(pi f), the interference between N unit cells in a row, and its derivatives.
 
-There is one way to it for every image, trace, derivative, type of number and backend.
+There is one way to it for every image, trace, derivative, type of number and backend. Section 9 of docs/physics.md.
+
+(9.2)  G(h, N) = sin(pi N h)/sin(pi h);  N (-1)^((N - 1) h) at a whole h
 """
 
 from __future__ import annotations

@@ -1,4 +1,13 @@
-"""The lattice factor: interference between the unit cells of one crystal."""
+"""The lattice factor: interference between the unit cells of one crystal. Section 9 of docs/physics.md.
+
+(9.1)  SQUARE: F_latt = G(h, Na) G(k, Nb) G(l, Nc)
+(9.3)  ROUND: F_latt = Na Nb Nc 0.723601254558268 B(x)
+       x = pi sqrt(fudge (((h - h0) Na)^2 + ((k - k0) Nb)^2 + ((l - l0) Nc)^2))
+(9.4)  B(x) = 3 (sin(x)/x - cos(x))/x^2,  B(0) = 1
+(9.5)  rho^2 = |(h - h0) a* + (k - k0) b* + (l - l0) c*|^2 (Na Nb Nc)^2   [1/A^2]
+(9.6)  GAUSS: F_latt = Na Nb Nc exp(-rho^2 fudge/0.63)
+(9.7)  TOPHAT: F_latt = Na Nb Nc where rho^2 fudge < 0.3969, else 0
+"""
 
 from __future__ import annotations
 

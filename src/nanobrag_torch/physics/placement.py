@@ -1,4 +1,13 @@
-"""The steps that place the detector, one function each: axes, distances and the terms of the origin."""
+"""The steps that place the detector, one function each: axes, distances and the terms of the origin.
+
+Section 6 of docs/physics.md.
+
+(6.5)  ratio = b.Rxyz(O; rotation)
+(6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
+(6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+(6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
+(6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
+"""
 
 from __future__ import annotations
 
@@ -26,19 +35,31 @@ def angles_rad(detector: Detector, device: torch.device) -> torch.Tensor:
     return vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
 
 
-def rotation_matrices(angles: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+class Turn(NamedTuple):
+    """Rotations about lab x, y and z, each (3, 3), which turn axes and origin in this order."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    z: torch.Tensor
+
+
+def rotation_matrices(angles: torch.Tensor) -> Turn:
     """Rotations about lab x, y and z, each (3, 3)."""
-    return rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2])
+    return Turn(rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2]))
 
 
-def combined_rotation(rx: torch.Tensor, ry: torch.Tensor, rz: torch.Tensor) -> torch.Tensor:
-    """About x first, then y, then z."""
-    return rz @ ry @ rx
+def combined_rotation(turn: Turn) -> torch.Tensor:
+    """The three in one, for the trace: nothing is turned by it, since their product rounds differently."""
+    return turn.z @ (turn.y @ turn.x)
 
 
-def rotated_axes(axes: Axes, angles: torch.Tensor) -> Axes:
+def rotated_axes(axes: Axes, turn: Turn) -> Axes:
     """The axes turned about lab x, y, z."""
-    return Axes(*(rotations.about_xyz(v, angles) for v in axes))
+    return Axes(*(_turned(v, turn) for v in axes))
+
+
+def _turned(v: torch.Tensor, turn: Turn) -> torch.Tensor:
+    return rotations.apply(turn.z, rotations.apply(turn.y, rotations.apply(turn.x, v)))
 
 
 def swung_axes(axes: Axes, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> Axes:
@@ -79,9 +100,9 @@ def sum_of_terms_m(terms: torch.Tensor) -> torch.Tensor:
     return terms[0] + terms[1] + terms[2]
 
 
-def rotated_origin_m(origin_m: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+def rotated_origin_m(origin_m: torch.Tensor, turn: Turn) -> torch.Tensor:
     """The origin turned about lab x, y, z."""
-    return rotations.about_xyz(origin_m, angles)
+    return _turned(origin_m, turn)
 
 
 def swung_origin_m(origin_m: torch.Tensor, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,9 @@
-"""Polarization of the scattered beam (Kahn, Fourme, Gadet, Janin, Dumas & Andre 1982)."""
+"""Polarization of the scattered beam (Kahn, Fourme, Gadet, Janin, Dumas & Andre 1982). Section 11 of docs/physics.md.
+
+(11.1) cos(2theta) = i.d
+(11.2) psi = -atan2(d.B, d.E),  B = unit(P x i),  E = unit(i x B)         [rad]
+(11.3) polar = (1 + cos^2(2theta) - K cos(2 psi) sin^2(2theta))/2
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,14 @@
-"""The historic uniform generator and the rotations drawn from it.
+"""The historic uniform generator and the rotations drawn from it. Section 5 of docs/physics.md.
 
 A "minimal standard" linear congruential generator (x <- 16807 x mod 2^31 - 1) behind a 32-entry shuffle table.
 All streams of a run share one table and one last output, so the order of use matters: misset, mosaic, noise.
+
+(5.1)  x <- 16807 x mod (2^31 - 1)
+(5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
+(5.3)  n = (w sin(pi r1), w cos(pi r1), r2),  w = sqrt(1 - r2^2),  r = 2 u - 1
+(5.4)  t = spread (1 - r3^2)^(1/3)                                        [rad]
+(5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
+           sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
 """
 
 from __future__ import annotations
@@ -55,9 +62,14 @@ class UniformStream:
                 self.table.entries[slot] = value
         self.table.last_output = self.table.entries[0]
 
+    @property
+    def _starts_anew(self) -> bool:
+        """Whether the next draw begins a fresh table; a multiple of 2^31 - 1 as seed leads there after one draw."""
+        return self.seed_variable <= 0 or self.table.last_output == 0
+
     def draw(self) -> float:
         """The next deviate; a Python float that holds a single-precision value."""
-        if self.seed_variable <= 0 or self.table.last_output == 0:
+        if self._starts_anew:
             self._initialise()
         value = self._step()
         slot = self.table.last_output // _TABLE_DIVISOR
@@ -68,18 +80,22 @@ class UniformStream:
 
     def block(self, count: int) -> list[float]:
         """The next `count` deviates, the same as from as many calls of `draw`, several times faster."""
-        if count < 1:
+        drawn = []
+        while len(drawn) < count and (not drawn or self._starts_anew):
+            drawn.append(self.draw())
+        return drawn + self._following(count - len(drawn))
+
+    def _following(self, count: int) -> list[float]:
+        """The next `count` deviates of a stream that does not start anew: its state is never 0 again."""
+        if not count:
             return []
-        first = self.draw()
-        if count == 1:
-            return [first]
-        steps = (_powers(count - 1) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
+        steps = (_powers(count) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
         values = np.concatenate([np.array(self.table.entries, dtype=np.uint64), steps])
         order, table = self._shuffle((values // np.uint64(_TABLE_DIVISOR)).tolist())
         outputs, self.table.entries[:] = values[order], values[table].tolist()
         self.seed_variable, self.table.last_output = int(steps[-1]), int(outputs[-1])
         uniform = (outputs * (1.0 / _MODULUS)).astype(np.float32)
-        return [first, *np.minimum(uniform, _LARGEST_DRAW).tolist()]
+        return np.minimum(uniform, _LARGEST_DRAW).tolist()
 
     def _shuffle(self, slots: list[int]) -> tuple[list[int], list[int]]:
         """Places of the values that come out, step by step, and of those the table holds in the end.

@@ -1,4 +1,9 @@
-"""Right-handed rotations, as matrices that act on column vectors."""
+"""Right-handed rotations, as matrices that act on column vectors. Sections 1 and 5 of docs/physics.md.
+
+(1.2)  Rxyz(v; ax, ay, az) = Rz(az) Ry(ay) Rx(ax) v
+(1.3)  Raxis(v; n, t) = n (n.v) (1 - cos t) + v cos t + (n x v) sin t
+(5.5)  U = cos t I + sin t [n]x + (1 - cos t) n n^T
+"""
 
 from __future__ import annotations
 

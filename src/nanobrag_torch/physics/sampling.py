@@ -1,4 +1,10 @@
-"""How many steps each sampled quantity gets: the rules that fill in what a user left out."""
+"""How many steps each sampled quantity gets: the rules that fill in what a user left out. Section 2 of docs/physics.md.
+
+(2.1)  n = ceil(r/d) with divergence_grid;  floor(r/d + 1/2) + 1 without
+(2.2)  d = r/(n - 1)
+(2.3)  dT = T/(n - 1), n at least 2, with layer_pitch;  T/n without       [m]
+(2.4)  n_sub = max(1, ceil(3 L / (lambda D / p))),  L = max(|a| Na, |b| Nb, |c| Nc)
+"""
 
 from __future__ import annotations
 

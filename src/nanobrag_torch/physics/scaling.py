@@ -1,4 +1,8 @@
-"""From the sum over all scatterers to photons in a pixel."""
+"""From the sum over all scatterers to photons in a pixel. Section 12 of docs/physics.md.
+
+(12.3) photons = r_e^2 fluence I / steps cap polar omega
+(12.4) water = 2.57^2 r_e^2 fluence W^3 1e6 N_A/18                        [photons/sr]
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""From a diffracted ray to fractional Miller indices."""
+"""From a diffracted ray to fractional Miller indices. Section 8 of docs/physics.md.
+
+(8.1)  q = (d - i)/lambda                                                 [1/m]
+(8.2)  a source is left out where dmin |q| > 1
+(8.3)  h = a.q,  k = b.q,  l = c.q
+(8.4)  h0 = ceil(h - 1/2),  k0, l0 too
+"""
 
 from __future__ import annotations
 

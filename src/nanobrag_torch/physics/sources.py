@@ -1,4 +1,13 @@
-"""Sources of the beam: directions, wavelengths, weights and the fluence."""
+"""Sources of the beam: directions, wavelengths, weights and the fluence. Section 3 of docs/physics.md.
+
+(3.1)  fluence = flux exposure / beamsize^2, where a flux is given        [photons/m^2]
+(3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2                          [rad]
+(3.3)  4 ((eta_h^2 - e_h dh^2/4)/rh^2 + (eta_v^2 - e_v dv^2/4)/rv^2) <= 1.1,  e = 1 for an even count, else 0
+(3.4)  s = Raxis(Raxis(-10 b; P, eta_v); V, eta_h),  V = unit(b x P)      [m]
+(3.5)  lambda_k = lambda_0 (1 + dd k - rd/2)                              [m]
+(3.6)  i = -unit(s)
+(3.7)  w = weight n_src / sum of the weights, 1 with source_weights_ignored
+"""
 
 from __future__ import annotations
 

@@ -1,3 +1,8 @@
+/* Vectors and rotations. Section 1 of docs/physics.md.
+ *
+ * (1.2)  Rxyz(v; ax, ay, az) = Rz(az) Ry(ay) Rx(ax) v
+ * (1.3)  Raxis(v; n, t) = n (n.v) (1 - cos t) + v cos t + (n x v) sin t
+ */
 #include "base/vector.h"
 
 vec3 vec_rotate_xyz(vec3 v, vec3 angles_rad) {

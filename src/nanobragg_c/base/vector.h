@@ -5,6 +5,7 @@
 #include <math.h>
 
 #define VEC_PI 3.14159265358979323846
+#define VEC_M_PER_A 1e-10
 #define VEC_DEGREES_PER_RADIAN (180.0 / VEC_PI)
 
 typedef struct vec3 {

@@ -120,20 +120,26 @@ static void write_counts(output_set *set, const run_result *run, double scale) {
     free(counts);
 }
 
-static void write_noise(output_set *set, const run_result *run) {
+/* Drawn before the first file is opened, so that a signal ends it at once and a pixel that cannot be drawn leaves no
+ * file behind. */
+static noise_image draw_noise(const run_result *run) {
     const options_output *o = &run->o->output;
-    smv_header header = header_of(run->o, run->e);
+    if (!o->noise) return (noise_image){.counts = NULL};
     noise_source source = {.shared = run->random,
                            .seed = o->noise_seed == INT64_MIN ? -(int64_t)time(NULL) : o->noise_seed};
-    noise_image noise = noise_image_of(run->image->photons, &run->e->detector, o->adc, &source);
-    smv_write(output_open(set, o->noise_file), &header, noise.counts);
-    printf("%.0f photons on the noise image, %zu overloads\n", noise.total_photons, noise.overloads);
-    free(noise.counts);
+    return noise_image_of(run->image->photons, &run->e->detector, o->adc, &source);
+}
+
+static void write_noise(output_set *set, const run_result *run, const noise_image *noise) {
+    smv_header header = header_of(run->o, run->e);
+    smv_write(output_open(set, run->o->output.noise_file), &header, noise->counts);
+    printf("%.0f photons on the noise image, %zu overloads\n", noise->total_photons, noise->overloads);
 }
 
 static void write_outputs(const run_result *run, const statistics *s) {
     const options_output *o = &run->o->output;
     const detector *d = &run->e->detector;
+    noise_image noise = draw_noise(run);
     output_set set = {.count = 0};
     fwrite(run->image->photons, sizeof(float), d->n_fast * d->n_slow, output_open(&set, o->float_file));
     if (o->double_file != NULL)
@@ -146,10 +152,11 @@ static void write_outputs(const run_result *run, const statistics *s) {
         printf("pgm_scale = %g\n", scale);
         pgm_write(output_open(&set, o->pgm_file), run->image->photons, d, scale);
     }
-    if (o->noise) write_noise(&set, run);
+    if (o->noise) write_noise(&set, run, &noise);
     if (writes_dump(run->o))
         hkl_write_dump(output_open(&set, run->o->structure_factors.dump_file), &run->e->structure_factor.table);
     output_commit(&set);
+    free(noise.counts);
 }
 
 static void run(const options *o) {

@@ -6,6 +6,10 @@
 #include "cli/options_apply.h"
 #include "cli/options_header.h"
 
+#define DEFAULT_WAVELENGTH_M 1e-10
+#define DEFAULT_BEAMSIZE_M 1e-4
+#define DEFAULT_PIXEL_M 1e-4
+#define DEFAULT_DETECTOR_SIZE_M 0.1024
 #define DEFAULT_FLUENCE_PHOTONS_PER_M2 125932015286227086360700780544.0
 #define DEFAULT_MOSAIC_SEED (-12345678)
 
@@ -18,17 +22,17 @@ static options default_options(void) {
                                   .fudge = 1.0,
                                   .mosaic_spread_rad = NAN,
                                   .mosaic_domains = OPTIONS_NO_COUNT};
-    o.beam = (options_beam){.wavelength_m = 1e-10,
+    o.beam = (options_beam){.wavelength_m = DEFAULT_WAVELENGTH_M,
                             .fluence_photons_per_m2 = DEFAULT_FLUENCE_PHOTONS_PER_M2,
                             .exposure_s = 1.0,
-                            .beamsize_m = 1e-4,
+                            .beamsize_m = DEFAULT_BEAMSIZE_M,
                             .hdiv_rad = no_grid,
                             .vdiv_rad = no_grid,
                             .dispersion = {OPTIONS_NO_COUNT, 0.0, NAN}};
     o.spindle = (options_spindle){0.0, NAN, NAN, OPTIONS_NO_COUNT};
-    o.detector = (options_detector){.pixel_m = 1e-4,
-                                    .size_fast_m = 0.1024,
-                                    .size_slow_m = 0.1024,
+    o.detector = (options_detector){.pixel_m = DEFAULT_PIXEL_M,
+                                    .size_fast_m = DEFAULT_DETECTOR_SIZE_M,
+                                    .size_slow_m = DEFAULT_DETECTOR_SIZE_M,
                                     .n_fast = OPTIONS_NO_COUNT,
                                     .n_slow = OPTIONS_NO_COUNT,
                                     .distance_m = 0.1,

@@ -8,13 +8,15 @@
  *                     TYPE is FLOAT, INT, FILE or WORD; limits that do not exist are -HUGE_VAL or HUGE_VAL;
  *                     "words": the only words allowed, or for a number the word that may stand instead of all values
  *                     INT is [+-]?[0-9]+ within 32 bits; FLOAT is decimal, [+-]?(d[.d]|.d)[e[+-]d], and finite
+ * FLAG_SET_TABLE(X)   X(ID, (assignments)): what the flag sets in `options *o` from `flag_use *use`, in SI units by the
+ *                     function that "convert" in flags.json names; flags whose effect is written in C are not in it
  * DEFECT_TABLE(X)     X(ID, "name", "D-01", default_on, warns, "meaning")
  */
 #ifndef NANOBRAGG_TABLES_GENERATED_H
 #define NANOBRAGG_TABLES_GENERATED_H
 
 #define FLAG_TABLE(X) \
-    X(MAT, "-mat", "-matrix", 1, 1, "A^-1 times wavelength in A", "none", "reciprocal matrix: nine numbers by rows, columns a*, b*, c*; with -cell the lengths come from -cell") \
+    X(MAT, "-mat", "-matrix", 1, 1, "A^-1 times wavelength in A", "none", "reciprocal matrix: nine numbers; rows are x, y, z of the laboratory at spindle angle 0 (MOSFLM: x along the beam, z along the spindle), columns a*, b*, c*; with -cell the lengths come from -cell") \
     X(CELL, "-cell", "", 1, 6, "A, deg", "none", "unit cell; b and c left out or 0 are a, angles left out or 0 are 90") \
     X(MISSET, "-misset", "", 1, 3, "deg", "none", "rotate the crystal about lab x, then y, then z; or the one word random") \
     X(MISSET_SEED, "-misset_seed", "", 1, 1, "", "from the clock", "seed of -misset random") \
@@ -49,7 +51,7 @@
     X(WATER, "-water", "", 1, 1, "um", "0", "edge of a cube of water that gives an even background") \
     X(LAMBDA, "-lambda", "-wave -wavelength", 1, 1, "A", "1", "wavelength; the last of -lambda and -energy wins") \
     X(ENERGY, "-energy", "", 1, 1, "eV", "12398.42", "photon energy; the last of -lambda and -energy wins") \
-    X(FLUENCE, "-fluence", "", 1, 1, "photons/m^2", "1.25932015286227e29", "photons per area; replaced when -flux is not 0") \
+    X(FLUENCE, "-fluence", "", 1, 1, "photons/m^2", "1.2593201528622709e29", "photons per area; replaced when -flux is not 0") \
     X(FLUX, "-flux", "", 1, 1, "photons/s", "0", "photons per time: fluence = flux exposure / beamsize^2") \
     X(EXPOSURE, "-exposure", "", 1, 1, "s", "1", "exposure time") \
     X(BEAMSIZE, "-beamsize", "", 1, 1, "mm", "0.1", "edge of the square beam; also clips the sample along b and c") \
@@ -523,6 +525,113 @@
     X(TRACE_PIXEL, 1, "fast", INT, 0.0, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(DEFECTS, 0, "LIST", WORD, -HUGE_VAL, -HUGE_VAL, HUGE_VAL, HUGE_VAL, 0, "") \
     X(THREADS, 0, "n", INT, 1.0, -HUGE_VAL, 4096.0, HUGE_VAL, 0, "")
+
+#define FLAG_SET_TABLE(X) \
+    X(MAT, (o->crystal.matrix_file = use->word)) \
+    X(MISSET_SEED, (o->crystal.misset_seed = negative(use->integer[0]))) \
+    X(N, (o->crystal.n_cells[0] = use->integer[0], o->crystal.n_cells[1] = use->integer[0], o->crystal.n_cells[2] = use->integer[0])) \
+    X(NA, (o->crystal.n_cells[0] = use->integer[0])) \
+    X(NB, (o->crystal.n_cells[1] = use->integer[0])) \
+    X(NC, (o->crystal.n_cells[2] = use->integer[0])) \
+    X(SAMPLESIZE, (o->crystal.sample_m[0] = mm(use->real[0]), o->crystal.sample_m[1] = mm(use->real[0]), o->crystal.sample_m[2] = mm(use->real[0]))) \
+    X(SAMPLE_THICK, (o->crystal.sample_m[0] = mm(use->real[0]))) \
+    X(SAMPLE_WIDTH, (o->crystal.sample_m[1] = mm(use->real[0]))) \
+    X(SAMPLE_HEIGHT, (o->crystal.sample_m[2] = mm(use->real[0]))) \
+    X(SQUARE_XTAL, (o->crystal.shape = SHAPE_SQUARE)) \
+    X(ROUND_XTAL, (o->crystal.shape = SHAPE_ROUND)) \
+    X(GAUSS_XTAL, (o->crystal.shape = SHAPE_GAUSS)) \
+    X(TOPHAT_SPOTS, (o->crystal.shape = SHAPE_TOPHAT)) \
+    X(FUDGE, (o->crystal.fudge = use->real[0])) \
+    X(MOSAIC, (o->crystal.mosaic_spread_rad = deg(use->real[0]))) \
+    X(MOSAIC_DOM, (o->crystal.mosaic_domains = use->integer[0])) \
+    X(MOSAIC_SEED, (o->crystal.mosaic_seed = negative(use->integer[0]))) \
+    X(DENSITY, (void)0) \
+    X(MW, (void)0) \
+    X(HKL, (o->structure_factors.hkl_file = use->word)) \
+    X(DEFAULT_F, (o->structure_factors.default_F = use->real[0])) \
+    X(DUMPFILE, (o->structure_factors.dump_file = use->word)) \
+    X(INTERPOLATE, (o->structure_factors.interpolation = INTERPOLATION_ON)) \
+    X(NOINTERPOLATE, (o->structure_factors.interpolation = INTERPOLATION_OFF)) \
+    X(DMIN, (o->structure_factors.dmin_m = spacing_A(use->real[0]))) \
+    X(STOLOUT, (void)0) \
+    X(WATER, (o->structure_factors.water_m = um(use->real[0]))) \
+    X(LAMBDA, (o->beam.wavelength_m = wavelength_A(use->real[0]))) \
+    X(ENERGY, (o->beam.wavelength_m = energy_eV(use->real[0]))) \
+    X(FLUENCE, (o->beam.fluence_photons_per_m2 = use->real[0])) \
+    X(FLUX, (o->beam.flux_photons_per_s = use->real[0])) \
+    X(EXPOSURE, (o->beam.exposure_s = use->real[0])) \
+    X(BEAMSIZE, (o->beam.beamsize_m = mm(use->real[0]))) \
+    X(POLAR, (o->beam.polarization_factor = use->real[0], o->beam.unpolarized = false)) \
+    X(NOPOLAR, (o->beam.unpolarized = true)) \
+    X(DISPERSION, (o->beam.dispersion.range = percent(use->real[0]))) \
+    X(DISPSTEPS, (o->beam.dispersion.count = use->integer[0])) \
+    X(DIVERGENCE, (o->beam.hdiv_rad.range = mrad(use->real[0]), o->beam.vdiv_rad.range = mrad(use->real[0]))) \
+    X(HDIVRANGE, (o->beam.hdiv_rad.range = mrad(use->real[0]))) \
+    X(VDIVRANGE, (o->beam.vdiv_rad.range = mrad(use->real[0]))) \
+    X(HDIVSTEP, (o->beam.hdiv_rad.step = mrad(use->real[0]))) \
+    X(VDIVSTEP, (o->beam.vdiv_rad.step = mrad(use->real[0]))) \
+    X(HDIVSTEPS, (o->beam.hdiv_rad.count = use->integer[0])) \
+    X(VDIVSTEPS, (o->beam.vdiv_rad.count = use->integer[0])) \
+    X(DIVSTEPS, (o->beam.hdiv_rad.count = use->integer[0], o->beam.vdiv_rad.count = use->integer[0])) \
+    X(ROUND_DIV, (o->beam.square_divergence = false)) \
+    X(SQUARE_DIV, (o->beam.square_divergence = true)) \
+    X(SOURCEFILE, (o->beam.source_file = use->word)) \
+    X(COHERENT, (void)0) \
+    X(PHI, (o->spindle.phi_rad = deg(use->real[0]))) \
+    X(OSC, (o->spindle.osc_rad = deg(use->real[0]))) \
+    X(PHISTEP, (o->spindle.phistep_rad = deg(use->real[0]))) \
+    X(PHISTEPS, (o->spindle.phisteps = use->integer[0])) \
+    X(DISTANCE, (o->detector.distance_m = mm(use->real[0]))) \
+    X(CLOSE_DISTANCE, (o->detector.close_distance_m = mm(use->real[0]))) \
+    X(PIXEL, (o->detector.pixel_m = mm(use->real[0]))) \
+    X(DETSIZE, (o->detector.size_fast_m = mm(use->real[0]), o->detector.size_slow_m = mm(use->real[0]))) \
+    X(DETSIZE_F, (o->detector.size_fast_m = mm(use->real[0]))) \
+    X(DETSIZE_S, (o->detector.size_slow_m = mm(use->real[0]))) \
+    X(DETPIXELS, (o->detector.n_fast = use->integer[0], o->detector.n_slow = use->integer[0])) \
+    X(DETPIXELS_F, (o->detector.n_fast = use->integer[0])) \
+    X(DETPIXELS_S, (o->detector.n_slow = use->integer[0])) \
+    X(XBEAM, (o->detector.Xbeam_m = mm(use->real[0]))) \
+    X(YBEAM, (o->detector.Ybeam_m = mm(use->real[0]))) \
+    X(XCLOSE, (o->detector.Xclose_m = mm(use->real[0]))) \
+    X(YCLOSE, (o->detector.Yclose_m = mm(use->real[0]))) \
+    X(ORGX, (o->detector.ORGX_pixels = use->real[0])) \
+    X(ORGY, (o->detector.ORGY_pixels = use->real[0])) \
+    X(MOSFLM, (void)0) \
+    X(DENZO, (void)0) \
+    X(ADXV, (void)0) \
+    X(XDS, (void)0) \
+    X(DIALS, (void)0) \
+    X(TWOTHETA, (o->detector.twotheta_rad = deg(use->real[0]))) \
+    X(DETECTOR_ROTX, (o->detector.rotation_rad.x = deg(use->real[0]))) \
+    X(DETECTOR_ROTY, (o->detector.rotation_rad.y = deg(use->real[0]))) \
+    X(DETECTOR_ROTZ, (o->detector.rotation_rad.z = deg(use->real[0]))) \
+    X(CURVED_DET, (o->detector.curved = true)) \
+    X(POINT_PIXEL, (o->detector.point_pixel = true)) \
+    X(DETECTOR_THICK, (o->detector.thickness_m = um(use->real[0]))) \
+    X(DETECTOR_THICKSTEPS, (o->detector.thick_steps = use->integer[0])) \
+    X(OVERSAMPLE, (o->detector.oversample = use->integer[0])) \
+    X(OVERSAMPLE_THICK, (o->detector.oversample_thick = true)) \
+    X(OVERSAMPLE_POLAR, (o->detector.oversample_polar = true)) \
+    X(OVERSAMPLE_OMEGA, (o->detector.oversample_omega = true)) \
+    X(IMG, (void)0) \
+    X(MASK, (void)0) \
+    X(FLOATFILE, (o->output.float_file = use->word)) \
+    X(DOUBLEFILE, (o->output.double_file = use->word)) \
+    X(INTFILE, (o->output.int_file = use->word)) \
+    X(SCALE, (o->output.int_scale = use->real[0])) \
+    X(ADC, (o->output.adc = use->real[0])) \
+    X(PGMFILE, (o->output.pgm_file = use->word, o->output.pgm = true)) \
+    X(PGMSCALE, (o->output.pgm_scale = use->real[0], o->output.pgm = true)) \
+    X(NOPGM, (o->output.pgm = false)) \
+    X(NOISEFILE, (o->output.noise_file = use->word, o->output.noise = true)) \
+    X(NONOISE, (o->output.noise = false)) \
+    X(SEED, (o->output.noise_seed = negative(use->integer[0]))) \
+    X(PRINTOUT, (o->output.printout = true)) \
+    X(PROGRESS, (o->output.progress = true)) \
+    X(NOPROGRESS, (o->output.progress = false)) \
+    X(THREADS, (o->output.threads = use->integer[0])) \
+    X(VERSION, (o->version = true)) \
+    X(HELP, (o->help = true))
 
 #define DEFECT_TABLE(X) \
     X(PIX0_IGNORED, "pix0_ignored", "D-02", 1, 1, "-pix0_vector selects the CUSTOM convention and its three numbers are not used") \

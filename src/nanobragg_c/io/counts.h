@@ -4,6 +4,8 @@
 
 #include "io/statistics.h"
 
+#define COUNTS_LARGEST 65535.0 /* of 16 bits */
+
 /* Counts per photon: `given` if positive, else such that the maximum becomes 55000. */
 double counts_scale(double given, const statistics *s);
 

@@ -1,3 +1,7 @@
+/* Mean and spread of the image. Section 13 of docs/physics.md.
+ *
+ * (13.1) mean = sum I/n,  rms = sqrt(sum I^2/(n - 1)),  rmsd = sqrt(sum over the region (I - mean)^2/(n_roi - 1))
+ */
 #include "io/statistics.h"
 
 #include <math.h>

@@ -1,3 +1,23 @@
+/* The crystal: cell, orientation, size, spindle steps and mosaic domains. Section 4 of docs/physics.md.
+ *
+ * (4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
+ * (4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
+ * (4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+ * (4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
+ * (4.5)  a* = (|a*|, 0, 0)
+ *        b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
+ *        c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
+ *        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
+ * (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
+ * (4.7)  a* <- Rxyz(a*; misset),  b* and c* too
+ * (4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
+ * (4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+ *        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
+ * (4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+ * (4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
+ * (4.12) phi_j = phi_0 + dphi j                                             [rad]
+ * (4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+ */
 #include "physics/crystal.h"
 
 #include <float.h>
@@ -5,6 +25,7 @@
 #include <time.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/matrix.h"
 #include "physics/steps.h"
 
@@ -61,7 +82,7 @@ static void reciprocal_from_matrix(const options *o, vec3 star[3]) {
     const char *path = o->crystal.matrix_file;
     const double wavelength_m = o->beam.wavelength_m;
     mat3 a = matrix_read(path, o->warnings);
-    double per_A = 1e-10 / wavelength_m;
+    double per_A = VEC_M_PER_A / wavelength_m;
     for (int i = 0; i < 3; i++) star[i] = vec_make(a.m[0][i] * per_A, a.m[1][i] * per_A, a.m[2][i] * per_A);
     matrix_warn(path, star, o->warnings);
 }
@@ -99,7 +120,7 @@ static void invert_cell(crystal *c, const options_crystal *o) {
     for (int i = 0; i < 3; i++) c->real_A[i] = vec_scale(c->volume_A3, cross[i]);
     for (int i = 0; i < 3; i++) {
         star[i] = vec_scale(star_volume, vec_cross(c->real_A[(i + 1) % 3], c->real_A[(i + 2) % 3]));
-        c->real_m[i] = vec_scale(1e-10, c->real_A[i]);
+        c->real_m[i] = vec_scale(VEC_M_PER_A, c->real_A[i]);
         double length_A = vec_length(c->real_A[i]);
         if (!(length_A >= SHORTEST_AXIS_A && length_A <= LONGEST_AXIS_A && isfinite(vec_length(star[i]))))
             message_fail("cell axis %c is %g A long, expected from %g to %g; check -cell, -mat and -lambda", "abc"[i],
@@ -120,7 +141,7 @@ static void count_cells(crystal *c, const options_crystal *o, const double sampl
     }
 }
 
-double crystal_phi_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
+static double phi_of_step_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
 
 /* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
  * step before it, in cyclic order, has left. */
@@ -128,7 +149,7 @@ static size_t step_of_orientation(const crystal *c, size_t j, bool carry_over) {
     if (!carry_over || c->phi_step_rad == 0.0) return j; /* without a step all orientations are the same */
     for (size_t back = 0; back < c->phi_steps; back++) {
         size_t candidate = (j + c->phi_steps - back) % c->phi_steps;
-        if (crystal_phi_rad(c, candidate) != 0.0) return candidate;
+        if (phi_of_step_rad(c, candidate) != 0.0) return candidate;
     }
     return j;
 }
@@ -144,12 +165,15 @@ static void store_orientation(crystal_orientations *list, size_t index, const ve
 static void fill_orientations(crystal *c, const mat3 *domain, bool carry_over) {
     crystal_orientations *list = &c->orientations;
     for (size_t j = 0; j < c->phi_steps; j++) {
-        double phi_rad = crystal_phi_rad(c, step_of_orientation(c, j, carry_over));
+        double phi_rad = phi_of_step_rad(c, step_of_orientation(c, j, carry_over));
+        c->phi_deg[j] = phi_of_step_rad(c, j) * VEC_DEGREES_PER_RADIAN;
+        SEAM_PHI(j, phi_rad, c->phi_deg[j]);
         vec3 at_phi[3], axes[3];
         for (int i = 0; i < 3; i++) at_phi[i] = vec_rotate_axis(c->real_m[i], c->spindle_axis, phi_rad);
         for (size_t m = 0; m < c->domains; m++) {
             for (int i = 0; i < 3; i++)
                 axes[i] = c->mosaic_spread_rad > 0.0 ? mat_apply(domain[m], at_phi[i]) : at_phi[i];
+            SEAM_ORIENTATION(j, m, axes);
             store_orientation(list, j * c->domains + m, axes);
         }
     }
@@ -165,6 +189,7 @@ static void build_orientations(crystal *c, const options *o, random_table *rando
     list->count = c->phi_steps * c->domains;
     size_t padded = (list->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
     for (int i = 0; i < 9; i++) list->axis[i] = message_allocate(padded, sizeof(double), "crystal orientations");
+    c->phi_deg = message_allocate(c->phi_steps, sizeof(double), "spindle steps");
     mat3 *domain = message_allocate(c->domains, sizeof domain[0], "mosaic domains");
     int64_t seed = o->crystal.mosaic_seed;
     for (size_t m = 0; m < c->domains; m++) domain[m] = random_rotation_in_cap(random, &seed, c->mosaic_spread_rad);
@@ -185,15 +210,21 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
         c.misset_rad = misset_angles(o, random);
         for (int i = 0; i < 3; i++) c.reciprocal_A_inv[i] = vec_rotate_xyz(c.reciprocal_A_inv[i], c.misset_rad);
     }
+    SEAM("rot_a_star_A_inv", c.reciprocal_A_inv[0]);
+    SEAM("rot_b_star_A_inv", c.reciprocal_A_inv[1]);
+    SEAM("rot_c_star_A_inv", c.reciprocal_A_inv[2]);
     invert_cell(&c, &o->crystal);
     count_cells(&c, &o->crystal, sample_m);
+    SEAM_WHOLE_NUMBERS("N_cells", c.n_cells, 3);
     steps_grid phi = steps_resolve_phi(&o->spindle);
     c.phi_steps = (size_t)phi.count;
+    SEAM_NUMBER("phi_steps", c.phi_steps);
     c.phi_start_rad = o->spindle.phi_rad;
     c.phi_range_rad = phi.range;
     c.phi_step_rad = phi.step;
     steps_mosaic mosaic = steps_resolve_mosaic(o->crystal.mosaic_domains, o->crystal.mosaic_spread_rad);
     c.domains = (size_t)mosaic.domains;
+    SEAM_NUMBER("mosaic_domains", c.domains);
     c.mosaic_spread_rad = mosaic.spread_rad;
     build_orientations(&c, o, random);
     return c;
@@ -201,5 +232,7 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
 
 void crystal_free(crystal *c) {
     for (int i = 0; i < 9; i++) free(c->orientations.axis[i]);
+    free(c->phi_deg);
+    c->phi_deg = NULL;
     c->orientations = (crystal_orientations){0};
 }

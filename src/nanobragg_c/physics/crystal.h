@@ -29,6 +29,7 @@ typedef struct crystal {
     vec3 spindle_axis;
     size_t phi_steps;
     double phi_start_rad, phi_range_rad, phi_step_rad;
+    double *phi_deg; /* of each step */
     size_t domains;
     double mosaic_spread_rad;
     crystal_orientations orientations;
@@ -37,8 +38,5 @@ typedef struct crystal {
 /* `sample_m` along a, b, c is already clipped by the beam. Draws the misset and the mosaic domains, in this order. */
 crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_axis, random_table *random);
 void crystal_free(crystal *c);
-
-/* Spindle angle of step `j`. */
-double crystal_phi_rad(const crystal *c, size_t j);
 
 #endif

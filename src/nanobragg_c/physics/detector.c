@@ -1,8 +1,23 @@
+/* The detector: conventions, placement, sensor. Section 6 of docs/physics.md.
+ *
+ * (6.1)  nF = ceil(sizeF/p - 1/2),  nS = ceil(sizeS/p - 1/2)
+ * (6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
+ * (6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
+ * (6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
+ * (6.5)  ratio = b.Rxyz(O; rotation)
+ * (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
+ * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+ * (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
+ * (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
+ * (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
+ * (6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
+ */
 #include "physics/detector.h"
 
 #include <float.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "physics/beam_flags.h"
 #include "physics/steps.h"
 
@@ -80,16 +95,23 @@ static void set_directions(detector *d, const options *o) {
     bool custom = d->convention == CONVENTION_CUSTOM;
     const convention_row *row = &CONVENTIONS[d->convention];
     d->beam = vec_unit(choose(given->beam, custom, row->beam));
+    SEAM("beam_vector", d->beam);
     d->polar = vec_unit(choose(given->polar, custom, row->polar));
+    SEAM("polar_vector", d->polar);
     d->spindle = vec_unit(choose(given->spindle, custom, row->spindle));
+    SEAM("spindle_axis", d->spindle);
     d->twotheta_axis = choose(given->twotheta_axis, custom, row->twotheta_axis);
     if (!defect_active(o->defects, DEFECT_AXIS_NOT_NORMALISED)) d->twotheta_axis = vec_unit(d->twotheta_axis);
+    SEAM("twotheta_axis", d->twotheta_axis);
     d->built.initial.fast = vec_unit(choose(given->fdet, custom, row->fast));
     d->built.initial.slow = vec_unit(choose(given->sdet, custom, row->slow));
+    SEAM("initial_fdet", d->built.initial.fast);
+    SEAM("initial_sdet", d->built.initial.slow);
     if (vec_length(vec_cross(d->built.initial.fast, d->built.initial.slow)) < 1e-9)
         message_fail(
             "-fdet_vector, -sdet_vector: the fast and slow directions are parallel; give two different directions");
     d->built.initial.normal = choose_normal(o, custom, row->normal, d->built.initial.fast, d->built.initial.slow);
+    SEAM("initial_odet", d->built.initial.normal);
 }
 
 /* Vectors count in the CUSTOM convention alone. */
@@ -172,6 +194,26 @@ static void set_beam_centre(detector *d, const options *o) {
         b->Fclose_m = or_else(given->Xclose_m, b->Fclose_m);
         b->Sclose_m = or_else(given->Yclose_m, b->Sclose_m);
     }
+    SEAM("Fclose_m", b->Fclose_m);
+    SEAM("Sclose_m", b->Sclose_m);
+    SEAM("Fbeam_m", b->Fbeam_m);
+    SEAM("Sbeam_m", b->Sbeam_m);
+}
+
+static void set_rotation(detector_construction *b, vec3 angles_rad) {
+    b->rotation_x = mat_rotation_x(angles_rad.x);
+    b->rotation_y = mat_rotation_y(angles_rad.y);
+    b->rotation_z = mat_rotation_z(angles_rad.z);
+    SEAM("Rx", b->rotation_x);
+    SEAM("Ry", b->rotation_y);
+    SEAM("Rz", b->rotation_z);
+    b->rotation = mat_multiply(b->rotation_z, mat_multiply(b->rotation_y, b->rotation_x));
+    SEAM("R_total", b->rotation);
+}
+
+/* About lab x, then y, then z. */
+static vec3 turn(const detector_construction *b, vec3 v) {
+    return mat_apply(b->rotation_z, mat_apply(b->rotation_y, mat_apply(b->rotation_x, v)));
 }
 
 static vec3 swing(const detector *d, vec3 v) { return vec_rotate_axis(v, d->twotheta_axis, d->twotheta_rad); }
@@ -181,9 +223,15 @@ static void place_about_sample(detector *d) {
     b->term_fast_m = vec_scale(-b->Fclose_m, b->initial.fast);
     b->term_slow_m = vec_scale(-b->Sclose_m, b->initial.slow);
     b->term_third_m = vec_scale(b->close_distance_m, b->initial.normal);
+    SEAM("term_fast_before_rot", b->term_fast_m);
+    SEAM("term_slow_before_rot", b->term_slow_m);
+    SEAM("term_close_before_rot", b->term_third_m);
     b->pix0_unrotated_m = vec_add(vec_add(b->term_fast_m, b->term_slow_m), b->term_third_m);
-    b->pix0_after_xyz_m = vec_rotate_xyz(b->pix0_unrotated_m, d->rotation_rad);
+    SEAM("pix0_before_rotation", b->pix0_unrotated_m);
+    b->pix0_after_xyz_m = turn(b, b->pix0_unrotated_m);
+    SEAM("pix0_after_rotz", b->pix0_after_xyz_m);
     b->pix0_m = swing(d, b->pix0_after_xyz_m);
+    SEAM("pix0_after_twotheta", b->pix0_m);
 }
 
 static void place_about_beam(detector *d) {
@@ -191,7 +239,11 @@ static void place_about_beam(detector *d) {
     b->term_fast_m = vec_scale(-b->Fbeam_m, d->axes.fast);
     b->term_slow_m = vec_scale(-b->Sbeam_m, d->axes.slow);
     b->term_third_m = vec_scale(b->distance_m, d->beam);
+    SEAM("term_fast", b->term_fast_m);
+    SEAM("term_slow", b->term_slow_m);
+    SEAM("term_beam", b->term_third_m);
     b->pix0_m = vec_add(vec_add(b->term_fast_m, b->term_slow_m), b->term_third_m);
+    SEAM("pix0_vector", b->pix0_m);
 }
 
 /* A ratio of 0 would put the detector at infinity along the beam. */
@@ -200,14 +252,22 @@ static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; 
 static void place(detector *d, const options *o) {
     detector_construction *b = &d->built;
     const detector_axes *initial = &b->initial;
-    b->after_xyz =
-        (detector_axes){vec_rotate_xyz(initial->fast, d->rotation_rad), vec_rotate_xyz(initial->slow, d->rotation_rad),
-                        vec_rotate_xyz(initial->normal, d->rotation_rad)};
+    set_rotation(b, d->rotation_rad);
+    b->after_xyz = (detector_axes){turn(b, initial->fast), turn(b, initial->slow), turn(b, initial->normal)};
+    SEAM("fdet_after_rotz", b->after_xyz.fast);
+    SEAM("sdet_after_rotz", b->after_xyz.slow);
+    SEAM("odet_after_rotz", b->after_xyz.normal);
     d->axes = (detector_axes){swing(d, b->after_xyz.fast), swing(d, b->after_xyz.slow), swing(d, b->after_xyz.normal)};
+    SEAM("fdet_after_twotheta", d->axes.fast);
+    SEAM("sdet_after_twotheta", d->axes.slow);
+    SEAM("odet_after_twotheta", d->axes.normal);
     b->ratio = safe_ratio(vec_dot(d->beam, b->after_xyz.normal));
+    SEAM("ratio", b->ratio);
     b->close_distance_m = o->detector.close_distance_m;
     if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
+    SEAM("close_distance_m", b->close_distance_m);
     b->distance_m = b->close_distance_m / b->ratio;
+    SEAM("distance_m", b->distance_m);
     if (d->pivot == PIVOT_SAMPLE)
         place_about_sample(d);
     else
@@ -224,10 +284,12 @@ static void place(detector *d, const options *o) {
 
 /* What follows from the final corner and axes. */
 static void rederive(detector *d, bool ratio_without_twotheta) {
+    SEAM("pix0_vector_meters", d->pix0_m);
     double ratio = ratio_without_twotheta ? d->built.ratio : safe_ratio(vec_dot(d->beam, d->axes.normal));
     d->Fclose_m = -vec_dot(d->pix0_m, d->axes.fast);
     d->Sclose_m = -vec_dot(d->pix0_m, d->axes.slow);
     d->close_distance_m = vec_dot(d->pix0_m, d->axes.normal);
+    SEAM("close_distance_meters", d->close_distance_m);
     d->distance_m = d->close_distance_m / ratio;
     vec3 to_beam_spot = vec_subtract(vec_scale(d->distance_m, d->beam), d->pix0_m);
     d->Fbeam_m = vec_dot(d->axes.fast, to_beam_spot);
@@ -248,6 +310,7 @@ static void set_sensor(detector *d, const options *o) {
     steps_grid layers =
         steps_resolve_layers(given->thick_steps, given->thickness_m, defect_active(o->defects, DEFECT_LAYER_PITCH));
     d->layers = (size_t)layers.count;
+    SEAM_NUMBER("thick_steps", d->layers);
     d->layer_pitch_m = layers.step;
     d->attenuation_per_m = given->attenuation_per_m;
     if (isnan(d->attenuation_per_m)) d->attenuation_per_m = d->thickness_m > 0.0 ? 1.0 / d->thickness_m : 0.0;
@@ -265,6 +328,7 @@ detector detector_build(const options *o) {
                   .curved = o->detector.curved,
                   .point_pixel = o->detector.point_pixel,
                   .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES)};
+    SEAM_ANGLES(d.rotation_rad, d.twotheta_rad);
     set_size(&d, &o->detector);
     set_roi(&d, o->detector.roi);
     set_directions(&d, o);
@@ -275,6 +339,8 @@ detector detector_build(const options *o) {
     set_beam_centre(&d, o);
     place(&d, o);
     rederive(&d, defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA));
+    SEAM("fdet_vec", d.axes.fast);
+    SEAM("sdet_vec", d.axes.slow);
     set_sensor(&d, o);
     return d;
 }

@@ -13,6 +13,8 @@ typedef struct detector_axes {
 /* How the placement came about, for the log. */
 typedef struct detector_construction {
     detector_axes initial, after_xyz;
+    mat3 rotation_x, rotation_y, rotation_z; /* what turns axes and corner, one after the other */
+    mat3 rotation;                           /* the three in one, for the log: their product rounds differently */
     double Fclose_m, Sclose_m, Fbeam_m, Sbeam_m, close_distance_m, distance_m, ratio;
     vec3 term_fast_m, term_slow_m, term_third_m; /* third: along the normal (SAMPLE) or the beam (BEAM) */
     vec3 pix0_unrotated_m, pix0_after_xyz_m, pix0_m;

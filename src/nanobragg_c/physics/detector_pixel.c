@@ -1,4 +1,12 @@
-/* What a pixel of a placed detector sees. */
+/* What a pixel of a placed detector sees. Section 7 of docs/physics.md.
+ *
+ * (7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
+ * (7.3)  curved: r = Raxis(Raxis(distance b; S, eta); F, zeta)              [m]
+ *        eta = r_y/distance, zeta = r_z/distance with curved_axes
+ *        eta = g (Fdet - Fbeam)/distance, zeta = -g (Sdet - Sbeam)/distance without;  g = sign((F x S).b)
+ * (7.5)  omega = p^2/R^2 close/R;  1/R^2 with -point_pixel                  [sr]
+ * (7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness
+ */
 #include "physics/detector.h"
 
 vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double depth_m) {

@@ -1,11 +1,17 @@
+/* The resolved experiment, and the number of sub-pixels. Section 2 of docs/physics.md.
+ *
+ * (2.4)  n_sub = max(1, ceil(3 L / (lambda D / p))),  L = max(|a| Na, |b| Nb, |c| Nc)
+ */
 #include "physics/experiment.h"
 
 #include <math.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/stol.h"
 
 #define MAX_OVERSAMPLE 1e6
+#define SUB_PIXELS_PER_SPOT 3.0 /* (2.4) */
 
 /* Three sub-pixels across the width of a spot of the largest crystal dimension. */
 static size_t recommend_oversample(const experiment *e, double wavelength_m) {
@@ -13,7 +19,7 @@ static size_t recommend_oversample(const experiment *e, double wavelength_m) {
     for (int i = 0; i < 3; i++)
         largest_m = fmax(largest_m, vec_length(e->crystal.real_m[i]) * (double)e->crystal.n_cells[i]);
     double spot_m = wavelength_m * e->detector.distance_m;
-    double recommended = ceil(3.0 * largest_m / (spot_m / e->detector.pixel_m));
+    double recommended = ceil(SUB_PIXELS_PER_SPOT * largest_m / (spot_m / e->detector.pixel_m));
     if (!(recommended > 1.0)) return 1;
     return recommended > MAX_OVERSAMPLE ? (size_t)MAX_OVERSAMPLE + 1 : (size_t)recommended;
 }
@@ -71,6 +77,7 @@ experiment experiment_build(const options *o, random_table *random) {
     e.lattice = lattice_of(&e.crystal);
     e.structure_factor = structure_factor_build(o, e.crystal.n_cells);
     set_oversample(&e, o);
+    SEAM_NUMBER("oversample", e.oversample);
     set_polarization(&e, o);
     scaling_count_steps(&e.scaling, e.sources.count, e.crystal.domains, e.crystal.phi_steps, e.oversample);
     return e;

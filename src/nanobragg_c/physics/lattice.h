@@ -12,7 +12,7 @@ typedef struct lattice {
 } lattice;
 
 typedef struct lattice_factors {
-    double axis[3][CRYSTAL_BLOCK]; /* SQUARE only: factor of each axis, for the reduced index h - h0 */
+    double axis[3][CRYSTAL_BLOCK]; /* SQUARE only: factor of each axis, with its sign */
     double product[CRYSTAL_BLOCK]; /* F_latt */
 } lattice_factors;
 
@@ -20,8 +20,5 @@ lattice lattice_of(const crystal *c);
 
 /* Factors of `count` orientations; count is a multiple of CRYSTAL_LANES. */
 void lattice_evaluate(const lattice *l, const scattering_indices *indices, size_t count, lattice_factors *out);
-
-/* sin(pi N h)/sin(pi h) has (-1)^((N-1) h0) times the sign of the same for h - h0; this is that sign. */
-double lattice_sign(double n_cells, double rounded_index);
 
 #endif

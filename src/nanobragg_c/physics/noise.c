@@ -1,11 +1,20 @@
+/* Photon-counting noise. Section 13 of docs/physics.md.
+ *
+ * (13.4) noise, I < 12: the number of draws u whose product stays above exp(-I)
+ * (13.5) noise, 12 <= I <= 1e6: k = floor(sqrt(2 I) tan(pi u) + I), accepted if
+ *        u' <= 0.9 (1 + tan^2(pi u)) exp(k ln I - ln Gamma(k + 1) - I ln I + ln Gamma(I + 1))
+ * (13.6) noise, I > 1e6: I + sqrt(I) times a normal number
+ */
 #include "physics/noise.h"
 
 #include <math.h>
 
 #include "base/message.h"
+#include "io/counts.h"
 
 #define NORMAL_ABOVE_MEAN 1e6f
 #define COUNTING_BELOW_MEAN 12.0f
+#define REJECTION_MARGIN 0.9 /* (13.5) */
 
 static float uniform(noise_source *n) { return random_uniform(n->shared, &n->seed); }
 
@@ -63,7 +72,7 @@ static double poisson_by_rejection(noise_source *n, float mean) {
         } while (count < 0.0f);
         count = floorf(count);
         float exponent = count * log_mean - log_gamma(count + 1.0f) - g;
-        t = (float)(0.9 * (1.0 + (double)(y * y)) * exp((double)exponent));
+        t = (float)(REJECTION_MARGIN * (1.0 + (double)(y * y)) * exp((double)exponent));
     } while (uniform(n) > t);
     return (double)count;
 }
@@ -74,16 +83,29 @@ double noise_poisson(noise_source *n, float mean) {
     return poisson_by_rejection(n, mean);
 }
 
+/* No count can be drawn for a mean that is not a number, nor for an infinite one. */
+static void check_means(const float *photons, const detector *d) {
+    for (size_t slow = d->roi[2]; slow <= d->roi[3]; slow++)
+        for (size_t fast = d->roi[0]; fast <= d->roi[1]; fast++) {
+            double mean = (double)photons[slow * d->n_fast + fast];
+            if (!isfinite(mean))
+                message_fail("noise: pixel slow %zu fast %zu has %s photons, expected a finite number; check -default_F, "
+                             "-hkl and -fluence, or leave the noise out (-nonoise) to see the image",
+                             slow, fast, isnan(mean) ? "nan" : mean > 0.0 ? "inf" : "-inf");
+        }
+}
+
 noise_image noise_image_of(const float *photons, const detector *d, double adc, noise_source *n) {
+    check_means(photons, d);
     noise_image image = {.counts = message_allocate(d->n_fast * d->n_slow, sizeof(uint16_t), "the noise image")};
     for (size_t slow = d->roi[2]; slow <= d->roi[3]; slow++)
         for (size_t fast = d->roi[0]; fast <= d->roi[1]; fast++) {
             size_t i = slow * d->n_fast + fast;
-            double count = isfinite(photons[i]) ? noise_poisson(n, photons[i]) : 0.0;
+            double count = noise_poisson(n, photons[i]);
             double t = count + adc;
             image.total_photons += count;
-            if (t > 65535.0) {
-                t = 65535.0;
+            if (t > COUNTS_LARGEST) {
+                t = COUNTS_LARGEST;
                 image.overloads++;
             }
             image.counts[i] = t > 0.0 ? (uint16_t)t : 0;

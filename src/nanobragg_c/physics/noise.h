@@ -21,7 +21,8 @@ typedef struct noise_image {
     size_t overloads;
 } noise_image;
 
-/* Counts plus `adc` for every pixel of the region of interest, in storage order; 0 outside. */
+/* Counts plus `adc` for every pixel of the region of interest, in storage order; 0 outside. Ends the program if one of
+ * them is not finite. */
 noise_image noise_image_of(const float *photons, const detector *d, double adc, noise_source *n);
 
 #endif

@@ -1,5 +1,12 @@
+/* One pixel: the stages in the order that light travels, and their sum. Sections 7 and 12 of docs/physics.md.
+ *
+ * (7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  Odet = t dT,  p' = p/n          [m]
+ * (7.4)  R = |r|,  d = r/R                                                  [m]
+ * (12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
+ */
 #include "physics/pixel.h"
 
+#include "base/seam.h"
 #include "physics/polarization.h"
 #include "trace/trace.h"
 
@@ -42,6 +49,7 @@ static void accumulate_terms(pixel_pass *p, double weight, scaling_factors f) {
         double value;
         diffraction(p, i, &value);
         p->w->term[i] = value * factor;
+        SEAM_TERM("term.value", i, p->w->term[i]);
         sum += p->w->term[i];
     }
     p->result.sum = sum;
@@ -53,14 +61,23 @@ static void add_orientations(pixel_pass *p, double weight) {
     const crystal_orientations *list = &e->crystal.orientations;
     pixel_workspace *w = p->w;
     scaling_factors f = scaling_of_term(&e->scaling, p->result.factors);
+    SEAM_SOURCE("term.capture_fraction", p->step.source, f.capture);
+    SEAM_SOURCE("term.polar", p->step.source, f.polar);
+    SEAM_SOURCE("term.omega_sr", p->step.source, f.omega_sr);
     for (w->first = 0; w->first < list->count; w->first += CRYSTAL_BLOCK) {
         size_t left = list->count - w->first;
         w->count = left < CRYSTAL_BLOCK ? left : CRYSTAL_BLOCK;
         size_t padded = (w->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
+        SEAM_PASS(p->step.source, w->first, w->count, e->crystal.domains);
         scattering_find_indices(list, w->first, padded, p->result.q.per_m, &w->indices);
+        SEAM_TERMS("hkl_frac", "TRACE_PHI.k_frac", 1, NULL, w->indices.h[0], 3, CRYSTAL_BLOCK);
+        scattering_round_indices(padded, &w->indices);
+        SEAM_TERMS("hkl_rounded", NULL, 0, "term.hkl_rounded", w->indices.rounded[0], 3, CRYSTAL_BLOCK);
         lattice_evaluate(&e->lattice, &w->indices, padded, &w->lattice);
+        SEAM_TERMS("F_latt", "TRACE_PHI.F_latt", 0, "term.F_latt", w->lattice.product, 1, 0);
         structure_factor_evaluate(&e->structure_factor, &w->indices, w->count, w->lattice.product, e->scaling.water,
                                   &w->interpolation, w->F_electrons);
+        SEAM_TERMS("F_cell", NULL, 0, "term.F_cell", w->F_electrons, 1, 0);
         if (e->scaling.running_product)
             accumulate_product(p, weight, f);
         else
@@ -80,6 +97,8 @@ static void add_source(pixel_pass *p) {
     pixel_result *r = &p->result;
     const source *beam = &e->sources.items[p->step.source];
     r->q = scattering_between(r->geometry.diffracted, beam);
+    SEAM_IF(p->step.source == 0, "scattering_vec_A_inv", r->q.per_m);
+    SEAM_IF(p->step.source + 1 == e->sources.count, "cos_2theta", r->q.cos_2theta);
     if (p->log != NULL && p->step.source == 0) trace_sub_pixel(p->log, e, &p->step, r);
     if (scattering_beyond_dmin(&r->q, e->dmin_m)) return;
     if (e->polarization_active && (r->factors.polar == 0.0 || e->scaling.oversample_polar))
@@ -102,16 +121,22 @@ static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     const experiment *e = p->e;
     const detector *d = &e->detector;
     pixel_result *r = &p->result;
+    SEAM_BLOCK((p->step.layer * e->oversample + p->step.sub_slow) * e->oversample + p->step.sub_fast);
     double size_m = d->pixel_m / (double)e->oversample;
     r->fast_m = size_m * (double)(fast * e->oversample + p->step.sub_fast) + size_m / 2.0;
     r->slow_m = size_m * (double)(slow * e->oversample + p->step.sub_slow) + size_m / 2.0;
     pixel_geometry *g = &r->geometry;
     g->position_m = detector_position_m(d, r->fast_m, r->slow_m, (double)p->step.layer * d->layer_pitch_m);
+    SEAM("pixel_pos_meters", g->position_m);
     g->R_m = vec_length(g->position_m);
+    SEAM("R_distance_meters", g->R_m);
     g->diffracted = vec_make(g->position_m.x / g->R_m, g->position_m.y / g->R_m, g->position_m.z / g->R_m);
+    SEAM("diffracted_vec", g->diffracted);
     g->obliquity = d->close_distance_m / g->R_m;
+    SEAM("obliquity_factor", g->obliquity);
     if (r->factors.omega_sr == 0.0 || e->scaling.oversample_omega)
         r->factors.omega_sr = detector_solid_angle_sr(d, g->R_m, g->obliquity);
+    SEAM("omega_pixel_sr", r->factors.omega_sr);
     update_capture(p);
     for (p->step.source = 0; p->step.source < e->sources.count; p->step.source++) add_source(p);
     p->step.source = e->sources.count - 1;
@@ -125,21 +150,34 @@ static void finish_background(pixel_pass *p) {
     if (!s->water || s->water_rescaled) return;
     if (p->result.factors.polar == 0.0 && p->e->polarization_active) p->result.factors.polar = polarization_of(p);
     p->result.background = scaling_background(s, p->result.factors);
+    SEAM("I_background", p->result.background);
     p->result.sum += p->result.background;
 }
 
 pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_workspace *w, trace_log *log) {
+    SEAM_PIXEL(slow, fast);
     pixel_pass p = {.e = e, .w = w, .log = log};
     pixel_result *r = &p.result;
     r->factors.polar = e->unpolarized ? 1.0 : 0.0;
-    if (e->scaling.water_rescaled) r->background = r->sum = scaling_background(&e->scaling, r->factors);
+    if (e->scaling.water_rescaled) {
+        r->background = scaling_background(&e->scaling, r->factors);
+        SEAM("I_background", r->background);
+        r->sum = r->background;
+    }
     for (p.step.layer = 0; p.step.layer < e->detector.layers; p.step.layer++) {
         r->factors.capture = e->detector.thickness_m > 0.0 ? 0.0 : 1.0;
         for (p.step.sub_slow = 0; p.step.sub_slow < e->oversample; p.step.sub_slow++)
             for (p.step.sub_fast = 0; p.step.sub_fast < e->oversample; p.step.sub_fast++) add_sub_pixel(&p, slow, fast);
     }
+    SEAM("capture_fraction", r->factors.capture);
+    SEAM("polar", r->factors.polar);
+    SEAM("omega_pixel", r->factors.omega_sr);
     finish_background(&p);
+    SEAM("I_before_scaling", r->sum);
     r->photons = scaling_photons(&e->scaling, r->sum, r->factors);
+    SEAM("I_pixel_final", r->photons);
+    r->stored_photons = (float)r->photons;
+    SEAM_NUMBER("floatimage_accumulated", r->stored_photons);
     if (log != NULL) trace_end_pixel(log, e, r);
     return *r;
 }

@@ -29,6 +29,7 @@ typedef struct pixel_result {
     scaling_factors factors; /* as stored at the end */
     double cos_2theta;       /* of the last source and sub-pixel */
     double photons;
+    float stored_photons;    /* as the image holds them */
     double fast_m, slow_m;   /* of the last sub-pixel */
     pixel_geometry geometry; /* of the last sub-pixel and layer */
     scattering_vector q;     /* of the last source */

@@ -1,3 +1,8 @@
+/* Polarization factor. Section 11 of docs/physics.md.
+ *
+ * (11.2) psi = -atan2(d.B, d.E),  B = unit(P x i),  E = unit(i x B)         [rad]
+ * (11.3) polar = (1 + cos^2(2theta) - K cos(2 psi) sin^2(2theta))/2
+ */
 #include "physics/polarization.h"
 
 double polarization_factor(double kahn, vec3 incident, vec3 diffracted, vec3 polar, double cos_2theta) {

@@ -1,3 +1,13 @@
+/* The historic random numbers and the rotations drawn with them. Section 5 of docs/physics.md.
+ *
+ * (5.1)  x <- 16807 x mod (2^31 - 1)
+ * (5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
+ * (5.3)  n = (w sin(pi r1), w cos(pi r1), r2),  w = sqrt(1 - r2^2),  r = 2 u - 1
+ * (5.4)  t = spread (1 - r3^2)^(1/3)                                        [rad]
+ * (5.5)  U = cos t I + sin t [n]x + (1 - cos t) n n^T
+ * (5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
+ *            sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
+ */
 #include "physics/random_numbers.h"
 
 #include <math.h>
@@ -6,6 +16,8 @@
 #define MULTIPLIER INT64_C(16807)
 #define BIN_WIDTH (1 + (MODULUS - 1) / RANDOM_TABLE_SIZE)
 #define WARM_UP_STEPS 40
+#define LARGEST_DRAW (1.0 - 1.2e-7)
+#define CUBE_ROOT_EXPONENT 0.3333333432674408 /* one third as a single-precision number */
 
 static int64_t step(int64_t x) { return MULTIPLIER * x % MODULUS; }
 
@@ -19,7 +31,7 @@ static void initialise(random_table *shared, int64_t *seed) {
 }
 
 float random_uniform(random_table *shared, int64_t *seed) {
-    const float largest = (float)(1.0 - 1.2e-7);
+    const float largest = (float)LARGEST_DRAW;
     if (*seed <= 0 || shared->last == 0) initialise(shared, seed);
     *seed = step(*seed);
     int64_t bin = shared->last / BIN_WIDTH;
@@ -37,12 +49,11 @@ static mat3 rotation_about(vec3 n, double angle_rad) {
 }
 
 mat3 random_rotation_in_cap(random_table *shared, int64_t *seed, double spread_rad) {
-    const double cube_root = 0.3333333432674408; /* one third as a single-precision number */
     double r[3];
     for (int i = 0; i < 3; i++) r[i] = 2.0 * (double)random_uniform(shared, seed) - 1.0;
     double w = sqrt(1.0 - r[1] * r[1]);
     vec3 axis = vec_make(w * sin(VEC_PI * r[0]), w * cos(VEC_PI * r[0]), r[1]);
-    float fraction = (float)pow((double)(float)(1.0 - r[2] * r[2]), cube_root);
+    float fraction = (float)pow((double)(float)(1.0 - r[2] * r[2]), CUBE_ROOT_EXPONENT);
     float angle_rad = (float)spread_rad * fraction;
     return rotation_about(axis, (double)angle_rad);
 }

@@ -1,11 +1,20 @@
+/* Fluence, number of steps, and the way from the sum to photons. Sections 3 and 12 of docs/physics.md.
+ *
+ * (3.1)  fluence = flux exposure / beamsize^2, where a flux is given        [photons/m^2]
+ * (12.2) steps = n_src n_domains n_phi n^2
+ * (12.3) photons = r_e^2 fluence I / steps cap polar omega
+ * (12.4) water = 2.57^2 r_e^2 fluence W^3 1e6 N_A/18                        [photons/sr]
+ */
 #include "physics/scaling.h"
 
 #include "base/message.h"
+#include "base/seam.h"
 
+#define R_E_SQR_M2 7.94079248018965e-30 /* classical electron radius squared */
 #define AVOGADRO_PER_MOL 6.02214179e23
-#define WATER_AMPLITUDE 2.57
-#define WATER_MOLAR_MASS 18.0
-#define WATER_DENSITY 1e6
+#define WATER_AMPLITUDE_ELECTRONS 2.57
+#define WATER_MOLAR_MASS_G 18.0
+#define WATER_G_PER_M3 1e6
 #define SCALING_MAX_STEPS 9007199254740992.0 /* 2^53 */
 
 static double fluence(const options_beam *b) {
@@ -19,10 +28,15 @@ static double fluence(const options_beam *b) {
 scaling scaling_build(const options *o) {
     const options_beam *b = &o->beam;
     const double water_m = o->structure_factors.water_m;
-    scaling s = {.fluence_photons_per_m2 = fluence(b),
+    scaling s = {.r_e_sqr_m2 = R_E_SQR_M2,
+                 .fluence_photons_per_m2 = fluence(b),
                  .water = water_m > 0.0,
                  .water_rescaled = defect_active(o->defects, DEFECT_WATER_RESCALED),
                  .running_product = defect_active(o->defects, DEFECT_RUNNING_PRODUCT)};
+    SEAM("r_e_sqr", s.r_e_sqr_m2);
+    s.r_e_m = sqrt(s.r_e_sqr_m2);
+    SEAM("r_e_meters", s.r_e_m);
+    SEAM("fluence_photons_per_m2", s.fluence_photons_per_m2);
     for (int i = 0; i < 3; i++) s.sample_m[i] = o->crystal.sample_m[i];
     for (int i = 1; i < 3; i++)
         if (s.sample_m[i] > b->beamsize_m) {
@@ -34,8 +48,9 @@ scaling scaling_build(const options *o) {
     s.flux_photons_per_s = b->exposure_s > 0.0
                                ? s.fluence_photons_per_m2 / b->exposure_s * b->beamsize_m * b->beamsize_m
                                : b->flux_photons_per_s;
-    s.background_photons = WATER_AMPLITUDE * WATER_AMPLITUDE * SCALING_R_E_SQR_M2 * s.fluence_photons_per_m2 * water_m *
-                           water_m * water_m * WATER_DENSITY * AVOGADRO_PER_MOL / WATER_MOLAR_MASS;
+    s.background_photons = WATER_AMPLITUDE_ELECTRONS * WATER_AMPLITUDE_ELECTRONS * s.r_e_sqr_m2 *
+                           s.fluence_photons_per_m2 * water_m * water_m * water_m * WATER_G_PER_M3 * AVOGADRO_PER_MOL /
+                           WATER_MOLAR_MASS_G;
     if (!isfinite(s.fluence_photons_per_m2) || !isfinite(s.background_photons))
         message_fail(
             "the fluence of %g photons/m^2 or the background of %g photons is out of range; check -flux, -exposure, "
@@ -45,6 +60,9 @@ scaling scaling_build(const options *o) {
     s.oversample_thick = every_term || o->detector.oversample_thick;
     s.oversample_polar = every_term || o->detector.oversample_polar;
     s.oversample_omega = every_term || o->detector.oversample_omega;
+    SEAM_NUMBER("oversample_thick", s.oversample_thick);
+    SEAM_NUMBER("oversample_polar", s.oversample_polar);
+    SEAM_NUMBER("oversample_omega", s.oversample_omega);
     return s;
 }
 
@@ -56,6 +74,7 @@ void scaling_count_steps(scaling *s, size_t sources, size_t domains, size_t phi_
             "most %.0f; reduce them",
             sources, domains, phi_steps, oversample, steps, SCALING_MAX_STEPS);
     s->steps = (uint64_t)steps;
+    SEAM_NUMBER("steps", s->steps);
 }
 
 scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
@@ -66,13 +85,13 @@ scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
 double scaling_background(const scaling *s, scaling_factors f) {
     if (s->water_rescaled || !s->water) return s->background_photons;
     scaling_factors of_term = scaling_of_term(s, f);
-    double photons_per_unit = SCALING_R_E_SQR_M2 * s->fluence_photons_per_m2 / (double)s->steps;
+    double photons_per_unit = s->r_e_sqr_m2 * s->fluence_photons_per_m2 / (double)s->steps;
     if (photons_per_unit == 0.0) return 0.0;
     return s->background_photons / photons_per_unit * of_term.capture * of_term.polar * of_term.omega_sr;
 }
 
 double scaling_photons(const scaling *s, double sum, scaling_factors f) {
-    return SCALING_R_E_SQR_M2 * s->fluence_photons_per_m2 * sum / (double)s->steps *
+    return s->r_e_sqr_m2 * s->fluence_photons_per_m2 * sum / (double)s->steps *
            (s->oversample_thick ? 1.0 : f.capture) * (s->oversample_polar ? 1.0 : f.polar) *
            (s->oversample_omega ? 1.0 : f.omega_sr);
 }

@@ -4,9 +4,8 @@
 
 #include "cli/options.h"
 
-#define SCALING_R_E_SQR_M2 7.94079248018965e-30 /* classical electron radius squared */
-
 typedef struct scaling {
+    double r_e_sqr_m2, r_e_m; /* classical electron radius: squared, and itself */
     double fluence_photons_per_m2, flux_photons_per_s;
     double sample_m[3];        /* clipped by the beam */
     double background_photons; /* of the water, before solid angle, polarization and absorption */

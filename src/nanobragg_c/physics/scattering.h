@@ -25,5 +25,6 @@ bool scattering_beyond_dmin(const scattering_vector *q, double dmin_m);
 /* Indices h = a.q, k = b.q, l = c.q of orientations first .. first+count-1; count is a multiple of CRYSTAL_LANES. */
 void scattering_find_indices(const crystal_orientations *list, size_t first, size_t count, vec3 q_per_m,
                              scattering_indices *out);
+void scattering_round_indices(size_t count, scattering_indices *out);
 
 #endif

@@ -27,7 +27,7 @@ static void compute_row(const row_task *t, size_t slow, pixel_workspace *w) {
         if (!detector_computes(d, slow, fast)) continue;
         bool traced = t->log != NULL && is_pixel(slow, fast, o->trace_slow, o->trace_fast);
         pixel_result r = pixel_compute(t->e, slow, fast, w, traced ? t->log : NULL);
-        t->photons[slow * d->n_fast + fast] = (float)r.photons;
+        t->photons[slow * d->n_fast + fast] = r.stored_photons;
         if (t->unrounded != NULL) t->unrounded[slow * d->n_fast + fast] = r.photons;
         t->row_computed[slow]++;
         if (o->printout && (!o->printout_one || is_pixel(slow, fast, o->printout_slow, o->printout_fast)))

@@ -1,11 +1,22 @@
+/* The sources of the beam. Section 3 of docs/physics.md.
+ *
+ * (3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2                          [rad]
+ * (3.3)  4 ((eta_h^2 - e_h dh^2/4)/rh^2 + (eta_v^2 - e_v dv^2/4)/rv^2) <= 1.1,  e = 1 for an even count, else 0
+ * (3.4)  s = Raxis(Raxis(-10 b; P, eta_v); V, eta_h),  V = unit(b x P)      [m]
+ * (3.5)  lambda_k = lambda_0 (1 + dd k - rd/2)                              [m]
+ * (3.6)  i = -unit(s)
+ * (3.7)  w = weight n_src / sum of the weights, 1 with source_weights_ignored
+ */
 #include "physics/sources.h"
 
 #include <stdlib.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 #include "io/source_file.h"
 
 #define SOURCE_DISTANCE_M 10.0
+#define ROUND_DIVERGENCE_LIMIT 1.1 /* (3.3) */
 #define SOURCES_MAX 100000000
 
 /* Inside the ellipse of a round divergence. A range of 0 puts no limit. */
@@ -15,7 +26,7 @@ static bool inside_ellipse(double h, double v, const steps_grid *horizontal, con
     double v_term = v * v - vertical->step * vertical->step / 4.0 * even_v;
     if (horizontal->range == 0.0 || vertical->range == 0.0) return true;
     double e = h_term / (horizontal->range * horizontal->range) + v_term / (vertical->range * vertical->range);
-    return !(e * 4.0 > 1.1);
+    return !(e * 4.0 > ROUND_DIVERGENCE_LIMIT);
 }
 
 static source_list generate(const options *o, vec3 beam, vec3 polar) {
@@ -74,14 +85,19 @@ source_list sources_build(const options *o, vec3 beam, vec3 polar) {
             ? generate(o, beam, polar)
             : source_file_read(o->beam.source_file, vec_scale(-SOURCE_DISTANCE_M, beam), o->beam.wavelength_m);
     if (list.count == 0) message_fail("the divergence leaves no source; give a range with its steps, or -square_div");
+    SEAM_NUMBER("sources", list.count);
+    SEAM("lambda_meters", list.items[0].wavelength_m);
     for (size_t i = 0; i < list.count; i++) {
         source *s = &list.items[i];
         if (!(s->wavelength_m > 0.0))
             message_fail(
                 "-dispersion: wavelength %g m of source %zu, expected more than 0; give a dispersion below 200 percent",
                 s->wavelength_m, i);
+        s->wavelength_A = 1e10 * s->wavelength_m;
         s->incident = vec_scale(-1.0, vec_unit(s->position_m));
     }
+    SEAM("lambda_angstroms", list.items[0].wavelength_A);
+    SEAM("incident_vec", list.items[0].incident);
     if (list.from_file) apply_weights(&list, o);
     return list;
 }

@@ -10,7 +10,7 @@
 typedef struct source {
     vec3 incident;   /* unit vector along the beam */
     vec3 position_m; /* as given or generated, before normalisation */
-    double wavelength_m;
+    double wavelength_m, wavelength_A;
     double weight;
     double term_factor; /* what every term of this source is multiplied by: 1 when weights are ignored */
 } source;

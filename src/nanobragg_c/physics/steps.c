@@ -1,3 +1,9 @@
+/* Counts and steps that are left out. Section 2 of docs/physics.md.
+ *
+ * (2.1)  n = ceil(r/d) with divergence_grid;  floor(r/d + 1/2) + 1 without
+ * (2.2)  d = r/(n - 1)
+ * (2.3)  dT = T/(n - 1), n at least 2, with layer_pitch;  T/n without       [m]
+ */
 #include "physics/steps.h"
 
 #include <math.h>
@@ -5,6 +11,7 @@
 #include "base/message.h"
 
 #define STEPS_LIMIT 1e9
+#define SPREAD_WITHOUT_COUNT_DOMAINS 10
 
 /* A count computed from range/step, refused when absurd. */
 static int64_t counted(double n, const char *what) {
@@ -75,5 +82,5 @@ steps_grid steps_resolve_phi(const options_spindle *given) {
 
 steps_mosaic steps_resolve_mosaic(int64_t domains, double spread_rad) {
     if (isnan(spread_rad) || spread_rad == 0.0) return (steps_mosaic){1, 0.0};
-    return (steps_mosaic){domains > 0 ? domains : 10, spread_rad};
+    return (steps_mosaic){domains > 0 ? domains : SPREAD_WITHOUT_COUNT_DOMAINS, spread_rad};
 }

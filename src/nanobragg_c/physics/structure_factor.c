@@ -1,3 +1,11 @@
+/* Structure factor amplitudes. Section 10 of docs/physics.md.
+ *
+ * (10.1) F_cell = table(h0, k0, l0);  default_F outside the table
+ * (10.2) F_cell = sum over i, j, k from -1 to 2 of w_i(x) w_j(y) w_k(z) table(H + i, K + j, L + k)
+ *        H = floor(h), x = h - H;  K, y, L, z likewise
+ * (10.3) w_-1(x) = -x (x - 1)(x - 2)/6,  w_0(x) = (x + 1)(x - 1)(x - 2)/2
+ *        w_1(x) = -(x + 1) x (x - 2)/2,  w_2(x) = (x + 1) x (x - 1)/6
+ */
 #include "physics/structure_factor.h"
 
 #include <math.h>

@@ -100,12 +100,10 @@ static void setup_about_sample(FILE *out, const detector *d) {
 
 static void setup_about_beam(FILE *out, const detector *d) {
     const detector_construction *b = &d->built;
-    mat3 rx = mat_rotation_x(d->rotation_rad.x), ry = mat_rotation_y(d->rotation_rad.y),
-         rz = mat_rotation_z(d->rotation_rad.z);
-    setup_matrix(out, "Rx", rx);
-    setup_matrix(out, "Ry", ry);
-    setup_matrix(out, "Rz", rz);
-    setup_matrix(out, "R_total", mat_multiply(rz, mat_multiply(ry, rx)));
+    setup_matrix(out, "Rx", b->rotation_x);
+    setup_matrix(out, "Ry", b->rotation_y);
+    setup_matrix(out, "Rz", b->rotation_z);
+    setup_matrix(out, "R_total", b->rotation);
     setup_axes(out, d);
     setup_real(out, "Fbeam_m", b->Fbeam_m);
     setup_real(out, "Sbeam_m", b->Sbeam_m);
@@ -158,27 +156,14 @@ void trace_sub_pixel(trace_log *log, const experiment *e, const pixel_step *step
     line_vector(log, "diffracted_vec", r->geometry.diffracted);
     line_vector(log, "incident_vec", beam->incident);
     line_real(log, "lambda_meters", beam->wavelength_m);
-    line_real(log, "lambda_angstroms", beam->wavelength_m * 1e10);
+    line_real(log, "lambda_angstroms", beam->wavelength_A);
     line_vector(log, "scattering_vec_A_inv", r->q.per_m);
-}
-
-/* F_latt of one axis with the sign that sin(pi N h)/sin(pi h) has for the unreduced index. */
-static double signed_axis(const experiment *e, const pixel_workspace *w, int axis, size_t i) {
-    return lattice_sign(e->lattice.n_cells[axis], w->indices.rounded[axis][i]) * w->lattice.axis[axis][i];
-}
-
-static double signed_product(const experiment *e, const pixel_workspace *w, size_t i) {
-    double product = w->lattice.product[i];
-    if (e->lattice.shape != SHAPE_SQUARE) return product;
-    for (int axis = 0; axis < 3; axis++) product *= lattice_sign(e->lattice.n_cells[axis], w->indices.rounded[axis][i]);
-    return product;
 }
 
 static void line_phi(trace_log *log, const experiment *e, const pixel_workspace *w, size_t i, size_t phi_tic) {
     if (e->lattice.shape != SHAPE_SQUARE) return;
     append(&log->lines, "TRACE_C_PHI phi_tic=%zu phi_deg=%.15g k_frac=%.15g F_latt_b=%.15g F_latt=%.15g\n", phi_tic,
-           crystal_phi_rad(&e->crystal, phi_tic) * VEC_DEGREES_PER_RADIAN, w->indices.h[1][i], signed_axis(e, w, 1, i),
-           signed_product(e, w, i));
+           e->crystal.phi_deg[phi_tic], w->indices.h[1][i], w->lattice.axis[1][i], w->lattice.product[i]);
 }
 
 /* Orientation, indices and factors of the first orientation. */
@@ -197,8 +182,8 @@ static void lines_orientation(trace_log *log, const experiment *e, const pixel_w
     append(&log->lines, "TRACE_C: hkl_rounded %.0f %.0f %.0f\n", x->rounded[0][0] + 0.0, x->rounded[1][0] + 0.0,
            x->rounded[2][0] + 0.0);
     if (e->lattice.shape == SHAPE_SQUARE)
-        for (int i = 0; i < 3; i++) line_real(log, LATTICE_KEYS[i], signed_axis(e, w, i, 0));
-    line_real(log, "F_latt", signed_product(e, w, 0));
+        for (int i = 0; i < 3; i++) line_real(log, LATTICE_KEYS[i], w->lattice.axis[i][0]);
+    line_real(log, "F_latt", w->lattice.product[0]);
     line_phi(log, e, w, 0, 0);
     line_real(log, "F_cell", w->F_electrons[0]);
 }
@@ -217,7 +202,7 @@ void trace_block(trace_log *log, const experiment *e, const pixel_step *step, co
                "TRACE_C: term %zu %zu %zu %zu %zu %zu %.0f %.0f %.0f %.15g %.15g %.15g %.15g %.15g %.15g\n",
                step->layer, step->sub_slow, step->sub_fast, step->source, phi_tic, domain,
                w->indices.rounded[0][i] + 0.0, w->indices.rounded[1][i] + 0.0, w->indices.rounded[2][i] + 0.0,
-               signed_product(e, w, i), w->F_electrons[i], f.capture, f.polar, f.omega_sr, w->term[i]);
+               w->lattice.product[i], w->F_electrons[i], f.capture, f.polar, f.omega_sr, w->term[i]);
     }
 }
 
@@ -236,8 +221,8 @@ void trace_end_pixel(trace_log *log, const experiment *e, const pixel_result *r)
     const scaling *s = &e->scaling;
     line_real(log, "I_background", r->background);
     line_real(log, "I_before_scaling", r->sum);
-    line_real(log, "r_e_meters", sqrt(SCALING_R_E_SQR_M2));
-    line_real(log, "r_e_sqr", SCALING_R_E_SQR_M2);
+    line_real(log, "r_e_meters", s->r_e_m);
+    line_real(log, "r_e_sqr", s->r_e_sqr_m2);
     line_real(log, "fluence_photons_per_m2", s->fluence_photons_per_m2);
     append(&log->lines, "TRACE_C: steps %" PRIu64 "\n", s->steps);
     append(&log->lines, "TRACE_C: oversample_thick %d\n", s->oversample_thick);
@@ -248,5 +233,5 @@ void trace_end_pixel(trace_log *log, const experiment *e, const pixel_result *r)
     line_real(log, "omega_pixel", r->factors.omega_sr);
     line_real(log, "cos_2theta", r->cos_2theta);
     line_real(log, "I_pixel_final", r->photons);
-    line_real(log, "floatimage_accumulated", (double)(float)r->photons);
+    line_real(log, "floatimage_accumulated", (double)r->stored_photons);
 }

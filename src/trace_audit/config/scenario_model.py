@@ -1,15 +1,28 @@
 """The fields of a scenario file, each with its unit in its name. The JSON schema is made from these classes."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from nanobragg_tables import flags
+
 Vector3 = Annotated[list[float], Field(min_length=3, max_length=3)]
 Integers3 = Annotated[list[int], Field(min_length=3, max_length=3)]
+Counts3 = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 Nine = Annotated[list[float], Field(min_length=9, max_length=9)]
 PixelPair = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=-2147483647, le=2147483647)]
+NotNegative = Annotated[float, Field(ge=0)]
+
+
+_MEANING = {flag.name: flag.meaning for flag in flags()}
+
+
+def _flag(name: str, default: Any = None) -> Any:
+    """A key that is a flag of the command line: its meaning is that of the table of flags."""
+    return Field(default, description=_MEANING[name], json_schema_extra={"flag": name})
 
 
 class _Section(BaseModel):
@@ -19,31 +32,33 @@ class _Section(BaseModel):
 class Cell(_Section):
     """Unit cell; angles default to 90 degrees."""
 
-    a_A: Positive
-    b_A: Positive
-    c_A: Positive
-    alpha_deg: Positive = 90.0
-    beta_deg: Positive = 90.0
-    gamma_deg: Positive = 90.0
+    a_A: Positive = Field(..., description="length of a, in A")
+    b_A: Positive = Field(..., description="length of b, in A")
+    c_A: Positive = Field(..., description="length of c, in A")
+    alpha_deg: Positive = Field(90.0, description="angle between b and c")
+    beta_deg: Positive = Field(90.0, description="angle between c and a")
+    gamma_deg: Positive = Field(90.0, description="angle between a and b")
 
 
 class Crystal(_Section):
     """Cell, orientation, size and mosaicity of the crystal."""
 
     matrix: Nine | None = Field(None, description="orientation matrix row by row; columns a*, b*, c* times wavelength")
-    cell: Cell | None = None
-    misset_deg: Vector3 | None = None
+    cell: Cell | None = Field(None, description="unit cell; with matrix only its lengths count")
+    misset_deg: Vector3 | None = _flag("-misset")
     misset_random_seed: Count | None = Field(None, description="a random orientation, drawn from this seed")
-    N_cells: Annotated[list[Count], Field(min_length=3, max_length=3)] | None = None
+    N_cells: Counts3 | None = Field(None, description="number of unit cells along a, b and c")
     sample_size_mm: Positive | None = Field(None, description="all three extents; they take the place of N_cells")
-    sample_x_mm: Positive | None = None
-    sample_y_mm: Positive | None = None
-    sample_z_mm: Positive | None = None
-    shape: Literal["square", "round", "gauss", "tophat"] = "square"
-    fudge: Positive | None = None
-    mosaic_spread_deg: Annotated[float, Field(ge=0)] | None = None
-    mosaic_domains: Count | None = None
-    mosaic_seed: int | None = None
+    sample_x_mm: Positive | None = _flag("-sample_thick")
+    sample_y_mm: Positive | None = _flag("-sample_width")
+    sample_z_mm: Positive | None = _flag("-sample_height")
+    shape: Literal["square", "round", "gauss", "tophat"] = Field(
+        "square", description="shape of the crystal, which makes that of the spots"
+    )
+    fudge: Positive | None = _flag("-fudge")
+    mosaic_spread_deg: NotNegative | None = _flag("-mosaic")
+    mosaic_domains: Count | None = _flag("-mosaic_dom")
+    mosaic_seed: Seed | None = _flag("-mosaic_seed")
 
     @model_validator(mode="after")
     def _has_a_cell(self) -> "Crystal":
@@ -57,30 +72,34 @@ class Crystal(_Section):
 class SyntheticModel(_Section):
     """A seeded protein-like atom model in P1, from which structure factors are calculated."""
 
-    seed: Annotated[int, Field(ge=0)] = 1
-    volume_per_atom_A3: Annotated[float, Field(ge=5)] = 20.0
-    protein_fraction: Annotated[float, Field(gt=0, le=0.52)] = 0.5
-    mean_B_A2: Positive = 20.0
+    seed: int = Field(1, ge=0, description="seed of the positions of the atoms")
+    volume_per_atom_A3: float = Field(20.0, ge=5, description="volume of the cell for each atom, hydrogens left out")
+    protein_fraction: float = Field(0.5, gt=0, le=0.52, description="part of the cell that the protein fills")
+    mean_B_A2: Positive = Field(20.0, description="mean displacement parameter B of the atoms")
     resolution_A: Positive | None = Field(None, description="default: the corner of the detector")
 
 
 class FixedAmplitude(_Section):
     """An amplitude that is set whatever the model says, with its Friedel mate."""
 
-    hkl: Integers3
-    F_electrons: Annotated[float, Field(ge=0)]
+    hkl: Integers3 = Field(..., description="Miller indices of the reflection")
+    F_electrons: float = Field(..., ge=0, description="its amplitude")
 
 
 class StructureFactors(_Section):
     """Where amplitudes come from: a synthetic model, a user's file, or one number for all."""
 
-    synthetic: SyntheticModel | None = None
+    synthetic: SyntheticModel | None = Field(None, description="the synthetic model")
     file: str | None = Field(None, description="hkl text, MTZ, mmCIF or PDB, relative to the scenario file")
-    fixed_amplitudes: list[FixedAmplitude] = []
-    default_F_electrons: Annotated[float, Field(ge=0)] | None = None
-    interpolate: bool | None = None
-    d_min_A: Positive | None = None
-    water_um: Positive | None = None
+    fixed_amplitudes: list[FixedAmplitude] = Field(
+        [], description="reflections of the synthetic set that are given by hand"
+    )
+    default_F_electrons: NotNegative | None = _flag("-default_F")
+    interpolate: bool | None = Field(
+        None, description="whether amplitudes are interpolated between whole indices; automatic where it is left out"
+    )
+    d_min_A: Positive | None = _flag("-dmin")
+    water_um: Positive | None = _flag("-water")
 
     @model_validator(mode="after")
     def _has_one_origin(self) -> "StructureFactors":
@@ -96,31 +115,33 @@ class StructureFactors(_Section):
 class Source(_Section):
     """One line of a source file: a source at `position_m` shoots towards the sample; only the direction counts."""
 
-    position_m: Vector3
-    weight: Annotated[float, Field(ge=0)] = 1.0
+    position_m: Vector3 = Field(..., description="where the source stands, seen from the sample")
+    weight: float = Field(
+        1.0, ge=0, description="its part of the intensity, used without the defect source_weights_ignored"
+    )
     wavelength_A: Positive | None = Field(None, description="default: that of the beam")
 
 
 class Beam(_Section):
     """Spectrum, divergence, intensity and polarization."""
 
-    wavelength_A: Positive | None = None
-    energy_eV: Positive | None = None
-    flux_photons_per_s: Positive | None = None
-    exposure_s: Positive | None = None
-    beamsize_mm: Positive | None = None
-    fluence_photons_per_m2: Positive | None = None
-    polarization: bool = True
-    polarization_factor: Annotated[float, Field(ge=-1, le=1)] | None = None
-    dispersion_percent: Positive | None = None
-    dispersion_steps: Count | None = None
-    hdivrange_mrad: Positive | None = None
-    hdivstep_mrad: Positive | None = None
-    hdivsteps: Count | None = None
-    vdivrange_mrad: Positive | None = None
-    vdivstep_mrad: Positive | None = None
-    vdivsteps: Count | None = None
-    square_divergence: bool = False
+    wavelength_A: Positive | None = _flag("-lambda")
+    energy_eV: Positive | None = _flag("-energy")
+    flux_photons_per_s: Positive | None = _flag("-flux")
+    exposure_s: Positive | None = _flag("-exposure")
+    beamsize_mm: Positive | None = _flag("-beamsize")
+    fluence_photons_per_m2: Positive | None = _flag("-fluence")
+    polarization: bool = Field(True, description="whether there is a polarization factor")
+    polarization_factor: Annotated[float, Field(ge=-1, le=1)] | None = _flag("-polar")
+    dispersion_percent: Positive | None = _flag("-dispersion")
+    dispersion_steps: Count | None = _flag("-dispsteps")
+    hdivrange_mrad: Positive | None = _flag("-hdivrange")
+    hdivstep_mrad: Positive | None = _flag("-hdivstep")
+    hdivsteps: Count | None = _flag("-hdivsteps")
+    vdivrange_mrad: Positive | None = _flag("-vdivrange")
+    vdivstep_mrad: Positive | None = _flag("-vdivstep")
+    vdivsteps: Count | None = _flag("-vdivsteps")
+    square_divergence: bool = _flag("-square_div", False)
     sources: Annotated[list[Source], Field(min_length=1)] | None = Field(
         None, description="written as a source file; takes the place of divergence and dispersion"
     )
@@ -135,18 +156,18 @@ class Beam(_Section):
 class Spindle(_Section):
     """Rotation during the exposure."""
 
-    axis: Vector3 | None = None
-    phi_start_deg: float | None = None
-    osc_deg: Annotated[float, Field(ge=0)] | None = None
-    phistep_deg: float | None = None
-    phisteps: Count | None = None
+    axis: Vector3 | None = _flag("-spindle_axis")
+    phi_start_deg: float | None = _flag("-phi")
+    osc_deg: NotNegative | None = _flag("-osc")
+    phistep_deg: NotNegative | None = _flag("-phistep")
+    phisteps: Count | None = _flag("-phisteps")
 
 
 class Region(_Section):
     """A rectangle of pixels, first and last of each direction inclusive."""
 
-    fast: PixelPair
-    slow: PixelPair
+    fast: PixelPair = Field(..., description="first and last pixel along fast")
+    slow: PixelPair = Field(..., description="first and last pixel along slow")
 
     @model_validator(mode="after")
     def _in_order(self) -> "Region":
@@ -164,35 +185,37 @@ class Region(_Section):
 class Detector(_Section):
     """Pixels and placement of the detector, in the order in which the flags are given."""
 
-    pixel_mm: Positive
-    pixels_fast: Count
-    pixels_slow: Count
-    convention: Literal["mosflm", "denzo", "adxv", "xds", "dials", "custom"] = "mosflm"
-    distance_mm: float | None = None
-    close_distance_mm: Positive | None = None
-    Xbeam_mm: float | None = None
-    Ybeam_mm: float | None = None
-    Xclose_mm: float | None = None
-    Yclose_mm: float | None = None
-    ORGX_pixels: float | None = None
-    ORGY_pixels: float | None = None
-    fdet_vector: Vector3 | None = None
-    sdet_vector: Vector3 | None = None
-    odet_vector: Vector3 | None = None
-    beam_vector: Vector3 | None = None
-    polar_vector: Vector3 | None = None
-    pix0_vector_mm: Vector3 | None = None
-    rotx_deg: float | None = None
-    roty_deg: float | None = None
-    rotz_deg: float | None = None
-    twotheta_axis: Vector3 | None = None
+    pixel_mm: Positive = _flag("-pixel", ...)
+    pixels_fast: Count = _flag("-detpixels_f", ...)
+    pixels_slow: Count = _flag("-detpixels_s", ...)
+    convention: Literal["mosflm", "denzo", "adxv", "xds", "dials", "custom"] = Field(
+        "mosflm", description="convention of axes and beam centre"
+    )
+    distance_mm: Positive | None = _flag("-distance")
+    close_distance_mm: Positive | None = _flag("-close_distance")
+    Xbeam_mm: float | None = _flag("-Xbeam")
+    Ybeam_mm: float | None = _flag("-Ybeam")
+    Xclose_mm: float | None = _flag("-Xclose")
+    Yclose_mm: float | None = _flag("-Yclose")
+    ORGX_pixels: float | None = _flag("-ORGX")
+    ORGY_pixels: float | None = _flag("-ORGY")
+    fdet_vector: Vector3 | None = _flag("-fdet_vector")
+    sdet_vector: Vector3 | None = _flag("-sdet_vector")
+    odet_vector: Vector3 | None = _flag("-odet_vector")
+    beam_vector: Vector3 | None = _flag("-beam_vector")
+    polar_vector: Vector3 | None = _flag("-polar_vector")
+    pix0_vector_mm: Vector3 | None = _flag("-pix0_vector_mm")
+    rotx_deg: float | None = _flag("-detector_rotx")
+    roty_deg: float | None = _flag("-detector_roty")
+    rotz_deg: float | None = _flag("-detector_rotz")
+    twotheta_axis: Vector3 | None = _flag("-twotheta_axis")
     twotheta_deg: float | None = Field(None, description="giving it, even 0, chooses the SAMPLE pivot")
-    pivot: Literal["sample", "beam"] | None = None
-    curved: bool = False
-    point_pixel: bool = False
-    attenuation_length_um: Positive | None = None
-    thickness_um: Positive | None = None
-    thick_steps: Count | None = None
+    pivot: Literal["sample", "beam"] | None = _flag("-pivot")
+    curved: bool = _flag("-curved_det", False)
+    point_pixel: bool = _flag("-point_pixel", False)
+    attenuation_length_um: Positive | None = _flag("-detector_abs")
+    thickness_um: Positive | None = _flag("-detector_thick")
+    thick_steps: Count | None = _flag("-detector_thicksteps")
     roi: Region | None = Field(None, description="only these pixels are computed")
     masked: Annotated[list[Region], Field(min_length=1)] | None = Field(
         None, description="written as a mask image; these pixels are not computed"
@@ -220,26 +243,26 @@ class Detector(_Section):
 class Sampling(_Section):
     """Sub-pixels, and which factors are applied to every term of the sum."""
 
-    oversample: Count | None = None
-    oversample_thick: bool = False
-    oversample_polar: bool = False
-    oversample_omega: bool = False
+    oversample: Count | None = _flag("-oversample")
+    oversample_thick: bool = _flag("-oversample_thick", False)
+    oversample_polar: bool = _flag("-oversample_polar", False)
+    oversample_omega: bool = _flag("-oversample_omega", False)
 
 
 class Scenario(_Section):
     """One experiment, and the pixels (slow, fast) to trace in it."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
-    description: str
+    name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the scenario, as of its file")
+    description: str = Field(..., description="what the scenario is there for")
     crystal: Crystal
     structure_factors: StructureFactors
     beam: Beam
     spindle: Spindle = Spindle()
     detector: Detector
     sampling: Sampling = Sampling()
-    defects: Annotated[str, Field(pattern=r"^[a-z_0-9]+(,[+-][a-z_0-9]+)*$")] = "default"
+    defects: Annotated[str, Field(pattern=r"^[a-z_0-9]+(,[+-][a-z_0-9]+)*$")] = _flag("-defects", "default")
     extra_flags: list[str] = Field([], description="further words of the command line, after all others")
-    pixels: Annotated[list[PixelPair], Field(min_length=1)]
+    pixels: list[PixelPair] = Field(..., min_length=1, description="pixels to trace, each slow, then fast")
 
     @model_validator(mode="after")
     def _pixels_on_detector(self) -> "Scenario":

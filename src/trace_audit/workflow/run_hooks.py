@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
@@ -46,15 +45,6 @@ def require_plain(*folders: Path) -> None:
 
 def _read_only(place: Path) -> bool:
     return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
-
-
-def fingerprint(root: Path, patterns: Iterable[str]) -> str:
-    """sha256 over names and contents of the files that match `patterns` below `root`: changes when the code does."""
-    digest = hashlib.sha256()
-    for path in sorted({path for pattern in patterns for path in root.glob(pattern)}):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(root)} {len(content)}\n".encode() + content)
-    return digest.hexdigest()
 
 
 def show_summary() -> None:

@@ -1,0 +1,57 @@
+"""docs/architecture.md and docs/compiled.md name files and folders that exist, and every room stands on the map."""
+
+import re
+
+import pytest
+
+from nanobragg_tables.__main__ import REPOSITORY
+
+PLACES = ("src", "tests", "workflow", "config", "docs", "envs")
+
+
+def paths_in(document: str) -> list[str]:
+    text = (REPOSITORY / "docs" / document).read_text(encoding="utf-8")
+    return re.findall(rf"`((?:{'|'.join(PLACES)})(?:/[\w./-]+)?)`", text)
+
+
+@pytest.mark.parametrize("document", ["architecture.md", "compiled.md"])
+def test_paths_exist(document):
+    paths = paths_in(document)
+    assert len(paths) > 5
+    assert [path for path in paths if not (REPOSITORY / path).exists()] == []
+
+
+@pytest.mark.parametrize("document", ["architecture.md", "compiled.md", "physics.md", "defects.md"])
+def test_links_exist(document):
+    text = (REPOSITORY / "docs" / document).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([\w./-]+)\)", text)
+    assert [link for link in links if not (REPOSITORY / "docs" / link).exists()] == []
+
+
+COMMAND_NAMES = {
+    "chaos",
+    "crate",
+    "harness",
+    "ledger",
+    "reference",
+    "selftest",
+    "untraced",
+    "data",
+}  # forwarded commands
+
+
+def test_every_room_is_on_the_map():
+    paths = set(paths_in("architecture.md"))
+    for package in ("nanobragg_c", "nanobrag_torch", "trace_audit"):
+        rooms = [path for path in sorted((REPOSITORY / "src" / package).iterdir()) if path.is_dir()]
+        names = {room.name for room in rooms if any(room.glob("*.[cp]*"))} - COMMAND_NAMES - {"__pycache__"}
+        assert {name for name in names if f"src/{package}/{name}" not in paths} == set()
+    rules = {path.name for path in (REPOSITORY / "workflow/rules").glob("*.smk")} - {"campaign_common.smk"}
+    assert {name for name in rules if f"workflow/rules/{name}" not in paths} == set()
+
+
+def test_glossary_is_sorted():
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    words = re.findall(r"^\| ([^|]+?) \|", text[text.index("## Glossary") :], re.MULTILINE)[2:]
+    assert len(words) > 30
+    assert words == sorted(words, key=str.lower)
