@@ -143,6 +143,7 @@ EXPECTED = {
     "-device": ("cpu", {"device": "cpu"}),
     "-dtype": ("float32", {"dtype": torch.float32}),
     "-show_config": ("", {"show_config": True}),
+    "-verbose": ("", {"verbose": True}),
     "-density": ("1.2", {}),
     "-MW": ("20", {}),
     "-stol": ("w.stol", {}),

@@ -16,7 +16,17 @@ from trace_audit.compare.verdict import verdict
 
 SEEDS = range(400) if os.environ.get("NB_RUN_PARALLEL") == "1" else range(25)
 # flags that choose how and where a program runs, or end it at once; the runs themselves give -floatfile, -trace_pixel
-ABOUT_THE_RUN = {"--help", "--version", "-device", "-dtype", "-threads", "-config", "-show_config", "-hdf5file"}
+ABOUT_THE_RUN = {
+    "--help",
+    "--version",
+    "-device",
+    "-dtype",
+    "-threads",
+    "-config",
+    "-show_config",
+    "-verbose",
+    "-hdf5file",
+}
 GIVEN_BY_EACH_RUN = {"-floatfile", "-trace_pixel"}
 
 

@@ -17,6 +17,8 @@ class Backend(Protocol):
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    name: str  # eager or compiled
+    why: str  # it was chosen
 
     def for_model(self, model: Model) -> Backend:
         """The same for a model that differs in the values of its tensors alone."""

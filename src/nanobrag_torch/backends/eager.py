@@ -16,8 +16,11 @@ FEWEST_RAYS_PER_PASS = 1 << 8
 class EagerBackend:
     """The kernel's functions, called one by one: differentiable, observable, on any device."""
 
-    def __init__(self, model: Model):
+    name = "eager"
+
+    def __init__(self, model: Model, why: str = "asked for"):
         self._model = model
+        self.why = why
         self.orientations = orientations_per_pass(model)
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
@@ -27,7 +30,7 @@ class EagerBackend:
 
     def for_model(self, model: Model) -> EagerBackend:
         """The kernel's functions for another model."""
-        return EagerBackend(model)
+        return EagerBackend(model, self.why)
 
     def rays(
         self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None

@@ -35,6 +35,7 @@ class CommandLine:
     dtype: str
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     show_config: bool = False
+    verbose: bool = False
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -93,6 +94,7 @@ def read_command_line(argv: list[str]) -> CommandLine:
             dtype=settings.run.get("dtype", "float64"),
             trace_pixel=settings.run.get("trace_pixel"),
             show_config=settings.run.get("show_config", False),
+            verbose=settings.run.get("verbose", False),
         )
         unit_cell.check(line.crystal, files.matrix, line.beam)
     for flag, pixel in (("-trace_pixel", line.trace_pixel), ("-printout_pixel", outputs.printout_pixel)):

@@ -68,7 +68,7 @@ def _compile(line: CommandLine, as_stated: bool, device: str, dtypes: list[str],
         stated = replace(stated, structure_factors=StructureFactors(table=table))
     for dtype in dtypes:
         model = Simulation(stated, present(device), dtype_of(dtype)).model
-        if not selection.compilable(model):
+        if selection.not_compilable(model):
             raise ExperimentError("interpolated amplitudes and the running product are never compiled")
         for name in needed(model, torch.float32):
             try:

@@ -31,5 +31,6 @@ def invocation_of(line: CommandLine) -> Invocation:
         trace_pixel=line.trace_pixel,
         show_config=line.show_config,
         taken=line.taken,
+        verbose=line.verbose,
         warnings=line.warnings,
     )

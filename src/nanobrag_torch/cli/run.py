@@ -109,6 +109,8 @@ def _simulate(invocation: Invocation) -> None:
         for line in trace_simulation(simulation, *invocation.trace_pixel):
             print(line)
     unrounded = _image(simulation, invocation)
+    if invocation.verbose:
+        print(simulation.explain())
     image = unrounded.astype(np.float32, copy=False)
     mask = invocation.experiment.detector.mask
     stats = pixel_values.statistics(image, simulation.roi, None if mask is None else mask.numpy())

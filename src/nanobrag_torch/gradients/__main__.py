@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import resources
+
 from nanobrag_torch.gradients import parameters
 
 
@@ -30,7 +32,23 @@ def table_text() -> str:
         "and the beam centre with every shape but TOPHAT. The trace and the image share one path, so these gradients "
         "hold for every traced quantity too.\n"
     )
-    return head + "".join(rows) + second
+    return head + "".join(rows) + second + ways_text()
+
+
+def ways_text() -> str:
+    """The part about the ways torch has: what the test of all of them wrote."""
+    return (
+        "\n## Ways to differentiate\n\n"
+        "An image of few steps (samples of pixels, sources and orientations) keeps torch's graph of all of them: "
+        "*whole graph*. A larger one is one step of the graph, worked out again tile by tile when a derivative is "
+        "wanted, so that memory does not grow with the image: *tiles*, by eager code, or *compiled*. "
+        "`print(Simulation(...).explain())` says which it is, and why. Whatever is read again for a derivative is "
+        "guarded: a tensor of the experiment that was changed in place since is an error, never another gradient. A "
+        "parameter that nothing reads has the gradient 0.\n\n"
+        "`python -m tests.gradients.test_ways` makes this table by running every way on every path, and a test holds "
+        "each outcome to it. The numbers are those of the sentences below, with which a way is refused.\n\n"
+        + resources.files("nanobrag_torch.gradients").joinpath("ways.md").read_text(encoding="utf-8")
+    )
 
 
 if __name__ == "__main__":

@@ -1,22 +1,22 @@
 """The crystal: unit cell, orientation, size, spindle rotation and mosaic domains. Section 4 of docs/physics.md.
 
-(4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
-(4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
-(4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+(4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2  [A^3]
+(4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| cyclic                   [1/A]
+(4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* cyclic
 (4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
 (4.5)  a* = (|a*|, 0, 0)
        b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
        c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
 (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
-(4.7)  a* <- Rxyz(a*; misset),  b* and c* too
-(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
-(4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+(4.7)  a* <- Rxyz(a*; misset),  b*, c* likewise
+(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))  [rad]
+(4.9)  a = (b* x c*)/V*;  b, c cyclic;  V* = a*.(b* x c*)               [A]
        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
-(4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+(4.10) a* = (b x c) V*;  b*, c* cyclic                                  [1/A]
 (4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
 (4.12) phi_j = phi_0 + dphi j                                             [rad]
-(4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+(4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c likewise                     [m]
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Section 6 of docs/physics.md.
 
 (6.5)  ratio = b.Rxyz(O; rotation)
 (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
-(6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+(6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S, O likewise
 (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
 (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
 """

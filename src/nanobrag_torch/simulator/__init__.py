@@ -2,5 +2,6 @@
 
 from nanobrag_torch.simulator.simulation import Simulation as Simulation
 from nanobrag_torch.simulator.simulation import simulate as simulate
+from nanobrag_torch.simulator.tiles import Explanation as Explanation
 from nanobrag_torch.simulator.tiles import Progress as Progress
 from nanobrag_torch.simulator.tiles import Tile as Tile

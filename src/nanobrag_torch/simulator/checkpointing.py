@@ -1,12 +1,14 @@
 """Derivatives of a large image: a tile is worked out again when its derivative is wanted, so no graph outlives a tile.
 
-The forward pass is that of an image without derivatives, compiled where that pays. The backward pass takes the tiles
-on all threads of a CPU and adds their parts in storage order: the same numbers for any number of threads.
+The image is one step of torch's graph, of the tensors of the experiment. So is each of its derivatives: `Slopes` (what
+backward wants), `Tangent` (what forward wants) and `Bend` (the derivatives of those two). Each is worked out from
+plain tensors, by compiled code and on all threads where that pays, whichever way torch asked for it; tiles are added
+in storage order, which gives the same numbers for any number of threads. `torch.vmap` gets one image after the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -14,84 +16,325 @@ from torch.utils import _pytree as pytree
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
+from nanobrag_torch.parameters.tensors import has_tangent
 from nanobrag_torch.simulator.tiles import Progress, Tile
+
+Tensors = Sequence[torch.Tensor]
+Slope = Callable[..., Sequence[torch.Tensor | None]]
+
+TOO_MANY_DERIVATIVES = (
+    "a large image has no third derivative, nor second ones by forward over forward or functional.hvp; use "
+    "torch.func.hessian, torch.autograd.functional.vhp, or fewer steps"
+)
+OLD_VMAP = (
+    "is_grads_batched and vectorize=True map in a way that a large image does not take; use torch.func.jacrev or jacfwd"
+)
 
 
 class TiledImage(Protocol):
-    """What is needed of a simulation: its model, its image with and without a graph, and its tiles."""
+    """What is needed of a simulation: its model, its image without a graph, and its tiles."""
 
     model: Model
+    hooks: Hooks | None
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
-    def image_with_graph(
-        self, progress: Progress | None, image_dtype: torch.dtype, model: Model | None = None
-    ) -> torch.Tensor: ...
+    def derivative_backend(self, model: Model, slopes: Slope | None) -> Backend: ...
 
-    def differentiable_backend(self, model: Model, slopes: Callable) -> Backend: ...
+    def over_tiles(self, function: Callable, pixels: int) -> Iterator: ...
 
-    def over_tiles(self, function: Callable, backend: Backend) -> Iterator: ...
+    def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
 
-
-def differentiated(model: Model) -> list[torch.Tensor]:
-    """The tensors of a model through which derivatives flow."""
-    return [leaf for leaf in pytree.tree_leaves(model) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    def blank(self, dtype: torch.dtype) -> torch.Tensor: ...
 
 
-def _with_copies(model: Model, copy: Callable) -> tuple[Model, list[torch.Tensor]]:
-    """The model with copies of those tensors, and the copies in the order of `differentiated`.
+At = Callable[[Tensors], TiledImage]  # the simulation with these tensors in its experiment
+
+
+def image(at: At, progress: Progress | None, image_dtype: torch.dtype, tensors: Tensors) -> torch.Tensor:
+    """The image with these tensors in the experiment, differentiable by each of them."""
+    dual = any(map(has_tangent, tensors))  # within a step of the graph torch no longer says so
+    return RecomputedImage.apply(at, dual, progress, image_dtype, *tensors)
+
+
+def has_graph(model: Model) -> bool:
+    """Whether some tensor of a model has a graph: with hooks, of tensors that the experiment does not hold."""
+    return any(isinstance(leaf, torch.Tensor) and leaf.requires_grad for leaf in pytree.tree_leaves(model))
+
+
+def linked(made: torch.Tensor, tensors: Tensors) -> torch.Tensor:
+    """An image with its graph, and with a derivative of 0 by those of the tensors that it does not depend on."""
+    by = [tensor for tensor in tensors if tensor.is_floating_point()]
+    return Linked.apply(made, *by)
+
+
+class Linked(torch.autograd.Function):
+    """The same image as a function of more tensors."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(made: torch.Tensor, *tensors: torch.Tensor) -> torch.Tensor:
+        return made.clone()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.count, ctx.zero = len(inputs) - 1, lambda: torch.zeros_like(output.detach())
+
+    @staticmethod
+    def backward(ctx, by_image: torch.Tensor):
+        return by_image, *[None] * ctx.count
+
+    @staticmethod
+    def jvp(ctx, tangent: torch.Tensor | None, *_):
+        return ctx.zero() if tangent is None else tangent
+
+
+class _OneByOne(torch.autograd.Function):
+    """A function whose settings come before its tensors, and that `torch.vmap` calls once for each of a batch."""
+
+    settings: int
+
+    @classmethod
+    def vmap(cls, info, dimensions, *arguments):
+        settings, tensors = arguments[: cls.settings], arguments[cls.settings :]
+        dimensions = dimensions[cls.settings :]
+        found = [
+            cls.apply(
+                *settings, *(t if d is None else t.select(d, i) for t, d in zip(tensors, dimensions, strict=True))
+            )
+            for i in range(info.batch_size)
+        ]
+        if isinstance(found[0], torch.Tensor):
+            return torch.stack(found), 0
+        return tuple(map(torch.stack, zip(*found, strict=True))), (0,) * len(found[0])
+
+
+class RecomputedImage(_OneByOne):
+    """`Simulation.image` as one step of a graph."""
+
+    settings = 4
+
+    @staticmethod
+    def forward(at: At, dual: bool, progress: Progress | None, image_dtype: torch.dtype, *tensors: torch.Tensor):
+        plain = [tensor.detach() for tensor in tensors] if dual else tensors  # threads would go on with tangents
+        return at(plain).image_without_graph(progress, image_dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.at, _, _, ctx.image_dtype, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx, by_image: torch.Tensor) -> tuple[Any, ...]:
+        tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[4:]
+        return None, None, None, None, *_spread(Slopes.apply(ctx.at, wanted, by_image, *tensors), wanted)
+
+    @staticmethod
+    def jvp(ctx, _at, _dual, _progress, _dtype, *tangents: torch.Tensor | None):
+        return _tangent(ctx.at, ctx.image_dtype, ctx.saved_tensors, tangents)
+
+
+class Slopes(_OneByOne):
+    """Derivatives by the `wanted` ones of the tensors of the sum of the image times `by_image`."""
+
+    settings = 2
+
+    @staticmethod
+    def forward(at: At, wanted: tuple[bool, ...], by_image: torch.Tensor, *tensors: torch.Tensor):
+        return tuple(_slopes(at, wanted, by_image, tensors))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.at, ctx.wanted, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+        ctx.save_for_forward(*tensors)
+
+    @staticmethod
+    def backward(ctx, *along: torch.Tensor):
+        by_image, *tensors = ctx.saved_tensors
+        by_by_image, *by_tensors = Bend.apply(ctx.at, ctx.wanted, len(along), by_image, *along, *tensors)
+        return None, None, by_by_image, *_spread(by_tensors, ctx.wanted)
+
+    @staticmethod
+    def jvp(ctx, _at, _wanted, by_image_tangent: torch.Tensor | None, *tangents: torch.Tensor | None):
+        by_image, *tensors = ctx.saved_tensors
+        wanted, along = _given(tensors, tangents)
+        found = [torch.zeros_like(tensor) for tensor, want in zip(tensors, ctx.wanted, strict=True) if want]
+        if along:  # the matrix of second derivatives is symmetric
+            both = tuple(a or b for a, b in zip(wanted, ctx.wanted, strict=True))
+            directions = [
+                torch.zeros_like(tensor) if tangent is None else tangent
+                for tensor, tangent, want in zip(tensors, tangents, both, strict=True)
+                if want
+            ]
+            bent = _spread(Bend.apply(ctx.at, both, len(directions), by_image, *directions, *tensors)[1:], both)
+            found = [part for part, want in zip(bent, ctx.wanted, strict=True) if want]
+        if by_image_tangent is not None:
+            more = Slopes.apply(ctx.at, ctx.wanted, by_image_tangent, *tensors)
+            found = [one + other for one, other in zip(found, more, strict=True)]
+        return tuple(found)
+
+
+class Tangent(_OneByOne):
+    """The change of the image along the directions given for the `wanted` ones of the tensors."""
+
+    settings = 4
+
+    @staticmethod
+    def forward(at: At, image_dtype: torch.dtype, wanted: tuple[bool, ...], count: int, *rest: torch.Tensor):
+        along, tensors = rest[:count], rest[count:]
+        return _bend(at, wanted, None, along, tensors)[0].to(image_dtype)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        ctx.at, _, ctx.wanted, ctx.count, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx, by_image: torch.Tensor):
+        along, tensors = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+        by_along = Slopes.apply(ctx.at, ctx.wanted, by_image, *tensors)
+        by_tensors = Bend.apply(ctx.at, ctx.wanted, ctx.count, by_image, *along, *tensors)[1:]
+        return None, None, None, None, *by_along, *_spread(by_tensors, ctx.wanted)
+
+    @staticmethod
+    def jvp(ctx, *_):
+        raise ExperimentError(TOO_MANY_DERIVATIVES)
+
+
+class Bend(_OneByOne):
+    """With g = `Slopes` and directions v: derivatives of the sum of g v, by `by_image` and by the wanted tensors."""
+
+    settings = 3
+
+    @staticmethod
+    def forward(at: At, wanted: tuple[bool, ...], count: int, by_image: torch.Tensor, *rest: torch.Tensor):
+        along, tensors = rest[:count], rest[count:]
+        changed, by_tensors = _bend(at, wanted, by_image, along, tensors)
+        return changed.to(by_image.dtype), *by_tensors
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx, *_):
+        raise ExperimentError(TOO_MANY_DERIVATIVES)
+
+    jvp = backward
+
+
+def _given(tensors: Tensors, tangents: Sequence[torch.Tensor | None]) -> tuple[tuple[bool, ...], list[torch.Tensor]]:
+    """Which tensors have a tangent, and those tangents; one that is no floating point number has none."""
+    wanted = tuple(t is not None and x.is_floating_point() for x, t in zip(tensors, tangents, strict=True))
+    return wanted, [tangent for tangent, want in zip(tangents, wanted, strict=True) if want]
+
+
+def _tangent(at: At, image_dtype: torch.dtype, tensors: Tensors, tangents: Sequence[torch.Tensor | None]):
+    wanted, along = _given(tensors, tangents)
+    return Tangent.apply(at, image_dtype, wanted, len(along), *along, *tensors)
+
+
+def _spread(found: Sequence[torch.Tensor], wanted: Sequence[bool]) -> list[torch.Tensor | None]:
+    """None in the places of tensors that are not wanted."""
+    parts = iter(found)
+    return [next(parts) if want else None for want in wanted]
+
+
+def _plain(given: torch.Tensor) -> torch.Tensor:
+    """What is given from outside, without its graph."""
+    try:
+        return given.detach()
+    except RuntimeError as error:
+        raise ExperimentError(OLD_VMAP) from error
+
+
+def _leaves(tensors: Tensors, wanted: Sequence[bool]) -> list[torch.Tensor]:
+    """Copies of the tensors without their graph, those that are wanted as leaves of a new one."""
+    return [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
+
+
+def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Tensor]]:
+    """The model with copies of the tensors that have a graph, those tensors, and their copies.
 
     Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
     """
     leaves, shape = pytree.tree_flatten(model)
-    copies = []
-    for place, leaf in enumerate(leaves):
-        if isinstance(leaf, torch.Tensor) and leaf.requires_grad:
-            copies.append(copy(leaf))
-            leaves[place] = copies[-1]
-    return pytree.tree_unflatten(leaves, shape), copies
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    tensors, copies = [leaves[i] for i in places], []
+    for i in places:
+        leaves[i] = leaves[i].detach().requires_grad_()
+        copies.append(leaves[i])
+    return pytree.tree_unflatten(leaves, shape), tensors, copies
 
 
-class RecomputedImage(torch.autograd.Function):
-    """`Simulation.image` as one step of a graph."""
-
-    @staticmethod
-    def forward(ctx, simulation: TiledImage, progress: Progress | None, image_dtype: torch.dtype, *tensors):
-        ctx.simulation = simulation
-        ctx.save_for_backward(*tensors)
-        return simulation.image_without_graph(progress, image_dtype)
-
-    @staticmethod
-    def backward(ctx, by_image: torch.Tensor) -> tuple[Any, ...]:
-        tensors = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a derivative of the derivative is wanted: that needs the whole graph
-            model, copies = _with_copies(ctx.simulation.model, lambda tensor: tensor.view_as(tensor))
-            image = ctx.simulation.image_with_graph(None, by_image.dtype, model)
-            found = torch.autograd.grad(image, copies, by_image, create_graph=True, allow_unused=True)
-        else:
-            found = _tile_by_tile(ctx.simulation, by_image.reshape(-1), tensors)
-        return (None, None, None, *found)
-
-
-def _tile_by_tile(simulation: TiledImage, by_pixel: torch.Tensor, tensors) -> list[torch.Tensor]:
-    sums = [torch.zeros_like(tensor) for tensor in tensors]
-
-    model, copies = _with_copies(simulation.model, lambda tensor: tensor.detach().requires_grad_())
+@torch.enable_grad()
+def _slopes(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
+    """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
+    leaves, by_pixel = _leaves(tensors, wanted), _plain(by_image).reshape(-1).double()
+    simulation = at(leaves)
+    model, originals, copies = _with_copies(simulation.model)
 
     def slopes(backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
-        with torch.enable_grad():
+        with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
+        if not photons.requires_grad:
+            return [None] * len(copies)
         given = torch.ones_like(photons) if given is None else given
         return torch.autograd.grad(photons, copies, given, allow_unused=True)
 
-    backend = simulation.differentiable_backend(model, slopes)
+    backend = simulation.derivative_backend(model, slopes)
 
-    def of_tile(tile: Tile) -> tuple[torch.Tensor | None, ...]:
-        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where].double())
+    def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
+        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
 
-    for parts in simulation.over_tiles(of_tile, backend):
+    sums = [torch.zeros_like(copy) for copy in copies]
+    for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
         for total, part in zip(sums, parts, strict=True):
             if part is not None:
                 total += part
-    return sums
+    return _gradients(originals, [leaf for leaf in leaves if leaf.requires_grad], sums)
+
+
+def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options) -> Sequence[torch.Tensor]:
+    """torch.autograd.grad of outputs that may have no graph; zeros where an input has no part in them."""
+    pairs = [pair for pair in zip(outputs, given, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return [torch.zeros_like(one) for one in inputs]
+    outputs, given = zip(*pairs, strict=True)
+    return torch.autograd.grad(outputs, inputs, given, materialize_grads=True, **options)
+
+
+@torch.enable_grad()
+def _bend(
+    at: At, wanted: Sequence[bool], by_image: torch.Tensor | None, along: Tensors, tensors: Tensors
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    """Change of the image along `along` and, for `by_image`, the derivatives of the sum of slopes times `along`."""
+    leaves, along = _leaves(tensors, wanted), list(map(_plain, along))
+    by = [leaf for leaf in leaves if leaf.requires_grad]
+    by_pixel = None if by_image is None else _plain(by_image).reshape(-1).double()
+    simulation = at(leaves)
+    backend = simulation.derivative_backend(simulation.model, None)
+    changed = simulation.blank(torch.float64)
+
+    @torch.enable_grad()
+    def of_tile(tile: Tile) -> tuple[torch.Tensor | slice, Sequence[torch.Tensor]]:
+        photons = integrate.photons(
+            simulation.model, tile.fast, tile.slow, backend, torch.float64, hooks=simulation.hooks
+        )
+        given = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
+        given = given.detach().requires_grad_()
+        slopes = _gradients([photons], by, [given], create_graph=True)
+        return tile.where, _gradients(slopes, [given] if by_pixel is None else [given, *by], along, retain_graph=True)
+
+    sums = [torch.zeros_like(one) for one in by]
+    for where, (change, *parts) in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 2)):
+        changed.view(-1)[where] = change
+        for total, part in zip(sums, parts, strict=False):
+            total += part
+    return changed, sums

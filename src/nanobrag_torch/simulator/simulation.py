@@ -3,34 +3,61 @@
 from __future__ import annotations
 
 import copy
+import functools
+import os
+import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import torch
-from torch.autograd import forward_ad
 
 from nanobrag_torch import integrate
 from nanobrag_torch import model as model_module
+from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing
-from nanobrag_torch.simulator.tiles import Progress, Tile
+from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
+
+CHANGED = (
+    "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
+)
+TRACED = "an image is made from numbers and cannot be traced (linearize, make_fx, export); use torch.func.jvp or vjp"
+
+
+if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
+
+def _not_traced(function: Callable) -> Callable:
+    """The function, which torch.compile calls as it stands: an image takes numbers from tensors, threads, and C."""
+
+    @functools.wraps(function)
+    def called(*arguments, **keywords):
+        if torch.compiler.is_dynamo_compiling():
+            return torch.compiler.disable(function)(*arguments, **keywords)
+        return function(*arguments, **keywords)
+
+    return called
 
 
 class Simulation:
-    """One experiment on one device.
+    """One experiment on one device, as it was when this was made.
 
     Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
     generator after the crystal's draws, for the noise that follows). `hooks` see the set-up
     and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
+    @_not_traced
     def __init__(
         self,
         experiment: Experiment,
@@ -38,11 +65,18 @@ class Simulation:
         dtype: torch.dtype = torch.float64,
         hooks: Hooks | None = None,
     ):
-        self.experiment, self.hooks = experiment, hooks
+        if any(map(is_mapped, tensors_of(experiment))):
+            raise ExperimentError("a Simulation holds one experiment, not a batch; call simulate inside torch.vmap")
+        self.experiment, self.hooks = _drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
-        self.model = model_module.build(experiment, self.device, dtype, self.random_table, hooks)
+        try:
+            self.model = model_module.build(self.experiment, self.device, dtype, self.random_table, hooks)
+        except RuntimeError as error:
+            raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         self.geometry = self.model.geometry
+        self._versions = _versions(self.experiment)
+        self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
     @property
@@ -109,18 +143,56 @@ class Simulation:
         row = numbers.div(x_max - x_min + 1, rounding_mode="floor")
         return x_min + (numbers - row * (x_max - x_min + 1)), y_min + row
 
+    @_not_traced
     def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
 
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        tensors = checkpointing.differentiated(self.model) if torch.is_grad_enabled() else []
-        if not tensors:
-            return self.image_without_graph(progress, image_dtype)
-        if self._pixel_count() <= EagerBackend(self.model).pixels or _forward_derivatives():
+        if _versions(self.experiment) != self._versions:
+            raise ExperimentError(CHANGED)
+        tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in tensors_of(self.experiment)]
+        if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
             return self.image_with_graph(progress, image_dtype)
-        return checkpointing.RecomputedImage.apply(self, progress, image_dtype, *tensors)
+        if not any(map(is_differentiated, tensors)):
+            return self.image_without_graph(progress, image_dtype)
+        if self.keeps_graph():
+            return checkpointing.linked(self.image_with_graph(progress, image_dtype), tensors)
+        return checkpointing.image(self.at, progress, image_dtype, tensors)
+
+    def keeps_graph(self) -> bool:
+        """Whether a derivative keeps the graph of every step: where it is small and compiled code is not asked for."""
+        asked = selection.mode() == "always" and not selection.not_compilable(self.model)
+        return self.steps <= eager.PAIRS_PER_PASS and not asked
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole image: pixels of the region of interest, their samples, sources and orientations."""
+        return self._pixel_count() * selection.steps_of_pixel(self.model)
+
+    def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
+        """The simulation with these tensors in its experiment; itself if they are its own."""
+        if all(one is other for one, other in zip(tensors, tensors_of(self.experiment), strict=True)):
+            return self
+        other = Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype, self.hooks)
+        other._derivative = self._derivative
+        return other
+
+    def explain(self) -> Explanation:
+        """Which code makes the image and its derivatives, and why not faster code; decides it if nothing has yet."""
+        made = self._chosen or {torch.float32: self.backend()}
+        images = "; ".join(dict.fromkeys(f"{backend.name}: {backend.why}" for backend in made.values()))
+        if self.keeps_graph():
+            return Explanation(images, f"whole graph: {self.steps:,} steps, no more than {eager.PAIRS_PER_PASS:,}")
+        planned = selection.why_not_differentiated(self.model, self._pixel_count())
+        name = "compiled" if planned is None else "eager"
+        planned = f"tiles, {name}: {planned or 'it pays, if it gives the numbers of eager code'}"
+        return Explanation(images, self._derivative.get("path", planned))
+
+    def blank(self, dtype: torch.dtype) -> torch.Tensor:
+        """An image of nothing."""
+        return torch.zeros(self.geometry.n_slow, self.geometry.n_fast, dtype=dtype, device=self.device)
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled."""
@@ -128,30 +200,27 @@ class Simulation:
         n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
         every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
         made = torch.empty if every_pixel else torch.zeros
-        image = made(n_slow * n_fast, dtype=image_dtype, device=self.device)
+        image = made(n_slow, n_fast, dtype=image_dtype, device=self.device)
+        pixels_in_line = image.view(-1)
 
         def photons_of(tile: Tile) -> int:
-            here = image[tile.where] if isinstance(tile.where, slice) else None
+            here = pixels_in_line[tile.where] if isinstance(tile.where, slice) else None
             with torch.no_grad():
                 photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here, self.hooks)
                 if photons is not here:
-                    image[tile.where] = photons
+                    pixels_in_line[tile.where] = photons
             return tile.fast.shape[0]
 
         done, total = 0, self._pixel_count()
-        for pixels in self.over_tiles(photons_of, backend):
+        for pixels in self.over_tiles(photons_of, backend.pixels):
             done += pixels
             if progress:
                 progress(done, total)
-        return image.view(n_slow, n_fast)
+        return image
 
-    def image_with_graph(
-        self, progress: Progress | None, image_dtype: torch.dtype, model: model_module.Model | None = None
-    ) -> torch.Tensor:
-        """The image with the graph of every step that led to it, of this model or another of its shape."""
-        model = self.model if model is None else model
-        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
-        image = torch.zeros(n_slow * n_fast, dtype=image_dtype, device=self.device)
+    def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
+        """The image with the graph of every step that led to it."""
+        model, image = self.model, self.blank(image_dtype).view(-1)
         backend, places, parts = EagerBackend(model), [], []
         done, total = 0, self._pixel_count()
         for fast, slow, _ in self.tiles(backend.pixels):
@@ -162,15 +231,15 @@ class Simulation:
                 progress(done, total)
         if parts:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
-        return image.view(n_slow, n_fast)
+        return image.view(self.geometry.n_slow, self.geometry.n_fast)
 
-    def over_tiles(self, function: Callable, backend: Backend) -> Iterator:
-        """function(tile) of every tile of a size that suits the backend, in storage order.
+    def over_tiles(self, function: Callable, pixels: int) -> Iterator:
+        """function(tile) of every tile of up to that many pixels, in storage order.
 
         On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
         each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-        tiles, threads = self.tiles(backend.pixels), torch.get_num_threads()
+        tiles, threads = self.tiles(pixels), torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
             return (function(tile) for tile in tiles)
         return _in_order(function, tiles, threads)
@@ -185,34 +254,48 @@ class Simulation:
             )
         return self._chosen[image_dtype]
 
-    def differentiable_backend(self, model: model_module.Model, slopes: selection.Differentiate) -> Backend:
-        """For derivatives by a copy of the model: compiled where the image was, if they give what eager ones give."""
-        if not any(isinstance(one, CompiledBackend) for one in self._chosen.values()):
-            return EagerBackend(model)
-        return selection.differentiable_backend(model, self._pixel_count(), self._place, slopes)
+    def derivative_backend(self, model: model_module.Model, slopes: selection.Differentiate | None) -> Backend:
+        """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
+
+        Eager where `slopes` is None, since the derivative of a derivative is wanted.
+        """
+        if slopes is None or self.hooks is not None:
+            return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
+        chosen = selection.derivative_backend(model, self._pixel_count(), self._place, slopes)
+        self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
+        return chosen
+
+    def pixels_with_graph(self, backend: Backend, order: int) -> int:
+        """Pixels of a tile of which a graph is kept, for derivatives of an order: its memory goes by all its steps."""
+        model = self.model
+        terms = model.samples * model.source_count
+        if isinstance(backend, EagerBackend):
+            terms *= model.real_m.shape[0] * order
+        return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // terms))
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         other = copy.copy(self)
-        other.experiment, other.model = experiment, model
+        other.experiment, other.model, other._versions = experiment, model, _versions(experiment)
         other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return other
 
 
-def _forward_derivatives() -> bool:
-    """Whether something differentiates forward, or maps over a dimension, which takes a graph of single steps."""
-    return torch._C._functorch.maybe_current_level() is not None or forward_ad._current_level >= 0
-
-
 def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+    inference = torch.is_inference_mode_enabled()  # a thread begins without it
+
+    def worked_out(argument):
+        with torch.inference_mode(inference):
+            return function(argument)
+
     torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             waiting: deque = deque()
             try:
                 for argument in arguments:
-                    waiting.append(pool.submit(function, argument))
+                    waiting.append(pool.submit(worked_out, argument))
                     if len(waiting) > 2 * threads:
                         yield waiting.popleft().result()
                 while waiting:
@@ -224,6 +307,7 @@ def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator
         torch.set_num_threads(threads)
 
 
+@_not_traced
 def simulate(
     experiment: Experiment,
     *,
@@ -237,4 +321,24 @@ def simulate(
     `dtype` is the type of everything after the fractional Miller indices; the geometry before them is float64 always.
     Differentiable in every tensor of the experiment. Raises ExperimentError for an impossible experiment.
     """
+    experiment = _drawn(experiment)
+    tensors = tensors_of(experiment)
+    if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
+
+        def at(found: Sequence[torch.Tensor]) -> Simulation:
+            return Simulation(with_tensors(experiment, found), device, dtype)
+
+        return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)
+
+
+def _versions(experiment: Experiment) -> list[int]:
+    """How often each tensor has been changed in place; tensors of inference mode don't count it."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors_of(experiment)]
+
+
+def _drawn(experiment: Experiment) -> Experiment:
+    """The experiment with the seed that the clock gives it, where it has none, so that it stays the same crystal."""
+    if not (experiment.crystal.misset_random and experiment.crystal.misset_seed is None):
+        return experiment
+    return replace(experiment, crystal=replace(experiment.crystal, misset_seed=-int(time.time())))

@@ -1,4 +1,4 @@
-"""A tile: the pixels that are computed at once."""
+"""A tile, which is the pixels that are computed at once, and how an image and its derivatives are made of them."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ class Tile(NamedTuple):
     fast: torch.Tensor
     slow: torch.Tensor
     where: torch.Tensor | slice
+
+
+class Explanation(NamedTuple):
+    """Which code makes the image and its derivatives, each with the reason."""
+
+    image: str
+    derivative: str
+
+    def __str__(self) -> str:
+        return f"image: {self.image}\nderivative: {self.derivative}"

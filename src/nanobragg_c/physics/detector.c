@@ -6,7 +6,7 @@
  * (6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
  * (6.5)  ratio = b.Rxyz(O; rotation)
  * (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
- * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+ * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S, O likewise
  * (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
  * (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
  * (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]

@@ -14,7 +14,7 @@ MAX_FRAMES = 10**9
 OWNED_FLAGS = frozenset(
     {"-mat", "-cell", "-misset", "-misset_seed", "-lambda", "-energy", "-hkl", "-sourcefile", "-img"}
     | {"-floatfile", "-doublefile", "-intfile", "-pgmfile", "-noisefile", "-hdf5file", "-dumpfile"}
-    | {"-config", "-show_config", "-device", "-dtype", "-threads", "--help", "--version"}
+    | {"-config", "-show_config", "-verbose", "-device", "-dtype", "-threads", "--help", "--version"}
     | {"-trace_pixel", "-printout", "-printout_pixel"}
 )
 

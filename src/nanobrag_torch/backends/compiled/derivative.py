@@ -14,10 +14,13 @@ from nanobrag_torch.model import Model
 _COUNTS = ("phi_rad", "mosaic_domains")
 
 
-def by_amplitudes(model: Model) -> bool:
-    """Whether derivatives by amplitudes are wanted, which are looked up, not computed with: none are compiled."""
+def not_differentiable(model: Model) -> str | None:
+    """Why no derivative of a model is compiled, or None."""
     amplitudes = (model.amplitudes.padded, model.amplitudes.default_F)
-    return any(one is not None and one.requires_grad for one in amplitudes)
+    if any(one is not None and one.requires_grad for one in amplitudes):
+        return "derivatives by amplitudes, which are looked up, are not compiled"
+    device = model.real_m.device.type  # sums over rays are written for a CPU's threads
+    return None if device == "cpu" else f"derivatives are not compiled for the device {device}"
 
 
 def differentiated(program: Program, model: Model) -> Program:

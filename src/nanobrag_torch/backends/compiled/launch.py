@@ -87,6 +87,9 @@ class Light:
 class CompiledBackend:
     """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
 
+    name = "compiled"
+    why = "it pays, and gives the kernel's numbers"
+
     def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
         """`names`: the programs that can be run, if those are not the ones in `files`."""
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}

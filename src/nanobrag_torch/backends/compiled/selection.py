@@ -12,7 +12,7 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import cache
-from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, by_amplitudes, differentiated
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated, not_differentiable
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
 from nanobrag_torch.backends.eager import EagerBackend
@@ -26,6 +26,7 @@ MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
 WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it takes to load compiled code
 WORTH_BUILDING = 10_000_000  # steps that eager code takes longer for than it takes to build, then run
+NOT_BUILT = f"compiled code is not there yet, and is built from {WORTH_BUILDING:,} steps"
 _PROBE_STEPS = 1 << 19
 _PROBE_PIXELS = (4, 64)
 _SLOPE_AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-5}  # of the largest derivative by the same tensor
@@ -40,15 +41,29 @@ def mode() -> str:
     return asked
 
 
-def compilable(model: Model) -> bool:
-    """Whether the programs cover this experiment: not interpolated amplitudes, nor the historic running product.
-
-    Nor a table whose elements 32 bits cannot count, nor other devices than CPUs and CUDA's.
-    """
+def not_compilable(model: Model) -> str | None:
+    """Why the programs do not cover an experiment, or None."""
     table = model.amplitudes.padded
-    too_large = table is not None and table.numel() > torch.iinfo(torch.int32).max
-    covered = not (model.amplitudes.interpolate or model.factors.running_product or too_large)
-    return covered and model.real_m.device.type in ("cpu", "cuda")
+    if model.amplitudes.interpolate:
+        return "amplitudes are interpolated"
+    if model.factors.running_product:
+        return "the defect running_product is on"
+    if table is not None and table.numel() > torch.iinfo(torch.int32).max:
+        return "the table of amplitudes has more elements than 32 bits count"
+    device = model.real_m.device.type
+    return None if device in ("cpu", "cuda") else f"nothing is compiled for the device {device}"
+
+
+def _why_not(model: Model, steps: int, worth: int) -> str | None:
+    """Why compiled code is not even tried for that many steps, or None."""
+    asked = mode()
+    if asked == "never":
+        return f"{MODE_VARIABLE}=never"
+    if cache.directory() is None:
+        return f"no folder holds compiled code, see {cache.DIRECTORY_VARIABLE}"
+    if asked == "auto" and steps < worth:
+        return f"{steps:,} steps, fewer than the {worth:,} from which compiled code pays"
+    return not_compilable(model)
 
 
 def backend_for(
@@ -61,35 +76,45 @@ def backend_for(
     Raises ExperimentError for an unknown mode; whatever goes wrong with compiled code is told on standard error and
     answered with eager code.
     """
-    chosen, eager = mode(), EagerBackend(model)
-    steps = images * pixels * model.samples * model.source_count * model.real_m.shape[0]
-    worth = WORTH_LOADING if images == 1 else WORTH_BUILDING
-    if chosen == "never" or not compilable(model) or (chosen == "auto" and steps < worth):
-        return eager
-    folder = cache.directory()
-    if folder is None:
-        return eager
+    steps = images * pixels * steps_of_pixel(model)
+    why = _why_not(model, steps, WORTH_LOADING if images == 1 else WORTH_BUILDING)
+    if why is not None:
+        return EagerBackend(model, why)
     try:
-        packages = _packages(model, image_dtype, folder, chosen == "always" or steps >= WORTH_BUILDING)
+        packages = _packages(model, image_dtype, cache.directory(), _worth_building(steps))
         if packages is None:
-            return eager
+            return EagerBackend(model, NOT_BUILT)
         compiled = CompiledBackend(model, packages)
-        agree = _once(list(packages.values()), lambda: _agrees(model, compiled, pixels, place, image_dtype))
-        return compiled if agree else eager
+        _once(list(packages.values()), lambda: _check_photons(model, compiled, pixels, place, image_dtype))
+        return compiled
     except Exception as error:  # a compiler can fail in any way, and none of them is a reason not to make the image
-        tell(f"compiled code is not used: {' '.join(str(error).split())[:200]}")
-        return eager
+        why = f"compiled code is not used: {' '.join(str(error).split())[:200]}"
+        tell(why)
+        return EagerBackend(model, why)
+
+
+def steps_of_pixel(model: Model) -> int:
+    """How often the kernel is evaluated for a pixel: samples, sources and orientations."""
+    return model.samples * model.source_count * model.real_m.shape[0]
+
+
+def _worth_building(steps: int) -> bool:
+    return mode() == "always" or steps >= WORTH_BUILDING
 
 
 _AGREED: set[tuple[tuple[Path, int], ...]] = set()
 
 
-def _once(files: list[Path], agree: Callable[[], bool]) -> bool:
-    """Whether these programs have shown, once in this process, that they agree."""
+class Disagreement(Exception):
+    """Compiled code gives other numbers than the kernel."""
+
+
+def _once(files: list[Path], check: Callable[[], None]) -> None:
+    """See, once in this process, that these programs agree. Raises Disagreement."""
     key = tuple((file, file.stat().st_mtime_ns) for file in files)
-    if key not in _AGREED and agree():
+    if key not in _AGREED:
+        check()
         _AGREED.add(key)
-    return key in _AGREED
 
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
@@ -110,30 +135,43 @@ def _package(program: Program, model: Model, folder: Path, build: bool) -> Path 
     return package or build_program(program, model, folder, why)
 
 
-def differentiable_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
-    """The backend for derivatives of an image that compiled code made: compiled where those agree with eager ones.
+def why_not_differentiated(model: Model, pixels: int) -> str | None:
+    """Why compiled derivatives of that many pixels are not even tried, or None."""
+    return _why_not(model, pixels * steps_of_pixel(model), WORTH_LOADING) or not_differentiable(model)
+
+
+def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
+    """The backend for derivatives of that many pixels: compiled where that pays and agrees with eager code.
 
     `by` is called with a backend and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """
-    eager, folder = EagerBackend(model), cache.directory()
-    if model.real_m.device.type != "cpu" or by_amplitudes(model):  # sums over rays are written for a CPU's threads
-        return eager
+    steps, why = pixels * steps_of_pixel(model), why_not_differentiated(model, pixels)
+    if why is not None:
+        return EagerBackend(model, why)
     try:
         programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
-        files = {name: _package(program, model, folder, True) for name, program in programs.items()}
         whole = PHOTONS[torch.float64] in programs
-        forward = {} if whole else {name: _package(PROGRAMS[name], model, folder, True) for name in programs}
+        forward = {} if whole else {name: PROGRAMS[name] for name in programs}
+        files = {
+            program: _package(program, model, cache.directory(), _worth_building(steps))
+            for program in (*programs.values(), *forward.values())
+        }
+        if None in files.values():
+            return EagerBackend(model, NOT_BUILT)
         compiled = DifferentiableBackend(
-            model, forward, {name: (program, files[name]) for name, program in programs.items() if program.by}
+            model,
+            {name: files[program] for name, program in forward.items()},
+            {name: (program, files[program]) for name, program in programs.items() if program.by},
         )
-        agree = _once([*files.values(), *forward.values()], lambda: _same_slopes(model, compiled, pixels, place, by))
-        return compiled if agree else eager
+        _once(list(files.values()), lambda: _check_slopes(model, compiled, pixels, place, by))
+        return compiled
     except Exception as error:
-        tell(f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}")
-        return eager
+        why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
+        tell(why)
+        return EagerBackend(model, why)
 
 
-def _same_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> bool:
+def _check_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> None:
     fast, slow = _probe(model, pixels, place)
     for got, expected in zip(by(compiled, fast, slow), by(EagerBackend(model), fast, slow), strict=True):
         expected = torch.zeros_like(got) if expected is None and got is not None else expected
@@ -142,9 +180,7 @@ def _same_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by:
         got = torch.zeros_like(expected) if got is None else got
         off = _off(got, expected, _SLOPE_AGREEMENT[model.dtype])
         if off is not None:
-            tell(f"compiled derivatives are not used: they differ by {off:.1e} of the largest")
-            return False
-    return True
+            raise Disagreement(f"they differ by {off:.1e} of the largest")
 
 
 def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | None:
@@ -170,15 +206,14 @@ def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch
     return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
 
 
-def _agrees(model: Model, compiled: Backend, pixels: int, place: Place, image_dtype: torch.dtype) -> bool:
-    """Whether compiled code gives the photons of eager code in a few pixels spread over the image."""
+def _check_photons(model: Model, compiled: Backend, pixels: int, place: Place, image_dtype: torch.dtype) -> None:
+    """See that compiled code gives the photons of eager code in a few pixels spread over the image."""
     fast, slow = _probe(model, pixels, place)
     expected = integrate.integrate(model, fast, slow).photons.to(image_dtype)
     got = integrate.photons(model, fast, slow, compiled, image_dtype)
     off = _off(got, expected, _AGREEMENT[model.dtype])
     if off is not None:
-        tell(f"compiled code is not used: it differs from the kernel by {off:.1e} of the peak")
-    return off is None
+        raise Disagreement(f"it differs from the kernel by {off:.1e} of the peak")
 
 
 def tell(message: str) -> None:
