@@ -150,7 +150,7 @@ def _effects(entry: Any) -> Effects:
     return Effects(tuple(Setting(one) if isinstance(one, str) else Setting(*one) for one in entry))
 
 
-def _flag(row: dict) -> Flag:
+def _flag(row: dict[str, Any]) -> Flag:
     shared = row.pop("range")
     args = []
     for arg in row.pop("args"):

@@ -1,5 +1,7 @@
 """Makes the C header and the documentation of the flags from the tables."""
 
+from collections.abc import Sequence
+
 from nanobragg_tables import Defect, Example, Flag, Range, defect_examples, defects, flags
 
 NOTICE = "made by `python -m nanobragg_tables generate`; change flags.json or defects.json instead"
@@ -31,7 +33,7 @@ def _quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _macro(name: str, rows: list[tuple]) -> str:
+def _macro(name: str, rows: Sequence[Sequence[object]]) -> str:
     lines = [f"    X({', '.join(str(cell) for cell in row)})" for row in rows]
     return f"#define {name}(X) \\\n" + " \\\n".join(lines) + "\n"
 
@@ -47,7 +49,7 @@ def _limits(limits: Range | None) -> tuple[str, ...]:
     )
 
 
-def _arg_rows(flag: Flag) -> list[tuple]:
+def _arg_rows(flag: Flag) -> list[tuple[object, ...]]:
     return [
         (
             identifier(flag.name),
@@ -122,7 +124,9 @@ def _sets(flag: Flag) -> str:
 
 
 def _flag_row(flag: Flag) -> str:
-    other = {("c",): " (C program only)", ("torch",): " (torch program only)"}.get(flag.programs, "")
+    other = ""
+    if len(flag.programs) == 1:
+        other = {"c": " (C program only)", "torch": " (torch program only)"}[flag.programs[0]]
     limits = {arg.range.describe() for arg in flag.args if arg.range}
     cells = [
         f"`{flag.usage}`",

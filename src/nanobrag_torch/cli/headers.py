@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from nanobrag_torch.cli.settings import Settings
@@ -20,7 +21,7 @@ class _Length(NamedTuple):
     key: str
     section: str
     name: str
-    convert: object
+    convert: Callable[[float], float]
     flags: tuple[str, ...]
     dtrek_key: str
 

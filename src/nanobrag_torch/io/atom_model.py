@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,7 @@ class Calculated(NamedTuple):
 
     hkl: np.ndarray
     F_electrons: np.ndarray
-    spacegroup: object
+    spacegroup: Any
     cell: tuple[float, ...]
     atoms: int
     models: int
@@ -32,7 +33,7 @@ def calculate_amplitudes(content: Content, resolution: Callable[[], float]) -> C
     return with_gemmi(content.path, "atom model", lambda gemmi: _calculate(gemmi, content, resolution))
 
 
-def _calculate(gemmi, content: Content, resolution: Callable[[], float]) -> Calculated:
+def _calculate(gemmi: Any, content: Content, resolution: Callable[[], float]) -> Calculated:
     path = content.path
     structure = _structure(gemmi, content)
     notices = _leave_out_unknown(path, structure)
@@ -57,7 +58,7 @@ def _calculate(gemmi, content: Content, resolution: Callable[[], float]) -> Calc
     )
 
 
-def _structure(gemmi, content: Content):
+def _structure(gemmi: Any, content: Content) -> Any:
     if content.kind == "pdb":
         return gemmi.read_pdb_string(content.text())
     document = gemmi.cif.read_string(content.text())
@@ -65,7 +66,7 @@ def _structure(gemmi, content: Content):
     return gemmi.make_structure_from_block(block)
 
 
-def _leave_out_unknown(path, structure) -> list[str]:
+def _leave_out_unknown(path: str | Path, structure: Any) -> list[str]:
     """Remove the atoms of no element, for which there are no scattering factors."""
     unknown: dict[str, int] = {}
     for model in structure:
@@ -80,7 +81,7 @@ def _leave_out_unknown(path, structure) -> list[str]:
     return [f"{path}: atoms without scattering factors are left out: {named}"] if unknown else []
 
 
-def _weight(path, structure, notices: list[str]) -> float:
+def _weight(path: str | Path, structure: Any, notices: list[str]) -> float:
     """1 where the occupancies of all models share one crystal, else one over their number; says so."""
     if len(structure) == 1:
         return 1.0
@@ -91,12 +92,12 @@ def _weight(path, structure, notices: list[str]) -> float:
     return 1.0 if shared else 1.0 / len(structure)
 
 
-def _mean_occupancy(model) -> float:
+def _mean_occupancy(model: Any) -> float:
     occupancies = [atom.occ for chain in model for residue in chain for atom in residue if atom.altloc in ("\0", "A")]
     return float(np.mean(occupancies)) if occupancies else 0.0
 
 
-def calculate(gemmi, structure, resolution_A: float) -> tuple[np.ndarray, np.ndarray]:
+def calculate(gemmi: Any, structure: Any, resolution_A: float) -> tuple[np.ndarray, np.ndarray]:
     """Unique reflections (n, 3) of all models together and their amplitudes (electrons)."""
     structure.setup_cell_images()
     calculator = gemmi.DensityCalculatorX()

@@ -64,7 +64,10 @@ class Choice(NamedTuple):
             return self.columns[0].values
         both = np.array([column.values for column in self.columns])
         known = np.isfinite(both)
-        return np.where(known, both, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+        mean: np.ndarray = np.where(known, both, 0.0).sum(axis=0) / np.where(
+            known.any(axis=0), known.sum(axis=0), np.nan
+        )
+        return mean
 
     @property
     def shown(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from nanobrag_torch.io.reading import ReaderError
 
@@ -26,7 +26,7 @@ def with_gemmi(path: str | Path, what: str, work: Callable[..., Result]) -> Resu
         raise ReaderError(path, f"is no {what} that gemmi can read ({reason})") from None
 
 
-def usable_cell(cell) -> tuple[float, ...] | None:
+def usable_cell(cell: Any) -> tuple[float, ...] | None:
     """The parameters (A, deg) of a gemmi unit cell; None for one that no crystal has."""
     parameters = tuple(cell.parameters)
     lengths, angles = parameters[:3], parameters[3:]

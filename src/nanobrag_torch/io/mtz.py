@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import tempfile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Found(NamedTuple):
     """A table of reflections, the space group (gemmi's) and the unit cell (A, deg) of its file."""
 
     table: Table
-    spacegroup: object
+    spacegroup: Any
     cell: tuple[float, ...] | None
 
 
@@ -43,7 +43,7 @@ def _check_frame(content: Content) -> None:
         )
 
 
-def _read(gemmi, content: Content) -> Found:
+def _read(gemmi: Any, content: Content) -> Found:
     with tempfile.NamedTemporaryFile(suffix=".mtz") as file:  # gemmi reads MTZ from files alone
         file.write(content.data)
         file.flush()

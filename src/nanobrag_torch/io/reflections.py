@@ -142,7 +142,9 @@ def _about(content: Content, table: Table, choice: Choice, asked: bool) -> list[
     return said
 
 
-def _merged(content: Content, hkl, amplitudes, found: Found, notices: list[str]):
+def _merged(
+    content: Content, hkl: np.ndarray, amplitudes: np.ndarray, found: Found, notices: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
     """Each reflection once. Friedel mates are averaged; other rows of one reflection must agree."""
     operations = found.spacegroup.operations()
     which = representatives(hkl, operations, friedel=True)

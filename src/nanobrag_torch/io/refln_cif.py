@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nanobrag_torch.io.columns import (
@@ -59,7 +61,7 @@ def holds_model(content: Content) -> bool:
     raise ReaderError(content.path, "holds neither reflections (_refln) nor atoms (_atom_site), expected one of them")
 
 
-def _document(content: Content):
+def _document(content: Content) -> Any:
     return with_gemmi(content.path, "mmCIF file", lambda gemmi: gemmi.cif.read_string(content.text()))
 
 
@@ -68,7 +70,7 @@ def read_refln(content: Content, wanted: str | None, notices: list[str]) -> Foun
     return with_gemmi(content.path, "mmCIF structure factor file", lambda gemmi: _read(gemmi, content, wanted, notices))
 
 
-def _read(gemmi, content: Content, wanted: str | None, notices: list[str]) -> Found:
+def _read(gemmi: Any, content: Content, wanted: str | None, notices: list[str]) -> Found:
     document = gemmi.cif.read_string(content.text())
     blocks = [(block, _loop(block)) for block in document]
     tables = [_table(gemmi, content, block, loop) for block, loop in blocks if loop is not None]
@@ -87,7 +89,7 @@ def _read(gemmi, content: Content, wanted: str | None, notices: list[str]) -> Fo
     return Found(table, group, next(filter(None, (_cell(gemmi, block) for block in [own, *document])), None))
 
 
-def _loop(block):
+def _loop(block: Any) -> Any:
     """The loop of reflections of a block, None without one."""
     for prefix in _PREFIXES:
         column = block.find_loop(prefix + "index_h")
@@ -96,7 +98,7 @@ def _loop(block):
     return None
 
 
-def _table(gemmi, content: Content, block, loop) -> Table:
+def _table(gemmi: Any, content: Content, block: Any, loop: Any) -> Table:
     names = [tag.removeprefix("_refln").lstrip("._") for tag in loop.tags]
     words = {name: list(loop.values[place :: len(names)]) for place, name in enumerate(names)}
     if not {"index_h", "index_k", "index_l"} <= set(names):
@@ -120,7 +122,7 @@ def _offers(table: Table, wanted: str | None) -> bool:
     return any(np.isfinite(choice.values).any() for choice in choices(table))
 
 
-def _numbers(gemmi, words: list[str]) -> np.ndarray:
+def _numbers(gemmi: Any, words: list[str]) -> np.ndarray:
     """Numbers, NaN for `?` and `.` and for what is none; a standard deviation in brackets is left away."""
     array = np.array(words, dtype=np.str_)
     plain = np.where(np.isin(array, ("?", ".")), "nan", array)
@@ -130,16 +132,16 @@ def _numbers(gemmi, words: list[str]) -> np.ndarray:
         return np.array([gemmi.cif.as_number(word) for word in words], dtype=np.float64)
 
 
-def _value(gemmi, block, tag: str) -> str | None:
+def _value(gemmi: Any, block: Any, tag: str) -> str | None:
     """The value under a tag of mmCIF, or under its spelling in older CIF."""
     for spelling in (tag, tag.replace(".", "_", 1)):
         word = block.find_value(spelling)
         if word and word not in ("?", "."):
-            return gemmi.cif.as_string(word)
+            return str(gemmi.cif.as_string(word))
     return None
 
 
-def _cell(gemmi, block) -> tuple[float, ...] | None:
+def _cell(gemmi: Any, block: Any) -> tuple[float, ...] | None:
     words = [_value(gemmi, block, tag) for tag in _CELL]
     if None in words:
         return None
@@ -147,7 +149,7 @@ def _cell(gemmi, block) -> tuple[float, ...] | None:
     return usable_cell(gemmi.UnitCell(*numbers)) if np.isfinite(numbers).all() else None
 
 
-def _group(gemmi, block):
+def _group(gemmi: Any, block: Any) -> Any:
     """gemmi's space group by name, by its operations, or by number in the standard setting; None without any."""
     cell = _cell(gemmi, block)
     alpha, gamma = (cell[3], cell[5]) if cell else (0.0, 0.0)

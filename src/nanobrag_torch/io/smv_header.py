@@ -171,11 +171,14 @@ def pixel_type(path: str | Path, fields: dict[str, str]) -> tuple[np.dtype, bool
     if len(set(kinds.values())) > 1:
         both = " and ".join(f"{key}={shorten(word)}" for key, word in named.items())
         raise ReaderError(path, f"has {both}, which contradict each other")
-    for key, expected in _LAYOUT.items():
-        if _plain_words(fields.get(key, expected[0])) not in expected:
-            raise ReaderError(path, f"has {key}={shorten(fields[key])}, expected {' or '.join(filter(None, expected))}")
+    for name, expected in _LAYOUT.items():
+        if _plain_words(fields.get(name, expected[0])) not in expected:
+            raise ReaderError(
+                path, f"has {name}={shorten(fields[name])}, expected {' or '.join(filter(None, expected))}"
+            )
     order = _plain_words(fields.get("BYTE_ORDER", "little endian"))
-    return np.dtype((">" if order[0] == "b" else "<") + next(iter(kinds.values()), "u2")), bool(named)
+    kind = next(iter(kinds.values()), None) or "u2"
+    return np.dtype((">" if order[0] == "b" else "<") + kind), bool(named)
 
 
 def _plain_words(text: str) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from nanobrag_torch.io.hkl import Reflections
 
 
-def rotations(operations) -> list[np.ndarray]:
+def rotations(operations: Any) -> list[np.ndarray]:
     """The rotation (3, 3) of every symmetry operation of gemmi's, acting on the indices from the right."""
     return [np.array(operation.rot, dtype=np.int64) // operation.DEN for operation in operations.sym_ops]
 
 
-def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations) -> Reflections:
+def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations: Any) -> Reflections:
     """All symmetry mates and Friedel mates of reflections (n, 3), each once.
 
     |F(h R)| = |F(h)| for the rotation R of every symmetry operation, and |F(-h)| = |F(h)| without anomalous scattering.
@@ -23,7 +25,7 @@ def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations) -> Reflect
     return Reflections(unique, np.tile(amplitudes, len(mates))[first])
 
 
-def representatives(hkl: np.ndarray, operations, friedel: bool) -> np.ndarray:
+def representatives(hkl: np.ndarray, operations: Any, friedel: bool) -> np.ndarray:
     """One number (n,) for each reflection that all its symmetry mates share (and its Friedel mates, if `friedel`)."""
     base = 2 * int(np.abs(hkl).max(initial=0)) * 3 + 1  # a rotation adds up to three indices
     largest = np.full(len(hkl), np.iinfo(np.int64).min)

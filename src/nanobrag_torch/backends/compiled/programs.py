@@ -22,7 +22,7 @@ from nanobrag_torch.physics.detector import DetectorGeometry
 from nanobrag_torch.physics.sources import Sources
 from nanobrag_torch.physics.structure_factor import Amplitudes
 
-GROUPS = {
+GROUPS: dict[str, Any] = {
     "geometry": DetectorGeometry,
     "sources": Sources,
     "cell": Cell,
@@ -132,12 +132,13 @@ def _one_source(model: Model, source: int) -> Model:
     """One of the sources of a model, and as a tensor the number of sub-pixels."""
     chosen = slice(source, source + 1)
     sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
-    return model._replace(sources=sources, oversample=torch.tensor(model.oversample, device=model.real_m.device))
+    count: Any = torch.tensor(model.oversample, device=model.real_m.device)
+    return model._replace(sources=sources, oversample=count)
 
 
 def _one_sample(model: Model, source: int) -> Model:
     """A model of one sample and source, and as a tensor the number of orientations."""
-    orientations = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
+    orientations: Any = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
 
