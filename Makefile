@@ -2,6 +2,7 @@
 # make test      set up .venv, run all tests that need no GPU and no cluster
 # make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
 # make parity    compare whole images of both programs, every scenario (some minutes)
+# make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
 # make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
@@ -18,7 +19,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -59,6 +60,9 @@ test-cluster: compiler
 parity: compiler setup
 	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- parity
 	@cat results/audit/image_summary.txt
+
+independent: compiler setup
+	@NB_RUN_PARALLEL=1 $(RUN) -m pytest -n auto --dist loadfile tests/physics/test_independent_model.py
 
 audit-selftest: compiler setup
 	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all

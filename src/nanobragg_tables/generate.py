@@ -145,11 +145,11 @@ DOC_INTRO = """# Flags
 <!-- {notice} -->
 
 A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
-choose a convention or a pivot the last one on the line wins. The last column says what a flag sets: a convention, a
-pivot, and fields of `nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as
-12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or
-out of range and a file that cannot be read end the program with exit code 2 and one line on standard error; nothing is
-written then.
+choose a convention or a pivot the last one on the line wins; a pivot that a flag implies holds in the CUSTOM convention
+alone, where the others have their own. The last column says what a flag sets: a convention, a pivot, and fields of
+`nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as 12, -1.5 or 2e-3. A
+file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or out of range and a
+file that cannot be read end the program with exit code 2 and one line on standard error; nothing is written then.
 """
 
 DEFECT_INTRO = """
@@ -201,7 +201,8 @@ def _catalogue_entry(defect: Defect, example: Example) -> str:
     program = "nanobragg" if not defect.torch else "python -m nanobrag_torch"
     commands = [example.prepare] if example.prepare else []
     quiet = "-nonoise -nopgm"
-    commands += [f"{program} {example.flags} {quiet} -defects default,{sign}{defect.name}" for sign in "+-"]
+    commands += [f"{program} {example.flags} {quiet} -defects {example.switches(sign, defect.name)}" for sign in "+-"]
+    without = "refused" if example.sum_off is None else f"{example.sum_off:.6g}"
     state = "on" if defect.default_on else "off"
     lines = [
         f"## {defect.name} ({defect.number})\n",
@@ -210,7 +211,7 @@ def _catalogue_entry(defect: Defect, example: Example) -> str:
         f"- In `default`: {state}"
         + ("; a warning tells where input is ignored." if defect.warns else ".")
         + ("" if defect.torch else " C program only."),
-        f"- Sum of the image: {example.sum_on:.6g} with, {example.sum_off:.6g} without.\n",
+        f"- Sum of the image: {example.sum_on:.6g} with, {without} without.\n",
         "```sh",
         *commands,
         "```\n",

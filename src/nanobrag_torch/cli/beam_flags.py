@@ -20,11 +20,12 @@ def beam_flag_warnings(given: set[str], panel: Detector, defects: frozenset[str]
         return []
     pivot = effective_pivot(panel, defects)
     order = _effective(panel.convention, pivot, "close_beam_ignored" not in defects)
+    told_elsewhere = pivot == "BEAM" and "close_beam_ignored" not in defects  # by ignored_inputs
     warnings = []
     for axis in (0, 1):
         first = next((kind for kind in order if getattr(panel, _NAMES[kind][axis]) is not None), None)
         for kind, flags in _FLAGS.items():
-            if flags[axis] not in given or kind == first:
+            if flags[axis] not in given or kind == first or (kind == _CLOSE and told_elsewhere):
                 continue
             why = f"in the {panel.convention} convention with the pivot {pivot.lower()}; {_FLAGS[order[0]][axis]} does"
             if first is not None:
@@ -38,7 +39,8 @@ def beam_flag_warnings(given: set[str], panel: Detector, defects: frozenset[str]
 def _effective(convention: str, pivot: str, close_used: bool) -> list[str]:
     """The flags that place the detector, the first one given comes first."""
     if pivot == "BEAM":
-        return [_CENTRE] if convention in ("MOSFLM", "DENZO", "ADXV") else [_CENTRE, _CLOSE, _ORIGIN]
+        by_edges = [_CENTRE, _CLOSE] if close_used else [_CENTRE]
+        return by_edges if convention in ("MOSFLM", "DENZO", "ADXV") else [_CENTRE, _CLOSE, _ORIGIN]
     if convention != "CUSTOM":
         return [_CLOSE, _ORIGIN] if close_used else [_ORIGIN]
     return [_CLOSE, _CENTRE, _ORIGIN] if close_used else [_CENTRE, _CLOSE, _ORIGIN]

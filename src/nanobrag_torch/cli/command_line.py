@@ -136,7 +136,7 @@ def _warnings(line: CommandLine) -> list[str]:
         *files.notices,
         *_about_cell(line),
         *beam_flag_warnings(settings.given, line.detector, line.defects),
-        *ignored_inputs(line.detector, line.beam, weights, line.defects),
+        *ignored_inputs(line.detector, line.beam, weights, line.crystal.get("mosaic_quadrature", False), line.defects),
     ]
 
 

@@ -165,7 +165,7 @@ class _Files:
 def smv_header(simulation: Simulation) -> SmvHeader:
     """The SMV header of an experiment: mm, deg, A."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     return SmvHeader(
         n_fast=g.n_fast,
         n_slow=g.n_slow,
@@ -190,7 +190,7 @@ def smv_header(simulation: Simulation) -> SmvHeader:
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
     """What the HDF5 file says about an experiment."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     fast, slow, pix0, beam, polar, spindle = (
         vector.cpu().numpy() for vector in (g.fdet, g.sdet, g.pix0_m, g.beam_vector, g.polar_vector, g.spindle_axis)
     )

@@ -17,7 +17,10 @@ static int effective(const options *o, options_pivot pivot, beam_flag order[BEAM
     int n = 0;
     if (at_close_point && close_used) order[n++] = BEAM_CLOSE;
     if (at_close_point ? c == CONVENTION_CUSTOM : true) order[n++] = BEAM_CENTRE;
-    if (!at_close_point && by_edges) return n;
+    if (!at_close_point && by_edges) {
+        if (close_used) order[n++] = BEAM_CLOSE;
+        return n;
+    }
     if (n == 1 && order[0] == BEAM_CENTRE) order[n++] = BEAM_CLOSE;
     order[n++] = BEAM_ORIGIN;
     return n;
@@ -34,11 +37,14 @@ static bool is_given(const options_detector *d, beam_flag flag, int axis) {
 static void warn_axis(const options *o, options_pivot pivot, int axis) {
     beam_flag order[BEAM_FLAGS];
     const int n = effective(o, pivot, order);
+    /* about the beam spot, detector_move_spot_to_near_point tells it */
+    const bool told_elsewhere = pivot == PIVOT_BEAM && !defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED);
     int first = 0;
     while (first < n && !is_given(&o->detector, order[first], axis)) first++;
     for (beam_flag flag = 0; flag < BEAM_FLAGS; flag++) {
         const flag_id id = IDS[flag][axis];
         if (!o->given[id] || (first < n && order[first] == flag)) continue;
+        if (flag == BEAM_CLOSE && told_elsewhere) continue;
         const bool off = flag == BEAM_CLOSE && defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED);
         const char *more = off ? " (defect close_beam_ignored; use it with -defects default,-close_beam_ignored)" : "";
         if (first < n)

@@ -110,7 +110,7 @@ def photons_in_float32(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> 
 
 _RAYS = (
     *(f"geometry.{field}" for field in ("fdet", "sdet", "odet", "pix0_m", "pixel_size_m", "beam_vector")),
-    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fbeam_m", "Sbeam_m")),
+    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fclose_m", "Sclose_m")),
     *("layer_pitch_m", "sources.incident", "sources.wavelength_m"),
 )
 _CRYSTAL = (
@@ -119,12 +119,15 @@ _CRYSTAL = (
 )
 _WEIGHTS = ("attenuation_per_m", "d_min_m", "kahn", "geometry.polar_vector")
 _SCALE = ("sources.weight", "fluence_photons_per_m2", "background", "mosaic_domains", "phi_rad")
-_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel")
-_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate")
-_HOW_WEIGHTS = ("absorbing", "resolution_limited", "defects", "factors.capture_per_term", "factors.evaluate_polar")
+_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel", "geometry.front_face")
+_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate", "radius_all_cells", "sphere_closed_form")
+_HOW_WEIGHTS = (
+    *("absorbing", "resolution_limited", "defects", "geometry.negative_back"),
+    *("factors.capture_per_term", "factors.evaluate_polar"),
+)
 _HOW_SUMMED = (
     *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
-    *("has_water", "layers", "oversample", "r_e_sqr_m2"),
+    *("factors.unpolarized", "has_water", "layers", "oversample", "r_e_sqr_m2"),
 )
 
 
