@@ -12,10 +12,12 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch import limits
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks, at, watched
-from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.parameters import Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
+from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.physics import (
     crystal,
     detector,
@@ -114,7 +116,9 @@ def build(
     wavelength_m = scalar(beam.wavelength_m, device)
     if not number(wavelength_m) > 0:
         raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
+    _check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
+    _check_detector(panel, geometry)
     detector_sides.check_front(geometry)
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
@@ -162,6 +166,26 @@ def build(
         dtype=dtype,
         defects=defects,
     )
+
+
+def _check_axes(panel: Detector) -> None:
+    """The stated axes of a detector span a plane."""
+    if panel.convention == "CUSTOM":
+        habit = CONVENTIONS["CUSTOM"]
+        stated = (panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector)
+        fast, slow = ([number(x) for x in (default if given is None else given)] for given, default in stated)
+        limits.check_plane("Detector.fdet_vector", fast, "Detector.sdet_vector", slow)
+
+
+def _check_detector(panel: Detector, g: detector.DetectorGeometry) -> None:
+    """Mask and region fit the detector, and the beam meets its plane."""
+    limits.check_pixels("Detector", g.n_fast, g.n_slow)
+    if panel.roi is not None:
+        limits.check_region_on_detector("Detector.roi", panel.roi, g.n_fast, g.n_slow)
+    if panel.mask is not None:
+        limits.check_mask("Detector.mask", panel.mask.shape, g.n_fast, g.n_slow)
+    hint = "Detector.distance_m, close_distance_m, the vectors and rotations"
+    limits.check_placement(number(g.close_distance_m), number(g.distance_m), hint)
 
 
 def resolve_sources(

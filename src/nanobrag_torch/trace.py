@@ -59,8 +59,10 @@ def derivative_lines(
         _reading.reset(token)
 
 
-def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[str]:
-    """As `trace_lines`, for a simulation that is already set up."""
+def trace_simulation(
+    simulation: Simulation, slow: int, fast: int, image_dtype: torch.dtype = torch.float32
+) -> Iterator[str]:
+    """As `trace_lines`, for a simulation that is already set up: by the code that makes its images of that type."""
     g = simulation.geometry
     if not (0 <= slow < g.n_slow and 0 <= fast < g.n_fast):
         raise ExperimentError(
@@ -70,12 +72,13 @@ def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[s
         raise ExperimentError(f"-trace_pixel {slow} {fast}: this pixel is outside the region of interest or masked")
     seen = _Seen(simulation.hooks)
     place = torch.tensor([[fast], [slow]], device=simulation.device)
-    integrate.integrate(simulation.model, place[0], place[1], hooks=seen)
+    backend = simulation.tracing_backend(image_dtype)
+    photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
     show = partial(watched, at(simulation.hooks))
     yield from _setup_lines(g, show)
     yield from _context_lines(simulation.model, slow, fast, show)
     yield from _PixelLines(simulation.model, seen, show).lines()
-    yield from _final_lines(simulation.model, seen, show)
+    yield from _final_lines(simulation.model, seen, photons.float(), show)
 
 
 # --- formatting: the only place where a traced number leaves its device --------------------------------------------
@@ -340,14 +343,14 @@ class _DiffractionTable:
         self.count = len(self.terms)
 
 
-def _final_lines(model: Model, seen: _Seen, show: Show) -> Iterator[str]:
+def _final_lines(model: Model, seen: _Seen, stored: torch.Tensor, show: Show) -> Iterator[str]:
     final = seen.places[Place()]
     yield _pixel("I_background", final["I_background"])
     yield _pixel("I_before_scaling", final["I_before_scaling"])
     yield _pixel("r_e_meters", show("r_e_meters", model.r_e_sqr_m2**0.5))
     yield _pixel("r_e_sqr", model.r_e_sqr_m2)
     yield _pixel("fluence_photons_per_m2", model.fluence_photons_per_m2)
-    yield _pixel("steps", final["steps"])
+    yield _pixel("steps", int(final.get("steps", model.steps)))
     yield _pixel("oversample_thick", show("oversample_thick", int(model.factors.capture_per_term)))
     yield _pixel("oversample_polar", show("oversample_polar", int(model.factors.polar_per_term)))
     yield _pixel("oversample_omega", show("oversample_omega", int(model.factors.omega_per_term)))
@@ -356,4 +359,4 @@ def _final_lines(model: Model, seen: _Seen, show: Show) -> Iterator[str]:
     yield _pixel("omega_pixel", final["omega_of_pixel_sr"])
     yield _pixel("cos_2theta", [values for _, values in seen.passes("last_cos_2theta")][-1]["last_cos_2theta"][-1])
     yield _pixel("I_pixel_final", final["photons"])
-    yield _pixel("floatimage_accumulated", show("floatimage_accumulated", final["photons"].float()))
+    yield _pixel("floatimage_accumulated", show("floatimage_accumulated", stored))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 
@@ -11,12 +11,26 @@ from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 
 
+class Description(NamedTuple):
+    """What made an image: `eager`, or `compiled` from source code of that digest, by that compiler."""
+
+    name: str
+    source_sha256: str = ""  # of each program, in the order of their names
+    compiler: str = ""  # with its options
+
+    def __str__(self) -> str:
+        if not self.compiler:
+            return f"{self.name} code"
+        return f"{self.name} code (source sha256 {self.source_sha256}; {self.compiler})"
+
+
 class Backend(Protocol):
     """The stages for one model, and how much one pass holds. `rays` and `light` are whatever the stages return."""
 
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    description: Description
     name: str  # eager or compiled
     why: str  # it was chosen
 
@@ -24,7 +38,12 @@ class Backend(Protocol):
         """The same for a model that differs in the values of its tensors alone."""
 
     def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
     ) -> torch.Tensor | None:
         """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
 

@@ -74,10 +74,13 @@ def read_command_line(argv: list[str]) -> CommandLine:
     Raises UsageError with one line that names the flag, the value and what was expected. Nothing is written.
     """
     words = expand_config(argv)
-    settings = _settings(split(words))
-    defects = _defects(settings)
-    check_readable(settings)
-    check_sense(settings)
+    settings = Settings()
+    occurrences = split(words)
+    with with_flag(settings):
+        _set(settings, occurrences)
+        defects = _defects(settings)
+        check_readable(settings)
+        check_sense(settings)
     outputs = outputs_of(settings)
     device = check_name(settings.run.get("device", "cpu"))
     with with_flag(settings):
@@ -104,9 +107,8 @@ def read_command_line(argv: list[str]) -> CommandLine:
     return line
 
 
-def _settings(occurrences: list[Occurrence]) -> Settings:
+def _set(settings: Settings, occurrences: list[Occurrence]) -> None:
     """Image headers first, mask before image, then all flags in order."""
-    settings = Settings()
     for flag in ("-mask", "-img"):
         named = [str(occurrence.values[0]) for occurrence in occurrences if occurrence.name == flag]
         if named:
@@ -116,7 +118,6 @@ def _settings(occurrences: list[Occurrence]) -> Settings:
                 raise UsageError(f"{flag} {error}") from None
     apply(occurrences, settings)
     settle_headers(settings)
-    return settings
 
 
 def _defects(settings: Settings) -> frozenset[str]:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 
+from nanobrag_torch import limits
 from nanobrag_torch.cli.command_line import CommandLine
 from nanobrag_torch.cli.input_files import InputFiles
-from nanobrag_torch.cli.tokens import UsageError
 from nanobrag_torch.parameters import (
     Beam,
     Crystal,
@@ -58,12 +56,8 @@ def placement_warnings(panel: Detector, defects: frozenset[str]) -> list[str]:
 def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
     """The beam meets the detector's plane, which does not hold the sample and shows it its front."""
     g = detector_physics.build(panel, defects, _CPU)
-    close_m, distance_m = float(g.close_distance_m), float(g.distance_m)
-    if not (math.isfinite(distance_m) and math.isfinite(close_m) and close_m != 0.0 and distance_m != 0.0):
-        raise UsageError(
-            f"the detector's plane holds the sample or misses the beam (close distance {close_m:g} m, distance "
-            f"{distance_m:g} m), expected otherwise: check -distance, -close_distance, the vectors and rotations"
-        )
+    hint = "-distance, -close_distance, the vectors and rotations"
+    limits.check_placement(float(g.close_distance_m), float(g.distance_m), hint)
     detector_sides.check_front(g)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from nanobrag_torch import limits
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
@@ -83,9 +84,7 @@ def _resolution_A(settings: Settings, sources: np.ndarray | None, defects: froze
 def _mask(path: str, panel: Detector) -> np.ndarray:
     n_fast, n_slow, _, _ = pixel_counts(panel)
     pixels = read_smv(path)[1]
-    if pixels.shape != (n_slow, n_fast):
-        has = f"{pixels.shape[1]} x {pixels.shape[0]}"
-        raise UsageError(f"-mask {one_line(path)}: has {has} pixels, expected {n_fast} x {n_slow} as the detector has")
+    limits.check_mask(f"-mask {one_line(path)}", pixels.shape, n_fast, n_slow)
     computed: np.ndarray = pixels != 0
     return computed
 

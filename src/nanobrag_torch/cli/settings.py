@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nanobrag_torch import limits
 from nanobrag_torch.cli.tokens import Occurrence, UsageError, Value
-from nanobrag_torch.cli.units import CONVERSIONS, deg, mm, um
+from nanobrag_torch.cli.units import CONVERSIONS, mm, um
 from nanobragg_tables import Flag, Setting
 
 Section = dict[str, Any]
@@ -112,12 +113,7 @@ def _cell(settings: Settings, occurrence: Occurrence) -> None:
     a, b, c = (values + [0.0, 0.0])[:3]
     angles = (values[3:] + [0.0] * 3)[:3]
     alpha, beta, gamma = (angle or 90.0 for angle in angles)
-    half = (alpha + beta + gamma) / 2.0
-    if not math.prod(math.sin(deg(angle)) for angle in (half, half - alpha, half - beta, half - gamma)) > 1e-12:
-        raise UsageError(
-            f"{occurrence.spelling}: no cell has the angles {alpha:g} {beta:g} {gamma:g}, "
-            "expected a sum below 360 deg and each angle smaller than the other two together"
-        )
+    limits.check_angles(occurrence.spelling, (alpha, beta, gamma))
     settings.crystal["cell_lengths_A"] = (a, b or a, c or a)
     settings.crystal["cell_angles_deg"] = (alpha, beta, gamma)
 
@@ -141,9 +137,7 @@ def _vector(occurrence: Occurrence) -> tuple[float, float, float]:
 
 def _direction(settings: Settings, occurrence: Occurrence) -> None:
     vector = _vector(occurrence)
-    if not 1e-100 < math.hypot(*vector) < 1e100:
-        given = " ".join(f"{component:g}" for component in vector)
-        raise UsageError(f"{occurrence.spelling} is {given}, expected a direction: not zero, and of ordinary size")
+    limits.check_direction(occurrence.spelling, vector)
     settings.detector[occurrence.name[1:]] = vector
 
 

@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
+from nanobrag_torch import limits
 from nanobrag_torch.cli.settings import Section
 from nanobrag_torch.cli.tokens import UsageError
 from nanobrag_torch.parameters import Beam
 
-MAX_CELLS = 1e15
-SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
 _SHORTEST_LIKELY_A = 2.0  # no crystal has axes that are all shorter
 _MISFIT = 0.01  # of a length, or of 90 deg
 
@@ -45,19 +44,10 @@ def _of_matrix(star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def check(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
     """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
     lengths_A, _ = parameters(crystal, matrix, beam)
-    for name, length_A in zip("abc", lengths_A, strict=True):
-        if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
-            raise UsageError(
-                f"cell axis {name} is {length_A:g} A long, expected from {SHORTEST_AXIS_A:g} to {LONGEST_AXIS_A:g} A: "
-                "check -cell, -mat and -lambda"
-            )
+    limits.check_axes_of_cell("cell axis", lengths_A, ": check -cell, -mat and -lambda")
     limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
     for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
-        if min(size_m, limit_m) / (1e-10 * length_A) > MAX_CELLS:
-            raise UsageError(
-                f"-samplesize: {size_m:g} m holds more than {MAX_CELLS:g} cells along an axis, expected at most that: "
-                "check its unit, mm"
-            )
+        limits.check_cells("-samplesize", min(size_m, limit_m), length_A)
 
 
 def other_cell(

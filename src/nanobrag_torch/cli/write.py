@@ -184,7 +184,16 @@ def smv_header(simulation: Simulation) -> SmvHeader:
         phi_deg=float(phi.start_rad) * DEG_PER_RAD,
         osc_deg=float(phi.osc_rad) * DEG_PER_RAD,
         twotheta_deg=float(experiment.detector.twotheta_rad) * DEG_PER_RAD,
+        made_by=_made_by(simulation),
     )
+
+
+def _made_by(simulation: Simulation) -> tuple[tuple[str, str], ...]:
+    """Keys for an image of compiled code; one of eager code has nanoBragg's keys alone."""
+    made = simulation.made_by
+    if not made.compiler:
+        return ()
+    return ("BACKEND", made.name), ("BACKEND_SHA256", made.source_sha256), ("BACKEND_COMPILER", made.compiler)
 
 
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
@@ -212,4 +221,5 @@ def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
         osc_deg=float(phi.osc_rad) * DEG_PER_RAD,
         command_line=shlex.join(invocation.command_line),
         version=__version__,
+        backend=str(simulation.made_by),
     )

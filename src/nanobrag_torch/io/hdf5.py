@@ -38,6 +38,7 @@ class Nxmx(NamedTuple):
     osc_deg: float
     command_line: str
     version: str
+    backend: str = ""  # the code that made the image
 
 
 def mcstas_rotation(beam: np.ndarray, polar: np.ndarray) -> np.ndarray:
@@ -81,7 +82,8 @@ def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
     file.attrs["NX_class"] = "NXroot"
     entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
     entry.attrs["default"] = "data"
-    group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
+    process = {"program": PROGRAM, "version": what.version} | ({"backend": what.backend} if what.backend else {})
+    group(entry, "program", "NXprocess", process)
     group(entry, "data", "NXdata", {}).attrs["signal"] = "data"
     turn = mcstas_rotation(what.beam, what.polar)
     _sample(entry, what, turn)

@@ -12,7 +12,6 @@ MAX_TEXT_BYTES = 2_000_000_000
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-280, 1e280
 LONGEST_NUMBER = 127  # characters
 # Wavelengths and distances are between these, so that their squares and inverses are numbers.
-SHORTEST_M, LONGEST_M = 1e-30, 1e30
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # str.split takes these for blanks; they become a control character that it does not
 _NO_BLANKS = bytes.maketrans(b"\x1c\x1d\x1e\x1f", b"\x1a" * 4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from itertools import chain
@@ -37,6 +38,7 @@ class SmvHeader(NamedTuple):
     phi_deg: float
     osc_deg: float
     twotheta_deg: float
+    made_by: tuple[tuple[str, str], ...] = ()  # further keys, which follow all others
 
     def lines(self) -> list[str]:
         """`KEY=value;` in nanoBragg's order, six significant digits."""
@@ -63,6 +65,7 @@ class SmvHeader(NamedTuple):
             "TWOTHETA": self.twotheta_deg,
             "DETECTOR_SN": "000",
             "BEAMLINE": "fake",
+            **{key: re.sub(r"[^ -:<-~]", "_", text) for key, text in self.made_by},
         }
         order = "little_endian" if sys.byteorder == "little" else "big_endian"
         fixed = [

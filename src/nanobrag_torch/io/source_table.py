@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from nanobrag_torch.io.reading import LONGEST_M, SHORTEST_M, ReaderError, number, read_ascii
+from nanobrag_torch.io.reading import ReaderError, number, read_ascii
+from nanobrag_torch.limits import LONGEST_M, SHORTEST_M
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 
 COLUMNS = ("X", "Y", "Z", "weight", "wavelength")

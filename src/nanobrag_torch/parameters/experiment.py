@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias, Union
 
+from nanobrag_torch.parameters import checks
+
 if TYPE_CHECKING:
     import torch
 
@@ -52,6 +54,11 @@ class Crystal:
     mosaic_seed: int = DEFAULT_MOSAIC_SEED
     mosaic_quadrature: bool = False  # fixed tilts instead of random ones; without the defect `mosaic_uneven` alone
 
+    def __post_init__(self) -> None:
+        checks.check(self, globals())
+        if self.orientation_matrix is not None:
+            checks.check_tensor("Crystal.orientation_matrix", self.orientation_matrix, (3, 3))
+
 
 @dataclass(frozen=True)
 class SourceTable:
@@ -60,6 +67,13 @@ class SourceTable:
     position_m: torch.Tensor  # (n, 3) from the sample to the source; any length but zero
     weight: torch.Tensor  # (n,)
     wavelength_m: torch.Tensor  # (n,)
+
+    def __post_init__(self) -> None:
+        checks.check_tensor("SourceTable.position_m", self.position_m, ("n", 3))
+        n = self.position_m.shape[0]
+        checks.check_tensor("SourceTable.weight", self.weight, (n,))
+        checks.check_tensor("SourceTable.wavelength_m", self.wavelength_m, (n,), above=0.0)
+        checks.check_places("SourceTable.position_m", self.position_m)
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,10 @@ class Beam:
     polarization_factor: Scalar = 0.0  # Kahn factor K
     polarized: bool = True  # False: -nopolar
 
+    def __post_init__(self) -> None:
+        checks.check(self, globals())
+        checks.check_exposure(self.flux_photons_per_s, self.exposure_s, self.beamsize_m)
+
 
 @dataclass(frozen=True)
 class Spindle:
@@ -93,6 +111,9 @@ class Spindle:
     osc_deg: Scalar | None = None
     phistep_deg: Scalar | None = None
     phisteps: int | None = None
+
+    def __post_init__(self) -> None:
+        checks.check(self, globals())
 
 
 @dataclass(frozen=True)
@@ -142,6 +163,13 @@ class Detector:
     roi: tuple[int, int, int, int] | None = None  # xmin xmax ymin ymax (x fast), inclusive; negative: full
     mask: torch.Tensor | None = None  # (slow, fast) bool, True: compute this pixel
 
+    def __post_init__(self) -> None:
+        checks.check(self, globals())
+        if self.roi is not None:
+            checks.check_region("Detector.roi", self.roi)
+        if self.mask is not None:
+            checks.check_mask("Detector.mask", self.mask, self.n_fast, self.n_slow)
+
 
 @dataclass(frozen=True)
 class ReflectionTable:
@@ -155,6 +183,9 @@ class ReflectionTable:
     k_min: int
     l_min: int
 
+    def __post_init__(self) -> None:
+        checks.check_tensor("ReflectionTable.F_electrons", self.F_electrons, ("nh", "nk", "nl"))
+
 
 @dataclass(frozen=True)
 class StructureFactors:
@@ -165,6 +196,9 @@ class StructureFactors:
     interpolate: bool | None = None  # None: decided from the crystal size
     d_min_m: Scalar = 0.0  # 0: no limit
     water_size_m: Scalar = 0.0
+
+    def __post_init__(self) -> None:
+        checks.check(self, globals())
 
 
 @dataclass(frozen=True)

@@ -217,7 +217,7 @@ def n_cells(
     for axis, size_m in enumerate(sizes_m):
         if size_m > 0:
             counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]) * (1.0 - slack))
-        if counts[axis] <= 1:
+        if counts[axis] < 1:
             counts[axis] = 1
     return vector(counts, device)
 

@@ -43,8 +43,9 @@ def square(
     along_axes, turns = Interference.apply(n, fraction, dtype)
     if hook is None:
         return along_axes[0] * along_axes[1] * along_axes[2]
-    odd = torch.remainder(turns + (n.detach() - 1.0) * rounded, 2.0).to(dtype)
-    sign = 1.0 - 2.0 * odd
+    along_axes = hook("interference", along_axes)
+    halves = 0.5 * (turns + (n.detach() - 1.0) * rounded)
+    sign = (1.0 - 4.0 * (halves - torch.floor(halves))).to(dtype)  # 1, or -1 where their sum is odd
     along_axes = _shown(hook, "F_latt_axes", along_axes, sign)
     return _shown(hook, "F_latt", along_axes[0] * along_axes[1] * along_axes[2], sign[0] * sign[1] * sign[2])
 

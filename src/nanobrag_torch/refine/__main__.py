@@ -49,6 +49,10 @@ def _run(path: Path, out: Path) -> int:
     columns = zip(found.problem.names, found.values.tolist(), found.sigmas.tolist(), found.problem.units, strict=True)
     for name, value, sigma, unit in columns:
         print(f"{name:15s} {value:16.9g} +- {sigma:.2g} {unit}")
+    for frozen in found.frozen:
+        print(f"{frozen.name:15s} not refined: {frozen}")
+    for outlier in found.outliers:
+        print(f"one pixel decides: {outlier}")
     state = "converged" if found.converged else "not converged"
     print(f"{state}, {found.target} target per pixel {found.target_per_pixel:.5g}; see {out}")
     return 0 if found.converged else 1

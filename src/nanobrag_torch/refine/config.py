@@ -44,6 +44,9 @@ class Config(Strict):
     parameters: list[str] = Field(min_length=1, description="names of docs/gradients.md, and scale")
     target: Literal["poisson", "least_squares"] = "poisson"
     method: Literal["levenberg_marquardt", "lbfgs"] = "levenberg_marquardt"
+    undetermined: Literal["freeze", "refuse"] = Field(
+        "freeze", description="a parameter that the images do not determine: kept at its start, or an error"
+    )
     cells_factors: list[Annotated[float, Field(gt=0, le=1)]] = Field(
         [0.3, 0.6, 1.0], min_length=1, description="stages: cell counts times this, which widens the spots"
     )

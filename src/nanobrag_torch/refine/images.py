@@ -14,6 +14,8 @@ from nanobrag_torch.refine.config import ConfigError, ImageFile
 
 SMV_OFFSET_COUNTS = 40.0
 _SATURATED = 65535
+_MOST_PHOTONS = 1e15  # beyond them a double does not tell one more
+_NAMED = 5  # pixels of a message
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".nxs")
 
 
@@ -36,16 +38,30 @@ def read_measured(image: ImageFile, folder: Path, shape: tuple[int, int]) -> Mea
     if image.mask is not None:
         mask = read_smv(folder / image.mask)[1]
         if mask.shape != shape:
-            raise ConfigError(f"{folder / image.mask}: has {mask.shape[1]} x {mask.shape[0]} pixels, the image others")
+            has, expected = f"{mask.shape[1]} x {mask.shape[0]}", f"{shape[1]} x {shape[0]}"
+            raise ConfigError(f"{folder / image.mask}: has {has} pixels, expected {expected} as {path} has")
         used = used & (mask != 0)
     offset = image.offset_counts
     if offset is None:
         offset = SMV_OFFSET_COUNTS if path.suffix == ".img" else 0.0
     photons = (counts - offset) * image.photons_per_count
     used = used & np.isfinite(photons)
+    _check_counts(path, np.where(used, photons, 0.0))
     if not used.any():
         raise ConfigError(f"{path}: no pixel can be used: all are masked or overloaded")
     return Measured(np.where(used, photons, 0.0), used)
+
+
+def _check_counts(path: Path, photons: np.ndarray) -> None:
+    """No pixel holds more photons than can be counted one by one."""
+    slow, fast = np.nonzero(photons > _MOST_PHOTONS)
+    if len(slow):
+        places = ", ".join(f"fast {x} slow {y}" for x, y in list(zip(fast, slow, strict=True))[:_NAMED])
+        more = f" and {len(slow) - _NAMED} more" if len(slow) > _NAMED else ""
+        raise ConfigError(
+            f"{path}: {places}{more}: {photons.max():.4g} photons, expected at most {_MOST_PHOTONS:.0e} in a pixel; "
+            "mask what is wrong with the key mask"
+        )
 
 
 def _counts(image: ImageFile, path: Path, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

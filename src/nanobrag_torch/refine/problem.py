@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,6 +54,11 @@ class Problem:
     def pixels(self) -> int:
         return sum(image.photons.shape[0] for image in self.images)
 
+    def without(self, names: Collection[str]) -> Problem:
+        """The problem in which these parameters stay as each image's flags state them, and a scale is 1."""
+        left = [place for place, name in enumerate(self.names) if name not in names]
+        return replace(self, names=tuple(self.names[place] for place in left), start=self.start[left])
+
     def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
         """Photons (pixels,) at parameter values (parameters,); differentiable in them.
 
@@ -99,6 +105,8 @@ def load_problem(config: Config, folder: Path) -> Problem:
     device = torch.device(config.device)
     with contextlib.chdir(folder):
         images = tuple(_observed(config, number, device) for number in range(len(config.images)))
+    if not sum(float(image.photons.sum()) for image in images) > 0:
+        raise ConfigError("no photons are measured or predicted in any image, expected images with signal")
     first = images[0].experiment
     start = [1.0 if name == SCALE else _start(parameter(name), first) for name in config.parameters]
     return Problem(tuple(config.parameters), torch.tensor(start, dtype=torch.float64, device=device), images, device)
@@ -130,9 +138,11 @@ def _observed(config: Config, place: int, device: torch.device) -> Observed:
 
 
 def _with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """The number of sub-pixels as it is at the start, so that it cannot change on the way."""
-    n = Simulation(experiment).model.oversample
-    return replace(experiment, detector=replace(experiment.detector, oversample=n))
+    """Sub-pixels, and whether amplitudes are interpolated, as at the start: neither can change on the way."""
+    resolved = Simulation(experiment).model
+    factors = replace(experiment.structure_factors, interpolate=resolved.amplitudes.interpolate)
+    detector = replace(experiment.detector, oversample=resolved.oversample)
+    return replace(experiment, detector=detector, structure_factors=factors)
 
 
 def _split(flags: str, key: str) -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from nanobrag_torch.refine.config import SCALE, Config, ConfigError
+from nanobrag_torch.refine.determined import Outlier, Undetermined, outliers, undetermined
 from nanobrag_torch.refine.problem import Problem, load_problem
 from nanobrag_torch.refine.solvers import SOLVERS, Stage, uncertainty
 from nanobrag_torch.refine.targets import TARGETS
@@ -45,6 +46,8 @@ class Refinement:
     converged: bool
     seconds: float
     steps: list[Step] = field(default_factory=list)
+    frozen: tuple[Undetermined, ...] = ()  # asked for, but the images do not determine them: as they were
+    outliers: tuple[Outlier, ...] = ()  # pixels that decide the outcome by themselves: it has not converged
 
     @property
     def sigmas(self) -> torch.Tensor:
@@ -60,7 +63,7 @@ class Refinement:
 def refine(config: Config, folder: Path = Path(), progress: Progress | None = None) -> Refinement:
     """Refine as a configuration says; files are relative to `folder`. Raises ExperimentError with one line."""
     began = time.perf_counter()
-    problem = load_problem(config, folder)
+    problem, frozen = _determined(config, load_problem(config, folder))
     best: Refinement | None = None
     steps: list[Step] = []
     for number, start in enumerate(_starts(config, problem)):
@@ -68,7 +71,41 @@ def refine(config: Config, folder: Path = Path(), progress: Progress | None = No
         if best is None or found.target_per_pixel < best.target_per_pixel:
             best = found
     assert best is not None
-    return replace(best, start=problem.start, seconds=time.perf_counter() - began, steps=steps)
+    odd = tuple(outliers(_stages(config, problem)[-1], problem, best.values))
+    return replace(
+        best,
+        start=problem.start,
+        seconds=time.perf_counter() - began,
+        steps=steps,
+        frozen=frozen,
+        outliers=odd,
+        converged=best.converged and not odd and bool(torch.isfinite(best.sigmas).all()),
+    )
+
+
+def _determined(config: Config, problem: Problem) -> tuple[Problem, tuple[Undetermined, ...]]:
+    """The problem without the parameters that the images do not determine, at the start; and those."""
+    values = _rescaled(problem, problem.start, 1.0)
+    found = undetermined(problem.names, _stages(config, problem)[-1].curvature(values)[2])
+    if found and config.undetermined == "refuse":
+        raise ConfigError(f"parameters: {'; '.join(map(str, found))}: expected parameters that the images determine")
+    if len(found) == len(problem.names):
+        raise ConfigError(f"parameters: {'; '.join(map(str, found))}: expected one that the images determine")
+    return problem.without([one.name for one in found]), tuple(found)
+
+
+def _stages(config: Config, problem: Problem) -> list[Stage]:
+    return [
+        Stage(
+            problem,
+            TARGETS[config.target](),
+            factor,
+            config.max_iterations,
+            config.tolerance_sigma,
+            0.0 if factor == config.cells_factors[-1] else _COARSE_DECREASE,
+        )
+        for factor in config.cells_factors
+    ]
 
 
 def _starts(config: Config, problem: Problem) -> list[torch.Tensor]:
@@ -85,17 +122,7 @@ def _from_start(
 ) -> Refinement:
     values, converged = start, False
     total = config.starts * len(config.cells_factors)
-    stages = [
-        Stage(
-            problem,
-            TARGETS[config.target](),
-            factor,
-            config.max_iterations,
-            config.tolerance_sigma,
-            0.0 if factor == config.cells_factors[-1] else _COARSE_DECREASE,
-        )
-        for factor in config.cells_factors
-    ]
+    stages = _stages(config, problem)
     before = stages[-1].tried(_rescaled(problem, start, 1.0))
     for place, stage in enumerate(stages):
 

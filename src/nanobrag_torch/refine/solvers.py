@@ -112,7 +112,7 @@ def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> t
         sigma = sigmas(fisher, _factor(stage, value))
         while True:
             step = torch.linalg.lstsq(fisher + torch.diag(damping * diagonal), descent).solution
-            small = bool((step.abs() <= stage.tolerance_sigma * sigma).all())
+            small = bool((torch.isfinite(sigma) & (step.abs() <= stage.tolerance_sigma * sigma)).all())
             trial = stage.tried(values + step)
             if trial <= value:
                 break

@@ -40,6 +40,8 @@ def record(found: Refinement) -> dict[str, Any]:
         ],
         "correlation": [[_finite(value) for value in row] for row in found.correlation.tolist()],
         "covariance": [[_finite(value) for value in row] for row in found.covariance.tolist()],
+        "undetermined": [{"name": one.name, "partners": list(one.partners), "why": str(one)} for one in found.frozen],
+        "outliers": [str(one) for one in found.outliers],
         "target": found.target,
         "method": found.method,
         "converged": found.converged,
@@ -63,7 +65,8 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
         "sigma",
         *(["true", "start off by", "refined off by"] if truth else []),
     ]
-    lines = ["# Refinement", "", _verdict(document), "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
+    notes = [line for one in _notes(document) for line in (one, "")]
+    lines = ["# Refinement", "", _verdict(document), "", *notes, f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row["name"], row["unit"], f"{row['start']:.6g}", f"{row['value']:.8g}", _text(row["sigma"], ".2g")]
         if truth:
@@ -86,6 +89,12 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
         "",
     ]
     return "\n".join(lines)
+
+
+def _notes(document: dict[str, Any]) -> list[str]:
+    """What was left out of a refinement, and what it hangs on."""
+    left = [f"Not refined: {one['why']}; it stays as the flags state it." for one in document["undetermined"]]
+    return [*left, *(f"One pixel decides: {one}." for one in document["outliers"])]
 
 
 def _verdict(document: dict[str, Any]) -> str:

@@ -15,9 +15,13 @@ class Poisson:
 
     def value(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
         """The target, 0-d."""
+        return self.each(predicted, measured).sum()
+
+    def each(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+        """What each pixel adds to the target."""
         mu, y = predicted.clamp(min=FLOOR_PHOTONS), measured.clamp(min=0.0)
         seen = torch.where(y > 0, y, torch.ones_like(y))
-        return 2.0 * (mu - y + y * torch.log(seen / mu)).sum()
+        return 2.0 * (mu - y + y * torch.log(seen / mu))
 
     def weights(self, predicted: torch.Tensor) -> torch.Tensor:
         """One over the variance of each pixel: mu."""
@@ -35,7 +39,11 @@ class LeastSquares:
 
     def value(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
         """The target, 0-d."""
-        return (measured - predicted).square().sum()
+        return self.each(predicted, measured).sum()
+
+    def each(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
+        """What each pixel adds to the target."""
+        return (measured - predicted).square()
 
     def weights(self, predicted: torch.Tensor) -> torch.Tensor:
         """1 for each pixel."""

@@ -82,11 +82,12 @@ class Linked(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        ctx.count, ctx.zero = len(inputs) - 1, lambda: torch.zeros_like(output.detach())
+        ctx.zero = lambda: torch.zeros_like(output.detach())
+        ctx.like = [(tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}) for tensor in inputs[1:]]
 
     @staticmethod
     def backward(ctx, by_image: torch.Tensor):
-        return by_image, *[None] * ctx.count
+        return by_image, *(torch.zeros(shape, **kind) for shape, kind in ctx.like)
 
     @staticmethod
     def jvp(ctx, tangent: torch.Tensor | None, *_):
