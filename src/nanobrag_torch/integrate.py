@@ -141,7 +141,9 @@ class _Tile:
         per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
         return per_term or self.model.sources.weight is not None
 
-    def _multiply_running(self, intensity, counted, accepted, weight) -> None:
+    def _multiply_running(
+        self, intensity: torch.Tensor, counted: torch.Tensor, accepted: torch.Tensor | None, weight: torch.Tensor
+    ) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""
         if accepted is not None:
             counted = counted * accepted
@@ -251,7 +253,9 @@ class _Tile:
         return torch.where(self.polar == 0, cut, self.polar)
 
 
-def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):
+def _pick(
+    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
     values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
     samples = accepted.shape[0]

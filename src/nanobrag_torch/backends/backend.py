@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -47,20 +47,22 @@ class Backend(Protocol):
     ) -> torch.Tensor | None:
         """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
 
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None): ...
+    def rays(
+        self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
+    ) -> Any: ...
 
-    def of_sample(self, rays, number: int, pixels: int):
+    def of_sample(self, rays: Any, number: int, pixels: int) -> Any:
         """The rays of one of several samples of that many pixels."""
 
-    def solid_angle_sr(self, rays, hook: Hook | None = None) -> torch.Tensor: ...
+    def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def capture(self, rays, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor: ...
+    def capture(self, rays: Any, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def illuminate(self, rays, source: int, hook: Hook | None = None): ...
+    def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Any: ...
 
-    def polar(self, rays, light, source: int, hook: Hook | None = None) -> torch.Tensor: ...
+    def polar(self, rays: Any, light: Any, source: int, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def cos_2theta(self, rays, source: int) -> torch.Tensor:
+    def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
         """Asked for by hooks alone."""
 
-    def scattered(self, light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor: ...
+    def scattered(self, light: Any, first: int, last: int, hook: Hook | None = None) -> torch.Tensor: ...

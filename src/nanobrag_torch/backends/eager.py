@@ -27,7 +27,14 @@ class EagerBackend:
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
 
-    def photons(self, fast, slow, image_dtype, into=None, hook=None) -> None:
+    def photons(
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
+    ) -> None:
         """Nothing is done at once."""
 
     def for_model(self, model: Model) -> EagerBackend:

@@ -93,14 +93,16 @@ def _fail(message: str) -> int:
 
 def run(line: CommandLine) -> None:
     """Do what a checked command line asks for. Raises ExperimentError."""
-    for warning in line.warnings:
-        _warn(warning)
     if line.show_config:
         from nanobrag_torch.cli.show import config_text
 
+        for warning in line.warnings:
+            _warn(warning)
         print(config_text(line), end="")
         return
     invocation = invocation_of(line)
+    for warning in invocation.warnings:
+        _warn(warning)
     import torch
 
     try:

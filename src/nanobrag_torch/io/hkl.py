@@ -45,7 +45,7 @@ class Box(NamedTuple):
 
 
 def read_hkl(path: str | Path) -> Reflections:
-    """Read h k l F, laid out freely; blank lines and text after # are skipped.
+    """Read groups of h k l F, on any number of lines; blank lines and text after # are skipped.
 
     Raises ReaderError that names the line for what is no number, for a last reflection of fewer than four, for indices
     that are not whole numbers, for a table of three, five or more columns, and for a file without a reflection.

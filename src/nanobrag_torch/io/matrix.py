@@ -17,7 +17,7 @@ def read_matrix(path: str | Path) -> tuple[np.ndarray, tuple[float, ...]]:
 
     Comments (#) and the rest are not looked at.
 
-    Raises ReaderError for fewer than nine, for what is no finite number, and for a singular matrix.
+    Raises ReaderError for fewer than nine numbers, for a value that is not finite, and for a singular matrix.
     """
     lines = (line.partition("#")[0] for line in read_ascii(path).split("\n"))
     words = list(islice((word for line in lines for word in line.split()), 12))

@@ -19,7 +19,7 @@ _FORM_FEED = "\f"
 
 
 class SmvHeader(NamedTuple):
-    """What SMV headers say beside the pixel counts. Lengths in mm, angles in deg, wavelength in A."""
+    """The values of an SMV header other than the pixel counts. Lengths in mm, angles in deg, wavelength in A."""
 
     n_fast: int
     n_slow: int

@@ -106,7 +106,7 @@ def misset_angles_rad(
     return vector((0.0, 0.0, 0.0) if crystal.misset_deg is None else crystal.misset_deg, device) / DEG_PER_RAD
 
 
-def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], device) -> torch.Tensor:
+def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], device: torch.device) -> torch.Tensor:
     """Angles about x, y, z of a random orientation.
 
     With the defect `random_misset_radians` on, the cap of 90 is taken as radians; off, the rotation is uniform.
@@ -186,7 +186,7 @@ def _spanned_by(
     """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
-    if lengths is not None:
+    if lengths is not None and volume is not None:
         area = area * (lengths / volume / norm(area)).unsqueeze(-1)
         volume_star = 1.0 / volume
     if not 0 < abs(number(volume_star)) < math.inf:

@@ -13,12 +13,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.physics.interference import Interference
 from nanobrag_torch.physics.tensors import along
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
 GAUSS_WIDTH = 0.63
@@ -27,12 +31,12 @@ _SERIES_LIMIT = 0.3
 
 
 def square(
-    rounded: torch.Tensor,
-    fraction: torch.Tensor,
-    n_cells: torch.Tensor,
+    rounded: Float[torch.Tensor, "3 orientations rays"],
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
     dtype: torch.dtype,
     hook: Hook | None = None,
-) -> torch.Tensor:
+) -> Float[torch.Tensor, "orientations rays"]:
     """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
@@ -40,6 +44,8 @@ def square(
     no intensity depends on and which are worked out for nobody else: they change no other bit.
     """
     n = n_cells.view(3, 1, 1)
+    along_axes: torch.Tensor
+    turns: torch.Tensor
     along_axes, turns = Interference.apply(n, fraction, dtype)
     if hook is None:
         return along_axes[0] * along_axes[1] * along_axes[2]
@@ -53,13 +59,17 @@ def square(
 def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
     """The value itself, unless the hook puts another in the place of the one with the sign."""
     signed = value * sign
-    returned = hook(name, signed)
+    returned: torch.Tensor = hook(name, signed)
     return value if returned is signed else returned * sign
 
 
 def sphere(
-    fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype, closed_form: bool
-) -> torch.Tensor:
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+    dtype: torch.dtype,
+    closed_form: bool,
+) -> Float[torch.Tensor, "orientations rays"]:
     """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
@@ -76,7 +86,11 @@ def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
     return torch.where(small, series, closed)
 
 
-def gauss(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor) -> torch.Tensor:
+def gauss(
+    offset_sqr: Float[torch.Tensor, "orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+) -> Float[torch.Tensor, "orientations rays"]:
     """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr`.
 
     In float64 always: the square of its tail is beyond the range of float32.
@@ -84,15 +98,23 @@ def gauss(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor) 
     return _total(n_cells) * torch.exp(-(offset_sqr / GAUSS_WIDTH * fudge))
 
 
-def tophat(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:
+def tophat(
+    offset_sqr: Float[torch.Tensor, "orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+    dtype: torch.dtype,
+) -> Float[torch.Tensor, "orientations rays"]:
     """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr`."""
     inside = offset_sqr * fudge < TOPHAT_RADIUS_SQR
     return (_total(n_cells) * inside).to(dtype)
 
 
 def offset_sqr(
-    fraction: torch.Tensor, reciprocal_per_A: torch.Tensor, n_cells: torch.Tensor, radius_all_cells: bool
-) -> torch.Tensor:
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    reciprocal_per_A: Float[torch.Tensor, "3 3"],
+    n_cells: Float[torch.Tensor, "3"],
+    radius_all_cells: bool,
+) -> Float[torch.Tensor, "orientations rays"]:
     """rho^2: squared distance from the spot, each fraction times the cells along its axis.
 
     With the defect `spot_radius_all_cells` on: |f.(a*, b*, c*)|^2 (Na Nb Nc)^2 in 1/A^2.

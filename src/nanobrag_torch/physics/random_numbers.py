@@ -86,7 +86,7 @@ class UniformStream:
 
     def block(self, count: int) -> list[float]:
         """The next `count` deviates, the same as from as many calls of `draw`, several times faster."""
-        drawn = []
+        drawn: list[float] = []
         while len(drawn) < count and (not drawn or self._starts_anew):
             drawn.append(self.draw())
         return drawn + self._following(count - len(drawn))
@@ -101,7 +101,8 @@ class UniformStream:
         outputs, self.table.entries[:] = values[order], values[table].tolist()
         self.seed_variable, self.table.last_output = int(steps[-1]), int(outputs[-1])
         uniform = (outputs * (1.0 / _MODULUS)).astype(np.float32)
-        return np.minimum(uniform, _LARGEST_DRAW).tolist()
+        deviates: list[float] = np.minimum(uniform, _LARGEST_DRAW).tolist()
+        return deviates
 
     def _shuffle(self, slots: list[int]) -> tuple[list[int], list[int]]:
         """Places of the values that come out, step by step, and of those the table holds in the end.
@@ -109,7 +110,8 @@ class UniformStream:
         The first values are the table; `slots` says to which of its places each value leads.
         Each step takes what lies in the slot that the output before it names, and puts the next value there.
         """
-        table, order = list(range(_TABLE_SIZE)), []
+        table = list(range(_TABLE_SIZE))
+        order: list[int] = []
         take, slot = order.append, self.table.last_output // _TABLE_DIVISOR
         for following in range(_TABLE_SIZE, len(slots)):
             taken = table[slot]

@@ -38,8 +38,13 @@ POINT = Grid(1, 0.0, 0.0)
 
 
 def given(value: Scalar | None) -> Scalar:
-    """The value, or -1 where none was given."""
+    """The value, or -1 if it was not stated."""
     return UNSET if value is None else value
+
+
+def given_count(count: int | None) -> int:
+    """The number of steps, or -1 if it was not stated."""
+    return UNSET if count is None else count
 
 
 def divergence_grid(
@@ -51,7 +56,7 @@ def divergence_grid(
     alone means an extent of one whole unit. Off: the end point is included, the grid lies evenly about 0, and a count
     alone is refused.
     """
-    n, r, d = given(count), given(extent), given(step)
+    n, r, d = given_count(count), given(extent), given(step)
     historic = "divergence_grid" in defects
     if n <= 0:
         if r < 0:
@@ -109,7 +114,7 @@ def sensor_layers(detector: Detector, defects: frozenset[str]) -> Layers:
 
     With the defect `layer_pitch` on, n layers are T/(n - 1) apart and a single layer is impossible.
     """
-    thickness_m, n = detector.thickness_m, given(detector.thick_steps)
+    thickness_m, n = detector.thickness_m, given_count(detector.thick_steps)
     if thickness_m <= 0:
         return Layers(1, 0.0, 0.0 if detector.attenuation_per_m is None else detector.attenuation_per_m)
     attenuation = 1.0 / thickness_m if detector.attenuation_per_m is None else detector.attenuation_per_m
@@ -137,7 +142,7 @@ def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
 
     With the defect `phi_slice_start` on, the crystal stands at the start of each slice; off, in its middle.
     """
-    n = given(spindle.phisteps)
+    n = given_count(spindle.phisteps)
     osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
     step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
     if n == 0:
@@ -171,7 +176,7 @@ class MosaicDomains:
 
 def mosaic_domains(crystal: Crystal) -> MosaicDomains:
     """Resolve the mosaic domains; a count without a positive spread means one domain."""
-    n, spread = given(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
+    n, spread = given_count(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
     if spread <= 0:
         return MosaicDomains(1, 0.0)
     return MosaicDomains(n if n > 0 else 10, spread)

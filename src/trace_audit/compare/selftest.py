@@ -70,15 +70,16 @@ class Case:
 
     def trace(self, key: str, context: Context, values: Sequence[Value]) -> Trace:
         """The torch trace with the values of one key in one context replaced."""
+        import torch
+
         from trace_audit.stages.intervene import watched_trace
 
         def visit(name: str, place: Context, _: list[Value]) -> Sequence[Value] | None:
             return values if (name, place) == (key, context) else None
 
         invocation = self.invocation
-        lines = watched_trace(
-            invocation.experiment, PIXEL, device=invocation.device, dtype=invocation.dtype, visit=visit
-        )
+        dtype = invocation.dtype or torch.float64
+        lines = watched_trace(invocation.experiment, PIXEL, device=invocation.device, dtype=dtype, visit=visit)
         return parse_trace(lines)
 
     def inject(self, key: Key, component: int) -> Injection:

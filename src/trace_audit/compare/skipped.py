@@ -14,7 +14,7 @@ SKIPPED = "skipped"
 
 def why_skipped(record: Path) -> str:
     """The reason in the record of a torch run (`config_snapshot.json`, `py_image_run.json`); empty if it was made."""
-    return read_json(record, "record of the torch run").get(SKIPPED, "")
+    return str(read_json(record, "record of the torch run").get(SKIPPED, ""))
 
 
 def skipped_verdict(reason: str) -> dict[str, Any]:

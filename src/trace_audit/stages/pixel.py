@@ -20,11 +20,12 @@ RAYS = {
     "obliquity": "obliquity_factor",
     "omega_sr": "omega_pixel_sr",
 }
-TERMS = {  # keys of the first orientation, of each phi step and of each term; the part that a phi step prints
+# Keys of the first orientation, of each phi step and of each term; the part that a phi step prints.
+TERMS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "hkl": ("hkl_frac", "TRACE_PHI.k_frac", "", (1,)),
-    "hkl_rounded": ("hkl_rounded", "", "term.hkl_rounded"),
-    "F_latt": ("F_latt", "TRACE_PHI.F_latt", "term.F_latt"),
-    "F_cell": ("F_cell", "", "term.F_cell"),
+    "hkl_rounded": ("hkl_rounded", "", "term.hkl_rounded", ()),
+    "F_latt": ("F_latt", "TRACE_PHI.F_latt", "term.F_latt", ()),
+    "F_cell": ("F_cell", "", "term.F_cell", ()),
 }
 WEIGHTS = {"term_capture": "capture_fraction", "term_polar": "polar", "term_omega_sr": "omega_sr"}
 SUMS = {

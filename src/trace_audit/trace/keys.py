@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from trace_audit.core.errors import InputError
 
@@ -55,8 +55,13 @@ def registry() -> Mapping[str, Key]:
     """All keys by name, in the order in which a log prints them or later."""
     text = files("trace_audit").joinpath("data/trace_keys.json").read_text(encoding="utf-8")
     rows = json.loads(text)["keys"]
+    return {row["name"]: _key(row) for row in rows}
+
+
+def _key(row: dict[str, Any]) -> Key:
     lists = ("parents", "aliases", "components", "equations")
-    return {row["name"]: Key(**{k: tuple(v) if k in lists else v for k, v in row.items()}) for row in rows}
+    fields: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in row.items()}
+    return Key(**fields)
 
 
 def find(name: str) -> Key:
