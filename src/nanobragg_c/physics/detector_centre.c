@@ -124,8 +124,8 @@ static void move_spot(detector *d, const options *o) {
     double fast_beam_m = x_is_slow ? given->Ybeam_m : given->Xbeam_m;
     double slow_beam_m = x_is_slow ? given->Xbeam_m : given->Ybeam_m;
     detector_construction *b = &d->built;
-    if (!isnan(fast_m) && isnan(fast_beam_m)) b->Fbeam_m = fast_m + b->distance_m * vec_dot(d->beam, d->axes.fast);
-    if (!isnan(slow_m) && isnan(slow_beam_m)) b->Sbeam_m = slow_m + b->distance_m * vec_dot(d->beam, d->axes.slow);
+    if (!isnan(fast_m) && isnan(fast_beam_m)) b->Fbeam_m = b->Fclose_m + b->distance_m * vec_dot(d->beam, d->axes.fast);
+    if (!isnan(slow_m) && isnan(slow_beam_m)) b->Sbeam_m = b->Sclose_m + b->distance_m * vec_dot(d->beam, d->axes.slow);
     if (!isnan(fast_m) && !isnan(fast_beam_m)) warn_of_two_centres(o, swapped ? 'Y' : 'X', x_is_slow ? 'Y' : 'X');
     if (!isnan(slow_m) && !isnan(slow_beam_m)) warn_of_two_centres(o, swapped ? 'X' : 'Y', x_is_slow ? 'X' : 'Y');
 }
