@@ -108,7 +108,6 @@ class _Tile:
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
         weight = watched(at(self.hooks, sample, source), "term_weight", factors * share)
-        weighted = self._weighted()
         count = model.real_m.shape[0]
         step = self.backend.orientations
         for first in range(0, count, step):
@@ -119,8 +118,7 @@ class _Tile:
                 counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
                 self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
                 continue
-            intensity = self.backend.scattered(light, first, last, hook)
-            intensity = intensity * weight if weighted else intensity
+            intensity = self.backend.scattered(light, first, last, hook) * weight
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
@@ -134,12 +132,6 @@ class _Tile:
         of_rays = (weights.capture * polar * weights.omega * share).expand(rays_in_pass)
         for of_sample in of_rays.view(-1, self.fast.shape[0]):
             self.water = self.water + of_sample
-
-    def _weighted(self) -> bool:
-        """Whether any term is multiplied with anything."""
-        used = self.model.factors
-        per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
-        return per_term or self.model.sources.weight is not None
 
     def _multiply_running(
         self, intensity: torch.Tensor, counted: torch.Tensor, accepted: torch.Tensor | None, weight: torch.Tensor

@@ -71,10 +71,11 @@ def trace_simulation(
     if not simulation.covers(slow, fast):
         raise ExperimentError(f"-trace_pixel {slow} {fast}: this pixel is outside the region of interest or masked")
     seen = _Seen(simulation.hooks)
+    show = partial(watched, at(simulation.hooks))
+    slow, fast = show("pixel_slow_fast", (slow, fast))
     place = torch.tensor([[fast], [slow]], device=simulation.device)
     backend = simulation.tracing_backend(image_dtype)
     photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
-    show = partial(watched, at(simulation.hooks))
     yield from _setup_lines(g, show)
     yield from _context_lines(simulation.model, slow, fast, show)
     yield from _PixelLines(simulation.model, seen, show).lines()
@@ -180,16 +181,16 @@ def _beam_pivot_lines(made: Construction) -> Iterator[str]:
 
 
 def _context_lines(model: Model, slow: int, fast: int, show: Show) -> Iterator[str]:
-    yield _pixel("pixel_slow_fast", show("pixel_slow_fast", (slow, fast)))
+    yield _pixel("pixel_slow_fast", (slow, fast))
     yield _pixel("defects", show("defects", ",".join(sorted(model.defects)) or "none"))
     yield _pixel("beam_vector", model.geometry.beam_vector)
     yield _pixel("polar_vector", model.geometry.polar_vector)
     yield _pixel("spindle_axis", model.geometry.spindle_axis)
-    yield _pixel("sources", show("sources", model.source_count))
-    yield _pixel("mosaic_domains", show("mosaic_domains", model.mosaic_domains))
-    yield _pixel("phi_steps", show("phi_steps", model.phi_count))
-    yield _pixel("oversample", show("oversample", model.oversample))
-    yield _pixel("thick_steps", show("thick_steps", model.layers))
+    yield _pixel("sources", model.source_count)
+    yield _pixel("mosaic_domains", model.mosaic_domains)
+    yield _pixel("phi_steps", model.phi_count)
+    yield _pixel("oversample", model.oversample)
+    yield _pixel("thick_steps", model.layers)
     yield _pixel("N_cells", model.n_cells)
 
 
@@ -353,9 +354,9 @@ def _final_lines(model: Model, seen: _Seen, stored: torch.Tensor, show: Show) ->
     yield _pixel("r_e_sqr", model.r_e_sqr_m2)
     yield _pixel("fluence_photons_per_m2", model.fluence_photons_per_m2)
     yield _pixel("steps", int(final.get("steps", model.steps)))
-    yield _pixel("oversample_thick", show("oversample_thick", int(model.factors.capture_per_term)))
-    yield _pixel("oversample_polar", show("oversample_polar", int(model.factors.polar_per_term)))
-    yield _pixel("oversample_omega", show("oversample_omega", int(model.factors.omega_per_term)))
+    yield _pixel("oversample_thick", int(model.factors.capture_per_term))
+    yield _pixel("oversample_polar", int(model.factors.polar_per_term))
+    yield _pixel("oversample_omega", int(model.factors.omega_per_term))
     yield _pixel("capture_fraction", final["capture_fraction"])
     yield _pixel("polar", final["polar"])
     yield _pixel("omega_pixel", final["omega_of_pixel_sr"])

@@ -52,15 +52,13 @@ def square(
     along_axes = hook("interference", along_axes)
     halves = 0.5 * (turns + (n.detach() - 1.0) * rounded)
     sign = (1.0 - 4.0 * (halves - torch.floor(halves))).to(dtype)  # 1, or -1 where their sum is odd
-    along_axes = _shown(hook, "F_latt_axes", along_axes, sign)
-    return _shown(hook, "F_latt", along_axes[0] * along_axes[1] * along_axes[2], sign[0] * sign[1] * sign[2])
-
-
-def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-    """The value itself, unless the hook puts another in the place of the one with the sign."""
-    signed = value * sign
-    returned: torch.Tensor = hook(name, signed)
-    return value if returned is signed else returned * sign
+    signed_axes = along_axes * sign
+    shown_axes: torch.Tensor = hook("F_latt_axes", signed_axes)
+    along_axes = along_axes if shown_axes is signed_axes else shown_axes * sign
+    F_latt = along_axes[0] * along_axes[1] * along_axes[2]
+    signed = F_latt * (sign[0] * sign[1] * sign[2])
+    shown: torch.Tensor = hook("F_latt", signed)
+    return F_latt if shown is signed else shown
 
 
 def sphere(

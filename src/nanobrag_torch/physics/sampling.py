@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 
@@ -137,12 +138,13 @@ class PhiSteps:
     into_slice: float
 
 
-def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
+def phi_steps(spindle: Spindle, defects: frozenset[str], hook: Hook | None = None) -> PhiSteps:
     """Resolve the spindle rotation from any subset of range, step and count.
 
     With the defect `phi_slice_start` on, the crystal stands at the start of each slice; off, in its middle.
     """
     n = given_count(spindle.phisteps)
+    n = watched(hook, "phi_steps", n) if n > 0 else n
     osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
     step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
     if n == 0:
@@ -163,7 +165,7 @@ def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
     elif step < 0:
         step = osc / n
     into_slice = 0.0 if "phi_slice_start" in defects else 0.5
-    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc, into_slice)
+    return PhiSteps(watched(hook, "phi_steps", max(n, 1)), spindle.phi_start_deg / DEG_PER_RAD, step, osc, into_slice)
 
 
 @dataclass(frozen=True)
@@ -174,12 +176,12 @@ class MosaicDomains:
     spread_rad: Scalar
 
 
-def mosaic_domains(crystal: Crystal) -> MosaicDomains:
+def mosaic_domains(crystal: Crystal, hook: Hook | None = None) -> MosaicDomains:
     """Resolve the mosaic domains; a count without a positive spread means one domain."""
     n, spread = given_count(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
     if spread <= 0:
-        return MosaicDomains(1, 0.0)
-    return MosaicDomains(n if n > 0 else 10, spread)
+        n, spread = 1, 0.0
+    return MosaicDomains(watched(hook, "mosaic_domains", n if n > 0 else 10), spread)
 
 
 def recommended_oversample(

@@ -33,6 +33,13 @@ class Sources(NamedTuple):
     wavelength_m: torch.Tensor  # (n,)
     weight: torch.Tensor | None  # (n,) mean 1; None: every source counts the same
 
+    def first(self, count: int) -> Sources:
+        """The first `count` of them."""
+        if not 0 < count <= self.incident.shape[0]:
+            raise ValueError(f"{count} of {self.incident.shape[0]} sources")
+        weight = None if self.weight is None else self.weight[:count]
+        return Sources(self.incident[:count], self.wavelength_m[:count], weight)
+
 
 def fluence_photons_per_m2(beam: Beam, device: torch.device) -> torch.Tensor:
     """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2)."""

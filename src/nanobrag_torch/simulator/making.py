@@ -10,6 +10,7 @@ import torch
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
@@ -17,10 +18,32 @@ if TYPE_CHECKING:
     from nanobrag_torch.simulator import Simulation
 
 
-def made(
+def image(
+    simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype
+) -> tuple[torch.Tensor | None, str]:
+    """The image (slow, fast) by a backend; None and the reason where that is compiled code which is not to be trusted.
+
+    Whatever goes wrong with compiled code is told on standard error, and is no reason not to make the image.
+    """
+    if not isinstance(backend, CompiledBackend):
+        return _made(simulation, backend, progress, image_dtype)[0], ""
+    try:
+        made, brightest = _made(simulation, backend, progress, image_dtype)
+        why = None if brightest is None else _doubt(simulation, made, brightest)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        why = f"compiled code is not used: {' '.join(str(error).split())[:200]}"
+    if why is None:
+        return made, ""
+    selection.tell(why)
+    return None, why
+
+
+def _made(
     simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype
 ) -> tuple[torch.Tensor, Tile | None]:
-    """The image (slow, fast), and the tile with its brightest pixel, or with one that no image can have."""
+    """The image, and the tile with its brightest pixel, or with one that no image can have."""
     n_fast, n_slow = simulation.geometry.n_fast, simulation.geometry.n_slow
     total = simulation.pixel_count
     every_pixel = total == n_fast * n_slow and simulation.experiment.detector.mask is None
@@ -48,7 +71,7 @@ def made(
     return image, brightest
 
 
-def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str | None:
+def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str | None:
     """How an image differs from eager code's: in its brightest pixel, at the direct beam, in the first or last one.
 
     None where it does not. A few pixels of the image itself, so that no other model vouches for this one.

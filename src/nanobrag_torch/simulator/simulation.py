@@ -18,7 +18,6 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -200,12 +199,10 @@ class Simulation:
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
         backend = self.backend(image_dtype)
-        image, brightest = making.made(self, backend, progress, image_dtype)
-        if isinstance(backend, CompiledBackend) and brightest is not None:
-            why = making.doubt(self, image, brightest)
-            if why is not None:
-                backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
-                image, _ = making.made(self, backend, progress, image_dtype)
+        image, why = making.image(self, backend, progress, image_dtype)
+        if image is None:
+            backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
+            image, _ = making.image(self, backend, progress, image_dtype)
         self.made_by = backend.description
         return image
 

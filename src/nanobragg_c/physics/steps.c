@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 
 #define STEPS_LIMIT 1e9
 #define SPREAD_WITHOUT_COUNT_DOMAINS 10
@@ -75,6 +76,7 @@ steps_grid steps_resolve_phi(const options_spindle *given) {
         if (!has_step) return (steps_grid){2, range, range / 2.0};
         return (steps_grid){counted(fmax(1.0, ceil(range / step)), "-osc, -phistep"), range, step};
     }
+    SEAM_NUMBER("phi_steps", count);
     if (!has_range) range = 1.0 / VEC_DEGREES_PER_RADIAN;
     if (isnan(step) || !has_range) step = range / (double)count;
     return (steps_grid){count, range, step};

@@ -30,6 +30,7 @@ def skipped_verdict(reason: str) -> dict[str, Any]:
         "tolerances_sha256": tolerances.file_sha256(),
         "counts": dict.fromkeys(("factors", "keys", "compared", "diverging", "problems", "identities"), 0),
         "problems": [],
+        "context_differs": [],
         "only_in_c": [],
         "only_in_py": [],
         "roots": [],

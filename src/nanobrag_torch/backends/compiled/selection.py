@@ -204,20 +204,18 @@ def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch
 
 
 def doubt(model: Model, fast: torch.Tensor, slow: torch.Tensor, got: torch.Tensor) -> str | None:
-    """How these photons (pixels,) differ from those of eager code, told on standard error; None where they do not.
+    """How these photons (pixels,) of compiled code differ from those of eager code; None where they do not.
 
-    Compiled code is trusted with one model at a time, and with nothing that is not a finite number.
+    It is trusted with one model at a time, and with nothing that is not a finite number.
     """
     expected = integrate.integrate(model, fast, slow).photons.to(got.dtype)
     if _off(got, expected, _AGREEMENT[model.dtype]) is None:
         return None
     where = int(torch.nan_to_num((got - expected).abs(), nan=torch.inf).argmax())
-    why = (
+    return (
         f"compiled code is not used: pixel (slow {int(slow[where])}, fast {int(fast[where])}) is "
         f"{float(got[where]):g}, and {float(expected[where]):g} by the kernel's own operations"
     )
-    tell(why)
-    return why
 
 
 def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) -> Backend:
