@@ -12,13 +12,6 @@
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
-static void warn_of_close(const options *o, const char *flag, const char *instead) {
-    message_warn(o->warnings,
-                 "%s does not move the detector (defect close_beam_ignored); use %s, or add `-defects "
-                 "default,-close_beam_ignored`",
-                 flag, instead);
-}
-
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
