@@ -40,6 +40,7 @@ static void set_stated_near_point(detector *d, const options *o) {
     d->built.Sclose_m = or_else(slow_m, d->built.Sclose_m);
 }
 
+/* (6.3) */
 static void set_beam_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
@@ -108,6 +109,7 @@ static void warn_of_two_centres(const options *o, char close, char beam) {
                  close, beam);
 }
 
+/* (6.12) */
 static void move_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     double fast_m, slow_m;
