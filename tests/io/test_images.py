@@ -3,6 +3,7 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import fabio
 import h5py
@@ -97,6 +98,8 @@ def test_hdf5_opens_with_h5py_and_fabio(tmp_path):
     with h5py.File(path) as file:
         entry = file["entry"]
         assert entry["definition"].asstr()[()] == "NXmx"
+        for required in ("start_time", "end_time_estimated"):
+            assert datetime.fromisoformat(entry[required].asstr()[()]).tzinfo is not None
         data = entry["data/data"]
         assert data.shape == (1, 40, 30) and np.array_equal(data[0], image)
         assert 32008 in [data.id.get_create_plist().get_filter(0)[0]], "bitshuffle"

@@ -7,7 +7,7 @@ import numpy as np
 from nanobrag_torch import limits
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError
-from nanobrag_torch.parameters import Beam, Detector
+from nanobrag_torch.parameters import Beam, Detector, number
 from nanobrag_torch.parameters.conventions import CONVENTIONS, pixel_counts
 from nanobrag_torch.physics import sampling
 
@@ -48,7 +48,10 @@ def check_detector(settings: Settings) -> None:
         limits.check_region_on_detector("-roi", panel.roi, n_fast, n_slow)
     if panel.convention == "CUSTOM":
         habit = CONVENTIONS["CUSTOM"]
-        fast, slow = panel.fdet_vector or habit.fdet_vector, panel.sdet_vector or habit.sdet_vector
+        fast, slow = (
+            list(map(number, stated or default))
+            for stated, default in ((panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector))
+        )
         limits.check_plane("-fdet_vector", fast, "-sdet_vector", slow)
 
 

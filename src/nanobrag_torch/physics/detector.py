@@ -201,7 +201,7 @@ def _rederive(
     defects: frozenset[str],
     hook: Hook | None,
 ) -> _Distances:
-    """Close point, distances and beam centre that the final origin implies.
+    """Close point, distances and beam centre that the final origin implies (6.10) (6.11).
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
@@ -255,7 +255,7 @@ def position_m(
     slow_m: Float[torch.Tensor, " rays"],
     depth_m: Float[torch.Tensor, " rays"],
 ) -> Float[torch.Tensor, "3 rays"]:
-    """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
+    """Positions (3, rays) of points at (fast, slow, depth) of the sensor (7.2)."""
     if g.curved and not g.curved_axes:
         return _on_sphere(g, fast_m, slow_m)
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
@@ -264,14 +264,14 @@ def position_m(
 
 
 def distance_m(position_m: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
-    """Distance (rays,) of positions (3, rays) from the sample."""
+    """Distance (rays,) of positions (3, rays) from the sample (7.4)."""
     return length(position_m)
 
 
 def direction(
     position_m: Float[torch.Tensor, "3 rays"], distance_m: Float[torch.Tensor, " rays"]
 ) -> Float[torch.Tensor, "3 rays"]:
-    """Unit vectors (3, rays) towards the positions."""
+    """Unit vectors (3, rays) towards the positions (7.4)."""
     return position_m / distance_m
 
 
@@ -281,13 +281,18 @@ def obliquity(plane_m: torch.Tensor, distance_m: Float[torch.Tensor, " rays"]) -
 
 
 def _wrap(g: DetectorGeometry, flat: torch.Tensor) -> torch.Tensor:
-    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F."""
+    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F.
+
+    Equation (7.3).
+    """
     spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
     return _bent(g, spot, flat[1] / g.distance_m, flat[2] / g.distance_m)
 
 
 def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
     """A sphere around the sample that touches the flat panel at its near point, with arcs along F and S from there.
+
+    Equation (7.3).
 
     Rays run along its normal, so all layers see the same ones and the depth does not enter.
     """
@@ -305,7 +310,7 @@ def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, ab
 
 
 def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> Float[torch.Tensor, " rays"]:
-    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr)."""
+    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr) (7.5)."""
     if g.point_pixel:
         return 1.0 / (rays.distance_m * rays.distance_m)
     return g.pixel_size_m * g.pixel_size_m / (rays.distance_m * rays.distance_m) * rays.obliquity
@@ -318,7 +323,7 @@ def capture_fraction(
     attenuation_per_m: Float[torch.Tensor, ""],
     layer: Float[torch.Tensor, "#rays"],
 ) -> Float[torch.Tensor, " rays"]:
-    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O (7.6).
 
     A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
     """

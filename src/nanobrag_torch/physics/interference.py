@@ -81,7 +81,10 @@ class Interference(torch.autograd.Function):
 
 
 def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold."""
+    """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold.
+
+    Equation (9.2).
+    """
     f, r, turns = _reduced(n, fraction)
     return sinpi(r.to(dtype)) / sinpi(f.to(dtype)), turns
 

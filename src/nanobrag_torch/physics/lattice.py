@@ -37,7 +37,7 @@ def square(
     dtype: torch.dtype,
     hook: Hook | None = None,
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
+    """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole (9.1).
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
     place of any dtype, also next to the zeros. A hook sees the factors and their product with the historic signs, which
@@ -68,14 +68,20 @@ def sphere(
     dtype: torch.dtype,
     closed_form: bool,
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
+    """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64.
+
+    Equation (9.3).
+    """
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
     return (_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr, closed_form)).to(dtype)
 
 
 def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
-    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`)."""
+    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`).
+
+    Equation (9.4).
+    """
     small = x_sqr == 0 if closed_form else x_sqr < _SERIES_LIMIT**2
     series = 1 - x_sqr / 10 * (1 - x_sqr / 28 * (1 - x_sqr / 54 * (1 - x_sqr / 88)))
     safe = torch.where(small, torch.ones_like(x_sqr), x_sqr)
@@ -89,7 +95,7 @@ def gauss(
     n_cells: Float[torch.Tensor, "3"],
     fudge: Float[torch.Tensor, ""],
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr`.
+    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr` (9.6).
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
@@ -102,7 +108,7 @@ def tophat(
     fudge: Float[torch.Tensor, ""],
     dtype: torch.dtype,
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr`."""
+    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr` (9.7)."""
     inside = offset_sqr * fudge < TOPHAT_RADIUS_SQR
     return (_total(n_cells) * inside).to(dtype)
 
@@ -113,7 +119,7 @@ def offset_sqr(
     n_cells: Float[torch.Tensor, "3"],
     radius_all_cells: bool,
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """rho^2: squared distance from the spot, each fraction times the cells along its axis.
+    """rho^2: squared distance from the spot, each fraction times the cells along its axis (9.5).
 
     With the defect `spot_radius_all_cells` on: |f.(a*, b*, c*)|^2 (Na Nb Nc)^2 in 1/A^2.
     """

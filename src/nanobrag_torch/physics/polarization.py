@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def cos_2theta(
     incident: Float[torch.Tensor, "3"], direction: Float[torch.Tensor, "3 rays"]
 ) -> Float[torch.Tensor, " rays"]:
-    """i.d for one incident direction (3,) and directions (3, rays)."""
+    """i.d for one incident direction (3,) and directions (3, rays) (11.1)."""
     return along(incident, direction)
 
 
@@ -31,7 +31,7 @@ def factor(
     direction: Float[torch.Tensor, "3 rays"],
     cosine: Float[torch.Tensor, " rays"],
 ) -> Float[torch.Tensor, " rays"]:
-    """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray.
+    """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray (11.2) (11.3).
 
     psi is the angle of the scattering plane from E = unit(i x B), B = unit(P x i). Since d.E and d.B are the two
     components of d across the beam, cos(2 psi) sin^2 2theta is (d.E)^2 - (d.B)^2, which has no singular point. For a

@@ -54,14 +54,14 @@ def apply(
 def about_xyz(
     v: Float[torch.Tensor, "*vectors 3"], angles_rad: Float[torch.Tensor, "3"]
 ) -> Float[torch.Tensor, "*vectors 3"]:
-    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,)."""
+    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,) (1.2)."""
     return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
 
 
 def about_axis(
     v: Float[torch.Tensor, "*vectors 3"], axis: torch.Tensor, angle_rad: torch.Tensor
 ) -> Float[torch.Tensor, "*vectors 3"]:
-    """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length.
+    """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length (1.3).
 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
     """
@@ -74,7 +74,7 @@ def about_axis(
 def axis_matrix(
     axis: Float[torch.Tensor, "*angles 3"], angle_rad: Float[torch.Tensor, "*angles"]
 ) -> Float[torch.Tensor, "*angles 3 3"]:
-    """cos t I + sin t [n]x + (1 - cos t) n n^T for axes (..., 3) and angles (...): shape (..., 3, 3)."""
+    """cos t I + sin t [n]x + (1 - cos t) n n^T for axes (..., 3) and angles (...): shape (..., 3, 3) (5.5)."""
     columns = torch.eye(3, dtype=axis.dtype, device=axis.device).expand(*angle_rad.shape, 3, 3)
     rotated = about_axis(
         columns, axis.unsqueeze(-2).expand_as(columns), angle_rad.unsqueeze(-1).expand(columns.shape[:-1])

@@ -51,7 +51,7 @@ def given_count(count: int | None) -> int:
 def divergence_grid(
     name: str, count: int | None, extent: Scalar | None, step: Scalar | None, defects: frozenset[str]
 ) -> Grid:
-    """Grid of a divergence angle or of the dispersion from any subset of count, extent and step.
+    """Grid of a divergence angle or of the dispersion from any subset of count, extent and step (2.1) (2.2).
 
     With the defect `divergence_grid` on: a step that does not divide the extent leaves the end point out, and a count
     alone means an extent of one whole unit. Off: the end point is included, the grid lies evenly about 0, and a count
@@ -111,7 +111,7 @@ class Layers:
 
 
 def sensor_layers(detector: Detector, defects: frozenset[str]) -> Layers:
-    """Layers of the sensor; a thickness without an attenuation coefficient gets one attenuation length.
+    """Layers of the sensor; a thickness without an attenuation coefficient gets one attenuation length (2.3).
 
     With the defect `layer_pitch` on, n layers are T/(n - 1) apart and a single layer is impossible.
     """
@@ -187,5 +187,8 @@ def mosaic_domains(crystal: Crystal, hook: Hook | None = None) -> MosaicDomains:
 def recommended_oversample(
     crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float, slack: float
 ) -> int:
-    """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1."""
+    """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1.
+
+    Equation (2.4).
+    """
     return max(1, math.ceil(3.0 * crystal_size_m / (wavelength_m * distance_m / pixel_size_m) * (1.0 - slack)))

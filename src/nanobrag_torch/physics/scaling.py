@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def water_background(
     water_size_m: Float[torch.Tensor, ""], fluence_photons_per_m2: Float[torch.Tensor, ""], r_e_sqr_m2: float
 ) -> Float[torch.Tensor, ""]:
-    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr."""
+    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr (12.4)."""
     molecules = water_size_m**3 * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
     return WATER_AMPLITUDE_ELECTRONS**2 * r_e_sqr_m2 * fluence_photons_per_m2 * molecules
 
@@ -36,7 +36,7 @@ def photons(
     r_e_sqr_m2: float,
     factors: tuple[torch.Tensor, ...],
 ) -> Float[torch.Tensor, " pixels"]:
-    """r_e^2 fluence I / steps, times the factors that were not applied term by term."""
+    """r_e^2 fluence I / steps, times the factors that were not applied term by term (12.3)."""
     value = r_e_sqr_m2 * fluence_photons_per_m2 * intensity / steps
     for factor in factors:
         value = value * factor

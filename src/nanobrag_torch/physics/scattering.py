@@ -30,14 +30,14 @@ class MillerIndices(NamedTuple):
 def scattering_vector_per_m(
     direction: Float[torch.Tensor, "3 rays"], incident: Float[torch.Tensor, "3"], wavelength_m: Float[torch.Tensor, ""]
 ) -> Float[torch.Tensor, "3 rays"]:
-    """q = (d - i)/lambda (1/m) for directions (3, rays) and one incident direction (3,)."""
+    """q = (d - i)/lambda (1/m) for directions (3, rays) and one incident direction (3,) (8.1)."""
     return (direction - incident.unsqueeze(1)) / wavelength_m
 
 
 def accepted_by_resolution(
     q_per_m: Float[torch.Tensor, "3 rays"], d_min_m: Float[torch.Tensor, ""]
 ) -> Bool[torch.Tensor, " rays"]:
-    """Rays (rays,) bool at lower resolution than d_min: not d_min > 1/|q|; the direct beam is always accepted."""
+    """Rays (rays,) bool at lower resolution than d_min: not d_min > 1/|q|; the direct beam is always accepted (8.2)."""
     q = length(q_per_m)
     return ~((q > 0) & (d_min_m * q > 1.0))
 
@@ -54,11 +54,11 @@ def miller_indices(
 def fractional_indices(
     q_per_m: Float[torch.Tensor, "3 rays"], real_m: Float[torch.Tensor, "orientations 3 3"]
 ) -> Float[torch.Tensor, "3 orientations rays"]:
-    """h, k, l (3, orientations, rays)."""
+    """h, k, l (3, orientations, rays) (8.3)."""
     along_x, along_y, along_z = (real_m[:, :, component].T.unsqueeze(2) for component in range(3))
     return torch.addcmul(torch.addcmul(along_x * q_per_m[0], along_y, q_per_m[1]), along_z, q_per_m[2])
 
 
 def nearest_indices(hkl: Float[torch.Tensor, "3 orientations rays"]) -> Float[torch.Tensor, "3 orientations rays"]:
-    """The nearest reflection; halves round down."""
+    """The nearest reflection; halves round down (8.4)."""
     return torch.ceil(hkl.detach() - 0.5)

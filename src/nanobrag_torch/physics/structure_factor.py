@@ -85,7 +85,7 @@ def wants_interpolation(
 
 
 def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations rays"]) -> Float[torch.Tensor, "..."]:
-    """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
+    """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table (10.1)."""
     if amplitudes.table is None:
         return amplitudes.default_F
     padded, minimum, maximum, strides = amplitudes.table
@@ -105,7 +105,7 @@ def interpolated(
     hkl: Float[torch.Tensor, "3 orientations rays"],
     rounded: Float[torch.Tensor, "3 orientations rays"],
 ) -> Float[torch.Tensor, "..."]:
-    """Tensor product of four-point cubic Lagrange polynomials through the 64 reflections around hkl.
+    """Tensor product of four-point cubic Lagrange polynomials through the 64 reflections around hkl (10.2).
 
     Where the neighbourhood leaves the table, the nearest reflection counts instead.
     """
@@ -135,7 +135,7 @@ def interpolated(
 
 
 def _lagrange_weights(t: torch.Tensor) -> list[torch.Tensor]:
-    """Weights of the nodes -1, 0, 1, 2 of the cubic through them, at t in [0, 1)."""
+    """Weights of the nodes -1, 0, 1, 2 of the cubic through them, at t in [0, 1) (10.3)."""
     return [
         -t * (t - 1) * (t - 2) / 6,
         (t + 1) * (t - 1) * (t - 2) / 2,

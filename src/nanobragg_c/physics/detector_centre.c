@@ -12,13 +12,6 @@
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
-static void warn_of_close(const options *o, const char *flag, const char *instead) {
-    message_warn(o->warnings,
-                 "%s does not move the detector (defect close_beam_ignored); use %s, or add `-defects "
-                 "default,-close_beam_ignored`",
-                 flag, instead);
-}
-
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
@@ -47,6 +40,7 @@ static void set_stated_near_point(detector *d, const options *o) {
     d->built.Sclose_m = or_else(slow_m, d->built.Sclose_m);
 }
 
+/* (6.3) */
 static void set_beam_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
@@ -115,6 +109,7 @@ static void warn_of_two_centres(const options *o, char close, char beam) {
                  close, beam);
 }
 
+/* (6.12) */
 static void move_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     double fast_m, slow_m;

@@ -52,6 +52,7 @@ static void accumulate_product(pixel_pass *p, double weight, scaling_factors f) 
     }
 }
 
+/* (12.1) */
 static void accumulate_terms(pixel_pass *p, double weight, scaling_factors f) {
     double factor = weight * f.capture * f.polar * f.omega_sr, sum = p->result.sum;
     for (size_t i = 0; i < p->w->count; i++) {
@@ -135,6 +136,7 @@ static void update_capture(pixel_pass *p) {
     }
 }
 
+/* (7.1) (7.4) */
 static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     const experiment *e = p->e;
     const detector *d = &e->detector;

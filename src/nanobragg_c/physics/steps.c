@@ -27,7 +27,7 @@ static steps_grid without_empty(steps_grid g) {
     return g.range <= 0.0 || g.step <= 0.0 || g.count <= 0 ? single_step() : g;
 }
 
-/* Count given, step not. */
+/* Count given, step not. (2.2) */
 static steps_grid from_count(options_grid given, bool historic_grid, const char *what) {
     if (isnan(given.range)) {
         if (!historic_grid)
@@ -40,6 +40,7 @@ static steps_grid from_count(options_grid given, bool historic_grid, const char 
     return (steps_grid){count, given.range, given.range / (double)(count - 1)};
 }
 
+/* (2.1) */
 steps_grid steps_resolve(options_grid given, bool historic_grid, const char *what) {
     bool has_count = given.count > 0, has_range = !isnan(given.range), has_step = given.step > 0.0;
     steps_grid g = {given.count, given.range, given.step};
@@ -58,6 +59,7 @@ steps_grid steps_resolve(options_grid given, bool historic_grid, const char *wha
     return without_empty(g);
 }
 
+/* (2.3) */
 steps_grid steps_resolve_layers(int64_t count, double thickness_m, bool historic_pitch) {
     if (thickness_m <= 0.0) return single_step();
     if (count <= 0) return (steps_grid){2, thickness_m, thickness_m / 2.0};

@@ -49,6 +49,7 @@ class StructureFactors(Strict):
         "",
         description="hkl text, MTZ, mmCIF structure factors, or a PDB/mmCIF model. Empty: the synthetic set.",
     )
+    column: str = Field("", description="Column of the file (MTZ label, mmCIF item). Empty: measured amplitudes first.")
 
 
 class Gate(Strict):
