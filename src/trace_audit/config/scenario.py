@@ -45,9 +45,9 @@ def scenario_path(name: str, folder: Path | None = None) -> Path:
     raise InputError(f"scenario {name!r}: no {folders[0] / name}.yaml; known: {', '.join(known) or 'none'}")
 
 
-def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The options that say which scenario a command is about, and where its files are."""
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
+    parser.add_argument("--config", required=required, metavar="SCENARIO", help="name of a scenario, or its YAML file")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
 
