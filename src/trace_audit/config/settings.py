@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.campaign import Campaign
+from trace_audit.config.candidate import Candidate
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.core.errors import InputError
 
@@ -49,6 +50,7 @@ class StructureFactors(Strict):
         "",
         description="hkl text, MTZ, mmCIF structure factors, or a PDB/mmCIF model. Empty: the synthetic set.",
     )
+    column: str = Field("", description="Column of the file (MTZ label, mmCIF item). Empty: measured amplitudes first.")
 
 
 class Gate(Strict):
@@ -163,6 +165,7 @@ class Settings(Strict):
         ["eager", "compiled"], min_length=1, description="What traces in torch: eager code, compiled code."
     )
     reference: Reference = Reference()
+    candidate: Candidate = Candidate()
     structure_factors: StructureFactors = StructureFactors()
     gate: Gate = Gate()
     resources: Resources = Resources()
@@ -218,6 +221,10 @@ def require_files(settings: Settings, source: str = "config/config.yaml") -> Non
         raise InputError(
             f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
         )
+    for key in ("keys", "log", "image"):
+        path = getattr(settings.candidate, key)
+        if path and not Path(path).is_file():
+            raise InputError(f"{source}: candidate.{key}: no such file {path!r}")
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(

@@ -59,6 +59,19 @@ class ImageAudit:
 
 
 @dataclass(frozen=True)
+class PortAudit:
+    """One audit of somebody else's program: a pixel of a scenario."""
+
+    scenario: str
+    slow: int
+    fast: int
+
+    @property
+    def folder(self) -> str:
+        return f"results/{self.scenario}/S{self.slow}_F{self.fast}/candidate"
+
+
+@dataclass(frozen=True)
 class Plan:
     """Everything that a run does, known before its first job.
 
@@ -74,6 +87,13 @@ class Plan:
     reference_source: Path
     reference_sources: tuple[str, ...]
     protected_assets: tuple[str, ...]
+
+    @property
+    def port_audits(self) -> tuple[PortAudit, ...]:
+        """The audits of the candidate that the config names; none where it is our torch program."""
+        if not self.settings.candidate.is_set:
+            return ()
+        return tuple(dict.fromkeys(PortAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
 
 
 def make_plan(raw: dict[str, Any], source: str) -> Plan:
