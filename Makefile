@@ -2,6 +2,7 @@
 # make test      set up .venv, run all tests that need no GPU and no cluster
 # make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
 # make parity    compare whole images of both programs, every scenario (some minutes)
+# make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
 # make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
@@ -18,7 +19,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test test-cluster parity bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -32,29 +33,19 @@ RUN := $(VENV)/bin/python
 KEY = $(shell { cat envs/requirements.txt pyproject.toml; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
 STAMP = $(VENV)/.ready-$(KEY)
 
-SNAKEMAKE = $(RUN) -m snakemake --cores $(CORES)
+# Clears away what a killed run left behind, and keeps a second run out of this folder.
+RUNNER = $(RUN) -m trace_audit.workflow.run
+WORDS = --cores $(CORES)
 ifneq ($(PROFILE),default)
-SNAKEMAKE += --profile workflow/profiles/$(PROFILE)
+WORDS += --profile workflow/profiles/$(PROFILE)
 endif
-
-# A run that was killed leaves snakemake's lock behind. It goes when it was a run of make, which its mark in run.lock
-# shows, and no process of that run is alive any more, which the file descriptor that they all inherit shows.
-define ALONE
-mkdir -p .snakemake; exec 9>>.snakemake/run.lock; \
-if command -v flock >/dev/null; then \
-  flock -w 10 9 || { echo "error: another run is at work in this folder; wait until it ends" >&2; exit 2; }; \
-  if [ -s .snakemake/run.lock ] && ls .snakemake/locks/* >/dev/null 2>&1; then \
-    $(RUN) -m snakemake --unlock >/dev/null 2>&1; fi; \
-  if ! ls .snakemake/locks/* >/dev/null 2>&1; then echo make >.snakemake/run.lock; fi; \
-  trap 'ls .snakemake/locks/* >/dev/null 2>&1 || : >.snakemake/run.lock' EXIT; \
-fi;
-endef
+SNAKEMAKE = $(RUNNER) $(WORDS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
 audit: compiler setup
-	@$(ALONE) $(SNAKEMAKE) --quiet host reason
+	@$(RUNNER) --until-done $(WORDS) --quiet host reason
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
@@ -66,8 +57,11 @@ test-cluster: compiler
 	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
 
 parity: compiler setup
-	@$(SNAKEMAKE) --quiet host reason -- parity
+	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- parity
 	@cat results/audit/image_summary.txt
+
+independent: compiler setup
+	@NB_RUN_PARALLEL=1 $(RUN) -m pytest -n auto --dist loadfile tests/physics/test_independent_model.py
 
 audit-selftest: compiler setup
 	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
@@ -89,13 +83,13 @@ bench: compiler setup
 	@cat results/bench/table.txt
 
 campaign: compiler setup
-	@$(ALONE) $(SNAKEMAKE) --quiet host reason -- campaign
+	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- campaign
 	@$(RUN) workflow/scripts/show_campaign.py
 
 report: setup
 	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
-	@$(ALONE) $(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch overview page -- results/report/index.html
-	@if [ -e results/audit/gate.json ]; then $(RUN) -m snakemake --quiet all --report results/report/snakemake.html; fi
+	@$(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch overview page -- results/report/index.html
+	@if [ -e results/audit/gate.json ]; then $(RUNNER) --quiet all --report results/report/snakemake.html; fi
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
 	@echo "results/report/index.html"
 

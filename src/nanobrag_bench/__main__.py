@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     commands = parser.add_subparsers(required=True)
 
-    def command(name: str, work, **more) -> argparse.ArgumentParser:
+    def command(name: str, work: Callable[[argparse.Namespace], int | None], **more: Any) -> argparse.ArgumentParser:
         added = commands.add_parser(name, allow_abbrev=False, **more)
         added.set_defaults(work=work)
         return added

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from trace_audit.core.errors import InputError
 
@@ -90,6 +90,6 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
     return Measured(wall_s, usage.ru_utime + usage.ru_stime, largest_MiB, said, warned)
 
 
-def _text(stream) -> str:
+def _text(stream: IO[bytes]) -> str:
     stream.seek(0)
     return stream.read().decode(errors="replace")

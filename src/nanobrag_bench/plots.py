@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _WIDTH_IN, _BAR_IN = 7.0, 0.36
 _COLOURS = {"torch": "#2b6cb0", "C": "#a0522d", "external": "#6b7280"}
@@ -16,7 +20,7 @@ def svg(part: str, result: dict[str, Any], about: str) -> bytes:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    settings = {"svg.hashsalt": part, "font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
+    settings: Any = {"svg.hashsalt": part, "font.size": 8, "axes.spines.top": False, "axes.spines.right": False}
     with matplotlib.rc_context(settings):
         figure = _lines(pyplot, result) if part == "steps" and result["rows"] else _bars(pyplot, result)
         figure.suptitle(result["title"], fontsize=10)
@@ -31,8 +35,9 @@ def _colour(program: str) -> str:
     return _COLOURS[program.split()[0]]
 
 
-def _bars(pyplot, result: dict[str, Any]):
+def _bars(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
     """A panel for each unit: a bar a row."""
+    figure: Figure
     units = list(dict.fromkeys(one["unit"] for one in result["rows"]))
     groups = [[one for one in result["rows"] if one["unit"] == unit] for unit in units]
     if not groups:
@@ -63,8 +68,9 @@ def _bars(pyplot, result: dict[str, Any]):
     return figure
 
 
-def _lines(pyplot, result: dict[str, Any]):
+def _lines(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
     """Medians against the number of steps, both on logarithmic axes, with the fitted line."""
+    figure: Figure
     figure, panel = pyplot.subplots(figsize=(_WIDTH_IN, 4.2), layout="constrained")
     styles = {"float64": "--"}
     for name, law in result["laws"].items():

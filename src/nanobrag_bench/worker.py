@@ -14,6 +14,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nanobrag_torch.cli import Invocation
 
 _SECONDS = Callable[[], object]
 
@@ -25,7 +29,7 @@ def timed(work: _SECONDS) -> dict[str, float]:
     return {"wall_s": time.perf_counter() - wall_s, "cpu_s": time.process_time() - cpu_s}
 
 
-def image_work(invocation) -> _SECONDS:
+def image_work(invocation: Invocation) -> _SECONDS:
     """The simulation, with everything resolved and loaded before, until its result is on the host's side."""
     import torch
 
@@ -40,7 +44,7 @@ def image_work(invocation) -> _SECONDS:
     return work
 
 
-def simulate_work(invocation) -> _SECONDS:
+def simulate_work(invocation: Invocation) -> _SECONDS:
     """What `gradient_work` does, without derivatives."""
     import torch
 
@@ -54,7 +58,7 @@ def simulate_work(invocation) -> _SECONDS:
     return work
 
 
-def gradient_work(invocation, names: Sequence[str]) -> _SECONDS:
+def gradient_work(invocation: Invocation, names: Sequence[str]) -> _SECONDS:
     """Image, sum of its squares, and the derivatives of that by the parameters called `names`."""
     import torch
 
@@ -70,8 +74,8 @@ def gradient_work(invocation, names: Sequence[str]) -> _SECONDS:
             leaves.append(torch.tensor(start, dtype=torch.float64, device=invocation.device, requires_grad=True))
             experiment = one.put(experiment, leaves[-1])
         image = simulate(experiment, device=invocation.device, dtype=invocation.dtype)
-        image.square().sum().backward()
-        return torch.stack([leaf.grad for leaf in leaves]).tolist()
+        slopes: list[float] = torch.stack(torch.autograd.grad(image.square().sum(), leaves)).tolist()
+        return slopes
 
     return work
 

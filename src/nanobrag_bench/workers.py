@@ -39,7 +39,7 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(self, failure, *_) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         with self._messages:
             self.peak_MiB = peak_MiB(self._process.pid)  # while it waits for more work
             self._process.communicate()
@@ -48,10 +48,12 @@ class Worker:
 
     def ask(self, what: str) -> dict[str, float]:
         """What one line of work took. Raises InputError when the worker has died."""
+        questions, answers = self._process.stdin, self._process.stdout
+        assert questions is not None and answers is not None  # both are pipes
         try:
-            self._process.stdin.write(f"{what}\n")
-            self._process.stdin.flush()
-            answer = self._process.stdout.readline()
+            questions.write(f"{what}\n")
+            questions.flush()
+            answer = answers.readline()
         except BrokenPipeError:
             answer = ""
         if not answer:
@@ -60,7 +62,8 @@ class Worker:
             raise InputError(
                 f"benchmark: the torch worker ended with {self._process.returncode}: {' '.join(complaint)}"
             )
-        return json.loads(answer)
+        figures: dict[str, float] = json.loads(answer)
+        return figures
 
     def _said_so_far(self) -> str:
         self._messages.seek(0)

@@ -44,7 +44,7 @@ def stored_frame(path: Path, index: int, frame: Frame) -> np.ndarray:
     try:
         with h5py.File(path) as file:
             labels = (int(file[NUMBER][index]), tuple(file[MISSET][index]), float(file[WAVELENGTH][index]))
-            image = file[DATA][index].astype(float)
+            image: np.ndarray = file[DATA][index].astype(float)
     except (OSError, KeyError, ValueError, IndexError) as error:
         raise InputError(f"{path}: frame {index}: {' '.join(str(error).split())}; {verify.MEND}") from None
     if labels != (frame.number, frame.misset_deg, frame.wavelength_A):

@@ -32,7 +32,10 @@ class Frame:
 def scenario_wavelength_A(scenario: Scenario) -> float:
     """Wavelength that a scenario states, itself or as an energy."""
     beam = scenario.beam
-    return beam.wavelength_A if beam.energy_eV is None else HC_EV_A / beam.energy_eV
+    if beam.energy_eV is not None:
+        return HC_EV_A / beam.energy_eV
+    assert beam.wavelength_A is not None  # a scenario states one of the two
+    return beam.wavelength_A
 
 
 def frame_scenario(scenario: Scenario, frame: Frame, extra_flags: list[str]) -> Scenario:

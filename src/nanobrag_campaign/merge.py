@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def made_between(plan: Plan, folder: Path) -> tuple[str, str]:
     return first, last
 
 
-def _copy_description(first, file) -> None:
+def _copy_description(first: Any, file: Any) -> None:
     """Groups and fields of the first shard, but for what differs from frame to frame."""
     file.attrs.update(first.attrs)
 
@@ -101,7 +102,7 @@ def _copy_description(first, file) -> None:
     copy("entry")
 
 
-def _require_same_detector(first, other: Path) -> None:
+def _require_same_detector(first: Any, other: Path) -> None:
     import h5py
 
     with h5py.File(other) as file:
@@ -117,7 +118,7 @@ def _require_same_detector(first, other: Path) -> None:
                 raise InputError(f"{other}: another detector than the first shard's ({name}); make two campaigns")
 
 
-def _join(file, first, name: str, shards: list[tuple[Shard, Path]], beside: Path) -> None:
+def _join(file: Any, first: Any, name: str, shards: list[tuple[Shard, Path]], beside: Path) -> None:
     """A virtual dataset of one field of all shards, in the order of the plan."""
     import h5py
 

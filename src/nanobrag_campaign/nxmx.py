@@ -31,10 +31,10 @@ def compression_options(name: str) -> dict[str, Any]:
         return {}
     if name == "zstd":
         return dict(hdf5plugin.Zstd())
-    return dict(hdf5plugin.Bitshuffle(cname=name.removeprefix("bitshuffle_")))
+    return dict(hdf5plugin.Bitshuffle(cname="lz4" if name == "bitshuffle_lz4" else "zstd"))
 
 
-def start_file(file, what: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str):
+def start_file(file: Any, what: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str) -> Any:
     """Fill in all but the pixels and what is known only when a frame is made; returns the pixels' dataset."""
     entry = describe(file, what, shape)
     data = entry["data"].create_dataset(
@@ -48,7 +48,7 @@ def start_file(file, what: Nxmx, shape: tuple[int, int], frames: list[Frame], co
     return data
 
 
-def finish_file(file, reciprocal_per_A: np.ndarray, provenance: dict[str, Any]) -> None:
+def finish_file(file: Any, reciprocal_per_A: np.ndarray, provenance: dict[str, Any]) -> None:
     """Add the reciprocal vectors (n, 3, 3) of the frames, rows a*, b*, c*, and the story of the file."""
     quantity(file, RECIPROCAL, reciprocal_per_A, "1/angstrom")
     text = json.dumps(provenance, indent=1, ensure_ascii=False)

@@ -32,7 +32,8 @@ def random_misset_deg(seed: int, first: int, count: int) -> np.ndarray:
     r20, r21, r22 = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
     r10, r00 = 2 * (x * y + z * w), 1 - 2 * (y * y + z * z)
     angles = np.stack([np.arctan2(r21, r22), np.arctan2(-r20, np.hypot(r21, r22)), np.arctan2(r10, r00)], axis=1)
-    return np.round(np.degrees(angles), ANGLE_DECIMALS) + 0.0
+    rounded: np.ndarray = np.round(np.degrees(angles), ANGLE_DECIMALS) + 0.0
+    return rounded
 
 
 def misset_from_file(path: Path) -> np.ndarray:
@@ -69,7 +70,7 @@ def misset_from_file(path: Path) -> np.ndarray:
 def _from_array(path: Path) -> np.ndarray:
     """The array in a .npy file, mapped and not read. Raises InputError if it is none of three columns."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"orientations.file {path}: {' '.join(str(error).split())[:200]}; give a .npy file") from None
     if array.ndim != 2 or array.shape[1] != 3 or not len(array) or array.dtype.kind != "f":

@@ -90,7 +90,8 @@ def wavelengths_A(settings: Campaign, scenario: Scenario, first: int, count: int
     u = uniform_deviates(settings.wavelengths.seed, first, count)
     normal = np.sqrt(-2 * np.log1p(-u[:, 0])) * np.cos(2 * np.pi * u[:, 1])  # Box and Muller
     factor = np.maximum(1 + settings.wavelengths.jitter_percent / 100 * normal, _SMALLEST_FACTOR)
-    return np.round(chosen * factor, WAVELENGTH_DECIMALS)
+    rounded: np.ndarray = np.round(chosen * factor, WAVELENGTH_DECIMALS)
+    return rounded
 
 
 def misset_deg(settings: Campaign, first: int, count: int) -> np.ndarray:
@@ -105,7 +106,8 @@ def misset_deg(settings: Campaign, first: int, count: int) -> np.ndarray:
             )
         return given[number]
     distinct = random_misset_deg(settings.orientations.seed, int(number[0]), int(number[-1] - number[0]) + 1)
-    return distinct[number - number[0]]
+    chosen: np.ndarray = distinct[number - number[0]]
+    return chosen
 
 
 def frames_of(settings: Campaign, scenario: Scenario, first: int, count: int) -> list[Frame]:

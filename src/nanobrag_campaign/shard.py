@@ -5,6 +5,8 @@ file itself carries no time, so that a shard made again has the same bytes.
 """
 
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 os.environ["KMP_DUPLICATE_LIB_OK"] = "TRUE"  # before torch is imported: two OpenMP runtimes may meet in one process
 
@@ -36,6 +38,9 @@ from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 from trace_audit.programs.reference import named_words
+
+if TYPE_CHECKING:
+    from nanobrag_torch.io.hdf5 import Nxmx
 
 PROGRESS_INTERVAL_S = 10.0
 
@@ -82,7 +87,7 @@ def prepare(options: argparse.Namespace) -> Work:
     return Work(settings, shard, rows, scenario, series, words, hashes, device, settings.dtype)
 
 
-def simulate(work: Work, path: Path, progress) -> dict[str, float]:
+def simulate(work: Work, path: Path, progress: Callable[[int], None]) -> dict[str, float]:
     """Simulate every frame into the file `path`; returns the seconds that its parts took."""
     import h5py
     import numpy as np
@@ -118,11 +123,14 @@ def _shape(work: Work) -> tuple[int, int]:
     return geometry.n_slow, geometry.n_fast
 
 
-def _description(work: Work):
+def _description(work: Work) -> "Nxmx":
+    from nanobrag_torch.cli.experiment_builder import dtype_of
     from nanobrag_torch.cli.invocation import Invocation, Outputs
     from nanobrag_torch.cli.write import nxmx
 
-    invocation = Invocation(tuple(work.invocation_words), work.series.experiment, Outputs())
+    invocation = Invocation(
+        tuple(work.invocation_words), work.series.experiment, Outputs(), work.device, dtype_of(work.dtype)
+    )
     return nxmx(invocation, work.series.first)
 
 

@@ -17,14 +17,15 @@ MEND = "remove it and run the campaign again, which makes what is missing"
 def side_record(folder: Path, shard: Shard) -> dict[str, Any]:
     """What was recorded when a shard was written. Raises InputError if it is missing or says something else."""
     path = side_file(folder, shard)
-    record = read_json(path, "record of a shard")
+    record: Any = read_json(path, "record of a shard")
     keys = ("provenance", "environment", "sha256", "bytes", "frames", "shape_slow_fast", "interval_s", "seconds")
     lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
     if lacking:
         raise InputError(f"record of a shard {path}: no key {lacking[0]!r}; {MEND}")
     if record["frames"] != shard.count:
         raise InputError(f"{path}: holds {record['frames']} frames, the plan has {shard.count} in this shard; {MEND}")
-    return record
+    checked: dict[str, Any] = record
+    return checked
 
 
 def size_fault(folder: Path, shard: Shard, record: dict[str, Any]) -> str | None:

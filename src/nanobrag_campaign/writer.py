@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -42,9 +42,9 @@ class FrameWriter:
     Use it as a context: leaving it waits for the last frame and raises what went wrong with any.
     """
 
-    def __init__(self, dataset, name_of: Callable[[int], str]):
+    def __init__(self, dataset: Any, name_of: Callable[[int], str]):
         self._dataset, self._name_of = dataset, name_of
-        self._queue: queue.Queue = queue.Queue(WAITING_FRAMES)
+        self._queue: queue.Queue[tuple[int, Callable[[], np.ndarray]] | None] = queue.Queue(WAITING_FRAMES)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="frame writer", daemon=True)
 
@@ -52,7 +52,7 @@ class FrameWriter:
         self._thread.start()
         return self
 
-    def __exit__(self, kind, error, trace) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._queue.put(None)
         self._thread.join()
         if self._error is not None and kind is None:

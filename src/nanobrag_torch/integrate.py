@@ -5,6 +5,7 @@ Section 12 of docs/physics.md.
 One pass holds a bounded number of (orientation, ray) pairs, so memory depends on the tile and never on the experiment.
 
 (12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
+(12.5) I += water steps/(r_e^2 fluence) sum(cap polar omega w)/(n_src n^2) without water_rescaled
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ class _Tile:
         if model.factors.rescale_water or not model.has_water:  # elsewhere it is worked out after the sum
             self.background = watched(at(hooks), "I_background", self.background)
         self.total = self.background
-        self.omega = self.polar = self.capture = zero
+        self.omega = self.capture = zero
+        self.polar = self.one.expand_as(zero) if model.factors.unpolarized else zero
+        self.water = zero  # sum over layers, sub-pixels and sources of the factors that multiply each term
         self.polar_rank: torch.Tensor | None = None
 
     def run(self) -> PixelSums:
@@ -83,6 +86,8 @@ class _Tile:
                 watched(there, "term_polar", polar),
                 watched(there, "term_omega_sr", omega),
             )
+            if model.has_water and not model.factors.rescale_water:
+                self._add_water(light, source, weights, rays_in_pass=(last - first) * self.fast.shape[0])
             of_rays = self._add_source(of_rays, light, source, weights, first)
         if of_rays is not None:
             # one sample after the other, so that the sum does not depend on how many a pass holds
@@ -119,6 +124,16 @@ class _Tile:
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
+
+    def _add_water(self, light: kernel.Illumination, source: int, weights: TermFactors, rays_in_pass: int) -> None:
+        """Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray."""
+        polar = weights.polar
+        if light.accepted is not None and self.model.factors.unpolarized:
+            polar = torch.where(light.accepted, polar, self.one)
+        share = self.one if self.model.sources.weight is None else self.model.sources.weight[source]
+        of_rays = (weights.capture * polar * weights.omega * share).expand(rays_in_pass)
+        for of_sample in of_rays.view(-1, self.fast.shape[0]):
+            self.water = self.water + of_sample
 
     def _weighted(self) -> bool:
         """Whether any term is multiplied with anything."""
@@ -206,16 +221,24 @@ class _Tile:
         steps = watched(hook, "steps", model.steps)
         background = self.background
         per_term = (used.capture_per_term, used.polar_per_term, used.omega_per_term)
-        applied = [f if each else self.one for f, each in zip((capture, polar, omega_sr), per_term, strict=True)]
         remaining = [f for f, each in zip((capture, polar, omega_sr), per_term, strict=True) if not each]
         if unscaled_water:
-            background = scaling.unscaled(model.background, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2)
-            background = (background * (applied[0] * applied[1] * applied[2])).expand(pixels)
-            background = watched(hook, "I_background", background)
+            background = watched(hook, "I_background", self._water_once(steps))
             self.total = self.total + background
         total = watched(hook, "I_before_scaling", self.total)
         photons = scaling.photons(total, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2, tuple(remaining))
         return PixelSums(background, total, capture, polar, omega_sr, watched(hook, "photons", photons))
+
+    def _water_once(self, steps: int) -> torch.Tensor:
+        """The background so that the final scaling leaves the photons that the water scatters.
+
+        Its factors are their mean over sub-pixels, their weighted mean over sources and their sum over layers; the last
+        layer's stands for all where the capture fraction does not multiply each term.
+        """
+        model = self.model
+        rays = model.source_count * model.oversample**2 * (1 if model.factors.capture_per_term else model.layers)
+        unscaled = scaling.unscaled(model.background, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2)
+        return unscaled * (self.water / rays)
 
     def _polar_of_water(self) -> torch.Tensor:
         """The stored polarization, or where the resolution limit let nothing through that of the last sample."""

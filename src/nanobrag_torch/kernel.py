@@ -6,7 +6,8 @@ A `hook` sees every quantity by name where it is computed; without one nothing b
 
 Shapes: `rays` = samples x pixels, the pixels running fastest; `orientations` = phi steps x mosaic domains.
 
-(7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  Odet = t dT,  p' = p/n          [m]
+(7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  p' = p/n [m]
+       Odet = t dT with layer_front_face;  (t + 1/2) dT without
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def rays_of(
         place = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
         return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
 
-    depth = (samples.layer * model.layer_pitch_m).unsqueeze(1).expand(shape).reshape(-1)
+    into_layer = 0.0 if g.front_face else 0.5
+    depth = (samples.layer.to(GEOMETRY_DTYPE) + into_layer) * model.layer_pitch_m
+    depth = depth.unsqueeze(1).expand(shape).reshape(-1)
     return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth, hook)
 
 
@@ -145,9 +148,8 @@ def _lattice(model: Model, miller: scattering.MillerIndices, hook: Hook | None) 
     if model.shape == "SQUARE":
         return lattice.square(miller.rounded, miller.fraction, n, dtype, hook)
     if model.shape == "ROUND":
-        F_latt = lattice.sphere(miller.fraction, n, model.fudge, dtype)
-    elif model.shape == "GAUSS":
-        F_latt = lattice.gauss(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge)
-    else:
-        F_latt = lattice.tophat(miller.fraction, model.cell.reciprocal_per_A, n, model.fudge, dtype)
-    return watched(hook, "F_latt", F_latt)
+        return watched(hook, "F_latt", lattice.sphere(miller.fraction, n, model.fudge, dtype, model.sphere_closed_form))
+    offset_sqr = lattice.offset_sqr(miller.fraction, model.cell.reciprocal_per_A, n, model.radius_all_cells)
+    if model.shape == "GAUSS":
+        return watched(hook, "F_latt", lattice.gauss(offset_sqr, n, model.fudge))
+    return watched(hook, "F_latt", lattice.tophat(offset_sqr, n, model.fudge, dtype))

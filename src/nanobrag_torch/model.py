@@ -18,7 +18,16 @@ from nanobrag_torch.hooks import Hooks, at, watched
 from nanobrag_torch.parameters import Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.parameters.conventions import CONVENTIONS
-from nanobrag_torch.physics import crystal, detector, sampling, scaling, sources, structure_factor
+from nanobrag_torch.physics import (
+    crystal,
+    detector,
+    detector_sides,
+    mosaic,
+    sampling,
+    scaling,
+    sources,
+    structure_factor,
+)
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import norm, number, scalar
@@ -33,6 +42,7 @@ class Factors(NamedTuple):
     evaluate_polar: bool
     running_product: bool
     rescale_water: bool
+    unpolarized: bool  # -nopolar
 
 
 class Model(NamedTuple):
@@ -47,6 +57,8 @@ class Model(NamedTuple):
     n_cells: torch.Tensor  # (3,)
     shape: str
     fudge: torch.Tensor
+    radius_all_cells: bool  # historic radius of Gaussian and tophat spots
+    sphere_closed_form: bool  # historic cancellation of round crystals
     amplitudes: structure_factor.Amplitudes
     kahn: torch.Tensor
     d_min_m: torch.Tensor
@@ -107,14 +119,15 @@ def build(
     _check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
     _check_detector(panel, geometry)
+    detector_sides.check_front(geometry)
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
-    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, beam.beamsize_m, device))
+    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, beam.beamsize_m, defects, device))
     domains = sampling.mosaic_domains(xtal)
-    mosaic = crystal.mosaic_matrices(domains, table, xtal.mosaic_seed, device)
-    phi = sampling.phi_steps(experiment.spindle)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, mosaic, defects, hook)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
+    phi = sampling.phi_steps(experiment.spindle, defects)
+    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     layers = sampling.sensor_layers(panel, defects)
     fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(beam, device))
     factors_of = experiment.structure_factors
@@ -134,6 +147,8 @@ def build(
         n_cells=n_cells,
         shape=xtal.shape,
         fudge=scalar(xtal.fudge, device),
+        radius_all_cells="spot_radius_all_cells" in defects,
+        sphere_closed_form="sphere_cancellation" in defects,
         amplitudes=structure_factor.build(factors_of, interpolate, dtype, device),
         kahn=scalar(beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
@@ -199,8 +214,10 @@ def resolve_oversample(
     if asked is not None and asked > 0:
         return asked
     largest_m = number((norm(cell.real_m) * n_cells).max())
-    distance_m, pixel_m = number(geometry.distance_m), number(geometry.pixel_size_m)
-    return sampling.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m)
+    defects = defect_registry.active(experiment.defects)
+    slack = 0.0 if "distance_without_twotheta" in defects else sampling.COUNT_TOLERANCE
+    distance_m, pixel_m = detector_sides.sampling_distance_m(geometry, defects), number(geometry.pixel_size_m)
+    return sampling.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m, slack)
 
 
 def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
@@ -214,4 +231,5 @@ def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
         evaluate_polar=polarized or (panel.oversample_polar and "nopolar_overridden" in defects),
         running_product="running_product" in defects,
         rescale_water="water_rescaled" in defects,
+        unpolarized=not polarized,
     )

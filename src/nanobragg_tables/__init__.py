@@ -131,13 +131,21 @@ class Defect:
 
 @dataclass(frozen=True)
 class Example:
-    """A command line that shows a defect: the sum of its float image with the defect on and off (photons)."""
+    """A command line that shows a defect: the sum of its float image with the defect on and off (photons).
+
+    None in the place of a sum: the line is refused.
+    """
 
     right: str  # what is done without the defect
     prepare: str  # shell command that writes the input files; empty: none
     flags: str
     sum_on: float
-    sum_off: float
+    sum_off: float | None
+    also: str = ""  # what else has to be switched for the defect to show
+
+    def switches(self, sign: str, name: str) -> str:
+        """The argument of -defects with the defect on (+) or off (-)."""
+        return ",".join(word for word in ("default", self.also, sign + name) if word)
 
 
 def _read(name: str) -> Any:
@@ -150,7 +158,7 @@ def _effects(entry: Any) -> Effects:
     return Effects(tuple(Setting(one) if isinstance(one, str) else Setting(*one) for one in entry))
 
 
-def _flag(row: dict) -> Flag:
+def _flag(row: dict[str, Any]) -> Flag:
     shared = row.pop("range")
     args = []
     for arg in row.pop("args"):

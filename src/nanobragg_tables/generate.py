@@ -1,5 +1,7 @@
 """Makes the C header and the documentation of the flags from the tables."""
 
+from collections.abc import Sequence
+
 from nanobragg_tables import Defect, Example, Flag, Range, defect_examples, defects, flags
 
 NOTICE = "made by `python -m nanobragg_tables generate`; change flags.json or defects.json instead"
@@ -31,7 +33,7 @@ def _quote(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _macro(name: str, rows: list[tuple]) -> str:
+def _macro(name: str, rows: Sequence[Sequence[object]]) -> str:
     lines = [f"    X({', '.join(str(cell) for cell in row)})" for row in rows]
     return f"#define {name}(X) \\\n" + " \\\n".join(lines) + "\n"
 
@@ -47,7 +49,7 @@ def _limits(limits: Range | None) -> tuple[str, ...]:
     )
 
 
-def _arg_rows(flag: Flag) -> list[tuple]:
+def _arg_rows(flag: Flag) -> list[tuple[object, ...]]:
     return [
         (
             identifier(flag.name),
@@ -122,7 +124,9 @@ def _sets(flag: Flag) -> str:
 
 
 def _flag_row(flag: Flag) -> str:
-    other = {("c",): " (C program only)", ("torch",): " (torch program only)"}.get(flag.programs, "")
+    other = ""
+    if len(flag.programs) == 1:
+        other = {"c": " (C program only)", "torch": " (torch program only)"}[flag.programs[0]]
     limits = {arg.range.describe() for arg in flag.args if arg.range}
     cells = [
         f"`{flag.usage}`",
@@ -141,11 +145,11 @@ DOC_INTRO = """# Flags
 <!-- {notice} -->
 
 A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
-choose a convention or a pivot the last one on the line wins. The last column says what a flag sets: a convention, a
-pivot, and fields of `nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as
-12, -1.5 or 2e-3. A file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or
-out of range and a file that cannot be read end the program with exit code 2 and one line on standard error; nothing is
-written then.
+choose a convention or a pivot the last one on the line wins; a pivot that a flag implies holds in the CUSTOM convention
+alone, where the others have their own. The last column says what a flag sets: a convention, a pivot, and fields of
+`nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as 12, -1.5 or 2e-3. A
+file whose name begins with `-` is written `./-name`. An unknown flag, a value that is missing or out of range and a
+file that cannot be read end the program with exit code 2 and one line on standard error; nothing is written then.
 """
 
 DEFECT_INTRO = """
@@ -197,7 +201,8 @@ def _catalogue_entry(defect: Defect, example: Example) -> str:
     program = "nanobragg" if not defect.torch else "python -m nanobrag_torch"
     commands = [example.prepare] if example.prepare else []
     quiet = "-nonoise -nopgm"
-    commands += [f"{program} {example.flags} {quiet} -defects default,{sign}{defect.name}" for sign in "+-"]
+    commands += [f"{program} {example.flags} {quiet} -defects {example.switches(sign, defect.name)}" for sign in "+-"]
+    without = "refused" if example.sum_off is None else f"{example.sum_off:.6g}"
     state = "on" if defect.default_on else "off"
     lines = [
         f"## {defect.name} ({defect.number})\n",
@@ -206,7 +211,7 @@ def _catalogue_entry(defect: Defect, example: Example) -> str:
         f"- In `default`: {state}"
         + ("; a warning tells where input is ignored." if defect.warns else ".")
         + ("" if defect.torch else " C program only."),
-        f"- Sum of the image: {example.sum_on:.6g} with, {example.sum_off:.6g} without.\n",
+        f"- Sum of the image: {example.sum_on:.6g} with, {without} without.\n",
         "```sh",
         *commands,
         "```\n",

@@ -38,6 +38,7 @@ FOR_RULES = {
     "trail.gate": "go on after a pass, stop after a fail",
     "trail.image_ledger": "record one comparison of images in the ledger",
     "trail.failed_jobs": "record the audits that a crash kept from being compared",
+    "workflow.run": "snakemake, with the leftovers of a killed run cleared away first",
     "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
 }
 

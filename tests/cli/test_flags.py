@@ -42,6 +42,7 @@ EXPECTED = {
     "-mosaic": ("0.5", {"crystal.mosaic_spread_rad": near(0.5 * DEG)}),
     "-mosaic_dom": ("7", {"crystal.mosaic_domains": 7}),
     "-mosaic_seed": ("-9", {"crystal.mosaic_seed": 9}),
+    "-mosaic_quadrature": ("", {"crystal.mosaic_quadrature": True}),
     "-hkl": ("f.hkl", {"structure_factors.table.h_min": 0, "structure_factors.table.l_min": -3}),
     "-default_F": ("33", {"structure_factors.default_F": 33.0}),
     "-dumpfile": ("F.bin", {"structure_factors.table.F_electrons": torch.full((2, 2, 2), 7.0).tolist()}),

@@ -76,7 +76,7 @@ def test_range_describes_and_contains():
 def test_presets():
     default, historic = resolve_defects("default"), resolve_defects("historic")
     assert default < historic and resolve_defects("none") == frozenset()
-    assert len(default) == 15
+    assert len(default) == 24
     assert resolve_defects("historic", "c") - historic == {"interpolation_latch"}
     assert resolve_defects("default,+phi_carryover,-layer_pitch") == default - {"layer_pitch"} | {"phi_carryover"}
     assert resolve_defects("+phi_carryover") == default | {"phi_carryover"}

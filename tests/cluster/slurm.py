@@ -205,6 +205,14 @@ class Slurm:
         """End slurmctld alone; running jobs go on."""
         self._end("slurmctld", how)
 
+    def lose_jobs(self) -> None:
+        """Start slurmctld anew without its saved state: it knows none of the jobs, and counts from 1 again."""
+        self._end("slurmctld", signal.SIGKILL)
+        shutil.rmtree(self.folder / "state")
+        (self.folder / "state").mkdir(mode=0o755)
+        self._forgotten = 0
+        self.start_controller()
+
     def _answers(self) -> bool:
         done = self._client("scontrol", "ping", check=False)
         return "is UP" in done.stdout

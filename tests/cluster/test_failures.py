@@ -1,5 +1,6 @@
 """Jobs that die in every way a cluster has: the run goes on or says why not, and nothing is lost or done twice."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,8 +8,9 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import ClusterProject
+from tests.cluster.conftest import QUICK, ClusterProject, start
 from tests.cluster.slurm import NODE, Slurm, wait_for
+from tests.workflow.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -120,6 +122,35 @@ def test_slurmctld_goes_while_a_job_runs(audited, slurm, verdict, how):
     slurm.freeze(job, signal.SIGCONT)
     assert run.end() == 0, run.text()
     assert states(slurm, "compare") == ["COMPLETED"]
+    check_made_once(audited, *verdict)
+
+
+def test_job_that_slurm_forgot_fails_after_a_while_and_is_tried_again(audited, slurm, verdict):
+    run = audited.start("--config", "cluster=true", "forgotten_after_s=5")
+    job = slurm.running_job("compare")
+    slurm.freeze(job)
+    slurm.lose_jobs()
+    assert run.end() == 0, run.text()
+    assert f"SLURM-job '{job}' failed: Slurm has not known it for 5 s" in run.text()
+    assert states(slurm, "compare") == ["COMPLETED"]
+    check_made_once(audited, *verdict)
+
+
+def test_lock_of_a_killed_run_goes_once_none_of_its_jobs_is_left(audited, slurm, verdict):
+    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "workflow/profiles/slurm")]
+    command = [sys.executable, "-m", "trace_audit.workflow.run", *words, *QUICK]
+    folder = audited.project.folder
+    first = start(command, folder, slurm.environment(), folder / "first.txt")
+    job = slurm.running_job("compare")
+    slurm.freeze(job)
+    os.killpg(first.process.pid, signal.SIGKILL)
+    first.process.wait()
+    refused = start(command, folder, slurm.environment(), folder / "refused.txt")
+    assert refused.end() == 2 and f"scancel {job}, or wait" in refused.text()
+    slurm.ask("scancel", job)
+    wait_for(lambda: states(slurm, "compare") == ["CANCELLED"], "the job to be cancelled", 30)
+    again = start(command, folder, slurm.environment(), folder / "again.txt")
+    assert again.end() == 0, again.text()
     check_made_once(audited, *verdict)
 
 

@@ -1,5 +1,6 @@
 """docs/physics.md, the C files and the torch files say the same: every equation stands in one of each."""
 
+import json
 import re
 
 import pytest
@@ -108,3 +109,32 @@ def test_stale_text_is_found():
         equations.refreshed('"""Title.\n\n(99.1)  x = y\n"""\n', EQUATIONS)
     with pytest.raises(ValueError, match=r"\(1\.1\) stands twice"):
         equations.document_equations("```text\n(1.1)  x = y\n(1.1)  x = z\n```\n")
+
+
+def _columns(heading: str) -> list[str]:
+    """Names in backticks below a heading of the tables of symbols."""
+    names = []
+    for table in re.findall(r"(?:^\|.*\n)+", TEXT, re.MULTILINE):
+        rows = [row.strip("|\n").split("|") for row in table.splitlines()]
+        headings = [cell.strip() for cell in rows[0]]
+        if headings[0] == "Symbol" and heading in headings:
+            names += [name for row in rows[2:] for name in re.findall(r"`(\w+)`", row[headings.index(heading)])]
+    return names
+
+
+def test_names_of_symbols_exist():
+    paths = [path for program in equations.PROGRAMS for path in (*equations.source_files(program), *_headers(program))]
+    words = set(re.findall(r"\w+", " ".join((REPOSITORY / path).read_text(encoding="utf-8") for path in paths)))
+    named = _columns("In the code")
+    assert len(named) > 60
+    assert [name for name in named if name not in words] == []
+
+
+def test_trace_keys_of_symbols_exist():
+    registry = json.loads((REPOSITORY / "src/trace_audit/data/trace_keys.json").read_text(encoding="utf-8"))
+    keys = {key["name"] for key in registry["keys"]}
+    numbers = {number for key in registry["keys"] for number in key.get("equations", ())}
+    assert len(numbers) > 30 and numbers <= set(EQUATIONS)
+    named = _columns("Trace key")
+    assert len(named) > 15
+    assert [name for name in named if name not in keys] == []

@@ -169,6 +169,7 @@ def _mosaic(d: _Draft) -> None:
     d.maybe(0.4, "-mosaic", d.uniform(0, 2))
     d.maybe(0.4, "-mosaic_dom", d.random.randrange(0, 6))
     d.maybe(0.3, "-mosaic_seed", d.random.choice([-5, 3, 99, 12345]))
+    d.maybe(0.1, "-mosaic_quadrature")
 
 
 def _amplitudes(d: _Draft) -> None:

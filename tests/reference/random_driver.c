@@ -14,8 +14,9 @@ int main(int argc, char **argv) {
     if (strcmp(argv[1], "uniform") == 0) {
         for (int i = 0; i < atoi(argv[3]); i++) printf("%.9g\n", (double)random_uniform(&table, &seed));
     } else if (strcmp(argv[1], "cap") == 0) {
+        random_stream stream = random_start(&table, seed, RANDOM_MOSAIC, true);
         for (int i = 0; i < atoi(argv[4]); i++) {
-            mat3 u = random_rotation_in_cap(&table, &seed, strtod(argv[3], NULL));
+            mat3 u = random_rotation_in_cap(&stream, strtod(argv[3], NULL));
             for (int k = 0; k < 9; k++) printf("%.15g%c", u.m[k / 3][k % 3], k < 8 ? ' ' : '\n');
         }
     } else {

@@ -103,7 +103,7 @@ def jobs(text: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_an_edit_of_the_page_reruns_nothing_and_one_of_the_comparison_no_trace(tmp_path: Path):
+def test_an_edit_reruns_what_it_can_change_and_no_more(tmp_path: Path):
     checkout = make_checkout(tmp_path / "checkout")
     scenario = checkout / "config/scenarios/small.yaml"
     settings = yaml.safe_load(scenario.read_text())
@@ -119,3 +119,10 @@ def test_an_edit_of_the_page_reruns_nothing_and_one_of_the_comparison_no_trace(t
     edit(checkout / "src/nanobrag_torch/physics/lattice.py")
     again = jobs(snakemake(checkout, "--dry-run"))
     assert again >= {"regression_test", "torch_trace"} and not again & {"c_trace", "build_reference"}
+    edit(checkout / "src/trace_audit/programs/harness.py")
+    trace = checkout / "results/small/S20_F30/cpu_float64/trace_py_scaling.log"
+    before = trace.stat().st_mtime_ns
+    run = [sys.executable, "-m", "trace_audit.workflow.run", "--until-done", "--cores", "2"]
+    done = subprocess.run(run, cwd=checkout, env=environment(), text=True, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert trace.stat().st_mtime_ns > before, "the C trace and the torch trace have to be made anew, not one of them"

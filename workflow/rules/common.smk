@@ -32,7 +32,7 @@ from trace_audit.workflow.run_hooks import (
     require_writable,
     share_environment,
 )
-from trace_audit.workflow.slurm.plugin import keep_to_squeue
+from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
 
@@ -40,14 +40,14 @@ try:
     require_plain(ROOT, Path())
     require_writable(Path("results"))
     PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
+    if PLAN.settings.cluster:
+        prepare_plugin(PLAN.settings.forgotten_after_s)
 except InputError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(2)
 
 SETTINGS = PLAN.settings
 
-if SETTINGS.cluster:
-    keep_to_squeue()
 SESSION = Session()
 MISSING_DEVICE = "--allow-missing-device" if SETTINGS.allow_missing_device else ""
 C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from nanobrag_bench import compiled
@@ -10,7 +12,7 @@ from nanobrag_bench.case import Bench
 from nanobrag_bench.parts.kernel import c_simulation
 from nanobrag_bench.parts.process import whole
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command, torch_words
-from nanobrag_bench.series import Runs, in_turn, ratios, rows
+from nanobrag_bench.series import Figures, Runs, in_turn, ratios, rows
 from nanobrag_bench.workers import Worker
 
 DEVICE = "cuda"
@@ -45,20 +47,22 @@ def run(bench: Bench) -> dict[str, Any]:
 def _simulations(bench: Bench) -> Runs:
     """The simulation alone in a process that has done it before, and the C program's."""
     with ExitStack() as stack:
-        actions = {PLAIN: lambda: c_simulation(bench.plain.binary, bench.words)}
+        actions: dict[str, Callable[[], Figures]] = {PLAIN: partial(c_simulation, bench.plain.binary, bench.words)}
         for dtype in DTYPES:
             words = torch_words(bench.words, dtype, DEVICE)
             worker = stack.enter_context(Worker(words, compiled.environment(bench.cache)))
             worker.ask("image")
-            actions[f"torch {DEVICE} {dtype}"] = lambda worker=worker: worker.ask("image")
+            actions[f"torch {DEVICE} {dtype}"] = partial(worker.ask, "image")
         return in_turn(actions, bench.repeats)
 
 
 def _processes(bench: Bench) -> Runs:
     """Whole processes, which all start the GPU and have its driver compile the kernel."""
     ready = compiled.environment(bench.cache)
-    actions = {f"{PLAIN}{_PROCESS}": lambda: whole([str(bench.plain.binary), *bench.words])}
+    actions: dict[str, Callable[[], Figures]] = {
+        f"{PLAIN}{_PROCESS}": partial(whole, [str(bench.plain.binary), *bench.words])
+    }
     for dtype in DTYPES:
         command = torch_command(bench.words, dtype, DEVICE)
-        actions[f"torch {DEVICE} {dtype}{_PROCESS}"] = lambda command=command: whole(command, ready)
+        actions[f"torch {DEVICE} {dtype}{_PROCESS}"] = partial(whole, command, ready)
     return in_turn(actions, bench.repeats)

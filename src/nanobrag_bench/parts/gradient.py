@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench, from_a_cell, square
 from nanobrag_bench.programs import DTYPES, torch_words
-from nanobrag_bench.series import at_most, in_turn, median_ratio, ratios, row, rows
+from nanobrag_bench.series import Runs, at_most, in_turn, median_ratio, ratios, row, rows
 from nanobrag_bench.workers import Worker
 
 BY = (
@@ -46,7 +47,7 @@ def run(bench: Bench) -> dict[str, Any]:
     }
 
 
-def _of_size(bench: Bench, side: int, repeats: int) -> tuple[dict, dict[str, float]]:
+def _of_size(bench: Bench, side: int, repeats: int) -> tuple[Runs, dict[str, float]]:
     """Runs of all works in turn, each in a process of its own that has done it once, and that process' peak memory."""
     words = [*from_a_cell(bench.words), *square(side)]
     with ExitStack() as stack:
@@ -57,6 +58,6 @@ def _of_size(bench: Bench, side: int, repeats: int) -> tuple[dict, dict[str, flo
                 worker = Worker(torch_words(words, dtype), compiled.one_code(bench.cache), BY)
                 workers[name] = stack.enter_context(worker)
                 workers[name].ask(what)
-                actions[name] = lambda name=name, what=what: workers[name].ask(what)
+                actions[name] = partial(workers[name].ask, what)
         runs = in_turn(actions, repeats)
     return runs, {name: worker.peak_MiB for name, worker in workers.items()}

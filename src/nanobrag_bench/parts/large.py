@@ -6,13 +6,15 @@ The goal leaves out what `import torch` takes, which no job changes.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench, square, steps
 from nanobrag_bench.parts.process import IMPORT, import_torch, whole
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command
-from nanobrag_bench.series import LongRuns, at_least, in_turn, less, ratios, rows
+from nanobrag_bench.series import Figures, LongRuns, at_least, in_turn, less, ratios, rows
 
 PHI, MOSAIC, SOURCES = 10, 50, 4
 LONG_S, LONG_REPEATS = 30, 3
@@ -21,10 +23,12 @@ LONG_S, LONG_REPEATS = 30, 3
 def run(bench: Bench) -> dict[str, Any]:
     side = bench.sizes.large
     words = [*bench.words, *square(side), *steps(phi=PHI, mosaic=MOSAIC, sources=SOURCES)]
-    actions = {one.name: lambda one=one: whole([str(one.binary), *words]) for one in bench.programs}
+    actions: dict[str, Callable[[], Figures]] = {
+        one.name: partial(whole, [str(one.binary), *words]) for one in bench.programs
+    }
     for dtype in DTYPES:
         command = torch_command(words, dtype)
-        actions[f"torch {dtype}"] = lambda command=command: whole(command, compiled.environment(bench.cache))
+        actions[f"torch {dtype}"] = partial(whole, command, compiled.environment(bench.cache))
     actions[IMPORT] = import_torch
     long = LongRuns(frozenset(one.name for one in bench.programs), LONG_S, LONG_REPEATS)
     runs = in_turn(actions, bench.repeats, long)

@@ -61,7 +61,7 @@ def _growth(bench: Bench, dtype: str) -> list[dict[str, Any]]:
 def _worst_growth(growth: list[dict[str, Any]]) -> float:
     """The largest median with many steps over that with one, within the same type."""
     peaks = {(one["program"], one["what"].split(", ")[1]): one["median"] for one in growth}
-    return max(peak / peaks[name, _BASE] for (name, _), peak in peaks.items())
+    return max(float(peak / peaks[name, _BASE]) for (name, _), peak in peaks.items())
 
 
 def _huge(bench: Bench) -> list[dict[str, Any]]:

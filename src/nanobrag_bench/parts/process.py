@@ -9,6 +9,8 @@ from __future__ import annotations
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from nanobrag_bench import compiled
 from nanobrag_bench.case import ONE_PIXEL, Bench
 from nanobrag_bench.measure import measure
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command
-from nanobrag_bench.series import at_most, in_turn, less, ratios, row, rows
+from nanobrag_bench.series import Figures, at_most, in_turn, less, ratios, row, rows
 
 _START = ", one pixel"
 IMPORT = "import torch"
@@ -25,13 +27,15 @@ OWN_S = 0.35  # of a whole process, less the import of torch
 
 def run(bench: Bench) -> dict[str, Any]:
     ready = compiled.environment(bench.cache)
-    actions = {one.name: lambda one=one: whole([str(one.binary), *bench.words]) for one in bench.programs}
+    actions: dict[str, Callable[[], Figures]] = {
+        one.name: partial(whole, [str(one.binary), *bench.words]) for one in bench.programs
+    }
     for dtype in DTYPES:
         command, one_pixel = (torch_command([*bench.words, *more], dtype) for more in ([], ONE_PIXEL))
-        actions[f"torch {dtype} cold"] = lambda command=command: cold(command)
-        actions[f"torch {dtype}"] = lambda command=command: whole(command, ready)
-        actions[f"torch {dtype}{_START}"] = lambda command=one_pixel: whole(command, ready)
-    actions[f"{PLAIN}{_START}"] = lambda: whole([str(bench.plain.binary), *bench.words, *ONE_PIXEL])
+        actions[f"torch {dtype} cold"] = partial(cold, command)
+        actions[f"torch {dtype}"] = partial(whole, command, ready)
+        actions[f"torch {dtype}{_START}"] = partial(whole, one_pixel, ready)
+    actions[f"{PLAIN}{_START}"] = partial(whole, [str(bench.plain.binary), *bench.words, *ONE_PIXEL])
     actions[IMPORT] = import_torch
     runs = in_turn(actions, bench.repeats)
     images = [name for name in runs if not name.endswith(_START) and name != IMPORT]

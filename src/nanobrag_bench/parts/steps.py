@@ -10,6 +10,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,11 +56,11 @@ def _points(bench: Bench, phi: int, mosaic: int, stack: ExitStack) -> list[Point
     side, ready = bench.sizes.steps, compiled.one_code(bench.cache)
     words = [*bench.words, *square(side), *steps(phi=phi, mosaic=mosaic)]
     count = side * side * phi * mosaic
-    points = [Point(PLAIN, count, lambda: c_simulation(bench.plain.binary, words))]
+    points = [Point(PLAIN, count, partial(c_simulation, bench.plain.binary, words))]
     for dtype in DTYPES:
         worker = stack.enter_context(Worker(torch_words(words, dtype), ready))
         worker.ask("image")
-        points.append(Point(f"torch {dtype}", count, lambda worker=worker: _image(worker)))
+        points.append(Point(f"torch {dtype}", count, partial(_image, worker)))
     return points
 
 

@@ -126,5 +126,5 @@ def _warnings(line: CommandLine) -> list[str]:
         *(f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)),
         *files.notices,
         *from_file,
-        *ignored_inputs(line.detector, line.beam, weights, line.defects),
+        *ignored_inputs(line.detector, line.beam, weights, line.crystal.get("mosaic_quadrature", False), line.defects),
     ]

@@ -19,6 +19,7 @@ from nanobrag_torch.parameters import (
     StructureFactors,
 )
 from nanobrag_torch.physics import detector as detector_physics
+from nanobrag_torch.physics import detector_sides
 
 _CPU = torch.device("cpu")
 
@@ -42,11 +43,22 @@ def dtype_of(name: str) -> torch.dtype:
     return {"float32": torch.float32, "float64": torch.float64}[name]
 
 
+def placement_warnings(panel: Detector, defects: frozenset[str]) -> list[str]:
+    """One warning where some of the pixels are reached from behind."""
+    if not panel.thickness_m > 0:
+        return []
+    g = detector_physics.build(panel, defects, _CPU)
+    behind = detector_sides.pixels_behind(g)
+    told = f"{behind} of {g.n_fast * g.n_slow} pixels are reached from behind and count 0; check -odet_vector and "
+    return [f"{told}-curved_det"] if behind else []
+
+
 def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
-    """The beam meets the detector's plane, which does not hold the sample."""
+    """The beam meets the detector's plane, which does not hold the sample and shows it its front."""
     g = detector_physics.build(panel, defects, _CPU)
     hint = "-distance, -close_distance, the vectors and rotations"
     limits.check_placement(float(g.close_distance_m), float(g.distance_m), hint)
+    detector_sides.check_front(g)
 
 
 def _tensor(array: np.ndarray | None) -> torch.Tensor | None:

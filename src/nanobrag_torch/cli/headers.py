@@ -24,7 +24,7 @@ def apply_header(flag: str, path: str, settings: Settings) -> None:
         value = header_number(path, header, key)
         if value is not None and value <= 0:
             raise UsageError(f"{flag} {path}: has {key}={header[key]}, expected more than 0")
-    keys = {
+    keys: dict[str, tuple[str, ...]] = {
         "pixel_size_m": ("PIXEL_SIZE",),
         "distance_m": ("DISTANCE",),
         "close_distance_m": ("CLOSE_DISTANCE",),

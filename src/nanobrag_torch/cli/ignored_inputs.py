@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from nanobrag_torch.parameters import Beam, Detector
-from nanobrag_torch.parameters.conventions import CONVENTIONS
+from nanobrag_torch.parameters.conventions import CONVENTIONS, effective_pivot
 
 
 def ignored_inputs(
-    panel: Detector, beam: Beam, source_weights: np.ndarray | None, defects: frozenset[str]
+    panel: Detector, beam: Beam, source_weights: np.ndarray | None, quadrature: bool, defects: frozenset[str]
 ) -> list[str]:
     """One warning for each input that an active defect makes the program ignore."""
     forced = CONVENTIONS[panel.convention].forced_pivot
@@ -26,6 +26,7 @@ def ignored_inputs(
             panel.convention != "CUSTOM" and (panel.Xclose_m is not None or panel.Yclose_m is not None),
             f"-Xclose and -Yclose do not move the detector in the {panel.convention} convention",
         ),
+        "mosaic_uneven": (quadrature, "-mosaic_quadrature is not used: the mosaic domains are random"),
         "nopolar_overridden": (
             not beam.polarized and panel.oversample_polar,
             "-nopolar is ignored: -oversample_polar applies polarization",
@@ -35,8 +36,22 @@ def ignored_inputs(
             "the weights of -sourcefile are ignored: every source counts the same",
         ),
     }
-    return [
+    return _two_centres(panel, defects) + [
         f"{text} (historic; use them with -defects default,-{name})"
         for name, (applies, text) in cases.items()
         if applies and name in defects
+    ]
+
+
+def _two_centres(panel: Detector, defects: frozenset[str]) -> list[str]:
+    """One warning for each of -Xclose and -Yclose that has to give way to a beam spot."""
+    if "close_beam_ignored" in defects or effective_pivot(panel, defects) != "BEAM":
+        return []
+    beam_of = {"X": "X", "Y": "Y"}
+    if panel.convention in ("MOSFLM", "DENZO") and "close_axes_as_fast_slow" in defects:
+        beam_of = {"X": "Y", "Y": "X"}
+    return [
+        f"-{close}close does not move a detector that pivots about the beam spot which -{beam}beam places"
+        for close, beam in beam_of.items()
+        if getattr(panel, f"{close}close_m") is not None and getattr(panel, f"{beam}beam_m") is not None
     ]

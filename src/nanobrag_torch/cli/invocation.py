@@ -52,8 +52,8 @@ class Invocation:
     command_line: tuple[str, ...]  # without -config and -show_config
     experiment: Experiment
     outputs: Outputs
-    device: str = "cpu"
-    dtype: torch.dtype | None = None
+    device: str
+    dtype: torch.dtype
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     show_config: bool = False
     verbose: bool = False

@@ -18,7 +18,7 @@ def parse(argv: list[str]) -> Invocation:
 
 def invocation_of(line: CommandLine) -> Invocation:
     """What a checked command line asks for; torch is imported here. Raises UsageError."""
-    from nanobrag_torch.cli.experiment_builder import dtype_of, experiment
+    from nanobrag_torch.cli.experiment_builder import dtype_of, experiment, placement_warnings
 
     with with_flag(line.settings):
         stated = experiment(line)
@@ -31,5 +31,5 @@ def invocation_of(line: CommandLine) -> Invocation:
         trace_pixel=line.trace_pixel,
         show_config=line.show_config,
         verbose=line.verbose,
-        warnings=line.warnings,
+        warnings=[*line.warnings, *placement_warnings(line.detector, line.defects)],
     )

@@ -7,7 +7,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from nanobrag_torch.cli.command_line import CommandLine, read_command_line
@@ -20,7 +22,7 @@ from nanobrag_torch.errors import ExperimentError
 if TYPE_CHECKING:
     import numpy as np
 
-    from nanobrag_torch.simulator import Simulation
+    from nanobrag_torch.simulator import Progress, Simulation
 
 PROGRAM = "nanobrag_torch"
 _LONGEST_MESSAGE = 500
@@ -50,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _stopped_as_by_a_key():
+def _stopped_as_by_a_key() -> Iterator[None]:
     """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part.
 
     Told twice, it still ends in order: files at work are finished or removed.
@@ -59,7 +61,7 @@ def _stopped_as_by_a_key():
         yield  # only the main thread is told of signals
         return
 
-    def stop(number: int, _) -> None:
+    def stop(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
@@ -147,17 +149,18 @@ def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
 
 
 @contextmanager
-def _progress(invocation: Invocation):
+def _progress(invocation: Invocation) -> Iterator[Progress | None]:
     """A bar on standard error while it is a terminal and nobody objects; yields the callable that moves it, or None."""
     outputs = invocation.outputs
     if not outputs.progress or outputs.printout or not sys.stderr.isatty():
         yield None
         return
+    import rich.progress
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
 
     columns = ("pixels", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with rich.progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("pixels", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -77,8 +77,9 @@ def _converted(occurrence: Occurrence, setting: Setting) -> Any:
 
 def conversion(flag: Flag, setting: Setting) -> Callable[[Value], Any] | None:
     """From the unit of the flag to that of the parameter; None where they are the same."""
-    same = flag.convert is None or (flag.convert == "deg" and setting.name.endswith("_deg"))
-    return None if same else CONVERSIONS[flag.convert]
+    if flag.convert is None or (flag.convert == "deg" and setting.name.endswith("_deg")):
+        return None
+    return CONVERSIONS[flag.convert]
 
 
 def _assign(settings: Settings, name: str, value: Any) -> None:

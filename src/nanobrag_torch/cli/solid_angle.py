@@ -32,8 +32,8 @@ def solid_angle_sr(simulation: Simulation) -> float:
 def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
     """Solid angles (pixels,) of the pixels (fast, slow), which may lie between pixels."""
     g = simulation.geometry
-    middle = [(index.double() + 0.5) * g.pixel_size_m for index in (fast, slow)]
-    rays = detector_physics.pixel_geometry(g, *middle, torch.zeros_like(middle[0]))
+    fast_m, slow_m = ((index.double() + 0.5) * g.pixel_size_m for index in (fast, slow))
+    rays = detector_physics.pixel_geometry(g, fast_m, slow_m, torch.zeros_like(fast_m))
     return detector_physics.solid_angle_sr(g, rays)
 
 

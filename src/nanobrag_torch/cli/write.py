@@ -22,6 +22,7 @@ from nanobrag_torch.io.hkl import Box
 from nanobrag_torch.io.noise import Noise, require_finite
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
+from nanobrag_torch.parameters import ReflectionTable
 from nanobrag_torch.physics import sampling
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.physics.random_numbers import UniformStream
@@ -107,53 +108,55 @@ class _Files:
     def wanted(self) -> list[Callable[[], str]]:
         """What is to be written, in the order it is told."""
         to = self.to
-        has_table = self.invocation.experiment.structure_factors.table is not None
-        asked = {
-            self.floats: True,
-            self.doubles: to.double_file is not None,
-            self.integers: True,
-            self.preview: to.pgm_file is not None,
-            self.noise: to.noise_file is not None,
-            self.nexus: to.hdf5_file is not None,
-            self.dump: to.dump_file is not None and has_table,
-        }
-        return [job for job, wanted in asked.items() if wanted]
+        table = self.invocation.experiment.structure_factors.table
+        jobs: list[Callable[[], str]] = [self.floats]
+        if to.double_file is not None:
+            jobs.append(partial(self.doubles, to.double_file))
+        jobs.append(self.integers)
+        if to.pgm_file is not None:
+            jobs.append(partial(self.preview, to.pgm_file))
+        if to.noise_file is not None:
+            jobs.append(partial(self.noise, to.noise_file))
+        if to.hdf5_file is not None:
+            jobs.append(partial(self.nexus, to.hdf5_file))
+        if to.dump_file is not None and table is not None:
+            jobs.append(partial(self.dump, to.dump_file, table))
+        return jobs
 
     def floats(self) -> str:
         write_float_image(self.to.float_file, self.image)
         return f"wrote {self.to.float_file} (photons)"
 
-    def doubles(self) -> str:
-        write_double_image(self.to.double_file, self.unrounded)
-        return f"wrote {self.to.double_file} (photons, 64-bit)"
+    def doubles(self, path: str) -> str:
+        write_double_image(path, self.unrounded)
+        return f"wrote {path} (photons, 64-bit)"
 
     def integers(self) -> str:
         counts = partial(pixel_values.integer_counts, scale=self.int_scale, adc=self.to.adc_counts)
         self._smv(self.to.int_file, counts)
         return f"wrote {self.to.int_file} (intfile_scale = {self.int_scale:g})"
 
-    def preview(self) -> str:
+    def preview(self, path: str) -> str:
         scale = pixel_values.pgm_scale(self.to.pgm_scale, self.stats, self.int_scale)
         grey = pixel_values.in_blocks(
             self.image, self.simulation.roi, lambda rows, _: pixel_values.grey_values(rows, scale)
         )
-        write_pgm(self.to.pgm_file, self.image.shape, grey, scale)
-        return f"wrote {self.to.pgm_file} (pgm_scale = {scale:g})"
+        write_pgm(path, self.image.shape, grey, scale)
+        return f"wrote {path} (pgm_scale = {scale:g})"
 
-    def noise(self) -> str:
+    def noise(self, path: str) -> str:
         seed = -int(time.time()) if self.to.noise_seed is None else self.to.noise_seed
         made = Noise(self.to.adc_counts, UniformStream(self.simulation.random_table, seed), self.go_on)
-        self._smv(self.to.noise_file, made.counts)
-        return f"wrote {self.to.noise_file} ({made.photons:.0f} photons, {made.overloads} overloads, -seed {-seed})"
+        self._smv(path, made.counts)
+        return f"wrote {path} ({made.photons:.0f} photons, {made.overloads} overloads, -seed {-seed})"
 
-    def nexus(self) -> str:
-        write_nxmx(self.to.hdf5_file, self.image, nxmx(self.invocation, self.simulation))
-        return f"wrote {self.to.hdf5_file} (NXmx)"
+    def nexus(self, path: str) -> str:
+        write_nxmx(path, self.image, nxmx(self.invocation, self.simulation))
+        return f"wrote {path} (NXmx)"
 
-    def dump(self) -> str:
-        table = self.invocation.experiment.structure_factors.table
-        write_fdump(self.to.dump_file, Box(table.F_electrons.numpy(), table.h_min, table.k_min, table.l_min))
-        return f"wrote {self.to.dump_file} (structure factors)"
+    def dump(self, path: str, table: ReflectionTable) -> str:
+        write_fdump(path, Box(table.F_electrons.numpy(), table.h_min, table.k_min, table.l_min))
+        return f"wrote {path} (structure factors)"
 
     def _smv(self, path: str, counts: Callable[[np.ndarray, pixel_values.Roi], np.ndarray]) -> None:
         write_smv(path, smv_header(self.simulation), pixel_values.in_blocks(self.image, self.simulation.roi, counts))
@@ -162,7 +165,7 @@ class _Files:
 def smv_header(simulation: Simulation) -> SmvHeader:
     """The SMV header of an experiment: mm, deg, A."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     return SmvHeader(
         n_fast=g.n_fast,
         n_slow=g.n_slow,
@@ -187,7 +190,7 @@ def smv_header(simulation: Simulation) -> SmvHeader:
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
     """What the HDF5 file says about an experiment."""
     g, experiment = simulation.geometry, simulation.experiment
-    phi = sampling.phi_steps(experiment.spindle)
+    phi = sampling.phi_steps(experiment.spindle, simulation.model.defects)
     fast, slow, pix0, beam, polar, spindle = (
         vector.cpu().numpy() for vector in (g.fdet, g.sdet, g.pix0_m, g.beam_vector, g.polar_vector, g.spindle_axis)
     )

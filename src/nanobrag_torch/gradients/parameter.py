@@ -32,7 +32,7 @@ class Unit:
     from_field: Callable[[Any], Any]
 
 
-def _same(value):
+def _same(value: Any) -> Any:
     return value
 
 
@@ -87,7 +87,8 @@ class Parameter:
 
     def put(self, experiment: Experiment, value: Any, index: tuple[int, ...] = ()) -> Experiment:
         """The experiment with the parameter (or element `index` of a tensor) at `value`, in `unit`; tensors pass."""
-        return self._set(experiment, self._names, self.unit.to_field(value), index)
+        changed: Experiment = self._set(experiment, self._names, self.unit.to_field(value), index)
+        return changed
 
     @property
     def is_tensor(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nanobrag_torch.gradients.parameter import (
     ANGLE,
@@ -27,17 +27,29 @@ from nanobrag_torch.gradients.parameter import (
     Unit,
     Words,
 )
+from nanobrag_torch.parameters import number
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
-    from nanobrag_torch.parameters import Experiment
+    from nanobrag_torch.parameters import Experiment, Scalar
+
+T = TypeVar("T")
 
 
 POSITIVE = (0.0, math.inf)
 
 
-def _text(value: float) -> str:
-    return repr(float(value))
+def _text(value: Scalar | None) -> str:
+    """A number as a flag's value, to the last bit."""
+    assert value is not None  # only parameters that the experiment states are written
+    return repr(number(value))
+
+
+def _stated(value: T | None) -> T:
+    """A part of the experiment that a row can rely on, since its parameter is in it."""
+    if value is None:
+        raise ValueError("the experiment does not state this parameter")
+    return value
 
 
 def _words(line: str) -> list[str]:
@@ -57,7 +69,7 @@ def _row(
     why: str,
     kind: Kind = "differentiable",
     needs: str | Words = "",
-    **more,
+    **more: Any,
 ) -> Parameter:
     """A parameter with a flag of its own."""
     extra = _plain(*needs.split()) if isinstance(needs, str) and needs else needs or None
@@ -71,7 +83,9 @@ def _row(
     return Parameter(name, field, unit, kind, why, words, draft.needs, draft.start, draft.single, draft.range)
 
 
-def _vector_rows(names: str, field: str, unit: Unit, flag: str, why: str, needs: Words | None = None, **more):
+def _vector_rows(
+    names: str, field: str, unit: Unit, flag: str, why: str, needs: Words | None = None, **more: Any
+) -> Iterator[Parameter]:
     """One parameter a component of a flag that takes several numbers."""
 
     def words(experiment: Experiment, folder: Path) -> list[str]:
@@ -85,7 +99,10 @@ def _vector_rows(names: str, field: str, unit: Unit, flag: str, why: str, needs:
 
 
 def _cell_words(experiment: Experiment, folder: Path) -> list[str]:
-    return ["-cell", *map(_text, (*experiment.crystal.cell_lengths_A, *experiment.crystal.cell_angles_deg))]
+    crystal = experiment.crystal
+    lengths, angles = crystal.cell_lengths_A, crystal.cell_angles_deg
+    assert lengths is not None  # a parameter of the cell is asked for where there is one
+    return ["-cell", *map(_text, lengths), *map(_text, angles)]
 
 
 def _cell_rows() -> Iterator[Parameter]:
@@ -99,7 +116,7 @@ def _cell_rows() -> Iterator[Parameter]:
 
 def _matrix_words(experiment: Experiment, folder: Path) -> list[str]:
     path = folder / "orientation.mat"
-    rows = experiment.crystal.orientation_matrix.tolist()
+    rows = _stated(experiment.crystal.orientation_matrix).tolist()
     path.write_text("".join(" ".join(map(_text, row)) + "\n" for row in rows))
     return ["-mat", str(path)]
 
@@ -116,7 +133,7 @@ def _some_matrix(experiment: Experiment, folder: Path) -> list[str]:
 
 
 def _source_words(experiment: Experiment, folder: Path) -> list[str]:
-    table = experiment.beam.sources
+    table = _stated(experiment.beam.sources)
     columns = zip(table.position_m.tolist(), table.weight.tolist(), table.wavelength_m.tolist(), strict=True)
     path = folder / "sources.txt"
     path.write_text("".join(" ".join(map(_text, (*place, *rest))) + "\n" for place, *rest in columns))
@@ -136,12 +153,14 @@ def _three_sources(experiment: Experiment, folder: Path) -> list[str]:
 
 def _beam(experiment: Experiment) -> tuple[float, ...]:
     panel = experiment.detector
-    given = panel.beam_vector if panel.convention == "CUSTOM" else None
-    return tuple(given or CONVENTIONS[panel.convention].beam_vector)
+    stated = panel.beam_vector if panel.convention == "CUSTOM" else None
+    if stated is None:
+        return CONVENTIONS[panel.convention].beam_vector
+    return tuple(map(number, stated))
 
 
 def _reflection_words(experiment: Experiment, folder: Path) -> list[str]:
-    table = experiment.structure_factors.table
+    table = _stated(experiment.structure_factors.table)
     path = folder / "reflections.hkl"
     with path.open("w") as stream:
         for i, plane in enumerate(table.F_electrons.tolist()):

@@ -6,8 +6,9 @@ frame of nanoBragg is turned into it by the beam direction and the polarization 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -67,12 +68,12 @@ def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
         dataset.attrs["units"] = "photons"
 
 
-def frame_chunks(shape: tuple[int, int]) -> tuple[int, int, int]:
+def frame_chunks(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """Chunks of one frame of (slow, fast) pixels each, or of as many of its rows as HDF5 takes."""
     return 1, min(shape[0], max(1, _MAX_CHUNK_PIXELS // shape[1])), shape[1]
 
 
-def describe(file, what: Nxmx, shape: tuple[int, int]):
+def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
     """Everything but the pixels, of shape (slow, fast); returns the entry. They go to entry/data/data."""
     import h5py
 
@@ -93,7 +94,7 @@ def describe(file, what: Nxmx, shape: tuple[int, int]):
     return entry
 
 
-def _frame(parent, image: np.ndarray):
+def _frame(parent: Any, image: np.ndarray) -> Any:
     """The image (slow, fast) as one frame `data`, compressed and written some rows at a time."""
     import hdf5plugin
 
@@ -105,7 +106,7 @@ def _frame(parent, image: np.ndarray):
     return dataset
 
 
-def group(parent, name: str, kind: str, fields: dict):
+def group(parent: Any, name: str, kind: str, fields: Mapping[str, Any]) -> Any:
     """A new NeXus group of class `kind` with fields of its own."""
     made = parent.create_group(name)
     made.attrs["NX_class"] = kind
@@ -114,33 +115,37 @@ def group(parent, name: str, kind: str, fields: dict):
     return made
 
 
-def quantity(parent, name: str, value, units: str) -> None:
+def quantity(parent: Any, name: str, value: Any, units: str) -> None:
     """A number or array with its unit."""
     parent[name] = value
     parent[name].attrs["units"] = units
 
 
-def _transformation(parent, name: str, value: float, units: str, kind: str, vector, depends_on: str) -> None:
+def _transformation(
+    parent: Any, name: str, value: float, units: str, kind: str, vector: np.ndarray, depends_on: str
+) -> None:
     quantity(parent, name, np.atleast_1d(np.float64(value)), units)
-    parent[name].attrs.update({"transformation_type": kind, "vector": np.float64(vector), "depends_on": depends_on})
+    parent[name].attrs.update(
+        {"transformation_type": kind, "vector": np.asarray(vector, dtype=np.float64), "depends_on": depends_on}
+    )
 
 
-def _sample(entry, what: Nxmx, turn: np.ndarray) -> None:
+def _sample(entry: Any, what: Nxmx, turn: np.ndarray) -> None:
     sample = group(
         entry, "sample", "NXsample", {"name": "simulated", "depends_on": "/entry/sample/transformations/phi"}
     )
     axes = group(sample, "transformations", "NXtransformations", {})
     _transformation(axes, "phi", what.phi_start_deg, "deg", "rotation", turn @ what.spindle, ".")
-    quantity(axes, "phi_increment_set", np.float64([what.osc_deg]), "deg")
+    quantity(axes, "phi_increment_set", np.array([what.osc_deg], dtype=np.float64), "deg")
 
 
-def _beam(instrument, what: Nxmx) -> None:
+def _beam(instrument: Any, what: Nxmx) -> None:
     beam = group(instrument, "beam", "NXbeam", {})
     quantity(beam, "incident_wavelength", np.float64(what.wavelength_A), "angstrom")
     quantity(beam, "incident_fluence", np.float64(what.fluence_photons_per_m2), "photons/m^2")
 
 
-def _detector(instrument, what: Nxmx, turn: np.ndarray, shape: tuple[int, int]) -> None:
+def _detector(instrument: Any, what: Nxmx, turn: np.ndarray, shape: tuple[int, ...]) -> None:
     detector = group(instrument, "detector", "NXdetector", {"type": "simulated", "sensor_material": "Si"})
     detector["depends_on"] = "/entry/instrument/detector/transformations/origin"
     quantity(detector, "distance", what.distance_m, "m")
@@ -155,8 +160,8 @@ def _detector(instrument, what: Nxmx, turn: np.ndarray, shape: tuple[int, int]) 
     direction = origin / length if length > 0 else np.array([0.0, 0.0, 1.0])
     _transformation(axes, "origin", length, "m", "translation", direction, ".")
     module = group(detector, "module", "NXdetector_module", {})
-    module["data_origin"] = np.int64([0, 0])
-    module["data_size"] = np.int64(shape)
+    module["data_origin"] = np.zeros(2, dtype=np.int64)
+    module["data_size"] = np.array(shape, dtype=np.int64)
     root = "/entry/instrument/detector"
     fast_depends = f"{root}/transformations/origin"
     for name, vector, depends in (

@@ -82,7 +82,8 @@ class PoissonStream:
         self._stream = uniform
         self._drawn: list[float] = []  # uniform deviates, of which those from `_place` on are unused
         self._place = 0
-        self._array_of, self._array = None, np.empty(0, dtype=np.float32)
+        self._array_of: list[float] | None = None
+        self._array = np.empty(0, dtype=np.float32)
         self._spare: float | None = None
         self._log_gammas: dict[float, float] = {}
 

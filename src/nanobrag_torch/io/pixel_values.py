@@ -83,7 +83,8 @@ def statistics(image: np.ndarray, roi: Roi, mask: np.ndarray | None) -> Statisti
 
     @_QUIET
     def squared_deviations(part: slice) -> np.ndarray:
-        return np.square(_doubles(region, part) - mean).sum()
+        squares: np.ndarray = np.square(_doubles(region, part) - mean).sum()
+        return squares
 
     total, squares = _sum(region.size, sums).tolist()
     mean = total / n
@@ -102,7 +103,7 @@ def _parts(size: int) -> Iterator[slice]:
     return (slice(first, min(first + BLOCK_PIXELS, size)) for first in range(0, size, BLOCK_PIXELS))
 
 
-def _sum(size: int, of_part: Callable[[slice], np.ndarray]):
+def _sum(size: int, of_part: Callable[[slice], np.ndarray]) -> np.ndarray:
     """The sum of `of_part` over `size` pixels, one half of them on a thread of its own."""
     if size <= BLOCK_PIXELS:
         return _pairwise(size, of_part)
@@ -110,15 +111,17 @@ def _sum(size: int, of_part: Callable[[slice], np.ndarray]):
     with ThreadPoolExecutor(1) as beside:
         first = beside.submit(_pairwise, half, of_part)
         second = _pairwise(size - half, of_part, half)
-        return first.result() + second
+        total: np.ndarray = first.result() + second
+        return total
 
 
-def _pairwise(size: int, of_part: Callable[[slice], np.ndarray], first: int = 0):
+def _pairwise(size: int, of_part: Callable[[slice], np.ndarray], first: int = 0) -> np.ndarray:
     """The sum of `of_part` over `size` pixels, halved as numpy halves a whole array, so with the very same rounding."""
     if size <= BLOCK_PIXELS:
         return of_part(slice(first, first + size))
     half = _half(size)
-    return _pairwise(half, of_part, first) + _pairwise(size - half, of_part, first + half)
+    total: np.ndarray = _pairwise(half, of_part, first) + _pairwise(size - half, of_part, first + half)
+    return total
 
 
 def _half(size: int) -> int:

@@ -10,12 +10,17 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from nanobrag_torch.io.hkl import Reflections, parse_hkl
 from nanobrag_torch.io.reading import ReaderError, read_ascii, read_bytes
 
+if TYPE_CHECKING:
+    import gemmi
+
+T = TypeVar("T")
 AMPLITUDE_LABELS = ("F", "FP", "FOBS", "F-obs", "F_meas", "FMODEL", "F-model", "FC", "FCALC")
 MAX_MODEL_CELLS = 400_000_000
 _MODEL_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
@@ -81,8 +86,8 @@ def _kind_of_cif(path: str | Path) -> str | None:
     raise ReaderError(path, "holds neither reflections (_refln) nor atoms (_atom_site), expected one of them")
 
 
-def _cif_block(path: str | Path):
-    document = _gemmi_read(path, "mmCIF file", lambda gemmi: gemmi.cif.read(str(path)))
+def _cif_block(path: str | Path) -> gemmi.cif.Block:
+    document: gemmi.cif.Document = _gemmi_read(path, "mmCIF file", lambda gemmi: gemmi.cif.read(str(path)))
     for block in document:
         if block.find_loop("_refln.index_h") or block.find_loop("_atom_site.Cartn_x"):
             return block
@@ -91,7 +96,7 @@ def _cif_block(path: str | Path):
     return document[0]
 
 
-def _gemmi_read(path: str | Path, what: str, read):
+def _gemmi_read(path: str | Path, what: str, read: Callable[[Any], T]) -> T:
     """Call gemmi; whatever it raises becomes a ReaderError."""
     read_bytes(path)
     import gemmi
@@ -104,14 +109,14 @@ def _gemmi_read(path: str | Path, what: str, read):
 
 
 def _from_cif(path: str | Path) -> ReflectionFile:
-    def convert(gemmi):
+    def convert(gemmi: Any) -> Any:
         blocks = gemmi.as_refln_blocks(gemmi.cif.read(str(path)))
         return gemmi.CifToMtz().convert_block_to_mtz(next(block for block in blocks if block))
 
     return _from_mtz(path, _gemmi_read(path, "mmCIF structure factor file", convert))
 
 
-def _from_mtz(path: str | Path, mtz) -> ReflectionFile:
+def _from_mtz(path: str | Path, mtz: gemmi.Mtz) -> ReflectionFile:
     if mtz.nreflections == 0:
         raise ReaderError(path, "holds no reflection")
     if mtz.spacegroup is None:
@@ -129,7 +134,7 @@ def _from_mtz(path: str | Path, mtz) -> ReflectionFile:
     return ReflectionFile(expanded, tuple(cell.parameters) if cell.is_crystal() else None, notices)
 
 
-def _amplitudes(path: str | Path, mtz, notices: list[str]) -> np.ndarray:
+def _amplitudes(path: str | Path, mtz: gemmi.Mtz, notices: list[str]) -> np.ndarray:
     """The column of amplitudes: by its usual label, or the only one of its type, or intensities, or Friedel means."""
     by_type = {kind: [column for column in mtz.columns if column.type == kind] for kind in "FJGK"}
     plain = by_type["F"]
@@ -147,13 +152,16 @@ def _amplitudes(path: str | Path, mtz, notices: list[str]) -> np.ndarray:
         if len(pair):
             notices.append(f"{path}: anomalous differences are ignored, the {name} are means of Friedel mates")
             known = np.isfinite(pair)
-            mean = np.where(known, pair, 0.0).sum(axis=0) / np.where(known.any(axis=0), known.sum(axis=0), np.nan)
-            return mean if kind == "G" else np.sqrt(np.maximum(mean, 0.0))
+            count = np.where(known.any(axis=0), known.sum(axis=0), np.nan)
+            mean: np.ndarray = np.where(known, pair, 0.0).sum(axis=0) / count
+            if kind == "K":
+                mean = np.sqrt(np.maximum(mean, 0.0))
+            return mean
     labels = " ".join(mtz.column_labels())
     raise ReaderError(path, f"has the columns {labels}, expected amplitudes (type F) or intensities (type J)")
 
 
-def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations) -> Reflections:
+def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations: gemmi.GroupOps) -> Reflections:
     """All symmetry mates and Friedel mates of reflections (n, 3), each once.
 
     |F(h R)| = |F(h)| for the rotation R of every symmetry operation, and |F(-h)| = |F(h)| without anomalous scattering.
@@ -192,7 +200,7 @@ def _from_model(path: str | Path, resolution: Callable[[], float] | None) -> Ref
     return ReflectionFile(expanded, tuple(structure.cell.parameters), [notice])
 
 
-def calculate(gemmi, structure, resolution_A: float) -> tuple[np.ndarray, np.ndarray]:
+def calculate(gemmi: Any, structure: gemmi.Structure, resolution_A: float) -> tuple[np.ndarray, np.ndarray]:
     """Unique reflections (n, 3) of a model and their amplitudes (electrons): electron density on a grid, then FFT."""
     structure.setup_cell_images()
     calculator = gemmi.DensityCalculatorX()

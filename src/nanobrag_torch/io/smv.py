@@ -122,8 +122,8 @@ def read_smv(path: str | Path) -> tuple[dict[str, str], np.ndarray]:
         raise ReaderError(
             path, f"holds {len(data) - size} bytes of pixels, expected {expected} for {n_fast} x {n_slow}"
         )
-    kind = np.dtype("<u2" if order == "little_endian" else ">u2")
-    pixels = np.frombuffer(data, dtype=kind, count=n_fast * n_slow, offset=size)
+    stored = np.dtype("<u2" if order == "little_endian" else ">u2")
+    pixels = np.frombuffer(data, dtype=stored, count=n_fast * n_slow, offset=size)
     return header, pixels.astype(np.uint16).reshape(n_slow, n_fast)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,7 @@ def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
 def in_chunks(rows: Iterable[np.ndarray], dtype: type[np.generic]) -> Iterator[memoryview]:
     """The bytes of the parts of an image as numbers of `dtype`, one part at a time."""
     for part in rows:
-        yield memoryview(np.ascontiguousarray(part, dtype=dtype)).cast("B")
+        yield np.ascontiguousarray(part, dtype=dtype).data.cast("B")
 
 
 def _write(path: Path, chunks: Iterable[Chunk]) -> None:
@@ -65,7 +65,7 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
         stream.writelines(chunks)
 
 
-def replace_with(path: Path, write) -> None:
+def replace_with(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
     import tempfile  # takes a while
 

@@ -52,6 +52,7 @@ class Crystal:
     mosaic_spread_rad: Scalar | None = None
     mosaic_domains: int | None = None
     mosaic_seed: int = DEFAULT_MOSAIC_SEED
+    mosaic_quadrature: bool = False  # fixed tilts instead of random ones; without the defect `mosaic_uneven` alone
 
     def __post_init__(self) -> None:
         checks.check(self, globals())

@@ -3,6 +3,7 @@
 Section 6 of docs/physics.md.
 
 (6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
+       from Xclose, Yclose as (6.3) where these are given, without close_beam_ignored
 (6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
 """
 
@@ -27,6 +28,7 @@ class BeamCentre(NamedTuple):
     Sbeam_m: torch.Tensor
     Fclose_m: torch.Tensor
     Sclose_m: torch.Tensor
+    near_point_leads: tuple[bool, bool]  # fast, slow: stated by -Xclose or -Yclose, and no beam spot is
 
 
 def beam_centre(
@@ -35,7 +37,8 @@ def beam_centre(
     """Map the stated centre to fast and slow coordinates the way the convention does.
 
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
-    `close_beam_ignored` off, -Xclose and -Yclose are the near point; on, they only default the beam centre.
+    `close_beam_ignored` off, -Xclose and -Yclose are the near point, mapped in the same way, or with the defect
+    `close_axes_as_fast_slow` on as fast and slow; on, they only default the beam centre.
     """
     p = scalar(detector.pixel_size_m, device)
     size_fast, size_slow = scalar(size_fast_m, device), scalar(size_slow_m, device)
@@ -59,6 +62,27 @@ def beam_centre(
         fbeam, sbeam = x, y
         if name == "CUSTOM":
             fclose, sclose = x, y
+    leads = [False, False]
     if "close_beam_ignored" not in defects:
-        fclose, sclose = or_default(detector.Xclose_m, fclose), or_default(detector.Yclose_m, sclose)
-    return BeamCentre(x, y, xclose, yclose, fbeam, sbeam, fclose, sclose)
+        near = _stated_near_point(detector, p, size_slow, defects)
+        beam = [detector.Xbeam_m, detector.Ybeam_m]
+        spot = beam[::-1] if name in ("MOSFLM", "DENZO") else beam
+        leads = [n is not None and b is None for n, b in zip(near, spot, strict=True)]
+        fclose, sclose = or_default(near[0], fclose), or_default(near[1], sclose)
+    return BeamCentre(x, y, xclose, yclose, fbeam, sbeam, fclose, sclose, (leads[0], leads[1]))
+
+
+def _stated_near_point(
+    detector: Detector, pixel_m: torch.Tensor, size_slow_m: torch.Tensor, defects: frozenset[str]
+) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    """Fast and slow of the near point where -Xclose and -Yclose state them."""
+    x, y = (
+        None if value is None else scalar(value, pixel_m.device) for value in (detector.Xclose_m, detector.Yclose_m)
+    )
+    name = detector.convention
+    if "close_axes_as_fast_slow" in defects or name not in ("MOSFLM", "DENZO", "ADXV"):
+        return x, y
+    if name == "ADXV":
+        return x, None if y is None else size_slow_m - y
+    half = pixel_m / 2.0 if name == "MOSFLM" else torch.zeros_like(pixel_m)
+    return None if y is None else y + half, None if x is None else x + half

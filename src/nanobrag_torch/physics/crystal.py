@@ -1,22 +1,23 @@
 """The crystal: unit cell, orientation, size, spindle rotation and mosaic domains. Section 4 of docs/physics.md.
 
-(4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
-(4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
-(4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+(4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2  [A^3]
+(4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| cyclic                   [1/A]
+(4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* cyclic
 (4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
 (4.5)  a* = (|a*|, 0, 0)
        b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
        c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
 (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
-(4.7)  a* <- Rxyz(a*; misset),  b* and c* too
-(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
-(4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+(4.7)  a* <- Rxyz(a*; misset),  b*, c* likewise
+(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))  [rad]
+(4.9)  a = (b* x c*)/V*;  b, c cyclic;  V* = a*.(b* x c*)               [A]
        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
-(4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+(4.10) a* = (b x c) V*;  b*, c* cyclic;  V* = 1/(a.(b x c)) without nominal_cell_volume           [1/A]
 (4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
-(4.12) phi_j = phi_0 + dphi j                                             [rad]
-(4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+       ceil((1 - 1e-9) X/|a|) and so on without sample_size_rounded_up
+(4.12) phi_j = phi_0 + dphi j with phi_slice_start;  phi_0 + dphi (j + 1/2) without               [rad]
+(4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c likewise                     [m]
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
-from nanobrag_torch.physics.sampling import MosaicDomains, PhiSteps
+from nanobrag_torch.physics.sampling import COUNT_TOLERANCE, PhiSteps
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cosine, cross, dot, norm, number, scalar, sine, vector
 
 
@@ -100,11 +101,12 @@ def misset_angles_rad(
 ) -> torch.Tensor:
     """Missetting angles (3,) about lab x, y, z: given, drawn, or none."""
     if crystal.misset_random:
-        return _random_misset_rad(random_numbers.UniformStream(table, seed), defects, device)
+        stream = random_numbers.stream(table, seed, random_numbers.MISSET, defects)
+        return _random_misset_rad(stream, defects, device)
     return vector((0.0, 0.0, 0.0) if crystal.misset_deg is None else crystal.misset_deg, device) / DEG_PER_RAD
 
 
-def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[str], device) -> torch.Tensor:
+def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], device) -> torch.Tensor:
     """Angles about x, y, z of a random orientation.
 
     With the defect `random_misset_radians` on, the cap of 90 is taken as radians; off, the rotation is uniform.
@@ -114,7 +116,7 @@ def _random_misset_rad(stream: random_numbers.UniformStream, defects: frozenset[
         draws = random_numbers.draw_caps(stream, 1, device)
         m = _unit_rows_of_rotation(draws.axis[0].tolist(), float(random_numbers.cap_angles_rad(cap, draws)[0]))
     else:
-        m = random_numbers.uniform_rotation(stream, device).tolist()
+        m = _unit_rows(random_numbers.uniform_rotation(stream, device).tolist())
     if m[2][0] * m[2][0] < 1.0:
         cos_y = math.sqrt(m[2][1] ** 2 + m[2][2] ** 2)
         angles = (math.atan2(m[2][1], m[2][2]), math.atan2(-m[2][0], cos_y), math.atan2(m[1][0], m[0][0]))
@@ -136,6 +138,11 @@ def _unit_rows_of_rotation(axis: list[float], angle_rad: float) -> list[list[flo
         [y * x * d + z * s, c + y * y * d, y * z * d - x * s],
         [z * x * d - y * s, z * y * d + x * s, c + z * z * d],
     ]
+    return _unit_rows(rows)
+
+
+def _unit_rows(rows: list[list[float]]) -> list[list[float]]:
+    """Rows divided by their lengths."""
     lengths = [math.sqrt(a * a + b * b + c * c) for a, b, c in rows]
     return [[value / length for value in row] for row, length in zip(rows, lengths, strict=True)]
 
@@ -151,7 +158,8 @@ def build_cell(
     """Cell vectors before the spindle rotation.
 
     The orientation matrix (columns a*, b*, c* times the wavelength) wins over the standard orientation of the cell;
-    where both are given the directions come from the matrix and the lengths from the cell.
+    where both are given the directions come from the matrix and the lengths from the cell. With the defect
+    `nominal_cell_volume` on, the reciprocal vectors are then derived with the volume of the cell as stated.
     """
     lengths = volume = None
     if crystal.cell_lengths_A is not None:
@@ -164,15 +172,18 @@ def build_cell(
         star = matrix.T * (M_PER_A / wavelength_m)
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume)
+    nominal = "nominal_cell_volume" in defects
+    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume, nominal)
     star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
     if star is cell.reciprocal_per_A:
         return cell
-    return _spanned_by(star, lengths, volume)._replace(reciprocal_per_A=star)
+    return _spanned_by(star, lengths, volume, nominal)._replace(reciprocal_per_A=star)
 
 
-def _spanned_by(star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None) -> Cell:
-    """The cell of reciprocal vectors (rows), with the lengths and the volume of a stated cell where there is one."""
+def _spanned_by(
+    star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None, nominal_volume: bool
+) -> Cell:
+    """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None:
@@ -182,15 +193,22 @@ def _spanned_by(star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.
         raise ExperimentError("the three reciprocal cell vectors do not span space; check -cell and -mat")
     volume_A3 = 1.0 / volume_star
     real = area * volume_A3
+    if lengths is not None and not nominal_volume:
+        volume_A3 = dot(real[0], cross(real[1], real[2]))
+        volume_star = 1.0 / volume_A3
     star = torch.stack([cross(real[1], real[2]), cross(real[2], real[0]), cross(real[0], real[1])]) * volume_star
     return Cell(real * M_PER_A, real, star, volume_A3)
 
 
-def n_cells(crystal: Crystal, cell: Cell, beamsize_m: Scalar, device: torch.device) -> torch.Tensor:
+def n_cells(
+    crystal: Crystal, cell: Cell, beamsize_m: Scalar, defects: frozenset[str], device: torch.device
+) -> torch.Tensor:
     """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each.
 
-    The sample's width and height are clipped to the beam.
+    The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
+    than a whole number of cells is one more.
     """
+    slack = 0.0 if "sample_size_rounded_up" in defects else COUNT_TOLERANCE
     sizes_m = list(crystal.sample_size_m)
     if beamsize_m >= 0:
         sizes_m[1:] = [min(size, beamsize_m) for size in sizes_m[1:]]
@@ -198,7 +216,7 @@ def n_cells(crystal: Crystal, cell: Cell, beamsize_m: Scalar, device: torch.devi
     lengths_m = norm(cell.real_m)
     for axis, size_m in enumerate(sizes_m):
         if size_m > 0:
-            counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]))
+            counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]) * (1.0 - slack))
         if counts[axis] < 1:
             counts[axis] = 1
     return vector(counts, device)
@@ -229,9 +247,9 @@ def orientations(
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:
-    """Angle (phi,) of every spindle step."""
+    """Angle (phi,) of every spindle step, at the start of its slice or in the middle."""
     index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
-    return scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * index
+    return scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * (index + phi.into_slice)
 
 
 def _carried_steps(phi_rad: list[float]) -> list[int]:
@@ -247,20 +265,3 @@ def _carried_steps(phi_rad: list[float]) -> list[int]:
                 break
         carried.append(source)
     return carried
-
-
-def mosaic_matrices(
-    domains: MosaicDomains, table: random_numbers.SharedTable, seed: int, device: torch.device
-) -> torch.Tensor:
-    """Rotation matrices (domain, 3, 3) of the mosaic domains; the first is the unrotated crystal.
-
-    Three deviates are drawn for every domain, the first one too.
-    """
-    stream = random_numbers.UniformStream(table, seed)
-    draws = random_numbers.draw_caps(stream, domains.count, device)
-    identity = torch.eye(3, dtype=GEOMETRY_DTYPE, device=device)
-    if domains.count == 1:
-        return identity.unsqueeze(0)
-    angle = random_numbers.cap_angles_rad(scalar(domains.spread_rad, device), draws)
-    tilted = rotations.axis_matrix(draws.axis[1:], angle[1:])
-    return torch.cat([identity.unsqueeze(0), tilted])

@@ -1,30 +1,30 @@
-"""The detector: basis, pivot, origin, pixel positions, solid angle and absorption. Sections 6 and 7 of docs/physics.md.
+"""The detector: pivot, origin, pixel positions, solid angle and absorption. Sections 6 and 7 of docs/physics.md.
 
-(6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
 (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
 (6.11) Fbeam = F.(distance b - pix0),  Sbeam = S.(distance b - pix0)      [m]
 (7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
-(7.3)  curved: r = Raxis(Raxis(distance b; S, eta); F, zeta)              [m]
-       eta = r_y/distance, zeta = r_z/distance with curved_axes
-       eta = g (Fdet - Fbeam)/distance, zeta = -g (Sdet - Sbeam)/distance without;  g = sign((F x S).b)
+(7.3)  curved, with curved_axes: r = Raxis(Raxis(distance b; S, r_y/distance); F, r_z/distance)   [m]
+       without: r = Raxis(Raxis(close O; S, g (Fdet - Fclose)/close); F, -g (Sdet - Sclose)/close)
+       g = sign((F x S).O)
 (7.4)  R = |r|,  d = r/R                                                  [m]
-(7.5)  omega = p^2/R^2 close/R;  1/R^2 with -point_pixel                  [sr]
-(7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness
+(7.5)  omega = p^2/R^2 close/R;  (close + Odet)/R flat without layer_front_face;  1/R^2 with -point_pixel        [sr]
+(7.6)  cap = exp(-t dT mu/(d.O)) - exp(-(t + 1) dT mu/(d.O));  1 without a thickness;  0 where d.O <= 0
+       curved without curved_axes: 1 for d.O
 """
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 
 from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Detector
-from nanobrag_torch.parameters.conventions import CONVENTIONS, effective_pivot, pixel_counts
+from nanobrag_torch.parameters.conventions import effective_pivot, pixel_counts
 from nanobrag_torch.physics import placement, rotations
 from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
-from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar, unit, vector
+from nanobrag_torch.physics.detector_basis import basis
+from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar
 
 
 class DetectorGeometry(NamedTuple):
@@ -78,57 +78,8 @@ class DetectorGeometry(NamedTuple):
     curved: bool
     curved_axes: bool
     point_pixel: bool
-
-
-class Basis(NamedTuple):
-    """Unit vectors of beam, detector and axes before any rotation."""
-
-    beam: torch.Tensor
-    fast: torch.Tensor
-    slow: torch.Tensor
-    normal: torch.Tensor
-    twotheta: torch.Tensor
-    polar: torch.Tensor
-    spindle: torch.Tensor
-
-
-def basis(detector: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None = None) -> Basis:
-    """Vectors of the convention, or in CUSTOM those given, normalised.
-
-    A detector normal whose length is not exactly 1 gives way to unit(F x S); with the defect `normal_exact_length` off
-    it does so only where no normal was given.
-    """
-    table = CONVENTIONS[detector.convention]
-
-    def choose(name: str) -> torch.Tensor:
-        chosen = getattr(detector, name) if detector.convention == "CUSTOM" else None
-        return vector(getattr(table, name) if chosen is None else chosen, device)
-
-    fast = watched(hook, "initial_fdet", unit(choose("fdet_vector")))
-    slow = watched(hook, "initial_sdet", unit(choose("sdet_vector")))
-    normal = detector_normal(detector, fast, slow, choose("odet_vector"), defects)
-    normal = watched(hook, "initial_odet", normal)
-    twotheta = choose("twotheta_axis")
-    if "axis_not_normalised" not in defects:
-        twotheta = unit(twotheta)
-    twotheta = watched(hook, "twotheta_axis", twotheta)
-    polar, spindle, beam = (unit(choose(name)) for name in ("polar_vector", "spindle_axis", "beam_vector"))
-    polar, spindle = watched(hook, "polar_vector", polar), watched(hook, "spindle_axis", spindle)
-    return Basis(watched(hook, "beam_vector", beam), fast, slow, normal, twotheta, polar, spindle)
-
-
-def detector_normal(
-    detector: Detector, fast: torch.Tensor, slow: torch.Tensor, stated: torch.Tensor, defects: frozenset[str]
-) -> torch.Tensor:
-    """The stated normal, or unit(F x S): see `basis`."""
-    if "normal_exact_length" in defects or detector.convention != "CUSTOM":
-        return stated if _plain_length(stated) == 1.0 else unit(cross(fast, slow))
-    return unit(cross(fast, slow)) if detector.odet_vector is None else unit(stated)
-
-
-def _plain_length(v: torch.Tensor) -> float:
-    x, y, z = v.detach().tolist()
-    return math.sqrt(x * x + y * y + z * z)
+    front_face: bool
+    negative_back: bool
 
 
 def build(
@@ -145,8 +96,7 @@ def build(
     n_fast, n_slow, size_fast_m, size_slow_m = pixel_counts(detector)
     b = basis(detector, defects, device, hook)
     centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)
-    points = ("Fclose_m", "Sclose_m", "Fbeam_m", "Sbeam_m")
-    centre = centre._replace(**{name: seen(name, getattr(centre, name)) for name in points})
+    centre = centre._replace(Fclose_m=seen("Fclose_m", centre.Fclose_m), Sclose_m=seen("Sclose_m", centre.Sclose_m))
     pivot = effective_pivot(detector, defects)
     angles = seen("angles_rad", placement.angles_rad(detector, device))
     matrices = zip(("Rx", "Ry", "Rz"), placement.rotation_matrices(angles), strict=True)
@@ -155,7 +105,8 @@ def build(
     initial = placement.Axes(b.fast, b.slow, b.normal)
     rotz = axes_seen("rotz", placement.rotated_axes(initial, turn))
     axes = axes_seen("twotheta", placement.swung_axes(rotz, b.twotheta, angles))
-    ratio = seen("ratio", placement.ratio(b.beam, rotz.normal))
+    keeps_close = placement.keeps_close_distance(detector, pivot, defects)
+    ratio = seen("ratio", placement.ratio(b.beam, axes.normal if keeps_close else rotz.normal))
     close = seen("close_distance_m", placement.close_distance_m(detector, ratio))
     distance = seen("distance_m", placement.distance_m(close, ratio))
     before = after_rotz = after_twotheta = None
@@ -166,6 +117,8 @@ def build(
         swung = placement.swung_origin_m(after_rotz, b.twotheta, angles)
         placed = after_twotheta = seen("pix0_after_twotheta", swung)
     else:
+        fbeam, sbeam = placement.beam_spot_m(centre, axes, distance, b.beam)
+        centre = centre._replace(Fbeam_m=seen("Fbeam_m", fbeam), Sbeam_m=seen("Sbeam_m", sbeam))
         terms = _terms_seen(seen, _BEAM_TERMS, placement.terms_from_beam_m(centre, axes, distance, b.beam))
         placed = seen("pix0_vector", placement.sum_of_terms_m(terms))
     pix0 = seen("pix0_m", placement.final_origin_m(detector, placed, defects))
@@ -177,6 +130,7 @@ def build(
         centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, *turn, rotation, ratio,
         close, distance, terms, before, after_rotz, after_twotheta, *rotz, axes, *handed, placed, pix0,
         **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
+        front_face="layer_front_face" in defects, negative_back="back_face_negative" in defects,
     )  # fmt: skip
 
 
@@ -191,7 +145,7 @@ def _terms_seen(seen: Hook, names: tuple[str, ...], terms: torch.Tensor) -> torc
 def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects, hook: Hook | None) -> dict[str, torch.Tensor]:
     """Close point, distances and beam centre that the final origin implies.
 
-    With the defect `distance_without_twotheta` on, the distance uses the obliquity before the two-theta swing.
+    With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
     fast, slow, normal = axes
     close = watched(hook, "plane_distance_m", placement.plane_distance_m(pix0, normal))
@@ -219,7 +173,7 @@ class PixelGeometry(NamedTuple):
     position_m: torch.Tensor  # (3, rays)
     distance_m: torch.Tensor  # (rays,) R
     direction: torch.Tensor  # (3, rays) d
-    obliquity: torch.Tensor  # (rays,) close / R
+    obliquity: torch.Tensor  # (rays,) cosine to the normal
 
 
 def pixel_geometry(
@@ -236,15 +190,18 @@ def pixel_geometry(
     position = watched(hook, "position_m", position_m(g, fast_m, slow_m, depth_m))
     distance = watched(hook, "pixel_distance_m", distance_m(position))
     towards = watched(hook, "direction", direction(position, distance))
-    cosine = watched(hook, "obliquity", obliquity(g.close_distance_m, distance))
+    plane_m = g.close_distance_m if g.front_face or g.curved else g.close_distance_m + depth_m
+    cosine = watched(hook, "obliquity", obliquity(plane_m, distance))
     return PixelGeometry(position, distance, towards, cosine)
 
 
 def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
     """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
+    if g.curved and not g.curved_axes:
+        return _on_sphere(g, fast_m, slow_m)
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
     flat = fast_m * fdet + slow_m * sdet + depth_m * odet + pix0
-    return _wrap(g, flat, fast_m, slow_m) if g.curved else flat
+    return _wrap(g, flat) if g.curved else flat
 
 
 def distance_m(position_m: torch.Tensor) -> torch.Tensor:
@@ -257,26 +214,33 @@ def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tenso
     return position_m / distance_m
 
 
-def obliquity(close_distance_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
-    """Cosine (rays,) between each ray and the detector normal."""
-    return close_distance_m / distance_m
+def obliquity(plane_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+    """Cosine (rays,) between each ray and the normal of the plane that is `plane_m` away."""
+    return plane_m / distance_m
 
 
-def _wrap(g: DetectorGeometry, flat: torch.Tensor, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
-    """Points of a detector bent around the sample at the distance of the beam centre.
-
-    With the defect `curved_axes` on, the arc angles are the lab y and z of the flat position over the distance, about S
-    and F; off, they are the fast and slow distances from the beam centre, and each arc runs along its own axis.
-    """
+def _wrap(g: DetectorGeometry, flat: torch.Tensor) -> torch.Tensor:
+    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F."""
     spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
-    if g.curved_axes:
-        about_slow, about_fast = flat[1] / g.distance_m, flat[2] / g.distance_m
-    else:
-        hand = torch.sign(dot(cross(g.fdet, g.sdet), g.beam_vector))
-        about_slow = hand * (fast_m - g.Fbeam_m) / g.distance_m
-        about_fast = -hand * (slow_m - g.Sbeam_m) / g.distance_m
-    bent = rotations.about_axis(rotations.about_axis(spot, g.sdet, about_slow), g.fdet, about_fast)
-    return bent.T
+    return _bent(g, spot, flat[1] / g.distance_m, flat[2] / g.distance_m)
+
+
+def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
+    """A sphere around the sample that touches the flat panel at its near point, with arcs along F and S from there.
+
+    Rays run along its normal, so all layers see the same ones and the depth does not enter.
+    """
+    near = (g.close_distance_m * g.odet).expand(fast_m.shape[0], 3)
+    left_handed = dot(cross(g.fdet, g.sdet), g.odet) < 0
+    hand = torch.where(left_handed, -1.0, 1.0).to(fast_m.dtype)
+    about_slow = hand * (fast_m - g.Fclose_m) / g.close_distance_m
+    about_fast = -hand * (slow_m - g.Sclose_m) / g.close_distance_m
+    return _bent(g, near, about_slow, about_fast)
+
+
+def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, about_fast: torch.Tensor) -> torch.Tensor:
+    """Positions (3, rays) of a point turned about S, then about F."""
+    return rotations.about_axis(rotations.about_axis(start, g.sdet, about_slow), g.fdet, about_fast).T
 
 
 def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
@@ -293,6 +257,19 @@ def capture_fraction(
     attenuation_per_m: torch.Tensor,
     layer: torch.Tensor,
 ) -> torch.Tensor:
-    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O."""
-    per_layer = pitch_m * attenuation_per_m / along(g.odet, rays.direction)
-    return torch.exp(-layer * per_layer) - torch.exp(-(layer + 1) * per_layer)
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
+
+    A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
+    """
+    par = incidence(g, rays.direction)
+    front = par > 0
+    per_layer = pitch_m * attenuation_per_m / (par if g.negative_back else torch.where(front, par, 1.0))
+    absorbed = torch.exp(-layer * per_layer) - torch.exp(-(layer + 1) * per_layer)
+    return absorbed if g.negative_back else torch.where(front, absorbed, 0.0)
+
+
+def incidence(g: DetectorGeometry, direction: torch.Tensor) -> torch.Tensor:
+    """Cosine (rays,) between rays and the sensor's normal, which a bent detector has along the ray."""
+    if g.curved and not g.curved_axes:
+        return torch.ones_like(direction[0])
+    return along(g.odet, direction)

@@ -4,7 +4,8 @@
 (9.3)  ROUND: F_latt = Na Nb Nc 0.723601254558268 B(x)
        x = pi sqrt(fudge (((h - h0) Na)^2 + ((k - k0) Nb)^2 + ((l - l0) Nc)^2))
 (9.4)  B(x) = 3 (sin(x)/x - cos(x))/x^2,  B(0) = 1
-(9.5)  rho^2 = |(h - h0) a* + (k - k0) b* + (l - l0) c*|^2 (Na Nb Nc)^2   [1/A^2]
+(9.5)  rho^2 = ((h - h0) Na)^2 + ((k - k0) Nb)^2 + ((l - l0) Nc)^2 without spot_radius_all_cells
+       |(h - h0) a* + (k - k0) b* + (l - l0) c*|^2 (Na Nb Nc)^2 with it   [1/A^2]
 (9.6)  GAUSS: F_latt = Na Nb Nc exp(-rho^2 fudge/0.63)
 (9.7)  TOPHAT: F_latt = Na Nb Nc where rho^2 fudge < 0.3969, else 0
 """
@@ -55,16 +56,18 @@ def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> to
     return value if returned is signed else returned * sign
 
 
-def sphere(fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:
+def sphere(
+    fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype, closed_form: bool
+) -> torch.Tensor:
     """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
-    return (_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr)).to(dtype)
+    return (_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr, closed_form)).to(dtype)
 
 
-def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
-    """B as a function of x^2: power series near 0, where the closed form cancels."""
-    small = x_sqr < _SERIES_LIMIT**2
+def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
+    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`)."""
+    small = x_sqr == 0 if closed_form else x_sqr < _SERIES_LIMIT**2
     series = 1 - x_sqr / 10 * (1 - x_sqr / 28 * (1 - x_sqr / 54 * (1 - x_sqr / 88)))
     safe = torch.where(small, torch.ones_like(x_sqr), x_sqr)
     x = safe.sqrt()
@@ -72,21 +75,32 @@ def _sphere_transform(x_sqr: torch.Tensor) -> torch.Tensor:
     return torch.where(small, series, closed)
 
 
-def gauss(fraction, reciprocal_per_A, n_cells, fudge) -> torch.Tensor:
-    """Gaussian spots: Na Nb Nc exp(-|g|^2 (Na Nb Nc)^2 / 0.63 fudge), g = f.(a*, b*, c*) in 1/A.
+def gauss(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor) -> torch.Tensor:
+    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr`.
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
-    total = _total(n_cells)
-    exponent = _offset_sqr(fraction, reciprocal_per_A) * (total * total) / GAUSS_WIDTH * fudge
-    return total * torch.exp(-exponent)
+    return _total(n_cells) * torch.exp(-(offset_sqr / GAUSS_WIDTH * fudge))
 
 
-def tophat(fraction, reciprocal_per_A, n_cells, fudge, dtype) -> torch.Tensor:
-    """Uniform spots: Na Nb Nc where |g|^2 (Na Nb Nc)^2 fudge < 0.3969, else 0."""
-    total = _total(n_cells)
-    inside = _offset_sqr(fraction, reciprocal_per_A) * (total * total) * fudge < TOPHAT_RADIUS_SQR
-    return (total * inside).to(dtype)
+def tophat(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:
+    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr`."""
+    inside = offset_sqr * fudge < TOPHAT_RADIUS_SQR
+    return (_total(n_cells) * inside).to(dtype)
+
+
+def offset_sqr(
+    fraction: torch.Tensor, reciprocal_per_A: torch.Tensor, n_cells: torch.Tensor, radius_all_cells: bool
+) -> torch.Tensor:
+    """rho^2: squared distance from the spot, each fraction times the cells along its axis.
+
+    With the defect `spot_radius_all_cells` on: |f.(a*, b*, c*)|^2 (Na Nb Nc)^2 in 1/A^2.
+    """
+    if radius_all_cells:
+        total = _total(n_cells)
+        return _offset_sqr(fraction, reciprocal_per_A) * (total * total)
+    scaled = fraction * n_cells.view(3, 1, 1)
+    return along(scaled, scaled)
 
 
 def _total(n_cells: torch.Tensor) -> torch.Tensor:

@@ -2,11 +2,12 @@
 
 Section 6 of docs/physics.md.
 
-(6.5)  ratio = b.Rxyz(O; rotation)
+(6.5)  ratio = b.Rxyz(O; rotation);  b.O of (6.7) for BEAM and a given close without distance_without_twotheta
 (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
-(6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+(6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S, O likewise
 (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
 (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
+(6.12) BEAM: Fbeam = Fclose + distance b.F where the near point is stated and the spot is not;  Sbeam too
 """
 
 from __future__ import annotations
@@ -83,6 +84,22 @@ def close_distance_m(detector: Detector, ratio: torch.Tensor) -> torch.Tensor:
 def distance_m(close_m: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
     """Distance along the beam."""
     return close_m / ratio
+
+
+def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]) -> bool:
+    """Whether two-theta leaves a given close distance as it is although the panel pivots about the beam spot."""
+    given = detector.close_distance_m is not None
+    return given and pivot == "BEAM" and "distance_without_twotheta" not in defects
+
+
+def beam_spot_m(
+    centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated."""
+    stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
+    rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)
+    fast, slow = (close + distance_m * dot(beam, axis) if leads else spot for leads, spot, close, axis in rows)
+    return fast, slow
 
 
 def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tensor) -> torch.Tensor:

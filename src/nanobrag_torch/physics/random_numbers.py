@@ -1,7 +1,8 @@
-"""The historic uniform generator and the rotations drawn from it. Section 5 of docs/physics.md.
+"""Uniform numbers, and the rotations drawn from them. Section 5 of docs/physics.md.
 
-A "minimal standard" linear congruential generator (x <- 16807 x mod 2^31 - 1) behind a 32-entry shuffle table.
-All streams of a run share one table and one last output, so the order of use matters: misset, mosaic, noise.
+The historic generator: a "minimal standard" linear congruential one behind a 32-entry shuffle table. All streams of a
+run share one table and one last output, so the order of use matters: misset, mosaic, noise. Its first numbers follow
+the seed in a straight line; without the defect `draws_linear_in_seed` misset and mosaic have a generator each.
 
 (5.1)  x <- 16807 x mod (2^31 - 1)
 (5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
@@ -9,6 +10,8 @@ All streams of a run share one table and one last output, so the order of use ma
 (5.4)  t = spread (1 - r3^2)^(1/3)                                        [rad]
 (5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
            sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
+(5.7)  s <- s + 0x9E3779B97F4A7C15 mod 2^64,  u = (floor(mix(s)/2^11) + 1/2)/2^53
+       mix: z <- (z ^ z/2^30) 0xBF58476D1CE4E5B9, z <- (z ^ z/2^27) 0x94D049BB133111EB, z ^ z/2^31
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -27,7 +31,9 @@ _WARM_UP_STEPS = 40
 _TABLE_DIVISOR = 1 + (_MODULUS - 1) // _TABLE_SIZE
 _LARGEST_DRAW = np.float32(1.0 - 1.2e-7)
 _CUBE_ROOT_EXPONENT = 0.3333333432674408
+_64_BITS = 2**64 - 1
 DEGREES_TAKEN_FOR_RADIANS = 90.0
+MISSET, MOSAIC = 1, 2  # what a generator is used for
 
 
 @dataclass
@@ -113,6 +119,33 @@ class UniformStream:
         return order, table
 
 
+class Uniform(Protocol):
+    """Uniform deviates in (0, 1)."""
+
+    def draw(self) -> float: ...
+
+
+class SplitMix:
+    """The SplitMix64 generator of Steele, Lea & Flood (2014): 53 bits, in the middle of their interval."""
+
+    def __init__(self, seed: int, use: int):
+        self._state = (seed ^ (use * 0xD1B54A32D192ED03)) & _64_BITS
+
+    def draw(self) -> float:
+        """The next deviate."""
+        self._state = z = (self._state + 0x9E3779B97F4A7C15) & _64_BITS
+        z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
+        z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _64_BITS
+        return (((z ^ (z >> 31)) >> 11) + 0.5) * 2.0**-53
+
+
+def stream(table: SharedTable, seed_variable: int, use: int, defects: frozenset[str]) -> Uniform:
+    """The generator for one use, MISSET or MOSAIC; `seed_variable` is minus the seed."""
+    if "draws_linear_in_seed" in defects:
+        return UniformStream(table, seed_variable)
+    return SplitMix(-seed_variable, use)
+
+
 @cache
 def _powers(count: int) -> np.ndarray:
     """16807^1 .. 16807^count modulo 2^31 - 1."""
@@ -131,7 +164,7 @@ class CapDraws:
     unit_angle: torch.Tensor  # (n,) in [0, 1)
 
 
-def draw_caps(stream: UniformStream, count: int, device: torch.device) -> CapDraws:
+def draw_caps(stream: Uniform, count: int, device: torch.device) -> CapDraws:
     """Draw `count` axes and relative angles, three deviates each.
 
     r1, r2, r3 = 2 u - 1; w = sqrt(1 - r2^2); axis (w sin(pi r1), w cos(pi r1), r2); relative angle (1 - r3^2)^(1/3),
@@ -159,7 +192,7 @@ def cap_angles_rad(cap_rad: torch.Tensor, draws: CapDraws) -> torch.Tensor:
     return exact + (rounded - exact.detach())
 
 
-def uniform_rotation(stream: UniformStream, device: torch.device) -> torch.Tensor:
+def uniform_rotation(stream: Uniform, device: torch.device) -> torch.Tensor:
     """A rotation matrix (3, 3), uniform over all rotations: three deviates to a unit quaternion (Shoemake 1992)."""
     u1, u2, u3 = (stream.draw() for _ in range(3))
     inner, outer = math.sqrt(1.0 - u1), math.sqrt(u1)

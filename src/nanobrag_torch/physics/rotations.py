@@ -35,7 +35,8 @@ def _about(angle_rad: torch.Tensor, axis: int) -> torch.Tensor:
         1: (c, zero, s, zero, one, zero, -s, zero, c),
         2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    stacked = torch.stack(rows, dim=-1)
+    return stacked.view(*stacked.shape[:-1], 3, 3)
 
 
 def apply(matrix: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -9,22 +9,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 
 UNSET = -1
+COUNT_TOLERANCE = 1e-9  # by which a count may exceed a whole number and still be that
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`count` points, `step` apart, over `extent`."""
+    """`count` points, `step` apart, over `extent`: from its half downwards, or with the middle point at 0."""
 
     count: int
     extent: Scalar
     step: Scalar
+    centred: bool = False
+
+    @property
+    def half_extent(self) -> Scalar:
+        """How far the first point lies below 0."""
+        return self.step * (self.count - 1) / 2.0 if self.centred else self.extent / 2.0
 
 
 POINT = Grid(1, 0.0, 0.0)
@@ -41,7 +48,8 @@ def divergence_grid(
     """Grid of a divergence angle or of the dispersion from any subset of count, extent and step.
 
     With the defect `divergence_grid` on: a step that does not divide the extent leaves the end point out, and a count
-    alone means an extent of one whole unit. Off: the end point is included, and a count alone is refused.
+    alone means an extent of one whole unit. Off: the end point is included, the grid lies evenly about 0, and a count
+    alone is refused.
     """
     n, r, d = given(count), given(extent), given(step)
     historic = "divergence_grid" in defects
@@ -64,7 +72,9 @@ def divergence_grid(
         grid = Grid(n, r, r / (n - 1))
     else:
         grid = Grid(n, r, d)
-    return POINT if grid.extent <= 0 or grid.step <= 0 or grid.count <= 0 else grid
+    if grid.extent <= 0 or grid.step <= 0 or grid.count <= 0:
+        return POINT
+    return replace(grid, centred=not historic)
 
 
 @dataclass(frozen=True)
@@ -113,16 +123,20 @@ def sensor_layers(detector: Detector, defects: frozenset[str]) -> Layers:
 
 @dataclass(frozen=True)
 class PhiSteps:
-    """Spindle angles phi_start + j * step, j = 0 .. count - 1."""
+    """Spindle angles phi_start + (j + into_slice) step, j = 0 .. count - 1."""
 
     count: int
     start_rad: Scalar
     step_rad: Scalar
     osc_rad: Scalar
+    into_slice: float
 
 
-def phi_steps(spindle: Spindle) -> PhiSteps:
-    """Resolve the spindle rotation from any subset of range, step and count."""
+def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
+    """Resolve the spindle rotation from any subset of range, step and count.
+
+    With the defect `phi_slice_start` on, the crystal stands at the start of each slice; off, in its middle.
+    """
     n = given(spindle.phisteps)
     osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
     step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
@@ -143,7 +157,8 @@ def phi_steps(spindle: Spindle) -> PhiSteps:
             n, osc = 2, step
     elif step < 0:
         step = osc / n
-    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc)
+    into_slice = 0.0 if "phi_slice_start" in defects else 0.5
+    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc, into_slice)
 
 
 @dataclass(frozen=True)
@@ -162,6 +177,8 @@ def mosaic_domains(crystal: Crystal) -> MosaicDomains:
     return MosaicDomains(n if n > 0 else 10, spread)
 
 
-def recommended_oversample(crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float) -> int:
+def recommended_oversample(
+    crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float, slack: float
+) -> int:
     """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1."""
-    return max(1, math.ceil(3.0 * crystal_size_m / (wavelength_m * distance_m / pixel_size_m)))
+    return max(1, math.ceil(3.0 * crystal_size_m / (wavelength_m * distance_m / pixel_size_m) * (1.0 - slack)))

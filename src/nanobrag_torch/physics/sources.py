@@ -1,10 +1,11 @@
 """Sources of the beam: directions, wavelengths, weights and the fluence. Section 3 of docs/physics.md.
 
 (3.1)  fluence = flux exposure / beamsize^2, where a flux is given        [photons/m^2]
-(3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2                          [rad]
+(3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2 with divergence_grid     [rad]
+       eta_h = dh (i - (nh - 1)/2),  eta_v = dv (j - (nv - 1)/2) without
 (3.3)  4 ((eta_h^2 - e_h dh^2/4)/rh^2 + (eta_v^2 - e_v dv^2/4)/rv^2) <= 1.1,  e = 1 for an even count, else 0
 (3.4)  s = Raxis(Raxis(-10 b; P, eta_v); V, eta_h),  V = unit(b x P)      [m]
-(3.5)  lambda_k = lambda_0 (1 + dd k - rd/2)                              [m]
+(3.5)  lambda_k = lambda_0 (1 + dd k - rd/2);  dd (k - (nd - 1)/2) without divergence_grid        [m]
 (3.6)  i = -unit(s)
 (3.7)  w = weight n_src / sum of the weights, 1 with source_weights_ignored
 """
@@ -15,6 +16,7 @@ from typing import NamedTuple
 
 import torch
 
+from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, SourceTable
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 from nanobrag_torch.physics.rotations import about_axis
@@ -62,6 +64,8 @@ def from_grids(
         for j in range(grids.vertical.count)
         if not (round_divergence and _outside_ellipse(grids, i, j))
     ]
+    if not pairs:
+        raise ExperimentError("the divergence leaves no source; give a range with its steps, or -square_div")
     rows = torch.tensor([i for i, _ in pairs], device=device)
     columns = torch.tensor([j for _, j in pairs], device=device)
     towards_source = (-SOURCE_DISTANCE_M * beam_vector).expand(len(pairs), 3)
@@ -74,7 +78,7 @@ def from_grids(
 
 def _offsets(grid: Grid, device: torch.device) -> torch.Tensor:
     index = torch.arange(grid.count, dtype=GEOMETRY_DTYPE, device=device)
-    return scalar(grid.step, device) * index - scalar(grid.extent, device) / 2.0
+    return scalar(grid.step, device) * index - scalar(grid.half_extent, device)
 
 
 def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
@@ -84,7 +88,7 @@ def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
         extent, step = number(grid.extent), number(grid.step)
         if extent == 0:
             return False
-        offset = step * index - extent / 2.0
+        offset = step * index - number(grid.half_extent)
         total += (offset * offset - step * step / 4.0 * (1 - grid.count % 2)) / extent / extent
     return total * 4.0 > ROUND_DIVERGENCE_LIMIT
 

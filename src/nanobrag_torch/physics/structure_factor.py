@@ -11,11 +11,12 @@ Section 10 of docs/physics.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
-from nanobrag_torch.parameters import StructureFactors
+from nanobrag_torch.parameters import Scalar, StructureFactors
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
 
 _STENCIL = (-1, 0, 1, 2)
@@ -23,7 +24,10 @@ _MARGIN = 2
 
 
 class Amplitudes(NamedTuple):
-    """The table with one plane of `default_F` around it, so that any index can be clamped into it."""
+    """The table with one plane of `default_F` around it, so that any index can be clamped into it.
+
+    Without a table the first four are None: every amplitude is `default_F`.
+    """
 
     padded: torch.Tensor | None  # (nh + 2, nk + 2, nl + 2)
     minimum: torch.Tensor | None  # (3,) smallest h, k, l of the table proper
@@ -31,6 +35,13 @@ class Amplitudes(NamedTuple):
     strides: torch.Tensor | None
     default_F: torch.Tensor
     interpolate: bool
+
+    @property
+    def table(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] | None:
+        """Padded table, smallest and largest indices, and strides; None where there is no table."""
+        if self.padded is None or self.minimum is None or self.maximum is None or self.strides is None:
+            return None
+        return self.padded, self.minimum, self.maximum, self.strides
 
 
 def build(
@@ -53,7 +64,10 @@ def build(
 
 
 def wants_interpolation(
-    structure_factors: StructureFactors, n_cells_stated, n_cells_final, defects: frozenset[str]
+    structure_factors: StructureFactors,
+    n_cells_stated: Sequence[Scalar],
+    n_cells_final: Sequence[Scalar],
+    defects: frozenset[str],
 ) -> bool:
     """Whether amplitudes are interpolated: as told, else when the crystal has two cells or fewer along any axis.
 
@@ -69,17 +83,18 @@ def wants_interpolation(
 
 def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
-    if amplitudes.padded is None:
+    if amplitudes.table is None:
         return amplitudes.default_F
-    low, high = (amplitudes.minimum - 1).view(3, 1, 1), (amplitudes.maximum + 1).view(3, 1, 1)
+    padded, minimum, maximum, strides = amplitudes.table
+    low, high = (minimum - 1).view(3, 1, 1), (maximum + 1).view(3, 1, 1)
     # comparisons, not minimum and maximum: an index that is not a number must still point into the table
     inside = torch.where(rounded > low, rounded, low)
     inside = torch.where(inside < high, inside, high)
-    index = -along(amplitudes.strides, amplitudes.minimum - 1)
-    for stride, whole in zip(amplitudes.strides, inside, strict=True):
+    index = -along(strides, minimum - 1)
+    for stride, whole in zip(strides, inside, strict=True):
         index = torch.addcmul(index, stride, whole)
     index = index.long().reshape(-1)
-    return amplitudes.padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
+    return padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
 def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
@@ -87,19 +102,22 @@ def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tenso
 
     Where the neighbourhood leaves the table, the nearest reflection counts instead.
     """
-    low, high = amplitudes.minimum.view(3, 1, 1), amplitudes.maximum.view(3, 1, 1)
+    if amplitudes.table is None:
+        return amplitudes.default_F
+    padded, minimum, maximum, strides = amplitudes.table
+    low, high = minimum.view(3, 1, 1), maximum.view(3, 1, 1)
     inside = ((hkl >= low + _MARGIN) & (hkl <= high - _MARGIN)).all(0)
     base = torch.where(inside, torch.floor(hkl.detach()), low + _MARGIN)
     weights = _lagrange_weights(torch.where(inside, hkl - base, torch.zeros_like(hkl)))
     offset = (base - low + 1).reshape(3, -1)
-    origin = (amplitudes.strides @ offset).long()
-    flat = amplitudes.padded.reshape(-1)
-    step_h, step_k = (amplitudes.padded.shape[1] * amplitudes.padded.shape[2], amplitudes.padded.shape[2])
-    value = 0.0
+    origin = (strides @ offset).long()
+    flat = padded.reshape(-1)
+    step_h, step_k = (padded.shape[1] * padded.shape[2], padded.shape[2])
+    value: Scalar = 0.0
     for i, wh in zip(_STENCIL, weights, strict=True):
-        plane = 0.0
+        plane: Scalar = 0.0
         for j, wk in zip(_STENCIL, weights, strict=True):
-            line = 0.0
+            line: Scalar = 0.0
             for k, wl in zip(_STENCIL, weights, strict=True):
                 line = line + wl[2] * flat[(origin + (i * step_h + j * step_k + k)).clamp(0, flat.numel() - 1)].view(
                     inside.shape

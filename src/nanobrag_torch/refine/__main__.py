@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -59,7 +59,7 @@ def _run(path: Path, out: Path) -> int:
 
 
 @contextmanager
-def _progress() -> Iterator:
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on standard error while it is a terminal; yields the callable that moves it, or None."""
     if not sys.stderr.isatty():
         yield None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _MOST_ROWS = 4
 _BRIGHT_PERCENTILE = 99.5
@@ -52,7 +55,7 @@ def images_plot(pictures: list[dict[str, Any]]) -> bytes:
     return _png(figure)
 
 
-def _figure(width: float, height: float):
+def _figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -61,7 +64,7 @@ def _figure(width: float, height: float):
     return figure
 
 
-def _png(figure) -> bytes:
+def _png(figure: Figure) -> bytes:
     with io.BytesIO() as stream:
         figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
         return stream.getvalue()

@@ -16,7 +16,7 @@ from nanobrag_torch import integrate, model
 from nanobrag_torch.backends import eager
 from nanobrag_torch.cli import parse
 from nanobrag_torch.gradients import Parameter, parameter
-from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.parameters import Experiment, Scalar
 from nanobrag_torch.physics.detector import build as build_detector
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.refine.config import SCALE, Config, ConfigError
@@ -94,9 +94,11 @@ class Problem:
 
 
 def _smaller(experiment: Experiment, factor: float) -> Experiment:
-    counts = tuple(max(1.0, number(n) * factor) if not isinstance(n, torch.Tensor) else n * factor
-                   for n in experiment.crystal.n_cells)  # fmt: skip
-    return replace(experiment, crystal=replace(experiment.crystal, n_cells=counts))
+    def smaller(count: Scalar) -> Scalar:
+        return count * factor if isinstance(count, torch.Tensor) else max(1.0, number(count) * factor)
+
+    na, nb, nc = experiment.crystal.n_cells
+    return replace(experiment, crystal=replace(experiment.crystal, n_cells=(smaller(na), smaller(nb), smaller(nc))))
 
 
 def load_problem(config: Config, folder: Path) -> Problem:

@@ -126,7 +126,7 @@ def _from_start(
     before = stages[-1].tried(_rescaled(problem, start, 1.0))
     for place, stage in enumerate(stages):
 
-        def report(iteration: int, at: torch.Tensor, value: float, stage=stage, place=place) -> None:
+        def report(iteration: int, at: torch.Tensor, value: float, stage: Stage = stage, place: int = place) -> None:
             steps.append(Step(number, stage.cells_factor, iteration, value / problem.pixels, at.tolist()))
             if progress:
                 text = f"start {number + 1}, cells x {stage.cells_factor:g}, iteration {iteration}, "

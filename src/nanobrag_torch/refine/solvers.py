@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 
@@ -39,7 +40,9 @@ class Stage:
         """The target; differentiable by reverse mode."""
         images = self.problem.images
         parts = [self.problem.predicted(values, image, self.cells_factor) for image in images]
-        return sum(self.target.value(part, image.photons) for part, image in zip(parts, images, strict=True))
+        return reduce(
+            torch.add, [self.target.value(part, image.photons) for part, image in zip(parts, images, strict=True)]
+        )
 
     def tried(self, values: torch.Tensor) -> float:
         """The target as a number; infinite where no such experiment exists."""
@@ -52,7 +55,8 @@ class Stage:
 
     def curvature(self, values: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
         """Target, half its steepest descent (parameters,), and Fisher matrix J^T W J (parameters, parameters)."""
-        value, descent, fisher = 0.0, 0.0, 0.0
+        value, count = 0.0, values.shape[0]
+        descent, fisher = values.new_zeros(count), values.new_zeros(count, count)
         for image in self.problem.images:
             predicted, jacobian = self.problem.with_jacobian(values, image, self.cells_factor)
             weighted = jacobian * self.target.weights(predicted).unsqueeze(1)
@@ -71,7 +75,7 @@ def uncertainty(stage: Stage, values: torch.Tensor) -> torch.Tensor:
     _, _, fisher = stage.curvature(values)
     if stage.target.known_variance:
         return covariance(fisher, 1.0)
-    scatter: torch.Tensor | float = 0.0
+    scatter = torch.zeros_like(fisher)
     for image in stage.problem.images:
         predicted, jacobian = stage.problem.with_jacobian(values, image, stage.cells_factor)
         residual = (image.photons - predicted) * stage.target.weights(predicted)
@@ -94,7 +98,8 @@ def covariance(fisher: torch.Tensor, factor: float) -> torch.Tensor:
     scaled = fisher / torch.outer(scale, scale)
     if float(torch.linalg.eigvalsh(scaled)[0]) < 1e-13:
         return torch.full_like(fisher, torch.inf)
-    return factor * torch.linalg.inv(scaled) / torch.outer(scale, scale)
+    inverse: torch.Tensor = torch.linalg.inv(scaled)
+    return factor * inverse / torch.outer(scale, scale)
 
 
 def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Tensor, bool]:
@@ -143,7 +148,9 @@ def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Ten
     return values, False
 
 
-def _descend(stage: Stage, origin: torch.Tensor, fisher: torch.Tensor, factor: float, report: Report, iteration: int):
+def _descend(
+    stage: Stage, origin: torch.Tensor, fisher: torch.Tensor, factor: float, report: Report, iteration: int
+) -> Iterator[tuple[torch.Tensor, float, float]]:
     """Yield values, the largest slope in standard deviations, and the target, until a step no longer moves them."""
     diagonal = fisher.diagonal().clamp(min=torch.finfo(torch.float64).tiny)
     root = torch.linalg.cholesky((fisher + _RIDGE * torch.diag(diagonal)) / factor)
@@ -152,7 +159,8 @@ def _descend(stage: Stage, origin: torch.Tensor, fisher: torch.Tensor, factor: f
                                   tolerance_grad=0.0, tolerance_change=0.0)  # fmt: skip
 
     def at() -> torch.Tensor:
-        return origin + torch.linalg.solve_triangular(root.T, unit.unsqueeze(1), upper=True).squeeze(1)
+        step: torch.Tensor = torch.linalg.solve_triangular(root.T, unit.unsqueeze(1), upper=True).squeeze(1)
+        return origin + step
 
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
@@ -168,7 +176,8 @@ def _descend(stage: Stage, origin: torch.Tensor, fisher: torch.Tensor, factor: f
             return
         iteration += 1
         value = float(closure().detach()) * factor
-        yield at().detach(), float(unit.grad.abs().max()) / 2.0, value
+        slope = torch.zeros_like(unit) if unit.grad is None else unit.grad
+        yield at().detach(), float(slope.abs().max()) / 2.0, value
 
 
 def _factor(stage: Stage, value: float) -> float:

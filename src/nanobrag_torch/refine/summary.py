@@ -12,6 +12,7 @@ import torch
 
 from nanobrag_torch.io.writing import write_whole
 from nanobrag_torch.refine.plots import convergence_plot, images_plot
+from nanobrag_torch.refine.problem import Observed
 from nanobrag_torch.refine.refinement import Refinement
 
 JSON, PAGE, CONVERGENCE, IMAGES = "refinement.json", "report.md", "convergence.png", "images.png"
@@ -125,14 +126,14 @@ def _text(value: float | None, form: str) -> str:
     return "not determined" if value is None else format(value, form)
 
 
-def _pictures(found: Refinement) -> list[dict[str, np.ndarray]]:
+def _pictures(found: Refinement) -> list[dict[str, Any]]:
     """For each image the photons measured, predicted at the start and at the end, (slow, fast); NaN where not used."""
-    pictures = []
+    pictures: list[dict[str, Any]] = []
     for image in found.problem.images:
         with torch.no_grad():
             before, after = (found.problem.predicted(values, image) for values in (found.start, found.values))
 
-        def placed(values: torch.Tensor, image=image) -> np.ndarray:
+        def placed(values: torch.Tensor, image: Observed = image) -> np.ndarray:
             canvas = np.full(image.shape, np.nan)
             canvas[image.slow.cpu().numpy(), image.fast.cpu().numpy()] = values.cpu().numpy()
             return canvas

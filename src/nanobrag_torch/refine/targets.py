@@ -54,5 +54,5 @@ class LeastSquares:
         return value / max(freedom, 1)
 
 
-TARGETS = {"poisson": Poisson, "least_squares": LeastSquares}
 Target = Poisson | LeastSquares
+TARGETS: dict[str, type[Target]] = {"poisson": Poisson, "least_squares": LeastSquares}

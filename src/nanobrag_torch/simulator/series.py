@@ -12,7 +12,7 @@ from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters import defects as defect_registry
-from nanobrag_torch.physics import crystal, detector, sampling, structure_factor
+from nanobrag_torch.physics import crystal, detector, mosaic, sampling, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import scalar
 from nanobrag_torch.simulator import Simulation
@@ -44,7 +44,7 @@ class Series:
         table = SharedTable()
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
-        self._mosaic = crystal.mosaic_matrices(domains, table, experiment.crystal.mosaic_seed, _CPU)
+        self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, _CPU)
         with torch.no_grad():
             self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
 
@@ -72,13 +72,13 @@ class Series:
         wavelength_m = scalar(beam.wavelength_m, _CPU)
         misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects, _CPU)
         cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, _CPU)
-        n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, _CPU)
+        n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects, _CPU)
         factors = experiment.structure_factors
         if structure_factor.wants_interpolation(factors, xtal.n_cells, n_cells.tolist(), defects) != (
             base.amplitudes.interpolate
         ):  # a cell count rounded to the other side of two
             return Simulation(experiment, self.first.device, base.dtype)
-        phi = sampling.phi_steps(experiment.spindle)
+        phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
         changed = {
             "cell": cell,

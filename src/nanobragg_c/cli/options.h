@@ -54,6 +54,7 @@ typedef struct options_crystal {
     double fudge;
     double mosaic_spread_rad;
     int64_t mosaic_domains;
+    bool mosaic_quadrature;
 } options_crystal;
 
 typedef struct options_structure_factors {

@@ -36,6 +36,7 @@
     X(MOSAIC, "-mosaic", "-mosaici -mosaicity -mosaic_spr -mosaic_spread", 1, 1, "deg", "none", "mosaic spread: largest tilt of a domain") \
     X(MOSAIC_DOM, "-mosaic_dom", "-mosaic_domains", 1, 1, "", "10 with a spread, else 1", "number of mosaic domains") \
     X(MOSAIC_SEED, "-mosaic_seed", "", 1, 1, "", "12345678", "seed of the mosaic domains") \
+    X(MOSAIC_QUADRATURE, "-mosaic_quadrature", "", 0, 0, "", "off", "mosaic domains at fixed, evenly spread tilts instead of random ones; without the defect mosaic_uneven alone") \
     X(DENSITY, "-density", "-sample_den -sample_density", 1, 1, "g/cm^3", "1", "density of the sample") \
     X(MW, "-MW", "-molec -molecular_weight", 1, 1, "g/mol", "18", "molar mass of the sample") \
     X(HKL, "-hkl", "", 1, 1, "electrons", "none", "structure factor amplitudes: lines of h k l F (the torch program also reads MTZ, mmCIF and PDB)") \
@@ -163,6 +164,7 @@
     X(MOSAIC, "Crystal", "-mosaic x", "") \
     X(MOSAIC_DOM, "Crystal", "-mosaic_dom n", "") \
     X(MOSAIC_SEED, "Crystal", "-mosaic_seed n", "") \
+    X(MOSAIC_QUADRATURE, "Crystal", "-mosaic_quadrature", "") \
     X(DENSITY, "Crystal", "-density x", "accepted, no effect") \
     X(MW, "Crystal", "-MW x", "accepted, no effect") \
     X(HKL, "Structure factors", "-hkl FILE", "") \
@@ -290,6 +292,7 @@
     X(MOSAIC, NONE, NONE) \
     X(MOSAIC_DOM, NONE, NONE) \
     X(MOSAIC_SEED, NONE, NONE) \
+    X(MOSAIC_QUADRATURE, NONE, NONE) \
     X(DENSITY, NONE, NONE) \
     X(MW, NONE, NONE) \
     X(HKL, NONE, NONE) \
@@ -545,6 +548,7 @@
     X(MOSAIC, (o->crystal.mosaic_spread_rad = deg(use->real[0]))) \
     X(MOSAIC_DOM, (o->crystal.mosaic_domains = use->integer[0])) \
     X(MOSAIC_SEED, (o->crystal.mosaic_seed = negative(use->integer[0]))) \
+    X(MOSAIC_QUADRATURE, (o->crystal.mosaic_quadrature = true)) \
     X(DENSITY, (void)0) \
     X(MW, (void)0) \
     X(HKL, (o->structure_factors.hkl_file = use->word)) \
@@ -637,7 +641,7 @@
     X(PIX0_IGNORED, "pix0_ignored", "D-02", 1, 1, "-pix0_vector selects the CUSTOM convention and its three numbers are not used") \
     X(LAST_VALUE_FACTORS, "last_value_factors", "D-04", 1, 0, "without the -oversample_ flags the last layer's capture fraction and the first sub-pixel's polarization and solid angle stand for all") \
     X(LAYER_PITCH, "layer_pitch", "D-05", 1, 0, "n sensor layers are spaced by thickness/(n-1) and one layer becomes two") \
-    X(PIVOT_OVERWRITTEN, "pivot_overwritten", "D-07", 1, 1, "every convention but CUSTOM overrides -pivot and the flags that imply a pivot") \
+    X(PIVOT_OVERWRITTEN, "pivot_overwritten", "D-07", 1, 1, "every convention but CUSTOM overrides -pivot (flags that imply a pivot do so in CUSTOM alone, with and without this)") \
     X(CLOSE_BEAM_IGNORED, "close_beam_ignored", "D-08", 1, 1, "-Xclose and -Yclose do not move the detector except in the CUSTOM convention") \
     X(NORMAL_EXACT_LENGTH, "normal_exact_length", "D-10", 1, 0, "the detector normal is kept only if its length is exactly 1, else it is fast x slow") \
     X(DISTANCE_WITHOUT_TWOTHETA, "distance_without_twotheta", "D-11", 1, 0, "the ratio of distance to close distance leaves the two-theta rotation out") \
@@ -649,10 +653,21 @@
     X(EARLY_INTERPOLATION_CHOICE, "early_interpolation_choice", "D-17", 1, 0, "automatic interpolation is decided before the sample size sets the number of cells") \
     X(WATER_RESCALED, "water_rescaled", "D-18", 1, 0, "the water background is scaled to photons twice, and vanishes where -dmin cuts all sources") \
     X(TRICLINIC_CSTAR, "triclinic_cstar", "D-22", 1, 0, "the z component of c* is that of a cell with two right angles") \
+    X(SPOT_RADIUS_ALL_CELLS, "spot_radius_all_cells", "D-46", 1, 0, "Gaussian and tophat spots have their radius in 1/A times Na Nb Nc, so that their totals are not those of the crystal; off, in h - h0 times the cells along each axis") \
+    X(LAYER_FRONT_FACE, "layer_front_face", "D-47", 1, 0, "a sensor layer is taken at its entrance and with the obliquity of the front face; off, at its middle and with its own") \
+    X(MOSAIC_UNEVEN, "mosaic_uneven", "D-48", 1, 0, "the tilts of mosaic domains gather at the rim of the cap and the first domain is not tilted; off, all rotations by at most the spread are equally likely") \
+    X(DRAWS_LINEAR_IN_SEED, "draws_linear_in_seed", "D-49", 1, 0, "-misset random and mosaic domains are drawn from a generator whose first numbers follow the seed in a straight line") \
+    X(PHI_SLICE_START, "phi_slice_start", "D-50", 1, 0, "the crystal stands at the start of each spindle slice; off, in its middle") \
+    X(NORMAL_BY_HANDEDNESS, "normal_by_handedness", "D-51", 1, 0, "a detector normal that is not used as given is fast x slow, which points back to the source for a left-handed pair; off, its sign makes it point downstream") \
+    X(CLOSE_AXES_AS_FAST_SLOW, "close_axes_as_fast_slow", "D-52", 1, 0, "-Xclose is fast and -Yclose slow in every convention; off, they are read as -Xbeam and -Ybeam are") \
+    X(SAMPLE_SIZE_ROUNDED_UP, "sample_size_rounded_up", "D-53", 1, 0, "a sample size that is a whole number of cells is rounded up to one more in about half of the orientations; off, 1e-9 of a cell count is let go") \
+    X(NOMINAL_CELL_VOLUME, "nominal_cell_volume", "D-54", 1, 0, "where -mat and -cell disagree, reciprocal vectors are derived with the volume of -cell and are no inverse of the real ones") \
     X(PHI_CARRYOVER, "phi_carryover", "D-01", 0, 0, "a spindle step at exactly 0 takes the orientation of the step before it, the last one before the first") \
     X(RUNNING_PRODUCT, "running_product", "D-03", 0, 0, "the -oversample_ flags multiply the whole running sum after every term") \
     X(AXIS_NOT_NORMALISED, "axis_not_normalised", "D-09", 0, 0, "a -twotheta_axis that is not of unit length shears the detector") \
     X(BLANK_WITHOUT_THICKNESS, "blank_without_thickness", "D-23", 0, 0, "-oversample_thick without a thickness blanks the image") \
+    X(SPHERE_CANCELLATION, "sphere_cancellation", "D-55", 0, 0, "the factor of a round crystal loses its digits next to a spot, where two nearly equal numbers are subtracted") \
+    X(BACK_FACE_NEGATIVE, "back_face_negative", "D-56", 0, 0, "a panel that shows its back to the sample counts negative photons; off, such a panel is refused, and rays that meet a sensor from behind count 0") \
     X(INTERPOLATION_LATCH, "interpolation_latch", "D-06", 0, 0, "the first orientation that needs reflections off the table ends interpolation for the rest of the run (one thread, C program only)")
 
 #endif /* NANOBRAGG_TABLES_GENERATED_H */

@@ -1,22 +1,23 @@
 /* The crystal: cell, orientation, size, spindle steps and mosaic domains. Section 4 of docs/physics.md.
  *
- * (4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2    [A^3]
- * (4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| by turns                   [1/A]
- * (4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* by turns
+ * (4.1)  Vc = 2 a b c sqrt(sin S sin(S - alpha) sin(S - beta) sin(S - gamma)),  S = (alpha + beta + gamma)/2  [A^3]
+ * (4.2)  |a*| = b c sin(alpha) / Vc;  |b*|, |c*| cyclic                   [1/A]
+ * (4.3)  cos(alpha*) = (cos(beta) cos(gamma) - cos(alpha)) / (sin(beta) sin(gamma));  beta*, gamma* cyclic
  * (4.4)  sin(gamma*) = c / (Vc |a*| |b*|)
  * (4.5)  a* = (|a*|, 0, 0)
  *        b* = (|b*| cos(gamma*), |b*| sin(gamma*), 0)
  *        c* = (|c*| cos(beta*), |c*| (cos(alpha*) - cos(beta*) cos(gamma*))/sin(gamma*), z)
  *        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
  * (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
- * (4.7)  a* <- Rxyz(a*; misset),  b* and c* too
- * (4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))   [rad]
- * (4.9)  a = (b* x c*)/V*;  b, c by turns;  V* = a*.(b* x c*)               [A]
+ * (4.7)  a* <- Rxyz(a*; misset),  b*, c* likewise
+ * (4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))  [rad]
+ * (4.9)  a = (b* x c*)/V*;  b, c cyclic;  V* = a*.(b* x c*)               [A]
  *        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
- * (4.10) a* = (b x c) V*;  b*, c* by turns                                  [1/A]
+ * (4.10) a* = (b x c) V*;  b*, c* cyclic;  V* = 1/(a.(b x c)) without nominal_cell_volume           [1/A]
  * (4.11) Na = ceil(X/|a|), Nb = ceil(Y/|b|), Nc = ceil(Z/|c|) where an extent is given;  at least 1
- * (4.12) phi_j = phi_0 + dphi j                                             [rad]
- * (4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c too                     [m]
+ *        ceil((1 - 1e-9) X/|a|) and so on without sample_size_rounded_up
+ * (4.12) phi_j = phi_0 + dphi j with phi_slice_start;  phi_0 + dphi (j + 1/2) without               [rad]
+ * (4.13) a_jm = U_m Raxis(a; spindle, phi_j);  b, c likewise                     [m]
  */
 #include "physics/crystal.h"
 
@@ -27,11 +28,13 @@
 #include "base/message.h"
 #include "base/seam.h"
 #include "io/matrix.h"
+#include "physics/mosaic.h"
 #include "physics/steps.h"
 
 #define CRYSTAL_MAX_ORIENTATIONS 100000000
 #define SHORTEST_AXIS_A 1e-6
 #define LONGEST_AXIS_A 1e9
+#define COUNT_TOLERANCE 1e-9
 #define HISTORIC_MISSET_SPREAD_RAD 90.0
 
 static double clamp_cosine(double x) { return x > 1.0 || x < -1.0 ? 1.0 : x; }
@@ -98,13 +101,15 @@ static vec3 angles_of(mat3 u) {
 static vec3 misset_angles(const options *o, random_table *random) {
     if (!o->crystal.misset_random) return o->crystal.misset_rad;
     int64_t seed = o->crystal.misset_seed == INT64_MIN ? -(int64_t)time(NULL) : o->crystal.misset_seed;
+    random_stream stream =
+        random_start(random, seed, RANDOM_MISSET, defect_active(o->defects, DEFECT_DRAWS_LINEAR_IN_SEED));
     bool historic = defect_active(o->defects, DEFECT_RANDOM_MISSET_RADIANS);
-    return angles_of(historic ? random_rotation_in_cap(random, &seed, HISTORIC_MISSET_SPREAD_RAD)
-                              : random_rotation(random, &seed));
+    return angles_of(historic ? random_rotation_in_cap(&stream, HISTORIC_MISSET_SPREAD_RAD)
+                              : random_rotation(&stream));
 }
 
 /* Real-space vectors; with -cell their lengths are those of the cell. Reciprocal vectors are derived anew from them. */
-static void invert_cell(crystal *c, const options_crystal *o) {
+static void invert_cell(crystal *c, const options_crystal *o, bool nominal_volume) {
     vec3 *star = c->reciprocal_A_inv, cross[3];
     for (int i = 0; i < 3; i++) cross[i] = vec_cross(star[(i + 1) % 3], star[(i + 2) % 3]);
     double star_volume = vec_dot(star[0], cross[0]);
@@ -115,6 +120,10 @@ static void invert_cell(crystal *c, const options_crystal *o) {
     }
     c->volume_A3 = 1.0 / star_volume;
     for (int i = 0; i < 3; i++) c->real_A[i] = vec_scale(c->volume_A3, cross[i]);
+    if (o->cell_given && !nominal_volume) {
+        c->volume_A3 = vec_dot(c->real_A[0], vec_cross(c->real_A[1], c->real_A[2]));
+        star_volume = 1.0 / c->volume_A3;
+    }
     for (int i = 0; i < 3; i++) {
         star[i] = vec_scale(star_volume, vec_cross(c->real_A[(i + 1) % 3], c->real_A[(i + 2) % 3]));
         c->real_m[i] = vec_scale(VEC_M_PER_A, c->real_A[i]);
@@ -126,9 +135,13 @@ static void invert_cell(crystal *c, const options_crystal *o) {
 }
 
 /* Numbers of cells: from the sample size where one is given, never less than 1. */
-static void count_cells(crystal *c, const options_crystal *o, const double sample_m[3]) {
+static void count_cells(crystal *c, const options_crystal *o, const double sample_m[3], bool rounded_up) {
     for (int i = 0; i < 3; i++) {
-        double n = sample_m[i] > 0.0 ? ceil(sample_m[i] / vec_length(c->real_m[i])) : (double)o->n_cells[i];
+        double n = (double)o->n_cells[i];
+        if (sample_m[i] > 0.0) {
+            double filled = sample_m[i] / vec_length(c->real_m[i]);
+            n = ceil(rounded_up ? filled : filled * (1.0 - COUNT_TOLERANCE));
+        }
         if (n > 1e15)
             message_fail(
                 "the sample size %g m makes %g cells along axis %c, expected at most 1e15; check -samplesize and "
@@ -138,7 +151,9 @@ static void count_cells(crystal *c, const options_crystal *o, const double sampl
     }
 }
 
-static double phi_of_step_rad(const crystal *c, size_t j) { return c->phi_start_rad + c->phi_step_rad * (double)j; }
+static double phi_of_step_rad(const crystal *c, size_t j) {
+    return c->phi_start_rad + c->phi_step_rad * ((double)j + c->phi_into_slice);
+}
 
 /* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
  * step before it, in cyclic order, has left. */
@@ -187,10 +202,7 @@ static void build_orientations(crystal *c, const options *o, random_table *rando
     size_t padded = (list->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
     for (int i = 0; i < 9; i++) list->axis[i] = message_allocate(padded, sizeof(double), "crystal orientations");
     c->phi_deg = message_allocate(c->phi_steps, sizeof(double), "spindle steps");
-    mat3 *domain = message_allocate(c->domains, sizeof domain[0], "mosaic domains");
-    int64_t seed = o->crystal.mosaic_seed;
-    for (size_t m = 0; m < c->domains; m++) domain[m] = random_rotation_in_cap(random, &seed, c->mosaic_spread_rad);
-    domain[0] = mat_identity();
+    mat3 *domain = mosaic_build(o, c->domains, c->mosaic_spread_rad, random);
     fill_orientations(c, domain, defect_active(o->defects, DEFECT_PHI_CARRYOVER));
     free(domain);
     for (int i = 0; i < 9; i++)
@@ -210,8 +222,8 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
     SEAM("rot_a_star_A_inv", c.reciprocal_A_inv[0]);
     SEAM("rot_b_star_A_inv", c.reciprocal_A_inv[1]);
     SEAM("rot_c_star_A_inv", c.reciprocal_A_inv[2]);
-    invert_cell(&c, &o->crystal);
-    count_cells(&c, &o->crystal, sample_m);
+    invert_cell(&c, &o->crystal, defect_active(o->defects, DEFECT_NOMINAL_CELL_VOLUME));
+    count_cells(&c, &o->crystal, sample_m, defect_active(o->defects, DEFECT_SAMPLE_SIZE_ROUNDED_UP));
     SEAM_WHOLE_NUMBERS("N_cells", c.n_cells, 3);
     steps_grid phi = steps_resolve_phi(&o->spindle);
     c.phi_steps = (size_t)phi.count;
@@ -219,6 +231,7 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
     c.phi_start_rad = o->spindle.phi_rad;
     c.phi_range_rad = phi.range;
     c.phi_step_rad = phi.step;
+    c.phi_into_slice = defect_active(o->defects, DEFECT_PHI_SLICE_START) ? 0.0 : 0.5;
     steps_mosaic mosaic = steps_resolve_mosaic(o->crystal.mosaic_domains, o->crystal.mosaic_spread_rad);
     c.domains = (size_t)mosaic.domains;
     SEAM_NUMBER("mosaic_domains", c.domains);

@@ -1,12 +1,11 @@
 /* The detector: conventions, placement, sensor. Section 6 of docs/physics.md.
  *
  * (6.1)  nF = ceil(sizeF/p - 1/2),  nS = ceil(sizeS/p - 1/2)
- * (6.2)  Fclose = (ORGX - 1/2) p, Sclose = (ORGY - 1/2) p where given, else sizeF/2 and sizeS/2     [m]
- * (6.3)  Fbeam, Sbeam from Xbeam, Ybeam by the table of the conventions     [m]
  * (6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
- * (6.5)  ratio = b.Rxyz(O; rotation)
+ *        its sign so that b.O > 0 without normal_by_handedness
+ * (6.5)  ratio = b.Rxyz(O; rotation);  b.O of (6.7) for BEAM and a given close without distance_without_twotheta
  * (6.6)  close = |ratio distance| where not given,  distance = close/ratio  [m]
- * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S and O too
+ * (6.7)  F, S, O <- Raxis(Rxyz(F; rotation); two-theta axis, two-theta),  S, O likewise
  * (6.8)  SAMPLE: pix0 = Raxis(Rxyz(-Fclose F - Sclose S + close O; rotation); two-theta axis, two-theta)        [m]
  * (6.9)  BEAM: pix0 = -Fbeam F - Sbeam S + distance b                       [m]
  * (6.10) close = pix0.O,  distance = close/ratio,  Fclose = -pix0.F,  Sclose = -pix0.S              [m]
@@ -18,6 +17,7 @@
 
 #include "base/message.h"
 #include "base/seam.h"
+#include "physics/detector_centre.h"
 #include "physics/steps.h"
 
 #define DETECTOR_MAX_PIXELS 2147483647.0
@@ -73,17 +73,19 @@ static vec3 choose(options_vector given, bool custom, vec3 fallback) {
     return custom && given.given ? given.value : fallback;
 }
 
-static vec3 choose_normal(const options *o, bool custom, vec3 fallback, vec3 fast, vec3 slow) {
+static vec3 choose_normal(const options *o, bool custom, vec3 fallback, const detector_axes *a, vec3 beam) {
     const options_vector *given = &o->detector.odet;
-    vec3 product = vec_unit(vec_cross(fast, slow));
+    vec3 product = vec_unit(vec_cross(a->fast, a->slow));
+    bool upstream = vec_dot(product, beam) < 0.0;
+    if (upstream && !defect_active(o->defects, DEFECT_NORMAL_BY_HANDEDNESS)) product = vec_scale(-1.0, product);
     bool by_length = defect_active(o->defects, DEFECT_NORMAL_EXACT_LENGTH);
     if (!custom) return fallback;
     if (!by_length) return given->given ? vec_unit(given->value) : product;
     vec3 normal = given->given ? given->value : fallback;
     if (vec_length(normal) == 1.0) return normal;
     message_warn(o->warnings,
-                 "-odet_vector: its length is not exactly 1, so the detector normal is fast x slow = %g %g %g (defect "
-                 "normal_exact_length)",
+                 "-odet_vector: its length is not exactly 1, so the detector normal is made of fast x slow: %g %g %g "
+                 "(defect normal_exact_length)",
                  product.x, product.y, product.z);
     return product;
 }
@@ -109,24 +111,8 @@ static void set_directions(detector *d, const options *o) {
     if (vec_length(vec_cross(d->built.initial.fast, d->built.initial.slow)) < 1e-9)
         message_fail(
             "-fdet_vector, -sdet_vector: the fast and slow directions are parallel; give two different directions");
-    d->built.initial.normal = choose_normal(o, custom, row->normal, d->built.initial.fast, d->built.initial.slow);
+    d->built.initial.normal = choose_normal(o, custom, row->normal, &d->built.initial, d->beam);
     SEAM("initial_odet", d->built.initial.normal);
-}
-
-/* Vectors count in the CUSTOM convention alone. */
-static void warn_of_unused_vectors(const options *o) {
-    const options_detector *given = &o->detector;
-    const struct {
-        bool given;
-        const char *name;
-    } vectors[] = {{given->fdet.given, "-fdet_vector"},           {given->sdet.given, "-sdet_vector"},
-                   {given->odet.given, "-odet_vector"},           {given->beam.given, "-beam_vector"},
-                   {given->polar.given, "-polar_vector"},         {given->spindle.given, "-spindle_axis"},
-                   {given->twotheta_axis.given, "-twotheta_axis"}};
-    for (size_t i = 0; i < sizeof vectors / sizeof vectors[0]; i++)
-        if (given->convention != CONVENTION_CUSTOM && vectors[i].given)
-            message_warn(o->warnings, "%s is not used: a later flag chose the %s convention; put %s behind it",
-                         vectors[i].name, options_convention_name(given->convention), vectors[i].name);
 }
 
 static void set_pivot(detector *d, const options *o) {
@@ -143,72 +129,6 @@ static void set_pivot(detector *d, const options *o) {
             wanted == PIVOT_SAMPLE ? "sample" : "beam",
             forced != PIVOT_NONE ? "convention sets the pivot" : "last flag that implies a pivot wins");
     }
-}
-
-static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
-
-static void set_near_point(detector *d, const options *o) {
-    const options_detector *given = &o->detector;
-    detector_construction *b = &d->built;
-    bool custom = d->convention == CONVENTION_CUSTOM;
-    b->Fclose_m = isnan(given->ORGX_pixels) ? d->size_fast_m / 2.0 : (given->ORGX_pixels - 0.5) * d->pixel_m;
-    b->Sclose_m = isnan(given->ORGY_pixels) ? d->size_slow_m / 2.0 : (given->ORGY_pixels - 0.5) * d->pixel_m;
-    d->Xclose_m = or_else(given->Xclose_m, b->Fclose_m);
-    d->Yclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
-    if (!isnan(given->Xclose_m) && !(custom && isnan(given->Xbeam_m)))
-        message_warn(
-            o->warnings,
-            "-Xclose does not move the detector (defect close_beam_ignored); use -Xbeam or -ORGX, or add `-defects "
-            "default,-close_beam_ignored`");
-    if (!isnan(given->Yclose_m) && !(custom && isnan(given->Ybeam_m)))
-        message_warn(
-            o->warnings,
-            "-Yclose does not move the detector (defect close_beam_ignored); use -Ybeam or -ORGY, or add `-defects "
-            "default,-close_beam_ignored`");
-}
-
-static void set_beam_centre(detector *d, const options *o) {
-    const options_detector *given = &o->detector;
-    detector_construction *b = &d->built;
-    const double p = d->pixel_m;
-    switch (d->convention) {
-        case CONVENTION_MOSFLM:
-        case CONVENTION_DENZO: {
-            double half = d->convention == CONVENTION_MOSFLM ? p / 2.0 : 0.0;
-            d->Xbeam_m = or_else(given->Xbeam_m, (d->size_slow_m + p) / 2.0);
-            d->Ybeam_m = or_else(given->Ybeam_m, (d->size_fast_m + p) / 2.0);
-            b->Fbeam_m = d->Ybeam_m + half;
-            b->Sbeam_m = d->Xbeam_m + half;
-            break;
-        }
-        case CONVENTION_ADXV:
-            d->Xbeam_m = or_else(given->Xbeam_m, (d->size_fast_m + p) / 2.0);
-            d->Ybeam_m = or_else(given->Ybeam_m, (d->size_slow_m - p) / 2.0);
-            b->Fbeam_m = d->Xbeam_m;
-            b->Sbeam_m = d->size_slow_m - d->Ybeam_m;
-            break;
-        case CONVENTION_XDS:
-        case CONVENTION_DIALS:
-        case CONVENTION_CUSTOM:
-            d->Xbeam_m = or_else(given->Xbeam_m, d->Xclose_m);
-            d->Ybeam_m = or_else(given->Ybeam_m, d->Yclose_m);
-            b->Fbeam_m = d->Xbeam_m;
-            b->Sbeam_m = d->Ybeam_m;
-            break;
-    }
-    if (d->convention == CONVENTION_CUSTOM) {
-        b->Fclose_m = d->Xbeam_m;
-        b->Sclose_m = d->Ybeam_m;
-    }
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) {
-        b->Fclose_m = or_else(given->Xclose_m, b->Fclose_m);
-        b->Sclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    }
-    SEAM("Fclose_m", b->Fclose_m);
-    SEAM("Sclose_m", b->Sclose_m);
-    SEAM("Fbeam_m", b->Fbeam_m);
-    SEAM("Sbeam_m", b->Sbeam_m);
 }
 
 static void set_rotation(detector_construction *b, vec3 angles_rad) {
@@ -260,6 +180,21 @@ static void place_about_beam(detector *d) {
 /* A ratio of 0 would put the detector at infinity along the beam. */
 static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; }
 
+/* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector
+ * which pivots about the beam spot. */
+static void set_distances(detector *d, const options *o) {
+    detector_construction *b = &d->built;
+    b->close_distance_m = o->detector.close_distance_m;
+    bool kept = !isnan(b->close_distance_m) && d->pivot == PIVOT_BEAM &&
+                !defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA);
+    b->ratio = safe_ratio(vec_dot(d->beam, kept ? d->axes.normal : b->after_xyz.normal));
+    SEAM("ratio", b->ratio);
+    if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
+    SEAM("close_distance_m", b->close_distance_m);
+    b->distance_m = b->close_distance_m / b->ratio;
+    SEAM("distance_m", b->distance_m);
+}
+
 static void place(detector *d, const options *o) {
     detector_construction *b = &d->built;
     const detector_axes *initial = &b->initial;
@@ -272,17 +207,13 @@ static void place(detector *d, const options *o) {
     SEAM("fdet_after_twotheta", d->axes.fast);
     SEAM("sdet_after_twotheta", d->axes.slow);
     SEAM("odet_after_twotheta", d->axes.normal);
-    b->ratio = safe_ratio(vec_dot(d->beam, b->after_xyz.normal));
-    SEAM("ratio", b->ratio);
-    b->close_distance_m = o->detector.close_distance_m;
-    if (isnan(b->close_distance_m)) b->close_distance_m = fabs(b->ratio * o->detector.distance_m);
-    SEAM("close_distance_m", b->close_distance_m);
-    b->distance_m = b->close_distance_m / b->ratio;
-    SEAM("distance_m", b->distance_m);
-    if (d->pivot == PIVOT_SAMPLE)
+    set_distances(d, o);
+    if (d->pivot == PIVOT_SAMPLE) {
         place_about_sample(d);
-    else
+    } else {
+        detector_move_spot_to_near_point(d, o);
         place_about_beam(d);
+    }
     d->pix0_m = b->pix0_m;
     if (!o->detector.pix0_m.given) return;
     if (defect_active(o->defects, DEFECT_PIX0_IGNORED))
@@ -330,6 +261,8 @@ static void set_sensor(detector *d, const options *o) {
             o->warnings,
             "-detector_thick: a sensor that absorbs nothing (-detector_abs inf or 0) makes the image 0; give an "
             "attenuation length in um");
+    d->front_face = defect_active(o->defects, DEFECT_LAYER_FRONT_FACE);
+    d->into_layer = d->front_face ? 0.0 : 0.5;
     d->blank_without_thickness = defect_active(o->defects, DEFECT_BLANK_WITHOUT_THICKNESS);
 }
 
@@ -338,19 +271,20 @@ detector detector_build(const options *o) {
                   .twotheta_rad = o->detector.twotheta_rad,
                   .curved = o->detector.curved,
                   .point_pixel = o->detector.point_pixel,
-                  .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES)};
+                  .curved_by_lab_axes = defect_active(o->defects, DEFECT_CURVED_AXES),
+                  .negative_back = defect_active(o->defects, DEFECT_BACK_FACE_NEGATIVE)};
     SEAM_ANGLES(d.rotation_rad, d.twotheta_rad);
     set_size(&d, &o->detector);
     set_roi(&d, o->detector.roi);
     set_directions(&d, o);
-    warn_of_unused_vectors(o);
+    detector_warn_of_unused_vectors(o);
     set_pivot(&d, o);
-    set_near_point(&d, o);
-    set_beam_centre(&d, o);
+    detector_set_centre(&d, o);
     place(&d, o);
     rederive(&d, defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA));
     SEAM("fdet_vec", d.axes.fast);
     SEAM("sdet_vec", d.axes.slow);
     set_sensor(&d, o);
+    detector_check_front(&d, o);
     return d;
 }

@@ -40,7 +40,10 @@ typedef struct detector {
     /* sensor */
     double thickness_m, attenuation_per_m, layer_pitch_m;
     size_t layers;
+    bool front_face;   /* historic: layers at their entrance, with the obliquity of the front face */
+    double into_layer; /* depth of a layer's point as a fraction of it */
     bool blank_without_thickness;
+    bool negative_back; /* historic: what comes from behind counts negative */
     const uint16_t *mask; /* 0: do not compute; NULL: compute all */
 } detector;
 
@@ -49,11 +52,23 @@ detector detector_build(const options *o);
 /* Position of a sub-pixel: distances along fast and slow from the corner, and the depth of the layer. */
 vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double depth_m);
 
-/* Solid angle of a whole pixel seen at distance R: p^2/R^2 * close/R, or 1/R^2 for a point pixel. */
+/* Solid angle of a whole pixel seen at distance R: p^2/R^2 * obliquity, or 1/R^2 for a point pixel. */
 double detector_solid_angle_sr(const detector *d, double R_m, double obliquity);
 
 /* Fraction of the photons along `diffracted` that layer `layer` absorbs. */
 double detector_capture(const detector *d, size_t layer, vec3 diffracted);
+
+/* Distance of the plane that holds the layers' points at this depth. */
+double detector_plane_m(const detector *d, double depth_m);
+
+/* Distance from the sample to the nearest point of the detector. */
+double detector_nearest_m(const detector *d);
+
+/* Refuses a panel that shows its back to the sample; warns of single pixels that are reached from behind. */
+void detector_check_front(const detector *d, const options *o);
+
+/* Cosine between a ray and the sensor's normal, which a bent detector has along the ray. */
+double detector_incidence(const detector *d, vec3 diffracted);
 
 bool detector_computes(const detector *d, size_t slow, size_t fast);
 

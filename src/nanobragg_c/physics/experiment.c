@@ -12,14 +12,17 @@
 
 #define MAX_OVERSAMPLE 1e6
 #define SUB_PIXELS_PER_SPOT 3.0 /* (2.4) */
+#define COUNT_TOLERANCE 1e-9
 
 /* Three sub-pixels across the width of a spot of the largest crystal dimension. */
 static size_t recommend_oversample(const experiment *e, double wavelength_m) {
+    bool historic = defect_active(e->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA);
     double largest_m = 0.0;
     for (int i = 0; i < 3; i++)
         largest_m = fmax(largest_m, vec_length(e->crystal.real_m[i]) * (double)e->crystal.n_cells[i]);
-    double spot_m = wavelength_m * e->detector.distance_m;
-    double recommended = ceil(SUB_PIXELS_PER_SPOT * largest_m / (spot_m / e->detector.pixel_m));
+    double spot_m = wavelength_m * (historic ? e->detector.distance_m : detector_nearest_m(&e->detector));
+    double recommended = SUB_PIXELS_PER_SPOT * largest_m / (spot_m / e->detector.pixel_m);
+    recommended = ceil(historic ? recommended : recommended * (1.0 - COUNT_TOLERANCE));
     if (!(recommended > 1.0)) return 1;
     return recommended > MAX_OVERSAMPLE ? (size_t)MAX_OVERSAMPLE + 1 : (size_t)recommended;
 }
@@ -72,7 +75,7 @@ experiment experiment_build(const options *o, random_table *random) {
     e.detector = detector_build(o);
     e.sources = sources_build(o, e.detector.beam, e.detector.polar);
     e.crystal = crystal_build(o, e.scaling.sample_m, e.detector.spindle, random);
-    e.lattice = lattice_of(&e.crystal);
+    e.lattice = lattice_of(&e.crystal, o->defects);
     e.structure_factor = structure_factor_build(o, e.crystal.n_cells);
     set_oversample(&e, o);
     SEAM_NUMBER("oversample", e.oversample);

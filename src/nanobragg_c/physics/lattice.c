@@ -5,7 +5,8 @@
  * (9.3)  ROUND: F_latt = Na Nb Nc 0.723601254558268 B(x)
  *        x = pi sqrt(fudge (((h - h0) Na)^2 + ((k - k0) Nb)^2 + ((l - l0) Nc)^2))
  * (9.4)  B(x) = 3 (sin(x)/x - cos(x))/x^2,  B(0) = 1
- * (9.5)  rho^2 = |(h - h0) a* + (k - k0) b* + (l - l0) c*|^2 (Na Nb Nc)^2   [1/A^2]
+ * (9.5)  rho^2 = ((h - h0) Na)^2 + ((k - k0) Nb)^2 + ((l - l0) Nc)^2 without spot_radius_all_cells
+ *        |(h - h0) a* + (k - k0) b* + (l - l0) c*|^2 (Na Nb Nc)^2 with it   [1/A^2]
  * (9.6)  GAUSS: F_latt = Na Nb Nc exp(-rho^2 fudge/0.63)
  * (9.7)  TOPHAT: F_latt = Na Nb Nc where rho^2 fudge < 0.3969, else 0
  */
@@ -17,12 +18,16 @@
 #include "base/seam.h"
 
 #define SPHERE_SCALE 0.723601254558268 /* (9.3): amplitude of the ellipsoid at its centre, relative to Na Nb Nc */
-#define GAUSS_WIDTH_PER_A2 0.63         /* (9.6) */
-#define TOPHAT_RADIUS2_PER_A2 0.3969    /* (9.7): 0.63 squared */
+#define GAUSS_WIDTH 0.63               /* (9.6) */
+#define TOPHAT_RADIUS2 0.3969          /* (9.7): 0.63 squared */
 #define BALL_SERIES_BELOW 1e-3
 
-lattice lattice_of(const crystal *c) {
-    lattice l = {.shape = c->shape, .fudge = c->fudge, .all_cells = 1.0};
+lattice lattice_of(const crystal *c, defect_set defects) {
+    lattice l = {.shape = c->shape,
+                 .fudge = c->fudge,
+                 .all_cells = 1.0,
+                 .radius_all_cells = defect_active(defects, DEFECT_SPOT_RADIUS_ALL_CELLS),
+                 .closed_form = defect_active(defects, DEFECT_SPHERE_CANCELLATION)};
     for (int i = 0; i < 3; i++) {
         l.n_cells[i] = (double)c->n_cells[i];
         l.all_cells *= l.n_cells[i];
@@ -77,19 +82,24 @@ static void evaluate_square(const lattice *l, const scattering_indices *x, size_
 }
 
 /* 3 (sin x / x - cos x)/x^2, by its series where the difference loses its digits. */
-static double ball_transform(double x) {
-    if (x < BALL_SERIES_BELOW) return 1.0 - x * x / 10.0;
+static double ball_transform(double x, bool closed_form) {
+    if (closed_form ? x == 0.0 : x < BALL_SERIES_BELOW) return 1.0 - x * x / 10.0;
     return 3.0 * (sin(x) / x - cos(x)) / (x * x);
 }
 
 static double round_factor(const lattice *l, const double d[3]) {
     double radius = 0.0;
     for (int i = 0; i < 3; i++) radius += d[i] * d[i] * l->n_cells[i] * l->n_cells[i];
-    return l->all_cells * SPHERE_SCALE * ball_transform(VEC_PI * sqrt(radius * l->fudge));
+    return l->all_cells * SPHERE_SCALE * ball_transform(VEC_PI * sqrt(radius * l->fudge), l->closed_form);
 }
 
-/* Squared distance from the lattice point in 1/A^2, times the number of cells squared. */
+/* Squared distance from the lattice point: each offset times the cells along its axis; historically that in 1/A times
+ * the number of all cells. */
 static double scaled_distance2(const lattice *l, const double d[3]) {
+    if (!l->radius_all_cells) {
+        double a = d[0] * l->n_cells[0], b = d[1] * l->n_cells[1], c = d[2] * l->n_cells[2];
+        return a * a + b * b + c * c;
+    }
     vec3 g = vec_add(vec_add(vec_scale(d[0], l->reciprocal_A_inv[0]), vec_scale(d[1], l->reciprocal_A_inv[1])),
                      vec_scale(d[2], l->reciprocal_A_inv[2]));
     return vec_dot(g, g) * l->all_cells * l->all_cells;
@@ -98,8 +108,8 @@ static double scaled_distance2(const lattice *l, const double d[3]) {
 static double shape_factor(const lattice *l, const double d[3]) {
     switch (l->shape) {
         case SHAPE_ROUND: return round_factor(l, d);
-        case SHAPE_GAUSS: return l->all_cells * exp(-(scaled_distance2(l, d) / GAUSS_WIDTH_PER_A2 * l->fudge));
-        case SHAPE_TOPHAT: return scaled_distance2(l, d) * l->fudge < TOPHAT_RADIUS2_PER_A2 ? l->all_cells : 0.0;
+        case SHAPE_GAUSS: return l->all_cells * exp(-(scaled_distance2(l, d) / GAUSS_WIDTH * l->fudge));
+        case SHAPE_TOPHAT: return scaled_distance2(l, d) * l->fudge < TOPHAT_RADIUS2 ? l->all_cells : 0.0;
         case SHAPE_SQUARE: break;
     }
     return 0.0;

@@ -8,6 +8,8 @@ typedef struct lattice {
     options_shape shape;
     double n_cells[3], all_cells; /* Na Nb Nc and their product */
     double fudge;
+    bool radius_all_cells;    /* GAUSS, TOPHAT: historic radius */
+    bool closed_form;         /* ROUND: historic cancellation next to a spot */
     vec3 reciprocal_A_inv[3];
 } lattice;
 
@@ -16,7 +18,7 @@ typedef struct lattice_factors {
     double product[CRYSTAL_BLOCK]; /* F_latt */
 } lattice_factors;
 
-lattice lattice_of(const crystal *c);
+lattice lattice_of(const crystal *c, defect_set defects);
 
 /* Factors of `count` orientations; count is a multiple of CRYSTAL_LANES. */
 void lattice_evaluate(const lattice *l, const scattering_indices *indices, size_t count, lattice_factors *out);

@@ -1,6 +1,7 @@
 /* One pixel: the stages in the order that light travels, and their sum. Sections 7 and 12 of docs/physics.md.
  *
- * (7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  Odet = t dT,  p' = p/n          [m]
+ * (7.1)  Fdet = p' (f n + v) + p'/2,  Sdet = p' (s n + u) + p'/2,  p' = p/n [m]
+ *        Odet = t dT with layer_front_face;  (t + 1/2) dT without
  * (7.4)  R = |r|,  d = r/R                                                  [m]
  * (12.1) I = sum over layers, sub-pixels, sources, spindle steps and domains of F_cell^2 F_latt^2 w
  */
@@ -92,6 +93,15 @@ static double polarization_of(const pixel_pass *p) {
                                e->detector.polar, p->result.q.cos_2theta);
 }
 
+/* Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray. */
+static void add_water(pixel_pass *p, double weight, bool beyond_dmin) {
+    const experiment *e = p->e;
+    scaling_factors f = p->result.factors;
+    if (beyond_dmin && e->polarization_active) f.polar = e->unpolarized ? 1.0 : polarization_of(p);
+    f = scaling_of_term(&e->scaling, f);
+    p->result.water += weight * f.capture * f.polar * f.omega_sr;
+}
+
 static void add_source(pixel_pass *p) {
     const experiment *e = p->e;
     pixel_result *r = &p->result;
@@ -100,10 +110,11 @@ static void add_source(pixel_pass *p) {
     SEAM_IF(p->step.source == 0, "scattering_vec_A_inv", r->q.per_m);
     SEAM_IF(p->step.source + 1 == e->sources.count, "cos_2theta", r->q.cos_2theta);
     if (p->log != NULL && p->step.source == 0) trace_sub_pixel(p->log, e, &p->step, r);
-    if (scattering_beyond_dmin(&r->q, e->dmin_m)) return;
-    if (e->polarization_active && (r->factors.polar == 0.0 || e->scaling.oversample_polar))
+    bool beyond_dmin = scattering_beyond_dmin(&r->q, e->dmin_m);
+    if (!beyond_dmin && e->polarization_active && (r->factors.polar == 0.0 || e->scaling.oversample_polar))
         r->factors.polar = polarization_of(p);
-    add_orientations(p, beam->term_factor);
+    if (e->scaling.water) add_water(p, beam->term_factor, beyond_dmin);
+    if (!beyond_dmin) add_orientations(p, beam->term_factor);
 }
 
 static void update_capture(pixel_pass *p) {
@@ -126,13 +137,14 @@ static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     r->fast_m = size_m * (double)(fast * e->oversample + p->step.sub_fast) + size_m / 2.0;
     r->slow_m = size_m * (double)(slow * e->oversample + p->step.sub_slow) + size_m / 2.0;
     pixel_geometry *g = &r->geometry;
-    g->position_m = detector_position_m(d, r->fast_m, r->slow_m, (double)p->step.layer * d->layer_pitch_m);
+    const double depth_m = ((double)p->step.layer + d->into_layer) * d->layer_pitch_m;
+    g->position_m = detector_position_m(d, r->fast_m, r->slow_m, depth_m);
     SEAM("pixel_pos_meters", g->position_m);
     g->R_m = vec_length(g->position_m);
     SEAM("R_distance_meters", g->R_m);
     g->diffracted = vec_make(g->position_m.x / g->R_m, g->position_m.y / g->R_m, g->position_m.z / g->R_m);
     SEAM("diffracted_vec", g->diffracted);
-    g->obliquity = d->close_distance_m / g->R_m;
+    g->obliquity = detector_plane_m(d, depth_m) / g->R_m;
     SEAM("obliquity_factor", g->obliquity);
     if (r->factors.omega_sr == 0.0 || e->scaling.oversample_omega)
         r->factors.omega_sr = detector_solid_angle_sr(d, g->R_m, g->obliquity);
@@ -147,10 +159,13 @@ static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
 
 /* Background that is scaled once joins the sum at the end, when its factors are known. */
 static void finish_background(pixel_pass *p) {
-    const scaling *s = &p->e->scaling;
+    const experiment *e = p->e;
+    const scaling *s = &e->scaling;
     if (!s->water || s->water_rescaled) return;
-    if (p->result.factors.polar == 0.0 && p->e->polarization_active) p->result.factors.polar = polarization_of(p);
-    p->result.background = scaling_background(s, p->result.factors);
+    if (p->result.factors.polar == 0.0 && e->polarization_active) p->result.factors.polar = polarization_of(p);
+    double rays = (double)e->sources.count * (double)e->oversample * (double)e->oversample;
+    if (!s->oversample_thick) rays *= (double)e->detector.layers; /* the last layer stands for all */
+    p->result.background = scaling_background(s, p->result.water / rays);
     SEAM("I_background", p->result.background);
     p->result.sum += p->result.background;
 }
@@ -161,7 +176,7 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
     pixel_result *r = &p.result;
     r->factors.polar = e->unpolarized ? 1.0 : 0.0;
     if (e->scaling.water_rescaled) {
-        r->background = scaling_background(&e->scaling, r->factors);
+        r->background = scaling_background(&e->scaling, 1.0);
         SEAM("I_background", r->background);
         r->sum = r->background;
     }

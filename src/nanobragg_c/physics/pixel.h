@@ -26,6 +26,7 @@ typedef struct pixel_geometry {
 
 typedef struct pixel_result {
     double background, sum;  /* sum includes the background */
+    double water;            /* sum over layers, sub-pixels and sources of the factors that multiply each term */
     scaling_factors factors; /* as stored at the end */
     double cos_2theta;       /* of the last source and sub-pixel */
     double photons;

@@ -1,4 +1,4 @@
-/* The historic random numbers and the rotations drawn with them. Section 5 of docs/physics.md.
+/* Random numbers and the rotations made of them. Section 5 of docs/physics.md.
  *
  * (5.1)  x <- 16807 x mod (2^31 - 1)
  * (5.2)  u = y/(2^31 - 1), at most 0.99999988, with j = floor(y/67108864), y <- T[j], T[j] <- x
@@ -7,6 +7,10 @@
  * (5.5)  U = cos t I + sin t [n]x + (1 - cos t) n n^T
  * (5.6)  U evenly over all rotations: unit quaternion (sqrt(1 - u1) sin(2 pi u2), sqrt(1 - u1) cos(2 pi u2),
  *            sqrt(u1) sin(2 pi u3), sqrt(u1) cos(2 pi u3))
+ * (5.7)  s <- s + 0x9E3779B97F4A7C15 mod 2^64,  u = (floor(mix(s)/2^11) + 1/2)/2^53
+ *        mix: z <- (z ^ z/2^30) 0xBF58476D1CE4E5B9, z <- (z ^ z/2^27) 0x94D049BB133111EB, z ^ z/2^31
+ * (5.8)  U = turn by t about n:  t - sin t = u3 (spread - sin spread),  spread at most pi
+ *        n = (sqrt(1 - z^2) cos(2 pi u2), sqrt(1 - z^2) sin(2 pi u2), z),  z = 2 u1 - 1
  */
 #include "physics/random_numbers.h"
 
@@ -48,9 +52,22 @@ static mat3 rotation_about(vec3 n, double angle_rad) {
                    {n.z * n.x * d - n.y * s, n.z * n.y * d + n.x * s, c + n.z * n.z * d}}};
 }
 
-mat3 random_rotation_in_cap(random_table *shared, int64_t *seed, double spread_rad) {
+random_stream random_start(random_table *shared, int64_t seed_variable, random_use use, bool historic) {
+    uint64_t apart = (uint64_t)use * UINT64_C(0xD1B54A32D192ED03);
+    return (random_stream){historic, shared, seed_variable, (uint64_t)-seed_variable ^ apart};
+}
+
+double random_draw(random_stream *s) {
+    if (s->historic) return (double)random_uniform(s->shared, &s->seed);
+    uint64_t z = s->state += UINT64_C(0x9E3779B97F4A7C15);
+    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
+    return ((double)((z ^ z >> 31) >> 11) + 0.5) * 0x1p-53;
+}
+
+mat3 random_rotation_in_cap(random_stream *s, double spread_rad) {
     double r[3];
-    for (int i = 0; i < 3; i++) r[i] = 2.0 * (double)random_uniform(shared, seed) - 1.0;
+    for (int i = 0; i < 3; i++) r[i] = 2.0 * random_draw(s) - 1.0;
     double w = sqrt(1.0 - r[1] * r[1]);
     vec3 axis = vec_make(w * sin(VEC_PI * r[0]), w * cos(VEC_PI * r[0]), r[1]);
     float fraction = (float)pow((double)(float)(1.0 - r[2] * r[2]), CUBE_ROOT_EXPONENT);
@@ -58,12 +75,37 @@ mat3 random_rotation_in_cap(random_table *shared, int64_t *seed, double spread_r
     return rotation_about(axis, (double)angle_rad);
 }
 
-mat3 random_rotation(random_table *shared, int64_t *seed) {
+mat3 random_rotation(random_stream *s) {
     double u[3];
-    for (int i = 0; i < 3; i++) u[i] = (double)random_uniform(shared, seed);
+    for (int i = 0; i < 3; i++) u[i] = random_draw(s);
     double x = sqrt(1.0 - u[0]) * sin(2.0 * VEC_PI * u[1]), y = sqrt(1.0 - u[0]) * cos(2.0 * VEC_PI * u[1]);
     double z = sqrt(u[0]) * sin(2.0 * VEC_PI * u[2]), w = sqrt(u[0]) * cos(2.0 * VEC_PI * u[2]);
     return (mat3){{{1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)},
                    {2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)},
                    {2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)}}};
+}
+
+/* t - sin t: the share of all rotations that turn by less than t, but for a constant. By its series for small t. */
+static double rotations_within(double t) {
+    if (t > 1.0) return t - sin(t);
+    double sum = 1.0, square = t * t;
+    for (int k = 8; k >= 1; k--) sum = 1.0 - sum * square / (double)((2 * k + 2) * (2 * k + 3));
+    return sum * square * t / 6.0;
+}
+
+/* The tilt within which `share` of the rotations by at most `spread_rad` lie: Newton's method, from above. */
+static double tilt_rad(double share, double spread_rad) {
+    double wanted = share * rotations_within(spread_rad), t = spread_rad * cbrt(share);
+    for (int i = 0; i < 100; i++) {
+        double half_sine = sin(t / 2.0), step = (rotations_within(t) - wanted) / (2.0 * half_sine * half_sine);
+        t -= step;
+        if (!(fabs(step) > 4e-16 * t)) break;
+    }
+    return t;
+}
+
+mat3 random_even_rotation(const double shares[3], double spread_rad) {
+    double z = 2.0 * shares[0] - 1.0, w = sqrt(1.0 - z * z), azimuth = 2.0 * VEC_PI * shares[1];
+    vec3 axis = vec_make(w * cos(azimuth), w * sin(azimuth), z);
+    return rotation_about(axis, tilt_rad(shares[2], fmin(spread_rad, VEC_PI)));
 }

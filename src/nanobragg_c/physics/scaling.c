@@ -4,6 +4,7 @@
  * (12.2) steps = n_src n_domains n_phi n^2
  * (12.3) photons = r_e^2 fluence I / steps cap polar omega
  * (12.4) water = 2.57^2 r_e^2 fluence W^3 1e6 N_A/18                        [photons/sr]
+ * (12.5) I += water steps/(r_e^2 fluence) sum(cap polar omega w)/(n_src n^2) without water_rescaled
  */
 #include "physics/scaling.h"
 
@@ -82,12 +83,11 @@ scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
                              s->oversample_omega ? f.omega_sr : 1.0};
 }
 
-double scaling_background(const scaling *s, scaling_factors f) {
+double scaling_background(const scaling *s, double mean_factors) {
     if (s->water_rescaled || !s->water) return s->background_photons;
-    scaling_factors of_term = scaling_of_term(s, f);
     double photons_per_unit = s->r_e_sqr_m2 * s->fluence_photons_per_m2 / (double)s->steps;
     if (photons_per_unit == 0.0) return 0.0;
-    return s->background_photons / photons_per_unit * of_term.capture * of_term.polar * of_term.omega_sr;
+    return s->background_photons / photons_per_unit * mean_factors;
 }
 
 double scaling_photons(const scaling *s, double sum, scaling_factors f) {

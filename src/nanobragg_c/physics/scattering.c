@@ -3,7 +3,7 @@
  * (8.1)  q = (d - i)/lambda                                                 [1/m]
  * (8.2)  a source is left out where dmin |q| > 1
  * (8.3)  h = a.q,  k = b.q,  l = c.q
- * (8.4)  h0 = ceil(h - 1/2),  k0, l0 too
+ * (8.4)  h0 = ceil(h - 1/2),  k0, l0 likewise
  * (11.1) cos(2theta) = i.d
  */
 #include "physics/scattering.h"

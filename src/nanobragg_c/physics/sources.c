@@ -1,9 +1,10 @@
 /* The sources of the beam. Section 3 of docs/physics.md.
  *
- * (3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2                          [rad]
+ * (3.2)  eta_h = dh i - rh/2,  eta_v = dv j - rv/2 with divergence_grid     [rad]
+ *        eta_h = dh (i - (nh - 1)/2),  eta_v = dv (j - (nv - 1)/2) without
  * (3.3)  4 ((eta_h^2 - e_h dh^2/4)/rh^2 + (eta_v^2 - e_v dv^2/4)/rv^2) <= 1.1,  e = 1 for an even count, else 0
  * (3.4)  s = Raxis(Raxis(-10 b; P, eta_v); V, eta_h),  V = unit(b x P)      [m]
- * (3.5)  lambda_k = lambda_0 (1 + dd k - rd/2)                              [m]
+ * (3.5)  lambda_k = lambda_0 (1 + dd k - rd/2);  dd (k - (nd - 1)/2) without divergence_grid        [m]
  * (3.6)  i = -unit(s)
  * (3.7)  w = weight n_src / sum of the weights, 1 with source_weights_ignored
  */
@@ -29,6 +30,11 @@ static bool inside_ellipse(double h, double v, const steps_grid *horizontal, con
     return !(e * 4.0 > ROUND_DIVERGENCE_LIMIT);
 }
 
+/* What lies before the middle of a grid: half its range, or what its steps make of it. */
+static double half_extent(const steps_grid *g, bool historic) {
+    return historic ? g->range / 2.0 : g->step * (double)(g->count - 1) / 2.0;
+}
+
 static source_list generate(const options *o, vec3 beam, vec3 polar) {
     bool historic = defect_active(o->defects, DEFECT_DIVERGENCE_GRID);
     steps_grid h_grid = steps_resolve(o->beam.hdiv_rad, historic, "-hdivsteps");
@@ -42,12 +48,13 @@ static source_list generate(const options *o, vec3 beam, vec3 polar) {
     vec3 vertical_axis = vec_unit(vec_cross(beam, polar));
     for (int64_t i = 0; i < h_grid.count; i++) {
         for (int64_t j = 0; j < v_grid.count; j++) {
-            double h = h_grid.step * (double)i - h_grid.range / 2.0, v = v_grid.step * (double)j - v_grid.range / 2.0;
+            double h = h_grid.step * (double)i - half_extent(&h_grid, historic);
+            double v = v_grid.step * (double)j - half_extent(&v_grid, historic);
             if (!o->beam.square_divergence && !inside_ellipse(h, v, &h_grid, &v_grid)) continue;
             vec3 tilted = vec_rotate_axis(vec_scale(-SOURCE_DISTANCE_M, beam), polar, v);
             vec3 position_m = vec_rotate_axis(tilted, vertical_axis, h);
             for (int64_t k = 0; k < wave_grid.count; k++) {
-                double shift = wave_grid.step * (double)k - wave_grid.range / 2.0;
+                double shift = wave_grid.step * (double)k - half_extent(&wave_grid, historic);
                 list.items[list.count++] = (source){.position_m = position_m,
                                                     .weight = 1.0,
                                                     .term_factor = 1.0,

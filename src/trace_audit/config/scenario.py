@@ -176,6 +176,7 @@ def _flags(s: Scenario, files: ScenarioFiles) -> Iterator[tuple[str, Any]]:
     yield "-mosaic", c.mosaic_spread_deg
     yield "-mosaic_dom", c.mosaic_domains
     yield "-mosaic_seed", c.mosaic_seed
+    yield "-mosaic_quadrature", c.mosaic_quadrature
     yield "-default_F", f.default_F_electrons
     yield "-interpolate", f.interpolate
     yield "-nointerpolate", f.interpolate is False

@@ -59,6 +59,7 @@ class Crystal(_Section):
     mosaic_spread_deg: NotNegative | None = _flag("-mosaic")
     mosaic_domains: Count | None = _flag("-mosaic_dom")
     mosaic_seed: Seed | None = _flag("-mosaic_seed")
+    mosaic_quadrature: bool = _flag("-mosaic_quadrature", False)
 
     @model_validator(mode="after")
     def _has_a_cell(self) -> "Crystal":

@@ -150,6 +150,9 @@ class Settings(Strict):
         ["auto"], min_length=1, description="In place of `devices` where `cluster` is set."
     )
     cluster: bool = Field(False, description="Jobs go to a cluster; workflow/profiles/slurm sets it.")
+    forgotten_after_s: int = Field(
+        300, ge=1, description="On a cluster: seconds after which a job that Slurm no longer knows counts as failed."
+    )
     allow_missing_device: bool = Field(
         False, description="Where a GPU that is asked for is not there: skip the audit and record that, do not fail."
     )

@@ -25,7 +25,8 @@ Made from `src/trace_audit/data/trace_keys.json` and `tolerances.json` by `pytho
 `TRACE_PY` (torch). Set-up lines are `TRACE_C:key=value`, all others `TRACE_C: key value ...`, per-phi lines
 `TRACE_C_PHI phi_tic=J name=value ...`. Numbers have 15 significant digits, a vector is three numbers. A line
 `subpixel layer sub_slow sub_fast` opens what belongs to one sub-pixel. `python -m trace_audit explain KEY` shows one
-key. Names are the historic ones, even where they mislead: `scattering_vec_A_inv` is in 1/m.
+key. Names are the historic ones, even where they mislead: `scattering_vec_A_inv` is in 1/m. Numbers of equations are
+those of [physics.md](physics.md).
 """
 
 
@@ -34,11 +35,18 @@ def trace_document() -> str:
     text = _INTRODUCTION
     for place, title in _PLACES.items():
         rows = [
-            (key.name, key.unit or "word", key.formula, ", ".join(key.parents), key.meaning)
+            (
+                key.name,
+                key.unit or "word",
+                key.formula,
+                " ".join(f"({number})" for number in key.equations),
+                ", ".join(key.parents),
+                key.meaning,
+            )
             for key in registry().values()
             if key.where == place
         ]
-        text += f"\n## {title}\n\n" + table(("key", "unit", "formula", "computed from", "meaning"), rows)
+        text += f"\n## {title}\n\n" + table(("key", "unit", "formula", "equation", "computed from", "meaning"), rows)
     text += "\n## Order of computation\n\nA key that differs although all it is computed from agrees is a root cause. "
     text += "Keys in an order in which each follows what it is computed from:\n\n"
     text += ", ".join(cell(name) for name in topological_order()) + "\n"

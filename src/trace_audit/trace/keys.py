@@ -42,6 +42,7 @@ class Key:
     compared: bool
     required: bool
     aliases: tuple[str, ...] = ()
+    equations: tuple[str, ...] = ()  # numbers in docs/physics.md
     components: tuple[str, ...] = ()
 
     def component_name(self, index: int) -> str:
@@ -54,7 +55,7 @@ def registry() -> Mapping[str, Key]:
     """All keys by name, in the order in which a log prints them or later."""
     text = files("trace_audit").joinpath("data/trace_keys.json").read_text(encoding="utf-8")
     rows = json.loads(text)["keys"]
-    lists = ("parents", "aliases", "components")
+    lists = ("parents", "aliases", "components", "equations")
     return {row["name"]: Key(**{k: tuple(v) if k in lists else v for k, v in row.items()}) for row in rows}
 
 
@@ -114,6 +115,16 @@ def roots(diverging: Iterable[str]) -> tuple[str, ...]:
     return tuple(n for n in topological_order() if n in names and not names.intersection(registry()[n].parents))
 
 
+def _files_of(equation: str) -> str:
+    """The C and the torch file that open with an equation, where the sources are at hand."""
+    from nanobragg_tables import equations
+
+    if not equations.DOCUMENT.is_file():
+        return ""
+    files = [str(path) for program in equations.PROGRAMS for path in equations.owners(program).get(equation, ())]
+    return f": {', '.join(files)}"
+
+
 def explain(name: str) -> str:
     """Meaning, unit, formula, parents and children of a key as text. Raises InputError if it is unknown."""
     key = find(name)
@@ -125,6 +136,7 @@ def explain(name: str) -> str:
         ("unit", key.unit or "none"),
         ("shape", shape + (f" ({', '.join(key.components)})" if key.components else "")),
         ("formula", key.formula),
+        *(("equation", f"({number}) of docs/physics.md{_files_of(number)}") for number in key.equations),
         ("stage", f"{key.stage}, printed in the {key.where} part"),
         ("from", ", ".join(key.parents) or "the command line"),
         ("used by", ", ".join(children()[key.name]) or "nothing"),

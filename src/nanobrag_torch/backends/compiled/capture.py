@@ -11,7 +11,7 @@ decision taken on a number, ends the recording with `Unrecordable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,11 +53,11 @@ class Recorder(TorchDispatchMode):
     need no care.
     """
 
-    def __init__(self):
-        super().__init__()
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self._storages: dict[int, Any] = {}
         self._alive: list[torch.Tensor] = []  # a storage that is freed would give its address to another
-        self._known: dict[tuple, Number] = {}
+        self._known: dict[tuple[object, ...], Number] = {}
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -82,7 +82,9 @@ class Recorder(TorchDispatchMode):
             raise Unrecordable(f"arithmetic on all of {held.name}")
         return [held[place] for place in _places(tensor)]
 
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+    def __torch_dispatch__(
+        self, function: Any, types: Any, arguments: Sequence[Any] = (), keywords: dict[str, Any] | None = None
+    ) -> Any:
         keywords = keywords or {}
         result = function(*arguments, **keywords)
         name = function.overloadpacket.__name__
@@ -102,7 +104,9 @@ class Recorder(TorchDispatchMode):
         if not all(_address(one) in self._storages for one in _flat([results]) if isinstance(one, torch.Tensor)):
             raise Unrecordable(f"operation {name}")
 
-    def _computed(self, name: str, function, arguments, keywords, result: torch.Tensor) -> list[Number]:
+    def _computed(
+        self, name: str, function: Any, arguments: Sequence[Any], keywords: dict[str, Any], result: torch.Tensor
+    ) -> list[Number]:
         """The numbers of a result, in the order of its elements."""
         if name in CONSTANTS or self._all_constant(arguments):
             return [self._constant(value, result.dtype) for value in result.reshape(-1).tolist()]
@@ -119,7 +123,7 @@ class Recorder(TorchDispatchMode):
             raise Unrecordable(f"operation {name}")
         return self._elementwise(name, arguments, keywords, result)
 
-    def _all_constant(self, arguments) -> bool:
+    def _all_constant(self, arguments: Sequence[Any]) -> bool:
         """Whether nothing but constants goes into an operation."""
         tensors = [part for part in _flat(arguments) if isinstance(part, torch.Tensor)]
         return all(
@@ -128,7 +132,9 @@ class Recorder(TorchDispatchMode):
             for tensor in tensors
         )
 
-    def _elementwise(self, name: str, arguments, keywords, result: torch.Tensor) -> list[Number]:
+    def _elementwise(
+        self, name: str, arguments: Sequence[Any], keywords: dict[str, Any], result: torch.Tensor
+    ) -> list[Number]:
         operands = [a for a in arguments if isinstance(a, torch.Tensor | float | int)]
         for keyword, value in keywords.items():
             if keyword not in ("alpha", "value") or value != 1:
@@ -149,17 +155,17 @@ class Recorder(TorchDispatchMode):
             rows.append(self._number(template(of), typed, result.dtype))
         return rows
 
-    def _spread(self, operand, result: torch.Tensor) -> list[Number]:
+    def _spread(self, operand: Any, result: torch.Tensor) -> list[Number]:
         """The numbers of an operand as it is broadcast to a result."""
         if not isinstance(operand, torch.Tensor):
             return [self._constant(operand, _dtype_of(operand))] * result.numel()
         return self.numbers_of(operand.detach().expand(result.shape))
 
-    def _moved(self, function, arguments, keywords) -> list[Number]:
+    def _moved(self, function: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> list[Number]:
         """Elements that only change places: the operation is done on their numbers, 0 for a zero that is filled in."""
         found: list[Number] = []
 
-        def numbered(argument):
+        def numbered(argument: Any) -> Any:
             if isinstance(argument, list | tuple):
                 return type(argument)(numbered(part) for part in argument)
             if not isinstance(argument, torch.Tensor):
@@ -172,7 +178,7 @@ class Recorder(TorchDispatchMode):
         zero = self._constant(0, found[0].dtype)
         return [found[place - 1] if place else zero for place in moved.reshape(-1).tolist()]
 
-    def _reduced(self, name: str, arguments, result: torch.Tensor) -> list[Number]:
+    def _reduced(self, name: str, arguments: Sequence[Any], result: torch.Tensor) -> list[Number]:
         """Sums over the elements there are, and over orientations where the dimension before the rays is summed."""
         values = arguments[0]
         over = arguments[1] if len(arguments) > 1 and arguments[1] is not None else []
@@ -194,7 +200,7 @@ class Recorder(TorchDispatchMode):
             totals.append(total)
         return totals
 
-    def _looked_up(self, name: str, arguments) -> list[Number]:
+    def _looked_up(self, name: str, arguments: Sequence[Any]) -> list[Number]:
         table = self._storages.get(_address(arguments[0]))
         if not isinstance(table, Table):
             if name == "index":
@@ -207,7 +213,7 @@ class Recorder(TorchDispatchMode):
             for number in self.numbers_of(index)
         ]
 
-    def _moved_by_index(self, arguments) -> list[Number]:
+    def _moved_by_index(self, arguments: Sequence[Any]) -> list[Number]:
         numbers = self.numbers_of(arguments[0])
         places = torch.arange(len(numbers)).reshape(arguments[0].shape)
         return [numbers[place] for place in torch.ops.aten.index.Tensor(places, arguments[1]).reshape(-1).tolist()]
@@ -225,7 +231,7 @@ class Recorder(TorchDispatchMode):
         for place, number in zip(_places(target), numbers, strict=True):
             held[place] = self._cast(number, target.dtype)
 
-    def _keep(self, tensor: torch.Tensor, held) -> None:
+    def _keep(self, tensor: torch.Tensor, held: list[Number | None] | list[Number] | Table) -> None:
         self._alive.append(tensor)
         self._storages[_address(tensor)] = held
 
@@ -286,7 +292,8 @@ C_TYPES = {
 
 
 def _address(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    address: int = tensor.untyped_storage()._cdata
+    return address
 
 
 def _places(tensor: torch.Tensor) -> list[int]:

@@ -44,7 +44,9 @@ class _Recording:
 
     def __init__(self, program: Program, model: Model):
         self.program, self.model = program, model
-        self.recorder, self.inputs, self.tensors = Recorder(), [], {}
+        self.recorder = Recorder()
+        self.inputs: list[Input] = []
+        self.tensors: dict[str, torch.Tensor] = {}
         for name, given in program.inputs(model).items():
             self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(dtype, varies) for _, dtype, varies in program.arguments]

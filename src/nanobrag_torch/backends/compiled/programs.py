@@ -22,7 +22,7 @@ from nanobrag_torch.physics.detector import DetectorGeometry
 from nanobrag_torch.physics.sources import Sources
 from nanobrag_torch.physics.structure_factor import Amplitudes
 
-GROUPS = {
+GROUPS: dict[str, Any] = {
     "geometry": DetectorGeometry,
     "sources": Sources,
     "cell": Cell,
@@ -110,7 +110,7 @@ def photons_in_float32(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> 
 
 _RAYS = (
     *(f"geometry.{field}" for field in ("fdet", "sdet", "odet", "pix0_m", "pixel_size_m", "beam_vector")),
-    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fbeam_m", "Sbeam_m")),
+    *(f"geometry.{field}" for field in ("close_distance_m", "distance_m", "Fclose_m", "Sclose_m")),
     *("layer_pitch_m", "sources.incident", "sources.wavelength_m"),
 )
 _CRYSTAL = (
@@ -119,12 +119,15 @@ _CRYSTAL = (
 )
 _WEIGHTS = ("attenuation_per_m", "d_min_m", "kahn", "geometry.polar_vector")
 _SCALE = ("sources.weight", "fluence_photons_per_m2", "background", "mosaic_domains", "phi_rad")
-_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel")
-_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate")
-_HOW_WEIGHTS = ("absorbing", "resolution_limited", "defects", "factors.capture_per_term", "factors.evaluate_polar")
+_HOW_RAYS = ("geometry.curved", "geometry.curved_axes", "geometry.point_pixel", "geometry.front_face")
+_HOW_CRYSTAL = ("shape", "dtype", "amplitudes.interpolate", "radius_all_cells", "sphere_closed_form")
+_HOW_WEIGHTS = (
+    *("absorbing", "resolution_limited", "defects", "geometry.negative_back"),
+    *("factors.capture_per_term", "factors.evaluate_polar"),
+)
 _HOW_SUMMED = (
     *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
-    *("has_water", "layers", "oversample", "r_e_sqr_m2"),
+    *("factors.unpolarized", "has_water", "layers", "oversample", "r_e_sqr_m2"),
 )
 
 
@@ -132,12 +135,13 @@ def _one_source(model: Model, source: int) -> Model:
     """One of the sources of a model, and as a tensor the number of sub-pixels."""
     chosen = slice(source, source + 1)
     sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
-    return model._replace(sources=sources, oversample=torch.tensor(model.oversample, device=model.real_m.device))
+    count: Any = torch.tensor(model.oversample, device=model.real_m.device)
+    return model._replace(sources=sources, oversample=count)
 
 
 def _one_sample(model: Model, source: int) -> Model:
     """A model of one sample and source, and as a tensor the number of orientations."""
-    orientations = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
+    orientations: Any = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
 

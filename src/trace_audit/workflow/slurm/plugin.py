@@ -1,12 +1,26 @@
-"""Keep Snakemake's Slurm plugin asking squeue while slurmctld is away.
+"""What Snakemake's Slurm plugin, version 2.8.0, needs to run this workflow: two faults of it, each with its way round.
 
-Version 2.8.0 asks slurmctld for MinJobAge before each round of questions. Without an answer it takes sacct for the
-round, and where there is no accounting database that fails for ever: the run hangs although slurmctld is back. Here the
-last answer holds until there is a new one.
+1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it takes sacct for
+   the round, and where there is no accounting database that fails for ever: the run hangs although slurmctld is back.
+   Here the last answer holds until there is a new one.
+2. `check_active_jobs` waits without end for a job that Slurm no longer knows, because slurmctld lost its state or
+   forgot the job (MinJobAge) before it was asked. Here such a job fails after a stated time, and is tried again.
+
+A third fault, of job arrays, is dealt with in `array_task`. All three rest on how that one version works, so another
+version is refused by its name.
 """
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from importlib.metadata import version
+from typing import Any
+
+from trace_audit.core.errors import InputError
+
+PLUGIN = "snakemake_executor_plugin_slurm"
+PACKAGE = "snakemake-executor-plugin-slurm"
+VERSION = "2.8.0"
 
 
 def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
@@ -21,8 +35,73 @@ def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
     return answer
 
 
-def keep_to_squeue() -> None:
-    """Do this to the plugin, if it is loaded and has the function."""
-    plugin = sys.modules.get("snakemake_executor_plugin_slurm")
-    if hasattr(plugin, "get_min_job_age"):
-        plugin.get_min_job_age = last_known(plugin.get_min_job_age)
+class Forgotten:
+    """Which jobs Slurm has not named in its answers, and for how long."""
+
+    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit_s = limit_s
+        self._clock = clock
+        self._missing_since: dict[str, float] = {}
+        self._answer: dict[str, str] | None = None
+
+    def asked(self, answer: dict[str, str] | None) -> None:
+        """Take an answer of squeue or sacct: states by job id, None for no answer."""
+        self._answer = answer
+
+    def for_too_long(self, job: str) -> bool:
+        """Whether a job of ours has been missing from every answer for longer than the limit.
+
+        Time without an answer does not count: while slurmctld is away nothing is known of any job.
+        """
+        if self._answer is None or job in self._answer or job.partition("_")[0] in self._answer:
+            self._missing_since.pop(job, None)
+            return False
+        now = self._clock()
+        return now - self._missing_since.setdefault(job, now) > self._limit_s
+
+
+def require_version(installed: str) -> None:
+    """Raise InputError for another version of the plugin than the one that the ways round are made for."""
+    if installed != VERSION:
+        raise InputError(
+            f"{PACKAGE} {installed} is installed, and this workflow goes round faults of {VERSION} (src/trace_audit/"
+            f"workflow/slurm/plugin.py names them): pip install {PACKAGE}=={VERSION}, or check that file and name the "
+            "new version there"
+        )
+
+
+def prepare_plugin(forgotten_after_s: float) -> None:
+    """Put both ways round in place, if the plugin is loaded. Raises InputError for another version of it."""
+    plugin: Any = sys.modules.get(PLUGIN)
+    if plugin is None:
+        return
+    require_version(version(PACKAGE))
+    plugin.get_min_job_age = last_known(plugin.get_min_job_age)
+    forgotten = Forgotten(forgotten_after_s)
+    plugin.query_job_status = _overheard(plugin.query_job_status, forgotten)
+    plugin.Executor.check_active_jobs = _giving_up(plugin.Executor.check_active_jobs, forgotten, forgotten_after_s)
+
+
+def _overheard(ask: Callable[..., Any], forgotten: Forgotten) -> Callable[..., Any]:
+    """`ask`, with each answer told to `forgotten`."""
+
+    async def query(*words: Any) -> Any:
+        answer = await ask(*words)
+        forgotten.asked(answer[0])
+        return answer
+
+    return query
+
+
+def _giving_up(check: Callable[..., AsyncIterator[Any]], forgotten: Forgotten, limit_s: float) -> Callable[..., Any]:
+    """`check`, which gives the jobs that are still at work, without those that were forgotten: these failed."""
+
+    async def check_active_jobs(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
+        async for job in check(self, active_jobs):
+            if not forgotten.for_too_long(job.external_jobid):
+                yield job
+                continue
+            text = f"SLURM-job '{job.external_jobid}' failed: Slurm has not known it for {limit_s:.0f} s"
+            self.report_job_error(job, msg=text)
+
+    return check_active_jobs

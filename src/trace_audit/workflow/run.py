@@ -1,0 +1,142 @@
+"""`python -m trace_audit.workflow.run`: snakemake, with the leftovers of a killed run cleared away first.
+
+    python -m trace_audit.workflow.run [--until-done] WORDS_OF_SNAKEMAKE ...
+
+A run that was killed leaves snakemake's lock behind. The lock is removed where it was left by a run of this command of
+which no process is alive any more, and none of whose jobs is in Slurm's queue. A lock that snakemake made when it was
+called by itself stays; snakemake then says what to do.
+
+With --until-done snakemake runs again until it finds nothing to do: it decides only once about a job whose input is
+marked `ancient`, and when the maker of that input has to run, it overlooks other reasons to run the job.
+"""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.workflow.slurm.queue import jobs_of_folder
+
+FOLDER = Path(".snakemake")
+LOCK = FOLDER / "run.lock"  # held as long as a process of the run is alive
+MARK = FOLDER / "run.json"  # there from the start of a run to its end, if nobody kills it
+BEGAN = FOLDER / "run.began"  # made by the workflow when it starts its first job
+PATIENCE_S = 10.0
+MOST_ROUNDS = 4
+
+
+@contextlib.contextmanager
+def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
+    """Keep other runs out of the current folder; gives the descriptor that every process of the run must inherit.
+
+    Raises InputError where another run is at work, or where jobs of a killed one are.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    descriptors: list[int] = []
+    lock = FileLock(LOCK, preserve_lock_file=True, fallback_to_soft=False, on_acquired=descriptors.append)
+    try:
+        lock.acquire(timeout=patience_s)
+    except Timeout:
+        raise InputError(f"{Path.cwd()}: another run is at work in this folder; wait until it ends") from None
+    except NotImplementedError:
+        raise InputError(
+            f"{Path.cwd()}: the file system has no locks (flock), so two runs could not be kept apart; work on another "
+            "one, or call snakemake itself and see to it that it runs once"
+        ) from None
+    try:
+        clear_leftovers(words)
+        if not locked_by_snakemake():
+            write_atomic(MARK, readable_json({"slurm": names_slurm(words)}))
+        yield descriptors[-1]
+    finally:
+        if not locked_by_snakemake():
+            MARK.unlink(missing_ok=True)
+        lock.release()
+
+
+def locked_by_snakemake() -> bool:
+    """Whether snakemake's own lock is in the current folder."""
+    return any((FOLDER / "locks").glob("*"))
+
+
+def clear_leftovers(words: list[str]) -> None:
+    """Remove snakemake's lock if a run of ours left it; `words` are those of the new run.
+
+    The caller holds the lock of the run, so the one that left it is dead.
+    """
+    if not (MARK.exists() and locked_by_snakemake()):
+        return
+    if _used_slurm():
+        jobs = jobs_of_folder(Path.cwd())
+        if jobs:
+            numbers = " ".join(jobs)
+            raise InputError(
+                f"{Path.cwd()}: jobs of a run that was killed are still in Slurm's queue, and would write the same "
+                f"files as a new run: scancel {numbers}, or wait until they end; then start again"
+            )
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--unlock", *words], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it left no message"])[-1]
+        raise InputError(f"{Path.cwd()}: snakemake --unlock failed: {last}")
+
+
+def _used_slurm() -> bool:
+    """Whether the run that left the mark sent jobs to Slurm; a mark that cannot be read counts as such a run."""
+    try:
+        return bool(json.loads(MARK.read_text(encoding="utf-8"))["slurm"])
+    except (ValueError, KeyError, TypeError):
+        return True
+
+
+def names_slurm(words: list[str]) -> bool:
+    """Whether these words of snakemake send jobs to Slurm."""
+    pairs = list(zip(words, words[1:], strict=False))
+    named = [value for word, value in pairs if word in ("--profile", "--workflow-profile", "--executor", "-e")]
+    named += [word.partition("=")[2] for word in words if word.startswith(("--profile=", "--executor="))]
+    return any(Path(value).name == "slurm" for value in named)
+
+
+def run_snakemake(words: list[str], descriptor: int) -> int:
+    """Exit status of snakemake; a signal that ends this process ends snakemake first."""
+    BEGAN.unlink(missing_ok=True)
+    child = subprocess.Popen([sys.executable, "-m", "snakemake", *words], pass_fds=[descriptor])
+
+    def hand_on(number: int, _: object) -> None:
+        if number != signal.SIGINT:  # the terminal sends that one to both
+            child.send_signal(number)
+
+    before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return status if status >= 0 else 128 - status
+
+
+def main(argv: list[str]) -> int:
+    """Run snakemake with these words, in the current folder; its exit status."""
+    until_done = argv[:1] == ["--until-done"]
+    words = argv[1:] if until_done else argv
+    if words in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    with alone(words) as descriptor:
+        for _ in range(MOST_ROUNDS):
+            status = run_snakemake(words, descriptor)
+            if status != 0 or not until_done or not BEGAN.exists():
+                return status
+    raise InputError(f"snakemake found jobs to run {MOST_ROUNDS} times in a row; `snakemake -n` says which and why")
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))
