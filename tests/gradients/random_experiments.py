@@ -1,8 +1,8 @@
 """Random experiments with all their parameters, their derivatives on four paths, and differences of their images.
 
-An experiment is that of a random command line (`tests.parity.command_lines`), sampled as at the start, so that steps
-and interpolation cannot change within a difference. Its parameters are all of docs/gradients.md that it states and that
-are smooth there; a direction moves all of them at once, each by about 1e-5 of itself.
+An experiment is that of a random command line (`tests.parity.command_lines`), of as many cells, steps and sub-pixels as
+at the start, so that none can change within a difference. Its parameters are all of docs/gradients.md that it states
+and that are smooth there; a direction moves all of them at once, each by about a millionth of itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nanobrag_torch.parameters.defects import active
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.parity.command_lines import CommandLine, command_line
 
-STEP = 1e-5
+STEP = 1e-6
 TYPICAL = {"deg": 30.0, "mm": 10.0, "pixel": 10.0}  # of a number that may be 0
 _REACH = (-2, -1, 1, 2)
 
@@ -65,11 +65,14 @@ def case(seed: int, folder: Path) -> Case:
     resolved = Simulation(stated).model
     experiment = replace(
         stated,
+        crystal=replace(stated.crystal, n_cells=tuple(resolved.n_cells.tolist()), sample_size_m=(0.0, 0.0, 0.0)),
         detector=replace(stated.detector, oversample=resolved.oversample),
         structure_factors=replace(stated.structure_factors, interpolate=resolved.amplitudes.interpolate),
     )
     random = Random(seed)
-    rows = [row for row in parameters().values() if row.kind != "none" and not row.is_tensor and smooth(row, experiment)]
+    rows = [
+        row for row in parameters().values() if row.kind != "none" and not row.is_tensor and smooth(row, experiment)
+    ]
     start = torch.tensor([row.value(experiment) for row in rows], dtype=torch.float64)
     sizes = [max(abs(float(v)), TYPICAL.get(r.unit.name, 0.0)) for r, v in zip(rows, start, strict=True)]
     signs = [random.choice((-1, 1)) * random.uniform(0.5, 1.0) for _ in rows]
