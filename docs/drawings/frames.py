@@ -119,9 +119,9 @@ def draw_convention(name: str, path: Path) -> None:
     draw_panel(axes, view, panel)
     axes.plot(*view(spot), "o", color=BEAM, markersize=4)
     arrow(axes, view, spot, 0.06 * panel.odet.numpy(), FRAME, "O", 1.4)
-    arrow(axes, view, -0.1 * beam, 0.035 * np.array(table.polar_vector), POLAR, "P")
-    arrow(axes, view, np.zeros(3), 0.066 * np.array(table.twotheta_axis), TWOTHETA, "2θ", dashed=True)
-    axes.set_title(f"{name}, pivot {panel.pivot}", fontsize=9)
+    arrow(axes, view, -0.1 * beam, 0.03 * np.array(table.polar_vector), POLAR, "P")
+    arrow(axes, view, np.zeros(3), 0.09 * np.array(table.twotheta_axis), TWOTHETA, "2θ", dashed=True)
+    axes.set_title(f"{name}, pivot {panel.construction.pivot}", fontsize=9)
     save(figure, axes, path)
 
 

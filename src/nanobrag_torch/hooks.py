@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 
 class Place(NamedTuple):
@@ -26,6 +26,7 @@ class Place(NamedTuple):
 
 Hooks = Callable[[str, Any, Place], Any]
 Hook = Callable[[str, Any], Any]  # hooks at one place
+T = TypeVar("T")
 
 
 def at(hooks: Hooks | None, sample: int = 0, source: int = 0, orientation: int = 0) -> Hook | None:
@@ -37,6 +38,9 @@ def _call(hooks: Hooks, place: Place, name: str, value: Any) -> Any:
     return hooks(name, value, place)
 
 
-def watched(hook: Hook | None, name: str, value: Any) -> Any:
+def watched(hook: Hook | None, name: str, value: T) -> T:
     """What takes the place of a value: the value itself where nobody objects."""
-    return value if hook is None else hook(name, value)
+    if hook is None:
+        return value
+    seen: T = hook(name, value)
+    return seen

@@ -108,7 +108,6 @@ class _Tile:
         model, factors = self.model, weights.product
         share = self.one if model.sources.weight is None else model.sources.weight[source]
         weight = watched(at(self.hooks, sample, source), "term_weight", factors * share)
-        weighted = self._weighted()
         count = model.real_m.shape[0]
         step = self.backend.orientations
         for first in range(0, count, step):
@@ -119,8 +118,7 @@ class _Tile:
                 counted = torch.ones_like(terms) if model.has_water else (result.F_latt != 0).double()
                 self._multiply_running(terms, counted, light.accepted, factors.expand(terms.shape[1:]))
                 continue
-            intensity = self.backend.scattered(light, first, last, hook)
-            intensity = intensity * weight if weighted else intensity
+            intensity = self.backend.scattered(light, first, last, hook) * weight
             intensity = intensity if light.accepted is None else intensity * light.accepted
             of_rays = intensity if of_rays is None else of_rays + intensity
         return of_rays
@@ -135,13 +133,9 @@ class _Tile:
         for of_sample in of_rays.view(-1, self.fast.shape[0]):
             self.water = self.water + of_sample
 
-    def _weighted(self) -> bool:
-        """Whether any term is multiplied with anything."""
-        used = self.model.factors
-        per_term = used.capture_per_term or used.polar_per_term or used.omega_per_term
-        return per_term or self.model.sources.weight is not None
-
-    def _multiply_running(self, intensity, counted, accepted, weight) -> None:
+    def _multiply_running(
+        self, intensity: torch.Tensor, counted: torch.Tensor, accepted: torch.Tensor | None, weight: torch.Tensor
+    ) -> None:
         """I <- (I + term) weight after every term that is counted (1, not 0): the historic compounding of factors."""
         if accepted is not None:
             counted = counted * accepted
@@ -251,7 +245,9 @@ class _Tile:
         return torch.where(self.polar == 0, cut, self.polar)
 
 
-def _pick(values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool):
+def _pick(
+    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
     values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
     samples = accepted.shape[0]
@@ -287,5 +283,5 @@ def photons(
     hooks: Hooks | None = None,
 ) -> torch.Tensor:
     """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
-    at_once = backend.photons(fast, slow, image_dtype, into)
+    at_once = backend.photons(fast, slow, image_dtype, into, at(hooks))
     return integrate(model, fast, slow, backend, hooks).photons.to(image_dtype) if at_once is None else at_once

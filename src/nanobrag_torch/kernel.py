@@ -133,7 +133,7 @@ def diffract(model: Model, q_per_m: torch.Tensor, first: int, last: int, hook: H
 
 def scattered(model: Model, q_per_m: torch.Tensor, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
     """Sum (rays,) of the intensities of orientations first .. last - 1."""
-    return pairwise_sum(diffract(model, q_per_m, first, last, hook).intensity)
+    return watched(hook, "sum_of_intensities", pairwise_sum(diffract(model, q_per_m, first, last, hook).intensity))
 
 
 def _amplitude(model: Model, miller: scattering.MillerIndices, hook: Hook | None) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 
 from nanobrag_torch import limits
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.hooks import Hooks, at, watched
+from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.parameters.conventions import CONVENTIONS
@@ -124,15 +124,17 @@ def build(
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
     n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, beam.beamsize_m, defects, device))
-    domains = sampling.mosaic_domains(xtal)
+    domains = sampling.mosaic_domains(xtal, hook)
     tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
-    phi = sampling.phi_steps(experiment.spindle, defects)
+    phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     layers = sampling.sensor_layers(panel, defects)
+    layer_count = watched(hook, "thick_steps", layers.count)
     fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(beam, device))
     factors_of = experiment.structure_factors
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
     light = resolve_sources(experiment, geometry, wavelength_m, defects)
+    light = light.first(watched(hook, "sources", light.incident.shape[0]))
     r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
     return Model(
         geometry=geometry,
@@ -145,7 +147,7 @@ def build(
         phi_rad=turned.phi_rad,
         mosaic_domains=domains.count,
         n_cells=n_cells,
-        shape=xtal.shape,
+        shape=watched(hook, "shape", xtal.shape),
         fudge=scalar(xtal.fudge, device),
         radius_all_cells="spot_radius_all_cells" in defects,
         sphere_closed_form="sphere_cancellation" in defects,
@@ -153,16 +155,16 @@ def build(
         kahn=scalar(beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
-        layers=layers.count,
+        layers=layer_count,
         layer_pitch_m=scalar(layers.pitch_m, device),
         attenuation_per_m=scalar(layers.attenuation_per_m, device),
         absorbing=bool(layers.pitch_m > 0),
-        oversample=resolve_oversample(experiment, geometry, cell, n_cells, wavelength_m),
+        oversample=watched(hook, "oversample", resolve_oversample(experiment, geometry, cell, n_cells, wavelength_m)),
         fluence_photons_per_m2=fluence,
         r_e_sqr_m2=r_e_sqr_m2,
         background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence, r_e_sqr_m2),
         has_water=bool(factors_of.water_size_m != 0),
-        factors=_factors(experiment, defects),
+        factors=_factors(experiment, defects, hook),
         dtype=dtype,
         defects=defects,
     )
@@ -220,14 +222,14 @@ def resolve_oversample(
     return sampling.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m, slack)
 
 
-def _factors(experiment: Experiment, defects: frozenset[str]) -> Factors:
+def _factors(experiment: Experiment, defects: frozenset[str], hook: Hook | None) -> Factors:
     panel = experiment.detector
     every = "last_value_factors" not in defects
     polarized = experiment.beam.polarized
     return Factors(
-        capture_per_term=every or panel.oversample_thick,
-        polar_per_term=every or panel.oversample_polar,
-        omega_per_term=every or panel.oversample_omega,
+        capture_per_term=bool(watched(hook, "oversample_thick", every or panel.oversample_thick)),
+        polar_per_term=bool(watched(hook, "oversample_polar", every or panel.oversample_polar)),
+        omega_per_term=bool(watched(hook, "oversample_omega", every or panel.oversample_omega)),
         evaluate_polar=polarized or (panel.oversample_polar and "nopolar_overridden" in defects),
         running_product="running_product" in defects,
         rescale_water="water_rescaled" in defects,

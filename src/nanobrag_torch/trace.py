@@ -18,7 +18,7 @@ from nanobrag_torch.hooks import Hooks, Place, at, watched
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.physics.constants import DEG_PER_RAD
-from nanobrag_torch.physics.detector import DetectorGeometry
+from nanobrag_torch.physics.detector import Construction, DetectorGeometry
 from nanobrag_torch.simulator import Simulation
 
 PREFIX = "TRACE_PY"
@@ -59,8 +59,10 @@ def derivative_lines(
         _reading.reset(token)
 
 
-def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[str]:
-    """As `trace_lines`, for a simulation that is already set up."""
+def trace_simulation(
+    simulation: Simulation, slow: int, fast: int, image_dtype: torch.dtype = torch.float32
+) -> Iterator[str]:
+    """As `trace_lines`, for a simulation that is already set up: by the code that makes its images of that type."""
     g = simulation.geometry
     if not (0 <= slow < g.n_slow and 0 <= fast < g.n_fast):
         raise ExperimentError(
@@ -69,23 +71,25 @@ def trace_simulation(simulation: Simulation, slow: int, fast: int) -> Iterator[s
     if not simulation.covers(slow, fast):
         raise ExperimentError(f"-trace_pixel {slow} {fast}: this pixel is outside the region of interest or masked")
     seen = _Seen(simulation.hooks)
-    place = torch.tensor([[fast], [slow]], device=simulation.device)
-    integrate.integrate(simulation.model, place[0], place[1], hooks=seen)
     show = partial(watched, at(simulation.hooks))
+    slow, fast = show("pixel_slow_fast", (slow, fast))
+    place = torch.tensor([[fast], [slow]], device=simulation.device)
+    backend = simulation.tracing_backend(image_dtype)
+    photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
     yield from _setup_lines(g, show)
     yield from _context_lines(simulation.model, slow, fast, show)
     yield from _PixelLines(simulation.model, seen, show).lines()
-    yield from _final_lines(simulation.model, seen, show)
+    yield from _final_lines(simulation.model, seen, photons.float(), show)
 
 
 # --- formatting: the only place where a traced number leaves its device --------------------------------------------
 
 
-def _read(value: torch.Tensor) -> list:
+def _read(value: torch.Tensor) -> Any:
     return _reading.get()(value).tolist()
 
 
-def _numbers(value) -> str:
+def _numbers(value: Any) -> str:
     if isinstance(value, torch.Tensor):
         return " ".join(format(v, ".15g") for v in _read(value.reshape(-1)))
     if isinstance(value, str):
@@ -99,11 +103,11 @@ def _integers(values: Iterable[float]) -> str:
     return " ".join(str(int(v)) for v in values)
 
 
-def _set(key: str, value) -> str:
+def _set(key: str, value: Any) -> str:
     return f"{PREFIX}:{key}={_numbers(value)}"
 
 
-def _pixel(key: str, value) -> str:
+def _pixel(key: str, value: Any) -> str:
     return f"{PREFIX}: {key} {_numbers(value)}"
 
 
@@ -119,72 +123,74 @@ def _matrix(matrix: torch.Tensor) -> str:
 
 
 def _setup_lines(g: DetectorGeometry, show: Show) -> Iterator[str]:
-    yield _set("detector_convention", show("detector_convention", g.convention))
-    rotx, roty, rotz, twotheta = g.angles_rad
+    made = g.construction
+    yield _set("detector_convention", show("detector_convention", made.convention))
+    rotx, roty, rotz, twotheta = made.angles_rad
     yield _set("angles_rad", _labelled({"rotx": rotx, "roty": roty, "rotz": rotz, "twotheta": twotheta}))
-    names = ("Xclose", "Yclose") if g.pivot == "SAMPLE" else ("X", "Y")
-    where = (g.centre.Xclose_m, g.centre.Yclose_m) if g.pivot == "SAMPLE" else (g.centre.Xbeam_m, g.centre.Ybeam_m)
+    names = ("Xclose", "Yclose") if made.pivot == "SAMPLE" else ("X", "Y")
+    centre = made.centre
+    where = (centre.Xclose_m, centre.Yclose_m) if made.pivot == "SAMPLE" else (centre.Xbeam_m, centre.Ybeam_m)
     historic_unit = dict(zip(names, (value / 1000.0 for value in where), strict=True))
     yield _set("beam_center_m", _labelled(historic_unit | {"pixel_mm": g.pixel_size_m * 1000.0}))
-    yield _set("initial_fdet", g.initial_fdet)
-    yield _set("initial_sdet", g.initial_sdet)
-    yield _set("initial_odet", g.initial_odet)
-    yield from (_sample_pivot_lines if g.pivot == "SAMPLE" else _beam_pivot_lines)(g)
+    yield _set("initial_fdet", made.initial.fast)
+    yield _set("initial_sdet", made.initial.slow)
+    yield _set("initial_odet", made.initial.normal)
+    yield from (_sample_pivot_lines if made.pivot == "SAMPLE" else _beam_pivot_lines)(made)
 
 
-def _axes_lines(g: DetectorGeometry) -> Iterator[str]:
-    yield _set("fdet_after_rotz", g.fdet_after_rotz)
-    yield _set("sdet_after_rotz", g.sdet_after_rotz)
-    yield _set("odet_after_rotz", g.odet_after_rotz)
-    yield _set("twotheta_axis", g.twotheta_axis)
-    yield _set("fdet_after_twotheta", g.after_twotheta.fast)
-    yield _set("sdet_after_twotheta", g.after_twotheta.slow)
-    yield _set("odet_after_twotheta", g.after_twotheta.normal)
+def _axes_lines(made: Construction) -> Iterator[str]:
+    yield _set("fdet_after_rotz", made.after_rotz.fast)
+    yield _set("sdet_after_rotz", made.after_rotz.slow)
+    yield _set("odet_after_rotz", made.after_rotz.normal)
+    yield _set("twotheta_axis", made.twotheta_axis)
+    yield _set("fdet_after_twotheta", made.after_twotheta.fast)
+    yield _set("sdet_after_twotheta", made.after_twotheta.slow)
+    yield _set("odet_after_twotheta", made.after_twotheta.normal)
 
 
-def _distance_lines(g: DetectorGeometry) -> Iterator[str]:
-    yield _set("close_distance_m", g.placed_close_distance_m)
-    yield _set("ratio", g.ratio)
-    yield _set("distance_m", g.placed_distance_m)
+def _distance_lines(made: Construction) -> Iterator[str]:
+    yield _set("close_distance_m", made.close_distance_m)
+    yield _set("ratio", made.ratio)
+    yield _set("distance_m", made.distance_m)
 
 
-def _sample_pivot_lines(g: DetectorGeometry) -> Iterator[str]:
-    yield _set("Fclose_m", g.centre.Fclose_m)
-    yield _set("Sclose_m", g.centre.Sclose_m)
-    yield from _distance_lines(g)
-    for key, term in zip(("fast", "slow", "close"), g.origin_terms_m, strict=True):
+def _sample_pivot_lines(made: Construction) -> Iterator[str]:
+    yield _set("Fclose_m", made.centre.Fclose_m)
+    yield _set("Sclose_m", made.centre.Sclose_m)
+    yield from _distance_lines(made)
+    for key, term in zip(("fast", "slow", "close"), made.origin_terms_m, strict=True):
         yield _set(f"term_{key}_before_rot", term)
-    yield _set("pix0_before_rotation", g.pix0_before_rotation_m)
-    yield _set("pix0_after_rotz", g.pix0_after_rotz_m)
-    yield _set("pix0_after_twotheta", g.pix0_after_twotheta_m)
-    yield from _axes_lines(g)
+    yield _set("pix0_before_rotation", made.pix0_before_rotation_m)
+    yield _set("pix0_after_rotz", made.pix0_after_rotz_m)
+    yield _set("pix0_after_twotheta", made.pix0_after_twotheta_m)
+    yield from _axes_lines(made)
 
 
-def _beam_pivot_lines(g: DetectorGeometry) -> Iterator[str]:
-    yield _set("Rx", _matrix(g.rotation_x))
-    yield _set("Ry", _matrix(g.rotation_y))
-    yield _set("Rz", _matrix(g.rotation_z))
-    yield _set("R_total", _matrix(g.rotation))
-    yield from _axes_lines(g)
-    yield _set("Fbeam_m", g.centre.Fbeam_m)
-    yield _set("Sbeam_m", g.centre.Sbeam_m)
-    yield from _distance_lines(g)
-    for key, term in zip(("fast", "slow", "beam"), g.origin_terms_m, strict=True):
+def _beam_pivot_lines(made: Construction) -> Iterator[str]:
+    yield _set("Rx", _matrix(made.turn.x))
+    yield _set("Ry", _matrix(made.turn.y))
+    yield _set("Rz", _matrix(made.turn.z))
+    yield _set("R_total", _matrix(made.rotation))
+    yield from _axes_lines(made)
+    yield _set("Fbeam_m", made.centre.Fbeam_m)
+    yield _set("Sbeam_m", made.centre.Sbeam_m)
+    yield from _distance_lines(made)
+    for key, term in zip(("fast", "slow", "beam"), made.origin_terms_m, strict=True):
         yield _set(f"term_{key}", term)
-    yield _set("pix0_vector", g.placed_pix0_m)
+    yield _set("pix0_vector", made.pix0_m)
 
 
 def _context_lines(model: Model, slow: int, fast: int, show: Show) -> Iterator[str]:
-    yield _pixel("pixel_slow_fast", show("pixel_slow_fast", (slow, fast)))
+    yield _pixel("pixel_slow_fast", (slow, fast))
     yield _pixel("defects", show("defects", ",".join(sorted(model.defects)) or "none"))
     yield _pixel("beam_vector", model.geometry.beam_vector)
     yield _pixel("polar_vector", model.geometry.polar_vector)
     yield _pixel("spindle_axis", model.geometry.spindle_axis)
-    yield _pixel("sources", show("sources", model.source_count))
-    yield _pixel("mosaic_domains", show("mosaic_domains", model.mosaic_domains))
-    yield _pixel("phi_steps", show("phi_steps", model.phi_count))
-    yield _pixel("oversample", show("oversample", model.oversample))
-    yield _pixel("thick_steps", show("thick_steps", model.layers))
+    yield _pixel("sources", model.source_count)
+    yield _pixel("mosaic_domains", model.mosaic_domains)
+    yield _pixel("phi_steps", model.phi_count)
+    yield _pixel("oversample", model.oversample)
+    yield _pixel("thick_steps", model.layers)
     yield _pixel("N_cells", model.n_cells)
 
 
@@ -335,25 +341,25 @@ class _DiffractionTable:
     def __init__(self, values: dict[str, Any], weight: torch.Tensor):
         self.terms, self.F_cell = _read(values["intensity"] * weight), _read(values["F_cell"])
         self.F_latt, axes = _read(values["F_latt"]), values.get("F_latt_axes")
-        self.axes = None if axes is None else [_read(factor) for factor in axes]
+        self.axes: Any = None if axes is None else [_read(factor) for factor in axes]
         self.hkl, self.rounded = _read(values["hkl"]), _read(values["hkl_rounded"])
         self.count = len(self.terms)
 
 
-def _final_lines(model: Model, seen: _Seen, show: Show) -> Iterator[str]:
+def _final_lines(model: Model, seen: _Seen, stored: torch.Tensor, show: Show) -> Iterator[str]:
     final = seen.places[Place()]
     yield _pixel("I_background", final["I_background"])
     yield _pixel("I_before_scaling", final["I_before_scaling"])
     yield _pixel("r_e_meters", show("r_e_meters", model.r_e_sqr_m2**0.5))
     yield _pixel("r_e_sqr", model.r_e_sqr_m2)
     yield _pixel("fluence_photons_per_m2", model.fluence_photons_per_m2)
-    yield _pixel("steps", final["steps"])
-    yield _pixel("oversample_thick", show("oversample_thick", int(model.factors.capture_per_term)))
-    yield _pixel("oversample_polar", show("oversample_polar", int(model.factors.polar_per_term)))
-    yield _pixel("oversample_omega", show("oversample_omega", int(model.factors.omega_per_term)))
+    yield _pixel("steps", int(final.get("steps", model.steps)))
+    yield _pixel("oversample_thick", int(model.factors.capture_per_term))
+    yield _pixel("oversample_polar", int(model.factors.polar_per_term))
+    yield _pixel("oversample_omega", int(model.factors.omega_per_term))
     yield _pixel("capture_fraction", final["capture_fraction"])
     yield _pixel("polar", final["polar"])
     yield _pixel("omega_pixel", final["omega_of_pixel_sr"])
     yield _pixel("cos_2theta", [values for _, values in seen.passes("last_cos_2theta")][-1]["last_cos_2theta"][-1])
     yield _pixel("I_pixel_final", final["photons"])
-    yield _pixel("floatimage_accumulated", show("floatimage_accumulated", final["photons"].float()))
+    yield _pixel("floatimage_accumulated", show("floatimage_accumulated", stored))

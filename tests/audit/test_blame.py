@@ -9,7 +9,8 @@ from trace_audit.trace.parse import Context, parse_trace
 
 from . import logs
 
-SQUARE_CHAIN = ("hkl_frac", "F_latt_b", "F_latt", "I_before_scaling", "I_pixel_final", "floatimage_accumulated")
+SQUARE_CHAIN = ("hkl_frac", "F_latt_b", "F_latt", "term.F_latt", "term.value", "I_before_scaling", "I_pixel_final")
+SQUARE_CHAIN = (*SQUARE_CHAIN, "floatimage_accumulated")
 
 
 def with_values(log, *changes):
@@ -71,6 +72,34 @@ def test_parents_within_tolerance_but_beyond_rounding_are_named():
     log = logs.shifted(log, parse_trace(log).of("F_latt_a")[0], 0, 1e-3)
     verdict = verdict_of(log)
     assert verdict["root_causes"] == ["F_latt_a"] and verdict["roots"][0]["suspects"] == ["hkl_frac"]
+
+
+def test_a_guilty_rotation_is_not_acquitted_by_the_product_that_is_only_printed():
+    log = logs.lines("c_beam_pivot")
+    for key in ("R_total", "fdet_after_rotz"):
+        log = logs.shifted(log, parse_trace(log).of(key)[0], 0, 1e-3)
+    verdict = verdict_of(log, "c_beam_pivot")
+    assert verdict["root_causes"] == ["fdet_after_rotz"] and verdict["context_differs"] == ["R_total"]
+    assert "R_total, from which no pixel is computed, too" in verdict["summary"]
+
+
+@pytest.mark.parametrize("pivot", ["c_supervisor", "c_beam_pivot"])
+def test_a_wrong_angle_explains_what_is_turned_by_it(pivot):
+    log = logs.lines(pivot)
+    keys = ["angles_rad", "fdet_after_rotz", *(["Rx"] if pivot == "c_beam_pivot" else [])]
+    for key in keys:
+        log = with_values(log, (key, NO, 0, "0.5"))
+    assert verdict_of(log, pivot)["root_causes"] == ["angles_rad"]
+
+
+def test_a_wavelength_in_angstrom_stands_for_the_one_in_metres_that_is_not_printed():
+    reference, log = (
+        [line for line in logs.lines("historic_supervisor") if " lambda_meters " not in line] for _ in range(2)
+    )
+    for key in ("lambda_angstroms", "scattering_vec_A_inv"):
+        log = logs.shifted(log, parse_trace(log).of(key)[0], 0, 1e-3)
+    verdict = judge(parse_trace(reference), parse_trace(logs.as_torch(log)))[1]
+    assert verdict["root_causes"] == ["lambda_angstroms"]
 
 
 @pytest.mark.parametrize("key", [key for key in registry() if key not in ("beam_center_m", "floatimage_accumulated")])

@@ -40,8 +40,28 @@ def test_every_chain_ends_at_the_pixel(key):
 
 
 def test_roots_are_those_without_diverging_parents():
-    diverging = ["I_pixel_final", "hkl_frac", "F_latt_b", "F_latt", "I_before_scaling", "polar"]
+    diverging = ["I_pixel_final", "hkl_frac", "F_latt_b", "F_latt", "polar", "R_total", "lambda_angstroms"]
     assert keys.roots(diverging) == ("hkl_frac", "polar")
+
+
+def test_a_parent_that_is_not_printed_gives_way_to_its_own():
+    sample = frozenset(set(registry()) - {"Rx", "Ry", "Rz", "R_total"})
+    assert keys.parents_among(sample)["fdet_after_rotz"] == ("initial_fdet", "angles_rad")
+    assert keys.parents_among(frozenset(registry()))["fdet_after_rotz"] == ("initial_fdet", "Rx", "Ry", "Rz")
+    old = frozenset(name for name in registry() if not name.startswith("term."))
+    assert {"F_latt", "TRACE_PHI.F_latt", "F_cell"} <= set(keys.parents_among(old)["I_before_scaling"])
+
+
+def test_a_context_key_can_be_a_root_only_as_the_one_witness_of_what_is_not_printed():
+    everything = frozenset(registry())
+    assert [key for key in registry() if not keys.can_be_root(key, everything)] == [
+        key.name for key in registry().values() if key.context
+    ]
+    without = everything - {"lambda_meters"}
+    assert keys.can_be_root("lambda_angstroms", without)
+    assert "lambda_angstroms" in keys.parents_among(without)["scattering_vec_A_inv"]
+    assert not keys.can_be_root("R_total", everything - {"Rx", "Ry", "Rz"}), "the angles are printed"
+    assert not keys.can_be_root("defects", without)
 
 
 def test_logs_of_both_pivots_use_every_key():

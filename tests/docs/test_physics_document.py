@@ -61,11 +61,23 @@ def test_named_equations_exist():
     assert equations.references(prose) <= set(EQUATIONS)
     for program in equations.PROGRAMS:
         for path in equations.source_files(program):
-            for comment in re.findall(
-                r"/\* .*?\*/|(?:^|\s)# .*$", (REPOSITORY / path).read_text(encoding="utf-8"), re.M
-            ):
-                numbers = re.findall(r"\((\d{1,2}\.\d{1,2})\)", comment)
-                assert set(numbers) <= set(EQUATIONS), f"{path}: {comment}"
+            text = (REPOSITORY / path).read_text(encoding="utf-8")
+            for comment in re.findall(r'/\*.*?\*/|(?:^|\s)# .*?$|""".*?"""', text, re.MULTILINE | re.DOTALL):
+                assert equations.references(comment) <= set(EQUATIONS), f"{path}: {comment}"
+
+
+@pytest.mark.parametrize("program", equations.PROGRAMS)
+def test_functions_name_the_equations_of_their_file(program):
+    """Where a file opens with several equations, each is named again at the function that computes it."""
+    missing = []
+    for path in equations.source_files(program):
+        text = (REPOSITORY / path).read_text(encoding="utf-8")
+        block = equations.file_block(text)
+        if block is None or "/physics/" not in str(path) or len(block.equations) < 3:
+            continue
+        below = equations.references("\n".join(text.splitlines()[block.end :]))
+        missing += [f"{path}: ({number})" for number in block.equations if number not in below]
+    assert missing == []
 
 
 def test_every_flag_that_moves_a_pixel_has_its_symbol():

@@ -167,4 +167,4 @@ def test_refused_in_one_line(words, said, c_binary, tmp_path, capsys):
 
 
 def test_all_parameters_with_a_flag_are_audited_by_default():
-    assert gradients.audited_parameters([]) == [name for name, row in parameters().items() if row.words]
+    assert gradients.audited_parameters([]) == [name for name, row in parameters().items() if row.flags]

@@ -119,7 +119,7 @@ def test_derivatives_by_amplitudes_are_eager(always, used, capfd):
 def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch, capfd):
     real = DifferentiableBackend.slopes
     monkeypatch.setattr(DifferentiableBackend, "slopes", lambda *a: [one * 1.001 for one in real(*a)])
-    monkeypatch.setattr(selection, "_AGREED", set())
+    monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
     got = derivatives(ONE, torch.float64)
     assert "compiled derivatives are not used: they differ by 1.0e-03" in capfd.readouterr().err
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")

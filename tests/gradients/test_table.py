@@ -88,7 +88,7 @@ def close(a, b):
     return a == b
 
 
-@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.words])
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.flags])
 def test_flags_and_put_state_the_same_experiment(name, tmp_path):
     row = TABLE[name]
     words, experiment = experiment_for(row, tmp_path)
@@ -97,7 +97,7 @@ def test_flags_and_put_state_the_same_experiment(name, tmp_path):
     start = row.start if start is None or start == 0 else start
     changed = row.put(experiment, start * 1.01, index)
     assert plain(changed) != plain(experiment)
-    told = parse([*words, *row.words(changed, tmp_path)]).experiment
+    told = parse([*words, *row.flags(changed, tmp_path)]).experiment
     # some flags choose a pivot too
     told = dataclasses.replace(told, detector=dataclasses.replace(told.detector, pivot=changed.detector.pivot))
     assert close(plain(told), plain(changed))
@@ -129,7 +129,7 @@ def test_what_has_no_gradient_says_why_and_has_none(name):
     experiment = parse(BASE).experiment
     value = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
     image = simulate(row.put(experiment, value), image_dtype=torch.float64)
-    assert row.why and row.words is None
+    assert row.why and row.flags is None
     if image.requires_grad:
         (gradient,) = torch.autograd.grad(image.sum(), value, allow_unused=True)
         assert gradient is None or gradient == 0

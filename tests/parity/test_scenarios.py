@@ -61,6 +61,7 @@ MATTERS = {
     "resolution_limit": ["structure_factors.d_min_A"],
     "water_background": ["structure_factors.water_um"],
     "water_background_once": ["defects"],
+    "corrected_layers": ["defects", "crystal.mosaic_quadrature", "crystal.shape", "detector.Xclose_mm"],
     "mask_and_roi": ["detector.masked"],
     "automatic_oversampling": ["sampling.oversample=1"],
     "oversample_factors": ["sampling.oversample_omega"],

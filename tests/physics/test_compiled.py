@@ -139,14 +139,23 @@ def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, ke
     assert capfd.readouterr().err == ""
 
 
+def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
+    """Photons of compiled code with a fault, in the place they were written to."""
+    if how == "scaled":
+        return photons.mul_(1.001)
+    return photons.copy_(torch.where(photons >= 0.999 * image.max(), float(how), photons))
+
+
 @needs_compiler
-def test_compiled_code_with_other_numbers_is_refused(always, capfd, monkeypatch):
-    monkeypatch.setattr(selection, "_AGREED", set())
+@pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
+def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
+    """Also where a single pixel, the brightest, is wrong, and after other images of the process were right."""
+    expected = simulate(BASE)
     real = CompiledBackend.photons
-    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: real(*args) * 1.001)
+    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, how))
     simulation = Simulation(BASE)
     got = simulation.image()
-    assert "differs from the kernel" in capfd.readouterr().err
+    assert "compiled code is not used: " in capfd.readouterr().err
     assert isinstance(simulation.backend(), eager.EagerBackend)
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     assert torch.equal(got, simulate(BASE))
@@ -230,7 +239,7 @@ def test_a_key_depends_on_settings_types_and_kernel(program, monkeypatch):
     assert key == cache.key_of(program, Simulation(BASE).model)
     other = replace(BASE, detector=replace(BASE.detector, distance_m=0.2))
     assert key == cache.key_of(program, Simulation(other).model), "numbers are no part of it"
-    monkeypatch.setattr(cache, "_kernel_sha256", lambda: "another")
+    monkeypatch.setattr(cache, "kernel_sha256", lambda: "another")
     assert key != cache.key_of(program, model)
     assert json.loads(json.dumps(key)) == key
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from nanobrag_torch import cli
 from nanobrag_torch.physics import detector
 from tests.physics.both import Refusal
 
@@ -126,3 +127,23 @@ class TestNearPoint:
         line = f"{CELL} -mosflm -distance 100 -Xclose 3 -Xbeam 9 -defects none"
         assert "-Xclose does not move a detector" in both.c_run(line)[1]
         assert both.torch(line) == pytest.approx(both.torch(line.replace("-Xclose 3 ", "")))
+
+    @pytest.mark.parametrize(
+        ("flags", "told"),
+        [
+            ("-mosflm -ORGX 2 -ORGY 3", "-ORGX and -ORGY do not move a detector that pivots about the beam spot"),
+            ("-xds -Xbeam 4", "-Xbeam and -Ybeam change the header alone"),
+            ("-xds -Xclose 3 -defects default", "use -ORGX, or add"),
+            ("-mosflm -Xclose 3 -defects default", "use -Xbeam, or add"),
+        ],
+    )
+    def test_a_centre_without_effect_is_told(self, both, flags, told):
+        assert told in both.c_run(f"{CELL} -distance 100 {flags}")[1]
+        if "-Xclose" not in flags:
+            line = f"{CELL} -distance 100 {flags}".split()
+            assert any(told in warning for warning in cli.parse(line).warnings)
+
+    @pytest.mark.parametrize("flags", ["-mosflm -Xbeam 2", "-xds -ORGX 2", "-fdet_vector 0 0 1 -Xbeam 3", "-mosflm"])
+    def test_nothing_is_told_of_one_that_counts(self, both, flags):
+        said = both.c_run(f"{CELL} -distance 100 {flags}")[1]
+        assert "do not move" not in said and "header alone" not in said

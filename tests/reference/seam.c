@@ -79,6 +79,10 @@ void seam_visit(const char *key, double *values, size_t count) {
     visit_at(key, (context){block, -1, -1, -1}, values, count);
 }
 
+void seam_visit_of_pixel(const char *key, double *values, size_t count) {
+    visit_at(key, (context){-1, -1, -1, -1}, values, count);
+}
+
 void seam_block(size_t number) { block = (long)number; }
 
 void seam_pass(size_t number, size_t first, size_t count, size_t domains) {

@@ -1,5 +1,6 @@
 """The Makefile: folders with blanks in their names, a compiler that is not there."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -45,3 +46,23 @@ def test_absent_compiler(tmp_path, target, variable):
     made = make(tmp_path, "-C", str(SOURCES), target, f"BUILD={tmp_path / 'b'}", f"{variable}=absent")
     assert made.returncode == 2
     assert made.stderr.startswith("error: ") and "'absent' was not found" in made.stderr.splitlines()[0]
+
+
+def test_seam_marks_leave_no_trace_in_the_program(tmp_path):
+    """Without the flag of the tests, sources with the marks and sources without them give the same bytes."""
+    mark = re.compile(r"^ *SEAM[A-Z_]*\([^;]*\);\n", re.M)
+    marked = [path for path in sorted(SOURCES.glob("*/*.c")) if mark.search(path.read_text())]
+    assert len(marked) > 5
+    bare = tmp_path / "bare"
+    shutil.copytree(SOURCES, bare)
+    for path in bare.glob("*/*.c"):
+        path.write_text(mark.sub("", path.read_text()))
+        assert "SEAM" not in path.read_text()
+    command = ["gcc", "-std=c11", "-O2", "-ffp-contract=off", "-fopenmp", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
+    for path in marked:
+        name = path.relative_to(SOURCES)
+        objects = []
+        for root in (SOURCES, bare):
+            objects.append(tmp_path / f"{root.name}.o")
+            subprocess.run([*command, f"-I{root}", "-c", name, "-o", objects[-1]], check=True, cwd=root, timeout=60)
+        assert objects[0].read_bytes() == objects[1].read_bytes(), name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -11,12 +11,26 @@ from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 
 
+class Description(NamedTuple):
+    """What made an image: `eager`, or `compiled` from source code of that digest, by that compiler."""
+
+    name: str
+    source_sha256: str = ""  # of each program, in the order of their names
+    compiler: str = ""  # with its options
+
+    def __str__(self) -> str:
+        if not self.compiler:
+            return f"{self.name} code"
+        return f"{self.name} code (source sha256 {self.source_sha256}; {self.compiler})"
+
+
 class Backend(Protocol):
     """The stages for one model, and how much one pass holds. `rays` and `light` are whatever the stages return."""
 
     pixels: int  # in a tile
     rays_at_once: int
     orientations: int  # crystal orientations in a pass
+    description: Description
     name: str  # eager or compiled
     why: str  # it was chosen
 
@@ -24,24 +38,31 @@ class Backend(Protocol):
         """The same for a model that differs in the values of its tensors alone."""
 
     def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
     ) -> torch.Tensor | None:
         """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
 
-    def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None): ...
+    def rays(
+        self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
+    ) -> Any: ...
 
-    def of_sample(self, rays, number: int, pixels: int):
+    def of_sample(self, rays: Any, number: int, pixels: int) -> Any:
         """The rays of one of several samples of that many pixels."""
 
-    def solid_angle_sr(self, rays, hook: Hook | None = None) -> torch.Tensor: ...
+    def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def capture(self, rays, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor: ...
+    def capture(self, rays: Any, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def illuminate(self, rays, source: int, hook: Hook | None = None): ...
+    def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Any: ...
 
-    def polar(self, rays, light, source: int, hook: Hook | None = None) -> torch.Tensor: ...
+    def polar(self, rays: Any, light: Any, source: int, hook: Hook | None = None) -> torch.Tensor: ...
 
-    def cos_2theta(self, rays, source: int) -> torch.Tensor:
+    def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
         """Asked for by hooks alone."""
 
-    def scattered(self, light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor: ...
+    def scattered(self, light: Any, first: int, last: int, hook: Hook | None = None) -> torch.Tensor: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from nanobrag_torch import kernel
+from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.detector import PixelGeometry
@@ -17,6 +18,7 @@ class EagerBackend:
     """The kernel's functions, called one by one: differentiable, observable, on any device."""
 
     name = "eager"
+    description = Description("eager")
 
     def __init__(self, model: Model, why: str = "asked for"):
         self._model = model
@@ -25,7 +27,14 @@ class EagerBackend:
         self.rays_at_once = max(1, PAIRS_PER_PASS // self.orientations)
         self.pixels = self.rays_at_once
 
-    def photons(self, fast, slow, image_dtype, into) -> None:
+    def photons(
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
+    ) -> None:
         """Nothing is done at once."""
 
     def for_model(self, model: Model) -> EagerBackend:

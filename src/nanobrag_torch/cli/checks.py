@@ -1,4 +1,4 @@
-"""What must be true of the flags and their files before an image is simulated. Torch is not needed here."""
+"""Checks of flags and files before an image is simulated. Torch is not needed here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nanobrag_torch.physics import sampling
 
 
 def check_sense(settings: Settings) -> None:
-    """Combinations that cannot give an image, each with what to type instead."""
+    """Refuse combinations of flags that cannot give an image, and say what to type instead."""
     files, panel = settings.files, settings.detector
     if not settings.structure_factors.get("default_F") and not {"-hkl", "-dumpfile"} & set(files):
         raise UsageError(
@@ -40,7 +40,7 @@ def check_sense(settings: Settings) -> None:
 
 
 def check_detector(settings: Settings) -> None:
-    """The detector has pixels, not too many, and axes that span a plane; the region of interest is on it."""
+    """Check the number of pixels, that the axes span a plane, and that the region of interest is on the detector."""
     panel = Detector(**settings.detector)
     n_fast, n_slow, _, _ = pixel_counts(panel)
     limits.check_pixels("-detpixels", n_fast, n_slow)
@@ -53,12 +53,12 @@ def check_detector(settings: Settings) -> None:
 
 
 def check_sampling(settings: Settings, defects: frozenset[str]) -> None:
-    """Steps without a range are refused here, before anything large is read. Raises ExperimentError."""
+    """Refuse a number of steps without a range, before a large file is read. Raises ExperimentError."""
     sampling.source_grids(Beam(**settings.beam), defects)
 
 
 def check_cell(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
-    """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
+    """The lengths of the cell axes and the numbers of cells must be those of a possible crystal."""
     lengths_A = crystal.get("cell_lengths_A")
     if lengths_A is None:
         if matrix is None:
@@ -74,7 +74,7 @@ def check_cell(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
 
 
 def check_pixel(flag: str, pixel: tuple[int, int], panel: Detector, mask: np.ndarray | None) -> None:
-    """A pixel whose factors are printed is on the detector and computed."""
+    """A pixel to be traced or printed must be on the detector and computed."""
     n_fast, n_slow, _, _ = pixel_counts(panel)
     slow, fast = pixel
     if slow >= n_slow or fast >= n_fast:

@@ -1,4 +1,4 @@
-"""From words to a checked `CommandLine`: flags first, then files, then what they say together. Torch is not needed."""
+"""From words to a checked `CommandLine`: flags first, then files, then both together. Torch is not needed here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nanobragg_tables import resolve_defects
 
 @dataclass(frozen=True)
 class CommandLine:
-    """A command line and its files, checked, before any tensor is made of them."""
+    """A checked command line and the content of its files, before any tensor is made."""
 
     words: tuple[str, ...]  # without -config and -show_config
     settings: Settings
@@ -48,7 +48,7 @@ class CommandLine:
 
     @property
     def crystal(self) -> Section:
-        """Fields of the crystal, without the matrix; the cell is that of the reflections where no flag states one."""
+        """Fields of the crystal without the matrix. Where no flag states a cell, it is that of the reflection file."""
         stated = dict(self.settings.crystal)
         if self.files.matrix is None and "cell_lengths_A" not in stated and self.files.cell is not None:
             stated.update(cell_lengths_A=self.files.cell[:3], cell_angles_deg=self.files.cell[3:])
@@ -114,7 +114,7 @@ def _defects(settings: Settings) -> frozenset[str]:
 
 
 def _warnings(line: CommandLine) -> list[str]:
-    """What has no effect, what the files are taken for, and what a historic defect ignores."""
+    """Warnings: flags without effect, remarks about files, inputs that a historic defect ignores."""
     settings, files = line.settings, line.files
     cell = line.crystal.get("cell_lengths_A")
     from_file = []

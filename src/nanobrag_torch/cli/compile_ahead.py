@@ -24,7 +24,7 @@ _PLAINEST = ["-cell", "50", "60", "70", "90", "90", "90", "-N", "5", "-default_F
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Build, or list, the programs of an experiment; exit code 0, or 2 with one line on standard error."""
+    """Build or list the programs of an experiment; exit code 0, or 2 with one line on standard error."""
     arguments = _arguments(sys.argv[1:] if argv is None else argv)
     try:
         device = check_name(arguments.device)
@@ -48,7 +48,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
 
 
 def _compile(line: CommandLine, as_stated: bool, device: str, dtypes: list[str], build: bool) -> None:
-    """Report every program of an experiment, or of the plainest one with a table of amplitudes; torch comes here."""
+    """Build or list every program of an experiment, or of the plainest one with a table of amplitudes."""
     import torch
 
     from nanobrag_torch.backends.compiled import cache, selection

@@ -1,4 +1,4 @@
-"""-device: whether there is such a device. Torch is asked only about devices other than the CPU."""
+"""-device: is there such a device? Torch is imported only for devices other than the CPU."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from nanobrag_torch.cli.tokens import UsageError, one_line
 
 
 def check_name(name: str) -> str:
-    """A name that a device could have; whether it exists is asked by `present`. Raises UsageError."""
+    """Check that the name could be that of a device; `present` checks that it exists. Raises UsageError."""
     kind, colon, number = name.partition(":")
     if kind == "mps" and not colon:
         raise UsageError("-device mps: has no float64, which the geometry needs, expected cpu, cuda, cuda:N or auto")
@@ -17,7 +17,7 @@ def check_name(name: str) -> str:
 
 
 def present(name: str) -> str:
-    """The device as torch names it, `auto` resolved. Raises UsageError where this machine has none of that name."""
+    """Torch's name of the device; `auto` is resolved. Raises UsageError if this machine has no such device."""
     if name == "cpu":
         return name
     import torch

@@ -1,4 +1,4 @@
-"""From a checked command line to the experiment: arrays become tensors. The first place that needs torch."""
+"""From a checked command line to the experiment: arrays become tensors. This is the first module that needs torch."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def experiment(line: CommandLine) -> Experiment:
 
 
 def dtype_of(name: str) -> torch.dtype:
-    """float32 or float64 as torch has it."""
+    """torch.float32 or torch.float64."""
     return {"float32": torch.float32, "float64": torch.float64}[name]
 
 
@@ -54,7 +54,7 @@ def placement_warnings(panel: Detector, defects: frozenset[str]) -> list[str]:
 
 
 def _check_placement(panel: Detector, defects: frozenset[str]) -> None:
-    """The beam meets the detector's plane, which does not hold the sample and shows it its front."""
+    """The beam must hit the plane of the detector, and the sample must lie in front of that plane."""
     g = detector_physics.build(panel, defects, _CPU)
     hint = "-distance, -close_distance, the vectors and rotations"
     limits.check_placement(float(g.close_distance_m), float(g.distance_m), hint)

@@ -1,4 +1,4 @@
-"""What -img and -mask set: the keys of an SMV header, read before all other flags."""
+"""-img and -mask: values from SMV headers, read before all other flags."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ EXAMPLE = "  python -m nanobrag_torch -cell 50 60 70 90 90 90 -default_F 100 -N 
 
 
 def early_answer(argv: list[str]) -> str | None:
-    """What --help, --version or -defects list print; None where none of them is asked for."""
+    """The text for --help, --version or -defects list; None if none of them is asked for."""
     asked = {spellings()[word].name for word in argv if word in spellings()}
     if "--help" in asked:
         return help_text()

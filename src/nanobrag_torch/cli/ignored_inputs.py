@@ -36,11 +36,15 @@ def ignored_inputs(
             "the weights of -sourcefile are ignored: every source counts the same",
         ),
     }
-    return _two_centres(panel, defects) + [
-        f"{text} (historic; use them with -defects default,-{name})"
-        for name, (applies, text) in cases.items()
-        if applies and name in defects
-    ]
+    return (
+        _two_centres(panel, defects)
+        + _unused_centre(panel, defects)
+        + [
+            f"{text} (historic; use them with -defects default,-{name})"
+            for name, (applies, text) in cases.items()
+            if applies and name in defects
+        ]
+    )
 
 
 def _two_centres(panel: Detector, defects: frozenset[str]) -> list[str]:
@@ -55,3 +59,22 @@ def _two_centres(panel: Detector, defects: frozenset[str]) -> list[str]:
         for close, beam in beam_of.items()
         if getattr(panel, f"{close}close_m") is not None and getattr(panel, f"{beam}beam_m") is not None
     ]
+
+
+def _unused_centre(panel: Detector, defects: frozenset[str]) -> list[str]:
+    """A warning where a beam spot is stated and the near point counts, or the other way round.
+
+    Headers of images state both.
+    """
+    pivot, name = effective_pivot(panel, defects), panel.convention
+    spot = panel.Xbeam_m is not None or panel.Ybeam_m is not None
+    near = panel.ORGX_pixels is not None or panel.ORGY_pixels is not None
+    if pivot == "BEAM" and name in ("MOSFLM", "DENZO", "ADXV") and near and not spot:
+        told = f"-ORGX and -ORGY do not move a detector that pivots about the beam spot in the {name} convention"
+        return [f"{told}; use -Xbeam and -Ybeam"]
+    if pivot == "SAMPLE" and name != "CUSTOM" and spot and not near:
+        told = (
+            f"-Xbeam and -Ybeam change the header alone: the detector pivots about the sample in the {name} convention"
+        )
+        return [f"{told}; use -ORGX and -ORGY"]
+    return []

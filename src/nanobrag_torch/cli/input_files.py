@@ -1,4 +1,4 @@
-"""The files that flags name, read into arrays and checked against the flags. Torch is not needed here."""
+"""Reads the files that flags name into arrays and checks them against the flags. Torch is not needed here."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _TABLES_OF_NO_EFFECT = ("-stol", "-4stol", "-Q")
 
 @dataclass(frozen=True)
 class InputFiles:
-    """What the files hold; None where no flag names one."""
+    """Content of the input files; None where no flag names one."""
 
     mask: np.ndarray | None = None  # (slow, fast) bool, True: compute this pixel
     matrix: np.ndarray | None = None  # (3, 3) columns a*, b*, c*, times the wavelength
@@ -42,7 +42,7 @@ class InputFiles:
 
 
 def check_readable(settings: Settings) -> None:
-    """Every file that will be read can be opened; those of no effect are read here and now."""
+    """Check that every input file can be opened. Files without effect are read, to report their errors."""
     for flag, path in settings.files.items():
         if flag == "-dumpfile" and "-hkl" in settings.files:
             continue
@@ -98,7 +98,7 @@ def _sources(path: str, panel: Detector, beam: Beam, defects: frozenset[str]) ->
 
 @contextmanager
 def with_flag(settings: Settings) -> Iterator[None]:
-    """Within it, an error that a file causes is told with the flag that names the file in front."""
+    """Errors about a file are reported with the flag that names the file."""
     try:
         yield
     except ReaderError as error:

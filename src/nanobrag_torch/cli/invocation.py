@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where the images go and how they are scaled. None: not written, or for a seed taken from the clock."""
+    """Files of images and their scales. None: not written; for a seed: taken from the clock."""
 
     float_file: str = "floatimage.bin"
     int_file: str = "intimage.img"
@@ -47,7 +47,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Invocation:
-    """A command line, understood: what to simulate, on what, and what to do with it."""
+    """A parsed command line: what to simulate, on which device, and which files to write."""
 
     command_line: tuple[str, ...]  # without -config and -show_config
     experiment: Experiment

@@ -1,4 +1,4 @@
-"""Which files a command line writes, and that none of them is in the way of another."""
+"""The files that a command line writes; no two of them, nor one and an input, may be the same file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nanobrag_torch.io.writing import WriterError, check_target
 
 
 def outputs_of(settings: Settings) -> Outputs:
-    """The files that will be written; each can be, and none is an input or the file of another flag."""
+    """The files that will be written. Raises UsageError if one cannot be, is an input, or is named twice."""
     wanted = dict(settings.outputs)
     pgm, noise = wanted.pop("pgm", True), wanted.pop("noise", True)
     defaults = Outputs()

@@ -1,4 +1,4 @@
-"""What the program prints for the reader: the experiment before the run, statistics after it."""
+"""Text on standard output: the experiment before the run, statistics after it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,11 @@ def experiment_lines(simulation: Simulation) -> list[str]:
 
 def _detector_lines(simulation: Simulation) -> list[str]:
     g, model = simulation.geometry, simulation.model
+    made = g.construction
+    pivot = "the sample" if made.pivot == "SAMPLE" else "the direct beam spot"
     x_min, x_max, y_min, y_max = simulation.roi
     lines = [
-        f"convention {g.convention}, rotation about {'the sample' if g.pivot == 'SAMPLE' else 'the direct beam spot'}",
+        f"convention {made.convention}, rotation about {pivot}",
         f"detector {g.n_fast} x {g.n_slow} pixels of {float(g.pixel_size_m) * 1e3:g} mm, fast x slow",
         f"  region fast {x_min}..{x_max} slow {y_min}..{y_max}",
         f"  fast {_vector(g.fdet)}  slow {_vector(g.sdet)}  normal {_vector(g.odet)}",
@@ -89,7 +91,7 @@ def statistics_lines(simulation: Simulation, stats: Statistics) -> list[str]:
 
 
 def printout_lines(simulation: Simulation, slow: int, fast: int, trace: list[str]) -> list[str]:
-    """The factors of one pixel, from the lines of its trace; of a key that comes again the last value counts."""
+    """The factors of one pixel, from its trace; the last value of a repeated key counts."""
     last: dict[str, str] = {}
     for line in trace:
         key, _, value = line.partition(": ")[2].partition(" ")

@@ -21,6 +21,7 @@ from nanobrag_torch.errors import ExperimentError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
 
     from nanobrag_torch.simulator import Progress, Simulation
 
@@ -79,14 +80,16 @@ def _fail(message: str) -> int:
 
 def run(line: CommandLine) -> None:
     """Do what a checked command line asks for. Raises ExperimentError."""
-    for warning in line.warnings:
-        _warn(warning)
     if line.show_config:
         from nanobrag_torch.cli.show import config_text
 
+        for warning in line.warnings:
+            _warn(warning)
         print(config_text(line), end="")
         return
     invocation = invocation_of(line)
+    for warning in invocation.warnings:
+        _warn(warning)
     import torch
 
     try:
@@ -108,7 +111,9 @@ def _simulate(invocation: Invocation) -> None:
     if invocation.trace_pixel is not None:
         from nanobrag_torch.trace import trace_simulation
 
-        for line in trace_simulation(simulation, *invocation.trace_pixel):
+        dtype = _image_dtype(invocation)
+        print(f"trace by {simulation.tracing_backend(dtype).description}")
+        for line in trace_simulation(simulation, *invocation.trace_pixel, dtype):
             print(line)
     unrounded = _image(simulation, invocation)
     if invocation.verbose:
@@ -136,16 +141,20 @@ def _print(lines: list[str]) -> None:
 
 def _image(simulation: Simulation, invocation: Invocation) -> np.ndarray:
     """The image in single precision, or in double where a file of it is asked for."""
-    import torch
-
     started = time.perf_counter()
     with _progress(invocation) as progress:
-        dtype = torch.float32 if invocation.outputs.double_file is None else torch.float64
-        image = simulation.image(progress, dtype).cpu().numpy()
+        image: np.ndarray = simulation.image(progress, _image_dtype(invocation)).cpu().numpy()
     x_min, x_max, y_min, y_max = simulation.roi
     pixels = max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
     print(f"{pixels} pixels in {time.perf_counter() - started:.3g} s on {invocation.device}")
+    print(f"image by {simulation.made_by}")
     return image
+
+
+def _image_dtype(invocation: Invocation) -> torch.dtype:
+    import torch
+
+    return torch.float32 if invocation.outputs.double_file is None else torch.float64
 
 
 @contextmanager
@@ -174,5 +183,5 @@ def _print_pixels(simulation: Simulation, invocation: Invocation) -> None:
     everything = ((slow, fast) for slow in range(y_min, y_max + 1) for fast in range(x_min, x_max + 1))
     for slow, fast in everything if chosen is None else [chosen]:
         if simulation.covers(slow, fast):
-            trace = list(trace_simulation(simulation, slow, fast))
+            trace = list(trace_simulation(simulation, slow, fast, _image_dtype(invocation)))
             _print(report.printout_lines(simulation, slow, fast, trace))

@@ -1,4 +1,4 @@
-"""What each flag sets: values of the table in the units of `parameters`, without torch and without reading files."""
+"""The value that each flag sets, in the units of `parameters`. Reads no files and does not need torch."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _assign(settings: Settings, name: str, value: Any) -> None:
 
 
 def _refuse_lost(occurrence: Occurrence, value: Any) -> None:
-    """A number that becomes infinite or zero in the program's unit although it was neither."""
+    """Refuse a number that becomes infinite or 0 in the unit of the parameter."""
     given = occurrence.values[0]
     if isinstance(value, float) and given != 0 and (not math.isfinite(value) or value == 0):
         unit = f" {occurrence.flag.unit}" if occurrence.flag.unit else ""

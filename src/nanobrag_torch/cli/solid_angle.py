@@ -1,4 +1,4 @@
-"""The solid angle of all computed pixels: a sum over millions of points of a smooth function, from some hundreds."""
+"""The solid angle of all computed pixels: the sum of a smooth function over millions of points, from some hundred."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _PIXELS_PER_TILE = 1 << 15
 def solid_angle_sr(simulation: Simulation) -> float:
     """Sum of the solid angles of the computed pixels, each at its middle (sr).
 
-    Without a mask it is taken by Gauss' rule for sums over whole numbers, with two numbers of nodes; where these do not
-    agree, and with a mask, pixel by pixel.
+    Without a mask a Gauss rule for sums over whole numbers is used, with two numbers of nodes. With a mask, or if the
+    two results disagree, the sum is taken pixel by pixel.
     """
     if simulation.experiment.detector.mask is None:
         coarse, fine = (_by_gauss(simulation, nodes) for nodes in _NODES)

@@ -1,4 +1,4 @@
-"""Splits a command line into flags with checked values. Knows the table of flags, and neither torch nor files."""
+"""Splits a command line into flags with checked values. Reads no files and does not need torch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Value = float | int | str
 
 
 class UsageError(ExperimentError):
-    """The command line or a file it names cannot be used; the message is one line, meant for the user."""
+    """The command line, or a file that it names, cannot be used. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class Occurrence:
-    """A flag as it stands on the command line: the row of the table, the spelling used, its values."""
+    """A flag of the command line: its row in the table, the spelling used, its values."""
 
     flag: Flag
     spelling: str
@@ -104,7 +104,7 @@ def _values_of(flag: Flag, spelling: str, rest: list[str]) -> list[str]:
 
 
 def _is_stand_in(arg: Arg, word: str) -> bool:
-    """`-misset random`; any word that contains `rand` has always done."""
+    """`-misset random`; as in the historic program, any word that contains `rand` is accepted."""
     return arg.word is not None and not word.startswith("-") and arg.word[:4] in word.lower()
 
 

@@ -172,19 +172,28 @@ def smv_header(simulation: Simulation) -> SmvHeader:
         pixel_mm=float(g.pixel_size_m) * 1e3,
         distance_mm=float(g.distance_m) * 1e3,
         wavelength_A=float(experiment.beam.wavelength_m) * 1e10,
-        Xbeam_mm=float(g.centre.Xbeam_m) * 1e3,
-        Ybeam_mm=float(g.centre.Ybeam_m) * 1e3,
+        Xbeam_mm=float(g.construction.centre.Xbeam_m) * 1e3,
+        Ybeam_mm=float(g.construction.centre.Ybeam_m) * 1e3,
         Fbeam_mm=float(g.Fbeam_m) * 1e3,
         Sbeam_mm=float(g.Sbeam_m) * 1e3,
         size_slow_mm=float(g.size_slow_m) * 1e3,
-        dials_origin_mm=tuple(g.dials_origin_mm.tolist()),
-        ORGX_pixels=float(g.ORGX_pixels),
-        ORGY_pixels=float(g.ORGY_pixels),
+        dials_origin_mm=tuple(g.construction.dials_origin_mm.tolist()),
+        ORGX_pixels=float(g.construction.ORGX_pixels),
+        ORGY_pixels=float(g.construction.ORGY_pixels),
         close_distance_mm=float(g.close_distance_m) * 1e3,
         phi_deg=float(phi.start_rad) * DEG_PER_RAD,
         osc_deg=float(phi.osc_rad) * DEG_PER_RAD,
         twotheta_deg=float(experiment.detector.twotheta_rad) * DEG_PER_RAD,
+        made_by=_made_by(simulation),
     )
+
+
+def _made_by(simulation: Simulation) -> tuple[tuple[str, str], ...]:
+    """Keys for an image of compiled code; one of eager code has nanoBragg's keys alone."""
+    made = simulation.made_by
+    if not made.compiler:
+        return ()
+    return ("BACKEND", made.name), ("BACKEND_SHA256", made.source_sha256), ("BACKEND_COMPILER", made.compiler)
 
 
 def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
@@ -212,4 +221,5 @@ def nxmx(invocation: Invocation, simulation: Simulation) -> Nxmx:
         osc_deg=float(phi.osc_rad) * DEG_PER_RAD,
         command_line=shlex.join(invocation.command_line),
         version=__version__,
+        backend=str(simulation.made_by),
     )

@@ -24,7 +24,7 @@ def table_text() -> str:
         "| parameter | unit | field of `Experiment` | gradient | C | why, and where not |\n|---|---|---|---|---|---|\n"
     )
     rows = (
-        f"| {p.name} | {p.unit.name} | `{p.field}` | {p.kind} | {'yes' if p.words else ''} | {p.why} |\n"
+        f"| {p.name} | {p.unit.name} | `{p.field}` | {p.kind} | {'yes' if p.flags else ''} | {p.why} |\n"
         for p in parameters().values()
     )
     second = (

@@ -1,7 +1,7 @@
-"""Every continuous parameter of an experiment: whether the image can be differentiated by it, and how it is stated.
+"""A continuous parameter of an experiment: its field, its flags, and whether the image is differentiable by it.
 
 A `Parameter` knows its field of `parameters.Experiment` and its nanoBragg flags, so the same number can enter both
-programs: a tensor through `put`, text through `words`. Nothing here needs torch. docs/gradients.md is made from this
+programs: a tensor through `put`, text through `flags`. Nothing here needs torch. docs/gradients.md is made from this
 table: `python -m nanobrag_torch.gradients > docs/gradients.md`.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from nanobrag_torch.parameters import Experiment
 
 Kind = Literal["differentiable", "piecewise", "none"]
-Words = Callable[["Experiment", Path], list[str]]
+Flags = Callable[["Experiment", Path], list[str]]
 
 DEG_PER_RAD = 57.29577951308232
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit of the command line: its name, and the way to the field's unit and back, in the C program's arithmetic."""
+    """A unit of the command line: its name, and the conversions to the field's unit and back, as in the C program."""
 
     name: str
     to_field: Callable[[Any], Any]
@@ -57,7 +57,7 @@ class Parameter:
     """One number. `field` is its place in an Experiment: `detector.distance_m`, `crystal.n_cells[0]`, or a tensor
     (`beam.sources.weight`) of which one element is meant.
 
-    `words(experiment, folder)`: the flags that state the field of that experiment; files they name are written to
+    `flags(experiment, folder)`: the flags that state the field of that experiment; files they name are written to
     `folder`. None: the C program takes no such real number. `needs`: flags that make the parameter matter, after those
     of the experiment. `start`: a value (in `unit`) to use where the experiment has none. `single`: the C program rounds
     it to single precision, which limits how well differences of its images can agree. `range`: where values end.
@@ -68,8 +68,8 @@ class Parameter:
     unit: Unit
     kind: Kind
     why: str
-    words: Words | None = None
-    needs: Words | None = None
+    flags: Flags | None = None
+    needs: Flags | None = None
     start: float | None = None
     single: bool = False
     range: tuple[float, float] | None = None

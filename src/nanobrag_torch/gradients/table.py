@@ -1,4 +1,4 @@
-"""The rows of the table of continuous parameters. See `gradients`."""
+"""The table of all continuous parameters."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from nanobrag_torch.gradients.parameter import (
     SPACING,
     UM,
     WAVELENGTH,
+    Flags,
     Kind,
     Parameter,
     Unit,
-    Words,
 )
 from nanobrag_torch.parameters import number
 from nanobrag_torch.parameters.conventions import CONVENTIONS
@@ -40,25 +40,25 @@ POSITIVE = (0.0, math.inf)
 
 
 def _text(value: Scalar | None) -> str:
-    """A number as a flag's value, to the last bit."""
+    """A number as text that reads back to the same double."""
     assert value is not None  # only parameters that the experiment states are written
     return repr(number(value))
 
 
 def _stated(value: T | None) -> T:
-    """A part of the experiment that a row can rely on, since its parameter is in it."""
+    """A part of the experiment that must be stated, since a parameter of it is asked for."""
     if value is None:
         raise ValueError("the experiment does not state this parameter")
     return value
 
 
-def _words(line: str) -> list[str]:
+def _split(line: str) -> list[str]:
     return line.split()
 
 
-def _plain(*words: str) -> Words:
+def _plain(*stated: str) -> Flags:
     """Flags that do not depend on the experiment."""
-    return lambda experiment, folder: list(words)
+    return lambda experiment, folder: list(stated)
 
 
 def _row(
@@ -68,7 +68,7 @@ def _row(
     flag: str | None,
     why: str,
     kind: Kind = "differentiable",
-    needs: str | Words = "",
+    needs: str | Flags = "",
     **more: Any,
 ) -> Parameter:
     """A parameter with a flag of its own."""
@@ -77,28 +77,28 @@ def _row(
     if flag is None:
         return draft
 
-    def words(experiment: Experiment, folder: Path) -> list[str]:
+    def flags(experiment: Experiment, folder: Path) -> list[str]:
         return [flag, _text(draft.value(experiment))]
 
-    return Parameter(name, field, unit, kind, why, words, draft.needs, draft.start, draft.single, draft.range)
+    return Parameter(name, field, unit, kind, why, flags, draft.needs, draft.start, draft.single, draft.range)
 
 
 def _vector_rows(
-    names: str, field: str, unit: Unit, flag: str, why: str, needs: Words | None = None, **more: Any
+    names: str, field: str, unit: Unit, flag: str, why: str, needs: Flags | None = None, **more: Any
 ) -> Iterator[Parameter]:
-    """One parameter a component of a flag that takes several numbers."""
+    """Parameters for the components of a flag that takes several numbers."""
 
-    def words(experiment: Experiment, folder: Path) -> list[str]:
+    def flags(experiment: Experiment, folder: Path) -> list[str]:
         group, attribute = field.split(".")
         values = getattr(getattr(experiment, group), attribute)
         return [flag, *(_text(unit.from_field(value)) for value in values)]
 
     kind = more.pop("kind", "differentiable")
     for place, name in enumerate(names.split()):
-        yield Parameter(name, f"{field}[{place}]", unit, kind, why, words, needs, **more)
+        yield Parameter(name, f"{field}[{place}]", unit, kind, why, flags, needs, **more)
 
 
-def _cell_words(experiment: Experiment, folder: Path) -> list[str]:
+def _cell_flags(experiment: Experiment, folder: Path) -> list[str]:
     crystal = experiment.crystal
     lengths, angles = crystal.cell_lengths_A, crystal.cell_angles_deg
     assert lengths is not None  # a parameter of the cell is asked for where there is one
@@ -110,11 +110,11 @@ def _cell_rows() -> Iterator[Parameter]:
     for place, (length, angle) in enumerate(
         (("cell_a", "cell_alpha"), ("cell_b", "cell_beta"), ("cell_c", "cell_gamma"))
     ):
-        yield Parameter(length, f"crystal.cell_lengths_A[{place}]", ANGSTROM, "differentiable", why, _cell_words)
-        yield Parameter(angle, f"crystal.cell_angles_deg[{place}]", DEGREE, "differentiable", why, _cell_words)
+        yield Parameter(length, f"crystal.cell_lengths_A[{place}]", ANGSTROM, "differentiable", why, _cell_flags)
+        yield Parameter(angle, f"crystal.cell_angles_deg[{place}]", DEGREE, "differentiable", why, _cell_flags)
 
 
-def _matrix_words(experiment: Experiment, folder: Path) -> list[str]:
+def _matrix_flags(experiment: Experiment, folder: Path) -> list[str]:
     path = folder / "orientation.mat"
     rows = _stated(experiment.crystal.orientation_matrix).tolist()
     path.write_text("".join(" ".join(map(_text, row)) + "\n" for row in rows))
@@ -132,7 +132,7 @@ def _some_matrix(experiment: Experiment, folder: Path) -> list[str]:
     return ["-mat", str(folder / "orientation.mat")]
 
 
-def _source_words(experiment: Experiment, folder: Path) -> list[str]:
+def _source_flags(experiment: Experiment, folder: Path) -> list[str]:
     table = _stated(experiment.beam.sources)
     columns = zip(table.position_m.tolist(), table.weight.tolist(), table.wavelength_m.tolist(), strict=True)
     path = folder / "sources.txt"
@@ -141,7 +141,7 @@ def _source_words(experiment: Experiment, folder: Path) -> list[str]:
 
 
 def _three_sources(experiment: Experiment, folder: Path) -> list[str]:
-    """Three sources of unlike weight, colour and place around the beam, their weights in use."""
+    """Three sources with different weights, wavelengths and positions around the beam; the weights are used."""
     beam, wavelength_m = _beam(experiment), float(experiment.beam.wavelength_m)
     rows = []
     for place, weight in enumerate((1.0, 2.0, 0.5)):
@@ -159,7 +159,7 @@ def _beam(experiment: Experiment) -> tuple[float, ...]:
     return tuple(map(number, stated))
 
 
-def _reflection_words(experiment: Experiment, folder: Path) -> list[str]:
+def _reflection_flags(experiment: Experiment, folder: Path) -> list[str]:
     table = _stated(experiment.structure_factors.table)
     path = folder / "reflections.hkl"
     with path.open("w") as stream:
@@ -177,7 +177,7 @@ def _far_reflection(experiment: Experiment, folder: Path) -> list[str]:
 
 
 def _axes(experiment: Experiment, folder: Path) -> list[str]:
-    """A CUSTOM detector that is not quite square to anything, turning about the sample."""
+    """A CUSTOM detector tilted about every axis, with pivot SAMPLE."""
     vectors = {
         "-fdet_vector": (0.02, -0.01, 1.0),
         "-sdet_vector": (0.01, -1.0, 0.03),
@@ -204,13 +204,13 @@ def _vectors() -> Iterator[Parameter]:
         "odet_vector_x odet_vector_y odet_vector_z", "detector.odet_vector", PLAIN, "-odet_vector",
         "a normal whose length is not exactly 1 is replaced by F x S (historic), so it has no effect; differentiable "
         "with the defect normal_exact_length off",
-        lambda e, f: [*_axes(e, f), *_words("-odet_vector 0.99 0.02 -0.03 -defects default,-normal_exact_length")],
+        lambda e, f: [*_axes(e, f), *_split("-odet_vector 0.99 0.02 -0.03 -defects default,-normal_exact_length")],
         kind="piecewise",
     )  # fmt: skip
     yield from _vector_rows(
         "pix0_x pix0_y pix0_z", "detector.pix0_vector_m", METRE, "-pix0_vector",
         "ignored (historic); differentiable with the defect pix0_ignored off",
-        lambda e, f: [*_axes(e, f), *_words("-pix0_vector 0.07 0.02 -0.02 -defects default,-pix0_ignored")],
+        lambda e, f: [*_axes(e, f), *_split("-pix0_vector 0.07 0.02 -0.02 -defects default,-pix0_ignored")],
         kind="piecewise",
     )  # fmt: skip
 
@@ -229,7 +229,7 @@ ROWS: tuple[Parameter, ...] = (
     *_cell_rows(),
     *_vector_rows("misset_x misset_y misset_z", "crystal.misset_deg", DEGREE, "-misset", _TILT),
     Parameter("orientation_matrix", "crystal.orientation_matrix", PLAIN, "differentiable",
-              "nine numbers, a* b* c* in columns, times the wavelength", _matrix_words, _some_matrix),
+              "nine numbers, a* b* c* in columns, times the wavelength", _matrix_flags, _some_matrix),
     *(Parameter(f"N_{axis}", f"crystal.n_cells[{place}]", PLAIN, "piecewise", f"a real number; {_COUNT}")
       for place, axis in enumerate("abc")),
     _row("fudge", "crystal.fudge", PLAIN, "-fudge", "shapes ROUND and GAUSS; SQUARE does not use it, TOPHAT as a limit",
@@ -250,7 +250,7 @@ ROWS: tuple[Parameter, ...] = (
            f"{_GRID}, and the beam is square: a round one admits points by their distance", "piecewise",
            f"-hdivrange 3 -hdivsteps 3 -vdivrange 2 -vdivsteps 3 -square_div -{axis}divstep 1", range=POSITIVE)
       for axis in "hv"),
-    *(Parameter(f"source_{name}", f"beam.sources.{field}", unit, "differentiable", why, _source_words, _three_sources)
+    *(Parameter(f"source_{name}", f"beam.sources.{field}", unit, "differentiable", why, _source_flags, _three_sources)
       for name, field, unit, why in (
           ("position", "position_m", METRE, "of a place only the direction matters"),
           ("weight", "weight", PLAIN, "over the mean weight; ignored with the defect source_weights_ignored (on)"),
@@ -297,7 +297,7 @@ ROWS: tuple[Parameter, ...] = (
          needs=_SENSOR, range=POSITIVE),
     Parameter("F_reflection", "structure_factors.table.F_electrons", ELECTRON, "differentiable",
               "each amplitude by itself: of the nearest reflection, or of the 64 around where it is interpolated. The "
-              "image is quadratic in it, so the gradient is 0 where F is 0", _reflection_words),
+              "image is quadratic in it, so the gradient is 0 where F is 0", _reflection_flags),
     Parameter("default_F", "structure_factors.default_F", ELECTRON, "differentiable",
               "beyond the box of the table. Gaps within it are filled when a file is read, and are then elements of it",
               lambda e, f: ["-default_F", _text(e.structure_factors.default_F)], _far_reflection, range=POSITIVE),

@@ -1,4 +1,4 @@
-"""Many numbers out of one text at once, each as `float` would read it."""
+"""Reads many numbers of a text at once, each with the value that `float` gives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LINE_END, _PLUS, _MINUS, _POINT, _ZERO = b"\n+-.0"
 
 
 class Words(NamedTuple):
-    """Where the words of a text begin and end, and how many stand on each line that has one."""
+    """Start and end of each word of a text, and the number of words on each line that is not empty."""
 
     text: np.ndarray  # (bytes,) uint8
     first: np.ndarray  # (words,) position of the first byte
@@ -24,7 +24,7 @@ class Words(NamedTuple):
 
 
 def find_words(text: bytes) -> Words:
-    """The words of an ASCII text, parted by anything up to the blank."""
+    """The words of an ASCII text, separated by blanks and control characters."""
     padded = np.frombuffer(b" " + text + b"\n", dtype=np.uint8)
     blank = padded <= ord(" ")
     edges = np.flatnonzero(blank[1:] != blank[:-1])
@@ -36,7 +36,7 @@ def find_words(text: bytes) -> Words:
 
 
 def numbers(words: Words) -> np.ndarray:
-    """The words (n,) as float64. Raises ValueError where one is no number to `float`."""
+    """The words (n,) as float64. Raises ValueError for a word that `float` does not accept."""
     plain = _plain_decimals(words)
     if plain is not None:
         return plain
@@ -45,7 +45,7 @@ def numbers(words: Words) -> np.ndarray:
 
 
 def _plain_decimals(words: Words) -> np.ndarray | None:
-    """The words as float64 if all are decimals of a few digits without exponent, otherwise None."""
+    """The words as float64; None if one of them has many digits, an exponent, or is not a number."""
     text, first, length, _ = words
     if not first.size or length.max() > _MOST_DIGITS + 1:  # a point and digits, or a sign and digits
         return None
@@ -60,7 +60,7 @@ def _plain_decimals(words: Words) -> np.ndarray | None:
 
 
 def _block_of_decimals(text: np.ndarray, first: np.ndarray, length: np.ndarray) -> np.ndarray | None:
-    """As `_plain_decimals`, for some words, none of them too long."""
+    """As `_plain_decimals`, for a block of words, all of them short."""
     mantissa = np.zeros(first.size, dtype=np.int64)
     digits, decimals = np.zeros((2, first.size), dtype=np.int8)
     pointed = np.zeros(first.size, dtype=bool)

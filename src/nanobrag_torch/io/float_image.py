@@ -1,4 +1,4 @@
-"""Float images: bare single- or double-precision numbers in native byte order, fast index fastest."""
+"""Float images: single- or double-precision numbers in native byte order without a header, fast index fastest."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def _write(path: str | Path, image: np.ndarray, dtype: type[np.floating]) -> Non
 
 
 def read_float_image(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read a single-precision image of `shape` (slow, fast). Raises ReaderError when the size is another."""
+    """Read a single-precision image of `shape` (slow, fast). Raises ReaderError if the file has another size."""
     return _read(path, shape, np.dtype(np.float32))
 
 
 def read_double_image(path: str | Path, shape: tuple[int, int]) -> np.ndarray:
-    """Read a double-precision image of `shape` (slow, fast). Raises ReaderError when the size is another."""
+    """Read a double-precision image of `shape` (slow, fast). Raises ReaderError if the file has another size."""
     return _read(path, shape, np.dtype(np.float64))
 
 

@@ -19,7 +19,7 @@ _MAX_CHUNK_PIXELS = 2**25  # the library holds a chunk and its compressed form b
 
 
 class Nxmx(NamedTuple):
-    """What the file says about the experiment; vectors in the laboratory frame, each (3,)."""
+    """The metadata of the file; vectors (3,) in the laboratory frame."""
 
     fast: np.ndarray
     slow: np.ndarray
@@ -38,6 +38,7 @@ class Nxmx(NamedTuple):
     osc_deg: float
     command_line: str
     version: str
+    backend: str = ""  # the code that made the image
 
 
 def mcstas_rotation(beam: np.ndarray, polar: np.ndarray) -> np.ndarray:
@@ -69,19 +70,20 @@ def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
 
 
 def frame_chunks(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Chunks of one frame of (slow, fast) pixels each, or of as many of its rows as HDF5 takes."""
+    """Shape of a chunk: one frame of (slow, fast) pixels, or as many of its rows as HDF5 allows."""
     return 1, min(shape[0], max(1, _MAX_CHUNK_PIXELS // shape[1])), shape[1]
 
 
 def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
-    """Everything but the pixels, of shape (slow, fast); returns the entry. They go to entry/data/data."""
+    """Write everything but the pixels, whose shape is (slow, fast); returns the entry. Pixels go to entry/data/data."""
     import h5py
 
     file.attrs["default"] = "entry"
     file.attrs["NX_class"] = "NXroot"
     entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
     entry.attrs["default"] = "data"
-    group(entry, "program", "NXprocess", {"program": PROGRAM, "version": what.version})
+    process = {"program": PROGRAM, "version": what.version} | ({"backend": what.backend} if what.backend else {})
+    group(entry, "program", "NXprocess", process)
     group(entry, "data", "NXdata", {}).attrs["signal"] = "data"
     turn = mcstas_rotation(what.beam, what.polar)
     _sample(entry, what, turn)
@@ -95,7 +97,7 @@ def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
 
 
 def _frame(parent: Any, image: np.ndarray) -> Any:
-    """The image (slow, fast) as one frame `data`, compressed and written some rows at a time."""
+    """Write the image (slow, fast) as one frame `data`, compressed, a block of rows at a time."""
     import hdf5plugin
 
     chunks = frame_chunks(image.shape)
@@ -107,7 +109,7 @@ def _frame(parent: Any, image: np.ndarray) -> Any:
 
 
 def group(parent: Any, name: str, kind: str, fields: Mapping[str, Any]) -> Any:
-    """A new NeXus group of class `kind` with fields of its own."""
+    """A new NeXus group of class `kind` with these fields."""
     made = parent.create_group(name)
     made.attrs["NX_class"] = kind
     for key, value in fields.items():

@@ -43,7 +43,7 @@ class Box(NamedTuple):
 
 
 def read_hkl(path: str | Path) -> Reflections:
-    """Read h k l F, laid out freely; blank lines and text after # are skipped.
+    """Read groups of h k l F, on any number of lines; blank lines and text after # are skipped.
 
     Raises ReaderError that names the line for what is no number, for a last reflection of fewer than four, for indices
     that are not whole numbers, for a table of three, five or more columns, and for a file without a reflection.
@@ -73,13 +73,13 @@ def parse_hkl(path: str | Path, text: str) -> Reflections:
 
 
 def _is_other_table(in_line: np.ndarray) -> bool:
-    """All lines have the same number of columns, and it is not that of whole reflections nor of parts of one."""
+    """Whether the text is a table with a number of columns that is neither a multiple nor a divisor of four."""
     columns = in_line[0]
     return bool(in_line.size > 1 and columns > 2 and columns % 4 != 0 and (in_line == columns).all())
 
 
 def _complaint(path: str | Path, plain: bytes) -> ReaderError:
-    """The error for the first bad word, or for the layout."""
+    """The error that names the first bad word, or the layout if every word is a number."""
     rows = [line.split() for line in plain.decode("ascii").split("\n")]
     place = 0
     for number, row in enumerate(rows, start=1):

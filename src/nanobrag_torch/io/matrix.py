@@ -13,9 +13,9 @@ SMALLEST_RELATIVE_VOLUME = 1e-9
 
 
 def read_matrix(path: str | Path) -> np.ndarray:
-    """The first nine numbers of a file as a (3, 3) float64 matrix; comments (#) and the rest are not looked at.
+    """The first nine numbers of a file as a (3, 3) float64 matrix; comments (#) and everything after them are skipped.
 
-    Raises ReaderError for fewer than nine, for what is no finite number, and for a singular matrix.
+    Raises ReaderError for fewer than nine numbers, for a value that is not finite, and for a singular matrix.
     """
     lines = (line.partition("#")[0] for line in read_ascii(path).split("\n"))
     words = list(islice((word for line in lines for word in line.split()), 9))

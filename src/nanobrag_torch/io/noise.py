@@ -1,4 +1,4 @@
-"""Photon-counting noise: Poisson deviates as nanoBragg draws them, pixel by pixel from one stream.
+"""Photon-counting noise: Poisson deviates drawn as nanoBragg draws them: pixel by pixel, from one stream.
 
 Section 13 of docs/physics.md.
 
@@ -37,7 +37,7 @@ _LANCZOS = (
 # A product of singles may differ from the double product by 2^-24 a factor; within this the singles decide.
 _DOUBTFUL = 1e-4
 _BLOCK = 8192
-_LONGEST_PRODUCT = 1024  # with a mean below 12, more factors than about 80 have not been seen by anybody
+_LONGEST_PRODUCT = 1024  # a mean below 12 practically never needs more than 80 factors
 _GROUP, _FEW = 4096, 0.02
 
 
@@ -73,9 +73,9 @@ def log_gamma(x: float) -> float:
 
 
 class PoissonStream:
-    """Poisson deviates from a stream of uniform ones; a spare normal deviate is kept from call to call.
+    """Poisson deviates from a stream of uniform deviates. Normal deviates come in pairs: the second is kept for later.
 
-    The uniform stream is read in blocks, so it stands at an unspecified place afterwards.
+    The uniform stream is read in blocks, so its position afterwards is unspecified.
     """
 
     def __init__(self, uniform: UniformStream):
@@ -104,7 +104,7 @@ class PoissonStream:
         return drawn
 
     def _mostly_nothing(self, means: np.ndarray, limits: np.ndarray, drawn: np.ndarray) -> None:
-        """Pixels of which most get nothing, their first uniform being within the limit: passed over many at a time."""
+        """For blocks in which most pixels get no photon: these need one deviate each and are skipped together."""
         pixel = 0
         while pixel < means.size:
             ahead = self._ahead(means.size - pixel)
@@ -117,7 +117,7 @@ class PoissonStream:
                 pixel += 1
 
     def _ahead(self, most: int) -> np.ndarray:
-        """The uniform deviates that come next, at least one and at most `most`, without taking them."""
+        """The next uniform deviates, at least one and at most `most`, without using them up."""
         self._have(1)
         if self._array_of is not self._drawn:
             self._array_of, self._array = self._drawn, np.array(self._drawn, dtype=np.float32)
@@ -133,7 +133,7 @@ class PoissonStream:
         return single(mean + math.sqrt(mean) * self._normal()) if mean > _NORMAL_ABOVE else self._by_rejection(mean)
 
     def _have(self, count: int) -> None:
-        """See to it that `count` uniform deviates are ready; a new list where they were not."""
+        """Make sure that `count` uniform deviates are available; draws a new block if they are not."""
         while len(self._drawn) - self._place < count:
             self._drawn = self._drawn[self._place :] + self._stream.block(_BLOCK)
             self._place = 0
@@ -145,7 +145,7 @@ class PoissonStream:
         return self._drawn[self._place - 1]
 
     def _by_product(self, limit: float) -> float:
-        """How many uniforms can be multiplied before the product falls to `limit` = exp(-m)."""
+        """How many uniform deviates can be multiplied before the product falls to `limit` = exp(-m)."""
         if len(self._drawn) - self._place < _LONGEST_PRODUCT:
             self._have(_LONGEST_PRODUCT)
         drawn, first = self._drawn, self._place
@@ -208,9 +208,9 @@ def _exact_product(factors: list[float]) -> float:
 
 
 class Noise:
-    """Counts made of photons some rows at a time, in storage order, all from one stream.
+    """Counts with noise, a block of rows at a time in storage order, from one stream.
 
-    `photons` and `overloads` are those of the rows so far. `before_group` is called every few thousand pixels.
+    `photons` and `overloads` count the rows so far. `before_group` is called every few thousand pixels.
     """
 
     def __init__(self, adc: float, uniform: UniformStream, before_group: Callable[[], None] = lambda: None):

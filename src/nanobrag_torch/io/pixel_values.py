@@ -1,4 +1,4 @@
-"""From the float image to statistics, integer counts and grey values, some rows at a time.
+"""Statistics, integer counts and grey values of the float image, a block of rows at a time.
 
 Section 13 of docs/physics.md.
 
@@ -22,7 +22,7 @@ LARGEST_COUNT = 65535
 BRIGHTEST_COUNT = 55000.0
 PGM_TARGET_GREY = 250.0
 PGM_RMSD_IN_TARGET = 5.0
-BLOCK_PIXELS = 1 << 16  # as double precision still in a core's cache
+BLOCK_PIXELS = 1 << 16  # their float64 values fit a core's cache
 _QUIET = np.errstate(invalid="ignore")  # of sums with NaN or infinite pixels, which are counted
 
 
@@ -46,7 +46,7 @@ def window(roi: Roi) -> tuple[slice, slice]:
 
 
 def blocks_of_rows(shape: tuple[int, int]) -> Iterator[slice]:
-    """Consecutive rows of an image (slow, fast), some at a time, so that what is made of them stays small."""
+    """Blocks of consecutive rows of an image (slow, fast), small enough for temporary arrays."""
     step = max(1, BLOCK_PIXELS // max(1, shape[1]))
     for first in range(0, shape[0], step):
         yield slice(first, min(first + step, shape[0]))
@@ -104,7 +104,7 @@ def _parts(size: int) -> Iterator[slice]:
 
 
 def _sum(size: int, of_part: Callable[[slice], np.ndarray]) -> np.ndarray:
-    """The sum of `of_part` over `size` pixels, one half of them on a thread of its own."""
+    """The sum of `of_part` over `size` pixels; a second thread adds one half."""
     if size <= BLOCK_PIXELS:
         return _pairwise(size, of_part)
     half = _half(size)
@@ -116,7 +116,7 @@ def _sum(size: int, of_part: Callable[[slice], np.ndarray]) -> np.ndarray:
 
 
 def _pairwise(size: int, of_part: Callable[[slice], np.ndarray], first: int = 0) -> np.ndarray:
-    """The sum of `of_part` over `size` pixels, halved as numpy halves a whole array, so with the very same rounding."""
+    """The sum of `of_part` over `size` pixels, in the order in which numpy adds a whole array, so rounded alike."""
     if size <= BLOCK_PIXELS:
         return of_part(slice(first, first + size))
     half = _half(size)
@@ -167,7 +167,7 @@ def integer_counts(image: np.ndarray, roi: Roi, scale: float, adc: float) -> np.
     scaled = image[window(roi)].astype(np.float64)
     scaled *= scale
     scaled += adc
-    np.fmin(np.fmax(scaled, 0.0, out=scaled), LARGEST_COUNT, out=scaled)  # no number becomes 0
+    np.fmin(np.fmax(scaled, 0.0, out=scaled), LARGEST_COUNT, out=scaled)  # NaN becomes 0
     scaled += 0.5
     counts[window(roi)] = np.floor(scaled.astype(np.float32))
     return counts

@@ -1,4 +1,4 @@
-"""What all readers share: one kind of error, bytes and text of a file, strict numbers."""
+"""Shared by all readers: their error, the bytes and text of a file, numbers with checks."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from nanobrag_torch.errors import ExperimentError
 
 MAX_TEXT_BYTES = 2_000_000_000
-# Numbers other than 0 are between these in size, so that no change of unit turns them into 0 or infinity.
+# Numbers other than 0 lie between these, so that no change of unit makes them 0 or infinite.
 SMALLEST_NUMBER, LARGEST_NUMBER = 1e-280, 1e280
 LONGEST_NUMBER = 127  # characters
-# Wavelengths and distances are between these, so that their squares and inverses are numbers.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# str.split takes these for blanks; they become a control character that it does not
+# str.split treats these bytes as blanks; they become a control character that it does not
 _NO_BLANKS = bytes.maketrans(b"\x1c\x1d\x1e\x1f", b"\x1a" * 4)
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?", re.ASCII)
 
@@ -46,7 +45,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file. Raises ReaderError when it holds bytes that no text has."""
+    """The text of a file. Raises ReaderError if it holds zero bytes."""
     data = read_bytes(path)
     if b"\0" in data:
         raise ReaderError(path, "is not text (it holds zero bytes)")
@@ -57,7 +56,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_ascii(path: str | Path) -> str:
-    """The text of a file of numbers, blanks being those of ASCII; any other byte becomes a character that is none.
+    """The text of a file of numbers. Only ASCII blanks separate words; other bytes become other characters.
 
     Raises ReaderError when the file holds zero bytes.
     """
@@ -76,7 +75,7 @@ def shorten(word: str, limit: int = 40) -> str:
 
 
 def number(path: str | Path, word: str, place: str) -> float:
-    """A decimal number of ordinary size, or ReaderError that names the place."""
+    """A decimal number between the limits above. Raises ReaderError that names the place in the file."""
     if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
         raise ReaderError(path, f"{place} is '{shorten(word)}', expected a number")
     value = float(word)

@@ -38,7 +38,8 @@ class ReflectionFile:
 def read_reflections(path: str | Path, resolution_A: Callable[[], float] | None = None) -> ReflectionFile:
     """Read a file of reflections, or calculate them from an atom model. Raises ReaderError.
 
-    `resolution_A` gives the smallest spacing (A) of a model's amplitudes; it is called for a sound model alone.
+    `resolution_A` gives the smallest spacing (A) of a model's amplitudes; it is called after the
+    model was checked.
     """
     kind = _kind(path, read_bytes(path)[:8192])
     if kind == "text":
@@ -52,7 +53,7 @@ def read_reflections(path: str | Path, resolution_A: Callable[[], float] | None 
 
 
 def _check_mtz_frame(path: str | Path) -> None:
-    """The header of an MTZ file begins where its first words say; gemmi would allocate whatever they say."""
+    """Check where the header of an MTZ file begins: gemmi allocates whatever memory the first words ask for."""
     data = read_bytes(path)
     order = ">" if data[8:9] and data[8] >> 4 == 1 else "<"
     offset = struct.unpack_from(order + "i", data, 4)[0] if len(data) >= 80 else 0
@@ -97,7 +98,7 @@ def _cif_block(path: str | Path) -> gemmi.cif.Block:
 
 
 def _gemmi_read(path: str | Path, what: str, read: Callable[[Any], T]) -> T:
-    """Call gemmi; whatever it raises becomes a ReaderError."""
+    """Call gemmi; its exceptions become ReaderErrors."""
     read_bytes(path)
     import gemmi
 
@@ -135,7 +136,7 @@ def _from_mtz(path: str | Path, mtz: gemmi.Mtz) -> ReflectionFile:
 
 
 def _amplitudes(path: str | Path, mtz: gemmi.Mtz, notices: list[str]) -> np.ndarray:
-    """The column of amplitudes: by its usual label, or the only one of its type, or intensities, or Friedel means."""
+    """The amplitudes: a column with a usual label, else the first of type F, else from intensities or pairs."""
     by_type = {kind: [column for column in mtz.columns if column.type == kind] for kind in "FJGK"}
     plain = by_type["F"]
     wanted = [column for label in AMPLITUDE_LABELS for column in plain if column.label == label] + plain
@@ -162,7 +163,7 @@ def _amplitudes(path: str | Path, mtz: gemmi.Mtz, notices: list[str]) -> np.ndar
 
 
 def expand_to_P1(hkl: np.ndarray, amplitudes: np.ndarray, operations: gemmi.GroupOps) -> Reflections:
-    """All symmetry mates and Friedel mates of reflections (n, 3), each once.
+    """All symmetry mates and Friedel mates of reflections (n, 3), without duplicates.
 
     |F(h R)| = |F(h)| for the rotation R of every symmetry operation, and |F(-h)| = |F(h)| without anomalous scattering.
     """

@@ -24,7 +24,7 @@ _BLANKS = " \t\r\n\v\f"
 
 
 class SmvHeader(NamedTuple):
-    """What SMV headers say beside the pixel counts. Lengths in mm, angles in deg, wavelength in A."""
+    """The values of an SMV header other than the pixel counts. Lengths in mm, angles in deg, wavelength in A."""
 
     n_fast: int
     n_slow: int
@@ -43,6 +43,7 @@ class SmvHeader(NamedTuple):
     phi_deg: float
     osc_deg: float
     twotheta_deg: float
+    made_by: tuple[tuple[str, str], ...] = ()  # further keys, which follow all others
 
     def lines(self) -> list[str]:
         """`KEY=value;` in nanoBragg's order, six significant digits."""
@@ -69,6 +70,7 @@ class SmvHeader(NamedTuple):
             "TWOTHETA": self.twotheta_deg,
             "DETECTOR_SN": "000",
             "BEAMLINE": "fake",
+            **{key: re.sub(r"[^ -:<-~]", "_", text) for key, text in self.made_by},
         }
         order = "little_endian" if sys.byteorder == "little" else "big_endian"
         fixed = [
@@ -102,12 +104,12 @@ def write_smv(path: str | Path, header: SmvHeader, rows: Iterable[np.ndarray]) -
 
 
 def read_smv_header(path: str | Path) -> dict[str, str]:
-    """Keys and values of an SMV header; of a key that stands twice the last value counts. Raises ReaderError."""
+    """Keys and values of an SMV header; the last value of a repeated key counts. Raises ReaderError."""
     return _parse_header(path, read_bytes(path))[0]
 
 
 def read_smv(path: str | Path) -> tuple[dict[str, str], np.ndarray]:
-    """Header, and pixels as (slow, fast) uint16, bytes swapped where the header asks for it. Raises ReaderError."""
+    """Header and pixels, (slow, fast) uint16 in the byte order that the header states. Raises ReaderError."""
     data = read_bytes(path)
     header, size = _parse_header(path, data)
     n_fast, n_slow = pixel_counts(path, header)
@@ -169,6 +171,6 @@ def _count(path: str | Path, header: dict[str, str], key: str) -> int:
 
 
 def header_number(path: str | Path, header: dict[str, str], *keys: str) -> float | None:
-    """The number under the first of `keys` that the header has; None without any. Raises ReaderError."""
+    """The number of the first of `keys` that the header has; None if it has none of them. Raises ReaderError."""
     values = [number(path, header[key], key) for key in keys if key in header]
     return values[0] if values else None

@@ -1,4 +1,4 @@
-"""Source files: one source a line, X Y Z weight wavelength, separated by blanks , ; : or !"""
+"""Source files: each line holds X Y Z weight wavelength, separated by blanks , ; : or !"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
     """Sources as an (n, 5) float64 array: X, Y, Z (m, from the sample to the source), weight, wavelength (m).
 
     Missing trailing columns are -10 times the components of the unit beam vector, weight 1 and `wavelength_m`.
-    Blank lines are skipped. Raises ReaderError for anything else, for a source at the sample and for a file of none.
+    Blank lines are skipped. Raises ReaderError for anything else, a source at the sample, and an empty file.
     """
     defaults = [*(-SOURCE_DISTANCE_M * component for component in beam_vector), 1.0, wavelength_m]
     rows = []

@@ -1,4 +1,4 @@
-"""Tables of solvent scattering: two columns. nanoBragg reads them and uses them for nothing."""
+"""Tables of solvent scattering: two columns. nanoBragg reads them but does not use them."""
 
 from __future__ import annotations
 

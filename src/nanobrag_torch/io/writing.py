@@ -1,4 +1,4 @@
-"""Writing a file so that it is there whole or not at all."""
+"""Files are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _asking = threading.Lock()
 
 
 class WriterError(ExperimentError):
-    """A file that cannot be written; the message is one line."""
+    """A file cannot be written; the message is one line."""
 
 
 def check_target(path: str | Path) -> None:
-    """Raise WriterError if a file could not be put at `path`; meant to be called before a long computation."""
+    """Raise WriterError if `path` cannot be written; to be called before a long computation."""
     path = Path(path)
     try:
         if "\0" in str(path):
@@ -41,7 +41,7 @@ def check_target(path: str | Path) -> None:
 def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
     """Write `chunks` to a file beside `path`, flush it to the disk, and rename it to `path`.
 
-    A path that exists and is no regular file (a pipe, a device) is written directly. Raises WriterError.
+    A path that exists and is not a regular file (a pipe, a device) is written directly. Raises WriterError.
     """
     path = Path(path)
     try:
@@ -55,7 +55,7 @@ def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
 
 
 def in_chunks(rows: Iterable[np.ndarray], dtype: type[np.generic]) -> Iterator[memoryview]:
-    """The bytes of the parts of an image as numbers of `dtype`, one part at a time."""
+    """The bytes of an image as numbers of `dtype`, part by part."""
     for part in rows:
         yield np.ascontiguousarray(part, dtype=dtype).data.cast("B")
 
@@ -67,7 +67,7 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
 
 def replace_with(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
-    import tempfile  # takes a while
+    import tempfile  # slow to import
 
     path = path.resolve() if path.is_symlink() else path
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)

@@ -1,4 +1,4 @@
-"""What determines the image: the experiment as a user states it, and the defects that are switched on."""
+"""The parameters of an experiment: what a user states, conventions, and the switches of known defects."""
 
 from nanobrag_torch.parameters.experiment import (
     DEFAULT_FLUENCE_PHOTONS_PER_M2,

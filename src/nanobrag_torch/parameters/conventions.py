@@ -17,7 +17,7 @@ DEFAULT_DETECTOR_SIZE_M = 0.1024
 
 
 class Convention(NamedTuple):
-    """Vectors that a convention prescribes, and the pivot it forces (None: the user's choice stands)."""
+    """Vectors of a convention, and the pivot that it forces (None: the user chooses)."""
 
     beam_vector: tuple[float, float, float]
     fdet_vector: tuple[float, float, float]
@@ -41,7 +41,7 @@ CONVENTIONS = {
     "CUSTOM": Convention(_X, _Z, _MINUS_Y, _X, _Y, _Z, _Z, None),
 }
 
-# Beyond this a 64-bit index would still hold, but no machine's memory would.
+# more than this would not fit into memory
 MAX_PIXELS_PER_SIDE = 1_000_000
 
 

@@ -7,7 +7,7 @@ from nanobragg_tables import defects, resolve_defects
 
 
 def active(names: frozenset[str] | None) -> frozenset[str]:
-    """The defects that are on; None means the `default` preset.
+    """The active defects; None means the `default` preset.
 
     Raises ExperimentError for a name that is not in the registry or that a tile-parallel program cannot reproduce.
     """

@@ -1,8 +1,8 @@
 """The experiment as a user states it: frozen dataclasses, the unit in every name.
 
-Nothing here is derived. `None` means "not given", so that the rules which fill gaps (step counts, beam
-centres, pivots) see exactly what the command line said. Any number may be a 0-d `torch.Tensor` instead of a
-float; gradients then flow from the image to it. Torch is not imported here: what checks a command line needs none.
+Nothing here is derived. `None` means "not stated": the rules that choose step counts, beam centres and pivots need to
+know what was stated. Any number may be a 0-d `torch.Tensor` instead of a float; gradients then flow from the image to
+it. Torch is not imported here, so that a command line can be checked without it.
 """
 
 from __future__ import annotations

@@ -23,13 +23,14 @@ def tensors_of(part: Any) -> list[torch.Tensor]:
 
 def with_tensors(part: Part, tensors: Sequence[torch.Tensor]) -> Part:
     """The same with other tensors, as many as `tensors_of` finds."""
-    return _filled(part, iter(tensors))
+    filled: Part = _filled(part, iter(tensors))
+    return filled
 
 
 def _filled(part: Any, tensors: Iterator[torch.Tensor]) -> Any:
     if isinstance(part, torch.Tensor):
         return next(tensors)
-    if is_dataclass(part) and tensors_of(part):
+    if is_dataclass(part) and not isinstance(part, type) and tensors_of(part):
         return replace(part, **{field.name: _filled(getattr(part, field.name), tensors) for field in fields(part)})
     return tuple(_filled(item, tensors) for item in part) if isinstance(part, tuple) else part
 

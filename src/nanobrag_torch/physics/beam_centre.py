@@ -34,7 +34,7 @@ class BeamCentre(NamedTuple):
 def beam_centre(
     detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device
 ) -> BeamCentre:
-    """Map the stated centre to fast and slow coordinates the way the convention does.
+    """Map the stated centre to fast and slow coordinates the way the convention does (6.2) (6.3).
 
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
     `close_beam_ignored` off, -Xclose and -Yclose are the near point, mapped in the same way, or with the defect

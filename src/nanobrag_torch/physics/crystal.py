@@ -53,7 +53,7 @@ class Orientations(NamedTuple):
 
 
 def reciprocal_from_cell(lengths_A: torch.Tensor, angles_rad: torch.Tensor, defects: frozenset[str]) -> torch.Tensor:
-    """a*, b*, c* (rows, 1/A) of a cell, a* along x and b* in the xy plane.
+    """a*, b*, c* (rows, 1/A) of a cell, a* along x and b* in the xy plane (4.2) (4.3) (4.4) (4.5).
 
     With the defect `triclinic_cstar` on, the z component of c* is |c*| Vc/(a b c sin gamma*), which is 1/c only where
     at least two angles are right.
@@ -88,7 +88,7 @@ def _cosine(value: torch.Tensor) -> torch.Tensor:
 
 
 def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
-    """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles."""
+    """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles (4.1)."""
     alpha, beta, gamma = angles_rad
     half_sum = (alpha + beta + gamma) / 2.0
     skew = sine(half_sum) * sine(half_sum - alpha) * sine(half_sum - beta) * sine(half_sum - gamma)
@@ -106,8 +106,8 @@ def misset_angles_rad(
     return vector((0.0, 0.0, 0.0) if crystal.misset_deg is None else crystal.misset_deg, device) / DEG_PER_RAD
 
 
-def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], device) -> torch.Tensor:
-    """Angles about x, y, z of a random orientation.
+def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], device: torch.device) -> torch.Tensor:
+    """Angles about x, y, z of a random orientation (4.8).
 
     With the defect `random_misset_radians` on, the cap of 90 is taken as radians; off, the rotation is uniform.
     """
@@ -155,7 +155,7 @@ def build_cell(
     device: torch.device,
     hook: Hook | None = None,
 ) -> Cell:
-    """Cell vectors before the spindle rotation.
+    """Cell vectors before the spindle rotation (4.6) (4.7) (4.9) (4.10).
 
     The orientation matrix (columns a*, b*, c* times the wavelength) wins over the standard orientation of the cell;
     where both are given the directions come from the matrix and the lengths from the cell. With the defect
@@ -186,7 +186,7 @@ def _spanned_by(
     """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
-    if lengths is not None:
+    if lengths is not None and volume is not None:
         area = area * (lengths / volume / norm(area)).unsqueeze(-1)
         volume_star = 1.0 / volume
     if not 0 < abs(number(volume_star)) < math.inf:
@@ -203,7 +203,7 @@ def _spanned_by(
 def n_cells(
     crystal: Crystal, cell: Cell, beamsize_m: Scalar, defects: frozenset[str], device: torch.device
 ) -> torch.Tensor:
-    """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each.
+    """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each (4.11).
 
     The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
     than a whole number of cells is one more.
@@ -230,7 +230,7 @@ def orientations(
     defects: frozenset[str],
     hook: Hook | None = None,
 ) -> Orientations:
-    """Cell vectors at every spindle angle, then in every mosaic domain.
+    """Cell vectors at every spindle angle, then in every mosaic domain (4.13).
 
     With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
     last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
@@ -247,7 +247,7 @@ def orientations(
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:
-    """Angle (phi,) of every spindle step, at the start of its slice or in the middle."""
+    """Angle (phi,) of every spindle step, at the start of its slice or in the middle (4.12)."""
     index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
     return scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * (index + phi.into_slice)
 

@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -26,60 +26,63 @@ from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.detector_basis import basis
 from nanobrag_torch.physics.tensors import along, cross, dot, length, scalar
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-class DetectorGeometry(NamedTuple):
-    """Where every pixel is, with the steps that led there. Lengths in m, vectors (3,), laboratory frame."""
+
+class Construction(NamedTuple):
+    """The steps that placed the detector, for the trace and for file headers. Vectors (3,), laboratory frame."""
 
     convention: str
     pivot: str
+    centre: BeamCentre
+    twotheta_axis: torch.Tensor
+    angles_rad: torch.Tensor  # (4,) rotx, roty, rotz, twotheta
+    initial: placement.Axes
+    turn: placement.Turn  # rotations about lab x, y and z, each (3, 3)
+    rotation: torch.Tensor  # (3, 3) all three
+    ratio: torch.Tensor
+    close_distance_m: torch.Tensor  # before the origin is known
+    distance_m: torch.Tensor
+    origin_terms_m: torch.Tensor  # (3, 3): fast, slow and normal (SAMPLE) or beam (BEAM) part of the origin
+    pix0_before_rotation_m: torch.Tensor | None  # SAMPLE only
+    pix0_after_rotz_m: torch.Tensor | None
+    pix0_after_twotheta_m: torch.Tensor | None
+    after_rotz: placement.Axes
+    after_twotheta: placement.Axes
+    pix0_m: torch.Tensor  # where the pivot puts the origin
+    ORGX_pixels: torch.Tensor
+    ORGY_pixels: torch.Tensor
+    dials_origin_mm: torch.Tensor
+
+
+class DetectorGeometry(NamedTuple):
+    """Where every pixel is. Lengths in m, vectors (3,), laboratory frame."""
+
     n_fast: int
     n_slow: int
     pixel_size_m: torch.Tensor
     size_fast_m: torch.Tensor
     size_slow_m: torch.Tensor
-    centre: BeamCentre
     beam_vector: torch.Tensor
     polar_vector: torch.Tensor
     spindle_axis: torch.Tensor
-    twotheta_axis: torch.Tensor
-    angles_rad: torch.Tensor  # (4,) rotx, roty, rotz, twotheta
-    initial_fdet: torch.Tensor
-    initial_sdet: torch.Tensor
-    initial_odet: torch.Tensor
-    rotation_x: torch.Tensor  # (3, 3)
-    rotation_y: torch.Tensor
-    rotation_z: torch.Tensor
-    rotation: torch.Tensor
-    ratio: torch.Tensor
-    placed_close_distance_m: torch.Tensor  # before the origin is known
-    placed_distance_m: torch.Tensor
-    origin_terms_m: torch.Tensor  # (3, 3): fast, slow and normal (SAMPLE) or beam (BEAM) part of the origin
-    pix0_before_rotation_m: torch.Tensor | None  # SAMPLE only
-    pix0_after_rotz_m: torch.Tensor | None
-    pix0_after_twotheta_m: torch.Tensor | None
-    fdet_after_rotz: torch.Tensor
-    sdet_after_rotz: torch.Tensor
-    odet_after_rotz: torch.Tensor
-    after_twotheta: placement.Axes  # as placed
-    fdet: torch.Tensor  # as the pixels take them: the same
+    fdet: torch.Tensor
     sdet: torch.Tensor
     odet: torch.Tensor
-    placed_pix0_m: torch.Tensor  # where the pivot puts the origin
-    pix0_m: torch.Tensor  # where it is: the same, or the vector given
+    pix0_m: torch.Tensor  # the origin: as placed, or the vector that was stated
     close_distance_m: torch.Tensor
     distance_m: torch.Tensor
     Fclose_m: torch.Tensor
     Sclose_m: torch.Tensor
     Fbeam_m: torch.Tensor
     Sbeam_m: torch.Tensor
-    ORGX_pixels: torch.Tensor
-    ORGY_pixels: torch.Tensor
-    dials_origin_mm: torch.Tensor
     curved: bool
     curved_axes: bool
     point_pixel: bool
     front_face: bool
     negative_back: bool
+    construction: Construction
 
 
 def build(
@@ -123,15 +126,52 @@ def build(
         placed = seen("pix0_vector", placement.sum_of_terms_m(terms))
     pix0 = seen("pix0_m", placement.final_origin_m(detector, placed, defects))
     pixel_m = scalar(detector.pixel_size_m, device)
-    final = _rederive(pix0, axes, b.beam, ratio, pixel_m, defects, hook)
+    final = _rederive(pix0, axes, b.beam, ratio, defects, hook)
     handed = axes._replace(fast=seen("fdet", axes.fast), slow=seen("sdet", axes.slow))
+    construction = Construction(
+        convention=detector.convention,
+        pivot=pivot,
+        centre=centre,
+        twotheta_axis=b.twotheta,
+        angles_rad=angles,
+        initial=initial,
+        turn=turn,
+        rotation=rotation,
+        ratio=ratio,
+        close_distance_m=close,
+        distance_m=distance,
+        origin_terms_m=terms,
+        pix0_before_rotation_m=before,
+        pix0_after_rotz_m=after_rotz,
+        pix0_after_twotheta_m=after_twotheta,
+        after_rotz=rotz,
+        after_twotheta=axes,
+        pix0_m=placed,
+        ORGX_pixels=final.Fclose_m / pixel_m + 0.5,
+        ORGY_pixels=final.Sclose_m / pixel_m + 0.5,
+        dials_origin_mm=1000.0 * torch.stack([pix0[2], pix0[1], -pix0[0]]),
+    )
     return DetectorGeometry(
-        detector.convention, pivot, n_fast, n_slow, pixel_m, scalar(size_fast_m, device), scalar(size_slow_m, device),
-        centre, b.beam, b.polar, b.spindle, b.twotheta, angles, b.fast, b.slow, b.normal, *turn, rotation, ratio,
-        close, distance, terms, before, after_rotz, after_twotheta, *rotz, axes, *handed, placed, pix0,
-        **final, curved=detector.curved, curved_axes="curved_axes" in defects, point_pixel=detector.point_pixel,
-        front_face="layer_front_face" in defects, negative_back="back_face_negative" in defects,
-    )  # fmt: skip
+        n_fast=n_fast,
+        n_slow=n_slow,
+        pixel_size_m=pixel_m,
+        size_fast_m=scalar(size_fast_m, device),
+        size_slow_m=scalar(size_slow_m, device),
+        beam_vector=b.beam,
+        polar_vector=b.polar,
+        spindle_axis=b.spindle,
+        fdet=handed.fast,
+        sdet=handed.slow,
+        odet=handed.normal,
+        pix0_m=pix0,
+        **final._asdict(),
+        curved=detector.curved,
+        curved_axes="curved_axes" in defects,
+        point_pixel=detector.point_pixel,
+        front_face="layer_front_face" in defects,
+        negative_back="back_face_negative" in defects,
+        construction=construction,
+    )
 
 
 _CLOSE_TERMS = ("term_fast_before_rot", "term_slow_before_rot", "term_close_before_rot")
@@ -142,8 +182,26 @@ def _terms_seen(seen: Hook, names: tuple[str, ...], terms: torch.Tensor) -> torc
     return torch.stack([seen(name, term) for name, term in zip(names, terms, strict=True)])
 
 
-def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects, hook: Hook | None) -> dict[str, torch.Tensor]:
-    """Close point, distances and beam centre that the final origin implies.
+class _Distances(NamedTuple):
+    """Distances (m), near point and beam spot (m, fast and slow) of the detector in its final place."""
+
+    close_distance_m: torch.Tensor
+    distance_m: torch.Tensor
+    Fclose_m: torch.Tensor
+    Sclose_m: torch.Tensor
+    Fbeam_m: torch.Tensor
+    Sbeam_m: torch.Tensor
+
+
+def _rederive(
+    pix0: torch.Tensor,
+    axes: placement.Axes,
+    beam: torch.Tensor,
+    ratio: torch.Tensor,
+    defects: frozenset[str],
+    hook: Hook | None,
+) -> _Distances:
+    """Close point, distances and beam centre that the final origin implies (6.10) (6.11).
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
@@ -153,18 +211,14 @@ def _rederive(pix0, axes: placement.Axes, beam, ratio, pixel_m, defects, hook: H
         ratio = placement.ratio(beam, normal)
     distance = placement.distance_m(close, ratio)
     to_beam = distance * beam - pix0
-    fclose, sclose = -dot(pix0, fast), -dot(pix0, slow)
-    return {
-        "close_distance_m": close,
-        "distance_m": distance,
-        "Fclose_m": fclose,
-        "Sclose_m": sclose,
-        "Fbeam_m": dot(fast, to_beam),
-        "Sbeam_m": dot(slow, to_beam),
-        "ORGX_pixels": fclose / pixel_m + 0.5,
-        "ORGY_pixels": sclose / pixel_m + 0.5,
-        "dials_origin_mm": 1000.0 * torch.stack([pix0[2], pix0[1], -pix0[0]]),
-    }
+    return _Distances(
+        close_distance_m=close,
+        distance_m=distance,
+        Fclose_m=-dot(pix0, fast),
+        Sclose_m=-dot(pix0, slow),
+        Fbeam_m=dot(fast, to_beam),
+        Sbeam_m=dot(slow, to_beam),
+    )
 
 
 class PixelGeometry(NamedTuple):
@@ -178,9 +232,9 @@ class PixelGeometry(NamedTuple):
 
 def pixel_geometry(
     g: DetectorGeometry,
-    fast_m: torch.Tensor,
-    slow_m: torch.Tensor,
-    depth_m: torch.Tensor,
+    fast_m: Float[torch.Tensor, " rays"],
+    slow_m: Float[torch.Tensor, " rays"],
+    depth_m: Float[torch.Tensor, " rays"],
     hook: Hook | None = None,
 ) -> PixelGeometry:
     """Position, distance and direction of points at (fast, slow, depth) of the sensor, all (rays,), in m.
@@ -195,8 +249,13 @@ def pixel_geometry(
     return PixelGeometry(position, distance, towards, cosine)
 
 
-def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, depth_m: torch.Tensor) -> torch.Tensor:
-    """Positions (3, rays) of points at (fast, slow, depth) of the sensor."""
+def position_m(
+    g: DetectorGeometry,
+    fast_m: Float[torch.Tensor, " rays"],
+    slow_m: Float[torch.Tensor, " rays"],
+    depth_m: Float[torch.Tensor, " rays"],
+) -> Float[torch.Tensor, "3 rays"]:
+    """Positions (3, rays) of points at (fast, slow, depth) of the sensor (7.2)."""
     if g.curved and not g.curved_axes:
         return _on_sphere(g, fast_m, slow_m)
     fdet, sdet, odet, pix0 = (v.unsqueeze(1) for v in (g.fdet, g.sdet, g.odet, g.pix0_m))
@@ -204,29 +263,36 @@ def position_m(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor, 
     return _wrap(g, flat) if g.curved else flat
 
 
-def distance_m(position_m: torch.Tensor) -> torch.Tensor:
-    """Distance (rays,) of positions (3, rays) from the sample."""
+def distance_m(position_m: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
+    """Distance (rays,) of positions (3, rays) from the sample (7.4)."""
     return length(position_m)
 
 
-def direction(position_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
-    """Unit vectors (3, rays) towards the positions."""
+def direction(
+    position_m: Float[torch.Tensor, "3 rays"], distance_m: Float[torch.Tensor, " rays"]
+) -> Float[torch.Tensor, "3 rays"]:
+    """Unit vectors (3, rays) towards the positions (7.4)."""
     return position_m / distance_m
 
 
-def obliquity(plane_m: torch.Tensor, distance_m: torch.Tensor) -> torch.Tensor:
+def obliquity(plane_m: torch.Tensor, distance_m: Float[torch.Tensor, " rays"]) -> Float[torch.Tensor, " rays"]:
     """Cosine (rays,) between each ray and the normal of the plane that is `plane_m` away."""
     return plane_m / distance_m
 
 
 def _wrap(g: DetectorGeometry, flat: torch.Tensor) -> torch.Tensor:
-    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F."""
+    """The historic bent detector: lab y and z of the flat position, over the distance, are angles about S and F.
+
+    Equation (7.3).
+    """
     spot = (g.distance_m * g.beam_vector).expand(flat.shape[1], 3)
     return _bent(g, spot, flat[1] / g.distance_m, flat[2] / g.distance_m)
 
 
 def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) -> torch.Tensor:
     """A sphere around the sample that touches the flat panel at its near point, with arcs along F and S from there.
+
+    Equation (7.3).
 
     Rays run along its normal, so all layers see the same ones and the depth does not enter.
     """
@@ -243,8 +309,8 @@ def _bent(g: DetectorGeometry, start: torch.Tensor, about_slow: torch.Tensor, ab
     return rotations.about_axis(rotations.about_axis(start, g.sdet, about_slow), g.fdet, about_fast).T
 
 
-def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
-    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr)."""
+def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> Float[torch.Tensor, " rays"]:
+    """Solid angle of a whole pixel seen along each ray: p^2/R^2 close/R, or 1/R^2 for point pixels (sr) (7.5)."""
     if g.point_pixel:
         return 1.0 / (rays.distance_m * rays.distance_m)
     return g.pixel_size_m * g.pixel_size_m / (rays.distance_m * rays.distance_m) * rays.obliquity
@@ -253,11 +319,11 @@ def solid_angle_sr(g: DetectorGeometry, rays: PixelGeometry) -> torch.Tensor:
 def capture_fraction(
     g: DetectorGeometry,
     rays: PixelGeometry,
-    pitch_m: torch.Tensor,
-    attenuation_per_m: torch.Tensor,
-    layer: torch.Tensor,
-) -> torch.Tensor:
-    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O.
+    pitch_m: Float[torch.Tensor, ""],
+    attenuation_per_m: Float[torch.Tensor, ""],
+    layer: Float[torch.Tensor, "#rays"],
+) -> Float[torch.Tensor, " rays"]:
+    """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O (7.6).
 
     A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
     """
@@ -268,7 +334,7 @@ def capture_fraction(
     return absorbed if g.negative_back else torch.where(front, absorbed, 0.0)
 
 
-def incidence(g: DetectorGeometry, direction: torch.Tensor) -> torch.Tensor:
+def incidence(g: DetectorGeometry, direction: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
     """Cosine (rays,) between rays and the sensor's normal, which a bent detector has along the ray."""
     if g.curved and not g.curved_axes:
         return torch.ones_like(direction[0])

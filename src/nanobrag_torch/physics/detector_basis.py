@@ -64,7 +64,7 @@ def detector_normal(
     beam: torch.Tensor,
     defects: frozenset[str],
 ) -> torch.Tensor:
-    """The stated normal, or that of F and S: see `basis`."""
+    """The stated normal, or that of F and S: see `basis` (6.4)."""
     product = unit(cross(fast, slow))
     if "normal_by_handedness" not in defects and dot(product, beam) < 0:
         product = -product

@@ -17,7 +17,7 @@ from nanobrag_torch.physics.tensors import dot, number
 
 
 def sampling_distance_m(g: DetectorGeometry, defects: frozenset[str]) -> float:
-    """Where spots are smallest (m): at the nearest point of the detector.
+    """Where spots are smallest (m): at the nearest point of the detector (7.7).
 
     With the defect `distance_without_twotheta` on, the distance along the beam stands for it.
     """
@@ -31,7 +31,10 @@ def sampling_distance_m(g: DetectorGeometry, defects: frozenset[str]) -> float:
 
 
 def check_front(g: DetectorGeometry) -> None:
-    """Raise ExperimentError for a panel that shows its back to the sample, unless negative photons are wanted."""
+    """Raise ExperimentError for a panel that shows its back to the sample, unless negative photons are wanted.
+
+    Equation (6.13).
+    """
     close = number(g.close_distance_m)
     if not (close > 0 or g.negative_back):
         raise ExperimentError(

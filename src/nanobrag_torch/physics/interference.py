@@ -8,10 +8,15 @@ There is one way to it for every image, trace, derivative, type of number and ba
 from __future__ import annotations
 
 import math
+from functools import reduce
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from nanobrag_torch.physics.sinpi import cospi, sinpi
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 # |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
 # left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
@@ -52,33 +57,42 @@ class Interference(torch.autograd.Function):
         return torch.stack(quotients), torch.stack(turns)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[torch.Tensor, torch.Tensor]) -> None:
         n, fraction, ctx.dtype = inputs
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(n, fraction)
         ctx.save_for_forward(n, fraction)
 
     @staticmethod
-    def backward(ctx, by_quotient, _):
+    def backward(ctx: Any, by_quotient: torch.Tensor, _: object) -> tuple[torch.Tensor, torch.Tensor, None]:
         n, fraction = ctx.saved_tensors
         by_n, by_fraction = slopes(n, fraction, ctx.dtype)
         return (by_quotient * by_n).double().sum((1, 2), keepdim=True), (by_quotient * by_fraction).double(), None
 
     @staticmethod
-    def jvp(ctx, n_tangent, fraction_tangent, _):
-        by_n, by_fraction = slopes(*ctx.saved_tensors, ctx.dtype)
+    def jvp(
+        ctx: Any, n_tangent: torch.Tensor | None, fraction_tangent: torch.Tensor | None, _: object
+    ) -> tuple[torch.Tensor, None]:
+        n, fraction = ctx.saved_tensors
+        by_n, by_fraction = slopes(n, fraction, ctx.dtype)
         parts = ((by_n, n_tangent), (by_fraction, fraction_tangent))
-        return sum(slope * tangent for slope, tangent in parts if tangent is not None).to(ctx.dtype), None
+        changes = [slope * tangent for slope, tangent in parts if tangent is not None]
+        return reduce(torch.add, changes).to(ctx.dtype), None
 
 
 def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold."""
+    """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold.
+
+    Equation (9.2).
+    """
     f, r, turns = _reduced(n, fraction)
     return sinpi(r.to(dtype)) / sinpi(f.to(dtype)), turns
 
 
 def slopes(
-    n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype = torch.float64
+    n: Float[torch.Tensor, "3 1 1"],
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    dtype: torch.dtype = torch.float64,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: their power series where N f is small, else as they stand."""
     turned = (math.pi * n).to(dtype) * fraction.to(dtype)
@@ -96,10 +110,13 @@ def slopes(
 def _near(n: torch.Tensor, turned: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The derivatives by N and f as power series in pi N f, in the type of that."""
     fewer = 1.0 / (n * n)
-    square, near_n, near = turned * turned, 0.0, 0.0
+    square = turned * turned
+    near_n: Any = 0.0
+    near: Any = 0.0
     for k in range(len(_SERIES), 0, -1):
         denominator, numerators = _SERIES[k - 1]
-        by_f = by_n = 0.0
+        by_f: Any = 0.0
+        by_n: Any = 0.0
         for j in range(k, -1, -1):
             by_f = by_f * fewer + numerators[j] / denominator
             by_n = by_n * fewer + numerators[j] * (2 * k + 1 - 2 * j) / denominator

@@ -13,12 +13,16 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.physics.interference import Interference
 from nanobrag_torch.physics.tensors import along
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
 GAUSS_WIDTH = 0.63
@@ -27,46 +31,57 @@ _SERIES_LIMIT = 0.3
 
 
 def square(
-    rounded: torch.Tensor,
-    fraction: torch.Tensor,
-    n_cells: torch.Tensor,
+    rounded: Float[torch.Tensor, "3 orientations rays"],
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
     dtype: torch.dtype,
     hook: Hook | None = None,
-) -> torch.Tensor:
-    """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole.
+) -> Float[torch.Tensor, "orientations rays"]:
+    """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole (9.1).
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
     place of any dtype, also next to the zeros. A hook sees the factors and their product with the historic signs, which
     no intensity depends on and which are worked out for nobody else: they change no other bit.
     """
     n = n_cells.view(3, 1, 1)
+    along_axes: torch.Tensor
+    turns: torch.Tensor
     along_axes, turns = Interference.apply(n, fraction, dtype)
     if hook is None:
         return along_axes[0] * along_axes[1] * along_axes[2]
-    odd = torch.remainder(turns + (n.detach() - 1.0) * rounded, 2.0).to(dtype)
-    sign = 1.0 - 2.0 * odd
-    along_axes = _shown(hook, "F_latt_axes", along_axes, sign)
-    return _shown(hook, "F_latt", along_axes[0] * along_axes[1] * along_axes[2], sign[0] * sign[1] * sign[2])
-
-
-def _shown(hook: Hook, name: str, value: torch.Tensor, sign: torch.Tensor) -> torch.Tensor:
-    """The value itself, unless the hook puts another in the place of the one with the sign."""
-    signed = value * sign
-    returned = hook(name, signed)
-    return value if returned is signed else returned * sign
+    along_axes = hook("interference", along_axes)
+    halves = 0.5 * (turns + (n.detach() - 1.0) * rounded)
+    sign = (1.0 - 4.0 * (halves - torch.floor(halves))).to(dtype)  # 1, or -1 where their sum is odd
+    signed_axes = along_axes * sign
+    shown_axes: torch.Tensor = hook("F_latt_axes", signed_axes)
+    along_axes = along_axes if shown_axes is signed_axes else shown_axes * sign
+    F_latt = along_axes[0] * along_axes[1] * along_axes[2]
+    signed = F_latt * (sign[0] * sign[1] * sign[2])
+    shown: torch.Tensor = hook("F_latt", signed)
+    return F_latt if shown is signed else shown
 
 
 def sphere(
-    fraction: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype, closed_form: bool
-) -> torch.Tensor:
-    """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64."""
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+    dtype: torch.dtype,
+    closed_form: bool,
+) -> Float[torch.Tensor, "orientations rays"]:
+    """Sphere of cells: Na Nb Nc 0.7236 B(pi sqrt(fudge sum (N f)^2)), B(x) = 3 (sin x/x - cos x)/x^2. In float64.
+
+    Equation (9.3).
+    """
     scaled = fraction * n_cells.view(3, 1, 1)
     x_sqr = math.pi**2 * fudge * along(scaled, scaled)
     return (_total(n_cells) * SPHERE_SCALE * _sphere_transform(x_sqr, closed_form)).to(dtype)
 
 
 def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
-    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`)."""
+    """B as a function of x^2: power series near 0, where the closed form cancels (defect `sphere_cancellation`).
+
+    Equation (9.4).
+    """
     small = x_sqr == 0 if closed_form else x_sqr < _SERIES_LIMIT**2
     series = 1 - x_sqr / 10 * (1 - x_sqr / 28 * (1 - x_sqr / 54 * (1 - x_sqr / 88)))
     safe = torch.where(small, torch.ones_like(x_sqr), x_sqr)
@@ -75,24 +90,36 @@ def _sphere_transform(x_sqr: torch.Tensor, closed_form: bool) -> torch.Tensor:
     return torch.where(small, series, closed)
 
 
-def gauss(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor) -> torch.Tensor:
-    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr`.
+def gauss(
+    offset_sqr: Float[torch.Tensor, "orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+) -> Float[torch.Tensor, "orientations rays"]:
+    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr` (9.6).
 
     In float64 always: the square of its tail is beyond the range of float32.
     """
     return _total(n_cells) * torch.exp(-(offset_sqr / GAUSS_WIDTH * fudge))
 
 
-def tophat(offset_sqr: torch.Tensor, n_cells: torch.Tensor, fudge: torch.Tensor, dtype) -> torch.Tensor:
-    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr`."""
+def tophat(
+    offset_sqr: Float[torch.Tensor, "orientations rays"],
+    n_cells: Float[torch.Tensor, "3"],
+    fudge: Float[torch.Tensor, ""],
+    dtype: torch.dtype,
+) -> Float[torch.Tensor, "orientations rays"]:
+    """Uniform spots: Na Nb Nc where rho^2 fudge < 0.3969, else 0; rho^2 of `offset_sqr` (9.7)."""
     inside = offset_sqr * fudge < TOPHAT_RADIUS_SQR
     return (_total(n_cells) * inside).to(dtype)
 
 
 def offset_sqr(
-    fraction: torch.Tensor, reciprocal_per_A: torch.Tensor, n_cells: torch.Tensor, radius_all_cells: bool
-) -> torch.Tensor:
-    """rho^2: squared distance from the spot, each fraction times the cells along its axis.
+    fraction: Float[torch.Tensor, "3 orientations rays"],
+    reciprocal_per_A: Float[torch.Tensor, "3 3"],
+    n_cells: Float[torch.Tensor, "3"],
+    radius_all_cells: bool,
+) -> Float[torch.Tensor, "orientations rays"]:
+    """rho^2: squared distance from the spot, each fraction times the cells along its axis (9.5).
 
     With the defect `spot_radius_all_cells` on: |f.(a*, b*, c*)|^2 (Na Nb Nc)^2 in 1/A^2.
     """

@@ -54,7 +54,7 @@ def domain_matrices(
 
 
 def _points(count: int, device: torch.device) -> torch.Tensor:
-    """Shares (count // 2, 3) of tilts there and back, evenly spread; the odd one out is the crystal itself."""
+    """Shares (count // 2, 3) of tilts there and back, evenly spread; the odd one out is the crystal itself (5.9)."""
     odd = count % 2
     rows = [
         ((0.5 + j / PLASTIC_RATIO) % 1.0, (0.5 + j / (PLASTIC_RATIO * PLASTIC_RATIO)) % 1.0, (2 * j + 1 + odd) / count)
@@ -65,6 +65,8 @@ def _points(count: int, device: torch.device) -> torch.Tensor:
 
 def even_rotations(shares: torch.Tensor, spread_rad: torch.Tensor) -> torch.Tensor:
     """Rotations (n, 3, 3) for shares (n, 3) in (0, 1): even shares make even rotations among all by at most the spread.
+
+    Equation (5.8).
 
     The cosine of the axis' polar angle, its azimuth and the share of rotations that tilt less are the three shares.
     """

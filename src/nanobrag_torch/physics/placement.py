@@ -55,7 +55,7 @@ def combined_rotation(turn: Turn) -> torch.Tensor:
 
 
 def rotated_axes(axes: Axes, turn: Turn) -> Axes:
-    """The axes turned about lab x, y, z."""
+    """The axes turned about lab x, y, z (6.7)."""
     return Axes(*(_turned(v, turn) for v in axes))
 
 
@@ -64,25 +64,25 @@ def _turned(v: torch.Tensor, turn: Turn) -> torch.Tensor:
 
 
 def swung_axes(axes: Axes, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> Axes:
-    """The axes turned by two-theta."""
+    """The axes turned by two-theta (6.7)."""
     return Axes(*(rotations.about_axis(v, twotheta_axis, angles[3]) for v in axes))
 
 
 def ratio(beam: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
-    """Cosine between beam and detector normal; the smallest normal number where it is 0."""
+    """Cosine between beam and detector normal; the smallest normal number where it is 0 (6.5)."""
     cosine = dot(beam, normal)
     return torch.where(cosine == 0, torch.full_like(cosine, SMALLEST_NORMAL), cosine)
 
 
 def close_distance_m(detector: Detector, ratio: torch.Tensor) -> torch.Tensor:
-    """Distance of the plane: as stated, else |ratio distance|."""
+    """Distance of the plane: as stated, else |ratio distance| (6.6)."""
     if detector.close_distance_m is None:
         return (ratio * scalar(detector.distance_m, ratio.device)).abs()
     return scalar(detector.close_distance_m, ratio.device)
 
 
 def distance_m(close_m: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
-    """Distance along the beam."""
+    """Distance along the beam (6.6)."""
     return close_m / ratio
 
 
@@ -95,7 +95,7 @@ def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]
 def beam_spot_m(
     centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated."""
+    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated (6.12)."""
     stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
     rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)
     fast, slow = (close + distance_m * dot(beam, axis) if leads else spot for leads, spot, close, axis in rows)
@@ -103,12 +103,15 @@ def beam_spot_m(
 
 
 def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tensor) -> torch.Tensor:
-    """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample."""
+    """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample.
+
+    Equation (6.8).
+    """
     return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
 
 
 def terms_from_beam_m(centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor) -> torch.Tensor:
-    """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector."""
+    """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector (6.9)."""
     return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
 
 

@@ -7,24 +7,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from nanobrag_torch.physics.tensors import along, cross, unit
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-def cos_2theta(incident: torch.Tensor, direction: torch.Tensor) -> torch.Tensor:
-    """i.d for one incident direction (3,) and directions (3, rays)."""
+
+def cos_2theta(
+    incident: Float[torch.Tensor, "3"], direction: Float[torch.Tensor, "3 rays"]
+) -> Float[torch.Tensor, " rays"]:
+    """i.d for one incident direction (3,) and directions (3, rays) (11.1)."""
     return along(incident, direction)
 
 
 def factor(
-    kahn: torch.Tensor,
-    polar_vector: torch.Tensor,
-    incident: torch.Tensor,
-    direction: torch.Tensor,
-    cosine: torch.Tensor,
-) -> torch.Tensor:
-    """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray.
+    kahn: Float[torch.Tensor, ""],
+    polar_vector: Float[torch.Tensor, "3"],
+    incident: Float[torch.Tensor, "3"],
+    direction: Float[torch.Tensor, "3 rays"],
+    cosine: Float[torch.Tensor, " rays"],
+) -> Float[torch.Tensor, " rays"]:
+    """(1 + cos^2 2theta - K cos(2 psi) sin^2 2theta)/2 for each ray (11.2) (11.3).
 
     psi is the angle of the scattering plane from E = unit(i x B), B = unit(P x i). Since d.E and d.B are the two
     components of d across the beam, cos(2 psi) sin^2 2theta is (d.E)^2 - (d.B)^2, which has no singular point. For a

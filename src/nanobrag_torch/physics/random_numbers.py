@@ -56,6 +56,7 @@ class UniformStream:
     seed_variable: int
 
     def _step(self) -> int:
+        """The next seed variable (5.1)."""
         self.seed_variable = _MULTIPLIER * self.seed_variable % _MODULUS
         return self.seed_variable
 
@@ -74,7 +75,7 @@ class UniformStream:
         return self.seed_variable <= 0 or self.table.last_output == 0
 
     def draw(self) -> float:
-        """The next deviate; a Python float that holds a single-precision value."""
+        """The next deviate; a Python float that holds a single-precision value (5.2)."""
         if self._starts_anew:
             self._initialise()
         value = self._step()
@@ -86,7 +87,7 @@ class UniformStream:
 
     def block(self, count: int) -> list[float]:
         """The next `count` deviates, the same as from as many calls of `draw`, several times faster."""
-        drawn = []
+        drawn: list[float] = []
         while len(drawn) < count and (not drawn or self._starts_anew):
             drawn.append(self.draw())
         return drawn + self._following(count - len(drawn))
@@ -101,7 +102,8 @@ class UniformStream:
         outputs, self.table.entries[:] = values[order], values[table].tolist()
         self.seed_variable, self.table.last_output = int(steps[-1]), int(outputs[-1])
         uniform = (outputs * (1.0 / _MODULUS)).astype(np.float32)
-        return np.minimum(uniform, _LARGEST_DRAW).tolist()
+        deviates: list[float] = np.minimum(uniform, _LARGEST_DRAW).tolist()
+        return deviates
 
     def _shuffle(self, slots: list[int]) -> tuple[list[int], list[int]]:
         """Places of the values that come out, step by step, and of those the table holds in the end.
@@ -109,7 +111,8 @@ class UniformStream:
         The first values are the table; `slots` says to which of its places each value leads.
         Each step takes what lies in the slot that the output before it names, and puts the next value there.
         """
-        table, order = list(range(_TABLE_SIZE)), []
+        table = list(range(_TABLE_SIZE))
+        order: list[int] = []
         take, slot = order.append, self.table.last_output // _TABLE_DIVISOR
         for following in range(_TABLE_SIZE, len(slots)):
             taken = table[slot]
@@ -132,7 +135,7 @@ class SplitMix:
         self._state = (seed ^ (use * 0xD1B54A32D192ED03)) & _64_BITS
 
     def draw(self) -> float:
-        """The next deviate."""
+        """The next deviate (5.7)."""
         self._state = z = (self._state + 0x9E3779B97F4A7C15) & _64_BITS
         z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & _64_BITS
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & _64_BITS
@@ -165,7 +168,7 @@ class CapDraws:
 
 
 def draw_caps(stream: Uniform, count: int, device: torch.device) -> CapDraws:
-    """Draw `count` axes and relative angles, three deviates each.
+    """Draw `count` axes and relative angles, three deviates each (5.3).
 
     r1, r2, r3 = 2 u - 1; w = sqrt(1 - r2^2); axis (w sin(pi r1), w cos(pi r1), r2); relative angle (1 - r3^2)^(1/3),
     evaluated in single precision.
@@ -185,6 +188,8 @@ def draw_caps(stream: Uniform, count: int, device: torch.device) -> CapDraws:
 def cap_angles_rad(cap_rad: torch.Tensor, draws: CapDraws) -> torch.Tensor:
     """Angles of the drawn rotations for a cap of `cap_rad`, rounded to single precision as the historic program does.
 
+    Equation (5.4).
+
     The rounding passes gradients straight through: d angle / d cap is the drawn relative angle.
     """
     exact = cap_rad * draws.unit_angle
@@ -193,7 +198,10 @@ def cap_angles_rad(cap_rad: torch.Tensor, draws: CapDraws) -> torch.Tensor:
 
 
 def uniform_rotation(stream: Uniform, device: torch.device) -> torch.Tensor:
-    """A rotation matrix (3, 3), uniform over all rotations: three deviates to a unit quaternion (Shoemake 1992)."""
+    """A rotation matrix (3, 3), uniform over all rotations: three deviates to a unit quaternion (Shoemake 1992).
+
+    Equation (5.6).
+    """
     u1, u2, u3 = (stream.draw() for _ in range(3))
     inner, outer = math.sqrt(1.0 - u1), math.sqrt(u1)
     x, y = inner * math.sin(2 * math.pi * u2), inner * math.cos(2 * math.pi * u2)

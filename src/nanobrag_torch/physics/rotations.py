@@ -7,22 +7,27 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from nanobrag_torch.physics.tensors import cosine, cross, dot, sine
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-def about_x(angle_rad: torch.Tensor) -> torch.Tensor:
+
+def about_x(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
     """Rotation about lab x: y' = c y - s z, z' = s y + c z. Angle of shape (...), result (..., 3, 3)."""
     return _about(angle_rad, 0)
 
 
-def about_y(angle_rad: torch.Tensor) -> torch.Tensor:
+def about_y(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
     """Rotation about lab y: x' = c x + s z, z' = -s x + c z."""
     return _about(angle_rad, 1)
 
 
-def about_z(angle_rad: torch.Tensor) -> torch.Tensor:
+def about_z(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
     """Rotation about lab z: x' = c x - s y, y' = s x + c y."""
     return _about(angle_rad, 2)
 
@@ -39,18 +44,24 @@ def _about(angle_rad: torch.Tensor, axis: int) -> torch.Tensor:
     return stacked.view(*stacked.shape[:-1], 3, 3)
 
 
-def apply(matrix: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+def apply(
+    matrix: Float[torch.Tensor, "3 3"], v: Float[torch.Tensor, "*vectors 3"]
+) -> Float[torch.Tensor, "*vectors 3"]:
     """The matrix (3, 3) times each vector (..., 3), in plain arithmetic."""
     return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
 
 
-def about_xyz(v: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
-    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,)."""
+def about_xyz(
+    v: Float[torch.Tensor, "*vectors 3"], angles_rad: Float[torch.Tensor, "3"]
+) -> Float[torch.Tensor, "*vectors 3"]:
+    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,) (1.2)."""
     return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
 
 
-def about_axis(v: torch.Tensor, axis: torch.Tensor, angle_rad: torch.Tensor) -> torch.Tensor:
-    """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length.
+def about_axis(
+    v: Float[torch.Tensor, "*vectors 3"], axis: torch.Tensor, angle_rad: torch.Tensor
+) -> Float[torch.Tensor, "*vectors 3"]:
+    """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length (1.3).
 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
     """
@@ -60,8 +71,10 @@ def about_axis(v: torch.Tensor, axis: torch.Tensor, angle_rad: torch.Tensor) -> 
     return axis * along * (1 - c) + v * c + cross(axis, v) * s
 
 
-def axis_matrix(axis: torch.Tensor, angle_rad: torch.Tensor) -> torch.Tensor:
-    """cos t I + sin t [n]x + (1 - cos t) n n^T for axes (..., 3) and angles (...): shape (..., 3, 3)."""
+def axis_matrix(
+    axis: Float[torch.Tensor, "*angles 3"], angle_rad: Float[torch.Tensor, "*angles"]
+) -> Float[torch.Tensor, "*angles 3 3"]:
+    """cos t I + sin t [n]x + (1 - cos t) n n^T for axes (..., 3) and angles (...): shape (..., 3, 3) (5.5)."""
     columns = torch.eye(3, dtype=axis.dtype, device=axis.device).expand(*angle_rad.shape, 3, 3)
     rotated = about_axis(
         columns, axis.unsqueeze(-2).expand_as(columns), angle_rad.unsqueeze(-1).expand(columns.shape[:-1])

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass, replace
 
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, number
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 
@@ -38,20 +39,25 @@ POINT = Grid(1, 0.0, 0.0)
 
 
 def given(value: Scalar | None) -> Scalar:
-    """The value, or -1 where none was given."""
+    """The value, or -1 if it was not stated."""
     return UNSET if value is None else value
+
+
+def given_count(count: int | None) -> int:
+    """The number of steps, or -1 if it was not stated."""
+    return UNSET if count is None else count
 
 
 def divergence_grid(
     name: str, count: int | None, extent: Scalar | None, step: Scalar | None, defects: frozenset[str]
 ) -> Grid:
-    """Grid of a divergence angle or of the dispersion from any subset of count, extent and step.
+    """Grid of a divergence angle or of the dispersion from any subset of count, extent and step (2.1) (2.2).
 
     With the defect `divergence_grid` on: a step that does not divide the extent leaves the end point out, and a count
     alone means an extent of one whole unit. Off: the end point is included, the grid lies evenly about 0, and a count
     alone is refused.
     """
-    n, r, d = given(count), given(extent), given(step)
+    n, r, d = given_count(count), given(extent), given(step)
     historic = "divergence_grid" in defects
     if n <= 0:
         if r < 0:
@@ -105,11 +111,11 @@ class Layers:
 
 
 def sensor_layers(detector: Detector, defects: frozenset[str]) -> Layers:
-    """Layers of the sensor; a thickness without an attenuation coefficient gets one attenuation length.
+    """Layers of the sensor; a thickness without an attenuation coefficient gets one attenuation length (2.3).
 
     With the defect `layer_pitch` on, n layers are T/(n - 1) apart and a single layer is impossible.
     """
-    thickness_m, n = detector.thickness_m, given(detector.thick_steps)
+    thickness_m, n = detector.thickness_m, given_count(detector.thick_steps)
     if thickness_m <= 0:
         return Layers(1, 0.0, 0.0 if detector.attenuation_per_m is None else detector.attenuation_per_m)
     attenuation = 1.0 / thickness_m if detector.attenuation_per_m is None else detector.attenuation_per_m
@@ -132,12 +138,13 @@ class PhiSteps:
     into_slice: float
 
 
-def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
+def phi_steps(spindle: Spindle, defects: frozenset[str], hook: Hook | None = None) -> PhiSteps:
     """Resolve the spindle rotation from any subset of range, step and count.
 
     With the defect `phi_slice_start` on, the crystal stands at the start of each slice; off, in its middle.
     """
-    n = given(spindle.phisteps)
+    n = given_count(spindle.phisteps)
+    n = watched(hook, "phi_steps", n) if n > 0 else n
     osc = UNSET if spindle.osc_deg is None else spindle.osc_deg / DEG_PER_RAD
     step = UNSET if spindle.phistep_deg is None else spindle.phistep_deg / DEG_PER_RAD
     if n == 0:
@@ -158,7 +165,7 @@ def phi_steps(spindle: Spindle, defects: frozenset[str]) -> PhiSteps:
     elif step < 0:
         step = osc / n
     into_slice = 0.0 if "phi_slice_start" in defects else 0.5
-    return PhiSteps(max(n, 1), spindle.phi_start_deg / DEG_PER_RAD, step, osc, into_slice)
+    return PhiSteps(watched(hook, "phi_steps", max(n, 1)), spindle.phi_start_deg / DEG_PER_RAD, step, osc, into_slice)
 
 
 @dataclass(frozen=True)
@@ -169,16 +176,19 @@ class MosaicDomains:
     spread_rad: Scalar
 
 
-def mosaic_domains(crystal: Crystal) -> MosaicDomains:
+def mosaic_domains(crystal: Crystal, hook: Hook | None = None) -> MosaicDomains:
     """Resolve the mosaic domains; a count without a positive spread means one domain."""
-    n, spread = given(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
+    n, spread = given_count(crystal.mosaic_domains), given(crystal.mosaic_spread_rad)
     if spread <= 0:
-        return MosaicDomains(1, 0.0)
-    return MosaicDomains(n if n > 0 else 10, spread)
+        n, spread = 1, 0.0
+    return MosaicDomains(watched(hook, "mosaic_domains", n if n > 0 else 10), spread)
 
 
 def recommended_oversample(
     crystal_size_m: float, wavelength_m: float, distance_m: float, pixel_size_m: float, slack: float
 ) -> int:
-    """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1."""
+    """Sub-pixels per side that sample each shape transform three times: ceil(3 L / (lambda D / p)), at least 1.
+
+    Equation (2.4).
+    """
     return max(1, math.ceil(3.0 * crystal_size_m / (wavelength_m * distance_m / pixel_size_m) * (1.0 - slack)))

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 
 from nanobrag_torch.physics.constants import (
@@ -15,23 +17,26 @@ from nanobrag_torch.physics.constants import (
     WATER_MOLAR_MASS_G,
 )
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 def water_background(
-    water_size_m: torch.Tensor, fluence_photons_per_m2: torch.Tensor, r_e_sqr_m2: float
-) -> torch.Tensor:
-    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr."""
+    water_size_m: Float[torch.Tensor, ""], fluence_photons_per_m2: Float[torch.Tensor, ""], r_e_sqr_m2: float
+) -> Float[torch.Tensor, ""]:
+    """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr (12.4)."""
     molecules = water_size_m**3 * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
     return WATER_AMPLITUDE_ELECTRONS**2 * r_e_sqr_m2 * fluence_photons_per_m2 * molecules
 
 
 def photons(
-    intensity: torch.Tensor,
-    fluence_photons_per_m2: torch.Tensor,
+    intensity: Float[torch.Tensor, " pixels"],
+    fluence_photons_per_m2: Float[torch.Tensor, ""],
     steps: int,
     r_e_sqr_m2: float,
     factors: tuple[torch.Tensor, ...],
-) -> torch.Tensor:
-    """r_e^2 fluence I / steps, times the factors that were not applied term by term."""
+) -> Float[torch.Tensor, " pixels"]:
+    """r_e^2 fluence I / steps, times the factors that were not applied term by term (12.3)."""
     value = r_e_sqr_m2 * fluence_photons_per_m2 * intensity / steps
     for factor in factors:
         value = value * factor
@@ -39,7 +44,10 @@ def photons(
 
 
 def unscaled(
-    photons_per_sr: torch.Tensor, fluence_photons_per_m2: torch.Tensor, steps: int, r_e_sqr_m2: float
-) -> torch.Tensor:
+    photons_per_sr: Float[torch.Tensor, ""],
+    fluence_photons_per_m2: Float[torch.Tensor, ""],
+    steps: int,
+    r_e_sqr_m2: float,
+) -> Float[torch.Tensor, ""]:
     """The intensity that `photons` turns into the given number: photons steps / (r_e^2 fluence)."""
     return photons_per_sr * steps / (r_e_sqr_m2 * fluence_photons_per_m2)

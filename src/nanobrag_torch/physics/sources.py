@@ -33,9 +33,16 @@ class Sources(NamedTuple):
     wavelength_m: torch.Tensor  # (n,)
     weight: torch.Tensor | None  # (n,) mean 1; None: every source counts the same
 
+    def first(self, count: int) -> Sources:
+        """The first `count` of them."""
+        if not 0 < count <= self.incident.shape[0]:
+            raise ValueError(f"{count} of {self.incident.shape[0]} sources")
+        weight = None if self.weight is None else self.weight[:count]
+        return Sources(self.incident[:count], self.wavelength_m[:count], weight)
+
 
 def fluence_photons_per_m2(beam: Beam, device: torch.device) -> torch.Tensor:
-    """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2)."""
+    """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2) (3.1)."""
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
         exposed = scalar(beam.flux_photons_per_s, device) * scalar(beam.exposure_s, device)
         beamsize_m = scalar(beam.beamsize_m, device)
@@ -51,7 +58,7 @@ def from_grids(
     vertical_vector: torch.Tensor,
     round_divergence: bool,
 ) -> Sources:
-    """Sources on a grid of divergence angles, each with every wavelength of the dispersion.
+    """Sources on a grid of divergence angles, each with every wavelength of the dispersion (3.4) (3.5) (3.6).
 
     The beam is turned about the polarization axis by the vertical angle, then about the vertical axis by the
     horizontal one. lambda_k = lambda0 (1 + step k - range/2).
@@ -77,12 +84,16 @@ def from_grids(
 
 
 def _offsets(grid: Grid, device: torch.device) -> torch.Tensor:
+    """Angles, or relative shifts of the wavelength, of the points of a grid (3.2)."""
     index = torch.arange(grid.count, dtype=GEOMETRY_DTYPE, device=device)
     return scalar(grid.step, device) * index - scalar(grid.half_extent, device)
 
 
 def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
-    """Whether a grid point lies outside the ellipse of a round beam; without extent in one direction none does."""
+    """Whether a grid point lies outside the ellipse of a round beam; without extent in one direction none does.
+
+    Equation (3.3).
+    """
     total = 0.0
     for grid, index in ((grids.horizontal, i), (grids.vertical, j)):
         extent, step = number(grid.extent), number(grid.step)
@@ -94,7 +105,7 @@ def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
 
 
 def from_table(table: SourceTable, device: torch.device, use_weights: bool) -> Sources:
-    """Sources as listed in a file; with `use_weights`, each counts by its weight over the mean weight."""
+    """Sources as listed in a file; with `use_weights`, each counts by its weight over the mean weight (3.7)."""
     weight = None
     if use_weights:
         weight = table.weight.to(device=device, dtype=GEOMETRY_DTYPE)

@@ -12,12 +12,15 @@ Section 10 of docs/physics.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from nanobrag_torch.parameters import Scalar, StructureFactors
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _STENCIL = (-1, 0, 1, 2)
 _MARGIN = 2
@@ -81,8 +84,8 @@ def wants_interpolation(
     return any(number(n) <= 2 for n in counts)
 
 
-def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
-    """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table."""
+def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations rays"]) -> Float[torch.Tensor, "..."]:
+    """Amplitude at whole indices (3, orientations, rays); `default_F` outside the table (10.1)."""
     if amplitudes.table is None:
         return amplitudes.default_F
     padded, minimum, maximum, strides = amplitudes.table
@@ -97,8 +100,12 @@ def nearest(amplitudes: Amplitudes, rounded: torch.Tensor) -> torch.Tensor:
     return padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 
 
-def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
-    """Tensor product of four-point cubic Lagrange polynomials through the 64 reflections around hkl.
+def interpolated(
+    amplitudes: Amplitudes,
+    hkl: Float[torch.Tensor, "3 orientations rays"],
+    rounded: Float[torch.Tensor, "3 orientations rays"],
+) -> Float[torch.Tensor, "..."]:
+    """Tensor product of four-point cubic Lagrange polynomials through the 64 reflections around hkl (10.2).
 
     Where the neighbourhood leaves the table, the nearest reflection counts instead.
     """
@@ -128,7 +135,7 @@ def interpolated(amplitudes: Amplitudes, hkl: torch.Tensor, rounded: torch.Tenso
 
 
 def _lagrange_weights(t: torch.Tensor) -> list[torch.Tensor]:
-    """Weights of the nodes -1, 0, 1, 2 of the cubic through them, at t in [0, 1)."""
+    """Weights of the nodes -1, 0, 1, 2 of the cubic through them, at t in [0, 1) (10.3)."""
     return [
         -t * (t - 1) * (t - 2) / 6,
         (t + 1) * (t - 1) * (t - 2) / 2,

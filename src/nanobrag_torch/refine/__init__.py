@@ -15,7 +15,7 @@ _WITH_TORCH = ("Refinement", "refine")
 
 
 def __getattr__(name: str) -> Any:
-    """What needs torch is imported when it is asked for: a configuration is read and refused without."""
+    """Import what needs torch on first use: a configuration is read and refused without torch."""
     if name not in _WITH_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("nanobrag_torch.refine.refinement"), name)

@@ -1,4 +1,4 @@
-"""The configuration of a refinement, typed; whatever is wrong with a file is said in one line."""
+"""The typed configuration of a refinement; an error in a file is reported in one line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Strict(BaseModel):
 
 
 class ImageFile(Strict):
-    """One measured image, and what distinguishes its exposure from the others."""
+    """One measured image, and the flags of its own exposure."""
 
     file: str = Field(description="float image (.bin, .f32; .f64 double), SMV (.img) or HDF5 (.h5, .nxs, .cbf.h5)")
     flags: str = Field("", description="flags of this image alone, after those of all: -phi 10 -osc 1")
@@ -37,7 +37,7 @@ class ImageFile(Strict):
 
 
 class Config(Strict):
-    """What is refined against what, and how."""
+    """Parameters to refine, images to explain, target and method."""
 
     flags: str = Field(description="the experiment as nanoBragg flags, at the values to start from")
     images: list[ImageFile] = Field(min_length=1)

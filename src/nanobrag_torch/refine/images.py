@@ -1,4 +1,4 @@
-"""Measured images as photons, with the pixels that may be used."""
+"""Measured images in photons, and the pixels that may be used."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HDF5_SUFFIXES = (".h5", ".hdf5", ".nxs")
 
 
 class Measured(NamedTuple):
-    """Photons (slow, fast) in float64, and which pixels count (slow, fast)."""
+    """Photons (slow, fast) in float64, and a mask (slow, fast) of the pixels that are used."""
 
     photons: np.ndarray
     used: np.ndarray

@@ -15,7 +15,7 @@ _BRIGHT_PERCENTILE = 99.5
 
 
 def convergence_plot(document: dict[str, Any]) -> bytes:
-    """Target per pixel against iteration, one line a start, the stages marked."""
+    """Target per pixel against iteration, a line for each start, with the stages marked."""
     figure = _figure(7, 4)
     axes = figure.add_subplot(yscale="log")
     steps = document["steps"]

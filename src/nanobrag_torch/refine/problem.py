@@ -1,4 +1,4 @@
-"""The images a set of parameters predicts at the measured pixels, and their derivatives."""
+"""Predicted photons at the measured pixels as a function of the parameters, and their derivatives."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFUSED_FLAGS = ("-trace_pixel", "-dump_pixel", "-show_config")
 
 @dataclass(frozen=True)
 class Observed:
-    """One measured image: its experiment at the start, the pixels that count, and their photons, each (pixels,)."""
+    """One measured image: its experiment at the start, the pixels that are used, and their photons, each (pixels,)."""
 
     name: str
     experiment: Experiment
@@ -63,7 +63,7 @@ class Problem:
     def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
         """Photons (pixels,) at parameter values (parameters,); differentiable in them.
 
-        `cells_factor` below 1 makes the crystal smaller, and so its spots wider.
+        A `cells_factor` below 1 makes the crystal smaller and its spots wider.
         """
         experiment, scale = image.experiment, torch.ones((), dtype=torch.float64, device=self.device)
         for name, value in zip(self.names, values.unbind(), strict=True):
@@ -139,7 +139,7 @@ def _observed(config: Config, place: int, device: torch.device) -> Observed:
 
 
 def _with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """Sub-pixels, and whether amplitudes are interpolated, as at the start: neither can change on the way."""
+    """The number of sub-pixels and the interpolation of amplitudes stay as at the start of the refinement."""
     resolved = Simulation(experiment).model
     factors = replace(experiment.structure_factors, interpolate=resolved.amplitudes.interpolate)
     detector = replace(experiment.detector, oversample=resolved.oversample)

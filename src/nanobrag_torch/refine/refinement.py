@@ -1,4 +1,4 @@
-"""A whole refinement: stages from wide spots to the crystal's own, from one start or several."""
+"""A refinement: stages from widened spots to the true spot size, from one or more starting points."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nanobrag_torch.refine.problem import Problem, load_problem
 from nanobrag_torch.refine.solvers import SOLVERS, Stage, uncertainty
 from nanobrag_torch.refine.targets import TARGETS
 
-_COARSE_DECREASE = 0.01  # spots that are wider than those measured need not be fitted to the end
+_COARSE_DECREASE = 0.01  # a stage with widened spots need not converge fully
 
 Progress = Callable[[str, int, int], None]  # what is going on, done, of how many
 
@@ -61,7 +61,7 @@ class Refinement:
 
 
 def refine(config: Config, folder: Path = Path(), progress: Progress | None = None) -> Refinement:
-    """Refine as a configuration says; files are relative to `folder`. Raises ExperimentError with one line."""
+    """Run the refinement of a configuration; files are relative to `folder`. Raises ExperimentError with one line."""
     began = time.perf_counter()
     problem, frozen = _determined(config, load_problem(config, folder))
     best: Refinement | None = None
@@ -109,7 +109,7 @@ def _stages(config: Config, problem: Problem) -> list[Stage]:
 
 
 def _starts(config: Config, problem: Problem) -> list[torch.Tensor]:
-    """The values of the flags first, then uniform deviates around them."""
+    """Starting points: the values of the flags, then uniform random points around them."""
     generator = torch.Generator().manual_seed(config.seed)
     spread = torch.tensor([config.start_spread.get(name, 0.0) for name in problem.names], dtype=torch.float64)
     draws = 2.0 * torch.rand(config.starts, len(problem.names), generator=generator, dtype=torch.float64) - 1.0
@@ -151,7 +151,7 @@ def _from_start(
 
 
 def _rescaled(problem: Problem, values: torch.Tensor, cells_factor: float) -> torch.Tensor:
-    """The values with the scale that predicts as many photons as were measured."""
+    """The values with `scale` chosen so that the predicted photons add up to the measured ones."""
     if SCALE not in problem.names:
         return values
     place = problem.names.index(SCALE)

@@ -1,4 +1,4 @@
-"""Two ways down: Levenberg-Marquardt on the Fisher matrix, and torch's L-BFGS."""
+"""Two minimisers: Levenberg-Marquardt with the Fisher matrix, and torch's L-BFGS."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Stage:
         )
 
     def tried(self, values: torch.Tensor) -> float:
-        """The target as a number; infinite where no such experiment exists."""
+        """The target as a number; infinite if the experiment is impossible."""
         with torch.no_grad():
             try:
                 found = float(self.value(values))
@@ -69,8 +69,8 @@ class Stage:
 def uncertainty(stage: Stage, values: torch.Tensor) -> torch.Tensor:
     """Covariance of the values (parameters, parameters).
 
-    Where the target knows the variance of a pixel: the inverse Fisher matrix. Where it does not: F^-1 M F^-1 with
-    M = J^T W^2 r^2 J, which takes each pixel's variance from its own residual r.
+    The inverse Fisher matrix if the target knows the variance of a pixel. Otherwise F^-1 M F^-1 with M = J^T W^2 r^2 J,
+    where each pixel's variance is taken from its residual r.
     """
     _, _, fisher = stage.curvature(values)
     if stage.target.known_variance:
@@ -103,7 +103,7 @@ def covariance(fisher: torch.Tensor, factor: float) -> torch.Tensor:
 
 
 def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Tensor, bool]:
-    """Solve (F + d diag F) step = descent, with the damping d lowered while steps help. Values, and if it converged."""
+    """Solve (F + d diag F) step = descent; d falls after a good step. Returns the values and whether they converged."""
     damping = _FIRST_DAMPING
     for iteration in range(stage.max_iterations):
         value, descent, fisher = stage.curvature(values)
@@ -129,7 +129,7 @@ def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> t
 def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Tensor, bool]:
     """torch.optim.LBFGS with a strong-Wolfe line search, in coordinates in which the Fisher matrix is 1 at the start.
 
-    There a unit is one standard deviation. Every time the search stalls the coordinates are made anew.
+    One unit is one standard deviation. The coordinates are computed again whenever the search stalls.
     """
     iteration = 0
     while iteration < stage.max_iterations:

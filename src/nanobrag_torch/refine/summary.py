@@ -1,4 +1,4 @@
-"""What a refinement leaves: refinement.json, report.md, convergence.png and images.png, each whole or not at all."""
+"""Files of a refinement: refinement.json, report.md, convergence.png and images.png, each complete or absent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_report(found: Refinement, folder: Path) -> None:
 
 
 def record(found: Refinement) -> dict[str, Any]:
-    """The refinement as JSON values; null where a number does not exist."""
+    """The refinement as JSON values; null for a number that is not finite."""
     problem = found.problem
     columns = zip(problem.names, problem.units, found.start.tolist(), found.values.tolist(), found.sigmas.tolist(),
                   strict=True)  # fmt: skip
@@ -55,7 +55,7 @@ def record(found: Refinement) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str:
-    """The report as Markdown; with the true values, where they are known, how far off each parameter is."""
+    """The report as Markdown. If the true values are known it shows the error of each parameter."""
     rows = document["parameters"]
     heads = [
         "parameter",

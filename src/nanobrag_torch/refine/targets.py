@@ -1,10 +1,10 @@
-"""What is minimised: a sum over pixels, with its gradient and Fisher matrix in the predicted photons."""
+"""Targets to minimise: sums over pixels, with weights for the Fisher matrix."""
 
 from __future__ import annotations
 
 import torch
 
-# A pixel is never expected to be emptier than this: a photon where none is predicted must not weigh without bound.
+# Predicted photons count as at least this: otherwise one measured photon where none is predicted would dominate.
 FLOOR_PHOTONS = 1e-3
 
 
@@ -28,12 +28,12 @@ class Poisson:
         return 1.0 / predicted.clamp(min=FLOOR_PHOTONS)
 
     def variance_factor(self, value: float, freedom: int) -> float:
-        """What the inverse Fisher matrix is multiplied by: counts have a known variance."""
+        """Factor of the inverse Fisher matrix: 1, since the variance of counts is known."""
         return 1.0
 
 
 class LeastSquares:
-    """sum((y - mu)^2), every pixel alike."""
+    """sum((y - mu)^2), all pixels with the same weight."""
 
     known_variance = False
 
@@ -50,7 +50,7 @@ class LeastSquares:
         return torch.ones_like(predicted)
 
     def variance_factor(self, value: float, freedom: int) -> float:
-        """The variance of a pixel, unknown beforehand, from what is left over."""
+        """The variance of a pixel, estimated from the residual."""
         return value / max(freedom, 1)
 
 

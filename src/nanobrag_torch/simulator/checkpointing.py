@@ -9,7 +9,7 @@ in storage order, which gives the same numbers for any number of threads. `torch
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch.utils import _pytree as pytree
@@ -23,6 +23,7 @@ from nanobrag_torch.parameters.tensors import has_tangent
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
 Tensors = Sequence[torch.Tensor]
+Result = TypeVar("Result")
 Slope = Callable[..., Sequence[torch.Tensor | None]]
 
 TOO_MANY_DERIVATIVES = (
@@ -44,7 +45,7 @@ class TiledImage(Protocol):
 
     def derivative_backend(self, model: Model, slopes: Slope | None) -> Backend: ...
 
-    def over_tiles(self, function: Callable, pixels: int) -> Iterator: ...
+    def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
     def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
 
@@ -57,7 +58,8 @@ At = Callable[[Tensors], TiledImage]  # the simulation with these tensors in its
 def image(at: At, progress: Progress | None, image_dtype: torch.dtype, tensors: Tensors) -> torch.Tensor:
     """The image with these tensors in the experiment, differentiable by each of them."""
     dual = any(map(has_tangent, tensors))  # within a step of the graph torch no longer says so
-    return RecomputedImage.apply(at, dual, progress, image_dtype, *tensors)
+    made: torch.Tensor = RecomputedImage.apply(at, dual, progress, image_dtype, *tensors)
+    return made
 
 
 def has_graph(model: Model) -> bool:
@@ -68,7 +70,8 @@ def has_graph(model: Model) -> bool:
 def linked(made: torch.Tensor, tensors: Tensors) -> torch.Tensor:
     """An image with its graph, and with a derivative of 0 by those of the tensors that it does not depend on."""
     by = [tensor for tensor in tensors if tensor.is_floating_point()]
-    return Linked.apply(made, *by)
+    same: torch.Tensor = Linked.apply(made, *by)
+    return same
 
 
 class Linked(torch.autograd.Function):
@@ -81,16 +84,16 @@ class Linked(torch.autograd.Function):
         return made.clone()
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.zero = lambda: torch.zeros_like(output.detach())
         ctx.like = [(tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}) for tensor in inputs[1:]]
 
     @staticmethod
-    def backward(ctx, by_image: torch.Tensor):
+    def backward(ctx: Any, by_image: torch.Tensor) -> tuple[Any, ...]:
         return by_image, *(torch.zeros(shape, **kind) for shape, kind in ctx.like)
 
     @staticmethod
-    def jvp(ctx, tangent: torch.Tensor | None, *_):
+    def jvp(ctx: Any, tangent: torch.Tensor | None, *_: object) -> Any:
         return ctx.zero() if tangent is None else tangent
 
 
@@ -100,7 +103,7 @@ class _OneByOne(torch.autograd.Function):
     settings: int
 
     @classmethod
-    def vmap(cls, info, dimensions, *arguments):
+    def vmap(cls, info: Any, dimensions: tuple[int | None, ...], *arguments: Any) -> Any:
         settings, tensors = arguments[: cls.settings], arguments[cls.settings :]
         dimensions = dimensions[cls.settings :]
         found = [
@@ -120,23 +123,25 @@ class RecomputedImage(_OneByOne):
     settings = 4
 
     @staticmethod
-    def forward(at: At, dual: bool, progress: Progress | None, image_dtype: torch.dtype, *tensors: torch.Tensor):
+    def forward(
+        at: At, dual: bool, progress: Progress | None, image_dtype: torch.dtype, *tensors: torch.Tensor
+    ) -> torch.Tensor:
         plain = [tensor.detach() for tensor in tensors] if dual else tensors  # threads would go on with tangents
         return at(plain).image_without_graph(progress, image_dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.at, _, _, ctx.image_dtype, *tensors = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def backward(ctx, by_image: torch.Tensor) -> tuple[Any, ...]:
+    def backward(ctx: Any, by_image: torch.Tensor) -> tuple[Any, ...]:
         tensors, wanted = ctx.saved_tensors, ctx.needs_input_grad[4:]
         return None, None, None, None, *_spread(Slopes.apply(ctx.at, wanted, by_image, *tensors), wanted)
 
     @staticmethod
-    def jvp(ctx, _at, _dual, _progress, _dtype, *tangents: torch.Tensor | None):
+    def jvp(ctx: Any, _at: At, _dual: bool, _progress: object, _dtype: object, *tangents: torch.Tensor | None) -> Any:
         return _tangent(ctx.at, ctx.image_dtype, ctx.saved_tensors, tangents)
 
 
@@ -146,23 +151,27 @@ class Slopes(_OneByOne):
     settings = 2
 
     @staticmethod
-    def forward(at: At, wanted: tuple[bool, ...], by_image: torch.Tensor, *tensors: torch.Tensor):
+    def forward(
+        at: At, wanted: tuple[bool, ...], by_image: torch.Tensor, *tensors: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         return tuple(_slopes(at, wanted, by_image, tensors))
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.at, ctx.wanted, *tensors = inputs
         ctx.save_for_backward(*tensors)
         ctx.save_for_forward(*tensors)
 
     @staticmethod
-    def backward(ctx, *along: torch.Tensor):
+    def backward(ctx: Any, *along: torch.Tensor) -> tuple[Any, ...]:
         by_image, *tensors = ctx.saved_tensors
         by_by_image, *by_tensors = Bend.apply(ctx.at, ctx.wanted, len(along), by_image, *along, *tensors)
         return None, None, by_by_image, *_spread(by_tensors, ctx.wanted)
 
     @staticmethod
-    def jvp(ctx, _at, _wanted, by_image_tangent: torch.Tensor | None, *tangents: torch.Tensor | None):
+    def jvp(
+        ctx: Any, _at: At, _wanted: object, by_image_tangent: torch.Tensor | None, *tangents: torch.Tensor | None
+    ) -> tuple[torch.Tensor, ...]:
         by_image, *tensors = ctx.saved_tensors
         wanted, along = _given(tensors, tangents)
         found = [torch.zeros_like(tensor) for tensor, want in zip(tensors, ctx.wanted, strict=True) if want]
@@ -174,7 +183,7 @@ class Slopes(_OneByOne):
                 if want
             ]
             bent = _spread(Bend.apply(ctx.at, both, len(directions), by_image, *directions, *tensors)[1:], both)
-            found = [part for part, want in zip(bent, ctx.wanted, strict=True) if want]
+            found = [part for part, want in zip(bent, ctx.wanted, strict=True) if want and part is not None]
         if by_image_tangent is not None:
             more = Slopes.apply(ctx.at, ctx.wanted, by_image_tangent, *tensors)
             found = [one + other for one, other in zip(found, more, strict=True)]
@@ -187,24 +196,26 @@ class Tangent(_OneByOne):
     settings = 4
 
     @staticmethod
-    def forward(at: At, image_dtype: torch.dtype, wanted: tuple[bool, ...], count: int, *rest: torch.Tensor):
+    def forward(
+        at: At, image_dtype: torch.dtype, wanted: tuple[bool, ...], count: int, *rest: torch.Tensor
+    ) -> torch.Tensor:
         along, tensors = rest[:count], rest[count:]
         return _bend(at, wanted, None, along, tensors)[0].to(image_dtype)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.at, _, ctx.wanted, ctx.count, *tensors = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
-    def backward(ctx, by_image: torch.Tensor):
+    def backward(ctx: Any, by_image: torch.Tensor) -> tuple[Any, ...]:
         along, tensors = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
         by_along = Slopes.apply(ctx.at, ctx.wanted, by_image, *tensors)
         by_tensors = Bend.apply(ctx.at, ctx.wanted, ctx.count, by_image, *along, *tensors)[1:]
         return None, None, None, None, *by_along, *_spread(by_tensors, ctx.wanted)
 
     @staticmethod
-    def jvp(ctx, *_):
+    def jvp(ctx: Any, *_: object) -> Any:
         raise ExperimentError(TOO_MANY_DERIVATIVES)
 
 
@@ -214,17 +225,19 @@ class Bend(_OneByOne):
     settings = 3
 
     @staticmethod
-    def forward(at: At, wanted: tuple[bool, ...], count: int, by_image: torch.Tensor, *rest: torch.Tensor):
+    def forward(
+        at: At, wanted: tuple[bool, ...], count: int, by_image: torch.Tensor, *rest: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         along, tensors = rest[:count], rest[count:]
         changed, by_tensors = _bend(at, wanted, by_image, along, tensors)
         return changed.to(by_image.dtype), *by_tensors
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         pass
 
     @staticmethod
-    def backward(ctx, *_):
+    def backward(ctx: Any, *_: object) -> Any:
         raise ExperimentError(TOO_MANY_DERIVATIVES)
 
     jvp = backward
@@ -233,10 +246,10 @@ class Bend(_OneByOne):
 def _given(tensors: Tensors, tangents: Sequence[torch.Tensor | None]) -> tuple[tuple[bool, ...], list[torch.Tensor]]:
     """Which tensors have a tangent, and those tangents; one that is no floating point number has none."""
     wanted = tuple(t is not None and x.is_floating_point() for x, t in zip(tensors, tangents, strict=True))
-    return wanted, [tangent for tangent, want in zip(tangents, wanted, strict=True) if want]
+    return wanted, [tangent for tangent, want in zip(tangents, wanted, strict=True) if want and tangent is not None]
 
 
-def _tangent(at: At, image_dtype: torch.dtype, tensors: Tensors, tangents: Sequence[torch.Tensor | None]):
+def _tangent(at: At, image_dtype: torch.dtype, tensors: Tensors, tangents: Sequence[torch.Tensor | None]) -> Any:
     wanted, along = _given(tensors, tangents)
     return Tangent.apply(at, image_dtype, wanted, len(along), *along, *tensors)
 
@@ -281,13 +294,16 @@ def _slopes(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Ten
     simulation = at(leaves)
     model, originals, copies = _with_copies(simulation.model)
 
-    def slopes(backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None):
+    def slopes(
+        backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None
+    ) -> Sequence[torch.Tensor | None]:
         with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
         given = torch.ones_like(photons) if given is None else given
-        return torch.autograd.grad(photons, copies, given, allow_unused=True)
+        found: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, given, allow_unused=True)
+        return found
 
     backend = simulation.derivative_backend(model, slopes)
 
@@ -302,7 +318,7 @@ def _slopes(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Ten
     return _gradients(originals, [leaf for leaf in leaves if leaf.requires_grad], sums)
 
 
-def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options) -> Sequence[torch.Tensor]:
+def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:
     """torch.autograd.grad of outputs that may have no graph; zeros where an input has no part in them."""
     pairs = [pair for pair in zip(outputs, given, strict=True) if pair[0].requires_grad]
     if not pairs:

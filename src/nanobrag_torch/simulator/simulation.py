@@ -24,7 +24,7 @@ from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.simulator import checkpointing
+from nanobrag_torch.simulator import checkpointing, making
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
 
 CHANGED = (
@@ -53,8 +53,8 @@ class Simulation:
     """One experiment on one device, as it was when this was made.
 
     Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
-    generator after the crystal's draws, for the noise that follows). `hooks` see the set-up
-    and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
+    generator after the crystal's draws, for the noise that follows), `made_by` (what made the last image). `hooks` see
+    the set-up and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
     @_not_traced
@@ -75,6 +75,7 @@ class Simulation:
         except RuntimeError as error:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         self.geometry = self.model.geometry
+        self.made_by = EagerBackend.description
         self._versions = _versions(self.experiment)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
@@ -118,7 +119,7 @@ class Simulation:
 
     def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
         """Tiles of that many pixels wherever they begin and end, without those that are masked."""
-        count = self._pixel_count()
+        count = self.pixel_count
         mask = self.experiment.detector.mask
         for first in range(0, count, pixels):
             fast, slow = self._place(torch.arange(first, min(first + pixels, count), device=self.device))
@@ -132,7 +133,8 @@ class Simulation:
         """Where pixels are in the image taken as one line."""
         return slow.long() * self.geometry.n_fast + fast
 
-    def _pixel_count(self) -> int:
+    @property
+    def pixel_count(self) -> int:
         """Pixels of the region of interest, masked or not."""
         x_min, x_max, y_min, y_max = self.roi
         return max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
@@ -169,7 +171,7 @@ class Simulation:
     @property
     def steps(self) -> int:
         """Steps of the whole image: pixels of the region of interest, their samples, sources and orientations."""
-        return self._pixel_count() * selection.steps_of_pixel(self.model)
+        return self.pixel_count * selection.steps_of_pixel(self.model)
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
@@ -185,7 +187,7 @@ class Simulation:
         images = "; ".join(dict.fromkeys(f"{backend.name}: {backend.why}" for backend in made.values()))
         if self.keeps_graph():
             return Explanation(images, f"whole graph: {self.steps:,} steps, no more than {eager.PAIRS_PER_PASS:,}")
-        planned = selection.why_not_differentiated(self.model, self._pixel_count())
+        planned = selection.why_not_differentiated(self.model, self.pixel_count)
         name = "compiled" if planned is None else "eager"
         planned = f"tiles, {name}: {planned or 'it pays, if it gives the numbers of eager code'}"
         return Explanation(images, self._derivative.get("path", planned))
@@ -195,34 +197,20 @@ class Simulation:
         return torch.zeros(self.geometry.n_slow, self.geometry.n_fast, dtype=dtype, device=self.device)
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image by itself, eager or compiled."""
+        """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
         backend = self.backend(image_dtype)
-        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
-        every_pixel = self._pixel_count() == n_fast * n_slow and self.experiment.detector.mask is None
-        made = torch.empty if every_pixel else torch.zeros
-        image = made(n_slow, n_fast, dtype=image_dtype, device=self.device)
-        pixels_in_line = image.view(-1)
-
-        def photons_of(tile: Tile) -> int:
-            here = pixels_in_line[tile.where] if isinstance(tile.where, slice) else None
-            with torch.no_grad():
-                photons = integrate.photons(self.model, tile.fast, tile.slow, backend, image_dtype, here, self.hooks)
-                if photons is not here:
-                    pixels_in_line[tile.where] = photons
-            return tile.fast.shape[0]
-
-        done, total = 0, self._pixel_count()
-        for pixels in self.over_tiles(photons_of, backend.pixels):
-            done += pixels
-            if progress:
-                progress(done, total)
+        image, why = making.image(self, backend, progress, image_dtype)
+        if image is None:
+            backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
+            image, _ = making.image(self, backend, progress, image_dtype)
+        self.made_by = backend.description
         return image
 
     def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image with the graph of every step that led to it."""
         model, image = self.model, self.blank(image_dtype).view(-1)
         backend, places, parts = EagerBackend(model), [], []
-        done, total = 0, self._pixel_count()
+        done, total = 0, self.pixel_count
         for fast, slow, _ in self.tiles(backend.pixels):
             places.append(self._where(fast, slow))
             parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
@@ -249,10 +237,12 @@ class Simulation:
         if self.hooks is not None:
             return EagerBackend(self.model)
         if image_dtype not in self._chosen:
-            self._chosen[image_dtype] = selection.backend_for(
-                self.model, self._pixel_count(), self._place, image_dtype, images
-            )
+            self._chosen[image_dtype] = selection.backend_for(self.model, self.pixel_count, image_dtype, images)
         return self._chosen[image_dtype]
+
+    def tracing_backend(self, image_dtype: torch.dtype = torch.float32) -> Backend:
+        """The backend of images of a type, made so that hooks see all it computes."""
+        return selection.tracing_backend(self.model, self.backend(image_dtype), image_dtype)
 
     def derivative_backend(self, model: model_module.Model, slopes: selection.Differentiate | None) -> Backend:
         """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
@@ -261,7 +251,7 @@ class Simulation:
         """
         if slopes is None or self.hooks is not None:
             return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
-        chosen = selection.derivative_backend(model, self._pixel_count(), self._place, slopes)
+        chosen = selection.derivative_backend(model, self.pixel_count, self._place, slopes)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
 

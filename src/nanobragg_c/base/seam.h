@@ -17,7 +17,10 @@
 /* A value whose key says all, or of the block of terms under way. */
 void seam_visit(const char *key, double *values, size_t count);
 
+void seam_visit_of_pixel(const char *key, double *values, size_t count);
+
 /* Sub-pixel and layer under way, counted in the order of the loops; then source and orientations. */
+#define SEAM_WHOLE_PIXEL ((size_t)-1)
 void seam_block(size_t block);
 void seam_pass(size_t source, size_t first, size_t count, size_t domains);
 
@@ -48,6 +51,10 @@ void seam_orientation(size_t step, size_t domain, double axes_m[9]);
     do {                           \
         if (when) SEAM(key, x);    \
     } while (0)
+#define SEAM_OF_PIXEL_IF(when, key, x)                                                  \
+    do {                                                                                \
+        if (when) seam_visit_of_pixel(key, (double *)&(x), sizeof(x) / sizeof(double)); \
+    } while (0)
 #define SEAM_BLOCK(block) seam_block(block)
 #define SEAM_PASS(source, first, count, domains) seam_pass(source, first, count, domains)
 #define SEAM_SOURCE(key, source, x) seam_source(key, source, &(x))
@@ -66,6 +73,7 @@ void seam_orientation(size_t step, size_t domain, double axes_m[9]);
 #define SEAM(key, x) SEAM_NOTHING
 #define SEAM_NUMBER(key, x) SEAM_NOTHING
 #define SEAM_IF(when, key, x) SEAM_NOTHING
+#define SEAM_OF_PIXEL_IF(when, key, x) SEAM_NOTHING
 #define SEAM_BLOCK(block) SEAM_NOTHING
 #define SEAM_PASS(source, first, count, domains) SEAM_NOTHING
 #define SEAM_SOURCE(key, source, x) SEAM_NOTHING

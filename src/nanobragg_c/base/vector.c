@@ -5,6 +5,7 @@
  */
 #include "base/vector.h"
 
+/* (1.2) */
 vec3 vec_rotate_xyz(vec3 v, vec3 angles_rad) {
     if (angles_rad.x != 0.0) {
         double c = cos(angles_rad.x), s = sin(angles_rad.x);
@@ -21,6 +22,7 @@ vec3 vec_rotate_xyz(vec3 v, vec3 angles_rad) {
     return v;
 }
 
+/* (1.3) */
 vec3 vec_rotate_axis(vec3 v, vec3 axis, double angle_rad) {
     double c = cos(angle_rad), s = sin(angle_rad);
     double along = vec_dot(axis, v) * (1.0 - c);

@@ -39,7 +39,7 @@
 
 static double clamp_cosine(double x) { return x > 1.0 || x < -1.0 ? 1.0 : x; }
 
-/* sin(s) sin(s-alpha) sin(s-beta) sin(s-gamma), s half the sum of the angles: positive for a possible cell. */
+/* sin(s) sin(s-alpha) sin(s-beta) sin(s-gamma), s half the sum of the angles: positive for a possible cell. (4.1) */
 static double volume_factor(const double angles_rad[3]) {
     double s = (angles_rad[0] + angles_rad[1] + angles_rad[2]) / 2.0;
     return sin(s) * sin(s - angles_rad[0]) * sin(s - angles_rad[1]) * sin(s - angles_rad[2]);
@@ -60,7 +60,7 @@ static double cell_volume_A3(const options_crystal *o) {
     return volume_A3;
 }
 
-/* Reciprocal vectors with a* along x and b* in the xy plane. */
+/* Reciprocal vectors with a* along x and b* in the xy plane. (4.2) (4.3) (4.4) (4.5) */
 static void reciprocal_from_cell(const options_crystal *o, bool historic_cstar, vec3 star[3]) {
     const double *A = o->cell_A, *angle = o->cell_angles_rad;
     double volume_A3 = cell_volume_A3(o), sine[3], cosine[3], length[3], cosine_star[3];
@@ -81,13 +81,14 @@ static void reciprocal_from_cell(const options_crystal *o, bool historic_cstar, 
                        length[2] * (cosine_star[0] - cosine_star[1] * cosine_star[2]) / sin_gamma_star, c_star_z);
 }
 
+/* (4.6) */
 static void reciprocal_from_matrix(const char *path, double wavelength_m, vec3 star[3]) {
     mat3 a = matrix_read(path);
     double per_A = VEC_M_PER_A / wavelength_m;
     for (int i = 0; i < 3; i++) star[i] = vec_make(a.m[0][i] * per_A, a.m[1][i] * per_A, a.m[2][i] * per_A);
 }
 
-/* Angles about x, y, z that make the rotation `u`. */
+/* Angles about x, y, z that make the rotation `u`. (4.8) */
 static vec3 angles_of(mat3 u) {
     for (int row = 0; row < 3; row++) {
         vec3 r = vec_unit(vec_make(u.m[row][0], u.m[row][1], u.m[row][2]));
@@ -108,7 +109,8 @@ static vec3 misset_angles(const options *o, random_table *random) {
                               : random_rotation(&stream));
 }
 
-/* Real-space vectors; with -cell their lengths are those of the cell. Reciprocal vectors are derived anew from them. */
+/* Real-space vectors; with -cell their lengths are those of the cell. Reciprocal vectors are derived anew from them.
+ * (4.9) (4.10) */
 static void invert_cell(crystal *c, const options_crystal *o, bool nominal_volume) {
     vec3 *star = c->reciprocal_A_inv, cross[3];
     for (int i = 0; i < 3; i++) cross[i] = vec_cross(star[(i + 1) % 3], star[(i + 2) % 3]);
@@ -134,7 +136,7 @@ static void invert_cell(crystal *c, const options_crystal *o, bool nominal_volum
     }
 }
 
-/* Numbers of cells: from the sample size where one is given, never less than 1. */
+/* Numbers of cells: from the sample size where one is given, never less than 1. (4.11) */
 static void count_cells(crystal *c, const options_crystal *o, const double sample_m[3], bool rounded_up) {
     for (int i = 0; i < 3; i++) {
         double n = (double)o->n_cells[i];
@@ -151,6 +153,7 @@ static void count_cells(crystal *c, const options_crystal *o, const double sampl
     }
 }
 
+/* (4.12) */
 static double phi_of_step_rad(const crystal *c, size_t j) {
     return c->phi_start_rad + c->phi_step_rad * ((double)j + c->phi_into_slice);
 }
@@ -174,6 +177,7 @@ static void store_orientation(crystal_orientations *list, size_t index, const ve
     }
 }
 
+/* (4.13) */
 static void fill_orientations(crystal *c, const mat3 *domain, bool carry_over) {
     crystal_orientations *list = &c->orientations;
     for (size_t j = 0; j < c->phi_steps; j++) {
@@ -215,7 +219,7 @@ crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_a
         reciprocal_from_matrix(o->crystal.matrix_file, o->beam.wavelength_m, c.reciprocal_A_inv);
     else
         reciprocal_from_cell(&o->crystal, defect_active(o->defects, DEFECT_TRICLINIC_CSTAR), c.reciprocal_A_inv);
-    if (o->crystal.misset_given) {
+    if (o->crystal.misset_given) { /* (4.7) */
         c.misset_rad = misset_angles(o, random);
         for (int i = 0; i < 3; i++) c.reciprocal_A_inv[i] = vec_rotate_xyz(c.reciprocal_A_inv[i], c.misset_rad);
     }

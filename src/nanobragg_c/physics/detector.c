@@ -36,6 +36,7 @@ static const convention_row CONVENTIONS[] = {
     [CONVENTION_CUSTOM] = {{1, 0, 0}, {0, 0, 1}, {0, -1, 0}, {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {0, 0, 1}, PIVOT_NONE},
 };
 
+/* (6.1) */
 static void set_size(detector *d, const options_detector *o) {
     d->pixel_m = o->pixel_m;
     d->size_fast_m = o->n_fast > 0 ? d->pixel_m * (double)o->n_fast : o->size_fast_m;
@@ -73,6 +74,7 @@ static vec3 choose(options_vector given, bool custom, vec3 fallback) {
     return custom && given.given ? given.value : fallback;
 }
 
+/* (6.4) */
 static vec3 choose_normal(const options *o, bool custom, vec3 fallback, const detector_axes *a, vec3 beam) {
     const options_vector *given = &o->detector.odet;
     vec3 product = vec_unit(vec_cross(a->fast, a->slow));
@@ -142,13 +144,14 @@ static void set_rotation(detector_construction *b, vec3 angles_rad) {
     SEAM("R_total", b->rotation);
 }
 
-/* About lab x, then y, then z. */
+/* About lab x, then y, then z. (6.7) */
 static vec3 turn(const detector_construction *b, vec3 v) {
     return mat_apply(b->rotation_z, mat_apply(b->rotation_y, mat_apply(b->rotation_x, v)));
 }
 
 static vec3 swing(const detector *d, vec3 v) { return vec_rotate_axis(v, d->twotheta_axis, d->twotheta_rad); }
 
+/* (6.8) */
 static void place_about_sample(detector *d) {
     detector_construction *b = &d->built;
     b->term_fast_m = vec_scale(-b->Fclose_m, b->initial.fast);
@@ -165,6 +168,7 @@ static void place_about_sample(detector *d) {
     SEAM("pix0_after_twotheta", b->pix0_m);
 }
 
+/* (6.9) */
 static void place_about_beam(detector *d) {
     detector_construction *b = &d->built;
     b->term_fast_m = vec_scale(-b->Fbeam_m, d->axes.fast);
@@ -181,7 +185,7 @@ static void place_about_beam(detector *d) {
 static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; }
 
 /* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector
- * which pivots about the beam spot. */
+ * which pivots about the beam spot. (6.5) (6.6) */
 static void set_distances(detector *d, const options *o) {
     detector_construction *b = &d->built;
     b->close_distance_m = o->detector.close_distance_m;
@@ -224,7 +228,7 @@ static void place(detector *d, const options *o) {
         d->pix0_m = o->detector.pix0_m.value;
 }
 
-/* What follows from the final corner and axes. */
+/* What follows from the final corner and axes. (6.10) (6.11) */
 static void rederive(detector *d, bool ratio_without_twotheta) {
     SEAM("pix0_vector_meters", d->pix0_m);
     double ratio = ratio_without_twotheta ? d->built.ratio : safe_ratio(vec_dot(d->beam, d->axes.normal));

@@ -12,6 +12,14 @@
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
+static void warn_of_close(const options *o, const char *flag, const char *instead) {
+    message_warn(o->warnings,
+                 "%s does not move the detector (defect close_beam_ignored); use %s, or add `-defects "
+                 "default,-close_beam_ignored`",
+                 flag, instead);
+}
+
+/* (6.2) */
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
@@ -21,16 +29,11 @@ static void set_near_point(detector *d, const options *o) {
     d->Xclose_m = or_else(given->Xclose_m, b->Fclose_m);
     d->Yclose_m = or_else(given->Yclose_m, b->Sclose_m);
     if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
+    bool by_spot = d->pivot == PIVOT_BEAM || custom;
     if (!isnan(given->Xclose_m) && !(custom && isnan(given->Xbeam_m)))
-        message_warn(
-            o->warnings,
-            "-Xclose does not move the detector (defect close_beam_ignored); use -Xbeam or -ORGX, or add `-defects "
-            "default,-close_beam_ignored`");
+        warn_of_close(o, "-Xclose", by_spot ? "-Xbeam" : "-ORGX");
     if (!isnan(given->Yclose_m) && !(custom && isnan(given->Ybeam_m)))
-        message_warn(
-            o->warnings,
-            "-Yclose does not move the detector (defect close_beam_ignored); use -Ybeam or -ORGY, or add `-defects "
-            "default,-close_beam_ignored`");
+        warn_of_close(o, "-Yclose", by_spot ? "-Ybeam" : "-ORGY");
 }
 
 /* -Xclose and -Yclose as fast and slow of the near point, NAN where not given: mapped as -Xbeam and -Ybeam are, or
@@ -52,6 +55,7 @@ static void set_stated_near_point(detector *d, const options *o) {
     d->built.Sclose_m = or_else(slow_m, d->built.Sclose_m);
 }
 
+/* (6.3) */
 static void set_beam_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
@@ -88,9 +92,29 @@ static void set_beam_spot(detector *d, const options *o) {
     if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) set_stated_near_point(d, o);
 }
 
+/* A beam spot where the near point counts, or the other way round. Headers of images state both. */
+static void warn_of_unused_centre(const detector *d, const options *o) {
+    const options_detector *given = &o->detector;
+    bool spot = !isnan(given->Xbeam_m) || !isnan(given->Ybeam_m);
+    bool near_point = !isnan(given->ORGX_pixels) || !isnan(given->ORGY_pixels);
+    bool own_spot =
+        d->convention == CONVENTION_MOSFLM || d->convention == CONVENTION_DENZO || d->convention == CONVENTION_ADXV;
+    if (d->pivot == PIVOT_BEAM && own_spot && near_point && !spot)
+        message_warn(o->warnings,
+                     "-ORGX and -ORGY do not move a detector that pivots about the beam spot in the %s convention; use "
+                     "-Xbeam and -Ybeam",
+                     options_convention_name(d->convention));
+    if (d->pivot == PIVOT_SAMPLE && d->convention != CONVENTION_CUSTOM && spot && !near_point)
+        message_warn(o->warnings,
+                     "-Xbeam and -Ybeam change the header alone: the detector pivots about the sample in the %s "
+                     "convention; use -ORGX and -ORGY",
+                     options_convention_name(d->convention));
+}
+
 void detector_set_centre(detector *d, const options *o) {
     set_near_point(d, o);
     set_beam_spot(d, o);
+    warn_of_unused_centre(d, o);
     SEAM("Fclose_m", d->built.Fclose_m);
     SEAM("Sclose_m", d->built.Sclose_m);
 }
@@ -100,6 +124,7 @@ static void warn_of_two_centres(const options *o, char close, char beam) {
                  close, beam);
 }
 
+/* (6.12) */
 static void move_spot(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     double fast_m, slow_m;
@@ -109,8 +134,8 @@ static void move_spot(detector *d, const options *o) {
     double fast_beam_m = x_is_slow ? given->Ybeam_m : given->Xbeam_m;
     double slow_beam_m = x_is_slow ? given->Xbeam_m : given->Ybeam_m;
     detector_construction *b = &d->built;
-    if (!isnan(fast_m) && isnan(fast_beam_m)) b->Fbeam_m = fast_m + b->distance_m * vec_dot(d->beam, d->axes.fast);
-    if (!isnan(slow_m) && isnan(slow_beam_m)) b->Sbeam_m = slow_m + b->distance_m * vec_dot(d->beam, d->axes.slow);
+    if (!isnan(fast_m) && isnan(fast_beam_m)) b->Fbeam_m = b->Fclose_m + b->distance_m * vec_dot(d->beam, d->axes.fast);
+    if (!isnan(slow_m) && isnan(slow_beam_m)) b->Sbeam_m = b->Sclose_m + b->distance_m * vec_dot(d->beam, d->axes.slow);
     if (!isnan(fast_m) && !isnan(fast_beam_m)) warn_of_two_centres(o, swapped ? 'Y' : 'X', x_is_slow ? 'Y' : 'X');
     if (!isnan(slow_m) && !isnan(slow_beam_m)) warn_of_two_centres(o, swapped ? 'X' : 'Y', x_is_slow ? 'X' : 'Y');
 }

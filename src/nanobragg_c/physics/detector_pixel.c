@@ -11,7 +11,7 @@
 #include "physics/detector.h"
 
 /* A sphere around the sample that touches the flat panel at its near point: arcs along fast and slow, from that point.
- * The depth does not enter, as rays run along the normal. */
+ * The depth does not enter, as rays run along the normal. (7.3) */
 static vec3 bent_position_m(const detector *d, double fast_m, double slow_m) {
     const detector_axes *a = &d->axes;
     /* so that an arc runs along its own axis, in a left-handed basis too */
@@ -22,6 +22,7 @@ static vec3 bent_position_m(const detector *d, double fast_m, double slow_m) {
     return vec_rotate_axis(vec_rotate_axis(near_point, a->slow, about_slow), a->fast, about_fast);
 }
 
+/* (7.2) */
 vec3 detector_position_m(const detector *d, double fast_m, double slow_m, double depth_m) {
     const detector_axes *a = &d->axes;
     if (d->curved && !d->curved_by_lab_axes) return bent_position_m(d, fast_m, slow_m);
@@ -38,6 +39,7 @@ double detector_plane_m(const detector *d, double depth_m) {
     return d->front_face || d->curved ? d->close_distance_m : d->close_distance_m + depth_m;
 }
 
+/* (7.5) */
 double detector_solid_angle_sr(const detector *d, double R_m, double obliquity) {
     if (d->point_pixel) return 1.0 / R_m / R_m;
     return d->pixel_m * d->pixel_m / R_m / R_m * obliquity;
@@ -47,6 +49,7 @@ double detector_incidence(const detector *d, vec3 diffracted) {
     return d->curved && !d->curved_by_lab_axes ? 1.0 : vec_dot(diffracted, d->axes.normal);
 }
 
+/* (7.6) */
 double detector_capture(const detector *d, size_t layer, vec3 diffracted) {
     double cosine = detector_incidence(d, diffracted);
     if (!(cosine > 0.0) && !d->negative_back) return 0.0;

@@ -6,6 +6,7 @@
 #include "base/message.h"
 #include "physics/detector.h"
 
+/* (7.7) */
 double detector_nearest_m(const detector *d) {
     double beyond_fast_m = fmax(0.0, fmax(-d->Fclose_m, d->Fclose_m - d->size_fast_m));
     double beyond_slow_m = fmax(0.0, fmax(-d->Sclose_m, d->Sclose_m - d->size_slow_m));
@@ -29,7 +30,7 @@ static size_t pixels_behind(const detector *d) {
 }
 
 /* A flat panel shows the sample one side only. Rays may reach a sensor from behind one by one where its normal is not
- * perpendicular to it, or where it is bent by more than a quarter turn and its normal is not. */
+ * perpendicular to it, or where it is bent by more than a quarter turn and its normal is not. (6.13) */
 void detector_check_front(const detector *d, const options *o) {
     if (d->negative_back) return;
     if (!(d->close_distance_m > 0.0))

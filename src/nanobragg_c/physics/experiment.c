@@ -14,7 +14,7 @@
 #define SUB_PIXELS_PER_SPOT 3.0 /* (2.4) */
 #define COUNT_TOLERANCE 1e-9
 
-/* Three sub-pixels across the width of a spot of the largest crystal dimension. */
+/* Three sub-pixels across the width of a spot of the largest crystal dimension. (2.4) */
 static size_t recommend_oversample(const experiment *e, double wavelength_m) {
     bool historic = defect_active(e->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA);
     double largest_m = 0.0;

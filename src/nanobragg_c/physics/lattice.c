@@ -52,7 +52,7 @@ static inline double sin_pi(double r) {
 
 /* sin(pi N h)/sin(pi h) of h = d + h0, |d| <= 1/2 and h0 whole; +-N at d = 0. sin(pi N d) is taken from the distance of
  * N d to the nearest integer, the sign from the half turns of both sines: N d rounded and (N - 1) h0, where `odd_steps`
- * is 1 for an odd N - 1, else 0. */
+ * is 1 for an odd N - 1, else 0. (9.2) */
 static inline double grating(double d, double h0, double n_cells, double odd_steps) {
     double phase = n_cells * d, turns = rounding_nearest(phase);
     double half_turns = 0.5 * (turns + odd_steps * h0);
@@ -72,6 +72,7 @@ static void evaluate_axis(double n_cells, const double *restrict h, const double
     for (size_t i = 0; i < count; i++) factor[i] = grating(h[i] - rounded[i], rounded[i], n_cells, odd_steps);
 }
 
+/* (9.1) */
 static void evaluate_square(const lattice *l, const scattering_indices *x, size_t count, lattice_factors *out) {
     for (int i = 0; i < 3; i++) evaluate_axis(l->n_cells[i], x->h[i], x->rounded[i], count, out->axis[i]);
     SEAM_TERMS("F_latt_a", NULL, 0, NULL, out->axis[0], 1, 0);
@@ -81,12 +82,13 @@ static void evaluate_square(const lattice *l, const scattering_indices *x, size_
     for (size_t i = 0; i < count; i++) out->product[i] = out->axis[0][i] * out->axis[1][i] * out->axis[2][i];
 }
 
-/* 3 (sin x / x - cos x)/x^2, by its series where the difference loses its digits. */
+/* 3 (sin x / x - cos x)/x^2, by its series where the difference loses its digits. (9.4) */
 static double ball_transform(double x, bool closed_form) {
     if (closed_form ? x == 0.0 : x < BALL_SERIES_BELOW) return 1.0 - x * x / 10.0;
     return 3.0 * (sin(x) / x - cos(x)) / (x * x);
 }
 
+/* (9.3) */
 static double round_factor(const lattice *l, const double d[3]) {
     double radius = 0.0;
     for (int i = 0; i < 3; i++) radius += d[i] * d[i] * l->n_cells[i] * l->n_cells[i];
@@ -94,7 +96,7 @@ static double round_factor(const lattice *l, const double d[3]) {
 }
 
 /* Squared distance from the lattice point: each offset times the cells along its axis; historically that in 1/A times
- * the number of all cells. */
+ * the number of all cells. (9.5) */
 static double scaled_distance2(const lattice *l, const double d[3]) {
     if (!l->radius_all_cells) {
         double a = d[0] * l->n_cells[0], b = d[1] * l->n_cells[1], c = d[2] * l->n_cells[2];
@@ -105,6 +107,7 @@ static double scaled_distance2(const lattice *l, const double d[3]) {
     return vec_dot(g, g) * l->all_cells * l->all_cells;
 }
 
+/* (9.6) (9.7) */
 static double shape_factor(const lattice *l, const double d[3]) {
     switch (l->shape) {
         case SHAPE_ROUND: return round_factor(l, d);

@@ -18,7 +18,7 @@
 
 static float uniform(noise_source *n) { return random_uniform(n->shared, &n->seed); }
 
-/* Normal number of unit variance; made in pairs. */
+/* Normal number of unit variance; made in pairs. (13.6) */
 static float normal(noise_source *n) {
     if (n->has_spare) {
         n->has_spare = false;
@@ -48,7 +48,7 @@ static float log_gamma(float argument) {
     return (float)(-t + log(2.5066282746310005 * series / x));
 }
 
-/* Product of uniform numbers until it falls below exp(-mean). */
+/* Product of uniform numbers until it falls below exp(-mean). (13.4) */
 static double poisson_by_counting(noise_source *n, float mean) {
     float limit = (float)exp(-(double)mean), product = 1.0f;
     double count = -1.0;
@@ -59,7 +59,7 @@ static double poisson_by_counting(noise_source *n, float mean) {
     return count;
 }
 
-/* Rejection from a Lorentzian. */
+/* Rejection from a Lorentzian. (13.5) */
 static double poisson_by_rejection(noise_source *n, float mean) {
     float width = (float)sqrt(2.0 * (double)mean), log_mean = (float)log((double)mean);
     float g = mean * log_mean - log_gamma(mean + 1.0f);

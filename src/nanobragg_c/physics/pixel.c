@@ -11,6 +11,14 @@
 #include "physics/polarization.h"
 #include "trace/trace.h"
 
+/* Spindle steps are traced one by one for SQUARE crystals. */
+#define TRACED_BY_STEP(e, key) ((e)->lattice.shape == SHAPE_SQUARE ? (key) : NULL)
+
+/* Whose scattering angle is the one traced. */
+#define IS_LAST_RAY(p)                                                                                       \
+    ((p)->step.source + 1 == (p)->e->sources.count && (p)->step.layer + 1 == (p)->e->detector.layers &&      \
+     (p)->step.sub_slow + 1 == (p)->e->oversample && (p)->step.sub_fast + 1 == (p)->e->oversample)
+
 /* One pixel under way. */
 typedef struct pixel_pass {
     const experiment *e;
@@ -44,6 +52,7 @@ static void accumulate_product(pixel_pass *p, double weight, scaling_factors f) 
     }
 }
 
+/* (12.1) */
 static void accumulate_terms(pixel_pass *p, double weight, scaling_factors f) {
     double factor = weight * f.capture * f.polar * f.omega_sr, sum = p->result.sum;
     for (size_t i = 0; i < p->w->count; i++) {
@@ -57,25 +66,21 @@ static void accumulate_terms(pixel_pass *p, double weight, scaling_factors f) {
 }
 
 /* All orientations for one source and one direction. */
-static void add_orientations(pixel_pass *p, double weight) {
+static void add_orientations(pixel_pass *p, double weight, scaling_factors f) {
     const experiment *e = p->e;
     const crystal_orientations *list = &e->crystal.orientations;
     pixel_workspace *w = p->w;
-    scaling_factors f = scaling_of_term(&e->scaling, p->result.factors);
-    SEAM_SOURCE("term.capture_fraction", p->step.source, f.capture);
-    SEAM_SOURCE("term.polar", p->step.source, f.polar);
-    SEAM_SOURCE("term.omega_sr", p->step.source, f.omega_sr);
     for (w->first = 0; w->first < list->count; w->first += CRYSTAL_BLOCK) {
         size_t left = list->count - w->first;
         w->count = left < CRYSTAL_BLOCK ? left : CRYSTAL_BLOCK;
         size_t padded = (w->count + CRYSTAL_LANES - 1) / CRYSTAL_LANES * CRYSTAL_LANES;
         SEAM_PASS(p->step.source, w->first, w->count, e->crystal.domains);
         scattering_find_indices(list, w->first, padded, p->result.q.per_m, &w->indices);
-        SEAM_TERMS("hkl_frac", "TRACE_PHI.k_frac", 1, NULL, w->indices.h[0], 3, CRYSTAL_BLOCK);
+        SEAM_TERMS("hkl_frac", TRACED_BY_STEP(e, "TRACE_PHI.k_frac"), 1, NULL, w->indices.h[0], 3, CRYSTAL_BLOCK);
         scattering_round_indices(padded, &w->indices);
         SEAM_TERMS("hkl_rounded", NULL, 0, "term.hkl_rounded", w->indices.rounded[0], 3, CRYSTAL_BLOCK);
         lattice_evaluate(&e->lattice, &w->indices, padded, &w->lattice);
-        SEAM_TERMS("F_latt", "TRACE_PHI.F_latt", 0, "term.F_latt", w->lattice.product, 1, 0);
+        SEAM_TERMS("F_latt", TRACED_BY_STEP(e, "TRACE_PHI.F_latt"), 0, "term.F_latt", w->lattice.product, 1, 0);
         structure_factor_evaluate(&e->structure_factor, &w->indices, w->count, w->lattice.product, e->scaling.water,
                                   &w->interpolation, w->F_electrons);
         SEAM_TERMS("F_cell", NULL, 0, "term.F_cell", w->F_electrons, 1, 0);
@@ -94,11 +99,10 @@ static double polarization_of(const pixel_pass *p) {
 }
 
 /* Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray. */
-static void add_water(pixel_pass *p, double weight, bool beyond_dmin) {
+static void add_water(pixel_pass *p, double weight, scaling_factors f, bool beyond_dmin) {
     const experiment *e = p->e;
-    scaling_factors f = p->result.factors;
-    if (beyond_dmin && e->polarization_active) f.polar = e->unpolarized ? 1.0 : polarization_of(p);
-    f = scaling_of_term(&e->scaling, f);
+    if (beyond_dmin && e->polarization_active && e->scaling.oversample_polar)
+        f.polar = e->unpolarized ? 1.0 : polarization_of(p);
     p->result.water += weight * f.capture * f.polar * f.omega_sr;
 }
 
@@ -108,13 +112,17 @@ static void add_source(pixel_pass *p) {
     const source *beam = &e->sources.items[p->step.source];
     r->q = scattering_between(r->geometry.diffracted, beam);
     SEAM_IF(p->step.source == 0, "scattering_vec_A_inv", r->q.per_m);
-    SEAM_IF(p->step.source + 1 == e->sources.count, "cos_2theta", r->q.cos_2theta);
+    SEAM_OF_PIXEL_IF(IS_LAST_RAY(p), "cos_2theta", r->q.cos_2theta);
     if (p->log != NULL && p->step.source == 0) trace_sub_pixel(p->log, e, &p->step, r);
     bool beyond_dmin = scattering_beyond_dmin(&r->q, e->dmin_m);
     if (!beyond_dmin && e->polarization_active && (r->factors.polar == 0.0 || e->scaling.oversample_polar))
         r->factors.polar = polarization_of(p);
-    if (e->scaling.water) add_water(p, beam->term_factor, beyond_dmin);
-    if (!beyond_dmin) add_orientations(p, beam->term_factor);
+    scaling_factors f = scaling_of_term(&e->scaling, r->factors);
+    SEAM_SOURCE("term.capture_fraction", p->step.source, f.capture);
+    SEAM_SOURCE("term.polar", p->step.source, f.polar);
+    SEAM_SOURCE("term.omega_sr", p->step.source, f.omega_sr);
+    if (e->scaling.water) add_water(p, beam->term_factor, f, beyond_dmin);
+    if (!beyond_dmin) add_orientations(p, beam->term_factor, f);
 }
 
 static void update_capture(pixel_pass *p) {
@@ -128,6 +136,7 @@ static void update_capture(pixel_pass *p) {
     }
 }
 
+/* (7.1) (7.4) */
 static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     const experiment *e = p->e;
     const detector *d = &e->detector;
@@ -171,6 +180,7 @@ static void finish_background(pixel_pass *p) {
 }
 
 pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_workspace *w, trace_log *log) {
+    SEAM_BLOCK(SEAM_WHOLE_PIXEL);
     SEAM_PIXEL(slow, fast);
     pixel_pass p = {.e = e, .w = w, .log = log};
     pixel_result *r = &p.result;
@@ -185,6 +195,7 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
         for (p.step.sub_slow = 0; p.step.sub_slow < e->oversample; p.step.sub_slow++)
             for (p.step.sub_fast = 0; p.step.sub_fast < e->oversample; p.step.sub_fast++) add_sub_pixel(&p, slow, fast);
     }
+    SEAM_BLOCK(SEAM_WHOLE_PIXEL);
     SEAM("capture_fraction", r->factors.capture);
     SEAM("polar", r->factors.polar);
     SEAM("omega_pixel", r->factors.omega_sr);

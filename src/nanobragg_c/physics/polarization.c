@@ -5,6 +5,7 @@
  */
 #include "physics/polarization.h"
 
+/* (11.2) (11.3) */
 double polarization_factor(double kahn, vec3 incident, vec3 diffracted, vec3 polar, double cos_2theta) {
     double cos2 = cos_2theta * cos_2theta, psi_rad = 0.0;
     if (kahn != 0.0) {

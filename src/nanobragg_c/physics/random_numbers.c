@@ -34,6 +34,7 @@ static void initialise(random_table *shared, int64_t *seed) {
     shared->last = shared->table[0];
 }
 
+/* (5.1) (5.2) */
 float random_uniform(random_table *shared, int64_t *seed) {
     const float largest = (float)LARGEST_DRAW;
     if (*seed <= 0 || shared->last == 0) initialise(shared, seed);
@@ -45,6 +46,7 @@ float random_uniform(random_table *shared, int64_t *seed) {
     return u > largest ? largest : u;
 }
 
+/* (5.5) */
 static mat3 rotation_about(vec3 n, double angle_rad) {
     double c = cos(angle_rad), s = sin(angle_rad), d = 1.0 - c;
     return (mat3){{{c + n.x * n.x * d, n.x * n.y * d - n.z * s, n.x * n.z * d + n.y * s},
@@ -57,6 +59,7 @@ random_stream random_start(random_table *shared, int64_t seed_variable, random_u
     return (random_stream){historic, shared, seed_variable, (uint64_t)-seed_variable ^ apart};
 }
 
+/* (5.7), or historically (5.2) */
 double random_draw(random_stream *s) {
     if (s->historic) return (double)random_uniform(s->shared, &s->seed);
     uint64_t z = s->state += UINT64_C(0x9E3779B97F4A7C15);
@@ -65,6 +68,7 @@ double random_draw(random_stream *s) {
     return ((double)((z ^ z >> 31) >> 11) + 0.5) * 0x1p-53;
 }
 
+/* (5.3) (5.4) */
 mat3 random_rotation_in_cap(random_stream *s, double spread_rad) {
     double r[3];
     for (int i = 0; i < 3; i++) r[i] = 2.0 * random_draw(s) - 1.0;
@@ -75,6 +79,7 @@ mat3 random_rotation_in_cap(random_stream *s, double spread_rad) {
     return rotation_about(axis, (double)angle_rad);
 }
 
+/* (5.6) */
 mat3 random_rotation(random_stream *s) {
     double u[3];
     for (int i = 0; i < 3; i++) u[i] = random_draw(s);
@@ -104,6 +109,7 @@ static double tilt_rad(double share, double spread_rad) {
     return t;
 }
 
+/* (5.8) */
 mat3 random_even_rotation(const double shares[3], double spread_rad) {
     double z = 2.0 * shares[0] - 1.0, w = sqrt(1.0 - z * z), azimuth = 2.0 * VEC_PI * shares[1];
     vec3 axis = vec_make(w * cos(azimuth), w * sin(azimuth), z);

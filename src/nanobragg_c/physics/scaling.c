@@ -18,6 +18,7 @@
 #define WATER_G_PER_M3 1e6
 #define SCALING_MAX_STEPS 9007199254740992.0 /* 2^53 */
 
+/* (3.1) */
 static double fluence(const options_beam *b) {
     if (b->flux_photons_per_s == 0.0 || b->exposure_s <= 0.0) return b->fluence_photons_per_m2;
     if (b->beamsize_m == 0.0)
@@ -49,6 +50,7 @@ scaling scaling_build(const options *o) {
     s.flux_photons_per_s = b->exposure_s > 0.0
                                ? s.fluence_photons_per_m2 / b->exposure_s * b->beamsize_m * b->beamsize_m
                                : b->flux_photons_per_s;
+    /* (12.4) */
     s.background_photons = WATER_AMPLITUDE_ELECTRONS * WATER_AMPLITUDE_ELECTRONS * s.r_e_sqr_m2 *
                            s.fluence_photons_per_m2 * water_m * water_m * water_m * WATER_G_PER_M3 * AVOGADRO_PER_MOL /
                            WATER_MOLAR_MASS_G;
@@ -67,6 +69,7 @@ scaling scaling_build(const options *o) {
     return s;
 }
 
+/* (12.2) */
 void scaling_count_steps(scaling *s, size_t sources, size_t domains, size_t phi_steps, size_t oversample) {
     double steps = (double)sources * (double)domains * (double)phi_steps * (double)oversample * (double)oversample;
     if (steps > SCALING_MAX_STEPS)
@@ -83,6 +86,7 @@ scaling_factors scaling_of_term(const scaling *s, scaling_factors f) {
                              s->oversample_omega ? f.omega_sr : 1.0};
 }
 
+/* (12.5) */
 double scaling_background(const scaling *s, double mean_factors) {
     if (s->water_rescaled || !s->water) return s->background_photons;
     double photons_per_unit = s->r_e_sqr_m2 * s->fluence_photons_per_m2 / (double)s->steps;
@@ -90,6 +94,7 @@ double scaling_background(const scaling *s, double mean_factors) {
     return s->background_photons / photons_per_unit * mean_factors;
 }
 
+/* (12.3) */
 double scaling_photons(const scaling *s, double sum, scaling_factors f) {
     return s->r_e_sqr_m2 * s->fluence_photons_per_m2 * sum / (double)s->steps *
            (s->oversample_thick ? 1.0 : f.capture) * (s->oversample_polar ? 1.0 : f.polar) *

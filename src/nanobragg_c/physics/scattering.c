@@ -10,6 +10,7 @@
 
 #include "base/rounding.h"
 
+/* (8.1) (11.1) */
 scattering_vector scattering_between(vec3 diffracted, const source *beam) {
     double per_wavelength = 1.0 / beam->wavelength_m;
     scattering_vector q;
@@ -19,10 +20,12 @@ scattering_vector scattering_between(vec3 diffracted, const source *beam) {
     return q;
 }
 
+/* (8.2) */
 bool scattering_beyond_dmin(const scattering_vector *q, double dmin_m) {
     return dmin_m > 0.0 && q->stol_per_m > 0.0 && dmin_m > 0.5 / q->stol_per_m;
 }
 
+/* (8.3) */
 static void find_index(const double *restrict x, const double *restrict y, const double *restrict z, size_t count,
                        vec3 q, double *restrict index) {
 #pragma omp simd
@@ -36,6 +39,7 @@ void scattering_find_indices(const crystal_orientations *list, size_t first, siz
                    q_per_m, out->h[i]);
 }
 
+/* (8.4) */
 static void round_index(const double *restrict index, size_t count, double *restrict rounded) {
 #pragma omp simd
     for (size_t i = 0; i < count; i++) rounded[i] = rounding_half_down(index[i]);

@@ -20,7 +20,7 @@
 #define ROUND_DIVERGENCE_LIMIT 1.1 /* (3.3) */
 #define SOURCES_MAX 100000000
 
-/* Inside the ellipse of a round divergence. A range of 0 puts no limit. */
+/* Inside the ellipse of a round divergence. A range of 0 puts no limit. (3.3) */
 static bool inside_ellipse(double h, double v, const steps_grid *horizontal, const steps_grid *vertical) {
     double even_h = (double)(1 - horizontal->count % 2), even_v = (double)(1 - vertical->count % 2);
     double h_term = h * h - horizontal->step * horizontal->step / 4.0 * even_h;
@@ -35,6 +35,7 @@ static double half_extent(const steps_grid *g, bool historic) {
     return historic ? g->range / 2.0 : g->step * (double)(g->count - 1) / 2.0;
 }
 
+/* (3.2) (3.4) (3.5) */
 static source_list generate(const options *o, vec3 beam, vec3 polar) {
     bool historic = defect_active(o->defects, DEFECT_DIVERGENCE_GRID);
     steps_grid h_grid = steps_resolve(o->beam.hdiv_rad, historic, "-hdivsteps");
@@ -65,6 +66,7 @@ static source_list generate(const options *o, vec3 beam, vec3 polar) {
     return list;
 }
 
+/* (3.7) */
 static void apply_weights(source_list *list, const options *o) {
     double total = 0.0;
     bool equal = true;
@@ -86,6 +88,7 @@ static void apply_weights(source_list *list, const options *o) {
         list->items[i].term_factor = list->items[i].weight * (double)list->count / total;
 }
 
+/* (3.6) */
 source_list sources_build(const options *o, vec3 beam, vec3 polar) {
     source_list list =
         o->beam.source_file == NULL

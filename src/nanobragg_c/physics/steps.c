@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "base/message.h"
+#include "base/seam.h"
 
 #define STEPS_LIMIT 1e9
 #define SPREAD_WITHOUT_COUNT_DOMAINS 10
@@ -26,7 +27,7 @@ static steps_grid without_empty(steps_grid g) {
     return g.range <= 0.0 || g.step <= 0.0 || g.count <= 0 ? single_step() : g;
 }
 
-/* Count given, step not. */
+/* Count given, step not. (2.2) */
 static steps_grid from_count(options_grid given, bool historic_grid, const char *what) {
     if (isnan(given.range)) {
         if (!historic_grid)
@@ -39,6 +40,7 @@ static steps_grid from_count(options_grid given, bool historic_grid, const char 
     return (steps_grid){count, given.range, given.range / (double)(count - 1)};
 }
 
+/* (2.1) */
 steps_grid steps_resolve(options_grid given, bool historic_grid, const char *what) {
     bool has_count = given.count > 0, has_range = !isnan(given.range), has_step = given.step > 0.0;
     steps_grid g = {given.count, given.range, given.step};
@@ -57,6 +59,7 @@ steps_grid steps_resolve(options_grid given, bool historic_grid, const char *wha
     return without_empty(g);
 }
 
+/* (2.3) */
 steps_grid steps_resolve_layers(int64_t count, double thickness_m, bool historic_pitch) {
     if (thickness_m <= 0.0) return single_step();
     if (count <= 0) return (steps_grid){2, thickness_m, thickness_m / 2.0};
@@ -75,6 +78,7 @@ steps_grid steps_resolve_phi(const options_spindle *given) {
         if (!has_step) return (steps_grid){2, range, range / 2.0};
         return (steps_grid){counted(fmax(1.0, ceil(range / step)), "-osc, -phistep"), range, step};
     }
+    SEAM_NUMBER("phi_steps", count);
     if (!has_range) range = 1.0 / VEC_DEGREES_PER_RADIAN;
     if (isnan(step) || !has_range) step = range / (double)count;
     return (steps_grid){count, range, step};

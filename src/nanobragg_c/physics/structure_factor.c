@@ -31,6 +31,7 @@ structure_factor structure_factor_build(const options *o, const int64_t final_ce
 
 void structure_factor_free(structure_factor *f) { hkl_free(&f->table); }
 
+/* (10.1) */
 static double nearest(const hkl_table *t, const double h0[3]) {
     if (t->F_electrons == NULL) return t->default_F;
     size_t index = 0;
@@ -48,12 +49,13 @@ static bool surrounded(const hkl_table *t, const double h[3]) {
     return true;
 }
 
-/* Cubic Lagrange polynomial through (-1, y0), (0, y1), (1, y2), (2, y3) at x. */
+/* Cubic Lagrange polynomial through (-1, y0), (0, y1), (1, y2), (2, y3) at x. (10.3) */
 static double cubic(const double y[4], double x) {
     return -y[0] * x * (x - 1.0) * (x - 2.0) / 6.0 + y[1] * (x + 1.0) * (x - 1.0) * (x - 2.0) / 2.0 -
            y[2] * (x + 1.0) * x * (x - 2.0) / 2.0 + y[3] * (x + 1.0) * x * (x - 1.0) / 6.0;
 }
 
+/* (10.2) */
 static double tricubic(const hkl_table *t, const double h[3]) {
     size_t node[3];
     double x[3], over_l[4], over_k[4];

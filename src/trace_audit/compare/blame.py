@@ -4,13 +4,23 @@ A parent counts if it diverges in a context that the child can see: the same sub
 source, phi step and mosaic domain where both state them. Values of the `orientation` part are samples (source 0,
 phi step 0, domain 0) of what every term is made from, so they count for all terms of their sub-pixel. A parent that
 agrees within tolerance, but by more than rounding and because of a diverging parent of its own, passes that on: phases
-amplify small differences.
+amplify small differences. A parent that one of the logs lacks gives way to what that is computed from. Context keys,
+from which the pixel is not computed, are never roots.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trace_audit.compare.comparison import Comparison, Factor
-from trace_audit.trace.keys import GLOBAL_PLACES, Key, downstream, registry, topological_order
+from trace_audit.trace.keys import (
+    GLOBAL_PLACES,
+    Key,
+    can_be_root,
+    downstream,
+    parents_among,
+    registry,
+    topological_order,
+)
 from trace_audit.trace.parse import Context
 
 _ROUNDING = 1e-9
@@ -28,42 +38,50 @@ class Root:
 
 @dataclass(frozen=True)
 class Blame:
-    """Roots in order of computation, and the first factor that diverges."""
+    """Roots in order of computation, the first factor that diverges, and context keys that diverge by themselves."""
 
     roots: tuple[Root, ...]
     first: Factor | None
+    context: tuple[Root, ...]
 
     @property
     def root_keys(self) -> list[str]:
         """Names of the root keys, each once, in order of computation."""
         return list(dict.fromkeys(root.factor.key.name for root in self.roots))
 
+    @property
+    def context_keys(self) -> list[str]:
+        """The same of the context keys that diverge by themselves."""
+        return list(dict.fromkeys(root.factor.key.name for root in self.context))
+
 
 def blame(comparison: Comparison) -> Blame:
-    """Sort the diverging factors of a comparison into roots and consequences."""
+    """Sort the diverging factors of a comparison into roots, context and consequences."""
     diverging = comparison.diverging
-    names = {factor.key.name for factor in diverging}
-    moved = _Moved()
-    root_factors = []
+    printed = frozenset(factor.key.name for factor in comparison.factors)
+    parents = parents_among(printed)
+    moved = _Moved(parents)
+    by_themselves = []
     for name, factors in _by_key(comparison).items():
         followed = [factor for factor in factors if factor.relative_difference > _ROUNDING and moved.reaches(factor)]
         seen = set(map(id, followed))
         own = [factor for factor in factors if factor.diverges and id(factor) not in seen]
-        root_factors += own
+        by_themselves += own
         moved.add(name, followed + own)
     position = {id(factor): i for i, factor in enumerate(diverging)}
-    root_factors.sort(key=lambda factor: position[id(factor)])
-    near = _beyond_rounding(comparison)
-    roots = tuple(
-        Root(
-            factor,
-            tuple(name for name in downstream(factor.key.name) if name in names),
-            _chain(factor.key.name, names),
-            tuple(name for name in factor.key.parents if name in near),
-        )
-        for factor in root_factors
-    )
-    return Blame(roots, diverging[0] if diverging else None)
+    by_themselves.sort(key=lambda factor: position[id(factor)])
+    names, near = {factor.key.name for factor in diverging}, _beyond_rounding(comparison)
+
+    def root_of(factor: Factor) -> Root:
+        name = factor.key.name
+        after = tuple(other for other in downstream(name) if other in names)
+        suspects = tuple(parent for parent in parents[name] if parent in near)
+        return Root(factor, after, _chain(name, names, parents), suspects)
+
+    can = {factor.key.name: can_be_root(factor.key.name, printed) for factor in by_themselves}
+    roots = tuple(root_of(factor) for factor in by_themselves if can[factor.key.name])
+    context = tuple(root_of(factor) for factor in by_themselves if not can[factor.key.name])
+    return Blame(roots, diverging[0] if diverging else None, context)
 
 
 def _by_key(comparison: Comparison) -> dict[str, list[Factor]]:
@@ -77,7 +95,8 @@ def _by_key(comparison: Comparison) -> dict[str, list[Factor]]:
 class _Moved:
     """Values that diverge, and values that followed one: beyond rounding, even if within tolerance."""
 
-    def __init__(self) -> None:
+    def __init__(self, parents: Mapping[str, tuple[str, ...]]) -> None:
+        self.parents = parents
         self.contexts: dict[str, list[Context]] = {}
         self.seen: dict[tuple[str, tuple[str, ...]], set[tuple[int | None, ...]]] = {}
 
@@ -87,7 +106,7 @@ class _Moved:
 
     def reaches(self, factor: Factor) -> bool:
         """Whether a parent has moved in a context that this factor can see."""
-        for name in factor.key.parents:
+        for name in self.parents[factor.key.name]:
             if name not in self.contexts:
                 continue
             if factor.key.name == "omega_pixel_sr":
@@ -112,7 +131,7 @@ def _indices(key: Key) -> tuple[str, ...]:
     )
 
 
-def _chain(start: str, diverging: set[str]) -> tuple[str, ...]:
+def _chain(start: str, diverging: set[str], parents: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """A shortest path of diverging keys from `start` as far towards the pixel as it goes."""
     previous: dict[str, str] = {}
     frontier, last = [start], start
@@ -120,11 +139,11 @@ def _chain(start: str, diverging: set[str]) -> tuple[str, ...]:
     while frontier:
         following = []
         for name in frontier:
-            for key in registry().values():
-                if name in key.parents and key.name in diverging and key.name not in seen:
-                    seen.add(key.name)
-                    previous[key.name] = name
-                    following.append(key.name)
+            for child, made_of in parents.items():
+                if name in made_of and child in diverging and child not in seen:
+                    seen.add(child)
+                    previous[child] = name
+                    following.append(child)
         if "floatimage_accumulated" in following:
             last = "floatimage_accumulated"
             break

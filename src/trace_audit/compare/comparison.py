@@ -106,7 +106,8 @@ def compare(c: Trace, py: Trace) -> Comparison:
     """Compare two parsed logs at the tolerances of the data file."""
     result = Comparison(c, py, identities={"c": multiply_back.check(c), "py": multiply_back.check(py)})
     floor = floors([c, py])
-    for side, trace, other in (("c", c, py), ("py", py, c)):
+    sides: tuple[tuple[Side, Trace, Trace], ...] = (("c", c, py), ("py", py, c))
+    for side, trace, other in sides:
         for problem in trace.problems:
             _sort_problem(result, side, trace, problem)
         for key in registry().values():

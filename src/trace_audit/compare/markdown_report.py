@@ -56,6 +56,7 @@ def summary_markdown(verdict: dict[str, Any]) -> str:
     sections = (
         _first,
         _roots,
+        _context,
         _substitution,
         _attribution,
         _suggestions,
@@ -75,6 +76,13 @@ def _first(verdict: dict[str, Any]) -> str:
         f"First divergence: **{cell(place['where'])}**, C {cell(place['c'])}, torch {cell(place['py'])}, "
         f"relative difference {place['relative_difference']:.2e}.\n"
     )
+
+
+def _context(verdict: dict[str, Any]) -> str:
+    if not verdict["context_differs"]:
+        return ""
+    names = cell(", ".join(verdict["context_differs"]))
+    return f"## Context\n\n{names}: different, but no pixel is computed from it, so it is no root cause.\n"
 
 
 def _roots(verdict: dict[str, Any]) -> str:

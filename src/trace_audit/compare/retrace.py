@@ -26,6 +26,8 @@ class Retracer:
         device: str,
         dtype: str,
     ) -> None:
+        import torch
+
         from nanobrag_torch.cli import parse
         from nanobragg_tables import resolve_defects
         from trace_audit.programs.harness import torch_words
@@ -40,6 +42,7 @@ class Retracer:
             except ValueError as error:
                 raise InputError(f"scenario {stated.name} cannot be traced again to find causes: {error}") from error
         self.pixel = pixel
+        self.dtype: torch.dtype = getattr(torch, dtype)
         self.active = resolve_defects(stated.defects)
 
     def with_defects(self, names: frozenset[str]) -> Trace:
@@ -47,7 +50,7 @@ class Retracer:
         from nanobrag_torch.trace import trace_lines
 
         experiment = replace(self.invocation.experiment, defects=names)
-        lines = trace_lines(experiment, *self.pixel, device=self.invocation.device, dtype=self.invocation.dtype)
+        lines = trace_lines(experiment, *self.pixel, device=self.invocation.device, dtype=self.dtype)
         return parse_trace(list(lines))
 
     def watched(self, visit: Visit) -> list[str]:
@@ -55,7 +58,7 @@ class Retracer:
         from trace_audit.stages.intervene import watched_trace
 
         run = self.invocation
-        return watched_trace(run.experiment, self.pixel, device=run.device, dtype=run.dtype, visit=visit)
+        return watched_trace(run.experiment, self.pixel, device=run.device, dtype=self.dtype, visit=visit)
 
     def attribution(self, reference: Trace) -> Attribution:
         """Switch each known defect in the torch program and compare with `reference`."""

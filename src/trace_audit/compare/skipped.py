@@ -14,7 +14,7 @@ SKIPPED = "skipped"
 
 def why_skipped(record: Path) -> str:
     """The reason in the record of a torch run (`config_snapshot.json`, `py_image_run.json`); empty if it was made."""
-    return read_json(record, "record of the torch run").get(SKIPPED, "")
+    return str(read_json(record, "record of the torch run").get(SKIPPED, ""))
 
 
 def skipped_verdict(reason: str) -> dict[str, Any]:
@@ -30,6 +30,7 @@ def skipped_verdict(reason: str) -> dict[str, Any]:
         "tolerances_sha256": tolerances.file_sha256(),
         "counts": dict.fromkeys(("factors", "keys", "compared", "diverging", "problems", "identities"), 0),
         "problems": [],
+        "context_differs": [],
         "only_in_c": [],
         "only_in_py": [],
         "roots": [],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from trace_audit.compare.comparison import Comparison, Factor, factor_of
-from trace_audit.trace.keys import topological_order
+from trace_audit.trace.keys import registry, topological_order
 from trace_audit.trace.parse import Context, Record, Trace, Value
 
 Visit = Callable[[str, Context, list[Value]], Sequence[Value] | None]
@@ -62,7 +62,7 @@ def substitute(comparison: Comparison, run: Pass) -> list[Proof]:
 
 def _proof(reference: Trace, answers: dict[tuple[str, Context], list[Value]], factors: list[Factor]) -> Proof:
     key = factors[0].key
-    untraced = tuple(name for name in key.parents if name not in reference.records)
+    untraced = tuple(name for name in key.parents if not _is_fed(reference, name))
     pairs = [(factor, _fed(reference, answers, factor)) for factor in factors]
     judged = [(factor, fed) for factor, fed in pairs if fed is not None]
     if not judged:
@@ -71,6 +71,12 @@ def _proof(reference: Trace, answers: dict[tuple[str, Context], list[Value]], fa
     factor, fed = max(wrong or judged, key=lambda pair: pair[1].relative_difference)
     verdict = INHERITED if not wrong else UNDECIDED if untraced and not _complete(reference, key.name) else TO_BLAME
     return Proof(factor, verdict, fed, len(factors), untraced)
+
+
+def _is_fed(reference: Trace, name: str) -> bool:
+    """Whether the stage got the reference's value: it is in the log, or computed from what is."""
+    parents = registry()[name].parents
+    return name in reference.records or bool(parents) and all(_is_fed(reference, parent) for parent in parents)
 
 
 def _complete(reference: Trace, name: str) -> bool:

@@ -68,13 +68,13 @@ def _of_ratio(comparison: Comparison, factor: Factor, ratio: float) -> Iterator[
     if not pixel_sum:
         return
     for name in (*_COUNTS, *_FACTORS):
-        value = comparison.c.number(name) or comparison.py.number(name)
-        if not value or _same(value, 1.0):
+        number = comparison.c.number(name) or comparison.py.number(name)
+        if not number or _same(number, 1.0):
             continue
         for power, label in ((1, name), (2, f"{name} squared")):
-            if _same(ratio, value**power):
+            if _same(ratio, number**power):
                 yield f"torch is larger by the factor {label}"
-            elif _same(ratio, value**-power):
+            elif _same(ratio, number**-power):
                 yield f"C is larger by the factor {label}"
 
 
@@ -118,10 +118,10 @@ def _of_vector(comparison: Comparison, factor: Factor, c: list[float], py: list[
 
 def _on_detector(comparison: Comparison, factor: Factor, c: list[float], py: list[float]) -> Iterator[str]:
     """Compare two pixel positions in detector coordinates: swapped axes, half a pixel."""
-    coordinates = [_detector_coordinates(trace, factor, r) for trace, r in ((comparison.c, c), (comparison.py, py))]
-    if coordinates[0] is None or coordinates[1] is None:
+    of_c, of_py = (_detector_coordinates(trace, factor, r) for trace, r in ((comparison.c, c), (comparison.py, py)))
+    if of_c is None or of_py is None:
         return
-    (fast_c, slow_c), (fast_py, slow_py) = coordinates
+    (fast_c, slow_c), (fast_py, slow_py) = of_c, of_py
     if _same(fast_c, slow_py) and _same(slow_c, fast_py) and not _same(fast_c, slow_c):
         yield "fast and slow are swapped"
     pixel_m = _pixel_size_m(comparison)

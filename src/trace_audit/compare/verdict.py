@@ -22,6 +22,7 @@ def verdict(
         "summary": summary_sentence(comparison, blame, attribution, proofs),
         "root_causes": blame.root_keys,
         "attribution": list(attribution.defects) if attribution else [],
+        "context_differs": blame.context_keys,
         "first_divergence": _place(comparison, blame.first) if blame.first else None,
         "worst": _place(comparison, worst) if worst else None,
         "tolerance_relative": tolerances.relative_tolerance(),
@@ -39,7 +40,7 @@ def verdict(
             }
             for root in blame.roots
         ],
-        "suggestions": suggestions(comparison, blame.roots),
+        "suggestions": suggestions(comparison, (*blame.roots, *blame.context)),
         "substitution": [_proof(comparison, proof) for proof in proofs],
         "substitution_note": "",
         "attribution_trials": {
@@ -115,6 +116,9 @@ def summary_sentence(
                     f"The {SIDE_NAMES[side]} log contradicts itself: {identity.name} is off by "
                     f"{identity.relative_difference:.1e}."
                 )
+    if blame.context:
+        where = ", ".join(_where(comparison, root.factor) for root in blame.context)
+        return f"C and torch differ in {where}, and in nothing that the pixel is computed from."
     return "The two logs have no key in common."
 
 
@@ -133,6 +137,8 @@ def _divergence_sentence(
     more = [proof.factor.key.name for proof in proofs if proof.verdict == TO_BLAME]
     more = [name for name in more if name not in blame.root_keys]
     text += f"; by substitution also to blame: {', '.join(more)}" if more else ""
+    if blame.context:
+        text += f"; {', '.join(blame.context_keys)}, from which no pixel is computed, too"
     if attribution and attribution.explanations:
         text += f"; {attribution.explanations[0].sentence()}"
     return text + "."

@@ -65,7 +65,8 @@ def _uses(name: str, schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _target(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
-    return schema["$defs"][field["$ref"].rsplit("/", 1)[1]]
+    target: dict[str, Any] = schema["$defs"][field["$ref"].rsplit("/", 1)[1]]
+    return target
 
 
 def _default(field: dict[str, Any]) -> str:
@@ -82,7 +83,7 @@ def _value(field: dict[str, Any]) -> str:
     if "anyOf" in field:
         return " or ".join(_value(option) for option in field["anyOf"] if option.get("type") != "null")
     if "$ref" in field:
-        return field["$ref"].rsplit("/", 1)[1]
+        return str(field["$ref"]).rsplit("/", 1)[1]
     if "enum" in field:
         return "one of " + ", ".join(map(str, field["enum"]))
     kind = {"boolean": "true or false", "string": "text"}.get(field["type"], field["type"])

@@ -6,12 +6,14 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-ScenarioName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-PathText = Annotated[str, StringConstraints(pattern=r"^([^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*)?$")]
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+_PATH = r"^([^-{}<>\x00-\x1f\x7f][^{}<>\x00-\x1f\x7f]*)?$"
+ScenarioName = Annotated[str, StringConstraints(pattern=_NAME)]
+PathText = Annotated[str, StringConstraints(pattern=_PATH)]
 
 PATTERN_HINTS = {
-    ScenarioName.__metadata__[0].pattern: "a name of letters, digits, _ and - that starts with a letter or digit",
-    PathText.__metadata__[0].pattern: "a path without braces, angle brackets, control characters or a leading -",
+    _NAME: "a name of letters, digits, _ and - that starts with a letter or digit",
+    _PATH: "a path without braces, angle brackets, control characters or a leading -",
 }
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
@@ -268,18 +268,18 @@ def _first_problem(error: ValidationError, raw: dict[str, Any]) -> str:
     return f"{where}: {problem['input']!r}: {expected}"
 
 
-def _model_at(location: tuple) -> type[BaseModel]:
-    model: type[BaseModel] = Settings
+def _model_at(location: tuple[Any, ...]) -> type[BaseModel]:
+    model: Any = Settings
     for part in location:
         model = model.model_fields[part].annotation
-    return model
+    return cast(type[BaseModel], model)
 
 
-def _known_keys(location: tuple) -> list[str]:
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
     return list(_model_at(location).model_fields)
 
 
-def _describe(location: tuple) -> str:
+def _describe(location: tuple[Any, ...]) -> str:
     return _model_at(location[:-1]).model_fields[location[-1]].description or "a value"
 
 

@@ -15,6 +15,9 @@ _ROUNDING = 1e-12  # of a traced value
 _LEFT_OUT = ("r_e_meters", "r_e_sqr", "floatimage_accumulated")  # constants, and a number of single precision
 
 
+Pair = list[tuple[float, Trace]]  # value of the parameter and C trace, above and below the start
+
+
 @dataclass(frozen=True)
 class KeyDerivative:
     """The worst component of a key: its derivatives per unit, and their difference as a share of the largest."""
@@ -64,7 +67,7 @@ def blame(case: Case, pixel: tuple[int, int], step: float) -> GradientBlame:
     return GradientBlame(pixel, tuple(key for key in found if key is not None))
 
 
-def _compare(name: str, derivatives: Trace, near, far) -> KeyDerivative | None:
+def _compare(name: str, derivatives: Trace, near: Pair, far: Pair) -> KeyDerivative | None:
     """The worst component of a key over its contexts; None for a key that is no number or does not move."""
     key = registry()[name]
     if not key.compared or key.kind in ("word", "integer") or name in _LEFT_OUT:
@@ -86,14 +89,14 @@ def _compare(name: str, derivatives: Trace, near, far) -> KeyDerivative | None:
     return KeyDerivative(name, torch_value, c, max(excess, 0.0) / largest, excess <= TOLERANCE * largest)
 
 
-def _difference(pair, name: str, context: Context) -> list[tuple[float, float]] | None:
+def _difference(pair: Pair, name: str, context: Context) -> list[tuple[float, float]] | None:
     """Central difference of each component, and the rounding it carries."""
     (above, trace_above), (below, trace_below) = pair
-    values = trace_above.values(name, context), trace_below.values(name, context)
-    if values[0] is None or values[1] is None:
+    values_above, values_below = trace_above.values(name, context), trace_below.values(name, context)
+    if values_above is None or values_below is None:
         return None
     width = above - below
     return [
         ((float(a) - float(b)) / width, _ROUNDING * max(abs(float(a)), abs(float(b))) / abs(width))
-        for a, b in zip(*values, strict=True)
+        for a, b in zip(values_above, values_below, strict=True)
     ]

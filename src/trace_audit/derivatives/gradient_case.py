@@ -89,10 +89,10 @@ class Case:
     def stated(self, value: float) -> tuple[float, list[str]]:
         """The value that the C program is told for `value`, and its whole command line."""
         experiment = self.parameter.put(self.experiment, value, self.index)
-        assert self.parameter.words is not None
+        assert self.parameter.flags is not None
         told = self.parameter.value(experiment, self.index)
         assert told is not None
-        return told, [*self.words, *self.parameter.words(experiment, self.folder), *same_pivot(self.experiment)]
+        return told, [*self.words, *self.parameter.flags(experiment, self.folder), *same_pivot(self.experiment)]
 
     def c_image(self, value: float) -> tuple[float, np.ndarray]:
         """The value told to the C program, and its image."""
@@ -179,7 +179,7 @@ def prepare(
 
     Raises InputError for a parameter without flags, and for an experiment that the simulator refuses.
     """
-    if parameter.words is None:
+    if parameter.flags is None:
         raise InputError(f"parameter {parameter.name}: the C program takes no such real number; see docs/gradients.md")
     try:
         words = [*base_words]

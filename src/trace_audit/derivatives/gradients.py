@@ -29,7 +29,7 @@ def audited_parameters(names: Sequence[str]) -> list[str]:
     from nanobrag_torch.gradients import parameter, parameters
 
     try:
-        return [parameter(name).name for name in names] or [p.name for p in parameters().values() if p.words]
+        return [parameter(name).name for name in names] or [p.name for p in parameters().values() if p.flags]
     except KeyError as error:
         raise InputError(f"--parameter: {error.args[0]}") from error
 

@@ -108,9 +108,9 @@ def _hidden_words(stated: Demonstration, start: list[str]) -> list[str]:
     words = list(start)
     with tempfile.TemporaryDirectory(prefix="inputs-") as folder:
         for one in found:
-            if one.words is None or one.is_tensor:
+            if one.flags is None or one.is_tensor:
                 raise InputError(f"demonstration: hidden: {one.name} has no flag of the C program")
-            words += one.words(experiment, Path(folder))
+            words += one.flags(experiment, Path(folder))
     return [*words, *same_pivot(experiment)]
 
 

@@ -184,7 +184,8 @@ def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
     """Write that nothing was compared, and why."""
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        snapshot = _snapshot(scenario, files, options, tuple(scenario.pixels[0]))
+        slow, fast = scenario.pixels[0]
+        snapshot = _snapshot(scenario, files, options, (slow, fast))
     result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot | {"skipped": reason}))
     if options.md:

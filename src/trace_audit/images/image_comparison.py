@@ -23,7 +23,8 @@ def _text() -> str:
 @cache
 def bars() -> dict[str, Any]:
     """The data file of the bars."""
-    return json.loads(_text())
+    content: dict[str, Any] = json.loads(_text())
+    return content
 
 
 def bars_sha256() -> str:

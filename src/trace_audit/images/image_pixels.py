@@ -20,7 +20,7 @@ from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.images.image_comparison import bars
 from trace_audit.programs.reference import run_program, trace_words
 from trace_audit.trace.log import trace_log
-from trace_audit.trace.parse import parse_trace
+from trace_audit.trace.parse import Trace, parse_trace
 
 IMAGE_KEYS: dict[Side, str] = {"c": "image_of_C", "py": "image_of_torch"}
 
@@ -47,13 +47,16 @@ class Tracer:
 
     def py_log(self, slow: int, fast: int) -> str:
         """The trace lines of the torch program. Raises InputError if it refuses."""
+        import torch
+
         from nanobrag_torch.cli import parse
         from nanobrag_torch.trace import trace_lines
         from trace_audit.programs.harness import torch_words
 
         try:
             invocation = parse(torch_words(self.scenario, self.files, (slow, fast), self.device, self.dtype))
-            lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=invocation.dtype))
+            dtype = getattr(torch, self.dtype)
+            lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=dtype))
         except ValueError as error:
             raise InputError(f"torch program, traced at pixel {slow} {fast}: {error}") from error
         return "".join(f"{line}\n" for line in lines)
@@ -74,9 +77,9 @@ def trace_pixels(
         logs = tracer.c_log(slow, fast), tracer.py_log(slow, fast)
         comparison = compare_traces(*(parse_trace(log.splitlines()) for log in logs))
         result = verdict(comparison, blame(comparison), None)
+        traces: dict[Side, Trace] = {"c": comparison.c, "py": comparison.py}
         mismatches = [
-            _mismatch(side, held[side], trace.number("floatimage_accumulated"), faint)
-            for side, trace in (("c", comparison.c), ("py", comparison.py))
+            _mismatch(side, held[side], trace.number("floatimage_accumulated"), faint) for side, trace in traces.items()
         ]
         row = _row(slow, fast, result, [mismatch for mismatch in mismatches if mismatch])
         if row["status"] == "fail":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from trace_audit.config.scenario import load_scenario
-from trace_audit.core.errors import run_command
+from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.images.two_images import TwoImages, add_options, simulate_both
 
@@ -54,6 +54,8 @@ def profile(image: np.ndarray, centre_slow_fast: tuple[float, float], width_pixe
 
 def overview(images: TwoImages) -> dict[str, Any]:
     """Both images and their difference by block, and their radial profiles, as JSON-ready data."""
+    if images.c is None or images.py is None:
+        raise InputError(f"no image to show: {images.failure}")
     c, py = images.c.astype(float), images.py.astype(float)
     difference = py - c
     size = block_size(c.shape)

@@ -3,6 +3,7 @@
 import argparse
 import multiprocessing
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def simulate_both(scenario: Scenario, options: argparse.Namespace, more_words: l
         files = prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=folder)
         words = [*arguments(scenario, files), *more_words]
         c_image, py_image = Path(away) / "c.bin", Path(away) / "py.bin"
-        runs = (
+        runs: tuple[tuple[str, str, Callable[[], ProgramRun], Path], ...] = (
             ("c", "C", lambda: run_c(options.binary, words, c_image, options.time_limit_s), c_image),
             ("py", "torch", lambda: _torch_on(options, words, py_image), py_image),
         )
@@ -89,6 +90,8 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
 def _torch_on(options: argparse.Namespace, words: list[str], image: Path) -> ProgramRun:
     """The torch program on the device of `options`. Raises InputError where that is not there."""
     device = choose_device(options.device).used
+    if device is None:
+        raise InputError(f"torch program: device {options.device} is not there")
     with operation_by_operation():
         return _torch_within(options.time_limit_s, words, image, device, options.dtype)
 

@@ -42,12 +42,12 @@ def wavelength_A(scenario: Scenario) -> float:
 def unit_cell(scenario: Scenario) -> gemmi.UnitCell:
     """Cell lengths (A) and angles (degrees) of the reciprocal axes."""
     a, b, c = np.linalg.inv(reciprocal_axes_per_A(scenario))
-    lengths = [float(np.linalg.norm(v)) for v in (a, b, c)]
+    a_A, b_A, c_A = (float(np.linalg.norm(v)) for v in (a, b, c))
 
     def angle(u: np.ndarray, v: np.ndarray) -> float:
         return math.degrees(math.acos(float(u @ v) / float(np.linalg.norm(u) * np.linalg.norm(v))))
 
-    return gemmi.UnitCell(*lengths, angle(b, c), angle(a, c), angle(a, b))
+    return gemmi.UnitCell(a_A, b_A, c_A, angle(b, c), angle(a, c), angle(a, b))
 
 
 def detector_corner_per_A(scenario: Scenario) -> float:
@@ -122,7 +122,7 @@ def half_sphere(axes_per_A: np.ndarray, limit_per_A: float) -> np.ndarray:
     h, k, l = grid.T
     half = (h > 0) | ((h == 0) & ((k > 0) | ((k == 0) & (l > 0))))
     inside = ((grid @ axes_per_A.T) ** 2).sum(axis=1) <= limit_per_A**2
-    return grid[half & inside]
+    return np.asarray(grid[half & inside])
 
 
 def amplitudes(cell: gemmi.UnitCell, model: gemmi.Model, hkl: np.ndarray) -> np.ndarray:

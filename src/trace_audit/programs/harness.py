@@ -75,6 +75,8 @@ def print_trace(words: list[str]) -> None:
     invocation = parse(words)
     for warning in invocation.warnings:
         print(f"nanobrag_torch: warning: {warning}", file=sys.stderr)
+    if invocation.trace_pixel is None or invocation.dtype is None:
+        raise InputError("torch program: expected -trace_pixel and -dtype among its flags")
     slow, fast = invocation.trace_pixel
     for line in trace_lines(invocation.experiment, slow, fast, device=invocation.device, dtype=invocation.dtype):
         print(line)

@@ -86,12 +86,13 @@ def main(argv: list[str]) -> int:
         words = arguments(scenario, files)
         run, environment = _simulate(options, words, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)
-        skipped = failure is None and environment is not None and environment["device"]["used"] is None
+        missing = environment is not None and environment["device"]["used"] is None
+        skipped = failure is None and missing
         if failure is None and not skipped and not (Path(away) / IMAGE).is_file():
             failure = "ended well but wrote no image; it must take -floatfile FILE"
         image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
         record = _record(options, run, named_words(words, files), files.hashes(), image, failure)
-    if skipped:
+    if skipped and environment is not None:
         record |= {"exit_code": None, "skipped": environment["device"]["reason"]}
     _write(options, run, record, environment)
     if failure is not None:
@@ -135,7 +136,9 @@ def _record(
     }
 
 
-def _write(options: argparse.Namespace, run: ProgramRun, record: dict[str, Any], environment: dict | None) -> None:
+def _write(
+    options: argparse.Namespace, run: ProgramRun, record: dict[str, Any], environment: dict[str, Any] | None
+) -> None:
     folder, side = options.out.parent, "c" if options.program == "c" else "py"
     write_atomic(folder / f"{side}_image_stdout.txt", run.stdout)
     write_atomic(folder / f"{side}_image_stderr.txt", run.stderr)

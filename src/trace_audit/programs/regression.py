@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 
-def run_regression_test(node: str, root: Path, result: Path) -> dict:
+def run_regression_test(node: str, root: Path, result: Path) -> dict[str, Any]:
     """Run one pytest node from `root` and write its result as JSON, only if it passed.
 
     The result names the test, the hash of its file, each case that passed and each that was skipped, with the reason.
@@ -32,7 +33,7 @@ def run_regression_test(node: str, root: Path, result: Path) -> dict:
         done = subprocess.run(command, cwd=root, env=environment, text=True, capture_output=True, check=False)
         print(done.stdout + done.stderr, file=sys.stderr)
         cases = _cases(report) if report.is_file() else []
-    outcome = {
+    outcome: dict[str, Any] = {
         "test": node,
         "test_file_sha256": sha256_of_file(root / file),
         "passed": sorted(name for name, status, _ in cases if status == "passed"),

@@ -28,7 +28,7 @@ def bar_percent(relative_difference: float) -> float:
 
 def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
     """The latest trace attempt of each audit with the one before it, in the order of scenario, pixel, device, dtype."""
-    found: dict[tuple, list[Record]] = {}
+    found: dict[tuple[Any, ...], list[Record]] = {}
     for entry in entries:
         record = entry.record or {}
         if record.get("kind") == "attempt" and isinstance(record.get("pixel_slow_fast"), list):

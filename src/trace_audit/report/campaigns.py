@@ -46,5 +46,6 @@ def _png(frame: Any) -> str:
     lowest, highest = (max(float(np.nanquantile(frame, q)), 1e-30) for q in (0.05, 0.9995))
     shown = np.log10(np.clip(np.nan_to_num(frame), lowest, max(highest, lowest)))
     stream = io.BytesIO()
-    matplotlib.image.imsave(stream, shown, cmap="inferno", format="png", metadata={"Software": None})
+    metadata: dict[str, Any] = {"Software": None}
+    matplotlib.image.imsave(stream, shown, cmap="inferno", format="png", metadata=metadata)
     return data_address(stream.getvalue(), "png")

@@ -225,8 +225,8 @@ def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
         ]
         shown = {table.caption for table in tables} | {"status", "summary"}
         facts = leaves({name: value for name, value in record.items() if name not in shown})[:MOST_ROWS]
-        status = record.get("status") if record.get("status") in ("pass", "fail", "skipped") else ""
-        text = record.get("summary") if isinstance(record.get("summary"), str) else ""
+        status = next((name for name in ("pass", "fail", "skipped") if name == record.get("status")), "")
+        text = str(record["summary"]) if isinstance(record.get("summary"), str) else ""
         named = [] if path.name == "summary.json" else [path.stem]
         title = ": ".join([_title(results, path), *named]).capitalize()
         picture = svg_data(path.with_suffix(".svg"))

@@ -34,7 +34,7 @@ def page(results: Path) -> str:
     failed = [section for section in sections if section["record"]["status"] == "fail"]
     failed_others = [block for block in others if block.status == "fail"]
     counted = [section for section in sections if section["record"]["status"] in ("pass", "fail")]
-    return _template().render(
+    text: str = _template().render(
         status="fail" if failed or failed_others else "pass",
         sections=sections,
         passed=len(counted) - len(failed),
@@ -51,6 +51,7 @@ def page(results: Path) -> str:
         colours=colour_scales(),
         pictures={part["id"]: part["picture"] for part in [*sections, *images] if part["picture"]},
     )
+    return text
 
 
 def sections_newest(sections: list[dict[str, Any]]) -> dict[str, Any]:

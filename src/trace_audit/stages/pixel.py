@@ -8,10 +8,12 @@ from nanobrag_torch.hooks import Place
 from trace_audit.stages.exchange import FIRST, WHOLE, Exchange
 from trace_audit.trace.parse import Context
 
-PRINTED = (  # made where they are printed: whole numbers, words, and conversions of a value that has its own key
-    *("pixel_slow_fast", "defects", "sources", "mosaic_domains", "phi_steps", "oversample", "thick_steps"),
-    *("detector_convention", "lambda_angstroms", "r_e_meters", "floatimage_accumulated"),
-    *("oversample_thick", "oversample_polar", "oversample_omega", "steps"),
+COUNTS = (
+    *("sources", "mosaic_domains", "phi_steps", "oversample", "thick_steps", "steps"),
+    *("oversample_thick", "oversample_polar", "oversample_omega"),
+)
+PRINTED = (  # made where they are printed: words, and conversions of a value that has its own key
+    *("pixel_slow_fast", "defects", "detector_convention", "lambda_angstroms", "r_e_meters", "floatimage_accumulated"),
 )
 RAYS = {
     "position_m": "pixel_pos_meters",
@@ -20,11 +22,12 @@ RAYS = {
     "obliquity": "obliquity_factor",
     "omega_sr": "omega_pixel_sr",
 }
-TERMS = {  # keys of the first orientation, of each phi step and of each term; the part that a phi step prints
+# Keys of the first orientation, of each phi step and of each term; the part that a phi step prints.
+TERMS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
     "hkl": ("hkl_frac", "TRACE_PHI.k_frac", "", (1,)),
-    "hkl_rounded": ("hkl_rounded", "", "term.hkl_rounded"),
-    "F_latt": ("F_latt", "TRACE_PHI.F_latt", "term.F_latt"),
-    "F_cell": ("F_cell", "", "term.F_cell"),
+    "hkl_rounded": ("hkl_rounded", "", "term.hkl_rounded", ()),
+    "F_latt": ("F_latt", "TRACE_PHI.F_latt", "term.F_latt", ()),
+    "F_cell": ("F_cell", "", "term.F_cell", ()),
 }
 WEIGHTS = {"term_capture": "capture_fraction", "term_polar": "polar", "term_omega_sr": "omega_sr"}
 SUMS = {
@@ -44,13 +47,17 @@ class OnePixel(Exchange):
         super().__init__(*args)
         self.rays = 1
         self.square = False
+        self.counts: dict[str, int] = {}
         self.weight = torch.ones(1)
 
     def pixel(self, name: str, value: Any, place: Place) -> Any:
         """What takes the place of a value of a pass over pixels; None for a name that belongs elsewhere."""
         if name in RAYS:
-            self.rays = max(1, value.shape[-1])
-            return self.swap_rays(value, RAYS[name], place)
+            self.rays = value.shape[-1] if name == "position_m" else self.rays
+            value = self.swap_rays(value, RAYS[name], place)
+            for ray in range(value.shape[-1], self.rays):  # the solid angle of the first ray serves all
+                self.ask(RAYS[name], Context(block=place.sample + ray), value.double().tolist()[-1:])
+            return value
         if name == "q_per_m":
             return self.swap_rays(value, "scattering_vec_A_inv", place) if place.source == 0 else value
         if name in TERMS:
@@ -64,19 +71,33 @@ class OnePixel(Exchange):
         if name == "term_weight":
             self.weight = value
             return value
-        if name == "last_cos_2theta":
+        if name == "last_cos_2theta" or (name == "cos_2theta" and self._has_last_ray(value, place)):
             return self.swap_part(value, -1, "cos_2theta", WHOLE)
         if name in SUMS:
             return self.swap(value, SUMS[name])
+        if name == "shape":
+            self.square = value == "SQUARE"
+            return value
+        if name in COUNTS:
+            return self._count(name, value)
         return self._printed(name, value) if name in PRINTED else None
 
+    def _count(self, name: str, value: int) -> int:
+        new = self.visit(name, WHOLE, [int(value)])
+        self.counts[name] = value if new is None else int(new[0])
+        return self.counts[name]
+
+    def _has_last_ray(self, value: torch.Tensor, place: Place) -> bool:
+        """Whether a pass holds the last source and sample, whose scattering angle is traced."""
+        counts = self.counts
+        samples = counts["thick_steps"] * counts["oversample"] ** 2
+        return place.source == counts["sources"] - 1 and place.sample + value.shape[-1] == samples
+
     def _terms(self, name: str, value: torch.Tensor, place: Place) -> torch.Tensor:
-        if name == "F_latt" and not self.square:  # other shapes print no phi steps
-            return self.swap_terms(value, place, "F_latt", "", "term.F_latt")
-        return self.swap_terms(value, place, *TERMS[name])
+        first_key, phi_key, *rest = TERMS[name]  # shapes other than SQUARE print no phi steps
+        return self.swap_terms(value, place, first_key, phi_key if self.square else "", *rest)
 
     def _axes(self, axes: torch.Tensor, place: Place) -> torch.Tensor:
-        self.square = True
         rows = []
         for row, axis in zip(axes, "abc", strict=True):
             rows.append(self.swap_terms(row, place, f"F_latt_{axis}", "TRACE_PHI.F_latt_b" if axis == "b" else "", ""))
@@ -100,6 +121,4 @@ class OnePixel(Exchange):
         values = value.reshape(-1).tolist() if isinstance(value, torch.Tensor) else value
         values = list(values) if isinstance(values, (list, tuple)) else [values]
         new = self.visit(key, FIRST if key == "lambda_angstroms" else WHOLE, values)
-        if new is None:
-            return value
-        return int(new[0]) if key == "steps" else list(new)
+        return value if new is None else list(new)

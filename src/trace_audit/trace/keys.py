@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 from trace_audit.core.errors import InputError
 
@@ -27,7 +27,9 @@ class Key:
     """One row of the registry.
 
     `size` is the number of values; `components` names them where there is more than one. `compared` False: shown,
-    never judged. `required` True: its absence fails a comparison even if one log is in the historic form.
+    never judged. `required` True: its absence fails a comparison even if one log is in the historic form. `parents` are
+    the keys that its value is computed from directly. `context` True: the pixel is not computed from it, so that it
+    can never be what is wrong with the pixel.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Key:
     formula: str
     compared: bool
     required: bool
+    context: bool = False
     aliases: tuple[str, ...] = ()
     equations: tuple[str, ...] = ()  # numbers in docs/physics.md
     components: tuple[str, ...] = ()
@@ -55,8 +58,13 @@ def registry() -> Mapping[str, Key]:
     """All keys by name, in the order in which a log prints them or later."""
     text = files("trace_audit").joinpath("data/trace_keys.json").read_text(encoding="utf-8")
     rows = json.loads(text)["keys"]
+    return {row["name"]: _key(row) for row in rows}
+
+
+def _key(row: dict[str, Any]) -> Key:
     lists = ("parents", "aliases", "components", "equations")
-    return {row["name"]: Key(**{k: tuple(v) if k in lists else v for k, v in row.items()}) for row in rows}
+    fields: dict[str, Any] = {name: tuple(value) if name in lists else value for name, value in row.items()}
+    return Key(**fields)
 
 
 def find(name: str) -> Key:
@@ -81,6 +89,40 @@ def children() -> Mapping[str, tuple[str, ...]]:
         for parent in key.parents:
             result[parent].append(key.name)
     return {name: tuple(names) for name, names in result.items()}
+
+
+@cache
+def parents_among(printed: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
+    """Parents of each key among those that a log has.
+
+    A parent that is not printed gives way to its own parents, and to printed context keys that are made of it: of a
+    wavelength in metres that is left out, the one in Angstrom is the witness.
+    """
+
+    def seen(name: str) -> tuple[str, ...]:
+        if name in printed:
+            return (name,)
+        witnesses = [child for child in children()[name] if registry()[child].context and child in printed]
+        return tuple(dict.fromkeys([*witnesses, *(n for parent in registry()[name].parents for n in seen(parent))]))
+
+    return {
+        key.name: tuple(dict.fromkeys(name for parent in key.parents for name in seen(parent) if name != key.name))
+        for key in registry().values()
+    }
+
+
+def can_be_root(name: str, printed: frozenset[str]) -> bool:
+    """Whether a key can be what is wrong with the pixel: a context key only where it is the one witness of another."""
+    key = registry()[name]
+    return not key.context or any(
+        parent not in printed and not _printed_above(parent, printed) for parent in key.parents
+    )
+
+
+def _printed_above(name: str, printed: frozenset[str]) -> bool:
+    """Whether all that a key is computed from is printed."""
+    parents = registry()[name].parents
+    return bool(parents) and all(parent in printed or _printed_above(parent, printed) for parent in parents)
 
 
 @cache
@@ -110,8 +152,8 @@ def downstream(name: str) -> tuple[str, ...]:
 
 
 def roots(diverging: Iterable[str]) -> tuple[str, ...]:
-    """Those of the diverging keys none of whose parents diverges, in topological order."""
-    names = set(diverging)
+    """Those of the diverging keys none of whose parents diverges, in topological order. No context keys."""
+    names = {name for name in diverging if not registry()[name].context}
     return tuple(n for n in topological_order() if n in names and not names.intersection(registry()[n].parents))
 
 
@@ -140,6 +182,7 @@ def explain(name: str) -> str:
         ("stage", f"{key.stage}, printed in the {key.where} part"),
         ("from", ", ".join(key.parents) or "the command line"),
         ("used by", ", ".join(children()[key.name]) or "nothing"),
+        ("context", "yes: the pixel is not computed from it" if key.context else "no"),
         ("compared", "yes" if key.compared else "no, informative"),
     ]
     return "".join(f"{label:9s} {text}\n" for label, text in rows)

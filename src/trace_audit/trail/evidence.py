@@ -46,7 +46,7 @@ def shelve(folder: Path, results: Path, entries: list[Entry]) -> None:
         numbers = [
             int(entry.path.stem)
             for entry in entries
-            if name in ((entry.record or {}).get("artifacts") or {}) and entry.record["kind"] != "seal"
+            if entry.record and name in (entry.record.get("artifacts") or {}) and entry.record["kind"] != "seal"
         ]
         target = results / SHELF / f"{max(numbers, default=0):06d}"
         target.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from trace_audit.config.scenario import Scenario, check_pixel, load_scenario
+from trace_audit.config.scenario import check_pixel, load_scenario
+from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.core.errors import InputError
 from trace_audit.programs.build import source_files

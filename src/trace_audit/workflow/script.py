@@ -21,9 +21,14 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
-            status = run_command(lambda _: main(snakemake) or 0, [])
+            status = run_command(lambda _: _done(main, snakemake), [])
         except Exception:
             traceback.print_exc()
             status = 1
     if status:
         sys.exit(status)
+
+
+def _done(main: Callable[[Any], None], snakemake: Any) -> int:
+    main(snakemake)
+    return 0

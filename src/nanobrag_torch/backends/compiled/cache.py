@@ -16,13 +16,13 @@ from pathlib import Path
 
 import torch
 
-from nanobrag_torch.backends.compiled.compiler import build
+from nanobrag_torch.backends.compiled.compiler import Build, Watched, build
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
 DIRECTORY_VARIABLE = "NANOBRAG_TORCH_CACHE"
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("kernel.py", "model.py", "integrate.py", "physics/*.py", "backends/**/*.py")
+SOURCES = ("hooks.py", "kernel.py", "model.py", "integrate.py", "physics/*.py", "backends/**/*.py")
 _KEY_LENGTH = 24
 
 
@@ -48,7 +48,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
     return {
         "program": program.name,
         "variant": [list(pair) for pair in program.variant(model)],
-        "kernel_sha256": _kernel_sha256(),
+        "kernel_sha256": kernel_sha256(),
         "torch": torch.__version__,
         "torch_git": torch.version.git_version,
         "device": device.type,
@@ -57,7 +57,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
 
 
 @cache
-def _kernel_sha256() -> str:
+def kernel_sha256() -> str:
     digest = hashlib.sha256()
     for pattern in SOURCES:
         for path in sorted(PACKAGE_ROOT.glob(pattern)):
@@ -123,8 +123,8 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
                 return found
         with tempfile.TemporaryDirectory(dir=folder, prefix=".building-") as aside:
             built = Path(aside) / package.name
-            build(program, model, built)
-            record = {"key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest()}
+            made = build(program, model, built)
+            record = {"key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest(), **made._asdict()}
             record_file = Path(aside) / "record.json"
             record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
             for source in Path(aside).glob("*.c"):  # for whoever wants to read what was compiled
@@ -133,6 +133,16 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
                 _to_disk(source)
                 source.replace(target)
     return package
+
+
+def about(package: Path) -> Build:
+    """What was noted when a program was built. Raises BrokenPackage where that cannot be read."""
+    try:
+        record = json.loads(_record_path(package).read_text())
+        watched = [Watched(name, tuple(shape), *rest) for name, shape, *rest in record["watched"]]
+        return Build(record["source_sha256"], record["compiler"], watched)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenPackage(f"{package.name} has no record of how it was built") from error
 
 
 def _record_path(package: Path) -> Path:

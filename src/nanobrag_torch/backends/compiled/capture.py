@@ -58,6 +58,7 @@ class Recorder(TorchDispatchMode):
         self._storages: dict[int, Any] = {}
         self._alive: list[torch.Tensor] = []  # a storage that is freed would give its address to another
         self._known: dict[tuple[object, ...], Number] = {}
+        self.labels: dict[int, str] = {}  # what numbers are called, by their id
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -72,6 +73,15 @@ class Recorder(TorchDispatchMode):
     def give_table(self, tensor: torch.Tensor, name: str) -> None:
         """Let a contiguous tensor be looked up in as the input `name`."""
         self._keep(tensor, Table(name))
+
+    def label(self, tensor: torch.Tensor, name: str) -> None:
+        """Call the numbers in a tensor `name`, or `name_0`, `name_1`, ... where there are several."""
+        numbers = self.numbers_of(tensor)
+        taken = set(self.labels.values())
+        for place, number in enumerate(numbers):
+            label = name if len(numbers) == 1 else f"{name}_{place}"
+            if number.arguments and label not in taken:
+                self.labels.setdefault(id(number), label)
 
     def numbers_of(self, tensor: torch.Tensor) -> list[Number]:
         """The numbers in a tensor, in the order of its elements. Raises Unrecordable for a tensor from elsewhere."""

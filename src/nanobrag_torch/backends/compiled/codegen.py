@@ -6,7 +6,7 @@ instructions. The same text is CUDA with blocks of one ray.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
@@ -52,16 +52,20 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
 typedef int32_t index_t;
 """
 LANES = 8
+_BOTH = ORIENTATION | RAY
 
 
-def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run") -> str:
+def source(
+    inputs: list[Input], outputs: list[list[Output]], entry: str = "run", labels: Mapping[int, str] | None = None
+) -> str:
     """C of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
-    An output for every ray is written component after component. A sum over everything is float64; one over the rays
+    An output for every ray is written component after component, one for every orientation and ray likewise within each
+    orientation. `labels`: what numbers are called, by their id. A sum over everything is float64; one over the rays
     of each orientation is added to what is there, (orientations, numbers, LANES) float64, and still to be summed over
     its lanes. Raises Unrecordable for what takes another loop.
     """
-    loops = Loops(inputs, [one for group in outputs for one in group])
+    loops = Loops(inputs, [one for group in outputs for one in group], labels)
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]
     arguments += [f"{_written_type(group)} *__restrict__ {_name(group)}" for group in outputs]
     sums = [group for group in outputs if group[0].varies == 0]
@@ -78,7 +82,7 @@ def source(inputs: list[Input], outputs: list[list[Output]], entry: str = "run")
         *_each(
             [*loops.lines["before"], *(f"{a}[l] = 0;" for a in loops.totals), *(f"{a}[l] = -1;" for a in loops.seen)]
         ),
-        *_over_orientations(loops, [group for group in outputs if group[0].varies == ORIENTATION]),
+        *_over_orientations(loops, outputs),
         *_each(loops.lines["after"]),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
@@ -101,7 +105,8 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]]) -> list[str]:
         *_each(loops.lines["pair"]),
         *loops.lookups,
         *_each(loops.lines["found"]),
-        *(line for group in outputs for line in _added(group, loops.products)),
+        *(line for group in outputs if group[0].varies == ORIENTATION for line in _added(group, loops.products)),
+        *(line for group in outputs if group[0].varies == _BOTH for line in _stores_of_orientation(group)),
         "}",
     ]
 
@@ -111,7 +116,7 @@ def _name(group: list[Output]) -> str:
 
 
 def _written_type(group: list[Output]) -> str:
-    return C_TYPES[group[0].number.dtype] if group[0].varies == RAY else "double"
+    return C_TYPES[group[0].number.dtype] if group[0].varies & RAY else "double"
 
 
 def _loads(inputs: list[Input]) -> Iterable[str]:
@@ -126,6 +131,11 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
 def _stores(group: list[Output]) -> Iterable[str]:
     for place, one in enumerate(group):
         yield f"STORE({_name(group)} + (int64_t){place} * rays + start, {one.name}_at);"
+
+
+def _stores_of_orientation(group: list[Output]) -> Iterable[str]:
+    for place, one in enumerate(group):
+        yield f"STORE({_name(group)} + ((int64_t)orientation * {len(group)} + {place}) * rays + start, {one.name}_at);"
 
 
 def _added(group: list[Output], products: dict[str, str]) -> Iterable[str]:

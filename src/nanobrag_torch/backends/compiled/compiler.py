@@ -5,19 +5,24 @@ For a GPU the file is the source itself, which the driver compiles when it is lo
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import platform
 import shlex
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
 from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
 from nanobrag_torch.backends.compiled.codegen import source
-from nanobrag_torch.backends.compiled.programs import Program, bare_model
+from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, Program, bare_model
 from nanobrag_torch.backends.compiled.schedule import Input, Output
+from nanobrag_torch.hooks import Place
 from nanobrag_torch.model import Model
 
 ENTRY = "run"
@@ -39,6 +44,20 @@ def compiler() -> list[str]:
     return [found, *named[1:]]
 
 
+class Watched(NamedTuple):
+    """A value that a traced program returns: `shape` without orientations and rays, which are its last dimensions."""
+
+    name: str
+    shape: tuple[int, ...]
+    of_orientations: bool
+    dtype: str  # as torch calls it
+
+    @property
+    def elements(self) -> int:
+        """Of each ray, or of each orientation and ray."""
+        return math.prod(self.shape)
+
+
 class _Recording:
     """A program's function run once on a single ray and orientation."""
 
@@ -47,18 +66,31 @@ class _Recording:
         self.recorder = Recorder()
         self.inputs: list[Input] = []
         self.tensors: dict[str, torch.Tensor] = {}
+        self.watched: dict[str, torch.Tensor] = {}
         for name, given in program.inputs(model).items():
             self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
-        self.arguments = [self._give_argument(dtype, varies) for _, dtype, varies in program.arguments]
+        self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
         results = self._derivatives() if program.by else self._results()
         varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
         self.outputs = [
-            [Output(f"out{place}_{i}", number, over) for i, number in enumerate(self.recorder.numbers_of(result))]
+            self._output(f"out{place}", result, over)
             for place, (result, over) in enumerate(zip(results, varies, strict=True))
         ]
+        self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
+        for one in self.traced:
+            varies = ORIENTATION | RAY if one.of_orientations else RAY
+            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], varies))
+
+    def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
+        return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]
+
+    def _watched(self, name: str, value: torch.Tensor) -> Watched:
+        of_orientations = name in OF_ORIENTATIONS
+        last = 2 if of_orientations else min(1, value.dim())
+        return Watched(name, tuple(value.shape[: value.dim() - last]), of_orientations, str(value.dtype)[6:])
 
     def _give_tensor(self, name: str, value: torch.Tensor) -> None:
-        one = _input(name, value, self._next_name())
+        one = _input(name, value, name.replace(".", "_"))
         self.inputs.append(one)
         if one.table:
             self.tensors[name] = value
@@ -67,19 +99,24 @@ class _Recording:
             self.tensors[name] = (value[:1] if one.varies == ORIENTATION else value).clone()
             self.recorder.give(self.tensors[name], one.name, one.varies)
 
-    def _give_argument(self, dtype: torch.dtype, varies: int, padding: str = "first") -> torch.Tensor:
-        one, value = Input(self._next_name(), dtype, varies, padding=padding), torch.ones(1, dtype=dtype)
+    def _give_argument(self, name: str, dtype: torch.dtype, varies: int, padding: str = "first") -> torch.Tensor:
+        one, value = Input(name, dtype, varies, padding=padding), torch.ones(1, dtype=dtype)
         self.inputs.append(one)
         self.recorder.give(value, one.name, varies)
         return value
 
-    def _next_name(self) -> str:
-        return f"in{len(self.inputs)}"
+    def _watch(self, name: str, value: Any, place: Place) -> Any:
+        """As hooks of the function: the value is called that in C too."""
+        if isinstance(value, torch.Tensor):
+            self.recorder.label(value, name)
+            self.watched[name] = value
+        return value
 
     def _results(self) -> list[torch.Tensor]:
         bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
+        hooks = None if self.program.by else self._watch
         with torch.set_grad_enabled(bool(self.program.by)), self.recorder:
-            results = list(self.program.function(bare, *self.arguments))
+            results = list(self.program.function(bare, *self.arguments, hooks=hooks))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
             raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
         return results
@@ -88,17 +125,23 @@ class _Recording:
         """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""
         by = [self.tensors[name].requires_grad_() for name in self.program.by]
         results = [result for result in self._results() if result.is_floating_point()]
-        given = [self._give_argument(result.dtype, RAY, padding="zero") for result in results]
+        given = [
+            self._give_argument(f"upstream{i}", result.dtype, RAY, padding="zero") for i, result in enumerate(results)
+        ]
         depend = [place for place, result in enumerate(results) if result.requires_grad]
         with self.recorder:
             found = torch.autograd.grad([results[i] for i in depend], by, [given[i] for i in depend], allow_unused=True)
             return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
 
 
-def source_of(program: Program, model: Model) -> str:
-    """C of a program for the settings of a model. Raises Unrecordable for what has none."""
+def source_of(program: Program, model: Model) -> tuple[str, list[Watched]]:
+    """C of a program for the settings of a model, and what it returns beside its results.
+
+    Raises Unrecordable for what has none.
+    """
     recording = _Recording(program, model)
-    return source(recording.inputs, recording.outputs, ENTRY)
+    text = source(recording.inputs, recording.outputs, ENTRY, recording.recorder.labels)
+    return text, recording.traced
 
 
 def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
@@ -107,19 +150,37 @@ def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
     return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == "amplitudes.padded")
 
 
-def build(program: Program, model: Model, file: Path) -> None:
+class Build(NamedTuple):
+    """What there is to know of a compiled program."""
+
+    source_sha256: str
+    compiler: str  # with its options
+    watched: list[Watched]
+
+
+def build(program: Program, model: Model, file: Path) -> Build:
     """Write the compiled program. Raises OSError without a compiler or where it fails, and what `source_of` raises."""
-    text = source_of(program, model)
+    text, watched = source_of(program, model)
+    digest = hashlib.sha256(text.encode()).hexdigest()
     if model.real_m.device.type != "cpu":
         file.write_text(text)
-        return
+        return Build(digest, f"NVRTC of CUDA {torch.version.cuda}", watched)
     written = file.with_suffix(".c")
     written.write_text(text)
     complaint = ""
     for for_this_cpu in _FOR_THIS_CPU.get(platform.machine(), ((),)):
-        command = [*compiler(), *_OPTIONS, *for_this_cpu, str(written), "-o", str(file), "-lm"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        command = [*compiler(), *_OPTIONS, *for_this_cpu]
+        done = subprocess.run(
+            [*command, str(written), "-o", str(file), "-lm"], capture_output=True, text=True, check=False
+        )
         if done.returncode == 0:
-            return
+            return Build(digest, f"{_version(command[0])} {' '.join(command[1:])}", watched)
         complaint = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[0]
     raise OSError(f"{command[0]} cannot compile '{program.name}': {complaint}")
+
+
+@cache
+def _version(command: str) -> str:
+    """The first line of what a compiler says of itself."""
+    done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
+    return (done.stdout.strip().splitlines() or [command])[0]

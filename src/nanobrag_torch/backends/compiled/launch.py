@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -11,6 +12,8 @@ from typing import Protocol
 import torch
 
 from nanobrag_torch import kernel
+from nanobrag_torch.backends.backend import Description
+from nanobrag_torch.backends.compiled.cache import about
 from nanobrag_torch.backends.compiled.compiler import ENTRY
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.hooks import Hook
@@ -61,6 +64,15 @@ def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
     return _OnCpu(file) if device.type == "cpu" else _OnGpu(file, device)
 
 
+def description_of(files: Iterable[Path]) -> Description:
+    """Of a backend that runs these programs."""
+    made = [about(file) for file in files]
+    digests, compilers = (
+        list(dict.fromkeys(part)) for part in ([one.source_sha256 for one in made], [one.compiler for one in made])
+    )
+    return Description("compiled", " ".join(digests), " | ".join(compilers))
+
+
 class Aimed:
     """One sample of each pixel, and the factors of its rays by source, worked out when they are asked for."""
 
@@ -92,6 +104,7 @@ class CompiledBackend:
 
     def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
         """`names`: the programs that can be run, if those are not the ones in `files`."""
+        self.description = description_of(files.values())
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
         self._names = frozenset(files if names is None else names)
         self._take(model)
@@ -131,7 +144,12 @@ class CompiledBackend:
         return results
 
     def photons(
-        self, fast: torch.Tensor, slow: torch.Tensor, image_dtype: torch.dtype, into: torch.Tensor | None = None
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
     ) -> torch.Tensor | None:
         """Photons of each pixel where that is one program; None where there is more than one sample or source."""
         name = PHOTONS.get(image_dtype)

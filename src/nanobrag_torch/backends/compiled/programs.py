@@ -15,8 +15,8 @@ import torch
 
 from nanobrag_torch import integrate, kernel
 from nanobrag_torch.backends.compiled.capture import RAY
+from nanobrag_torch.hooks import Hooks, at
 from nanobrag_torch.model import Factors, Model
-from nanobrag_torch.physics import detector
 from nanobrag_torch.physics.crystal import Cell
 from nanobrag_torch.physics.detector import DetectorGeometry
 from nanobrag_torch.physics.sources import Sources
@@ -29,6 +29,10 @@ GROUPS: dict[str, Any] = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
+# What hooks see of every orientation and ray; everything else is of every ray.
+OF_ORIENTATIONS = frozenset(
+    ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
+)
 _PIXELS = (("fast", torch.int32, RAY), ("slow", torch.int32, RAY))
 _SAMPLE = tuple((name, torch.int64, 0) for name in ("layer", "sub_slow", "sub_fast"))
 
@@ -44,11 +48,16 @@ class Program:
     arguments: tuple[tuple[str, torch.dtype, int], ...]
     results: Callable[[Model], tuple[torch.dtype, ...]]  # each for every ray
     prepared: Callable[[Model, int], Model]  # a model of one source with as tensors all that may change
+    traced: bool = False  # whether every value that hooks see is a result too
     by: tuple[str, ...] = ()  # tensors by which the sum of the results, each times a number per ray, is differentiated
 
     def derivative(self, by: tuple[str, ...]) -> Program:
         """The program of the derivatives by these of its tensors."""
         return replace(self, name=f"{self.name}_derivative", by=by)
+
+    def tracing(self) -> Program:
+        """The same program, which also returns every value that hooks see."""
+        return replace(self, name=f"{self.name}_traced", traced=True)
 
     def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
         """The declared tensors that the model has, with one of its sources."""
@@ -78,34 +87,42 @@ def _setting(model: Model, name: str) -> Any:
     return sorted(value & {"blank_without_thickness"}) if name == "defects" else value
 
 
-def scattered(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor]:
+def scattered(
+    model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor, hooks: Hooks | None = None
+) -> tuple[torch.Tensor]:
     """Sum over all orientations of F_cell^2 F_latt^2 for one sample of each pixel and the one source in the model."""
-    rays = kernel.rays_of(model, fast, slow, kernel.Samples(*sample))
-    return (kernel.scattered(model, kernel.scattering_vectors(model, rays, 0), 0, model.real_m.shape[0]),)
+    hook = at(hooks)
+    rays = kernel.rays_of(model, fast, slow, kernel.Samples(*sample), hook)
+    q_per_m = kernel.scattering_vectors(model, rays, 0, hook)
+    return (kernel.scattered(model, q_per_m, 0, model.real_m.shape[0], hook),)
 
 
-def factors(model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def factors(
+    model: Model, fast: torch.Tensor, slow: torch.Tensor, *sample: torch.Tensor, hooks: Hooks | None = None
+) -> tuple[torch.Tensor, ...]:
     """Solid angle, captured fraction, polarization and, with a resolution limit, acceptance; as for `scattered`."""
-    samples = kernel.Samples(*sample)
-    rays = kernel.rays_of(model, fast, slow, samples)
-    light = kernel.illuminate(model, rays, 0)
+    hook, samples = at(hooks), kernel.Samples(*sample)
+    rays = kernel.rays_of(model, fast, slow, samples, hook)
+    light = kernel.illuminate(model, rays, 0, hook)
     found = (
-        detector.solid_angle_sr(model.geometry, rays),
-        kernel.capture_of(model, rays, samples),
-        kernel.polarize(model, rays.direction, 0).polar,
+        kernel.solid_angle_of(model, rays, hook),
+        kernel.capture_of(model, rays, samples, hook),
+        kernel.polarize(model, rays.direction, 0, hook).polar,
         light.accepted,
     )
     return tuple(one for one in found if one is not None)
 
 
-def photons(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+def photons(model: Model, fast: torch.Tensor, slow: torch.Tensor, hooks: Hooks | None = None) -> tuple[torch.Tensor]:
     """Photons of each pixel, for an experiment of one sample a pixel and one source."""
-    return (integrate.integrate(model, fast, slow).photons,)
+    return (integrate.integrate(model, fast, slow, hooks=hooks).photons,)
 
 
-def photons_in_float32(model: Model, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor]:
+def photons_in_float32(
+    model: Model, fast: torch.Tensor, slow: torch.Tensor, hooks: Hooks | None = None
+) -> tuple[torch.Tensor]:
     """`photons`, rounded once."""
-    return (photons(model, fast, slow)[0].float(),)
+    return (photons(model, fast, slow, hooks)[0].float(),)
 
 
 _RAYS = (

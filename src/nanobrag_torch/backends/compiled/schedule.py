@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -42,7 +42,8 @@ class Loops:
     likewise, with what was looked up in a table; `after`: for each ray once its totals over all orientations are known.
     """
 
-    def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output]):
+    def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output], labels: Mapping[int, str] | None = None):
+        """`labels`: what numbers are called in C, by their id; others are numbered."""
         self.lines: dict[str, list[str]] = {n: [] for n in ("uniform", "orientation", *_OVER_RAYS)}
         self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
         self.totals: list[str] = []  # arrays that begin at 0 for each block of rays
@@ -52,6 +53,7 @@ class Loops:
         self._inputs = {one.name: one for one in inputs}
         self._home: dict[int, str] = {}
         self._name: dict[int, str] = {}
+        self._labels = labels or {}
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
@@ -71,7 +73,7 @@ class Loops:
             name = self._look_up(number)
         else:
             arguments = [self._use(argument, home) for argument in number.arguments]
-            name = self._new_name()
+            name = self._new_name(number)
             value = number.expression.format(*arguments) if arguments else self._read(number)
             self.lines[home].append(f"const {C_TYPES[number.dtype]} {name} = {value};")
         self._name[id(number)] = name
@@ -97,14 +99,14 @@ class Loops:
             return self._across(number, loop)
         return name
 
-    def _new_name(self) -> str:
-        return f"v{len(self._name)}"
+    def _new_name(self, number: Number) -> str:
+        return self._labels.get(id(number), f"v{len(self._name)}")
 
     def _total(self, number: Number) -> str:
         """The sum of a number over the orientations."""
         (term,) = number.arguments
         loop = self._home[id(term)]
-        name, kind = self._new_name(), C_TYPES[number.dtype]
+        name, kind = self._new_name(number), C_TYPES[number.dtype]
         self.arrays[f"{name}_at"] = kind
         self.totals.append(f"{name}_at")
         self.lines[loop].append(f"{name}_at[l] += {self._use(term, loop)};")
@@ -114,7 +116,7 @@ class Loops:
     def _look_up(self, number: Number) -> str:
         """A number from a table, looked up only where another index than at the orientation before is asked for."""
         (index,) = number.arguments
-        name, kind = self._new_name(), C_TYPES[number.dtype]
+        name, kind = self._new_name(number), C_TYPES[number.dtype]
         self.arrays |= {f"{name}_at": kind, f"{name}_index": "index_t", f"{name}_seen": "index_t"}
         self.seen.append(f"{name}_seen")
         self.lines["pair"].append(f"{name}_index[l] = {self._use(index, 'pair')};")
@@ -160,6 +162,11 @@ class Loops:
         number, name = output.number, output.name
         if output.varies == RAY:
             self.lines["after"].append(f"{name}_at[l] = {self._use(number, 'after')};")
+            self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
+        elif output.varies == _BOTH:
+            home = self._home[id(number)]
+            loop = home if home == "found" else "pair"
+            self.lines[loop].append(f"{name}_at[l] = {self._use(number, loop)};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == ORIENTATION:
             factors = number.arguments if number.expression == PRODUCT else (number,)

@@ -1,0 +1,132 @@
+"""Compiled code that is traced: the programs of an image, built to return every value that hooks see as well.
+
+A traced program is recorded from the same function, has every statement of the image's program, and is built by the
+same compiler with the same options; what it adds is stores. A compiler may still order and fuse the same operations in
+another way, so that a last bit of its double arithmetic can differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from nanobrag_torch import kernel
+from nanobrag_torch.backends.compiled.cache import about
+from nanobrag_torch.backends.compiled.launch import Aimed, CompiledBackend, Light
+from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS
+from nanobrag_torch.hooks import Hook
+from nanobrag_torch.model import Model
+
+_OF_RAYS = ("position_m", "pixel_distance_m", "direction", "obliquity")
+_OF_LIGHT = ("q_per_m", "accepted")
+_OF_POLARIZATION = ("cos_2theta", "kahn_factor")
+
+
+class TracedRays(Aimed):
+    """One sample of each pixel; what was watched of it, by source."""
+
+    def __init__(self, backend: TracingBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
+        super().__init__(backend, fast, slow, samples)
+        self._seen: dict[int, dict[str, torch.Tensor]] = {}
+        self._tracing = backend
+
+    def seen(self, source: int) -> dict[str, torch.Tensor]:
+        """Every value that the program of the factors watched, for one source."""
+        if source not in self._seen:
+            _, self._seen[source] = self._tracing.watched("factors", source, *self.where)
+        return self._seen[source]
+
+    def factors(self, source: int) -> list[torch.Tensor]:
+        """Solid angle, captured fraction, polarization, and acceptance where there is a resolution limit."""
+        results, self._seen[source] = self._tracing.watched("factors", source, *self.where)
+        return results
+
+
+class TracingBackend(CompiledBackend):
+    """Traced programs; hooks are shown what they computed, and nothing they return is used."""
+
+    def __init__(self, model: Model, files: dict[str, Path]):
+        super().__init__(model, files)
+        self._watched = {name: about(file).watched for name, file in files.items()}
+
+    def watched(
+        self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
+    ) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
+        """The results of a program for one source, and the values it watched by their names."""
+        rays, device = arguments[0].shape[0], arguments[0].device
+        given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
+        dtypes = self._results[name]
+        results = [torch.empty(rays, dtype=dtype, device=device) for dtype in dtypes] if into is None else [into]
+        stores = []
+        for one in self._watched[name]:
+            shape = (self.orientations, one.elements, rays) if one.of_orientations else (one.elements, rays)
+            stores.append(torch.empty(shape, dtype=getattr(torch, one.dtype), device=device))
+        self._programs[name]([*given, *results, *stores], rays, self.orientations)
+        values = {}
+        for one, store in zip(self._watched[name], stores, strict=True):
+            ordered = store.transpose(0, 1) if one.of_orientations else store
+            values[one.name] = ordered.reshape(*one.shape, *ordered.shape[1:])
+        return results, values
+
+    def photons(
+        self,
+        fast: torch.Tensor,
+        slow: torch.Tensor,
+        image_dtype: torch.dtype,
+        into: torch.Tensor | None = None,
+        hook: Hook | None = None,
+    ) -> torch.Tensor | None:
+        """Photons of each pixel where that is one program; None where there is more than one sample or source."""
+        name = PHOTONS.get(image_dtype)
+        if name not in self._names:
+            return None
+        results, values = self.watched(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)
+        _show(hook, values, values)
+        return results[0]
+
+    def rays(
+        self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
+    ) -> TracedRays:
+        """Rays to one sample of each pixel."""
+        rays = TracedRays(self, fast, slow, samples)
+        _show(hook, rays.seen(0), _OF_RAYS)
+        return rays
+
+    def solid_angle_sr(self, rays: TracedRays, hook: Hook | None = None) -> torch.Tensor:
+        """Solid angle of each ray's pixel (rays,)."""
+        _show(hook, rays.seen(0), ("omega_sr",))
+        return super().solid_angle_sr(rays)
+
+    def capture(self, rays: TracedRays, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
+        """Fraction captured in each ray's layer (rays,)."""
+        _show(hook, rays.seen(0), ("captured",))
+        return super().capture(rays, samples)
+
+    def illuminate(self, rays: TracedRays, source: int, hook: Hook | None = None) -> Light:
+        """What one source does to the rays."""
+        _show(hook, rays.seen(source), _OF_LIGHT)
+        return super().illuminate(rays, source)
+
+    def polar(self, rays: TracedRays, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
+        """Polarization factor of each ray (rays,)."""
+        _show(hook, rays.seen(source), _OF_POLARIZATION)
+        return super().polar(rays, light, source)
+
+    def cos_2theta(self, rays: TracedRays, source: int) -> torch.Tensor:
+        """Cosine of each ray's scattering angle (rays,)."""
+        return rays.seen(source)["cos_2theta"]
+
+    def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
+        """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
+        results, values = self.watched("scattered", light.source, *light.aimed.where)
+        _show(hook, values, (name for name in values if name in OF_ORIENTATIONS or name in _OF_LIGHT))
+        return results[0]
+
+
+def _show(hook: Hook | None, values: dict[str, torch.Tensor], names: Iterable[str]) -> None:
+    if hook is not None:
+        for name in names:
+            if name in values:
+                hook(name, values[name])

@@ -1,1 +1,0 @@
-"""`python -m trace_audit.crate` is `trace_audit.trail.crate`."""

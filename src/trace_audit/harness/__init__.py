@@ -1,1 +1,0 @@
-"""`python -m trace_audit.harness` is `trace_audit.programs.harness`."""

@@ -1,1 +1,0 @@
-"""`python -m trace_audit.ledger` is `trace_audit.trail.ledger`."""

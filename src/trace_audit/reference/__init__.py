@@ -1,1 +1,0 @@
-"""`python -m trace_audit.reference` is `trace_audit.programs.reference`."""

@@ -1,1 +1,0 @@
-"""`python -m trace_audit.selftest` is `trace_audit.compare.selftest`."""

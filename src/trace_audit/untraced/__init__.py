@@ -1,1 +1,0 @@
-"""`python -m trace_audit.untraced` is `trace_audit.images.untraced`."""
