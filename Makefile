@@ -50,7 +50,8 @@ audit: compiler setup
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
-	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster"
+	@echo "All tests: about 7 minutes on two cores, less on more."
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster" -rs
 
 test-cluster: compiler
 	@$(PYTHON) tests/cluster/slurm.py --check

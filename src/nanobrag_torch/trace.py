@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from nanobrag_torch import integrate
+from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks, Place, at, watched
 from nanobrag_torch.model import Model
@@ -60,9 +61,16 @@ def derivative_lines(
 
 
 def trace_simulation(
-    simulation: Simulation, slow: int, fast: int, image_dtype: torch.dtype = torch.float32
+    simulation: Simulation,
+    slow: int,
+    fast: int,
+    image_dtype: torch.dtype = torch.float32,
+    backend: Backend | None = None,
 ) -> Iterator[str]:
-    """As `trace_lines`, for a simulation that is already set up: by the code that makes its images of that type."""
+    """As `trace_lines`, for a simulation that is already set up: by the code that makes its images of that type.
+
+    Or by another tracing `backend`.
+    """
     g = simulation.geometry
     if not (0 <= slow < g.n_slow and 0 <= fast < g.n_fast):
         raise ExperimentError(
@@ -74,7 +82,7 @@ def trace_simulation(
     show = partial(watched, at(simulation.hooks))
     slow, fast = show("pixel_slow_fast", (slow, fast))
     place = torch.tensor([[fast], [slow]], device=simulation.device)
-    backend = simulation.tracing_backend(image_dtype)
+    backend = simulation.tracing_backend(image_dtype) if backend is None else backend
     photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
     yield from _setup_lines(g, show)
     yield from _context_lines(simulation.model, slow, fast, show)

@@ -22,7 +22,7 @@ from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder,
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, Program, bare_model
 from nanobrag_torch.backends.compiled.schedule import Input, Output
-from nanobrag_torch.hooks import Place
+from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
 
 ENTRY = "run"
@@ -61,8 +61,8 @@ class Watched(NamedTuple):
 class _Recording:
     """A program's function run once on a single ray and orientation."""
 
-    def __init__(self, program: Program, model: Model):
-        self.program, self.model = program, model
+    def __init__(self, program: Program, model: Model, hooks: Hooks | None = None):
+        self.program, self.model, self.hooks = program, model, hooks
         self.recorder = Recorder()
         self.inputs: list[Input] = []
         self.tensors: dict[str, torch.Tensor] = {}
@@ -78,8 +78,8 @@ class _Recording:
         ]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
         for one in self.traced:
-            varies = ORIENTATION | RAY if one.of_orientations else RAY
-            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], varies))
+            over = ORIENTATION | RAY if one.of_orientations else RAY
+            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], over))
 
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
         return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]
@@ -106,7 +106,8 @@ class _Recording:
         return value
 
     def _watch(self, name: str, value: Any, place: Place) -> Any:
-        """As hooks of the function: the value is called that in C too."""
+        """As hooks of the function: the value is called that in C too, after other hooks have had their way with it."""
+        value = value if self.hooks is None else self.hooks(name, value, place)
         if isinstance(value, torch.Tensor):
             self.recorder.label(value, name)
             self.watched[name] = value
@@ -134,12 +135,14 @@ class _Recording:
             return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
 
 
-def source_of(program: Program, model: Model) -> tuple[str, list[Watched]]:
+def source_of(program: Program, model: Model, hooks: Hooks | None = None) -> tuple[str, list[Watched]]:
     """C of a program for the settings of a model, and what it returns beside its results.
+
+    What `hooks` do to a value, for one ray and one orientation, becomes a part of it.
 
     Raises Unrecordable for what has none.
     """
-    recording = _Recording(program, model)
+    recording = _Recording(program, model, hooks)
     text = source(recording.inputs, recording.outputs, ENTRY, recording.recorder.labels)
     return text, recording.traced
 
@@ -158,9 +161,9 @@ class Build(NamedTuple):
     watched: list[Watched]
 
 
-def build(program: Program, model: Model, file: Path) -> Build:
+def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None) -> Build:
     """Write the compiled program. Raises OSError without a compiler or where it fails, and what `source_of` raises."""
-    text, watched = source_of(program, model)
+    text, watched = source_of(program, model, hooks)
     digest = hashlib.sha256(text.encode()).hexdigest()
     if model.real_m.device.type != "cpu":
         file.write_text(text)

@@ -14,7 +14,7 @@ import torch
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about
-from nanobrag_torch.backends.compiled.compiler import ENTRY
+from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
@@ -64,13 +64,11 @@ def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
     return _OnCpu(file) if device.type == "cpu" else _OnGpu(file, device)
 
 
-def description_of(files: Iterable[Path]) -> Description:
+def _description(built: Iterable[Build]) -> Description:
     """Of a backend that runs these programs."""
-    made = [about(file) for file in files]
-    digests, compilers = (
-        list(dict.fromkeys(part)) for part in ([one.source_sha256 for one in made], [one.compiler for one in made])
-    )
-    return Description("compiled", " ".join(digests), " | ".join(compilers))
+    built = list(built)
+    compilers = dict.fromkeys(one.compiler for one in built)
+    return Description("compiled", " ".join(one.source_sha256 for one in built), " | ".join(compilers))
 
 
 class Aimed:
@@ -102,9 +100,16 @@ class CompiledBackend:
     name = "compiled"
     why = "it pays, and gives the kernel's numbers"
 
-    def __init__(self, model: Model, files: dict[str, Path], names: tuple[str, ...] | None = None):
-        """`names`: the programs that can be run, if those are not the ones in `files`."""
-        self.description = description_of(files.values())
+    def __init__(
+        self,
+        model: Model,
+        files: dict[str, Path],
+        names: tuple[str, ...] | None = None,
+        built: dict[str, Build] | None = None,
+    ):
+        """`names`: the programs that can be run, if those are not the ones in `files`; `built`: how those were."""
+        built = {name: about(file) for name, file in files.items()} if built is None else built
+        self.description = _description(built.values())
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
         self._names = frozenset(files if names is None else names)
         self._take(model)
@@ -135,10 +140,10 @@ class CompiledBackend:
         """The results of a program for one source, each (rays,); a single one may have a place to go to."""
         rays = arguments[0].shape[0]
         given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
-        results = [into]
-        if into is None:
-            device = arguments[0].device
-            results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        device = arguments[0].device
+        results = (
+            [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]] if into is None else [into]
+        )
         if rays:
             self._programs[name]([*given, *results], rays, self.orientations)
         return results
@@ -180,6 +185,10 @@ class CompiledBackend:
     def polar(self, rays: Aimed, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
         return rays.factors(source)[2]
+
+    def cos_2theta(self, rays: Aimed, source: int) -> torch.Tensor:
+        """Not kept: only the programs of a trace return it."""
+        raise LookupError("cos(2 theta) stays in registers; ask the backend of a trace")
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""

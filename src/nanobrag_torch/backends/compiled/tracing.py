@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.compiled.cache import about
+from nanobrag_torch.backends.compiled.compiler import Build, build
 from nanobrag_torch.backends.compiled.launch import Aimed, CompiledBackend, Light
-from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS
-from nanobrag_torch.hooks import Hook
+from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS, PROGRAMS, needed
+from nanobrag_torch.hooks import Hook, Hooks
 from nanobrag_torch.model import Model
 
 _OF_RAYS = ("position_m", "pixel_distance_m", "direction", "obliquity")
@@ -44,12 +46,26 @@ class TracedRays(Aimed):
         return results
 
 
+def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Path) -> TracingBackend:
+    """Traced programs with whatever hooks do built into them, in a folder of their own: faults to be found, say.
+
+    They are told of one ray and one orientation, for which they return operations on the value; no other program gets
+    these. Raises OSError or Unrecordable.
+    """
+    suffix = ".so" if model.real_m.device.type == "cpu" else ".cu"
+    files = {name: folder / f"{name}{suffix}" for name in needed(model, image_dtype)}
+    built = {name: build(PROGRAMS[name].tracing(), model, file, hooks) for name, file in files.items()}
+    return TracingBackend(model, files, built)
+
+
 class TracingBackend(CompiledBackend):
     """Traced programs; hooks are shown what they computed, and nothing they return is used."""
 
-    def __init__(self, model: Model, files: dict[str, Path]):
-        super().__init__(model, files)
-        self._watched = {name: about(file).watched for name, file in files.items()}
+    def __init__(self, model: Model, files: dict[str, Path], built: dict[str, Build] | None = None):
+        """`built`: what there is to know of the programs, if they are none of the kept ones."""
+        built = {name: about(file) for name, file in files.items()} if built is None else built
+        super().__init__(model, files, built=built)
+        self._watched = {name: one.watched for name, one in built.items()}
 
     def watched(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -94,29 +110,30 @@ class TracingBackend(CompiledBackend):
         _show(hook, rays.seen(0), _OF_RAYS)
         return rays
 
-    def solid_angle_sr(self, rays: TracedRays, hook: Hook | None = None) -> torch.Tensor:
+    def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""
         _show(hook, rays.seen(0), ("omega_sr",))
         return super().solid_angle_sr(rays)
 
-    def capture(self, rays: TracedRays, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
+    def capture(self, rays: Any, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
         """Fraction captured in each ray's layer (rays,)."""
         _show(hook, rays.seen(0), ("captured",))
         return super().capture(rays, samples)
 
-    def illuminate(self, rays: TracedRays, source: int, hook: Hook | None = None) -> Light:
+    def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Light:
         """What one source does to the rays."""
         _show(hook, rays.seen(source), _OF_LIGHT)
         return super().illuminate(rays, source)
 
-    def polar(self, rays: TracedRays, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
+    def polar(self, rays: Any, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
         _show(hook, rays.seen(source), _OF_POLARIZATION)
         return super().polar(rays, light, source)
 
-    def cos_2theta(self, rays: TracedRays, source: int) -> torch.Tensor:
+    def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
         """Cosine of each ray's scattering angle (rays,)."""
-        return rays.seen(source)["cos_2theta"]
+        cosine: torch.Tensor = rays.seen(source)["cos_2theta"]
+        return cosine
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
