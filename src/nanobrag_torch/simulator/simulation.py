@@ -109,7 +109,7 @@ class Simulation:
         """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
         x_min, x_max, y_min, y_max = self.roi
         width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
-        rows = pixels // width if 0 < width <= pixels else 0
+        rows = min(pixels // width, y_max - y_min + 1) if 0 < width <= pixels else 0
         if not rows or mask is not None:
             yield from self._scattered_tiles(pixels)
             return
