@@ -144,9 +144,37 @@ def test_mistakes_are_refused_in_one_line(tmp_path, path, value, words):
     assert "\n" not in str(error.value) and "tiny.yaml" in str(error.value)
 
 
+def test_all_mistakes_are_told_at_once(tmp_path):
+    data = changed("detector.distance_mm", None)
+    data["name"], data["detector"]["pixel_mm"] = "another", "small"
+    data["beam"] = {"wavelenght_A": 1.0}
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError) as error:
+        load_scenario("tiny", tmp_path)
+    start, *lines = str(error.value).splitlines()
+    assert start.endswith(f"tiny.yaml: {len(lines)} mistakes:")
+    for words in (
+        "name is 'another', expected 'tiny'",
+        "detector.pixel_mm = 'small': input should be a valid number",
+        "for example: pixel_mm: 0.172",
+        "unknown key 'beam.wavelenght_A'; did you mean 'wavelength_A'?",
+    ):
+        assert any(words in line for line in lines), (words, lines)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
-    [("a: [1\n", "line 2 is not YAML"), ("- 1\n", "found list"), ("", "found NoneType"), ("a: 1\na: 2\n", "twice")],
+    [
+        ('extra_flags: ["a\\0b"]\n', "zero character"),
+        ("a: 2020-13-45\n", "month must be in"),
+        ("a: 0x_\n", "invalid literal"),
+        ("a: &a [*a]\n", "the alias"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n", "line 2 .* the alias"),
+        ("a: [1\n", "line 2 is not YAML"),
+        ("- 1\n", "found list"),
+        ("", "found NoneType"),
+        ("a: 1\na: 2\n", "twice"),
+    ],
 )
 def test_files_that_are_no_scenario_are_refused(tmp_path, text, words):
     (tmp_path / "tiny.yaml").write_text(text)

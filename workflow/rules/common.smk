@@ -11,7 +11,7 @@ OUTPUTS
 
 STEPS
     1. check the config and each scenario named in it; one line and exit code 2 when something is wrong
-    2. list the audits: the product scenario x pixel x device x dtype
+    2. list the audits: the product scenario x pixel x device x dtype x backend
     3. constrain the wildcards
 """
 
@@ -58,7 +58,7 @@ SETTINGS = PLAN.settings
 SESSION = Session()
 MISSING_DEVICE = "--allow-missing-device" if SETTINGS.allow_missing_device else ""
 C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"
-TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
+TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}"
 
 
 wildcard_constraints:
@@ -67,6 +67,12 @@ wildcard_constraints:
     fast=r"\d+",
     device="cpu|cuda|auto",
     dtype="float32|float64",
+    suffix="(_compiled)?",
+
+
+def backend(wildcards):
+    """What traces in torch: compiled code for files whose name says so."""
+    return "compiled" if wildcards.suffix else "eager"
 
 
 def code(rule):

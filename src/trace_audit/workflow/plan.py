@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,21 @@ from trace_audit.trail.protect import protected_assets
 
 @dataclass(frozen=True)
 class Audit:
-    """One comparison: a pixel of a scenario, on one device, in one dtype. `slow` and `fast` count from 0."""
+    """One comparison: a pixel of a scenario, on one device, in one dtype, by eager or compiled code.
+
+    `slow` and `fast` count from 0. `suffix` is what the names of compiled code's files end with.
+    """
 
     scenario: str
     slow: int
     fast: int
     device: str
     dtype: str
+    backend: str = "eager"
+    suffix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
 
     @property
     def pixel_folder(self) -> str:
@@ -33,7 +41,7 @@ class Audit:
 
     @property
     def folder(self) -> str:
-        return f"{self.pixel_folder}/{self.device}_{self.dtype}"
+        return f"{self.pixel_folder}/{self.device}_{self.dtype}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,19 @@ class ImageAudit:
     @property
     def folder(self) -> str:
         return f"results/{self.scenario}/images/{self.device}_{self.dtype}"
+
+
+@dataclass(frozen=True)
+class PortAudit:
+    """One audit of somebody else's program: a pixel of a scenario."""
+
+    scenario: str
+    slow: int
+    fast: int
+
+    @property
+    def folder(self) -> str:
+        return f"results/{self.scenario}/S{self.slow}_F{self.fast}/candidate"
 
 
 @dataclass(frozen=True)
@@ -65,6 +86,13 @@ class Plan:
     reference_source: Path
     reference_sources: tuple[str, ...]
     protected_assets: tuple[str, ...]
+
+    @property
+    def port_audits(self) -> tuple[PortAudit, ...]:
+        """The audits of the candidate that the config names; none where it is our torch program."""
+        if not self.settings.candidate.is_set:
+            return ()
+        return tuple(dict.fromkeys(PortAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
 
 
 def make_plan(raw: dict[str, Any], source: str) -> Plan:
@@ -87,9 +115,8 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
         if not listed:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):
-            audits += [
-                Audit(name, slow, fast, device, dtype) for device in settings.run_on for dtype in settings.dtypes
-            ]
+            on = product(settings.run_on, settings.dtypes, settings.backends)
+            audits += [Audit(name, slow, fast, *each) for each in on]
     images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
     ours = Path(os.path.relpath(CHECKOUT / "src" / "nanobragg_c"))
     tree = Path(settings.reference.source) if settings.reference.source else ours
