@@ -2,8 +2,9 @@
 What the other files here share: the checked config, the list of audits, paths, job sizes.
 
 INPUTS
-    config                config/config.yaml, as changed by --config and --configfile
+    config                config/config.yaml, as changed by --config and --configfile, or of a module's `config:`
     config/scenarios/     one YAML file a scenario
+    what the working folder lacks of config/ is taken from the checkout
 
 OUTPUTS
     none; it runs no job
@@ -24,6 +25,7 @@ SRC = ROOT / "src"
 sys.path.insert(0, str(SRC))
 
 from trace_audit.core.errors import InputError
+from trace_audit.core.shipped import own_or_shipped
 from trace_audit.workflow.job_code import fingerprint
 from trace_audit.workflow.plan import make_plan
 from trace_audit.workflow.run_hooks import (
@@ -36,10 +38,15 @@ from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
 
+# A workflow that takes this one as a module may give a config of its own.
+CONFIG_SOURCE = (
+    os.path.relpath(workflow.configfiles[-1]) if workflow.configfiles else "config"
+)
+
 try:
     require_plain(ROOT, Path())
     require_writable(Path("results"))
-    PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
+    PLAN = make_plan(config, source=CONFIG_SOURCE)
     if PLAN.settings.cluster:
         prepare_plugin(PLAN.settings.forgotten_after_s)
 except InputError as error:

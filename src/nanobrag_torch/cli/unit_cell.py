@@ -44,7 +44,7 @@ def _of_matrix(star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def check(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
     """The axes of the unit cell, and the number of cells along each, are what some crystal could have."""
     lengths_A, _ = parameters(crystal, matrix, beam)
-    limits.check_axes_of_cell("cell axis", lengths_A, ": check -cell, -mat and -lambda")
+    limits.check_axes_of_cell("cell axis", [float(length) for length in lengths_A], ": check -cell, -mat and -lambda")
     limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
     for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
         limits.check_cells("-samplesize", min(size_m, limit_m), length_A)

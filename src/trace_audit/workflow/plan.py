@@ -12,10 +12,9 @@ from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.core.errors import InputError
+from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
 
     Raises InputError, one line, for the first thing that is wrong: a key, a value, a file, a scenario, a pixel.
     """
-    settings = parse_settings(raw, source)
+    settings = _with_shipped_files(parse_settings(raw, source))
     require_files(settings, source)
     assets = protected_assets(Path(settings.gate.protected_assets))
     of_images = image_scenarios(settings)
@@ -119,10 +118,16 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
             on = product(settings.run_on, settings.dtypes, settings.backends)
             audits += [Audit(name, slow, fast, *each) for each in on]
     images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
-    ours = Path(os.path.relpath(REPOSITORY / "src" / "nanobragg_c"))
+    ours = Path(os.path.relpath(CHECKOUT / "src" / "nanobragg_c"))
     tree = Path(settings.reference.source) if settings.reference.source else ours
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
     return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)
+
+
+def _with_shipped_files(settings: Settings) -> Settings:
+    """Settings whose scenarios and protected assets are the checkout's where the working folder has none."""
+    gate = settings.gate.model_copy(update={"protected_assets": str(own_or_shipped(settings.gate.protected_assets))})
+    return settings.model_copy(update={"gate": gate, "scenario_dir": str(own_or_shipped(settings.scenario_dir))})
 
 
 def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:

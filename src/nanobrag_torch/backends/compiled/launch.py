@@ -121,6 +121,7 @@ class CompiledBackend:
         return other
 
     def _take(self, model: Model) -> None:
+        self.trusted_with: Model | None = None  # the model of which an image has been held against eager code
         self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
