@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 AMPLITUDE_LABELS = ("F", "FP", "FOBS", "F-obs", "F_meas", "FMODEL", "F-model", "FC", "FCALC")
 MAX_MODEL_CELLS = 400_000_000
+# Of an atom model: what is beyond is no crystal, and would keep gemmi busy for ever.
+MIN_SPACING_A, MAX_LENGTH_A, MAX_B_A2 = 1.0, 1e5, 2000.0
 _MODEL_SUFFIXES = (".pdb", ".ent", ".cif", ".mmcif")
 
 
@@ -41,7 +43,13 @@ def read_reflections(path: str | Path, resolution_A: Callable[[], float] | None 
     `resolution_A` gives the smallest spacing (A) of a model's amplitudes; it is called after the
     model was checked.
     """
-    kind = _kind(path, read_bytes(path)[:8192])
+    try:
+        return _of_kind(path, _kind(path, read_bytes(path)[:8192]), resolution_A)
+    except UnicodeDecodeError:  # a label that gemmi hands over as text
+        raise ReaderError(path, "holds a label or name that is not UTF-8 text") from None
+
+
+def _of_kind(path: str | Path, kind: str, resolution_A: Callable[[], float] | None) -> ReflectionFile:
     if kind == "text":
         return ReflectionFile(parse_hkl(path, read_ascii(path)))
     if kind == "mtz":
@@ -187,6 +195,7 @@ def _from_model(path: str | Path, resolution: Callable[[], float] | None) -> Ref
         raise ReaderError(path, "has no unit cell (CRYST1 or _cell), so its amplitudes cannot be calculated")
     if structure.find_spacegroup() is None:
         raise ReaderError(path, "names no known space group, so its amplitudes cannot be calculated")
+    _check_model_sizes(path, structure)
     resolution_A = resolution()
     if not resolution_A > 0:
         raise ReaderError(path, f"needs a resolution above 0 A to calculate amplitudes, got {resolution_A:g} A")
@@ -199,6 +208,26 @@ def _from_model(path: str | Path, resolution: Callable[[], float] | None) -> Ref
     atoms = structure[0].count_atom_sites()
     notice = f"{path}: amplitudes calculated from {atoms} atoms to {resolution_A:.3g} A, without solvent"
     return ReflectionFile(expanded, tuple(structure.cell.parameters), [notice])
+
+
+def _check_model_sizes(path: str | Path, structure: gemmi.Structure) -> None:
+    """Raise ReaderError for a cell or an atom whose size has no bound: gemmi goes over all grid points near an atom."""
+    cell = structure.cell
+    numbers = np.array(cell.parameters)
+    spacings_A = [1.0 / per_A if per_A else np.inf for per_A in cell.reciprocal().parameters[:3]]
+    shown = " ".join(f"{number:g}" for number in numbers)
+    wanted = f"a crystal's cell, its lattice planes {MIN_SPACING_A:g} to {MAX_LENGTH_A:g} A apart"
+    sizes = np.array([*numbers[:3], *spacings_A])
+    angles = ((numbers[3:] > 0) & (numbers[3:] < 180)).all()
+    if not (angles and (sizes >= MIN_SPACING_A).all() and (sizes <= MAX_LENGTH_A).all()):
+        raise ReaderError(path, f"has the unit cell {shown}, expected {wanted}")
+    for site in structure[0].all():
+        atom = site.atom
+        u_A2 = [abs(u) for u in atom.aniso.elements_pdb()]
+        if not all(abs(x) <= MAX_LENGTH_A for x in atom.pos.tolist()):
+            raise ReaderError(path, f"has atom {atom.name} at {atom.pos.tolist()} A, expected at most {MAX_LENGTH_A:g}")
+        if not all(B_A2 <= MAX_B_A2 for B_A2 in (abs(atom.b_iso), 8 * np.pi**2 * max(u_A2))):
+            raise ReaderError(path, f"has atom {atom.name} with a B factor beyond {MAX_B_A2:g} A^2, expected less")
 
 
 def calculate(gemmi: Any, structure: gemmi.Structure, resolution_A: float) -> tuple[np.ndarray, np.ndarray]:
