@@ -154,6 +154,15 @@ def test_files_that_are_no_scenario_are_refused(tmp_path, text, words):
         load_scenario("tiny", tmp_path)
 
 
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parent / "data/abuse").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_scenarios_that_mean_harm_are_refused_in_one_line(path):
+    with pytest.raises(InputError, match=f"^scenario .*{path.name}: ") as error:
+        load_scenario(path.stem, path.parent)
+    assert str(error.value).isprintable()
+
+
 def test_unknown_scenario_lists_the_known_ones():
     with pytest.raises(InputError, match="known: .*supervisor"):
         scenario_path("supervizor", SCENARIOS)
