@@ -5,6 +5,7 @@
 # make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
 # make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 # make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
+# make gradients-fuzz   derivatives of 400 random experiments on every path, against differences and the C program
 # make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
 # make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
 # make report    one HTML file about the last audit, results/report/index.html
@@ -49,12 +50,16 @@ audit: compiler setup
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
-	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster"
+	@echo "All tests: about 7 minutes on two cores, less on more."
+	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster" -rs
 
 test-cluster: compiler
 	@$(PYTHON) tests/cluster/slurm.py --check
 	@$(MAKE) setup
 	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
+
+gradients-fuzz: compiler setup
+	@NB_GRADIENT_SEEDS=400 $(RUN) -m pytest -n auto --dist load tests/gradients/test_random_experiments.py
 
 parity: compiler setup
 	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- parity

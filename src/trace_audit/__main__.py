@@ -1,6 +1,8 @@
 """`python -m trace_audit`: explain a key, verify results, rerun an audit, regenerate documents and schema."""
 
 import argparse
+import runpy
+import sys
 from pathlib import Path
 
 from trace_audit.core.errors import run_command
@@ -10,7 +12,8 @@ DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
 SCENARIO_DOCUMENT = Path("docs/scenario.md")
 
-# `python -m trace_audit.NAME`: for people first, then what the workflow's rules run.
+# `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
+# workflow's rules run.
 FOR_PEOPLE = {
     "reference": "run a nanoBragg program on one pixel and keep its trace",
     "harness": "trace one pixel in the torch program and keep what the run depended on",
@@ -82,6 +85,8 @@ def _other_commands() -> str:
 
 def main(argv: list[str]) -> int:
     """Run one command."""
+    if argv and argv[0] in {**FOR_PEOPLE, **FOR_RULES}:
+        return _run_module(f"trace_audit.{argv[0]}", argv[1:])
     options = _parser().parse_args(argv)
     if options.command == "explain":
         return _explain(options.key)
@@ -101,6 +106,23 @@ def main(argv: list[str]) -> int:
 
         write_atomic(options.out, schema_text())
         write_atomic(options.document, scenario_document())
+    return 0
+
+
+def start() -> int:
+    """Run the command line of this process; returns the exit code."""
+    return run_command(main)
+
+
+def _run_module(name: str, argv: list[str]) -> int:
+    """Exit status of `python -m name argv...`, run in this process."""
+    sys.argv = [name, *argv]
+    try:
+        runpy.run_module(name, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            raise
+        return end.code or 0
     return 0
 
 
@@ -136,4 +158,4 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(run_command(main))
+    raise SystemExit(start())

@@ -2,12 +2,15 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from trace_audit.compare.comparison import compare
+from trace_audit.compare.skipped import why_skipped
 from trace_audit.core.errors import run_command
 from trace_audit.programs.environment import VARIABLES
 from trace_audit.programs.harness import deviations, main
@@ -113,7 +116,7 @@ def test_a_fault_of_the_simulator_keeps_its_story(scenarios, tmp_path, monkeypat
         yield "TRACE_PY: pixel_slow_fast 3 4"
         raise RuntimeError("out of tiles")
 
-    monkeypatch.setattr(nanobrag_torch.trace, "trace_lines", broken)
+    monkeypatch.setattr(nanobrag_torch.trace, "trace_simulation", broken)
     assert run(scenarios, tmp_path / "a") == 2
     assert "RuntimeError: out of tiles" in capsys.readouterr().err
     assert "Traceback" in (tmp_path / "a" / "trace_py_stderr.txt").read_text()
@@ -127,7 +130,7 @@ def test_output_of_native_libraries_is_caught(scenarios, tmp_path, monkeypatch, 
         os.write(2, b"a library speaks\n")
         yield "TRACE_PY: pixel_slow_fast 3 4"
 
-    monkeypatch.setattr(nanobrag_torch.trace, "trace_lines", noisy)
+    monkeypatch.setattr(nanobrag_torch.trace, "trace_simulation", noisy)
     assert run(scenarios, tmp_path / "a") == 0
     assert "a library speaks" in (tmp_path / "a" / "trace_py_stderr.txt").read_text()
     assert capfd.readouterr().err == ""
@@ -161,3 +164,30 @@ def test_the_scenario_attributes_a_divergence_to_its_defect(scenarios, tmp_path)
     verdict = json.loads((tmp_path / "x.json").read_text())
     assert verdict["attribution"] == ["phi_carryover"]
     assert "rot_a_angstroms" in verdict["root_causes"] and "with phi_carryover on" in verdict["summary"]
+
+
+def test_compiled_code_traces_the_same_pixel_and_says_what_it_is(scenarios, tmp_path, monkeypatch):
+    """Both agree within the tolerances; the record holds the source's sha256 and the compiler."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler here")
+    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")  # what the audit asks for goes before
+    (tmp_path / "cache").mkdir()
+    traces = {}
+    for backend in ("eager", "compiled"):
+        assert run(scenarios, tmp_path / backend, "--backend", backend) == 0
+        traces[backend] = read_trace(tmp_path / backend / FILES[0])
+        made_by = json.loads((tmp_path / backend / "trace_py_run.json").read_text())["made_by"]
+        assert made_by["name"] == backend and bool(made_by["source_sha256"]) == (backend == "compiled")
+        assert json.loads((tmp_path / backend / "config_snapshot.json").read_text())["backend"] == backend
+    assert compare(traces["eager"], traces["compiled"]).passed
+
+
+def test_an_experiment_without_compiled_code_is_skipped_with_the_reason(scenarios, tmp_path, monkeypatch):
+    from nanobrag_torch.backends.compiled import selection
+
+    monkeypatch.setattr(selection, "not_compilable", lambda model: "amplitudes are interpolated")
+    assert run(scenarios, tmp_path / "a", "--backend", "compiled") == 0
+    reason = why_skipped(tmp_path / "a" / "config_snapshot.json")
+    assert reason == "compiled code cannot trace this: amplitudes are interpolated"
+    assert (tmp_path / "a" / FILES[0]).read_text() == ""

@@ -44,6 +44,7 @@ EXPECTED = {
     "-mosaic_seed": ("-9", {"crystal.mosaic_seed": 9}),
     "-mosaic_quadrature": ("", {"crystal.mosaic_quadrature": True}),
     "-hkl": ("f.hkl", {"structure_factors.table.h_min": 0, "structure_factors.table.l_min": -3}),
+    "-hkl_column": ("F_calc -hkl g.cif", {"structure_factors.table.F_electrons": [[[7, 10, 10, 10, 7]]]}),
     "-default_F": ("33", {"structure_factors.default_F": 33.0}),
     "-dumpfile": ("F.bin", {"structure_factors.table.F_electrons": torch.full((2, 2, 2), 7.0).tolist()}),
     "-interpolate": ("", {"structure_factors.interpolate": True}),

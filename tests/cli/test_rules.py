@@ -209,7 +209,7 @@ def test_shown_configuration_reads_back(folder, capsys):
     assert main([*words, "-show_config"]) == 0
     text = capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        ["a.mat", "f.hkl", "src.txt", "w.stol", "m.img", "F.bin"]
+        ["a.mat", "f.hkl", "g.cif", "src.txt", "w.stol", "m.img", "F.bin"]
     )
     (folder / "c.yaml").write_text(text)
     again, direct = parse(["-config", "c.yaml"]), parse(words)

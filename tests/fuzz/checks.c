@@ -79,7 +79,7 @@ static void check_options(const options *o) {
             REQUIRE(o->crystal.cell_angles_rad[i] > 0.0 && o->crystal.cell_angles_rad[i] < VEC_PI);
         }
     if (o->detector.mask_file != NULL)
-        REQUIRE(o->detector.mask.pixels != NULL && o->detector.mask.n_fast >= 1 && o->detector.mask.n_slow >= 1);
+        REQUIRE(o->detector.mask.counted != NULL && o->detector.mask.n_fast >= 1 && o->detector.mask.n_slow >= 1);
 }
 
 void check_command_line(int argc, char **argv) {

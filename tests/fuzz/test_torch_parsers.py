@@ -71,7 +71,10 @@ def dump(draw):
     return f"{limits}\n\f".encode() + np.full(n_values, value).tobytes()
 
 
-OWN = {"mask": smv_image(), "img": smv_image(), "fdump": dump()}
+ROW = st.tuples(*[st.integers(-9, 9)] * 3, st.one_of(st.floats(0, 1e3), st.integers(0, 99), st.just("x")))
+ROWS = st.lists(ROW, max_size=6).map(lambda rows: "".join(f"{h} {k} {l} {F}\n" for h, k, l, F in rows).encode())
+
+OWN = {"mask": smv_image(), "img": smv_image(), "fdump": dump(), "hkl": st.one_of(ROWS, NUMBERS)}
 
 
 def content_for(parser):

@@ -3,6 +3,7 @@
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import fabio
 import h5py
@@ -15,7 +16,8 @@ from nanobrag_torch.io.float_image import read_float_image, write_float_image
 from nanobrag_torch.io.hdf5 import Nxmx, mcstas_rotation, write_nxmx
 from nanobrag_torch.io.pixel_values import grey_values, integer_counts, integer_scale, pgm_scale, statistics
 from nanobrag_torch.io.reading import ReaderError
-from nanobrag_torch.io.smv import SmvHeader, header_bytes, pixel_counts, read_smv, read_smv_header, write_smv
+from nanobrag_torch.io.smv import SmvHeader, header_bytes, read_smv, read_smv_header, write_smv
+from nanobrag_torch.io.smv_header import pixel_counts
 from nanobrag_torch.io.writing import WriterError, check_target, replace_with, write_whole
 
 SHORT = SmvHeader(5, 4, 0.1, 100, 1, 5, 5, 5.05, 5.05, 10.24, (1, 2, 3), 50, 50, 100, 0, 0, 0)
@@ -96,6 +98,8 @@ def test_hdf5_opens_with_h5py_and_fabio(tmp_path):
     with h5py.File(path) as file:
         entry = file["entry"]
         assert entry["definition"].asstr()[()] == "NXmx"
+        for required in ("start_time", "end_time_estimated"):
+            assert datetime.fromisoformat(entry[required].asstr()[()]).tzinfo is not None
         data = entry["data/data"]
         assert data.shape == (1, 40, 30) and np.array_equal(data[0], image)
         assert 32008 in [data.id.get_create_plist().get_filter(0)[0]], "bitshuffle"

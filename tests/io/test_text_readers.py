@@ -46,7 +46,7 @@ def test_hkl_may_be_laid_out_freely(tmp_path):
         ("", "holds no reflection"),
         ("# only\n", "holds no reflection"),
         ("1 2 3\n", "holds 3 numbers, expected four for each reflection"),
-        ("1 2 3 4 5\n" * 4, "line 1 is '1 2 3 4 5', expected four columns"),
+        ("1 2 3 4 5\n" * 4, "has 5 columns (line 1 is '1 2 3 4 5'), expected four: h k l F; keep the first four: awk"),
         ("h k l F\n1 2 3 4\n", "line 1: h is 'h', expected a number"),
         ("1 2 3 4\n1 2.5 3 4\n", "line 2: k is '2.5', expected a whole number"),
         ("1 2 3 nan\n", "line 1: F is 'nan', expected a number"),
@@ -79,7 +79,7 @@ def test_hkl_is_read_fast(tmp_path):
 
 def test_matrix(tmp_path):
     text = " -0.02  1e-3 0\n0 .02 0 0 0\n0.03 and the rest is not read\n"
-    assert read_matrix(put(tmp_path, text)).tolist() == [[-0.02, 0.001, 0], [0, 0.02, 0], [0, 0, 0.03]]
+    assert read_matrix(put(tmp_path, text))[0].tolist() == [[-0.02, 0.001, 0], [0, 0.02, 0], [0, 0, 0.03]]
 
 
 @pytest.mark.parametrize(

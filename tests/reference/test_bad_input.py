@@ -168,11 +168,15 @@ FILES = {
     "mask truncated": (["-mask", "f"], {"f": SMALL_MASK[:-2]}, "ends early"),
     "mask without size": (["-mask", "f"], {"f": b"{\nHEADER_BYTES=512;\n}\f".ljust(600)}, "SIZE1"),
     "mask of another size": (["-mask", "f", "-detpixels", "9"], {"f": SMALL_MASK}, "8 x 8"),
-    "mask pixel size 0": (["-mask", "f"], {"f": write_smv(np.ones((8, 8)), "PIXEL_SIZE=0;\n")}, "PIXEL_SIZE"),
+    "mask pixel size 0": (
+        ["-mask", "f"],
+        {"f": write_smv(np.ones((8, 8)), "PIXEL_SIZE=0;\nBEAM_CENTER_Y=3;\n")},
+        "PIXEL_SIZE is 0, expected more than 0; add -pixel and -Ybeam",
+    ),
     "mask pixel size text": (["-mask", "f"], {"f": write_smv(np.ones((8, 8)), "PIXEL_SIZE=big;\n")}, "'big'"),
     "image absent": (["-img", "absent"], {}, "'absent'"),
     "image of text": (["-img", "f"], {"f": "x" * 3000}, "-img"),
-    "image wavelength negative": (["-img", "f"], {"f": write_smv(np.ones((2, 2)), "WAVELENGTH=-1;\n")}, "WAVELENGTH"),
+    "image wavelength of text": (["-img", "f"], {"f": write_smv(np.ones((2, 2)), "WAVELENGTH=x;\n")}, "WAVELENGTH"),
 }
 
 

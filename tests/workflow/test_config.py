@@ -19,6 +19,7 @@ REFUSED = {
     "misspelt key, group": ({"resources": {"biuld": {}}}, ["unknown key 'resources.biuld'", "did you mean build?"]),
     "tolerance": ({"tolerance": 1e-3}, ["unknown key 'tolerance'"]),
     "unknown device": ({"devices": ["gpu"]}, ["devices.0: 'gpu'", "'cpu', 'cuda' or 'auto'"]),
+    "unknown backend": ({"backends": ["jit"]}, ["backends.0: 'jit'", "'eager' or 'compiled'"]),
     "unknown dtype": ({"dtypes": ["float16"]}, ["dtypes.0: 'float16'", "'float32' or 'float64'"]),
     "no scenario": ({"scenarios": []}, ["scenarios: []", "at least 1 item"]),
     "scenario given as text": ({"scenarios": "small"}, ["scenarios: 'small'", "valid list"]),
@@ -93,9 +94,12 @@ def test_product_of_scenarios_pixels_devices_and_dtypes(project: Project, monkey
     project.write_scenario("other", pixels=[[1, 2], [3, 4], [1, 2]])
     raw = {"scenarios": ["small", "other"], "devices": ["cpu", "cuda"], "dtypes": ["float64", "float32"]}
     plan = make_plan(raw, "config/config.yaml")
-    assert len(plan.audits) == (1 + 2) * 2 * 2
+    assert len(plan.audits) == (1 + 2) * 2 * 2 * 2, "eager and compiled code, unless it is said otherwise"
     assert plan.audits[0].folder == "results/small/S20_F30/cpu_float64"
-    assert plan.audits[-1].folder == "results/other/S3_F4/cuda_float32"
+    assert plan.audits[-1].folder == "results/other/S3_F4/cuda_float32_compiled"
+    assert {audit.backend for audit in make_plan({**raw, "backends": ["eager"]}, "config/config.yaml").audits} == {
+        "eager"
+    }
 
 
 def test_environment_names_the_binary(project: Project, monkeypatch):
@@ -130,5 +134,5 @@ def test_shipped_config_is_accepted_and_complete(monkeypatch):
     shipped = yaml.safe_load(Path("config/config.yaml").read_text())
     jsonschema.validate(shipped, json.loads(schema_text()))
     plan = make_plan(shipped, "config/config.yaml")
-    assert len(plan.audits) == 8
+    assert len(plan.audits) == 16
     assert set(shipped) == set(type(plan.settings).model_fields) - {"scenario_dir", "cluster"}

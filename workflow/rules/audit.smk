@@ -21,7 +21,9 @@ STEPS
     4. seal: records the hash of every file below results/
 """
 
-RECEIPT = "results/audit/receipts/{scenario}_S{slow}_F{fast}_{device}_{dtype}.json"
+RECEIPT = (
+    "results/audit/receipts/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.json"
+)
 
 
 localrules:
@@ -77,7 +79,7 @@ rule ledger:
     output:
         RECEIPT,
     log:
-        "logs/ledger/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+        "logs/ledger/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.log",
     conda:
         "../../envs/audit.yaml"
     threads: 1
@@ -94,7 +96,7 @@ rule ledger:
             )
         ],
     message:
-        "Recording: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+        "Recording: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     shell:
         "python -m trace_audit.ledger attempt --comparison {input.comparison:q}"
         " --snapshot {input.snapshot:q} --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"

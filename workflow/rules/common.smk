@@ -2,15 +2,16 @@
 What the other files here share: the checked config, the list of audits, paths, job sizes.
 
 INPUTS
-    config                config/config.yaml, as changed by --config and --configfile
+    config                config/config.yaml, as changed by --config and --configfile, or of a module's `config:`
     config/scenarios/     one YAML file a scenario
+    what the working folder lacks of config/ is taken from the checkout
 
 OUTPUTS
     none; it runs no job
 
 STEPS
     1. check the config and each scenario named in it; one line and exit code 2 when something is wrong
-    2. list the audits: the product scenario x pixel x device x dtype
+    2. list the audits: the product scenario x pixel x device x dtype x backend
     3. constrain the wildcards
 """
 
@@ -24,6 +25,7 @@ SRC = ROOT / "src"
 sys.path.insert(0, str(SRC))
 
 from trace_audit.core.errors import InputError
+from trace_audit.core.shipped import own_or_shipped
 from trace_audit.workflow.job_code import fingerprint
 from trace_audit.workflow.plan import make_plan
 from trace_audit.workflow.run_hooks import (
@@ -36,10 +38,15 @@ from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
 
+# A workflow that takes this one as a module may give a config of its own.
+CONFIG_SOURCE = (
+    os.path.relpath(workflow.configfiles[-1]) if workflow.configfiles else "config"
+)
+
 try:
     require_plain(ROOT, Path())
     require_writable(Path("results"))
-    PLAN = make_plan(config, source=os.path.relpath(workflow.configfiles[-1]))
+    PLAN = make_plan(config, source=CONFIG_SOURCE)
     if PLAN.settings.cluster:
         prepare_plugin(PLAN.settings.forgotten_after_s)
 except InputError as error:
@@ -51,7 +58,7 @@ SETTINGS = PLAN.settings
 SESSION = Session()
 MISSING_DEVICE = "--allow-missing-device" if SETTINGS.allow_missing_device else ""
 C_FOLDER = "results/{scenario}/S{slow}_F{fast}/c"
-TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}"
+TORCH_FOLDER = "results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}"
 
 
 wildcard_constraints:
@@ -60,6 +67,12 @@ wildcard_constraints:
     fast=r"\d+",
     device="cpu|cuda|auto",
     dtype="float32|float64",
+    suffix="(_compiled)?",
+
+
+def backend(wildcards):
+    """What traces in torch: compiled code for files whose name says so."""
+    return "compiled" if wildcards.suffix else "eager"
 
 
 def code(rule):

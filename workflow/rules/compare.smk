@@ -3,10 +3,10 @@ Compare the two traces of an audit, key by key.
 
 INPUTS
     results/{scenario}/S{slow}_F{fast}/c/c_trace_scaling.log
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log, config_snapshot.json
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/trace_py_scaling.log, config_snapshot.json
 
 OUTPUTS
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json, compare_scaling_traces.md,
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/compare_scaling_traces.json, compare_scaling_traces.md,
                                          diff_summary.md, key_graph.svg, differences.svg
 
 STEPS
@@ -33,7 +33,7 @@ rule compare:
                 "scenario": "{scenario}",
                 "pixel": "{slow}, {fast}",
                 "device": "{device}",
-                "dtype": "{dtype}",
+                "dtype": "{dtype}{suffix}",
             },
         ),
         summary=report(
@@ -44,7 +44,7 @@ rule compare:
                 "scenario": "{scenario}",
                 "pixel": "{slow}, {fast}",
                 "device": "{device}",
-                "dtype": "{dtype}",
+                "dtype": "{dtype}{suffix}",
             },
         ),
         graph=report(
@@ -55,7 +55,7 @@ rule compare:
                 "scenario": "{scenario}",
                 "pixel": "{slow}, {fast}",
                 "device": "{device}",
-                "dtype": "{dtype}",
+                "dtype": "{dtype}{suffix}",
                 "picture": "graph of keys",
             },
         ),
@@ -67,14 +67,14 @@ rule compare:
                 "scenario": "{scenario}",
                 "pixel": "{slow}, {fast}",
                 "device": "{device}",
-                "dtype": "{dtype}",
+                "dtype": "{dtype}{suffix}",
                 "picture": "relative difference",
             },
         ),
     log:
-        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.log",
     benchmark:
-        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}.benchmark.tsv"
+        "logs/compare/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.benchmark.tsv"
     conda:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.audit.threads
@@ -84,6 +84,6 @@ rule compare:
         code=code("compare"),
         scenario_dir=SETTINGS.scenario_dir,
     message:
-        "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+        "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     script:
         "../scripts/compare_scaling_traces.py"

@@ -3,10 +3,10 @@ The report: one HTML file about the last audit. No part of the audit itself; `ma
 
 INPUTS
     results/audit/                                            the ledger of a finished audit
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/      its comparisons
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/      its comparisons
 
 OUTPUTS
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/patch.json   the pixels round the traced one, by both programs
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/patch.json   the pixels round the traced one, by both programs
     results/report/images/{scenario}_{device}_{dtype}.json           the whole image by both programs, made small
     results/report/index.html
 
@@ -31,7 +31,7 @@ rule patch:
     output:
         f"{TORCH_FOLDER}/patch.json",
     log:
-        "logs/patch/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+        "logs/patch/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.log",
     conda:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
@@ -43,7 +43,7 @@ rule patch:
         hkl=hkl_option,
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:
-        "Round the pixel: {wildcards.scenario}, ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+        "Round the pixel: {wildcards.scenario}, ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     shell:
         "python -m trace_audit.images.patch --binary {input.binary:q} --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"

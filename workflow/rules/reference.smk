@@ -39,6 +39,11 @@ rule structure_factors:
         **job("audit"),
     params:
         code=code("structure_factors"),
+        column=(
+            SETTINGS.structure_factors.column
+            if SETTINGS.structure_factors.file
+            else ""
+        ),
     message:
         "Structure factors of {wildcards.scenario}"
     script:

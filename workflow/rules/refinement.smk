@@ -31,7 +31,7 @@ rule refinement_images:
     input:
         binary=BINARY,
         build="results/reference/build.json",
-        demonstration="config/refinements/demo.yaml",
+        demonstration=str(own_or_shipped("config/refinements/demo.yaml")),
         scenario=f"{SETTINGS.scenario_dir}/refinement.yaml",
     output:
         config=f"{DEMO}/images/refinement.yaml",

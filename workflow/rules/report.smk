@@ -2,7 +2,7 @@
 What a person reads first: one line an audit.
 
 INPUTS
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/compare_scaling_traces.json   of every audit
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/compare_scaling_traces.json   of every audit
 
 OUTPUTS
     results/audit/summary.txt

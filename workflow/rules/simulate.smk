@@ -8,7 +8,7 @@ INPUTS
 
 OUTPUTS
     results/audit/regression_test.json   what was run, what passed, what was skipped and why
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}/trace_py_scaling.log, trace_py_stdout.txt, trace_py_stderr.txt,
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/trace_py_scaling.log, trace_py_stdout.txt, trace_py_stderr.txt,
                                          trace_py_env.json, trace_py_run.json, config_snapshot.json,
                                          capture_notes.md
 
@@ -60,9 +60,9 @@ rule torch_trace:
         config=f"{TORCH_FOLDER}/config_snapshot.json",
         notes=f"{TORCH_FOLDER}/capture_notes.md",
     log:
-        "logs/torch_trace/{scenario}_S{slow}_F{fast}_{device}_{dtype}.log",
+        "logs/torch_trace/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.log",
     benchmark:
-        "logs/torch_trace/{scenario}_S{slow}_F{fast}_{device}_{dtype}.benchmark.tsv"
+        "logs/torch_trace/{scenario}_S{slow}_F{fast}_{device}_{dtype}{suffix}.benchmark.tsv"
     conda:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
@@ -73,9 +73,10 @@ rule torch_trace:
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         missing=MISSING_DEVICE,
+        backend=backend,
     message:
-        "Torch trace: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}"
+        "Torch trace: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}, {params.backend}"
     shell:
         "python -m trace_audit.harness --config {wildcards.scenario:q} --scenario-dir {params.scenario_dir:q}"
         " {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} {params.missing} --out {output.trace:q} 2> {log:q}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} --backend {params.backend} {params.missing} --out {output.trace:q} 2> {log:q}"

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from trace_audit.core.shipped import CHECKOUT
 from trace_audit.programs.regression import run_regression_test
-from trace_audit.workflow.plan import REPOSITORY
 from trace_audit.workflow.script import run_job
 
 
 def main(snakemake):
-    run_regression_test(snakemake.params.node, REPOSITORY, Path(snakemake.output.result))
+    run_regression_test(snakemake.params.node, CHECKOUT, Path(snakemake.output.result))
 
 
 if "snakemake" in globals():

@@ -13,8 +13,8 @@ def main(snakemake):
     if user_file := list(snakemake.input.file):
         from trace_audit.inputs.user_file import convert_user_file
 
-        for notice in convert_user_file(scenario, Path(user_file[0]), output):
-            print(notice)
+        for line in convert_user_file(scenario, Path(user_file[0]), output, snakemake.params.column or None):
+            print(line)
     else:
         write_hkl(scenario, output, scenario_file.parent)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from nanobrag_torch import limits
-from nanobrag_torch.cli.settings import Section, Settings
+from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError
-from nanobrag_torch.parameters import Beam, Detector
+from nanobrag_torch.parameters import Beam, Detector, number
 from nanobrag_torch.parameters.conventions import CONVENTIONS, pixel_counts
 from nanobrag_torch.physics import sampling
 
@@ -21,6 +19,8 @@ def check_sense(settings: Settings) -> None:
         raise UsageError(
             "no structure factors: expected -hkl FILE or -default_F (electrons, not 0); --help lists all flags"
         )
+    if "hkl_column" in settings.run and "-hkl" not in files:
+        raise UsageError("-hkl_column: there is no -hkl, expected -hkl FILE with that column")
     has_cell = "-mat" in files or "cell_lengths_A" in settings.crystal
     if not has_cell and "-hkl" not in files:
         raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")
@@ -48,29 +48,16 @@ def check_detector(settings: Settings) -> None:
         limits.check_region_on_detector("-roi", panel.roi, n_fast, n_slow)
     if panel.convention == "CUSTOM":
         habit = CONVENTIONS["CUSTOM"]
-        fast, slow = panel.fdet_vector or habit.fdet_vector, panel.sdet_vector or habit.sdet_vector
+        fast, slow = (
+            list(map(number, stated or default))
+            for stated, default in ((panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector))
+        )
         limits.check_plane("-fdet_vector", fast, "-sdet_vector", slow)
 
 
 def check_sampling(settings: Settings, defects: frozenset[str]) -> None:
     """Refuse a number of steps without a range, before a large file is read. Raises ExperimentError."""
     sampling.source_grids(Beam(**settings.beam), defects)
-
-
-def check_cell(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> None:
-    """The lengths of the cell axes and the numbers of cells must be those of a possible crystal."""
-    lengths_A = crystal.get("cell_lengths_A")
-    if lengths_A is None:
-        if matrix is None:
-            raise UsageError("no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; --help lists all flags")
-        star = matrix * (1e-10 / beam.wavelength_m)
-        with np.errstate(all="ignore"):
-            lengths_A = np.linalg.norm(np.cross(star[:, [1, 2, 0]].T, star[:, [2, 0, 1]].T), axis=1)
-            lengths_A = lengths_A / abs(np.dot(star[:, 0], np.cross(star[:, 1], star[:, 2])))
-    limits.check_axes_of_cell("cell axis", lengths_A, ": check -cell, -mat and -lambda")
-    limits_m = (math.inf, beam.beamsize_m, beam.beamsize_m)
-    for size_m, limit_m, length_A in zip(crystal.get("sample_size_m", (0, 0, 0)), limits_m, lengths_A, strict=True):
-        limits.check_cells("-samplesize", min(size_m, limit_m), length_A)
 
 
 def check_pixel(flag: str, pixel: tuple[int, int], panel: Detector, mask: np.ndarray | None) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from nanobrag_torch.cli.checks import check_cell, check_detector, check_pixel, check_sampling, check_sense
+from nanobrag_torch.cli import unit_cell
+from nanobrag_torch.cli.beam_flags import beam_flag_warnings
+from nanobrag_torch.cli.checks import check_detector, check_pixel, check_sampling, check_sense
 from nanobrag_torch.cli.config_file import expand_config
 from nanobrag_torch.cli.device import check_name
-from nanobrag_torch.cli.headers import apply_header
+from nanobrag_torch.cli.headers import apply_header, settle_headers
 from nanobrag_torch.cli.ignored_inputs import ignored_inputs
 from nanobrag_torch.cli.input_files import InputFiles, check_readable, read_inputs, with_flag
 from nanobrag_torch.cli.invocation import Outputs
@@ -35,6 +37,17 @@ class CommandLine:
     show_config: bool = False
     verbose: bool = False
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def taken(self) -> list[str]:
+        """What was read of the files, a line each."""
+        if self.files.taken is None:
+            return []
+        cell = self.files.cell
+        from_file = self.files.matrix is None and "cell_lengths_A" not in self.settings.crystal and cell is not None
+        shown = " ".join(f"{x:g}" for x in cell or ())
+        of_cell = [f"the unit cell is that of {self.settings.files['-hkl']}: {shown}"] if from_file else []
+        return [self.files.taken, *of_cell]
 
     @property
     def detector(self) -> Detector:
@@ -86,7 +99,7 @@ def read_command_line(argv: list[str]) -> CommandLine:
             show_config=settings.run.get("show_config", False),
             verbose=settings.run.get("verbose", False),
         )
-        check_cell(line.crystal, files.matrix, line.beam)
+        unit_cell.check(line.crystal, files.matrix, line.beam)
     for flag, pixel in (("-trace_pixel", line.trace_pixel), ("-printout_pixel", outputs.printout_pixel)):
         if pixel is not None:
             check_pixel(flag, pixel, line.detector, files.mask)
@@ -104,6 +117,7 @@ def _set(settings: Settings, occurrences: list[Occurrence]) -> None:
             except ReaderError as error:
                 raise UsageError(f"{flag} {error}") from None
     apply(occurrences, settings)
+    settle_headers(settings)
 
 
 def _defects(settings: Settings) -> frozenset[str]:
@@ -114,17 +128,24 @@ def _defects(settings: Settings) -> frozenset[str]:
 
 
 def _warnings(line: CommandLine) -> list[str]:
-    """Warnings: flags without effect, remarks about files, inputs that a historic defect ignores."""
+    """What has no effect, what is odd about the files, and what a historic defect ignores."""
     settings, files = line.settings, line.files
-    cell = line.crystal.get("cell_lengths_A")
-    from_file = []
-    if cell is not None and "cell_lengths_A" not in settings.crystal:
-        shown = " ".join(f"{x:g}" for x in files.cell or ())
-        from_file = [f"the unit cell is that of {settings.files['-hkl']}: {shown}"]
     weights = None if files.sources is None else files.sources[:, 3]
     return [
         *(f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)),
+        *settings.remarks,
         *files.notices,
-        *from_file,
+        *_about_cell(line),
+        *beam_flag_warnings(settings.given, line.detector, line.defects),
         *ignored_inputs(line.detector, line.beam, weights, line.crystal.get("mosaic_quadrature", False), line.defects),
     ]
+
+
+def _about_cell(line: CommandLine) -> list[str]:
+    files, paths, matrix = line.files, line.settings.files, line.files.matrix
+    said = []
+    if matrix is not None:
+        said += unit_cell.matrix_warnings(paths["-mat"], matrix, line.beam, files.missets)
+    if files.cell is not None:
+        said += unit_cell.other_cell(paths["-hkl"], files.cell, line.crystal, matrix, line.beam)
+    return said

@@ -2,52 +2,128 @@
 
 from __future__ import annotations
 
-from nanobrag_torch.cli.settings import Settings
-from nanobrag_torch.cli.tokens import UsageError
-from nanobrag_torch.cli.units import mm, wavelength_A
-from nanobrag_torch.io.smv import header_number, pixel_counts, read_smv_header
+from collections.abc import Callable
+from typing import NamedTuple
 
-_POSITIVE = ("PIXEL_SIZE", "WAVELENGTH", "DISTANCE")
+from nanobrag_torch.cli.settings import Settings
+from nanobrag_torch.cli.tokens import UsageError, one_line
+from nanobrag_torch.cli.units import mm, wavelength_A
+from nanobrag_torch.io.smv import read_smv_header
+from nanobrag_torch.io.smv_header import header_number, pixel_counts
+
 _DEFAULT_PIXEL_M = 1e-4
+_BY_ORIGIN = ("XDS", "DIALS")  # conventions that the beam centre of a header does not move
+
+
+class _Length(NamedTuple):
+    """A key whose value must be above 0, where it goes, the flags that may stand for it, and d*TREK's own key."""
+
+    key: str
+    section: str
+    name: str
+    convert: Callable[[float], float]
+    flags: tuple[str, ...]
+    dtrek_key: str
+
+
+_LENGTHS = (
+    _Length("PIXEL_SIZE", "detector", "pixel_size_m", mm, ("-pixel",), "SPATIAL_DISTORTION_INFO"),
+    _Length("DISTANCE", "detector", "distance_m", mm, ("-distance", "-close_distance"), "GONIO_VALUES"),
+    _Length("WAVELENGTH", "beam", "wavelength_m", wavelength_A, ("-lambda", "-energy"), "SOURCE_WAVELENGTH"),
+)
 
 
 def apply_header(flag: str, path: str, settings: Settings) -> None:
     """Set detector, wavelength and spindle from the header of an SMV image.
 
     BEAM_CENTER_Y of a mask is counted from the other edge: Ybeam = size_slow - value. Neither convention nor pivot
-    change. Raises ReaderError, or UsageError where a value is out of range.
+    change. What a header leaves open is kept for `settle_headers`. Raises ReaderError.
     """
     header = read_smv_header(path)
     panel = settings.detector
     panel["n_fast"], panel["n_slow"] = pixel_counts(path, header)
-    for key in _POSITIVE:
+    for length in _LENGTHS:
+        _take_length(flag, path, header, length, settings)
+    for name, key in {"close_distance_m": "CLOSE_DISTANCE", "Xbeam_m": "BEAM_CENTER_X"}.items():
         value = header_number(path, header, key)
-        if value is not None and value <= 0:
-            raise UsageError(f"{flag} {path}: has {key}={header[key]}, expected more than 0")
-    keys: dict[str, tuple[str, ...]] = {
-        "pixel_size_m": ("PIXEL_SIZE",),
-        "distance_m": ("DISTANCE",),
-        "close_distance_m": ("CLOSE_DISTANCE",),
-        "Xbeam_m": ("BEAM_CENTER_X",),
-        "Ybeam_m": ("BEAM_CENTER_Y",),
-    }
-    for name, spellings in keys.items():
-        value = header_number(path, header, *spellings)
         if value is not None:
             panel[name] = mm(value)
-    if flag == "-mask" and "BEAM_CENTER_Y" in header:
-        size_slow_m = panel.get("pixel_size_m", _DEFAULT_PIXEL_M) * panel["n_slow"]
-        panel["Ybeam_m"] = size_slow_m - panel["Ybeam_m"]
+    _take_Ybeam(flag, path, header, settings)
     for name, spellings in {"ORGX_pixels": ("ORGX", "XDS_ORGX"), "ORGY_pixels": ("ORGY", "XDS_ORGY")}.items():
         value = header_number(path, header, *spellings)
         if value is not None:
             panel[name] = value
     if header_number(path, header, "TWOTHETA"):
         settings.no_effect.append(f"TWOTHETA={header['TWOTHETA']} in the header of {flag}")
-    wavelength = header_number(path, header, "WAVELENGTH")
-    if wavelength is not None:
-        settings.beam["wavelength_m"] = wavelength_A(wavelength)
     for name, key in {"phi_start_deg": "PHI", "osc_deg": "OSC_RANGE"}.items():
         value = header_number(path, header, key)
         if value is not None:
             settings.spindle[name] = value
+
+
+def _take_length(flag: str, path: str, header: dict[str, str], length: _Length, settings: Settings) -> None:
+    value = header_number(path, header, length.key)
+    where = f"{flag} {one_line(path)}: "
+    if value is not None and value > 0:
+        settings.open_lengths.pop(length.key, None)
+        getattr(settings, length.section)[length.name] = length.convert(value)
+    elif value is not None:
+        settings.open_lengths[length.key] = f"{where}has {length.key}={value:g}, expected more than 0"
+    elif any(key.endswith(length.dtrek_key) for key in header):
+        told = f"has {length.dtrek_key} of d*TREK, which is not read, and no {length.key}"
+        settings.open_lengths[length.key] = where + told
+
+
+def _take_Ybeam(flag: str, path: str, header: dict[str, str], settings: Settings) -> None:
+    value = header_number(path, header, "BEAM_CENTER_Y")
+    if value is None:
+        return
+    panel = settings.detector
+    panel["Ybeam_m"] = mm(value)
+    settings.mask_Ybeam = None
+    if flag == "-mask":
+        panel["Ybeam_m"] = panel.get("pixel_size_m", _DEFAULT_PIXEL_M) * panel["n_slow"] - mm(value)
+        settings.mask_Ybeam = (path, value)
+
+
+def settle_headers(settings: Settings) -> None:
+    """After all flags: what a header left open must be settled by a flag, and what of it does nothing is told.
+
+    Raises UsageError.
+    """
+    for length in _LENGTHS:
+        if length.key not in settings.open_lengths:
+            continue
+        problem = settings.open_lengths[length.key]
+        wins = next((flag for flag in length.flags if flag in settings.given), None)
+        edge = length.key == "PIXEL_SIZE" and settings.mask_Ybeam is not None and "-Ybeam" not in settings.given
+        if wins is None or edge:
+            raise UsageError(f"{problem}; add {length.flags[0]}{' and -Ybeam' if edge else ''}")
+        settings.remarks.append(f"{problem}; {wins} counts")
+    convention = settings.detector.get("convention", "MOSFLM")
+    if settings.mask_Ybeam is not None and convention not in _BY_ORIGIN and "-Ybeam" not in settings.given:
+        path, value = settings.mask_Ybeam
+        settings.remarks.append(
+            f"-mask: BEAM_CENTER_Y={value:g} of {path} is counted from the other edge than that of -img (historic), so "
+            f"Ybeam is {1000 * settings.detector['Ybeam_m']:g} mm; give -Ybeam to set it"
+        )
+    _tell_unused(settings, convention)
+
+
+def _tell_unused(settings: Settings, convention: str) -> None:
+    panel, given = settings.detector, settings.given
+    path = settings.files.get("-img", settings.files.get("-mask"))
+    if path is None:
+        return
+    flag = "-img" if "-img" in settings.files else "-mask"
+    header_beam = any(f"{axis}beam_m" in panel and f"-{axis}beam" not in given for axis in "XY")
+    if convention in _BY_ORIGIN and header_beam and not {"ORGX_pixels", "ORGY_pixels"} & set(panel):
+        settings.remarks.append(
+            f"{flag}: the beam centre in the header of {path} has no effect in the {convention} convention; "
+            "give -ORGX and -ORGY"
+        )
+    if "-distance" in given and "-close_distance" not in given and panel.get("close_distance_m") is not None:
+        settings.remarks.append(
+            f"-distance is not used: CLOSE_DISTANCE={1000 * panel['close_distance_m']:g} in the header of {path} comes "
+            "first (historic); give -close_distance"
+        )

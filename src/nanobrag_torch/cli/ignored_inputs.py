@@ -22,10 +22,6 @@ def ignored_inputs(
             forced is not None and panel.pivot_explicit not in (None, forced),
             f"-pivot is ignored: the {panel.convention} convention rotates about the {(forced or '').lower()}",
         ),
-        "close_beam_ignored": (
-            panel.convention != "CUSTOM" and (panel.Xclose_m is not None or panel.Yclose_m is not None),
-            f"-Xclose and -Yclose do not move the detector in the {panel.convention} convention",
-        ),
         "mosaic_uneven": (quadrature, "-mosaic_quadrature is not used: the mosaic domains are random"),
         "nopolar_overridden": (
             not beam.polarized and panel.oversample_polar,

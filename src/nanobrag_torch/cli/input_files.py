@@ -38,6 +38,8 @@ class InputFiles:
     sources: np.ndarray | None = None  # (n, 5): position (m), weight, wavelength (m)
     amplitudes: Box | None = None
     cell: tuple[float, ...] | None = None  # of the file of -hkl (A, deg)
+    taken: str | None = None  # what was read of the file of -hkl
+    missets: tuple[float, ...] = ()  # three numbers behind the matrix
     notices: list[str] = field(default_factory=list)
 
 
@@ -59,14 +61,16 @@ def read_inputs(settings: Settings, defects: frozenset[str]) -> InputFiles:
     files = settings.files
     mask = _mask(files["-mask"], panel) if "-mask" in files else None
     sources = _sources(files["-sourcefile"], panel, beam, defects) if "-sourcefile" in files else None
-    matrix = read_matrix(files["-mat"]) if "-mat" in files else None
+    matrix, missets = read_matrix(files["-mat"]) if "-mat" in files else (None, ())
     if "-hkl" not in files:
         amplitudes = read_fdump(files["-dumpfile"]) if "-dumpfile" in files else None
-        return InputFiles(mask, matrix, sources, amplitudes)
+        return InputFiles(mask, matrix, sources, amplitudes, missets=missets)
     path = files["-hkl"]
-    reflections = read_reflections(path, lambda: _resolution_A(settings, sources, defects))
+    column = settings.run.get("hkl_column")
+    reflections = read_reflections(path, lambda: _resolution_A(settings, sources, defects), column)
     amplitudes = fill_box(path, reflections.reflections, settings.structure_factors.get("default_F", 0.0))
-    return InputFiles(mask, matrix, sources, amplitudes, reflections.cell, reflections.notices)
+    taken = reflections.taken.line()
+    return InputFiles(mask, matrix, sources, amplitudes, reflections.cell, taken, missets, reflections.notices)
 
 
 def _resolution_A(settings: Settings, sources: np.ndarray | None, defects: frozenset[str]) -> float:

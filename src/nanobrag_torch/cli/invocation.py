@@ -56,5 +56,6 @@ class Invocation:
     dtype: torch.dtype
     trace_pixel: tuple[int, int] | None = None  # slow, fast
     show_config: bool = False
+    taken: list[str] = field(default_factory=list)  # what was read of the files, a line each
     verbose: bool = False
     warnings: list[str] = field(default_factory=list)

@@ -30,6 +30,7 @@ def invocation_of(line: CommandLine) -> Invocation:
         dtype=dtype_of(line.dtype),
         trace_pixel=line.trace_pixel,
         show_config=line.show_config,
+        taken=line.taken,
         verbose=line.verbose,
         warnings=[*line.warnings, *placement_warnings(line.detector, line.defects)],
     )

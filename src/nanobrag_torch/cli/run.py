@@ -35,14 +35,13 @@ def main(argv: list[str] | None = None) -> int:
     try:
         answer = early_answer(argv)
         if answer is not None:
-            print(answer)
-        else:
-            with _stopped_as_by_a_key():
-                run(read_command_line(argv))
+            return _print_answer(answer)
+        with _stopped_as_by_a_key():
+            run(read_command_line(argv))
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return _fail("standard output was closed before the run ended, expected it to stay open")
     except (ExperimentError, RecursionError) as error:
         return _fail(str(error))
@@ -50,6 +49,20 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
     except KeyboardInterrupt:
         return _fail("interrupted; nothing more is written")
+
+
+def _print_answer(answer: str) -> int:
+    """Whoever reads it may stop when they have seen enough."""
+    try:
+        print(answer, flush=True)
+    except BrokenPipeError:
+        _drop_output()
+    return 0
+
+
+def _drop_output() -> None:
+    """So that nothing is left to be written when Python ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
@@ -107,7 +120,7 @@ def _simulate(invocation: Invocation) -> None:
     from nanobrag_torch.simulator import Simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
-    _print(report.experiment_lines(simulation))
+    _print([*(one_line(line, _LONGEST_MESSAGE) for line in invocation.taken), *report.experiment_lines(simulation)])
     if invocation.trace_pixel is not None:
         from nanobrag_torch.trace import trace_simulation
 

@@ -28,6 +28,10 @@ class Settings:
     outputs: Section = field(default_factory=dict)
     run: Section = field(default_factory=dict)
     no_effect: list[str] = field(default_factory=list)  # spellings of flags that were given and do nothing
+    remarks: list[str] = field(default_factory=list)  # what else the user should know, a line each
+    given: set[str] = field(default_factory=set)  # names of the flags of the command line
+    open_lengths: dict[str, str] = field(default_factory=dict)  # key of an image header: what is wrong with it
+    mask_Ybeam: tuple[str, float] | None = None  # file and BEAM_CENTER_Y (mm) of the mask where it counts
 
 
 # parameters of which a flag sets one of three numbers, with what the others are until a flag sets them
@@ -42,6 +46,7 @@ def apply(occurrences: list[Occurrence], settings: Settings) -> Settings:
     for occurrence in occurrences:
         _apply_one(occurrence, settings)
         flag = occurrence.flag
+        settings.given.add(flag.name)
         if flag.sets_convention:
             settings.detector["convention"] = flag.sets_convention
         if flag.sets_pivot:

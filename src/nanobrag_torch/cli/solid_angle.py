@@ -1,4 +1,4 @@
-"""The solid angle of all computed pixels: the sum of a smooth function over millions of points, from some hundred."""
+"""The solid angle that all computed pixels see together: an integral of a smooth function from few points."""
 
 from __future__ import annotations
 
@@ -11,53 +11,49 @@ from nanobrag_torch.physics import detector as detector_physics
 from nanobrag_torch.simulator import Simulation
 
 _NODES = (16, 24)
+_NODES_IN_A_PIXEL = 2
 _AGREEMENT = 1e-10
 _PIXELS_PER_TILE = 1 << 15
 
 
 def solid_angle_sr(simulation: Simulation) -> float:
-    """Sum of the solid angles of the computed pixels, each at its middle (sr).
+    """Integral of the solid angle over the computed pixels (sr).
 
-    Without a mask a Gauss rule for sums over whole numbers is used, with two numbers of nodes. With a mask, or if the
-    two results disagree, the sum is taken pixel by pixel.
+    Without a mask it is taken by Gauss' rule over the region, with two numbers of nodes; where these do not agree, and
+    with a mask, by Gauss' rule in every pixel.
     """
     if simulation.experiment.detector.mask is None:
-        coarse, fine = (_by_gauss(simulation, nodes) for nodes in _NODES)
+        coarse, fine = (_of_region(simulation, nodes) for nodes in _NODES)
         if math.isfinite(fine) and abs(coarse - fine) <= _AGREEMENT * abs(fine):
             return fine
     tiles = simulation.tiles(_PIXELS_PER_TILE)
-    return sum(float(_of_pixels(simulation, fast, slow).sum()) for fast, slow, _ in tiles)
+    return sum(_of_pixels(simulation, fast, slow) for fast, slow, _ in tiles)
 
 
-def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
-    """Solid angles (pixels,) of the pixels (fast, slow), which may lie between pixels."""
+def _at(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
+    """Solid angles (points,) of pixels whose middles are at these places (pixels from the corner of the detector)."""
     g = simulation.geometry
-    fast_m, slow_m = ((index.double() + 0.5) * g.pixel_size_m for index in (fast, slow))
-    rays = detector_physics.pixel_geometry(g, fast_m, slow_m, torch.zeros_like(fast_m))
+    rays = detector_physics.pixel_geometry(g, fast * g.pixel_size_m, slow * g.pixel_size_m, torch.zeros_like(fast))
     return detector_physics.solid_angle_sr(g, rays)
 
 
-def _by_gauss(simulation: Simulation, nodes: int) -> float:
+def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> float:
+    places, weights = np.polynomial.legendre.leggauss(_NODES_IN_A_PIXEL)
+    total = 0.0
+    for along_fast, fast_weight in zip(places, weights, strict=True):
+        for along_slow, slow_weight in zip(places, weights, strict=True):
+            middle = fast.double() + 0.5 + along_fast / 2.0, slow.double() + 0.5 + along_slow / 2.0
+            total += fast_weight * slow_weight / 4.0 * float(_at(simulation, *middle).sum())
+    return total
+
+
+def _of_region(simulation: Simulation, nodes: int) -> float:
     x_min, x_max, y_min, y_max = simulation.roi
     if x_max < x_min or y_max < y_min:
         return 0.0
-    fast, fast_weight = gauss_sum_rule(x_max - x_min + 1, nodes)
-    slow, slow_weight = gauss_sum_rule(y_max - y_min + 1, nodes)
-    grid = [
-        torch.from_numpy(axis.reshape(-1)).to(simulation.device) for axis in np.meshgrid(x_min + fast, y_min + slow)
-    ]
-    weight = torch.from_numpy(np.outer(slow_weight, fast_weight).reshape(-1)).to(simulation.device)
-    return float((_of_pixels(simulation, *grid) * weight).sum())
-
-
-def gauss_sum_rule(count: int, nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places and weights with sum_k w_k f(x_k) = f(0) + f(1) + ... + f(count - 1), exact to degree 2 nodes - 1.
-
-    Golub and Welsch: places are the eigenvalues of the matrix of the recurrence of the discrete Legendre polynomials,
-    weights count times the squared first components of the eigenvectors.
-    """
-    nodes = min(nodes, count)
-    k = np.arange(1, nodes, dtype=np.float64)
-    beside = np.sqrt(k**2 * (float(count) ** 2 - k**2) / (4.0 * (4.0 * k**2 - 1.0)))
-    places, vectors = np.linalg.eigh(np.diag(beside, 1) + np.diag(beside, -1))
-    return places + (count - 1) / 2.0, count * vectors[0] ** 2
+    places, weights = np.polynomial.legendre.leggauss(nodes)
+    halves = (x_max + 1 - x_min) / 2.0, (y_max + 1 - y_min) / 2.0
+    axes = np.meshgrid(x_min + halves[0] * (1.0 + places), y_min + halves[1] * (1.0 + places))
+    fast, slow = (torch.from_numpy(axis.reshape(-1)).to(simulation.device) for axis in axes)
+    weight = torch.from_numpy(np.outer(weights, weights).reshape(-1)).to(simulation.device)
+    return float((_at(simulation, fast, slow) * weight).sum()) * halves[0] * halves[1]

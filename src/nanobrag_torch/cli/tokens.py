@@ -18,6 +18,19 @@ _INT_LIMIT = 2**31 - 1
 
 Value = float | int | str
 
+# flags of other editions of nanoBragg, and of its prose, with what does the same here
+_ELSEWHERE = {
+    "-precision": "-dtype float32 (single) or -dtype float64 (double)",
+    "-thick": "-detector_thick, in um",
+    "-hdiv": "-hdivrange, in mrad",
+    "-vdiv": "-vdivrange, in mrad",
+    "-dispstep": "-dispsteps, a number of wavelengths",
+    "-source_distance": "a line of -sourcefile",
+    "-source_dist": "a line of -sourcefile",
+    "-random_xtal": "-misset random",
+    "-gpu": "-device cuda",
+}
+
 
 class UsageError(ExperimentError):
     """The command line, or a file that it names, cannot be used. The message is one line for the user."""
@@ -79,6 +92,8 @@ def _unknown(word: str, before: list[Occurrence]) -> str:
     for flag in flags():
         if word in flag.spellings:
             return f"{shown}: a flag of the C program only; leave it out"
+    if word in _ELSEWHERE:
+        return f"unknown flag {shown}: here it is {_ELSEWHERE[word]}; --help lists all flags"
     from difflib import get_close_matches
 
     known = {name.lower(): name for name in spellings()}

@@ -7,6 +7,7 @@ table: `python -m nanobrag_torch.gradients > docs/gradients.md`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -48,7 +49,7 @@ PERCENT = Unit("%", lambda v: v / 100.0, lambda x: x * 100.0)
 WAVELENGTH = Unit("A", lambda v: v / 1e10, lambda x: x * 1e10)
 METRE = Unit("m", _same, _same)
 SPACING = Unit("A", lambda v: v * 1e-10, lambda x: x / 1e-10)
-ATTENUATION = Unit("um", lambda v: 1.0 / (v * 1e-6), lambda x: 1.0 / x / 1e-6)
+ATTENUATION = Unit("um", lambda v: 1.0 / (v * 1e-6), lambda x: 1.0 / x / 1e-6 if x else math.inf)
 
 
 @dataclass(frozen=True)

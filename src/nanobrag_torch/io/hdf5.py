@@ -82,6 +82,9 @@ def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
     file.attrs["NX_class"] = "NXroot"
     entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
     entry.attrs["default"] = "data"
+    # nothing was exposed: a fixed moment, so that the same experiment makes the same bytes
+    entry["start_time"] = "1970-01-01T00:00:00Z"
+    entry["end_time_estimated"] = "1970-01-01T00:00:00Z"
     process = {"program": PROGRAM, "version": what.version} | ({"backend": what.backend} if what.backend else {})
     group(entry, "program", "NXprocess", process)
     group(entry, "data", "NXdata", {}).attrs["signal"] = "data"

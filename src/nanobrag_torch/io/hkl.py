@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from nanobrag_torch.io.reading import (
 
 MAX_BOX_CELLS = 2**29
 _LARGEST_INDEX = 10**8
+_MOST = 0.9  # of the lines, for a table
 _COMMENT = re.compile(r"#[^\n]*")
 _CHARACTERS = b"0123456789eE+-. \t\n\r\v\f"
 
@@ -73,14 +75,17 @@ def parse_hkl(path: str | Path, text: str) -> Reflections:
 
 
 def _is_other_table(in_line: np.ndarray) -> bool:
-    """Whether the text is a table with a number of columns that is neither a multiple nor a divisor of four."""
+    """All lines have the same number of columns, and it is not that of a reflection nor of a part of one."""
     columns = in_line[0]
-    return bool(in_line.size > 1 and columns > 2 and columns % 4 != 0 and (in_line == columns).all())
+    return bool(in_line.size > 1 and columns > 2 and columns != 4 and (in_line == columns).all())
 
 
 def _complaint(path: str | Path, plain: bytes) -> ReaderError:
-    """The error that names the first bad word, or the layout if every word is a number."""
+    """The error for the layout, or for the first bad word."""
     rows = [line.split() for line in plain.decode("ascii").split("\n")]
+    layout = _complaint_of_layout(path, rows)
+    if layout is not None:
+        return layout
     place = 0
     for number, row in enumerate(rows, start=1):
         for word in row:
@@ -93,11 +98,19 @@ def _complaint(path: str | Path, plain: bytes) -> ReaderError:
                 return ReaderError(path, f"{shown}, expected a number of ordinary size")
             if name != "F" and (float(word) != round(float(word)) or abs(float(word)) > _LARGEST_INDEX):
                 return ReaderError(path, f"{shown}, expected a whole number up to {_LARGEST_INDEX}")
-    number, row = next((number, row) for number, row in enumerate(rows, start=1) if row)
-    shown = shorten(" ".join(row), 60)
-    if _is_other_table(np.array([len(row) for row in rows if row])):
-        return ReaderError(path, f"line {number} is '{shown}', expected four columns: h k l F")
     return ReaderError(path, f"holds {place} numbers, expected four for each reflection: h k l F")
+
+
+def _complaint_of_layout(path: str | Path, rows: list[list[str]]) -> ReaderError | None:
+    """Nearly all lines have the same number of columns, and it is not four."""
+    ((columns, lines),) = Counter(len(row) for row in rows if row).most_common(1)
+    total = sum(1 for row in rows if row)
+    if total < 2 or columns <= 2 or columns == 4 or lines < _MOST * total:
+        return None
+    number, row = next((number, row) for number, row in enumerate(rows, start=1) if len(row) == columns)
+    hint = "; keep the first four: awk '{print $1, $2, $3, $4}'" if columns > 4 else ""
+    shown = shorten(" ".join(row), 60)
+    return ReaderError(path, f"has {columns} columns (line {number} is '{shown}'), expected four: h k l F{hint}")
 
 
 def fill_box(path: str | Path, reflections: Reflections, default_F: float) -> Box:

@@ -7,25 +7,29 @@ from pathlib import Path
 
 import numpy as np
 
-from nanobrag_torch.io.reading import ReaderError, number, read_ascii
+from nanobrag_torch.io.reading import LONGEST_NUMBER, NUMBER, ReaderError, number, read_ascii
 
 SMALLEST_RELATIVE_VOLUME = 1e-9
 
 
-def read_matrix(path: str | Path) -> np.ndarray:
-    """The first nine numbers of a file as a (3, 3) float64 matrix; comments (#) and everything after them are skipped.
+def read_matrix(path: str | Path) -> tuple[np.ndarray, tuple[float, ...]]:
+    """The first nine numbers of a file as a (3, 3) float64 matrix, and the three behind them if there are three.
+
+    Comments (#) and the rest are not looked at.
 
     Raises ReaderError for fewer than nine numbers, for a value that is not finite, and for a singular matrix.
     """
     lines = (line.partition("#")[0] for line in read_ascii(path).split("\n"))
-    words = list(islice((word for line in lines for word in line.split()), 9))
+    words = list(islice((word for line in lines for word in line.split()), 12))
     if len(words) < 9:
         raise ReaderError(path, f"holds {len(words)} words, expected nine numbers (a*, b*, c* as columns)")
-    values = [number(path, word, f"number {place} of 9") for place, word in enumerate(words, start=1)]
+    values = [number(path, word, f"number {place} of 9") for place, word in enumerate(words[:9], start=1)]
     matrix = np.array(values, dtype=np.float64).reshape(3, 3)
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(matrix, axis=0)
         volume = abs(np.linalg.det(matrix / np.where(lengths > 0, lengths, 1.0)))
     if not (lengths > 0).all() or not np.isfinite(volume) or volume <= SMALLEST_RELATIVE_VOLUME:
         raise ReaderError(path, "is singular: its columns a*, b*, c* lie in a plane, expected a crystal's matrix")
-    return matrix
+    further = words[9:]
+    missets = len(further) == 3 and all(len(word) <= LONGEST_NUMBER and NUMBER.fullmatch(word) for word in further)
+    return matrix, tuple(map(float, further)) if missets else ()

@@ -77,7 +77,11 @@ def read_ascii(path: str | Path) -> str:
 
     Raises ReaderError when the file holds zero bytes.
     """
-    data = read_bytes(path)
+    return decode_ascii(path, read_bytes(path))
+
+
+def decode_ascii(path: str | Path, data: bytes) -> str:
+    """As `read_ascii`, of bytes already read; `path` is for messages."""
     if b"\0" in data:
         raise ReaderError(path, "is not text (it holds zero bytes)")
     return data.removeprefix(_BYTE_ORDER_MARK).translate(_NO_BLANKS).decode("ascii", "replace")

@@ -160,13 +160,13 @@ def check(part: Any, choices: dict[str, Any]) -> None:
         value = getattr(part, field)
         if isinstance(value, list):  # whose tensors nobody would find
             object.__setattr__(part, field, tuple(value))
-        found = None if value is None else _vector(f"{kind}.{field}", value, rule.range)
-        if found is not None and kind == "Detector" and field in DIRECTIONS:
-            limits.check_direction(f"{kind}.{field}", found)
-        if found is not None and field == "cell_angles_deg":
-            limits.check_angles(f"{kind}.{field}", found)
-        if found is not None and field == "cell_lengths_A":
-            limits.check_axes_of_cell(f"{kind}.{field}:", found)
+        numbers = None if value is None else _vector(f"{kind}.{field}", value, rule.range)
+        if numbers is not None and kind == "Detector" and field in DIRECTIONS:
+            limits.check_direction(f"{kind}.{field}", numbers)
+        if numbers is not None and field == "cell_angles_deg":
+            limits.check_angles(f"{kind}.{field}", numbers)
+        if numbers is not None and field == "cell_lengths_A":
+            limits.check_axes_of_cell(f"{kind}.{field}:", numbers)
 
 
 def check_tensor(name: str, value: Any, shape: Sequence[int | str], above: float | None = None) -> None:
@@ -256,8 +256,9 @@ def _vector(name: str, value: Any, limits_of: Range) -> list[float] | None:
     if not isinstance(value, tuple | list) or len(value) != 3:
         count = f"has {len(value)} numbers" if isinstance(value, tuple | list) else f"is {_shown(value)}"
         raise ExperimentError(f"{name} {count}, expected 3")
-    found = [_number(f"{name}[{place}]", one, limits_of) for place, one in enumerate(value)]
-    return None if None in found else found
+    numbers = [_number(f"{name}[{place}]", one, limits_of) for place, one in enumerate(value)]
+    asked = [one for one in numbers if one is not None]
+    return asked if len(asked) == len(numbers) else None
 
 
 def is_tensor(value: Any) -> bool:

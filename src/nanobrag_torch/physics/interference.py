@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.physics.sinpi import cospi, sinpi
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
+FORWARD_OVER_FORWARD = (
+    "the lattice factor has no second derivative by forward over forward; use torch.func.hessian (forward over reverse)"
+)
 # |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
 # left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
 # near the smallest numbers of float32, where digits are lost.
@@ -73,11 +77,33 @@ class Interference(torch.autograd.Function):
     def jvp(
         ctx: Any, n_tangent: torch.Tensor | None, fraction_tangent: torch.Tensor | None, _: object
     ) -> tuple[torch.Tensor, None]:
-        n, fraction = ctx.saved_tensors
+        n, fraction = map(_OnceForward.apply, ctx.saved_tensors)
         by_n, by_fraction = slopes(n, fraction, ctx.dtype)
         parts = ((by_n, n_tangent), (by_fraction, fraction_tangent))
         changes = [slope * tangent for slope, tangent in parts if tangent is not None]
         return reduce(torch.add, changes).to(ctx.dtype), None
+
+
+class _OnceForward(torch.autograd.Function):
+    """The same tensor, which refuses a second derivative forward: torch makes that of a `jvp` 0 without a word."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(tensor: torch.Tensor) -> torch.Tensor:
+        return tensor.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, by_tensor: torch.Tensor) -> torch.Tensor:
+        return by_tensor
+
+    @staticmethod
+    def jvp(ctx: Any, _: object) -> torch.Tensor:
+        raise ExperimentError(FORWARD_OVER_FORWARD)
 
 
 def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,8 @@ class Undetermined(NamedTuple):
 
 def undetermined(names: tuple[str, ...], fisher: torch.Tensor) -> list[Undetermined]:
     """The parameters, in the order of `names`, whose effect is none or a combination of those before it."""
-    found, kept = [], []
+    found: list[Undetermined] = []
+    kept: list[int] = []
     scale = fisher.diagonal().clamp(min=0.0).sqrt()
     scaled = fisher / torch.outer(scale, scale)
     for place, name in enumerate(names):

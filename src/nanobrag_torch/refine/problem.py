@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
 import warnings
 from collections.abc import Collection
@@ -114,7 +115,7 @@ def load_problem(config: Config, folder: Path) -> Problem:
 
 def _start(found: Parameter, experiment: Experiment) -> float:
     value = found.value(experiment)
-    if value is None:
+    if value is None or not math.isfinite(value):
         raise ConfigError(f"{found.name}: the flags do not state it, expected a value to start from")
     return value
 

@@ -25,25 +25,26 @@ def image(
 
     Whatever goes wrong with compiled code is told on standard error, and is no reason not to make the image.
     """
-    if not isinstance(backend, CompiledBackend):
-        return _made(simulation, backend, progress, image_dtype)[0], ""
+    if not isinstance(backend, CompiledBackend) or backend.trusted_with is simulation.model:
+        return _made(simulation, backend, progress, image_dtype, False)[0], ""
     try:
-        made, brightest = _made(simulation, backend, progress, image_dtype)
+        made, brightest = _made(simulation, backend, progress, image_dtype, True)
         why = None if brightest is None else _doubt(simulation, made, brightest)
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         why = f"compiled code is not used: {' '.join(str(error).split())[:200]}"
     if why is None:
+        backend.trusted_with = simulation.model  # the next image of this very model waits for no check
         return made, ""
     selection.tell(why)
     return None, why
 
 
 def _made(
-    simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype
+    simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype, look: bool
 ) -> tuple[torch.Tensor, Tile | None]:
-    """The image, and the tile with its brightest pixel, or with one that no image can have."""
+    """The image, and if `look` the tile with its brightest pixel, or with one that no image can have."""
     n_fast, n_slow = simulation.geometry.n_fast, simulation.geometry.n_slow
     total = simulation.pixel_count
     every_pixel = total == n_fast * n_slow and simulation.experiment.detector.mask is None
@@ -58,6 +59,8 @@ def _made(
             )
             if photons is not here:
                 pixels_in_line[tile.where] = photons
+            if not look:
+                return tile, -math.inf  # nothing waits for a device
             least, most = photons.aminmax()  # while the tile is in the cache
             return tile, float(most) if float(least) >= 0 else math.nan
 

@@ -8,8 +8,9 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from typing import ParamSpec, TypeVar
 
 import torch
 
@@ -36,14 +37,18 @@ TRACED = "an image is made from numbers and cannot be traced (linearize, make_fx
 if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
-def _not_traced(function: Callable) -> Callable:
+
+def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
     """The function, which torch.compile calls as it stands: an image takes numbers from tensors, threads, and C."""
 
     @functools.wraps(function)
-    def called(*arguments, **keywords):
+    def called(*arguments: P.args, **keywords: P.kwargs) -> Result:
         if torch.compiler.is_dynamo_compiling():
-            return torch.compiler.disable(function)(*arguments, **keywords)
+            untraced: Callable[P, Result] = torch.compiler.disable(function)
+            return untraced(*arguments, **keywords)
         return function(*arguments, **keywords)
 
     return called
@@ -104,13 +109,12 @@ class Simulation:
         """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
         x_min, x_max, y_min, y_max = self.roi
         width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
-        rows = pixels // width if 0 < width <= pixels else 0
+        rows = min(pixels // width, y_max - y_min + 1) if 0 < width <= pixels else 0
         if not rows or mask is not None:
             yield from self._scattered_tiles(pixels)
             return
-        numbers = {"dtype": torch.int32, "device": self.device}
-        fast = torch.arange(x_min, x_max + 1, **numbers).repeat(rows)
-        row = torch.arange(rows, **numbers).repeat_interleave(width)
+        fast = torch.arange(x_min, x_max + 1, dtype=torch.int32, device=self.device).repeat(rows)
+        row = torch.arange(rows, dtype=torch.int32, device=self.device).repeat_interleave(width)
         for first in range(y_min, y_max + 1, rows):
             count = min(rows, y_max + 1 - first) * width
             place = fast[:count], row[:count] + first
@@ -203,6 +207,7 @@ class Simulation:
         if image is None:
             backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
             image, _ = making.image(self, backend, progress, image_dtype)
+        assert image is not None  # eager code always makes one
         self.made_by = backend.description
         return image
 
@@ -221,7 +226,7 @@ class Simulation:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
         return image.view(self.geometry.n_slow, self.geometry.n_fast)
 
-    def over_tiles(self, function: Callable, pixels: int) -> Iterator:
+    def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
         """function(tile) of every tile of up to that many pixels, in storage order.
 
         On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
@@ -271,18 +276,18 @@ class Simulation:
         return other
 
 
-def _in_order(function: Callable, arguments: Iterator, threads: int) -> Iterator:
+def _in_order(function: Callable[[Tile], Result], arguments: Iterator[Tile], threads: int) -> Iterator[Result]:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     inference = torch.is_inference_mode_enabled()  # a thread begins without it
 
-    def worked_out(argument):
+    def worked_out(argument: Tile) -> Result:
         with torch.inference_mode(inference):
             return function(argument)
 
     torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
     try:
         with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting: deque = deque()
+            waiting: deque[Future[Result]] = deque()
             try:
                 for argument in arguments:
                     waiting.append(pool.submit(worked_out, argument))

@@ -62,9 +62,26 @@ static bool is_in_list(const char *word, const char *list) {
     return false;
 }
 
+/* Flags of other editions of nanoBragg, and of its prose, with what does the same here; NULL for others. */
+static const char *flag_elsewhere(const char *word) {
+    static const char *const ROWS[][2] = {{"-thick", "-detector_thick, in um"},
+                                          {"-hdiv", "-hdivrange, in mrad"},
+                                          {"-vdiv", "-vdivrange, in mrad"},
+                                          {"-dispstep", "-dispsteps, a number of wavelengths"},
+                                          {"-source_distance", "a line of -sourcefile"},
+                                          {"-source_dist", "a line of -sourcefile"},
+                                          {"-random_xtal", "-misset random"},
+                                          {"-precision", "always double; leave it out"}};
+    for (size_t i = 0; i < sizeof ROWS / sizeof ROWS[0]; i++)
+        if (strcmp(word, ROWS[i][0]) == 0) return ROWS[i][1];
+    return NULL;
+}
+
 static flag_id find_flag(const char *word) {
     for (int i = 0; i < FLAG_COUNT; i++)
         if (strcmp(FLAG_ROWS[i].name, word) == 0 || is_in_list(word, FLAG_ROWS[i].aliases)) return (flag_id)i;
+    const char *here = flag_elsewhere(word);
+    if (here != NULL) message_fail("unknown flag '%s': here it is %s; `nanobragg --help` lists the flags", word, here);
     if (word[0] == '-') message_fail("unknown flag '%.80s'; `nanobragg --help` lists the flags", word);
     message_fail("unexpected word '%.80s', expected a flag; `nanobragg --help` lists the flags and their values", word);
 }

@@ -4,6 +4,7 @@
 
 #include "base/message.h"
 #include "cli/options_apply.h"
+#include "cli/options_header.h"
 
 #define DEFAULT_WAVELENGTH_M 1e-10
 #define DEFAULT_BEAMSIZE_M 1e-4
@@ -14,7 +15,7 @@
 
 static options default_options(void) {
     const options_grid no_grid = {OPTIONS_NO_COUNT, NAN, NAN};
-    options o = {.defects = defects_default(), .warnings = message_list_create()};
+    options o = {.defects = defects_default(), .mask_Ybeam_m = NAN, .warnings = message_list_create()};
     o.crystal = (options_crystal){.misset_seed = INT64_MIN,
                                   .mosaic_seed = DEFAULT_MOSAIC_SEED,
                                   .n_cells = {1, 1, 1},
@@ -58,42 +59,6 @@ static options default_options(void) {
     return o;
 }
 
-/* Takes over a positive number (any number, if `any`) of an image header, in `units_per_si` of the header. */
-static void take(const smv_image *image, const char *flag, const char *path, const char *key, double units_per_si,
-                 bool any, double *target) {
-    double value = 0.0;
-    if (!smv_header_number(image, flag, path, key, &value)) return;
-    if (!any && value <= 0.0)
-        message_fail("%s: header of '%s': %s is %g, expected more than 0; correct the header", flag, path, key, value);
-    *target = value / units_per_si;
-}
-
-/* Geometry from an image header: defaults for the flags that follow. */
-static void apply_header(options *o, const smv_image *image, const char *flag, const char *path, bool is_mask) {
-    options_detector *d = &o->detector;
-    double twotheta_deg = 0.0;
-    d->n_fast = image->n_fast;
-    d->n_slow = image->n_slow;
-    take(image, flag, path, "PIXEL_SIZE", 1000.0, false, &d->pixel_m);
-    take(image, flag, path, "DISTANCE", 1000.0, false, &d->distance_m);
-    take(image, flag, path, "CLOSE_DISTANCE", 1000.0, true, &d->close_distance_m);
-    take(image, flag, path, "WAVELENGTH", 1e10, false, &o->beam.wavelength_m);
-    take(image, flag, path, "BEAM_CENTER_X", 1000.0, true, &d->Xbeam_m);
-    double Ybeam_m = NAN;
-    take(image, flag, path, "BEAM_CENTER_Y", 1000.0, true, &Ybeam_m);
-    if (!isnan(Ybeam_m)) d->Ybeam_m = is_mask ? d->pixel_m * (double)d->n_slow - Ybeam_m : Ybeam_m;
-    take(image, flag, path, "XDS_ORGX", 1.0, true, &d->ORGX_pixels);
-    take(image, flag, path, "ORGX", 1.0, true, &d->ORGX_pixels);
-    take(image, flag, path, "XDS_ORGY", 1.0, true, &d->ORGY_pixels);
-    take(image, flag, path, "ORGY", 1.0, true, &d->ORGY_pixels);
-    take(image, flag, path, "PHI", VEC_DEGREES_PER_RADIAN, true, &o->spindle.phi_rad);
-    take(image, flag, path, "OSC_RANGE", VEC_DEGREES_PER_RADIAN, true, &o->spindle.osc_rad);
-    take(image, flag, path, "TWOTHETA", 1.0, true, &twotheta_deg);
-    if (twotheta_deg != 0.0)
-        message_warn(o->warnings, "%s: TWOTHETA=%g in the header of '%s' is not used; give -twotheta if you want it",
-                     flag, twotheta_deg, path);
-}
-
 static void check_sources_of_input(const options *o) {
     const options_structure_factors *f = &o->structure_factors;
     if (f->hkl_file == NULL && f->dump_file == NULL && f->default_F == 0.0)
@@ -119,19 +84,6 @@ static void check_lengths(const options *o) {
     check_length("-close_distance: a distance", o->detector.close_distance_m);
 }
 
-static void read_headers(options *o) {
-    options_detector *d = &o->detector;
-    if (d->mask_file != NULL) {
-        d->mask = smv_read("-mask", d->mask_file, true);
-        apply_header(o, &d->mask, "-mask", d->mask_file, true);
-    }
-    if (d->image_file != NULL) {
-        smv_image image = smv_read("-img", d->image_file, false);
-        apply_header(o, &image, "-img", d->image_file, false);
-        smv_free(&image);
-    }
-}
-
 options options_parse(int argc, char **argv) {
     options o = default_options();
     int n_uses = 0;
@@ -144,10 +96,14 @@ options options_parse(int argc, char **argv) {
         if (use.id == FLAG_VERSION) o.version = true;
         uses[n_uses++] = use;
     }
-    if (!o.help && !o.version) read_headers(&o);
-    for (int i = 0; i < n_uses; i++) options_apply(&o, &uses[i]);
+    if (!o.help && !o.version) options_read_headers(&o);
+    for (int i = 0; i < n_uses; i++) {
+        options_apply(&o, &uses[i]);
+        o.given[uses[i].id] = true;
+    }
     free(uses);
     if (!o.help && !o.version && !o.list_defects) {
+        options_settle_headers(&o);
         check_sources_of_input(&o);
         check_lengths(&o);
     }

@@ -12,6 +12,7 @@
 #include "base/message.h"
 #include "base/vector.h"
 #include "cli/defects.h"
+#include "cli/flags.h"
 #include "io/smv.h"
 
 #define OPTIONS_NO_COUNT (-1)
@@ -115,6 +116,18 @@ typedef struct options_output {
     int64_t threads;
 } options_output;
 
+/* Lengths that a header may leave open, and what it says of them. */
+typedef enum options_header_length {
+    HEADER_PIXEL,
+    HEADER_DISTANCE,
+    HEADER_WAVELENGTH,
+    HEADER_LENGTHS
+} options_header_length;
+typedef struct options_header_doubt {
+    const char *flag, *path; /* flag NULL: nothing is open */
+    char what[160];
+} options_header_doubt;
+
 typedef struct options {
     options_crystal crystal;
     options_structure_factors structure_factors;
@@ -124,6 +137,9 @@ typedef struct options {
     options_output output;
     defect_set defects;
     bool help, version, list_defects;
+    bool given[FLAG_COUNT]; /* flags of the command line */
+    options_header_doubt header_doubts[HEADER_LENGTHS];
+    double mask_Ybeam_m; /* BEAM_CENTER_Y of the mask where it counts, NAN elsewhere */
     message_list *warnings; /* collected until the whole input is accepted */
 } options;
 

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "physics/solid_angle.h"
+
 #define MOST_LISTED 20
 
 static double degrees(double rad) { return rad * VEC_DEGREES_PER_RADIAN; }
@@ -27,7 +29,7 @@ static void report_detector(FILE *out, const detector *d) {
 static void report_crystal(FILE *out, const crystal *c) {
     const vec3 *A = c->real_A, *S = c->reciprocal_A_inv;
     fprintf(out, "cell %g %g %g A, %g %g %g deg, volume %g A^3\n", vec_length(A[0]), vec_length(A[1]), vec_length(A[2]),
-            angle_deg(A[1], A[2]), angle_deg(A[2], A[0]), angle_deg(A[0], A[1]), c->volume_A3);
+            angle_deg(A[1], A[2]), angle_deg(A[2], A[0]), angle_deg(A[0], A[1]), fabs(c->volume_A3));
     fprintf(out, "reciprocal cell %g %g %g 1/A, %g %g %g deg\n", vec_length(S[0]), vec_length(S[1]), vec_length(S[2]),
             angle_deg(S[1], S[2]), angle_deg(S[2], S[0]), angle_deg(S[0], S[1]));
     for (int i = 0; i < 3; i++)
@@ -63,6 +65,9 @@ void report_experiment(FILE *out, const experiment *e) {
     report_detector(out, &e->detector);
     report_crystal(out, &e->crystal);
     report_sources(out, &e->sources);
+    if (e->structure_factor.table.rows > 0)
+        fprintf(out, "structure factors of %s: text h k l F; %zu rows, %zu reflections, %zu in P1\n", e->hkl_file,
+                e->structure_factor.table.rows, e->structure_factor.table.distinct, e->structure_factor.table.distinct);
     fprintf(out, "%s crystal, structure factors: %s\n", SHAPES[e->crystal.shape],
             e->structure_factor.interpolate ? "interpolated (tricubic)" : "nearest index");
     fprintf(out, "fluence %g photons/m^2, flux %g photons/s, polarization %g%s\n", s->fluence_photons_per_m2,
@@ -91,9 +96,10 @@ void report_pixel(FILE *out, const experiment *e, size_t slow, size_t fast, cons
 
 void report_image(FILE *out, const experiment *e, const simulated_image *image, const statistics *s) {
     const detector *d = &e->detector;
+    const double omega_sr = solid_angle_sr(d);
     const double last_sub_pixel = 1.0 - 0.5 / (double)e->oversample;
     fprintf(out, "%zu pixels computed, solid angle %g sr (%g of the sphere)\n", image->n_computed,
-            image->solid_angle_sr, image->solid_angle_sr / 4.0 / VEC_PI);
+            omega_sr, omega_sr / 4.0 / VEC_PI);
     fprintf(out, "max_I = %g at %g %g m (fast %zu, slow %zu)\n", s->max,
             d->pixel_m * ((double)s->max_fast + last_sub_pixel), d->pixel_m * ((double)s->max_slow + last_sub_pixel),
             s->max_fast, s->max_slow);

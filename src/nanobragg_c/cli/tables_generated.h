@@ -16,7 +16,7 @@
 #define NANOBRAGG_TABLES_GENERATED_H
 
 #define FLAG_TABLE(X) \
-    X(MAT, "-mat", "-matrix", 1, 1, "A^-1 times wavelength in A", "none", "reciprocal matrix: nine numbers by rows, columns a*, b*, c*; with -cell the lengths come from -cell") \
+    X(MAT, "-mat", "-matrix", 1, 1, "A^-1 times wavelength in A", "none", "reciprocal matrix: nine numbers; rows are x, y, z of the laboratory at spindle angle 0 (MOSFLM: x along the beam, z along the spindle), columns a*, b*, c*; with -cell the lengths come from -cell") \
     X(CELL, "-cell", "", 1, 6, "A, deg", "none", "unit cell; b and c left out or 0 are a, angles left out or 0 are 90") \
     X(MISSET, "-misset", "", 1, 3, "deg", "none", "rotate the crystal about lab x, then y, then z; or the one word random") \
     X(MISSET_SEED, "-misset_seed", "", 1, 1, "", "from the clock", "seed of -misset random") \
@@ -39,7 +39,7 @@
     X(MOSAIC_QUADRATURE, "-mosaic_quadrature", "", 0, 0, "", "off", "mosaic domains at fixed, evenly spread tilts instead of random ones; without the defect mosaic_uneven alone") \
     X(DENSITY, "-density", "-sample_den -sample_density", 1, 1, "g/cm^3", "1", "density of the sample") \
     X(MW, "-MW", "-molec -molecular_weight", 1, 1, "g/mol", "18", "molar mass of the sample") \
-    X(HKL, "-hkl", "", 1, 1, "electrons", "none", "structure factor amplitudes: lines of h k l F (the torch program also reads MTZ, mmCIF and PDB)") \
+    X(HKL, "-hkl", "", 1, 1, "electrons", "none", "structure factor amplitudes: lines of h k l F (the torch program also reads MTZ, mmCIF and PDB, compressed with gzip or not)") \
     X(DEFAULT_F, "-default_F", "", 1, 1, "electrons", "0", "amplitude of every reflection that no file gives") \
     X(DUMPFILE, "-dumpfile", "-dump", 1, 1, "", "none", "structure factor dump: read when there is no -hkl, else written") \
     X(INTERPOLATE, "-interpolate", "", 0, 0, "", "automatic", "interpolate structure factors between integer indices (tricubic)") \
@@ -120,8 +120,8 @@
     X(OVERSAMPLE_POLAR, "-oversample_polar", "", 0, 0, "", "off", "polarization factor for every sub-pixel and source") \
     X(OVERSAMPLE_OMEGA, "-oversample_omega", "", 0, 0, "", "off", "solid angle for every sub-pixel") \
     X(ROI, "-roi", "", 4, 4, "pixels", "whole detector", "region to compute, limits included, x along fast; a negative limit: the edge") \
-    X(IMG, "-img", "", 1, 1, "", "none", "SMV image whose header gives the detector; read before all other flags, after -mask") \
-    X(MASK, "-mask", "", 1, 1, "", "none", "SMV image: pixels with value 0 are not computed; its header is read before all other flags") \
+    X(IMG, "-img", "", 1, 1, "", "none", "SMV image whose header gives the detector and the beam; read before all other flags, after -mask") \
+    X(MASK, "-mask", "", 1, 1, "", "none", "SMV image: pixels with value 0 are not computed; its header is read before all other flags and counts BEAM_CENTER_Y from the other edge than that of -img (historic)") \
     X(FLOATFILE, "-floatfile", "-floatimage", 1, 1, "photons", "floatimage.bin", "float image: bare 32-bit numbers, fast index fastest") \
     X(DOUBLEFILE, "-doublefile", "", 1, 1, "photons", "none", "the same image before rounding to single precision: bare 64-bit numbers, fast index fastest") \
     X(INTFILE, "-intfile", "-intimage", 1, 1, "counts", "intimage.img", "integer image, SMV") \

@@ -35,46 +35,32 @@ static int32_t to_index(const text_reader *reader, double value, char name) {
     return (int32_t)value;
 }
 
-/* How many words stand on a line: reflections may be laid out freely, but a table of three or five columns is none. */
-typedef struct column_count {
-    long line, lines;
-    size_t words, first;
-    bool alike;
-} column_count;
-
-static void end_line(column_count *c) {
-    if (c->line == 0) return;
-    if (c->lines == 0) c->first = c->words;
-    c->alike = c->alike && c->words == c->first;
-    c->lines++;
-}
-
-static void count_word(column_count *c, long line) {
-    if (line != c->line) {
-        end_line(c);
-        c->line = line;
-        c->words = 0;
+/* Reflections may be laid out freely, but a table of three, five or more columns is none. */
+static void check_columns(const char *path) {
+    text_reader reader = text_open_words("-hkl", path);
+    size_t first = 0, words = 0, lines = 0;
+    bool alike = true, more = true;
+    for (long line = 0; more;) {
+        more = text_next_word(&reader) != NULL;
+        if (words > 0 && (!more || reader.line != line)) {
+            first = lines == 0 ? words : first;
+            alike = alike && words == first;
+            lines++;
+            words = 0;
+        }
+        line = reader.line;
+        words += more;
     }
-    c->words++;
-}
-
-static void check_columns(column_count *c, const char *path) {
-    end_line(c);
-    if (c->lines > 1 && c->alike && c->first > 2 && c->first % 4 != 0)
-        message_fail("-hkl: '%s' has %zu columns, expected four: h k l F; remove the others", path, c->first);
-}
-
-/* Next number of a reflection, counted with the columns. */
-static double next_number(text_reader *reader, column_count *columns, const char *what) {
-    double value = text_next_real(reader, what);
-    count_word(columns, reader->line);
-    return value;
+    text_close(&reader);
+    if (lines > 1 && alike && first > 2 && first != 4)
+        message_fail("-hkl: '%s' has %zu columns, expected four: h k l F; keep those: awk '{print $1, $2, $3, $4}'", path,
+                     first);
 }
 
 static reflection_list read_reflections(const char *path) {
+    check_columns(path);
     text_reader reader = text_open_words("-hkl", path);
     reflection_list list = {0};
-    column_count columns = {.alike = true};
     for (const char *word; (word = text_next_word(&reader)) != NULL;) {
         double value = 0.0;
         if (!text_parse_real(word, &value))
@@ -82,14 +68,12 @@ static reflection_list read_reflections(const char *path) {
                 "-hkl: '%s' line %ld: expected index h (a whole number), got '%s'; the file must hold lines of "
                 "h k l F",
                 path, reader.line, word);
-        count_word(&columns, reader.line);
         reflection r = {.index = {to_index(&reader, value, 'h')}};
-        r.index[1] = to_index(&reader, next_number(&reader, &columns, "index k"), 'k');
-        r.index[2] = to_index(&reader, next_number(&reader, &columns, "index l"), 'l');
-        r.F_electrons = next_number(&reader, &columns, "amplitude F");
+        r.index[1] = to_index(&reader, text_next_real(&reader, "index k"), 'k');
+        r.index[2] = to_index(&reader, text_next_real(&reader, "index l"), 'l');
+        r.F_electrons = text_next_real(&reader, "amplitude F");
         append(&list, r);
     }
-    check_columns(&columns, path);
     text_close(&reader);
     if (list.count == 0) message_fail("-hkl: '%s' holds no reflection; expected lines of h k l F", path);
     return list;
@@ -131,8 +115,16 @@ hkl_table hkl_read_text(const char *path, double default_F) {
     t.F_electrons = allocate_box(&t);
     size_t n_box = t.size[0] * t.size[1] * t.size[2];
     for (size_t n = 0; n < n_box; n++) t.F_electrons[n] = default_F;
-    for (size_t n = 0; n < list.count; n++)
-        t.F_electrons[box_index(&t, list.items[n].index)] = list.items[n].F_electrons;
+    unsigned char *seen = message_allocate(n_box / 8 + 1, 1, "reflections");
+    t.rows = list.count;
+    for (size_t n = 0; n < list.count; n++) {
+        const size_t place = box_index(&t, list.items[n].index);
+        const unsigned char bit = (unsigned char)(1u << place % 8);
+        t.distinct += (seen[place / 8] & bit) == 0;
+        seen[place / 8] |= bit;
+        t.F_electrons[place] = list.items[n].F_electrons;
+    }
+    free(seen);
     free(list.items);
     return t;
 }

@@ -6,116 +6,27 @@
 #include "base/message.h"
 #include "io/text.h"
 
-#define SMV_BLOCK_BYTES 512
-#define SMV_MAX_HEADER_BYTES (1024 * 1024)
 #define SMV_MAX_SIDE 100000
-#define SMV_WORD_SIZE 128
 
 static bool machine_is_little_endian(void) {
     const uint16_t one = 1;
     return *(const unsigned char *)&one == 1;
 }
 
-typedef struct span {
-    const char *start;
-    size_t length;
-} span;
-
-static span without_blanks(const char *start, size_t length) {
-    static const char BLANKS[] = " \t\r\n\v\f";
-    while (length > 0 && memchr(BLANKS, *start, sizeof BLANKS - 1) != NULL) start++, length--;
-    while (length > 0 && memchr(BLANKS, start[length - 1], sizeof BLANKS - 1) != NULL) length--;
-    return (span){start, length};
-}
-
-/* Bytes before the first of `;`, newline and the end. */
-static size_t field_length(const char *start, size_t length) {
-    size_t n = 0;
-    while (n < length && start[n] != ';' && start[n] != '\n') n++;
-    return n;
-}
-
-/* The value of the last field `key=value`; fields end with `;` or a newline. False if there is none. */
-static bool find_value(span header, const char *key, span *value) {
-    bool found = false;
-    const char *end = header.start + header.length;
-    for (const char *field = header.start; field < end;) {
-        size_t length = field_length(field, (size_t)(end - field));
-        const char *equals = memchr(field, '=', length);
-        if (equals != NULL) {
-            span name = without_blanks(field, (size_t)(equals - field));
-            if (name.length == strlen(key) && memcmp(name.start, key, name.length) == 0) {
-                *value = without_blanks(equals + 1, length - (size_t)(equals + 1 - field));
-                found = true;
-            }
-        }
-        field += length + 1;
-    }
-    return found;
-}
-
-/* Header text between the opening and the closing brace. */
-static span header_text(const char *bytes, size_t n_bytes) {
-    const char *close = memchr(bytes, '}', n_bytes);
-    size_t length = close == NULL ? n_bytes : (size_t)(close - bytes);
-    size_t braces = 0;
-    while (braces < length && bytes[braces] == '{') braces++;
-    return (span){bytes + braces, length - braces};
-}
-
-/* Copies a value, empty if there is none; what is too long for any number, or holds a zero byte, is no number then. */
-static bool copy_value(span header, const char *key, char word[SMV_WORD_SIZE]) {
-    span value = {"", 0};
-    bool found = find_value(header, key, &value);
-    bool too_long = value.length >= SMV_WORD_SIZE;
-    size_t length = too_long ? 40 : value.length;
-    memcpy(word, value.start, length);
-    for (size_t i = 0; i < length; i++)
-        if (word[i] == '\0') word[i] = '?';
-    memcpy(word + length, too_long ? "..." : "", too_long ? 4 : 1);
-    return found;
-}
-
-static span header_of(const smv_image *image) { return (span){image->header, image->header_length}; }
-
 bool smv_header_number(const smv_image *image, const char *flag, const char *path, const char *key, double *value) {
     char word[SMV_WORD_SIZE];
-    if (!copy_value(header_of(image), key, word)) return false;
+    if (!smv_header_value(&image->header, key, word)) return false;
     if (!text_parse_real(word, value))
         message_fail("%s: header of '%s': %s is '%s', expected a number of ordinary size; correct the header", flag,
                      path, key, word);
     return true;
 }
 
-/* One to nine digits. */
-static bool parse_count(const char *word, int64_t *value) {
-    size_t digits = strspn(word, "0123456789");
-    return digits >= 1 && digits <= 9 && word[digits] == '\0' && text_parse_integer(word, value);
-}
-
-static size_t header_size(const char *flag, const char *path, const char *bytes, size_t n_bytes) {
-    static const char START[] = "{\nHEADER_BYT";
-    if (n_bytes < SMV_BLOCK_BYTES || memcmp(bytes, START, sizeof START - 1) != 0)
-        message_fail(
-            "%s: '%s' (%zu bytes) is not an SMV image: expected a header of at least 512 bytes that begins with "
-            "`{` and HEADER_BYTES; name an SMV image",
-            flag, path, n_bytes);
-    char word[SMV_WORD_SIZE];
-    int64_t size = 0;
-    copy_value(header_text(bytes, SMV_BLOCK_BYTES), "HEADER_BYTES", word);
-    if (!parse_count(word, &size) || size < SMV_BLOCK_BYTES || size > SMV_MAX_HEADER_BYTES || (size_t)size > n_bytes)
-        message_fail(
-            "%s: '%s': HEADER_BYTES is '%s', expected a whole number from 512 to the size of the file (%zu); "
-            "correct the header",
-            flag, path, word, n_bytes);
-    return (size_t)size;
-}
-
 /* A count of the header; 0 if it is not there. */
 static int64_t read_count(const smv_image *image, const char *flag, const char *path, const char *key) {
     char word[SMV_WORD_SIZE];
-    int64_t value = 0;
-    if (copy_value(header_of(image), key, word) && !parse_count(word, &value))
+    int value = 0;
+    if (smv_header_value(&image->header, key, word) && !smv_header_parse_count(word, &value))
         message_fail("%s: header of '%s': %s is '%s', expected a whole number; correct the header", flag, path, key,
                      word);
     return value;
@@ -134,53 +45,136 @@ static void read_sides(smv_image *image, const char *flag, const char *path) {
             flag, path, (long long)image->n_fast, (long long)image->n_slow, SMV_MAX_SIDE);
 }
 
-/* The value of `key` is one of two words, in capitals or not; the first if it is not there. Which one? */
-static int read_choice(const smv_image *image, const char *flag, const char *path, const char *key,
-                       const char *const words[2]) {
-    char word[SMV_WORD_SIZE];
-    if (!copy_value(header_of(image), key, word)) return 0;
-    for (char *c = word; *c != '\0'; c++)
-        if (*c >= 'A' && *c <= 'Z') *c = (char)(*c - 'A' + 'a');
-    for (int i = 0; i < 2; i++)
-        if (strcmp(word, words[i]) == 0) return i;
-    message_fail("%s: header of '%s': %s is '%s', expected %s or %s; convert the image", flag, path, key, word,
-                 words[0], words[1]);
+/* Small letters, `_` read as a blank, single blanks between words. */
+static void normalise(char *word) {
+    char *out = word;
+    for (const char *c = word; *c != '\0'; c++) {
+        char plain = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c == '_' || *c == '\t' ? ' ' : *c;
+        if (plain != ' ' || (out > word && out[-1] != ' ')) *out++ = plain;
+    }
+    while (out > word && out[-1] == ' ') out--;
+    *out = '\0';
 }
 
-static uint16_t *copy_pixels(const smv_image *image, const char *flag, const char *path, const char *data,
-                             size_t data_bytes) {
+/* The value under `key`, normalised; `word` as it stands, for messages. */
+static bool read_words(const smv_image *image, const char *key, char word[SMV_WORD_SIZE], char plain[SMV_WORD_SIZE]) {
+    bool found = smv_header_value(&image->header, key, word);
+    memcpy(plain, word, SMV_WORD_SIZE);
+    normalise(plain);
+    return found;
+}
+
+/* Pixels as they are stored: the kind of number and its bytes. */
+typedef struct pixel_type {
+    const char *name;
+    char kind; /* unsigned, integer, float */
+    size_t bytes;
+} pixel_type;
+
+static const pixel_type PIXEL_TYPES[] = {
+    {"unsigned short", 'u', 2},
+    {"unsigned short int", 'u', 2},
+    {"short", 'i', 2},
+    {"short int", 'i', 2},
+    {"signed short", 'i', 2},
+    {"signed short int", 'i', 2},
+    {"unsigned char", 'u', 1},
+    {"signed char", 'i', 1},
+    {"char", 'i', 1},
+    {"long", 'i', 4},
+    {"long int", 'i', 4},
+    {"signed long", 'i', 4},
+    {"signed long int", 'i', 4},
+    {"int", 'i', 4},
+    {"unsigned long", 'u', 4},
+    {"unsigned long int", 'u', 4},
+    {"unsigned int", 'u', 4},
+    {"float", 'f', 4},
+    {"float ieee", 'f', 4},
+};
+
+/* The type named under `key`; NULL if it is not there. */
+static const pixel_type *read_type(const smv_image *image, const char *flag, const char *path, const char *key) {
+    char word[SMV_WORD_SIZE], plain[SMV_WORD_SIZE];
+    if (!read_words(image, key, word, plain)) return NULL;
+    for (size_t i = 0; i < sizeof PIXEL_TYPES / sizeof PIXEL_TYPES[0]; i++)
+        if (strcmp(plain, PIXEL_TYPES[i].name) == 0) return &PIXEL_TYPES[i];
+    message_fail("%s: header of '%s': %s is '%s', expected unsigned_short or one of d*TREK's types; convert the image",
+                 flag, path, key, word);
+}
+
+/* TYPE (ADSC) or Data_type (d*TREK, fabio); unsigned 16 bit where neither is there. */
+static const pixel_type *choose_type(const smv_image *image, const char *flag, const char *path, bool *named) {
+    const pixel_type *adsc = read_type(image, flag, path, "TYPE"), *dtrek = read_type(image, flag, path, "DATA_TYPE");
+    if (adsc != NULL && dtrek != NULL && (adsc->kind != dtrek->kind || adsc->bytes != dtrek->bytes))
+        message_fail("%s: header of '%s': TYPE is %s and Data_type is %s, which contradict each other; correct the "
+                     "header",
+                     flag, path, adsc->name, dtrek->name);
+    *named = adsc != NULL || dtrek != NULL;
+    return adsc != NULL ? adsc : dtrek != NULL ? dtrek : &PIXEL_TYPES[0];
+}
+
+/* What else the header says of the pixels must be what is read here. */
+static void check_layout(const smv_image *image, const char *flag, const char *path) {
+    static const struct {
+        const char *key, *expected, *other;
+    } RULES[] = {{"DIM", "2", "2"}, {"COMPRESSION", "none", ""}, {"BYTE_ORDER", "little endian", "big endian"}};
+    char word[SMV_WORD_SIZE], plain[SMV_WORD_SIZE];
+    for (size_t i = 0; i < sizeof RULES / sizeof RULES[0]; i++)
+        if (read_words(image, RULES[i].key, word, plain) && strcmp(plain, RULES[i].expected) != 0 &&
+            strcmp(plain, RULES[i].other) != 0)
+            message_fail("%s: header of '%s': %s is '%s', expected %s%s%s; convert the image", flag, path,
+                         RULES[i].key, word, RULES[i].expected, RULES[i].other[0] == 'b' ? " or " : "",
+                         RULES[i].other[0] == 'b' ? RULES[i].other : "");
+}
+
+/* Not zero in any byte; a float may be minus zero. */
+static bool is_counted(const unsigned char *pixel, const pixel_type *type, bool big_endian) {
+    bool any = false;
+    for (size_t i = 0; i < type->bytes; i++) {
+        bool highest = i == (big_endian ? 0 : type->bytes - 1);
+        any = any || (type->kind == 'f' && highest ? pixel[i] & 0x7f : pixel[i]) != 0;
+    }
+    return any;
+}
+
+static bool *copy_pixels(const smv_image *image, const char *flag, const char *path, const char *data,
+                         size_t data_bytes) {
     size_t n_pixels = (size_t)image->n_fast * (size_t)image->n_slow;
-    if (data_bytes / 2 < n_pixels)
+    bool named = false;
+    const pixel_type *type = choose_type(image, flag, path, &named);
+    check_layout(image, flag, path);
+    if (data_bytes / type->bytes < n_pixels)
         message_fail(
-            "%s: '%s' ends early: %zu bytes of pixels, expected %zu (%lld x %lld of 16 bit); name a complete image",
-            flag, path, data_bytes, 2 * n_pixels, (long long)image->n_fast, (long long)image->n_slow);
-    static const char *const TYPES[2] = {"unsigned_short", "unsigned short int"};
-    static const char *const ORDERS[2] = {"little_endian", "big_endian"};
-    read_choice(image, flag, path, "TYPE", TYPES);
-    bool file_is_little = read_choice(image, flag, path, "BYTE_ORDER", ORDERS) == 0;
-    uint16_t *pixels = message_allocate(n_pixels, sizeof pixels[0], "image pixels");
-    memcpy(pixels, data, n_pixels * sizeof pixels[0]);
-    if (file_is_little != machine_is_little_endian())
-        for (size_t i = 0; i < n_pixels; i++) pixels[i] = (uint16_t)(pixels[i] << 8 | pixels[i] >> 8);
-    return pixels;
+            "%s: '%s' ends early: %zu bytes of pixels, expected %zu (%lld x %lld of %zu bit); name a complete image",
+            flag, path, data_bytes, type->bytes * n_pixels, (long long)image->n_fast, (long long)image->n_slow,
+            8 * type->bytes);
+    if (!named && data_bytes != type->bytes * n_pixels)
+        message_fail(
+            "%s: '%s' holds %zu bytes of pixels, expected %zu for 16 bit, and its header names no TYPE; add TYPE", flag,
+            path, data_bytes, type->bytes * n_pixels);
+    char word[SMV_WORD_SIZE], order[SMV_WORD_SIZE];
+    bool big_endian = read_words(image, "BYTE_ORDER", word, order) && order[0] == 'b';
+    bool *counted = message_allocate(n_pixels, sizeof counted[0], "image pixels");
+    for (size_t i = 0; i < n_pixels; i++)
+        counted[i] = is_counted((const unsigned char *)data + i * type->bytes, type, big_endian);
+    return counted;
 }
 
 smv_image smv_read(const char *flag, const char *path, bool with_pixels) {
     size_t n_bytes = 0;
     char *bytes = text_read_file(flag, path, &n_bytes);
-    size_t n_header = header_size(flag, path, bytes, n_bytes);
-    span text = header_text(bytes, n_header);
-    smv_image image = {.header = message_allocate(text.length, 1, "an image header"), .header_length = text.length};
-    memcpy(image.header, text.start, text.length);
+    smv_image image = {.header = smv_header_read(flag, path, bytes, n_bytes)};
     read_sides(&image, flag, path);
-    if (with_pixels) image.pixels = copy_pixels(&image, flag, path, bytes + n_header, n_bytes - n_header);
+    size_t start = image.header.header_bytes < n_bytes ? image.header.header_bytes : n_bytes;
+    if (with_pixels) image.counted = copy_pixels(&image, flag, path, bytes + start, n_bytes - start);
     free(bytes);
     return image;
 }
 
 void smv_free(smv_image *image) {
-    free(image->header);
-    free(image->pixels);
+    free(image->header.start);
+    free(image->counted);
     *image = (smv_image){0};
 }
 

@@ -1,4 +1,4 @@
-/* SMV images: a text header of `KEY=value;` lines, then 16-bit unsigned pixels. */
+/* SMV images: a text header of `KEY=value;` lines, then pixels; 16 bit unsigned where we write. */
 #ifndef NANOBRAGG_SMV_H
 #define NANOBRAGG_SMV_H
 
@@ -7,11 +7,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "io/smv_header.h"
+
 typedef struct smv_image {
     int64_t n_fast, n_slow;
-    char *header; /* text between the braces */
-    size_t header_length;
-    uint16_t *pixels; /* as stored: swapped if the file has the other byte order; index slow * n_fast + fast */
+    smv_text header;
+    bool *counted; /* pixels that are not 0; index slow * n_fast + fast */
 } smv_image;
 
 /* Reads a whole image; `with_pixels` false: the header only. Ends the program if the file is not a complete SMV image.

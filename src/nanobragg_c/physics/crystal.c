@@ -81,11 +81,13 @@ static void reciprocal_from_cell(const options_crystal *o, bool historic_cstar, 
                        length[2] * (cosine_star[0] - cosine_star[1] * cosine_star[2]) / sin_gamma_star, c_star_z);
 }
 
-/* (4.6) */
-static void reciprocal_from_matrix(const char *path, double wavelength_m, vec3 star[3]) {
-    mat3 a = matrix_read(path);
+static void reciprocal_from_matrix(const options *o, vec3 star[3]) {
+    const char *path = o->crystal.matrix_file;
+    const double wavelength_m = o->beam.wavelength_m;
+    mat3 a = matrix_read(path, o->warnings);
     double per_A = VEC_M_PER_A / wavelength_m;
     for (int i = 0; i < 3; i++) star[i] = vec_make(a.m[0][i] * per_A, a.m[1][i] * per_A, a.m[2][i] * per_A);
+    matrix_warn(path, star, o->warnings);
 }
 
 /* Angles about x, y, z that make the rotation `u`. (4.8) */
@@ -216,7 +218,7 @@ static void build_orientations(crystal *c, const options *o, random_table *rando
 crystal crystal_build(const options *o, const double sample_m[3], vec3 spindle_axis, random_table *random) {
     crystal c = {.shape = o->crystal.shape, .fudge = o->crystal.fudge, .spindle_axis = spindle_axis};
     if (o->crystal.matrix_file != NULL)
-        reciprocal_from_matrix(o->crystal.matrix_file, o->beam.wavelength_m, c.reciprocal_A_inv);
+        reciprocal_from_matrix(o, c.reciprocal_A_inv);
     else
         reciprocal_from_cell(&o->crystal, defect_active(o->defects, DEFECT_TRICLINIC_CSTAR), c.reciprocal_A_inv);
     if (o->crystal.misset_given) { /* (4.7) */

@@ -17,6 +17,7 @@
 
 #include "base/message.h"
 #include "base/seam.h"
+#include "physics/beam_flags.h"
 #include "physics/detector_centre.h"
 #include "physics/steps.h"
 
@@ -49,10 +50,10 @@ static void set_size(detector *d, const options_detector *o) {
             n_fast + 0.0, n_slow + 0.0, DETECTOR_MAX_PIXELS);
     d->n_fast = (size_t)n_fast;
     d->n_slow = (size_t)n_slow;
-    if (o->mask.pixels != NULL && ((size_t)o->mask.n_fast != d->n_fast || (size_t)o->mask.n_slow != d->n_slow))
+    if (o->mask.counted != NULL && ((size_t)o->mask.n_fast != d->n_fast || (size_t)o->mask.n_slow != d->n_slow))
         message_fail("-mask: '%s' has %lld x %lld pixels, the detector %zu x %zu; give a mask of the detector's size",
                      o->mask_file, (long long)o->mask.n_fast, (long long)o->mask.n_slow, d->n_fast, d->n_slow);
-    d->mask = o->mask.pixels;
+    d->mask = o->mask.counted;
 }
 
 /* Limits that are not given or negative are the edges; limits beyond the edge are cut. */
@@ -283,6 +284,7 @@ detector detector_build(const options *o) {
     set_directions(&d, o);
     detector_warn_of_unused_vectors(o);
     set_pivot(&d, o);
+    beam_flags_warn(o, d.pivot);
     detector_set_centre(&d, o);
     place(&d, o);
     rederive(&d, defect_active(o->defects, DEFECT_DISTANCE_WITHOUT_TWOTHETA));

@@ -44,7 +44,7 @@ typedef struct detector {
     double into_layer; /* depth of a layer's point as a fraction of it */
     bool blank_without_thickness;
     bool negative_back; /* historic: what comes from behind counts negative */
-    const uint16_t *mask; /* 0: do not compute; NULL: compute all */
+    const bool *mask; /* false: do not compute; NULL: compute all */
 } detector;
 
 detector detector_build(const options *o);

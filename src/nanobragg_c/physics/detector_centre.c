@@ -12,28 +12,13 @@
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
-static void warn_of_close(const options *o, const char *flag, const char *instead) {
-    message_warn(o->warnings,
-                 "%s does not move the detector (defect close_beam_ignored); use %s, or add `-defects "
-                 "default,-close_beam_ignored`",
-                 flag, instead);
-}
-
-/* (6.2) */
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
-    bool custom = d->convention == CONVENTION_CUSTOM;
     b->Fclose_m = isnan(given->ORGX_pixels) ? d->size_fast_m / 2.0 : (given->ORGX_pixels - 0.5) * d->pixel_m;
     b->Sclose_m = isnan(given->ORGY_pixels) ? d->size_slow_m / 2.0 : (given->ORGY_pixels - 0.5) * d->pixel_m;
     d->Xclose_m = or_else(given->Xclose_m, b->Fclose_m);
     d->Yclose_m = or_else(given->Yclose_m, b->Sclose_m);
-    if (!defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED)) return;
-    bool by_spot = d->pivot == PIVOT_BEAM || custom;
-    if (!isnan(given->Xclose_m) && !(custom && isnan(given->Xbeam_m)))
-        warn_of_close(o, "-Xclose", by_spot ? "-Xbeam" : "-ORGX");
-    if (!isnan(given->Yclose_m) && !(custom && isnan(given->Ybeam_m)))
-        warn_of_close(o, "-Yclose", by_spot ? "-Ybeam" : "-ORGY");
 }
 
 /* -Xclose and -Yclose as fast and slow of the near point, NAN where not given: mapped as -Xbeam and -Ybeam are, or

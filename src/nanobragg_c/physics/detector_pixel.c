@@ -59,5 +59,5 @@ double detector_capture(const detector *d, size_t layer, vec3 diffracted) {
 
 bool detector_computes(const detector *d, size_t slow, size_t fast) {
     if (fast < d->roi[0] || fast > d->roi[1] || slow < d->roi[2] || slow > d->roi[3]) return false;
-    return d->mask == NULL || d->mask[slow * d->n_fast + fast] != 0;
+    return d->mask == NULL || d->mask[slow * d->n_fast + fast];
 }

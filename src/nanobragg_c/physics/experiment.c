@@ -64,7 +64,9 @@ static void set_polarization(experiment *e, const options *o) {
 }
 
 experiment experiment_build(const options *o, random_table *random) {
-    experiment e = {.dmin_m = o->structure_factors.dmin_m, .defects = o->defects};
+    experiment e = {.hkl_file = o->structure_factors.hkl_file,
+                    .dmin_m = o->structure_factors.dmin_m,
+                    .defects = o->defects};
     const options_structure_factors *given = &o->structure_factors;
     if (given->stol_file != NULL) {
         stol_check(given->stol_flag, given->stol_file);

@@ -17,6 +17,7 @@ typedef struct experiment {
     structure_factor structure_factor;
     scaling scaling;
     size_t oversample, recommended_oversample; /* recommended: at least 3 sub-pixels to a spot */
+    const char *hkl_file; /* NULL: no text of structure factors */
     double dmin_m;
     double kahn;
     bool unpolarized;         /* -nopolar */

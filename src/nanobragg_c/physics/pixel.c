@@ -158,7 +158,6 @@ static void add_sub_pixel(pixel_pass *p, size_t slow, size_t fast) {
     if (r->factors.omega_sr == 0.0 || e->scaling.oversample_omega)
         r->factors.omega_sr = detector_solid_angle_sr(d, g->R_m, g->obliquity);
     SEAM("omega_pixel_sr", r->factors.omega_sr);
-    r->solid_angle_sr += r->factors.omega_sr;
     update_capture(p);
     for (p->step.source = 0; p->step.source < e->sources.count; p->step.source++) add_source(p);
     p->step.source = e->sources.count - 1;
@@ -201,7 +200,6 @@ pixel_result pixel_compute(const experiment *e, size_t slow, size_t fast, pixel_
     SEAM("omega_pixel", r->factors.omega_sr);
     finish_background(&p);
     SEAM("I_before_scaling", r->sum);
-    r->solid_angle_sr /= (double)(e->detector.layers * e->oversample * e->oversample);
     r->photons = scaling_photons(&e->scaling, r->sum, r->factors);
     SEAM("I_pixel_final", r->photons);
     r->stored_photons = (float)r->photons;

@@ -31,7 +31,6 @@ typedef struct pixel_result {
     double cos_2theta;       /* of the last source and sub-pixel */
     double photons;
     float stored_photons;    /* as the image holds them */
-    double solid_angle_sr;   /* mean over layers and sub-pixels */
     double fast_m, slow_m;   /* of the last sub-pixel */
     pixel_geometry geometry; /* of the last sub-pixel and layer */
     scattering_vector q;     /* of the last source */

@@ -13,7 +13,6 @@ typedef struct row_task {
     trace_log *log;
     float *photons;
     double *unrounded;
-    double *row_solid_angle_sr;
     size_t *row_computed;
 } row_task;
 
@@ -30,7 +29,6 @@ static void compute_row(const row_task *t, size_t slow, pixel_workspace *w) {
         pixel_result r = pixel_compute(t->e, slow, fast, w, traced ? t->log : NULL);
         t->photons[slow * d->n_fast + fast] = r.stored_photons;
         if (t->unrounded != NULL) t->unrounded[slow * d->n_fast + fast] = r.photons;
-        t->row_solid_angle_sr[slow] += r.solid_angle_sr;
         t->row_computed[slow]++;
         if (o->printout && (!o->printout_one || is_pixel(slow, fast, o->printout_slow, o->printout_fast)))
             report_pixel(stdout, t->e, slow, fast, &r, w);
@@ -85,14 +83,9 @@ simulated_image simulate(const experiment *e, const options_output *o, trace_log
                      .log = log,
                      .photons = image.photons,
                      .unrounded = image.unrounded,
-                     .row_solid_angle_sr = message_allocate(d->n_slow, sizeof(double), "row sums"),
                      .row_computed = message_allocate(d->n_slow, sizeof(size_t), "row sums")};
     compute_rows(&task, count_threads(e, o), o->progress && !o->printout);
-    for (size_t slow = 0; slow < d->n_slow; slow++) {
-        image.solid_angle_sr += task.row_solid_angle_sr[slow];
-        image.n_computed += task.row_computed[slow];
-    }
-    free(task.row_solid_angle_sr);
+    for (size_t slow = 0; slow < d->n_slow; slow++) image.n_computed += task.row_computed[slow];
     free(task.row_computed);
     return image;
 }

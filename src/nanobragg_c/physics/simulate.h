@@ -8,7 +8,6 @@
 typedef struct simulated_image {
     float *photons;        /* index slow * n_fast + fast; 0 where not computed */
     double *unrounded;     /* the same before rounding to single; NULL: not asked for (-doublefile) */
-    double solid_angle_sr; /* sum over the computed pixels */
     size_t n_computed;
 } simulated_image;
 

@@ -22,7 +22,12 @@ SMALL_SCENARIO: dict[str, Any] = {
     "sampling": {"oversample": 1},
     "pixels": [[20, 30]],
 }
-SMALL_CONFIG: dict[str, Any] = {"scenarios": ["small"], "devices": ["cpu"], "dtypes": ["float64"]}
+SMALL_CONFIG: dict[str, Any] = {
+    "scenarios": ["small"],
+    "devices": ["cpu"],
+    "dtypes": ["float64"],
+    "backends": ["eager"],
+}
 LIMIT_S = 600
 _COPIED = ("Snakefile", "pyproject.toml", "src", "workflow", "envs")
 _TESTS = "tests/*.py"  # the regression test that guards the torch trace, and what it imports

@@ -11,6 +11,19 @@ def _difference(value: float | None) -> str:
     return "" if value is None else f"{value:.2e}"
 
 
+def sides(key: str, c: Any, py: Any) -> tuple[Any, Any]:
+    """The two values as they are shown: of two lists of defects, what they have in common and what only one has."""
+    if not key.startswith("defects") or not (isinstance(c, str) and isinstance(py, str)) or c == py:
+        return c, py
+    names = [[name for name in text.replace(",", " ").split() if name not in ("none", "-")] for text in (c, py)]
+    common = len(set(names[0]) & set(names[1]))
+    shown = [
+        " ".join([f"{common} in common", *(f"+{name}" for name in own if name not in other)])
+        for own, other in (names, reversed(names))
+    ]
+    return shown[0], shown[1]
+
+
 def comparison_markdown(verdict: dict[str, Any]) -> str:
     """Every compared value with its differences, after the verdict and the multiply-back checks."""
     text = f"# Comparison of the scaling traces: {verdict['status']}\n\n{cell(verdict['summary'])}\n\n"
@@ -20,8 +33,7 @@ def comparison_markdown(verdict: dict[str, Any]) -> str:
             row["key"] + (f" {row['component']}" if row["component"] else ""),
             place_text(row["context"]),
             row["unit"],
-            row["c"],
-            row["py"],
+            *sides(row["key"], row["c"], row["py"]),
             _difference(row["absolute_difference"]),
             _difference(row["relative_difference"]),
             row["verdict"],
@@ -72,8 +84,9 @@ def _first(verdict: dict[str, Any]) -> str:
     place = verdict["first_divergence"]
     if not place:
         return ""
+    c, py = sides(place["where"], place["c"], place["py"])
     return (
-        f"First divergence: **{cell(place['where'])}**, C {cell(place['c'])}, torch {cell(place['py'])}, "
+        f"First divergence: **{cell(place['where'])}**, C {cell(c)}, torch {cell(py)}, "
         f"relative difference {place['relative_difference']:.2e}.\n"
     )
 

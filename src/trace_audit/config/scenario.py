@@ -1,11 +1,12 @@
 """Scenario files: read, checked, and turned into the one command line that both programs get."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from trace_audit.config.scenario_errors import complaints, in_lines
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_yaml, readable_json, sha256_of_file, write_atomic
@@ -44,9 +45,9 @@ def scenario_path(name: str, folder: Path | None = None) -> Path:
     raise InputError(f"scenario {name!r}: no {folders[0] / name}.yaml; known: {', '.join(known) or 'none'}")
 
 
-def add_scenario_options(parser: argparse.ArgumentParser) -> None:
+def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """The options that say which scenario a command is about, and where its files are."""
-    parser.add_argument("--config", required=True, metavar="SCENARIO", help="name of a scenario, or its YAML file")
+    parser.add_argument("--config", required=required, metavar="SCENARIO", help="name of a scenario, or its YAML file")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
 
@@ -59,42 +60,17 @@ def load_scenario(name: str, folder: Path | None = None) -> Scenario:
     data = read_yaml(path, "scenario")
     if not isinstance(data, dict):
         raise InputError(f"scenario {path}: expected keys like name, crystal, detector; found {type(data).__name__}")
+    wrong = []
+    if isinstance(data.get("name"), str) and data["name"] != path.stem:
+        wrong.append(f"name is {data['name']!r}, expected {path.stem!r} like the file")
     try:
         scenario = Scenario.model_validate(data)
     except ValidationError as error:
-        raise InputError(f"scenario {path}: {_first_complaint(error.errors())}") from error
-    if scenario.name != path.stem:
-        raise InputError(f"scenario {path}: name is {scenario.name!r}, expected {path.stem!r} like the file")
+        named = complaints(error.errors())
+        wrong = named if any(line.startswith("name = ") for line in named) else [*wrong, *named]
+    if wrong:
+        raise InputError(in_lines(f"scenario {path}", wrong))
     return scenario
-
-
-def _first_complaint(errors: Sequence[Any]) -> str:
-    """One line for a list of pydantic errors: the first, and how many more there are."""
-    first = errors[0]
-    place = ".".join(str(part) for part in first["loc"]) or "scenario"
-    if first["type"] == "extra_forbidden":
-        text = f"unknown key {place!r}{_near_field(first['loc'])}"
-    elif first["type"] == "missing":
-        text = f"key {place!r} is missing"
-    else:
-        message = first["msg"].removeprefix("Value error, ")
-        shown = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
-        text = f"{place}{shown}: {message[:1].lower()}{message[1:]}"
-    return text + (f" (and {len(errors) - 1} more)" if len(errors) > 1 else "")
-
-
-def _near_field(location: Sequence[Any]) -> str:
-    from difflib import get_close_matches
-
-    model: Any = Scenario
-    for part in location[:-1]:
-        annotation = model.model_fields[part].annotation if part in model.model_fields else None
-        options = [annotation, *getattr(annotation, "__args__", ())]
-        model = next((option for option in options if hasattr(option, "model_fields")), None)
-        if model is None:
-            return ""
-    near = get_close_matches(str(location[-1]), list(model.model_fields), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(model.model_fields)}"
 
 
 def check_pixel(scenario: Scenario, slow: int, fast: int) -> None:

@@ -92,6 +92,9 @@ class StructureFactors(_Section):
 
     synthetic: SyntheticModel | None = Field(None, description="the synthetic model")
     file: str | None = Field(None, description="hkl text, MTZ, mmCIF or PDB, relative to the scenario file")
+    column: str | None = Field(
+        None, description="column of the file (MTZ label, mmCIF item); measured amplitudes first where it is left out"
+    )
     fixed_amplitudes: list[FixedAmplitude] = Field(
         [], description="reflections of the synthetic set that are given by hand"
     )
@@ -108,6 +111,8 @@ class StructureFactors(_Section):
             raise ValueError("give synthetic or file, not both")
         if self.synthetic is None and self.file is None and self.default_F_electrons is None:
             raise ValueError("give synthetic, file or default_F_electrons")
+        if self.column is not None and self.file is None:
+            raise ValueError("column goes with file; give the file that has it")
         if self.fixed_amplitudes and self.synthetic is None:
             raise ValueError("fixed_amplitudes go with synthetic; put them into the file otherwise")
         return self

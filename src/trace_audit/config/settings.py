@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.campaign import Campaign
+from trace_audit.config.candidate import Candidate
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.core.errors import InputError
 
@@ -49,6 +50,7 @@ class StructureFactors(Strict):
         "",
         description="hkl text, MTZ, mmCIF structure factors, or a PDB/mmCIF model. Empty: the synthetic set.",
     )
+    column: str = Field("", description="Column of the file (MTZ label, mmCIF item). Empty: measured amplitudes first.")
 
 
 class Gate(Strict):
@@ -138,7 +140,7 @@ def _free_names(names: list[str]) -> list[str]:
 
 
 class Settings(Strict):
-    """Everything in config/config.yaml. The audit runs the product scenario x pixel x device x dtype."""
+    """Everything in config/config.yaml. The audit runs the product scenario x pixel x device x dtype x backend."""
 
     scenarios: list[ScenarioName] = Field(min_length=1, description="Names of files in `scenario_dir`, without .yaml.")
     scenario_dir: PathText = Field("config/scenarios", min_length=1, description="Folder of the scenario files.")
@@ -159,7 +161,11 @@ class Settings(Strict):
     dtypes: list[Literal["float32", "float64"]] = Field(
         min_length=1, description="torch's type after the hkl fraction."
     )
+    backends: list[Literal["eager", "compiled"]] = Field(
+        ["eager", "compiled"], min_length=1, description="What traces in torch: eager code, compiled code."
+    )
     reference: Reference = Reference()
+    candidate: Candidate = Candidate()
     structure_factors: StructureFactors = StructureFactors()
     gate: Gate = Gate()
     resources: Resources = Resources()
@@ -167,7 +173,7 @@ class Settings(Strict):
     bench: Bench = Bench()
     campaign: Campaign = Campaign()
 
-    @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes")
+    @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes", "backends")
     @classmethod
     def _no_repeats(cls, values: list[str]) -> list[str]:
         return without_repeats(values)
@@ -215,6 +221,10 @@ def require_files(settings: Settings, source: str = "config/config.yaml") -> Non
         raise InputError(
             f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
         )
+    for key in ("keys", "log", "image"):
+        path = getattr(settings.candidate, key)
+        if path and not Path(path).is_file():
+            raise InputError(f"{source}: candidate.{key}: no such file {path!r}")
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 class InputError(Exception):
-    """What was read, where, what was expected and what to do next, in one line."""
+    """What was read, where, what was expected and what to do next, in one line, or a line for each mistake."""
 
 
 def run_command(command: Callable[[list[str]], int], argv: list[str] | None = None) -> int:
@@ -18,5 +18,6 @@ def run_command(command: Callable[[list[str]], int], argv: list[str] | None = No
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         message = f"{where}{error.strerror or error}"
-    print("trace_audit: error: " + " ".join(message.split()), file=sys.stderr)
+    lines = [" ".join(line.split()) for line in message.split("\n") if line.strip()]
+    print("trace_audit: error: " + "\n  ".join(lines or [""]), file=sys.stderr)
     return 2

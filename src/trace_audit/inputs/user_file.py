@@ -7,8 +7,10 @@ from trace_audit.core.errors import InputError
 from trace_audit.core.files import write_atomic
 
 
-def convert_user_file(scenario: Scenario, source: Path, path: Path) -> list[str]:
-    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns remarks for the user.
+def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str | None = None) -> list[str]:
+    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns what was taken, then remarks.
+
+    `column` names the column to take; without it, that of the scenario, or measured amplitudes first.
 
     Amplitudes of an atom model are calculated to d_min of the scenario, or to the corner of the detector. Raises
     InputError for a file that cannot be read.
@@ -17,12 +19,25 @@ def convert_user_file(scenario: Scenario, source: Path, path: Path) -> list[str]
     from nanobrag_torch.io.reflections import read_reflections
 
     try:
-        content = read_reflections(source, lambda: _resolution_A(scenario))
+        content = read_reflections(source, lambda: _resolution_A(scenario), column or scenario.structure_factors.column)
     except ReaderError as error:
         raise InputError(f"structure factors: {error}") from error
     rows = zip(content.reflections.hkl.tolist(), content.reflections.F_electrons.tolist(), strict=True)
     write_atomic(path, "".join(f"{h:4d} {k:4d} {l:4d} {F:.15g}\n" for (h, k, l), F in rows))
-    return content.notices
+    return [content.taken.line(), *content.notices, *_other_cell(scenario, source, content.cell)]
+
+
+def _other_cell(scenario: Scenario, source: Path, of_file: tuple[float, ...] | None) -> list[str]:
+    """A remark where the file has another unit cell than the crystal."""
+    cell = scenario.crystal.cell
+    if cell is None or of_file is None:
+        return []
+    own = (cell.a_A, cell.b_A, cell.c_A, cell.alpha_deg, cell.beta_deg, cell.gamma_deg)
+    scales = (*own[:3], 90.0, 90.0, 90.0)
+    if all(abs(a - b) <= 0.01 * scale for a, b, scale in zip(of_file, own, scales, strict=True)):
+        return []
+    shown = [" ".join(f"{value:g}" for value in values) for values in (of_file, own)]
+    return [f"{source} has the unit cell {shown[0]}, the crystal {shown[1]}: check that they belong together"]
 
 
 def _resolution_A(scenario: Scenario) -> float:

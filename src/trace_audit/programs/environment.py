@@ -49,6 +49,19 @@ def operation_by_operation() -> Iterator[None]:
             del os.environ[COMPILE]
 
 
+@contextlib.contextmanager
+def code_of(backend: str) -> Iterator[None]:
+    """Within this, torch traces with eager or with compiled code, whatever NANOBRAG_TORCH_COMPILE says."""
+    before = os.environ.get(COMPILE)
+    os.environ[COMPILE] = "always" if backend == "compiled" else "never"
+    try:
+        yield
+    finally:
+        del os.environ[COMPILE]
+        if before is not None:
+            os.environ[COMPILE] = before
+
+
 def _output(words: list[str], folder: Path) -> bytes | None:
     """Standard output of a command; None if it is not there or fails."""
     try:

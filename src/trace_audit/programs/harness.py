@@ -15,7 +15,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, sha256_of_bytes, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.programs.environment import capture, deviations, operation_by_operation
+from trace_audit.programs.environment import capture, code_of, deviations
 from trace_audit.programs.reference import named_words, trace_words
 from trace_audit.trace.log import trace_log
 from trace_audit.trace.tolerances import file_sha256
@@ -34,12 +34,16 @@ from trace_audit.trace.tolerances import file_sha256
 
 @dataclass(frozen=True)
 class TorchRun:
-    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did."""
+    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did.
+
+    `made_by`: the backend, with the sha256 of the source of compiled code and its compiler.
+    """
 
     stdout: bytes
     stderr: bytes
     exit_code: int | None
     failure: str | None
+    made_by: dict[str, str] = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -67,36 +71,52 @@ def torch_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int]
     return [*trace_words(scenario, files, pixel, whole_image=False), "-device", device, "-dtype", dtype]
 
 
-def print_trace(words: list[str]) -> None:
-    """Parse a command line as the simulator does and print the trace of its pixel, warnings to stderr."""
+class NotCompiled(Exception):
+    """There is no compiled code for the experiment, or on this machine; the message says why."""
+
+
+def print_trace(words: list[str], backend: str) -> dict[str, str]:
+    """Parse a command line as the simulator does and print the trace of its pixel, warnings to stderr.
+
+    Returns what made the trace. Raises NotCompiled where that is not what was asked for.
+    """
     from nanobrag_torch.cli import parse
-    from nanobrag_torch.trace import trace_lines
+    from nanobrag_torch.simulator import Simulation
+    from nanobrag_torch.trace import trace_simulation
 
     invocation = parse(words)
     for warning in invocation.warnings:
         print(f"nanobrag_torch: warning: {warning}", file=sys.stderr)
     if invocation.trace_pixel is None or invocation.dtype is None:
         raise InputError("torch program: expected -trace_pixel and -dtype among its flags")
-    slow, fast = invocation.trace_pixel
-    for line in trace_lines(invocation.experiment, slow, fast, device=invocation.device, dtype=invocation.dtype):
+    simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
+    made_by = simulation.tracing_backend()
+    if made_by.description.name != backend:
+        raise NotCompiled(made_by.why)
+    for line in trace_simulation(simulation, *invocation.trace_pixel):
         print(line)
+    return made_by.description._asdict()
 
 
-def run_torch(words: list[str]) -> TorchRun:
+def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
     """Trace in this process with everything it prints caught."""
+    made_by: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         paths = Path(folder) / "stdout", Path(folder) / "stderr"
         exit_code, failure = 0, None
         with _redirected(*paths):
             try:
-                print_trace(words)
+                made_by = print_trace(words, backend)
+            except NotCompiled as error:
+                exit_code, failure, made_by = None, None, {"not_compiled": str(error)}
+                print(f"nanobrag_torch was not run: {error}", file=sys.stderr)
             except ValueError as error:  # a usage or experiment error of the simulator: one line for the user
                 exit_code, failure = 2, str(error)
                 print(f"nanobrag_torch: error: {failure}", file=sys.stderr)
             except Exception as error:  # a fault of the simulator: the whole story goes to its stderr file
                 exit_code, failure = 1, f"{type(error).__name__}: {error}"
                 traceback.print_exc()
-        return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure)
+        return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure, made_by)
 
 
 def _nothing(choice: Choice, options: argparse.Namespace) -> TorchRun:
@@ -114,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument(
+        "--backend",
+        choices=("eager", "compiled"),
+        default="eager",
+        help="what traces; compiled code is built if need be",
+    )
     parser.add_argument(
         "--allow-missing-device", action="store_true", help="where the device is not there, record that and exit 0"
     )
@@ -133,14 +159,16 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         words = torch_words(scenario, files, pixel, options.device, options.dtype)
-        with operation_by_operation():
+        with code_of(options.backend):
             run, environment = capture(
-                Path.cwd(), lambda: run_torch(words) if choice.used else _nothing(choice, options)
+                Path.cwd(), lambda: run_torch(words, options.backend) if choice.used else _nothing(choice, options)
             )
         snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
     environment["device"] = choice.record()
     if choice.used is None and options.allow_missing_device:
         snapshot["skipped"] = choice.reason
+    elif "not_compiled" in run.made_by:
+        snapshot["skipped"] = f"compiled code cannot trace this: {run.made_by['not_compiled']}"
     _write(options, run, environment, snapshot, started)
     if run.failure:
         raise InputError(f"torch program: {run.failure}")
@@ -155,6 +183,7 @@ def _write(
     write_atomic(folder / "trace_py_stdout.txt", run.stdout)
     write_atomic(folder / "trace_py_stderr.txt", run.stderr)
     record = {"program": "nanobrag_torch", "arguments": snapshot["arguments"], "exit_code": run.exit_code}
+    record["made_by"] = run.made_by
     write_atomic(folder / "trace_py_run.json", readable_json({**record, "failure": run.failure}))
     write_atomic(folder / "trace_py_env.json", readable_json(environment))
     write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
@@ -173,6 +202,7 @@ def _snapshot(
         "pixel_slow_fast": list(options.pixel),
         "device": options.device,
         "dtype": options.dtype,
+        "backend": options.backend,
         "arguments": words,
         "input_sha256": hashes,
         "tolerances_sha256": file_sha256(),
@@ -185,7 +215,8 @@ def _notes(
     slow, fast = options.pixel
     rows = [
         f"- scenario {snapshot['scenario']['name']}, pixel (slow, fast) = ({slow}, {fast})",
-        f"- device {options.device}, dtype {options.dtype}",
+        f"- device {options.device}, dtype {options.dtype}, {options.backend} code",
+        *(f"- {name}: {value}" for name, value in run.made_by.items() if value),
         f"- device asked for: {environment['device']['asked']}; {environment['device']['reason']}",
         f"- started {started.isoformat(timespec='seconds')}",
         f"- outcome: {run.failure or ('skipped' if 'skipped' in snapshot else 'traced')}",
@@ -196,6 +227,7 @@ def _notes(
     ]
     command = f"python -m trace_audit.harness --pixel {slow} {fast} --out {options.out.name}"
     command += f" --config {snapshot['scenario']['name']} --device {options.device} --dtype {options.dtype}"
+    command += f" --backend {options.backend}"
     return "# Capture of the torch trace\n\n" + "\n".join(rows) + f"\n\nTo repeat:\n\n    {command}\n"
 
 

@@ -33,6 +33,7 @@ def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
         record = entry.record or {}
         if record.get("kind") == "attempt" and isinstance(record.get("pixel_slow_fast"), list):
             key = (record["scenario"], tuple(record["pixel_slow_fast"]), record["device"], record["dtype"])
+            key += (record.get("backend", "eager"),)
             found.setdefault(key, []).append(record)
     return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(found.items())]
 
@@ -70,7 +71,8 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
         "id": f"audit-{number}",
         "number": number,
         "record": record,
-        "title": f"{record['scenario']}, pixel ({pixel}), {record['device']}, {record['dtype']}",
+        "title": f"{record['scenario']}, pixel ({pixel}), {record['device']}, {record['dtype']}"
+        + f", {record.get('backend', 'eager')}",
         "worst_key": record["metrics"].get("worst_key"),
         "worst": worst,
         "worst_bar": bar_percent(worst or 0.0),

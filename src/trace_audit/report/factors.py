@@ -13,7 +13,7 @@ import pandas as pd
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import read_json, write_atomic
 
-AUDIT = ["scenario", "slow", "fast", "device", "dtype"]
+AUDIT = ["scenario", "slow", "fast", "device", "dtype", "backend"]
 PLACE = ["layer", "sub_slow", "sub_fast", "source", "phi_tic", "mosaic_domain"]
 VALUES = ["unit", "c", "py", "absolute_difference", "relative_difference", "tolerance", "verdict"]
 COLUMNS = [*AUDIT, "key", "component", *PLACE, *VALUES]
@@ -41,7 +41,14 @@ def _rows(comparison: Path) -> Iterator[dict[str, Any]]:
     config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
     try:
         slow, fast = config["pixel_slow_fast"]
-        names = (config["scenario"]["name"], slow, fast, config["device"], config["dtype"])
+        names = (
+            config["scenario"]["name"],
+            slow,
+            fast,
+            config["device"],
+            config["dtype"],
+            config.get("backend", "eager"),
+        )
         audit = dict(zip(AUDIT, names, strict=True))
         for factor in verdict["factors"]:
             yield audit | factor["context"] | {name: factor.get(name) for name in ("key", "component", *VALUES)}

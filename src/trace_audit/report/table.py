@@ -1,6 +1,6 @@
 """`python -m trace_audit.report.table`: one line per audit.
 
-Scenario, pixel, device, dtype, worst key, difference, verdict.
+Scenario, pixel, device, dtype, backend, worst key, difference, verdict.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from typing import Any
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import read_json, write_atomic
 
-HEADINGS = ("scenario", "pixel (slow, fast)", "device", "dtype", "worst key", "relative", "verdict")
+HEADINGS = ("scenario", "pixel (slow, fast)", "device", "dtype", "backend", "worst key", "relative", "verdict")
 
 
 def audit_row(comparison: Path) -> tuple[tuple[str, ...], str]:
@@ -26,6 +26,7 @@ def audit_row(comparison: Path) -> tuple[tuple[str, ...], str]:
         "({}, {})".format(*config["pixel_slow_fast"]),
         config["device"],
         config["dtype"],
+        config.get("backend", "eager"),
         worst.get("key") or "",
         "" if relative is None else f"{relative:.1e}",
         verdict["status"],
@@ -39,7 +40,7 @@ def plain(rows: Sequence[tuple[tuple[str, ...], str]]) -> str:
     widths = [max(len(row[i]) for row in grid) for i in range(len(HEADINGS))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    lines += [f"{' '.join(cells[:4])}: {sentence}" for cells, sentence in rows if cells[-1] != "pass"]
+    lines += [f"{' '.join(cells[:5])}: {sentence}" for cells, sentence in rows if cells[-1] != "pass"]
     return "\n".join(lines) + "\n"
 
 
@@ -61,7 +62,7 @@ def show(rows: Sequence[tuple[tuple[str, ...], str]]) -> None:
     console.print(grid)
     for cells, sentence in rows:
         if cells[-1] != "pass":
-            console.print(Text(f"{' '.join(cells[:4])}: {sentence}", style="red"))
+            console.print(Text(f"{' '.join(cells[:5])}: {sentence}", style="red"))
 
 
 def main(argv: list[str]) -> int:

@@ -23,7 +23,7 @@ RAYS = {
     "omega_sr": "omega_pixel_sr",
 }
 # Keys of the first orientation, of each phi step and of each term; the part that a phi step prints.
-TERMS: dict[str, tuple[str, str, str, tuple[int, ...]]] = {
+TERMS: dict[str, Any] = {
     "hkl": ("hkl_frac", "TRACE_PHI.k_frac", "", (1,)),
     "hkl_rounded": ("hkl_rounded", "", "term.hkl_rounded", ()),
     "F_latt": ("F_latt", "TRACE_PHI.F_latt", "term.F_latt", ()),

@@ -98,10 +98,16 @@ def read_trace(path: Path) -> Trace:
     return parse_trace(lines)
 
 
-def parse_trace(lines: list[str]) -> Trace:
-    """Parse the lines of a log. Never raises on a bad line: each becomes a `Problem` with its name and number."""
+def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
+    """Parse the lines of a log. Never raises on a bad line: each becomes a `Problem` with its name and number.
+
+    `block_is_open`: the first sub-pixel needs no line that opens it, as in a log that prints some keys only.
+    """
     own = re.compile(r"TRACE_(C|PY): (subpixel|pixel_slow_fast|term)\b")
     reader = _Reader(Trace(historic=not any(own.match(line) for line in lines)))
+    if block_is_open:
+        reader.trace.blocks.append(None)
+        reader.block = 0
     for number, line in enumerate(lines, start=1):
         reader.read(number, line.rstrip())
     reader.finish()

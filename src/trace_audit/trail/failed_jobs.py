@@ -103,7 +103,7 @@ def image_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path
 
 
 def _backend(audit: dict[str, Any]) -> str:
-    return f"{audit['device']}_{audit['dtype']}"
+    return f"{audit['device']}_{audit['dtype']}{audit.get('suffix', '')}"
 
 
 def crash_fields(
@@ -118,6 +118,7 @@ def crash_fields(
         "pixel_slow_fast": None if of_image else [audit["slow"], audit["fast"]],
         "device": audit["device"],
         "dtype": audit["dtype"],
+        **({} if of_image else {"backend": audit["backend"], "made_by": {}}),
         "status": "fail",
         "summary": f"{first['arguments'][0]} failed before anything could be compared: {first['failure']}",
         "root_causes": [],

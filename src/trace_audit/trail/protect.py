@@ -3,7 +3,8 @@
     python -m trace_audit.trail.protect hash --list config/protected_assets.yaml --out protected_before.json
     python -m trace_audit.trail.protect check --before protected_before.json
 
-The list is a YAML list of paths from the root of the repository; the record holds the SHA-256 of each file.
+The list is a YAML list of paths from the working folder, or, where it has no such file, from the checkout that this
+program came with; the record holds the SHA-256 of each file.
 """
 
 import argparse
@@ -12,10 +13,11 @@ from pathlib import Path
 
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import read_json, read_yaml, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.shipped import own_or_shipped
 
 
 def protected_assets(listing: Path) -> tuple[str, ...]:
-    """Paths in the YAML list, in its order, each a file below the current folder.
+    """Paths in the YAML list, in its order, each a file below the current folder or else below the checkout.
 
     Raises InputError for anything but a list of such paths.
     """
@@ -25,9 +27,9 @@ def protected_assets(listing: Path) -> tuple[str, ...]:
     for name in names:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise InputError(f"protected assets {listing}: {name!r} must stay inside the repository")
-        if not Path(name).is_file():
+        if not own_or_shipped(name).is_file():
             raise InputError(f"protected assets {listing}: no such file {name!r}; correct or remove the line")
-    return tuple(dict.fromkeys(names))
+    return tuple(str(own_or_shipped(name)) for name in dict.fromkeys(names))
 
 
 def hashes(listing: Path) -> dict[str, str]:

@@ -99,6 +99,7 @@ def _trace_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     reference = ["--binary", str(recorded.binary), "--out", str(c_log), *common]
     reference += [] if recorded.c_run["arguments"][-8:-7] == ["-roi"] else ["--whole-image"]
     harness = ["--out", str(torch_log), "--device", device, "--dtype", dtype, *common]
+    harness += ["--backend", recorded.snapshot.get("backend", "eager")]
     compare = ["--c-log", str(c_log), "--py-log", str(torch_log), "--dtype", dtype, *common]
     for option, name in zip(("--out", "--md", "--summary"), _COMPARED, strict=True):
         compare += [option, str(folder / name)]

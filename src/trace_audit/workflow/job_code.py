@@ -46,6 +46,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     "regression_test": (*SIMULATOR, "tests/*.py", *_rooms("core"), "src/trace_audit/programs/regression.py"),
     "torch_trace": (*RUNNING, *SIMULATOR),
     "compare": (*COMPARING, *SIMULATOR),
+    "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "c_image": RUNNING,
     "torch_image": (*RUNNING, *SIMULATOR),
     "image_parity": (*COMPARING, *IMAGES),

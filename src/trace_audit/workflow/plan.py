@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,28 @@ from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.core.errors import InputError
+from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 @dataclass(frozen=True)
 class Audit:
-    """One comparison: a pixel of a scenario, on one device, in one dtype. `slow` and `fast` count from 0."""
+    """One comparison: a pixel of a scenario, on one device, in one dtype, by eager or compiled code.
+
+    `slow` and `fast` count from 0. `suffix` is what the names of compiled code's files end with.
+    """
 
     scenario: str
     slow: int
     fast: int
     device: str
     dtype: str
+    backend: str = "eager"
+    suffix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
 
     @property
     def pixel_folder(self) -> str:
@@ -34,7 +41,7 @@ class Audit:
 
     @property
     def folder(self) -> str:
-        return f"{self.pixel_folder}/{self.device}_{self.dtype}"
+        return f"{self.pixel_folder}/{self.device}_{self.dtype}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,19 @@ class ImageAudit:
     @property
     def folder(self) -> str:
         return f"results/{self.scenario}/images/{self.device}_{self.dtype}"
+
+
+@dataclass(frozen=True)
+class PortAudit:
+    """One audit of somebody else's program: a pixel of a scenario."""
+
+    scenario: str
+    slow: int
+    fast: int
+
+    @property
+    def folder(self) -> str:
+        return f"results/{self.scenario}/S{self.slow}_F{self.fast}/candidate"
 
 
 @dataclass(frozen=True)
@@ -67,13 +87,20 @@ class Plan:
     reference_sources: tuple[str, ...]
     protected_assets: tuple[str, ...]
 
+    @property
+    def port_audits(self) -> tuple[PortAudit, ...]:
+        """The audits of the candidate that the config names; none where it is our torch program."""
+        if not self.settings.candidate.is_set:
+            return ()
+        return tuple(dict.fromkeys(PortAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
+
 
 def make_plan(raw: dict[str, Any], source: str) -> Plan:
     """Check a config, as read from the YAML file `source`, and all that it names; list the audits in its order.
 
     Raises InputError, one line, for the first thing that is wrong: a key, a value, a file, a scenario, a pixel.
     """
-    settings = parse_settings(raw, source)
+    settings = _with_shipped_files(parse_settings(raw, source))
     require_files(settings, source)
     assets = protected_assets(Path(settings.gate.protected_assets))
     of_images = image_scenarios(settings)
@@ -88,14 +115,19 @@ def make_plan(raw: dict[str, Any], source: str) -> Plan:
         if not listed:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):
-            audits += [
-                Audit(name, slow, fast, device, dtype) for device in settings.run_on for dtype in settings.dtypes
-            ]
+            on = product(settings.run_on, settings.dtypes, settings.backends)
+            audits += [Audit(name, slow, fast, *each) for each in on]
     images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
-    ours = Path(os.path.relpath(REPOSITORY / "src" / "nanobragg_c"))
+    ours = Path(os.path.relpath(CHECKOUT / "src" / "nanobragg_c"))
     tree = Path(settings.reference.source) if settings.reference.source else ours
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
     return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)
+
+
+def _with_shipped_files(settings: Settings) -> Settings:
+    """Settings whose scenarios and protected assets are the checkout's where the working folder has none."""
+    gate = settings.gate.model_copy(update={"protected_assets": str(own_or_shipped(settings.gate.protected_assets))})
+    return settings.model_copy(update={"gate": gate, "scenario_dir": str(own_or_shipped(settings.scenario_dir))})
 
 
 def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:

@@ -60,6 +60,14 @@ def directory() -> Path | None:
     return folder
 
 
+def folder() -> Path:
+    """As `directory`. Raises OSError if there is none."""
+    found = directory()
+    if found is None:
+        raise FileNotFoundError(f"no folder holds compiled code, see {DIRECTORY_VARIABLE}")
+    return found
+
+
 def key_of(program: Program, model: Model) -> dict[str, object]:
     """All that a compiled program depends on."""
     device = model.real_m.device

@@ -79,8 +79,8 @@ class _Recording:
         ]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
         for one in self.traced:
-            varies = ORIENTATION | RAY if one.of_orientations else RAY
-            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], varies))
+            over = ORIENTATION | RAY if one.of_orientations else RAY
+            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], over))
 
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
         return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]

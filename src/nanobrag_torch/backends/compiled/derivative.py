@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -80,14 +81,16 @@ class DifferentiableBackend(CompiledBackend):
 
 class _Step(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, backend: DifferentiableBackend, name: str, source: int, count: int, *rest: torch.Tensor):
+    def forward(
+        ctx: Any, backend: DifferentiableBackend, name: str, source: int, count: int, *rest: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         ctx.what, ctx.arguments = (backend, name, source), rest[:count]
         results = backend.values(name, source, ctx.arguments)
         ctx.mark_non_differentiable(*(one for one in results if not one.is_floating_point()))
         return tuple(results)
 
     @staticmethod
-    def backward(ctx, *by_results: torch.Tensor):
+    def backward(ctx: Any, *by_results: torch.Tensor) -> tuple[Any, ...]:
         backend, name, source = ctx.what
         upstream = [one for one in by_results if one.is_floating_point()]
         slopes = backend.slopes(name, source, ctx.arguments, upstream)

@@ -125,6 +125,7 @@ class CompiledBackend:
         return other
 
     def _take(self, model: Model) -> None:
+        self.trusted_with: Model | None = None  # the model of which an image has been held against eager code
         self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
@@ -144,10 +145,10 @@ class CompiledBackend:
         """The results of a program for one source, each (rays,); a single one may have a place to go to."""
         rays = arguments[0].shape[0]
         given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
-        results = [into]
-        if into is None:
-            device = arguments[0].device
-            results = [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        device = arguments[0].device
+        results = (
+            [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]] if into is None else [into]
+        )
         if rays:
             self._programs[name]([*given, *results], rays, self.orientations)
         return results
@@ -189,6 +190,10 @@ class CompiledBackend:
     def polar(self, rays: Aimed, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
         return rays.factors(source)[2]
+
+    def cos_2theta(self, rays: Aimed, source: int) -> torch.Tensor:
+        """Not kept: only the programs of a trace return it."""
+        raise LookupError("cos(2 theta) stays in registers; ask the backend of a trace")
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""

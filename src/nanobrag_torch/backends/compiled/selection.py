@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +22,7 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 
 Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Key = TypeVar("Key")
 Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
 
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
@@ -80,7 +82,7 @@ def backend_for(model: Model, pixels: int, image_dtype: torch.dtype = torch.floa
     if why is not None:
         return EagerBackend(model, why)
     try:
-        packages = _packages(model, image_dtype, cache.directory(), _worth_building(steps))
+        packages = _packages(model, image_dtype, cache.folder(), _worth_building(steps))
         if packages is None:
             return EagerBackend(model, NOT_BUILT)
         return CompiledBackend(model, packages)
@@ -116,8 +118,13 @@ def _once(files: list[Path], check: Callable[[], None]) -> None:
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
     """The files of the programs for an image; None when one is missing and is not worth building."""
-    packages = {name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)}
-    return None if None in packages.values() else packages
+    return _complete({name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)})
+
+
+def _complete(files: dict[Key, Path | None]) -> dict[Key, Path] | None:
+    """The files if all are there."""
+    there = {key: file for key, file in files.items() if file is not None}
+    return there if len(there) == len(files) else None
 
 
 def _package(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
@@ -149,11 +156,14 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
         whole = PHOTONS[torch.float64] in programs
         forward = {} if whole else {name: PROGRAMS[name] for name in programs}
-        files = {
-            program: _package(program, model, cache.directory(), _worth_building(steps))
-            for program in (*programs.values(), *forward.values())
-        }
-        if None in files.values():
+        folder = cache.folder()
+        files = _complete(
+            {
+                program: _package(program, model, folder, _worth_building(steps))
+                for program in (*programs.values(), *forward.values())
+            }
+        )
+        if files is None:
             return EagerBackend(model, NOT_BUILT)
         compiled = DifferentiableBackend(
             model,
@@ -227,7 +237,8 @@ def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) ->
     if not isinstance(backend, CompiledBackend) or folder is None:
         return backend
     programs = {name: PROGRAMS[name].tracing() for name in needed(model, image_dtype)}
-    return TracingBackend(model, {name: _package(one, model, folder, True) for name, one in programs.items()})
+    files = _complete({name: _package(one, model, folder, True) for name, one in programs.items()})
+    return backend if files is None else TracingBackend(model, files)
 
 
 def tell(message: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -109,29 +110,30 @@ class TracingBackend(CompiledBackend):
         _show(hook, rays.seen(0), _OF_RAYS)
         return rays
 
-    def solid_angle_sr(self, rays: TracedRays, hook: Hook | None = None) -> torch.Tensor:
+    def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor:
         """Solid angle of each ray's pixel (rays,)."""
         _show(hook, rays.seen(0), ("omega_sr",))
         return super().solid_angle_sr(rays)
 
-    def capture(self, rays: TracedRays, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
+    def capture(self, rays: Any, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
         """Fraction captured in each ray's layer (rays,)."""
         _show(hook, rays.seen(0), ("captured",))
         return super().capture(rays, samples)
 
-    def illuminate(self, rays: TracedRays, source: int, hook: Hook | None = None) -> Light:
+    def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Light:
         """What one source does to the rays."""
         _show(hook, rays.seen(source), _OF_LIGHT)
         return super().illuminate(rays, source)
 
-    def polar(self, rays: TracedRays, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
+    def polar(self, rays: Any, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
         """Polarization factor of each ray (rays,)."""
         _show(hook, rays.seen(source), _OF_POLARIZATION)
         return super().polar(rays, light, source)
 
-    def cos_2theta(self, rays: TracedRays, source: int) -> torch.Tensor:
+    def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
         """Cosine of each ray's scattering angle (rays,)."""
-        return rays.seen(source)["cos_2theta"]
+        cosine: torch.Tensor = rays.seen(source)["cos_2theta"]
+        return cosine
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
         """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""

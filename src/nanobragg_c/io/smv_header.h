@@ -1,0 +1,32 @@
+/* The text of SMV headers as ADSC, d*TREK, fabio and nanoBragg write them: `{`, fields KEY=value, `}`. A field ends
+ * with `;` or with its line. A value that begins with `{` ends with the brace that closes it, so the header ends with the
+ * first `}` that stands where a field would begin, or behind which the header holds no more. */
+#ifndef NANOBRAGG_SMV_HEADER_H
+#define NANOBRAGG_SMV_HEADER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define SMV_BLOCK_BYTES 512
+#define SMV_WORD_SIZE 128
+
+typedef struct smv_text {
+    char *start; /* behind the opening brace; a copy */
+    size_t length;
+    size_t header_bytes; /* where the pixels begin */
+} smv_text;
+
+/* Ends the program if the bytes of the file do not begin with a header. Free `start`. */
+smv_text smv_header_read(const char *flag, const char *path, const char *bytes, size_t n_bytes);
+
+/* Copies the value of the last field with this key, capitals or not; empty if there is none. What is too long for any
+ * number, or holds a zero byte, is no number then. */
+bool smv_header_value(const smv_text *text, const char *key, char word[SMV_WORD_SIZE]);
+
+/* There is a field whose key ends so, as behind the name of a detector of d*TREK. */
+bool smv_header_ends_with(const smv_text *text, const char *tail);
+
+/* One to nine digits. */
+bool smv_header_parse_count(const char *word, int *value);
+
+#endif

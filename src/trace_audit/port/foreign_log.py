@@ -1,0 +1,259 @@
+"""Trace lines picked out of whatever a program prints.
+
+A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and goes on as `key value ...`,
+`key=value ...` or `key: value ...`, or if it is a JSON object with `key` and `value`, or with names of keys. Terminal
+colours are taken away. All other lines are counted and left. Names that are in no registry are listed as not known;
+they are no fault. Memory is bounded however much a program prints.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import printable
+from trace_audit.port.key_names import KeyNames
+from trace_audit.trace.keys import Key, registry
+from trace_audit.trace.parse import Problem, Trace, parse_trace
+
+LONGEST_LINE = 1 << 16
+MOST_LINES_OF_A_KEY = 20_000
+MOST_TRACE_LINES = 400_000
+MOST_NAMES = 500
+
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
+_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL)
+_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
+_WRAPPERS = re.compile(r"\b(?:tensor|array|np\.\w+|numpy\.\w+)\s*\(|(?:dtype|device|grad_fn)=[^,)\]]*|[\[\](){};]")
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
+_LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])")
+
+
+@dataclass
+class ForeignLog:
+    """What a program printed, as far as it could be read.
+
+    `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names that
+    are in no registry, `repeated` the values of a key that came again after the first.
+    """
+
+    trace: Trace
+    trace_lines: int = 0
+    other_lines: int = 0
+    unknown: dict[str, int] = field(default_factory=dict)
+    repeated: dict[str, int] = field(default_factory=dict)
+    numbers: dict[str, list[str]] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_foreign_log(path: Path, names: KeyNames) -> ForeignLog:
+    """The trace in the file `path`. Raises InputError if it cannot be read or holds no trace line."""
+    try:
+        with Path(path).open("rb") as stream:
+            log = read_foreign_lines(iter(lambda: stream.readline(LONGEST_LINE), b""), names)
+    except OSError as error:
+        raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
+    if not log.trace_lines:
+        prefixes = ", ".join(("TRACE_C", "TRACE_PY", *names.prefixes))
+        raise InputError(
+            f"log {path}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
+            "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', see docs/porting.md"
+        )
+    return log
+
+
+def read_foreign_lines(lines: Iterable[bytes], names: KeyNames) -> ForeignLog:
+    """The trace in the lines of a program's output."""
+    reader = _Reader(names)
+    for number, line in enumerate(lines, start=1):
+        reader.read(number, line)
+    return reader.finish()
+
+
+class _Reader:
+    """State of one pass through the output."""
+
+    def __init__(self, names: KeyNames) -> None:
+        self.names = names
+        self.log = ForeignLog(Trace(historic=True))
+        self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
+        self.whole: dict[str, str] = {}  # keys that a log has once
+        self.phi: dict[str, str] = {}
+        self.own_form: list[str] = []  # `subpixel` and `term` lines: a log in this project's own form
+        self.opener = ""
+        self.counts: dict[str, int] = {}
+        self.kept = 0
+
+    def read(self, number: int, raw: bytes) -> None:
+        line = _ANSI.sub("", raw.decode("utf-8", errors="replace")).strip()
+        pairs = list(self.pairs_of(line))
+        if not pairs:
+            self.log.other_lines += bool(line)
+            return
+        self.log.trace_lines += 1
+        for name, text in pairs:
+            self.take(number, name, text)
+
+    def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
+        """(name, value text) of every key on a line; nothing for a line that is no trace line."""
+        if line.startswith("{"):
+            yield from _json_pairs(line, self.names)
+            return
+        own = _OWN.match(line)
+        if own is not None:
+            if own[1]:
+                yield "TRACE_PHI", own[2]
+                return
+            body: str | None = own[2]
+        else:
+            body = next((line[len(p) :].lstrip(" :") for p in self.names.prefixes if line.startswith(p)), None)
+        match = None if body is None else _NAME.match(body.strip())
+        if match is not None:
+            yield match[1], match[2].strip()
+
+    def take(self, number: int, name: str, text: str) -> None:
+        """Keep one value of one key."""
+        if name in ("TRACE_PHI", "subpixel", "term"):
+            if self._has_room(number, name):
+                self._keep_line(name, text)
+            return
+        key = self._key(name)
+        if key is None:
+            self._count(self.log.unknown, name)
+            return
+        if key.name in self.names.leave_out or name in self.names.leave_out:
+            return
+        if not self._has_room(number, key.name):
+            return
+        factor = self.names.factors.get(name, self.names.factors.get(key.name, 1.0))
+        values = self._values(number, key, text, factor)
+        if values is not None:
+            self._store(key, values)
+
+    def _key(self, name: str) -> Key | None:
+        key = registry().get(self.names.names.get(name, name))
+        if key is None:
+            key = next((k for k in registry().values() if name in k.aliases), None)
+        return None if key is None or key.name.startswith("term.") else key
+
+    def _has_room(self, number: int, name: str) -> bool:
+        self.counts[name] = self.counts.get(name, 0) + 1
+        limit = MOST_TRACE_LINES if name in ("term", "TRACE_PHI") else MOST_LINES_OF_A_KEY
+        if self.counts[name] <= limit and self.kept < MOST_TRACE_LINES:
+            self.kept += 1
+            return True
+        self._count(self.log.repeated, name)
+        return False
+
+    def _keep_line(self, name: str, text: str) -> None:
+        if name == "TRACE_PHI":
+            tic = re.search(r"phi_tic=(\S+)", text)
+            label = f"{len(self.blocks) - 1} {tic[1] if tic else text}"
+            if label in self.phi:
+                self._count(self.log.repeated, name)
+            self.phi.setdefault(label, text)
+        else:
+            if name == "subpixel" and (self.own_form or self.blocks[-1]):
+                self.blocks.append({})
+            self.own_form.append(f"{len(self.blocks) - 1} {name} {text}")
+
+    def _store(self, key: Key, values: str) -> None:
+        if key.where in ("run", "setup", "setup_sample", "setup_beam", "end"):
+            place = self.whole
+        else:
+            self.opener = self.opener or key.name  # the first key of a sub-pixel comes again with the next one
+            if key.name == self.opener and key.name in self.blocks[-1] and not self.own_form:
+                self.blocks.append({})
+            place = self.blocks[-1]
+        if key.name in place:
+            self._count(self.log.repeated, key.name)
+        else:
+            place[key.name] = values
+            self.log.numbers.setdefault(key.name, []).extend(values.split())
+
+    def _values(self, number: int, key: Key, text: str, factor: float) -> str | None:
+        """The values of a key as words of our form; None with a problem on record where they cannot be read."""
+        if key.kind == "word":
+            return text.split()[0] if text.split() else self._problem(number, key, "unparsable", "no value")
+        words = text.split()
+        if len(words) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in words):
+            return self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
+        plain = _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " ")
+        words = plain.split()
+        if len(words) != key.size or not all(_NUMBER.fullmatch(word) for word in words):
+            count = f"{key.size} number{'s' if key.size > 1 else ''}"
+            return self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
+        numbers = [float(word) for word in words]
+        if not all(map(math.isfinite, numbers)):
+            return self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
+        if key.kind == "integer":
+            if any(value != round(value) for value in numbers):
+                return self._problem(number, key, "unparsable", f"expected whole numbers, found {text[:60]!r}")
+            return " ".join(str(int(value)) for value in numbers)
+        return " ".join(words if factor == 1.0 else [repr(value * factor) for value in numbers])
+
+    def _problem(self, number: int, key: Key, kind: str, what: str) -> None:
+        if len(self.log.problems) < MOST_NAMES:
+            self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(what)}"))
+
+    def _count(self, counts: dict[str, int], name: str) -> None:
+        name = printable(name[:60])
+        if name in counts or len(counts) < MOST_NAMES:
+            counts[name] = counts.get(name, 0) + 1
+
+    def finish(self) -> ForeignLog:
+        """All that was kept, as a trace."""
+        lines = [f"TRACE_PY: {_labelled(name, values)}" for name, values in self.whole.items()]
+        for index, block in enumerate(self.blocks):
+            lines += [f"TRACE_PY: {r.split(' ', 1)[1]}" for r in self.own_form if r.startswith(f"{index} subpixel")]
+            ordered = sorted(block.items(), key=lambda item: item[0] != "pix0_vector_meters")
+            lines += [f"TRACE_PY: {name} {values}" for name, values in ordered]
+            lines += [f"TRACE_PY_PHI {text}" for label, text in self.phi.items() if label.startswith(f"{index} ")]
+            lines += [f"TRACE_PY: {r.split(' ', 1)[1]}" for r in self.own_form if r.startswith(f"{index} term")]
+        trace = parse_trace(lines, block_is_open=not self.own_form and "pix0_vector_meters" not in self.blocks[0])
+        for problem in trace.problems:
+            if problem.kind == "unknown":
+                self._count(self.log.unknown, problem.key)
+            elif problem.kind != "missing":
+                self.log.problems.append(Problem(problem.kind, problem.key, None, _without_line(problem.message)))
+        trace.problems = list(self.log.problems)
+        self.log.trace = trace
+        return self.log
+
+
+def _labelled(name: str, values: str) -> str:
+    """A key and its values; a record gets the labels of its components, which our form has."""
+    key = registry()[name]
+    if key.kind == "record":
+        values = " ".join(f"{label}:{value}" for label, value in zip(key.components, values.split(), strict=True))
+    return f"{name} {values}"
+
+
+def _without_line(message: str) -> str:
+    """A message without the number of its line, which is not that of the program's output."""
+    return re.sub(r"^line \d+: ", "", message)
+
+
+def _json_pairs(line: str, names: KeyNames) -> Iterator[tuple[str, str]]:
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(document, dict):
+        return
+    known = {**registry(), **names.names}
+    pairs = {document["key"]: document["value"]} if {"key", "value"} <= document.keys() else document
+    for name, value in pairs.items():
+        if isinstance(name, str) and (name in known or "key" in document):
+            yield name, _flat(value)
+
+
+def _flat(value: object) -> str:
+    """The numbers of a nested list in order, as words."""
+    if isinstance(value, list):
+        return " ".join(_flat(item) for item in value[:64])
+    return str(value)

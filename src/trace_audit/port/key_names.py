@@ -1,0 +1,62 @@
+"""The key file of a port: its names for our trace keys, unit factors, keys to leave out, keys of its own."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import read_yaml
+from trace_audit.trace.keys import find, registry
+
+
+class OwnKey(BaseModel):
+    """A key that only the port has: listed with its parents, never compared."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parents: tuple[str, ...] = ()
+    unit: str = ""
+    meaning: str = ""
+
+
+class KeyNames(BaseModel):
+    """How the lines of a port are to be read. All parts are optional."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prefixes: tuple[str, ...] = Field(
+        default=(), description="beginnings of its trace lines besides TRACE_C and TRACE_PY; '' takes every line"
+    )
+    names: Mapping[str, str] = Field(default_factory=dict, description="its name of a key: our name")
+    factors: Mapping[str, float] = Field(
+        default_factory=dict, description="its name or ours: what its values are multiplied with to have our unit"
+    )
+    leave_out: tuple[str, ...] = Field(default=(), description="its names or ours that are not compared")
+    own: Mapping[str, OwnKey] = Field(default_factory=dict, description="keys of its own, with their parents")
+
+
+def read_key_names(path: Path | None) -> KeyNames:
+    """The key file at `path`; an empty one for None. Raises InputError with every fault of the file in one line."""
+    if path is None:
+        return KeyNames()
+    document = read_yaml(path, "key file") or {}
+    if not isinstance(document, dict):
+        raise InputError(f"key file {path}: expected the parts {', '.join(KeyNames.model_fields)}")
+    try:
+        names = KeyNames(**document)
+    except (ValidationError, TypeError) as error:
+        faults = error.errors() if isinstance(error, ValidationError) else []
+        told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
+        raise InputError(f"key file {path}: {told}; the parts are {', '.join(KeyNames.model_fields)}") from None
+    for theirs, ours in names.names.items():
+        if ours not in registry():
+            raise InputError(f"key file {path}: names.{theirs}: {_unknown(ours)}")
+    return names
+
+
+def _unknown(name: str) -> str:
+    try:
+        return f"use the name {find(name).name}"
+    except InputError as error:
+        return str(error)

@@ -1,0 +1,126 @@
+"""How far rounding alone moves each key: of doubles, and of the precision that the port's numbers show.
+
+A port that computes in float32 cannot agree to 1e-6 everywhere, and no stage of it is to blame for that. So our own
+program is run a dozen times with every value of every stage moved by up to one unit in the last place of that
+precision. How far a key comes out is its spread. A difference within four times the spread is called rounding.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trace_audit.compare.comparison import compare
+from trace_audit.compare.substitute import Visit
+from trace_audit.trace.keys import registry
+from trace_audit.trace.parse import Context, Trace, Value
+
+RUNS = 12
+MARGIN = 4.0
+_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-8, "float16": 2.0**-10}
+_SHARE_OF_SINGLES = 0.9
+_FEWEST = 4
+_SHIFT, _CHANGED = 1e-3, 1e-9
+Spread = Mapping[tuple[str, Context], float]
+
+
+@dataclass(frozen=True)
+class Precision:
+    """What the printed numbers show: the type that they are in, and how many digits they were printed with."""
+
+    name: str
+    numbers: int  # how many of them could tell
+    shortest_digits: int
+
+    @property
+    def eps(self) -> float:
+        """One unit in the last place, relative."""
+        return _EPS[self.name]
+
+
+def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
+    """The precision of a log from the texts of its numbers: float32 if nearly all of them are float32 numbers.
+
+    Too few numbers show nothing; the program then counts as one that computes in float64.
+    """
+    texts = [t for name, row in numbers.items() if _tells(name) for t in row]
+    telling = [text for text in texts if _digits(text) >= 9]
+    singles = sum(_is_single(text) for text in telling)
+    is_single = len(telling) >= _FEWEST and singles >= _SHARE_OF_SINGLES * len(telling)
+    name = "float32" if is_single else "float64"
+    return Precision(name, len(telling), min(map(_digits, telling), default=0))
+
+
+def _tells(name: str) -> bool:
+    """Whether the numbers of a key are in the type that the program computes in; an image is float32 always."""
+    return registry()[name].kind not in ("word", "integer") and name != "floatimage_accumulated"
+
+
+def _digits(text: str) -> int:
+    """Significant digits of a printed number."""
+    return len(re.sub(r"[eE].*", "", text).replace(".", "").lstrip("+-0"))
+
+
+def _is_single(text: str) -> bool:
+    """Whether a printed number is a float32 number, to the digits that are printed."""
+    value = float(text)
+    with np.errstate(over="ignore"):
+        nearest = float(np.float32(value))
+    return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - _digits(text)) * abs(value) * 1.001)
+
+
+def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
+    """The largest relative error that printing can have made: numbers with nine digits or more are exact enough.
+
+    The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
+    """
+    digits = [_digits(text) for name, row in numbers.items() if registry()[name].kind != "word" for text in row]
+    most = max(digits, default=0)
+    return 0.5 * 10.0 ** (1 - most) if 3 <= most < 9 else 0.0
+
+
+def spread(base: Trace, run: Callable[[Visit], Trace], eps: float, runs: int = RUNS, seed: int = 1) -> Spread:
+    """The largest relative difference from `base` of each (key, context) over runs with every stage moved by eps."""
+    largest: dict[tuple[str, Context], float] = {}
+    for number in range(runs):
+        trace = run(_mover(eps, random.Random(1000 * seed + number)))
+        for factor in compare(base, trace).factors:
+            place = factor.key.name, factor.context
+            largest[place] = max(largest.get(place, 0.0), factor.relative_difference)
+    return largest
+
+
+def _mover(eps: float, source: random.Random) -> Visit:
+    def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
+        if registry()[key].kind in ("word", "integer"):
+            return None
+        return [float(value) * (1.0 + eps * source.uniform(-1.0, 1.0)) for value in values]
+
+    return visit
+
+
+def moved_by_each(base: Trace, run: Callable[[Visit], Trace]) -> dict[str, frozenset[str]]:
+    """For each key with real values, the keys that change in this experiment when its values are moved."""
+    result = {}
+    for name in base.records:
+        if registry()[name].kind in ("word", "integer"):
+            continue
+        try:
+            trace = run(_shifted(name))
+        except ValueError:  # our stages refuse the moved value
+            continue
+        changed = {f.key.name for f in compare(base, trace).factors if f.relative_difference > _CHANGED}
+        if name in changed:  # where the value cannot be moved, nothing is known about it
+            result[name] = frozenset(changed)
+    return result
+
+
+def _shifted(name: str) -> Visit:
+    def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
+        if key != name:
+            return None
+        return [float(value) * (1.0 + _SHIFT * (index + 1)) + _SHIFT**2 for index, value in enumerate(values)]
+
+    return visit

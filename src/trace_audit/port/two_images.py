@@ -1,0 +1,117 @@
+"""The port's image against ours: the scale between them, and how far the patterns are apart once it is taken out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from trace_audit.core.errors import InputError
+from trace_audit.port.our_program import OurProgram
+from trace_audit.port.precision import MARGIN, spread
+from trace_audit.trace.parse import Context
+from trace_audit.trace.tolerances import relative_tolerance
+
+MOST_PIXELS = 1200
+_BRIGHT = 400
+_NEAR = 40
+_MOST_OF_OURS = 20_000
+_ROUNDED_PIXELS = 5
+_PIXEL = ("floatimage_accumulated", Context())
+
+
+@dataclass(frozen=True)
+class Distance:
+    """`scale`: port / ours, best fit; `pattern`: what is left of the port's image without it, 0 (none) to 1 (all).
+
+    `worst`: largest difference of a pixel over the port's brightest one.
+    """
+
+    scale: float
+    pattern: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Pixels of the port's image on which the images are compared, each (pixels,)."""
+
+    slow: np.ndarray
+    fast: np.ndarray
+    photons: np.ndarray
+    is_whole: bool
+
+
+def read_port_image(path: Path, shape: tuple[int, int], roi: tuple[int, int, int, int] | None) -> np.ndarray:
+    """Photons (slow, fast) of the whole detector, NaN where the port's image says nothing.
+
+    `.npz` (one array, or `image`) and `.npy`, of the whole detector or of the region of interest (fast first, fast
+    last, slow first, slow last); else raw float32, slow running slowest, as -floatfile writes it. Raises InputError.
+    """
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                image = np.asarray(file["image" if "image" in file.files else file.files[0]], dtype=np.float64)
+        elif path.suffix == ".npy":
+            image = np.load(path, allow_pickle=False).astype(np.float64)
+        else:
+            flat = np.fromfile(path, dtype=np.float32).astype(np.float64)
+            image = flat.reshape(shape) if flat.size == shape[0] * shape[1] else flat
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InputError(f"image {path}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
+    if image.shape == shape:
+        return image
+    if roi is not None and image.shape == (roi[3] - roi[2] + 1, roi[1] - roi[0] + 1):
+        whole = np.full(shape, np.nan)
+        whole[roi[2] : roi[3] + 1, roi[0] : roi[1] + 1] = image
+        return whole
+    raise InputError(f"image {path}: {image.shape} pixels (slow, fast); the experiment has {shape}")
+
+
+def sample(image: np.ndarray, pixel: tuple[int, int], ours: OurProgram) -> Sample:
+    """All pixels of a small image; of a large one the brightest of both images and an even grid of the others.
+
+    Of an image larger than that by far, ours is looked at near the traced pixel and on the grid alone.
+    """
+    slow, fast = np.nonzero(np.isfinite(image))
+    values = image[slow, fast]
+    if slow.size <= MOST_PIXELS:
+        return Sample(slow, fast, values, True)
+    chosen = set(np.argsort(values)[-_BRIGHT:].tolist())
+    chosen |= set(range(0, slow.size, max(1, slow.size // (MOST_PIXELS - 2 * _BRIGHT))))
+    near = (np.abs(slow - pixel[0]) <= _NEAR) & (np.abs(fast - pixel[1]) <= _NEAR)
+    looked_at = np.arange(slow.size) if slow.size <= _MOST_OF_OURS else np.nonzero(near)[0]
+    bright = np.argsort(ours.photons(slow[looked_at], fast[looked_at]))[-_BRIGHT:]
+    chosen |= set(looked_at[bright].tolist())
+    order = np.array(sorted(chosen))
+    return Sample(slow[order], fast[order], values[order], False)
+
+
+def distance(port: np.ndarray, ours: np.ndarray) -> Distance:
+    """How far two lists of pixels are apart."""
+    ours_square, port_square = float(ours @ ours), float(port @ port)
+    if ours_square == 0.0 or port_square == 0.0:
+        same = ours_square == port_square
+        return Distance(
+            1.0 if same else 0.0 if port_square == 0.0 else float("inf"), 0.0 if same else 1.0, 0.0 if same else 1.0
+        )
+    scale = float(port @ ours) / ours_square
+    left = port - scale * ours
+    pattern = float(np.sqrt((left @ left) / port_square))
+    return Distance(scale, pattern, float(np.abs(port - ours).max() / np.abs(port).max()))
+
+
+def rounding_of(ours: OurProgram, chosen: Sample, eps: float) -> Distance:
+    """How far rounding alone may move our image, from its brightest pixels, which make the distance of two images.
+
+    Every stage of each of them is moved by up to eps, as `precision.spread` does; four times what comes out is allowed.
+    """
+    base = ours.photons(chosen.slow, chosen.fast)
+    moved, whole, worst = 0.0, 0.0, 0.0
+    for index in np.argsort(base)[-_ROUNDED_PIXELS:]:
+        pixel = OurProgram(ours.words, (int(chosen.slow[index]), int(chosen.fast[index])), ours.reflections)
+        relative = spread(pixel.trace(), pixel.watched, eps).get(_PIXEL, 0.0)
+        moved, whole = moved + (relative * base[index]) ** 2, whole + base[index] ** 2
+        worst = max(worst, relative * base[index] / base.max())
+    share = MARGIN * float(np.sqrt(moved / whole)) if whole else 0.0
+    floor = relative_tolerance()
+    return Distance(max(floor, share), max(floor, share), max(floor, MARGIN * worst))

@@ -1,0 +1,111 @@
+"""Derivatives of random experiments by all their parameters: four paths against each other, differences, and C.
+
+25 experiments by default; NB_GRADIENT_SEEDS=400 (make gradients-fuzz) for more, then all of them compiled too.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from dataclasses import replace
+from random import Random
+
+import pytest
+import torch
+
+from nanobrag_torch.backends import eager
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.simulator import Simulation
+from tests.gradients import random_experiments
+from trace_audit.derivatives.gradient_case import CProgram, same_pivot
+
+SEEDS = range(int(os.environ.get("NB_GRADIENT_SEEDS", "25")))
+COMPILED_EVERY = 1 if len(SEEDS) > 25 else 8
+ZERO, ONE = torch.zeros((), dtype=torch.float64), torch.ones((), dtype=torch.float64)
+OF_DIFFERENCES = 1e-6  # of the largest change of a pixel, beside rounding of the brightest
+OF_PATHS = {"tiles": 1e-10, "compiled": 1e-8}  # of what the largest derivative of all adds along the direction
+ROUNDING = 1e-11
+
+
+@pytest.fixture(autouse=True)
+def never(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-random"))
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+
+
+def tangent(case):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's own rules use its deprecated script compiler
+        return torch.func.jvp(case.along, (ZERO,), (ONE,))[1]
+
+
+def gradient(case, weights):
+    values = case.start.clone().requires_grad_()
+    (found,) = torch.autograd.grad((case.image(values) * weights).sum(), values)
+    return found
+
+
+def assert_near(got, expected, tolerance, scale, what):
+    assert bool(torch.isfinite(got).all()), what
+    worst = float((got - expected).abs().max())
+    assert worst <= tolerance * scale, f"{what}: {worst:.2e} off {scale:.2e}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_four_paths_and_differences(seed, tmp_path, monkeypatch):
+    case = random_experiments.case(seed, tmp_path)
+    assert len(case.rows) >= 12, "parameters of every kind"
+    brightest = float(case.image(case.start).max())
+    numeric, smooth = random_experiments.differences(case)
+    forward = tangent(case)
+    largest = float(forward.abs().max()) + ROUNDING / OF_DIFFERENCES * brightest
+    assert_near(forward * smooth, numeric * smooth, OF_DIFFERENCES, largest, f"forward: {case.line}")
+    weights = torch.rand(numeric.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + 0.5
+    whole = gradient(case, weights)
+    scale = float((whole * case.direction).abs().max()) + ROUNDING * brightest
+    change = float((forward * weights).sum())
+    terms = float((whole * case.direction).abs().sum()) + ROUNDING * brightest
+    assert abs(float(whole @ case.direction) - change) <= 1e-9 * terms, f"backward: {case.line}"
+    found = {"tiles": None, "compiled": None}
+    with monkeypatch.context() as patch:
+        patch.setattr(eager, "PAIRS_PER_PASS", max(8, Simulation(case.experiment).steps // 3))
+        found["tiles"] = gradient(case, weights)
+        assert_near(tangent(case), forward, 1e-9, largest, f"forward by tiles: {case.line}")
+    if seed % COMPILED_EVERY == 0 and any(map(shutil.which, ("cc", "gcc", "clang"))):
+        monkeypatch.setenv(selection.MODE_VARIABLE, "always")
+        found["compiled"] = gradient(case, weights)
+    for path, got in found.items():
+        if got is not None:
+            off = (got - whole) * case.direction
+            assert_near(off, torch.zeros_like(off), OF_PATHS[path], scale, f"{path}: {case.line}")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path):
+    """The derivative by one of the parameters, against differences of images of the C program."""
+    case = random_experiments.case(seed, tmp_path)
+    told = [row for row in case.rows if row.words is not None and not row.single]
+    row = Random(seed).choice(told)
+    place = case.rows.index(row)
+    direction = torch.zeros_like(case.direction)
+    direction[place] = 10 * case.direction[place]  # differences of decimals that are read
+    alone = replace(case, direction=direction)
+    _, smooth = random_experiments.differences(alone)
+    expected = tangent(alone)
+    counts = [
+        word
+        for axis, n in zip("abc", case.experiment.crystal.n_cells, strict=True)
+        for word in (f"-N{axis}", str(int(n)))
+    ]
+    sampled = ["-oversample", str(case.experiment.detector.oversample), "-samplesize", "0", *" ".join(counts).split()]
+    interpolated = "-interpolate" if case.experiment.structure_factors.interpolate else "-nointerpolate"
+    program, images = CProgram(c_binary), {}
+    for step in (-2, -1, 1, 2):
+        experiment = alone.at(alone.start + step * direction)
+        words = [*case.words, *sampled, interpolated, *row.words(experiment, tmp_path), *same_pivot(case.experiment)]
+        images[step] = torch.from_numpy(program.image(words, tuple(expected.shape)).copy())
+    near, far = (images[1] - images[-1]) / 2, (images[2] - images[-2]) / 4
+    numeric = (4 * near - far) / 3
+    largest = float(expected.abs().max()) + 1e-10 / 1e-5 * float(images[1].max())
+    assert_near(expected * smooth, numeric * smooth, 1e-5, largest, f"{row.name}: {case.line}")

@@ -1,0 +1,59 @@
+"""The interval of a fault, and the way to it: whatever stage is wrong, printing what is asked for next leads there."""
+
+import math
+
+import pytest
+
+from trace_audit.port.gaps import ancestors, intervals
+from trace_audit.trace.keys import registry, topological_order
+
+IN_A_LOG = [
+    name
+    for name, key in registry().items()
+    if key.compared and key.where not in ("setup_sample",) and not name.startswith(("term.", "TRACE_PHI"))
+]
+
+
+def descendants(name):
+    return {other for other in registry() if name in ancestors(other)}
+
+
+def walk(fault):
+    """Print the pixel, then what is asked for, until one stage is left; the number of runs and that stage."""
+    wrong = {fault, *descendants(fault)}
+    printed = {"floatimage_accumulated": "floatimage_accumulated" not in wrong}
+    steps = 0
+    while True:
+        found = intervals(printed, IN_A_LOG)
+        assert all(fault in interval.possible for interval in found), "every interval holds the fault at every step"
+        if not found[0].next_keys:
+            return steps, found[0]
+        assert not printed.keys() & set(found[0].next_keys)
+        printed |= {name: name not in wrong for name in found[0].next_keys}
+        steps += 1
+
+
+@pytest.mark.parametrize("fault", [name for name in IN_A_LOG if "floatimage_accumulated" in {name, *descendants(name)}])
+def test_one_line_leads_to_every_stage(fault):
+    steps, interval = walk(fault)
+    assert interval.key == fault and interval.is_one_stage
+    assert steps <= math.ceil(math.log2(len(IN_A_LOG))) + 1, f"{steps} runs"
+
+
+def test_agreeing_keys_clear_what_they_are_made_of():
+    [found] = intervals({"incident_vec": True, "diffracted_vec": True, "hkl_frac": False}, IN_A_LOG)
+    assert "pixel_pos_meters" not in found.possible
+    assert {"incident_vec", "diffracted_vec"} <= set(found.agreeing)
+    assert "scattering_vec_A_inv" in found.possible and found.next_keys
+
+
+def test_everything_printed_is_one_stage():
+    printed = dict.fromkeys(IN_A_LOG, True) | {"polar": False, "I_pixel_final": False}
+    [found] = intervals(printed, IN_A_LOG)
+    assert found.key == "polar" and found.is_one_stage and not found.next_keys
+
+
+def test_order_of_computation():
+    [found] = intervals({"floatimage_accumulated": False}, IN_A_LOG)
+    order = topological_order()
+    assert list(found.possible) == sorted(found.possible, key=order.index)
