@@ -7,6 +7,7 @@ which faults are in the image and which in the trace alone.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -132,8 +133,7 @@ def audit_port(
     base = ours.once("trace", ours.trace)
     precision = detect(case.log.numbers)
     spreads = {
-        eps: ours.once(("spread", eps), lambda eps=eps: spread(base, ours.watched, eps))
-        for eps in {2.0**-52, precision.eps}
+        eps: ours.once(("spread", eps), partial(spread, base, ours.watched, eps)) for eps in {2.0**-52, precision.eps}
     }
     moves = ours.once("moves", lambda: moved_by_each(base, ours.watched))
     comparison = compare(base if reference is None else reference, case.log.trace)

@@ -178,25 +178,33 @@ class _Reader:
     def _values(self, number: int, key: Key, text: str, factor: float) -> str | None:
         """The values of a key as words of our form; None with a problem on record where they cannot be read."""
         if key.kind == "word":
-            return text.split()[0] if text.split() else self._problem(number, key, "unparsable", "no value")
+            if not text.split():
+                self._problem(number, key, "unparsable", "no value")
+                return None
+            return text.split()[0]
         words = text.split()
         if len(words) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in words):
-            return self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
+            self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
+            return None
         plain = _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " ")
         words = plain.split()
         if len(words) != key.size or not all(_NUMBER.fullmatch(word) for word in words):
             count = f"{key.size} number{'s' if key.size > 1 else ''}"
-            return self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
+            self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
+            return None
         numbers = [float(word) for word in words]
         if not all(map(math.isfinite, numbers)):
-            return self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
+            self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
+            return None
         if key.kind == "integer":
             if any(value != round(value) for value in numbers):
-                return self._problem(number, key, "unparsable", f"expected whole numbers, found {text[:60]!r}")
+                self._problem(number, key, "unparsable", f"expected whole numbers, found {text[:60]!r}")
+                return None
             return " ".join(str(int(value)) for value in numbers)
         return " ".join(words if factor == 1.0 else [repr(value * factor) for value in numbers])
 
     def _problem(self, number: int, key: Key, kind: str, what: str) -> None:
+        """Put a value that cannot be read on record."""
         if len(self.log.problems) < MOST_NAMES:
             self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(what)}"))
 

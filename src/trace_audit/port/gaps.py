@@ -76,7 +76,8 @@ def _interval(
 
 def _to_print(unprinted: Sequence[str], possible: Sequence[str]) -> tuple[str, ...]:
     """Up to two keys: the one that halves the interval best, and the one that halves what is left if it agrees."""
-    inside, chosen = set(possible), []
+    inside = set(possible)
+    chosen: list[str] = []
     while len(chosen) < 2:
         open_keys = [name for name in unprinted if name in inside]
         if not open_keys:

@@ -138,10 +138,10 @@ def _beam(flags: Flags) -> Iterator[Hypothesis]:
             yield Hypothesis(f"{x} and {y} swapped", f"{x} and {y} are swapped", join(swapped), 1)
             pixel = _value(flags, "-pixel")
             step = float(pixel[0]) / 2.0 if pixel and not x.startswith("-ORG") else 0.5
-            for sign in (1, -1):
-                moved = [(repr(float(v[0]) + sign * step),) for v in (first, second)]
+            for by, direction in ((step, "more"), (-step, "less")):
+                moved = [(repr(float(v[0]) + by),) for v in (first, second)]
                 both = _replaced(_replaced(flags, x, *moved[0]), y, *moved[1])
-                name = f"{x} and {y} half a pixel {'more' if sign > 0 else 'less'}"
+                name = f"{x} and {y} half a pixel {direction}"
                 yield Hypothesis(name, f"{name.replace(' half', ' are half')}", join(both), 1)
     if _value(flags, "-nopolar") is None:
         yield Hypothesis("no polarization", "there is no polarization factor (-nopolar)", _with(flags, "-nopolar"), 2)
@@ -192,8 +192,8 @@ def _crystal(flags: Flags) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 name, f"the rotation of -misset is {name.split()[-1]}", join(_replaced(flags, "-misset", *angles)), 1
             )
-    counts = [_value(flags, name) for name in ("-Na", "-Nb", "-Nc")]
-    if all(counts):
+    counts = [count for name in ("-Na", "-Nb", "-Nc") if (count := _value(flags, name)) is not None]
+    if len(counts) == 3:
         order = [counts[i][0] for i in (1, 0, 2)]
         changed = _replaced(_replaced(flags, "-Na", order[0]), "-Nb", order[1])
         yield Hypothesis("Na and Nb swapped", "-Na and -Nb are swapped", join(changed), 1)
@@ -241,10 +241,11 @@ def _sampling(flags: Flags) -> Iterator[Hypothesis]:
     for name, text in (("-interpolate", "interpolated"), ("-nointerpolate", "that of the nearest index")):
         yield Hypothesis(name[1:], f"the structure factor is {text} ({name})", _with(flags, name), 2)
     for name in ("-phisteps", "-mosaic_dom", "-dispsteps", "-hdivsteps", "-vdivsteps"):
-        if _value(flags, name):
+        count = _value(flags, name)
+        if count:
             yield Hypothesis(
                 f"{name} 1",
-                f"there is one step instead of {name} {_value(flags, name)[0]}",
+                f"there is one step instead of {name} {count[0]}",
                 join(_replaced(flags, name, "1")),
                 1,
             )

@@ -67,6 +67,7 @@ def _obtain(
     candidate: Candidate, words: list[str], pixel: tuple[int, int], away: Path, folder: Path
 ) -> tuple[Path, Path | None, dict[str, Any]]:
     """The candidate's log and image, and the record of how they came to be."""
+    record: dict[str, Any]
     stdout, stderr = folder / "candidate_stdout.txt", folder / "candidate_stderr.txt"
     folder.mkdir(parents=True, exist_ok=True)
     if candidate.log:

@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from trace_audit.compare.comparison import Factor, compare
 from trace_audit.port.hypotheses import Hypothesis, all_hypotheses
 from trace_audit.port.our_program import OurProgram, Refused, split_words
@@ -36,7 +38,7 @@ class Judge:
     sample: Sample | None
     image_allowed: Distance
 
-    def agreement(self, trace: Trace, photons: object | None) -> dict[str, bool]:
+    def agreement(self, trace: Trace, photons: np.ndarray | None) -> dict[str, bool]:
         """Whether each printed key, and the image, agree with a trace and an image of ours."""
         result: dict[str, bool] = {}
         for factor in compare(trace, self.port).factors:

@@ -103,7 +103,8 @@ def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
     made_by: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         paths = Path(folder) / "stdout", Path(folder) / "stderr"
-        exit_code, failure = 0, None
+        exit_code: int | None = 0
+        failure: str | None = None
         with _redirected(*paths):
             try:
                 made_by = print_trace(words, backend)

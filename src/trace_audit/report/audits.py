@@ -32,8 +32,8 @@ def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
     for entry in entries:
         record = entry.record or {}
         if record.get("kind") == "attempt" and isinstance(record.get("pixel_slow_fast"), list):
-            key = (record["scenario"], tuple(record["pixel_slow_fast"]), record["device"], record["dtype"])
-            key += (record.get("backend", "eager"),)
+            place = (record["scenario"], tuple(record["pixel_slow_fast"]))
+            key = (*place, record["device"], record["dtype"], record.get("backend", "eager"))
             found.setdefault(key, []).append(record)
     return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(found.items())]
 
