@@ -52,7 +52,7 @@ def build(cache: Path, named_words: Mapping[str, list[str]]) -> dict[str, Any]:
 
     Raises InputError where it cannot be built.
     """
-    cache.mkdir(parents=True, exist_ok=True)
+    cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     if switched_off():
         return {"built": False, "reason": f"{MODE_VARIABLE}=never: all images are worked out operation by operation"}
     command = [sys.executable, "-m", _MODULE, "build", "--dtype", *DTYPES, "--"]

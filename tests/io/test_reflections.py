@@ -149,6 +149,42 @@ def test_every_mate_once():
     assert len(found.hkl) == 10 and len(np.unique(found.hkl, axis=0)) == 10
 
 
+SMALL_MODEL = """\
+CRYST1   20.000   21.000{c}  90.00  90.00{gamma} P 1 21 1
+HETATM    1  N   ALA A   1       0.000   0.000   1.000  1.00 20.00           N
+HETATM    2  S   ALA A   1       3.000{y}   1.000  1.00{B_A2}           S
+END
+"""
+USUAL = {"c": "   22.000", "gamma": "  90.00", "y": "   6.000", "B_A2": " 20.00"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *({"c": c} for c in ("    0.000", "   -9.000", "    0.001", "      nan", " 9999999.")),
+        *({"gamma": gamma} for gamma in (" 180.00", " 179.99", "   0.00", "   0.01")),
+        *({"y": y} for y in ("9999999.", "-999999.")),
+        *({"B_A2": B_A2} for B_A2 in ("99999.", "-9999.")),
+    ],
+    ids=str,
+)
+def test_atom_models_without_bound_are_refused_at_once(odd, tmp_path):
+    (tmp_path / "usual.pdb").write_text(SMALL_MODEL.format(**USUAL))
+    assert len(read_reflections(tmp_path / "usual.pdb", lambda: 4.0).reflections.hkl) > 100
+    (tmp_path / "m.pdb").write_text(SMALL_MODEL.format(**(USUAL | odd)))
+    with pytest.raises(ReaderError, match=r"m.pdb: has (the unit cell|atom S|no unit cell)"):
+        read_reflections(tmp_path / "m.pdb", lambda: 4.0)
+
+
+def test_a_label_that_is_not_utf8_is_refused(tmp_path):
+    make_mtz().write_to_file(str(tmp_path / "x.mtz"))
+    data = (tmp_path / "x.mtz").read_bytes()
+    assert data.count(b"COLUMN F ") == 1
+    (tmp_path / "x.mtz").write_bytes(data.replace(b"COLUMN F ", b"COLUMN \x8f "))
+    with pytest.raises(ReaderError, match="x.mtz: is no MTZ file"):
+        read_reflections(tmp_path / "x.mtz")
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
     [

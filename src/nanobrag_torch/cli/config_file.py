@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nanobrag_torch.cli.tokens import UsageError, one_line
+from nanobrag_torch.io import strict_yaml
 from nanobrag_torch.io.reading import ReaderError, read_text
 
 
@@ -22,20 +23,17 @@ def expand_config(argv: list[str]) -> list[str]:
 
 
 def _config_words(path: str) -> list[str]:
-    import yaml
-
     expected = "expected YAML with a list command_line, as -show_config prints it"
     try:
-        document = yaml.safe_load(read_text(path))
+        document = strict_yaml.load(read_text(path), numbers=False)
     except ReaderError as error:
         raise UsageError(f"-config {error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        place = getattr(error, "problem_mark", None)
-        line = f" (line {place.line + 1})" if place else ""
+    except strict_yaml.YamlError as error:
+        line = f" (line {error.line})" if error.line else ""
         raise UsageError(f"-config {one_line(path)}: is no YAML{line}, {expected}") from None
     words = document.get("command_line") if isinstance(document, dict) else None
     if not isinstance(words, list):
         raise UsageError(f"-config {one_line(path)}: has no list command_line, {expected}")
-    if any(isinstance(word, bool) or not isinstance(word, str | int | float) for word in words) or "-config" in words:
+    if not all(isinstance(word, str) for word in words) or "-config" in words:
         raise UsageError(f"-config {one_line(path)}: command_line holds more than plain words, {expected}")
-    return [str(word) for word in words]
+    return list(words)

@@ -13,6 +13,8 @@ from nanobrag_torch.io.gemmi_reading import usable_cell, with_gemmi
 from nanobrag_torch.io.reading import ReaderError
 
 MAX_MODEL_CELLS = 400_000_000
+# What is beyond is no crystal, and would keep gemmi busy for ever: it goes over all grid points near an atom.
+MIN_SPACING_A, MAX_COORDINATE_A, MAX_B_A2 = 0.5, 1e5, 2000.0
 
 
 class Calculated(NamedTuple):
@@ -44,6 +46,7 @@ def _calculate(gemmi: Any, content: Content, resolution: Callable[[], float]) ->
         raise ReaderError(path, "has no unit cell (CRYST1 or _cell) that a crystal has, so it gives no amplitudes")
     if structure.find_spacegroup() is None:
         raise ReaderError(path, "names no known space group, so its amplitudes cannot be calculated")
+    _check_sizes(path, structure)
     resolution_A = resolution()
     if not resolution_A > 0:
         raise ReaderError(path, f"needs a resolution above 0 A to calculate amplitudes, got {resolution_A:g} A")
@@ -56,6 +59,23 @@ def _calculate(gemmi: Any, content: Content, resolution: Callable[[], float]) ->
     return Calculated(
         hkl, weight * amplitudes, structure.find_spacegroup(), cell, atoms, len(structure), resolution_A, notices
     )
+
+
+def _check_sizes(path: str | Path, structure: Any) -> None:
+    """Raise ReaderError for lattice planes that lie too close, and for atoms that are too far away or too wide."""
+    spacing_A = min(1.0 / per_A for per_A in structure.cell.reciprocal().parameters[:3])
+    if not spacing_A >= MIN_SPACING_A:
+        shown = " ".join(f"{number:g}" for number in structure.cell.parameters)
+        least = f"expected at least {MIN_SPACING_A:g} A"
+        raise ReaderError(path, f"has the unit cell {shown}, whose planes lie {spacing_A:.3g} A apart, {least}")
+    for site in (site for model in structure for site in model.all()):
+        atom = site.atom
+        where_A = atom.pos.tolist()
+        B_A2 = max(abs(atom.b_iso), 8 * np.pi**2 * max(abs(u_A2) for u_A2 in atom.aniso.elements_pdb()))
+        if not all(abs(x_A) <= MAX_COORDINATE_A for x_A in where_A):
+            raise ReaderError(path, f"has atom {atom.name} at {where_A} A, expected at most {MAX_COORDINATE_A:g} A")
+        if not B_A2 <= MAX_B_A2:
+            raise ReaderError(path, f"has atom {atom.name} of B factor {B_A2:g} A^2, expected at most {MAX_B_A2:g} A^2")
 
 
 def _structure(gemmi: Any, content: Content) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from nanobrag_torch.errors import ExperimentError
 
@@ -29,19 +32,33 @@ class ReaderError(ExperimentError):
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """All bytes of a regular file. Raises ReaderError when it cannot be read or is absurdly large."""
-    path = Path(path)
+    """All bytes of a plain file. Raises ReaderError when it is none, cannot be read or is absurdly large."""
     try:
-        if path.is_dir():
-            raise ReaderError(path, "is a folder, expected a file")
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise ReaderError(path, f"is larger than {MAX_TEXT_BYTES} bytes")
-        return path.read_bytes()
-    except ReaderError:
-        raise
+        with open_plain(path) as stream:
+            return stream.read(os.fstat(stream.fileno()).st_size)
+    except OSError as error:
+        raise ReaderError(path, f"cannot be read ({error.strerror or error}), expected a readable file") from None
+
+
+def open_plain(path: str | Path, max_bytes: float = MAX_TEXT_BYTES) -> BinaryIO:
+    """A plain file, open for reading; a pipe is not waited for, a device not read. Raises ReaderError."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ReaderError(path, f"cannot be read ({reason}), expected a readable file") from None
+    status = os.fstat(descriptor)
+    problem = None
+    if stat.S_ISDIR(status.st_mode):
+        problem = "is a folder, expected a file"
+    elif not stat.S_ISREG(status.st_mode):
+        problem = "is a pipe, socket or device, expected a plain file"
+    elif status.st_size > max_bytes:
+        problem = f"is larger than {max_bytes:g} bytes"
+    if problem is not None:
+        os.close(descriptor)
+        raise ReaderError(path, problem)
+    return os.fdopen(descriptor, "rb")
 
 
 def read_text(path: str | Path) -> str:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.gradients import parameter
+from nanobrag_torch.io import strict_yaml
+from nanobrag_torch.io.reading import ReaderError, open_plain
 
 SCALE = "scale"
 Positive = Annotated[float, Field(gt=0)]
@@ -93,16 +95,16 @@ def _check_parameter(name: str) -> None:
 
 def load_config(path: str | Path) -> Config:
     """Read and check a YAML file. Raises ConfigError with one line."""
-    import yaml
-
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"{path}: line {line} is not YAML as expected: {error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read ({' '.join(str(error).split())}), expected a YAML file") from None
+        with open_plain(path) as stream:
+            data = strict_yaml.load(stream.read().decode())
+    except strict_yaml.YamlError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except ReaderError as error:
+        raise ConfigError(str(error)) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: byte {error.start} is not UTF-8 text, expected a YAML file") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected keys like flags, images, parameters; found {type(data).__name__}")
     try:

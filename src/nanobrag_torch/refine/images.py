@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nanobrag_torch.io.float_image import read_double_image, read_float_image
-from nanobrag_torch.io.reading import ReaderError
+from nanobrag_torch.io.reading import ReaderError, open_plain
 from nanobrag_torch.io.smv import read_smv
 from nanobrag_torch.refine.config import ConfigError, ImageFile
 
@@ -82,6 +83,7 @@ def _read_hdf5(path: Path, dataset: str, frame: int) -> np.ndarray:
     import h5py
     import hdf5plugin  # noqa: F401 - registers the compressions that detectors use
 
+    open_plain(path, math.inf).close()
     try:
         with h5py.File(path, "r") as file:
             if dataset not in file:

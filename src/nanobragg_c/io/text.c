@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,11 +38,19 @@ static size_t checked_file_size(const char *flag, const char *path, FILE *file) 
     if (fstat(fileno(file), &status) != 0)
         message_fail("%s: cannot read '%s': %s; name a readable file", flag, path, strerror(errno));
     if (!S_ISREG(status.st_mode)) message_fail("%s: '%s' is not a regular file; name a readable file", flag, path);
+    if (status.st_size > TEXT_FILE_LIMIT)
+        message_fail("%s: '%s' is larger than %lld bytes; name another file", flag, path, TEXT_FILE_LIMIT);
     return (size_t)status.st_size;
 }
 
+/** Opens without waiting: a pipe that nobody writes to is seen to be none, and refused. */
+static FILE *open_file(const char *path) {
+    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    return descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+}
+
 char *text_read_file(const char *flag, const char *path, size_t *n_bytes) {
-    FILE *file = fopen(path, "rb");
+    FILE *file = open_file(path);
     if (file == NULL) message_fail("%s: cannot open '%s': %s; name a readable file", flag, path, strerror(errno));
     size_t size = checked_file_size(flag, path, file);
     char *bytes = message_allocate(size + 1, 1, "an input file");

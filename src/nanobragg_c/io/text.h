@@ -22,6 +22,7 @@ bool text_parse_integer(const char *word, int64_t *value);
 char *text_read_file(const char *flag, const char *path, size_t *n_bytes);
 
 #define TEXT_LINE_SEPARATORS " \t\r\v\f,;:!" /* between the columns of source files and of stol tables */
+#define TEXT_FILE_LIMIT 2000000000LL /* bytes */
 #define TEXT_WORD_LIMIT 127 /* no number is longer */
 
 /* Read a file either by words or by lines, not both. */

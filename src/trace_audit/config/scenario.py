@@ -9,7 +9,7 @@ from typing import Any
 from trace_audit.config.scenario_errors import complaints, in_lines
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import read_yaml, readable_json, sha256_of_file, write_atomic
 
 _HERE = Path(__file__).resolve().parents[3]
 
@@ -54,23 +54,10 @@ def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True)
 
 def load_scenario(name: str, folder: Path | None = None) -> Scenario:
     """Read and check a scenario. Raises InputError naming file, key, value and expectation."""
-    import yaml
     from pydantic import ValidationError
 
     path = scenario_path(name, folder)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where PyYAML has it, ten times quicker
-    try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_aliases(text, loader)
-        data = yaml.load(text, loader)
-        _refuse_repeated_keys(yaml.compose(text, loader))
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise InputError(f"scenario {path}: line {line} is not YAML as expected: {error.problem}") from error
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
-        raise InputError(f"scenario {path}: {' '.join(str(error).split())}") from error
-    if any("\0" in scalar for scalar in _texts(data)):
-        raise InputError(f"scenario {path}: a text holds a zero character, expected words")
+    data = read_yaml(path, "scenario")
     if not isinstance(data, dict):
         raise InputError(f"scenario {path}: expected keys like name, crystal, detector; found {type(data).__name__}")
     wrong = []
@@ -84,42 +71,6 @@ def load_scenario(name: str, folder: Path | None = None) -> Scenario:
     if wrong:
         raise InputError(in_lines(f"scenario {path}", wrong))
     return scenario
-
-
-def _texts(data: Any) -> Iterator[str]:
-    """Every text in it, keys too."""
-    if isinstance(data, str):
-        yield data
-    elif isinstance(data, dict | list):
-        for inner in [*data, *data.values()] if isinstance(data, dict) else data:
-            yield from _texts(inner)
-
-
-def _refuse_aliases(text: str, loader: Any) -> None:
-    """An alias can stand for itself, or for more values than a machine holds."""
-    import yaml
-
-    for event in yaml.parse(text, loader):
-        if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem=f"the alias *{event.anchor}, expected the value itself", problem_mark=event.start_mark
-            )
-
-
-def _refuse_repeated_keys(node: Any) -> None:
-    """YAML keeps the last of two equal keys without a word; here the second is an error."""
-    import yaml
-
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            if key.value in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key.value!r} is given twice", problem_mark=key.start_mark)
-            seen.add(key.value)
-            _refuse_repeated_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            _refuse_repeated_keys(value)
 
 
 def check_pixel(scenario: Scenario, slow: int, fast: int) -> None:

@@ -9,6 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.io import strict_yaml
+from nanobrag_torch.io.reading import ReaderError, open_plain
 from trace_audit.core.errors import InputError
 
 ASIDE = ".aside"
@@ -90,13 +92,23 @@ def readable_json(value: Any) -> str:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Text of a UTF-8 file. Raises InputError naming `what` it should have been."""
+    """Text of a plain UTF-8 file. Raises InputError naming `what` it should have been."""
     try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{what} {path}: {error.strerror}; give the path of a readable file") from error
+        with open_plain(path) as stream:
+            text = stream.read().decode()
+    except ReaderError as error:
+        raise InputError(f"{what} {path}: {error.problem}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path}: byte {error.start} is not UTF-8 text") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def read_yaml(path: Path, what: str) -> Any:
+    """The values in a YAML file. Raises InputError naming `what` it should have been."""
+    try:
+        return strict_yaml.load(read_text(path, what))
+    except strict_yaml.YamlError as error:
+        raise InputError(f"{what} {path}: {error}") from error
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -105,3 +117,5 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(read_text(path, what))
     except json.JSONDecodeError as error:
         raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{what} {path}: is not JSON as expected (a number too long, or values too deep)") from error

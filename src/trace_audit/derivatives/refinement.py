@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, read_text, readable_json, write_atomic
+from trace_audit.core.files import read_json, read_yaml, readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 
 _FILES_OF_A_RUN = ("-nopgm", "-noprogress", "-intfile", "counts.img", "-floatfile", "photons.bin", "-adc", "0")
@@ -57,9 +57,7 @@ class Demonstration(_Section):
 def load_demonstration(path: Path) -> Demonstration:
     """Read and check a file. Raises InputError naming file, key and expectation."""
     try:
-        return Demonstration.model_validate(yaml.safe_load(read_text(path, "demonstration")))
-    except yaml.YAMLError as error:
-        raise InputError(f"demonstration {path}: {' '.join(str(error).split())}") from error
+        return Demonstration.model_validate(read_yaml(path, "demonstration"))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

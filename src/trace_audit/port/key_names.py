@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_text
+from trace_audit.core.files import read_yaml
 from trace_audit.trace.keys import find, registry
 
 
@@ -40,12 +40,7 @@ def read_key_names(path: Path | None) -> KeyNames:
     """The key file at `path`; an empty one for None. Raises InputError with every fault of the file in one line."""
     if path is None:
         return KeyNames()
-    import yaml
-
-    try:
-        document = yaml.safe_load(read_text(path, "key file")) or {}
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"key file {path}: not YAML ({' '.join(str(error).split())[:120]})") from None
+    document = read_yaml(path, "key file") or {}
     if not isinstance(document, dict):
         raise InputError(f"key file {path}: expected the parts {', '.join(KeyNames.model_fields)}")
     try:

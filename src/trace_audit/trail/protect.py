@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import read_json, read_yaml, readable_json, sha256_of_file, write_atomic
 from trace_audit.core.shipped import own_or_shipped
 
 
@@ -21,12 +21,7 @@ def protected_assets(listing: Path) -> tuple[str, ...]:
 
     Raises InputError for anything but a list of such paths.
     """
-    import yaml
-
-    try:
-        names = yaml.safe_load(listing.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"protected assets {listing}: {error}") from error
+    names = read_yaml(listing, "protected assets")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"protected assets {listing}: expected a list of paths, one a line behind a dash")
     for name in names:

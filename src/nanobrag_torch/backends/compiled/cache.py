@@ -1,4 +1,7 @@
-"""Compiled programs on disk: found by what they depend on, checked before use, written whole or not at all."""
+"""Compiled programs on disk: found by what they depend on, checked before use, written whole or not at all.
+
+Which folders and files are safe to load code from is decided in `ownership.py`.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,20 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 
 from nanobrag_torch.backends.compiled.compiler import Build, Watched, build
+from nanobrag_torch.backends.compiled.ownership import (
+    WRITABLE_BY_OTHERS,
+    Unsafe,
+    check_folder,
+    open_own,
+    private_folder,
+)
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
@@ -31,15 +42,22 @@ class BrokenPackage(Exception):
 
 
 def directory() -> Path | None:
-    """Where programs are kept: NANOBRAG_TORCH_CACHE, else the user's cache folder; None where there is no home."""
+    """Where programs are kept; None where there is no home.
+
+    It is NANOBRAG_TORCH_CACHE, else the user's cache folder; in place of a folder that somebody else may write, a
+    private one.
+    """
     named = os.environ.get(DIRECTORY_VARIABLE)
-    if named:
-        return Path(named)
     base = os.environ.get("XDG_CACHE_HOME")
     try:
-        return (Path(base) if base else Path.home() / ".cache") / "nanobrag_torch"
+        folder = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "nanobrag_torch"
     except RuntimeError:
         return None
+    try:
+        check_folder(folder)
+    except Unsafe as error:
+        return private_folder(str(error))
+    return folder
 
 
 def folder() -> Path:
@@ -98,32 +116,57 @@ def find(program: Program, model: Model, folder: Path) -> Path | None:
     package = package_path(folder, key)
     if not _record_path(package).is_file():
         return None
-    try:
-        record = json.loads(_record_path(package).read_text())
-        written = package.stat()
-        content_sha256 = _sha256(package, written.st_mtime_ns, written.st_size)
-    except (OSError, ValueError) as error:
-        raise BrokenPackage(f"{package.name} cannot be read") from error
-    if not isinstance(record, dict) or record.get("key") != key:
+    record = _record(package)
+    if record.get("key") != key or not isinstance(record.get("sha256"), str):
         raise BrokenPackage(f"{package.name} was made for something else")
-    if record.get("sha256") != content_sha256:
-        raise BrokenPackage(f"{package.name} has changed since it was made")
+    opened(package).close()
     return package
 
 
-@lru_cache(maxsize=64)
-def _sha256(package: Path, written_ns: int, size: int) -> str:
-    return hashlib.sha256(package.read_bytes()).hexdigest()
+def opened(package: Path) -> BinaryIO:
+    """The file of a program, safe to load from; what is loaded is to be this open file, not its name again.
+
+    It is as it was kept, where a record says how that was (a program with hooks has none). Raises BrokenPackage.
+    """
+    try:
+        file = open_own(package)
+    except (OSError, Unsafe) as error:
+        raise BrokenPackage(f"{package.name} cannot be used ({_reason(error)})") from error
+    with contextlib.ExitStack() as unless_all_is_well:
+        unless_all_is_well.callback(file.close)
+        recorded = _record(package).get("sha256") if _record_path(package).exists() else None
+        if recorded is not None and hashlib.file_digest(file, "sha256").hexdigest() != recorded:
+            raise BrokenPackage(f"{package.name} has changed since it was made")
+        unless_all_is_well.pop_all()
+    file.seek(0)
+    return file
+
+
+def _record(package: Path) -> dict[str, Any]:
+    """What was noted when a program was built. Raises BrokenPackage."""
+    try:
+        with open_own(_record_path(package)) as file:
+            record = json.loads(file.read())
+    except (OSError, ValueError, RecursionError, Unsafe) as error:
+        raise BrokenPackage(f"{_record_path(package).name} cannot be read ({_reason(error)})") from error
+    if not isinstance(record, dict):
+        raise BrokenPackage(f"{_record_path(package).name} is no record of a program")
+    return record
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def keep(program: Program, model: Model, folder: Path) -> Path:
     """Build a program into the folder and return its file. Another process that builds the same is waited for.
 
-    Raises OSError where the folder cannot be written, and whatever the compiler raises.
+    Raises OSError where the folder cannot be written, Unsafe where others can, and whatever the compiler raises.
     """
     key = key_of(program, model)
     package = package_path(folder, key)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    check_folder(folder)
     with _alone(package.with_suffix(".lock")):
         with contextlib.suppress(BrokenPackage):
             found = find(program, model, folder)
@@ -138,6 +181,7 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
             for source in Path(aside).glob("*.c"):  # for whoever wants to read what was compiled
                 source.replace(package.with_suffix(".c"))
             for source, target in ((built, package), (record_file, _record_path(package))):
+                source.chmod(source.stat().st_mode & ~WRITABLE_BY_OTHERS)  # whatever the umask is
                 _to_disk(source)
                 source.replace(target)
     return package
@@ -146,10 +190,10 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
 def about(package: Path) -> Build:
     """What was noted when a program was built. Raises BrokenPackage where that cannot be read."""
     try:
-        record = json.loads(_record_path(package).read_text())
+        record = _record(package)
         watched = [Watched(name, tuple(shape), *rest) for name, shape, *rest in record["watched"]]
         return Build(record["source_sha256"], record["compiler"], watched)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise BrokenPackage(f"{package.name} has no record of how it was built") from error
 
 
@@ -164,6 +208,7 @@ def _to_disk(path: Path) -> None:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    with lock.open("a") as file:
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

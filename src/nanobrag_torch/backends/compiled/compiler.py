@@ -26,6 +26,7 @@ from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
 
 ENTRY = "run"
+_MODE = 0o755  # of what is built, whatever the umask is: code that others can write is never loaded
 _COMPILERS = ("cc", "gcc", "clang")
 # What these leave out of the arithmetic's standard is errno, traps, and a rounding between product and sum.
 _OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
@@ -167,6 +168,7 @@ def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None
     digest = hashlib.sha256(text.encode()).hexdigest()
     if model.real_m.device.type != "cpu":
         file.write_text(text)
+        file.chmod(_MODE)
         return Build(digest, f"NVRTC of CUDA {torch.version.cuda}", watched)
     written = file.with_suffix(".c")
     written.write_text(text)
@@ -177,6 +179,7 @@ def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None
             [*command, str(written), "-o", str(file), "-lm"], capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
+            file.chmod(_MODE)
             return Build(digest, f"{_version(command[0])} {' '.join(command[1:])}", watched)
         complaint = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[0]
     raise OSError(f"{command[0]} cannot compile '{program.name}': {complaint}")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import copy
 import ctypes
 from collections.abc import Iterable
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
-from nanobrag_torch.backends.compiled.cache import about
+from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.hooks import Hook
@@ -32,8 +32,11 @@ class _Loaded(Protocol):
 
 
 class _OnCpu:
-    def __init__(self, file: Path):
-        self._run = ctypes.CDLL(str(file))[ENTRY]  # Python's lock is let go while it runs
+    def __init__(self, file: BinaryIO):
+        self._file = file  # stays open: the loader takes an equal name, so an equal descriptor, for the same library
+        by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
+        library = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))
+        self._run = library[ENTRY]  # Python's lock is let go while it runs
         self._run.restype = None
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
@@ -42,9 +45,9 @@ class _OnCpu:
 
 
 class _OnGpu:
-    def __init__(self, file: Path, device: torch.device):
-        with torch.cuda.device(device):
-            self._run = torch.cuda._compile_kernel(file.read_text(), ENTRY)
+    def __init__(self, file: BinaryIO, device: torch.device):
+        with file, torch.cuda.device(device):
+            self._run = torch.cuda._compile_kernel(file.read().decode(), ENTRY)
         self._device = device
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
@@ -54,14 +57,15 @@ class _OnGpu:
 
 
 def load(file: Path, device: torch.device) -> _Loaded:
-    """A compiled program that is on disk."""
+    """A compiled program that is on disk. Raises BrokenPackage where it is not safe or not as it was kept."""
     return _loaded(file, file.stat().st_mtime_ns, device)
 
 
-@lru_cache(maxsize=64)
+@cache  # a library is never unloaded, so what has its descriptor is never dropped
 def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
     """Programs hold nothing of a model, so every simulation of a process shares them."""
-    return _OnCpu(file) if device.type == "cpu" else _OnGpu(file, device)
+    checked = opened(file)
+    return _OnCpu(checked) if device.type == "cpu" else _OnGpu(checked, device)
 
 
 def _description(built: Iterable[Build]) -> Description:
