@@ -31,7 +31,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
