@@ -135,7 +135,7 @@ def opened(package: Path) -> BinaryIO:
     with contextlib.ExitStack() as unless_all_is_well:
         unless_all_is_well.callback(file.close)
         recorded = _record(package).get("sha256") if _record_path(package).exists() else None
-        if recorded is not None and hashlib.file_digest(file, "sha256").hexdigest() != recorded:
+        if recorded is not None and hashlib.sha256(file.read()).hexdigest() != recorded:
             raise BrokenPackage(f"{package.name} has changed since it was made")
         unless_all_is_well.pop_all()
     file.seek(0)
