@@ -1,18 +1,29 @@
-# make audit     set up .venv, run the whole audit, print the verdicts     (PROFILE=slurm: on a cluster)
-# make test      set up .venv, run all tests that need no GPU and no cluster
-# make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
-# make parity    compare whole images of both programs, every scenario (some minutes)
-# make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
-# make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
-# make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
-# make gradients-fuzz   derivatives of 400 random experiments on every path, against differences and the C program
-# make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
-# make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
-# make report    one HTML file about the last audit, results/report/index.html
-# make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
-# make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
-# make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
-# make clean     remove results and logs; .venv and .venv-roc stay
+# Audit
+#   make audit     set up .venv, run the whole audit, print the verdicts     (PROFILE=slurm: on a cluster)
+#   make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
+#   make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
+#   make parity    compare whole images of both programs, every scenario (some minutes)
+#   make gradients-fuzz   derivatives of 400 random experiments on every path, against differences and the C program
+#
+# Simulate
+#   make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
+#   make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
+#
+# Results
+#   make report    one HTML file about the last audit, results/report/index.html
+#   make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
+#   make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
+#
+# Checks of the programs
+#   make test      set up .venv, run all tests that need no GPU and no cluster
+#   make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
+#   make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
+#   make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
+#
+# This folder
+#   make doctor    what this machine has, what each missing thing costs, what to type
+#   make setup     set up .venv alone
+#   make clean     remove results and logs; .venv and .venv-roc stay
 #
 # Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
 
@@ -20,7 +31,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -44,6 +55,9 @@ SNAKEMAKE = $(RUNNER) $(WORDS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+doctor: setup
+	@$(RUN) -m trace_audit doctor
 
 audit: compiler setup
 	@$(RUNNER) --until-done $(WORDS) --quiet host reason

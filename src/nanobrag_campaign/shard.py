@@ -136,7 +136,7 @@ def _description(work: Work) -> "Nxmx":
 
 def provenance(work: Work) -> dict[str, Any]:
     """What the frames depend on, without times and places."""
-    from nanobrag_torch import __version__
+    from nanobrag_torch._version import __version__
 
     return {
         "program": "nanobrag_campaign",

@@ -15,6 +15,7 @@ SCENARIO_DOCUMENT = Path("docs/scenario.md")
 # `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
 # workflow's rules run.
 FOR_PEOPLE = {
+    "doctor": "what this machine has, what each missing thing costs, what to type",
     "reference": "run a nanoBragg program on one pixel and keep its trace",
     "harness": "trace one pixel in the torch program and keep what the run depended on",
     "compare": "two trace logs in, a verdict out",

@@ -55,7 +55,7 @@ def _flag_lines(flag: Flag) -> list[str]:
 
 
 def version_text() -> str:
-    from nanobrag_torch import __version__
+    from nanobrag_torch._version import __version__
 
     return f"nanobrag_torch {__version__}"
 

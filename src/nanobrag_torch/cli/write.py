@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 
-from nanobrag_torch import __version__
+from nanobrag_torch._version import __version__
 from nanobrag_torch.cli.invocation import Invocation, Outputs
 from nanobrag_torch.io import pixel_values
 from nanobrag_torch.io.fdump import write_fdump

@@ -30,7 +30,8 @@ SMALL_CONFIG: dict[str, Any] = {
 }
 LIMIT_S = 600
 _COPIED = ("Snakefile", "pyproject.toml", "src", "workflow", "envs")
-_TESTS = "tests/*.py"  # the regression test that guards the torch trace, and what it imports
+# The regression test that guards the torch trace, and what it imports.
+_TESTS = ("tests/*.py", "tests/independent_model/*.py")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
 _OF_TIME_AND_MACHINE = ("trace_py_env.json", "capture_notes.md", "attempt_history.md", "notes.md")
 _OF_THE_PAST = ("audit/ledger/", "audit/receipts/", "audit/blockers/")
@@ -57,9 +58,10 @@ def make_checkout(folder: Path) -> Path:
             shutil.copytree(source, folder / name, ignore=_NOT_COPIED)
         else:
             shutil.copy2(source, folder / name)
-    (folder / "tests").mkdir()
-    for path in REPOSITORY.glob(_TESTS):
-        shutil.copy2(path, folder / "tests" / path.name)
+    for path in (path for pattern in _TESTS for path in REPOSITORY.glob(pattern)):
+        copy = folder / path.relative_to(REPOSITORY)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(path, copy)
     (folder / "profiles").symlink_to("workflow/profiles")
     detector = {**SMALL_SCENARIO["detector"], "pixels_fast": 1280, "pixels_slow": 960, "distance_mm": 200.0}
     config = {**SMALL_CONFIG, "reference": {"source": "src/nanobragg_c"}}

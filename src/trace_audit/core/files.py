@@ -1,13 +1,15 @@
 """Files that are whole or not there at all, and their hashes."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from nanobrag_torch.io import strict_yaml
 from nanobrag_torch.io.reading import ReaderError, open_plain
@@ -64,6 +66,20 @@ def remove_abandoned(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
             removed.append(path)
     return removed
+
+
+def open_lock(path: Path) -> BinaryIO:
+    """A file to lock, made where it is missing; its content stays. Raises InputError where it is no plain file."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.EISDIR, errno.ENXIO):
+            raise
+        raise InputError(f"lock {path}: is a link, folder or device, expected a plain file; remove it") from error
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise InputError(f"lock {path}: is a pipe or device, expected a plain file; remove it")
+    return os.fdopen(descriptor, "rb+")
 
 
 def flush_folder(folder: Path) -> None:

@@ -5,13 +5,16 @@ prints no trace is reported as that (exit status 2); its output stays, a log is 
 """
 
 import argparse
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from trace_audit.config.scenario import (
     ScenarioFiles,
@@ -28,6 +31,8 @@ from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.trace.log import trace_log
 
 DEFAULT_TIME_LIMIT_S = 300.0
+MAX_OUTPUT_BYTES = 256_000_000  # that it prints
+MAX_FILE_BYTES = 4_000_000_000  # of each file that it writes
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "HOME")
 
 
@@ -39,51 +44,101 @@ class ProgramRun:
     stdout: bytes
     stderr: bytes
     made: dict[str, str]  # SHA-256 by name of the files it left in its folder
+    excess: str | None = None  # which cap it went beyond
 
     def failure(self, time_limit_s: float) -> str | None:
         """Why the run does not count, None if it does."""
+        if self.excess is not None:
+            return self.excess
         if self.exit_code is None:
             return f"did not end within {time_limit_s:g} s"
         if self.exit_code < 0:
-            return f"was killed by signal {signal.Signals(-self.exit_code).name}"
+            return f"was killed by signal {_signal_name(-self.exit_code)}"
         if self.exit_code > 0:
             lines = self.stderr.decode(errors="replace").strip().splitlines() or ["nothing on its standard error"]
             return f"ended with exit status {self.exit_code}: {lines[-1][:300]}"
         return None
 
 
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return str(number)
+
+
 def run_program(binary: Path, words: list[str], time_limit_s: float) -> ProgramRun:
-    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment."""
+    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment.
+
+    Its output goes to files, so nothing that it leaves running is waited for; its process group ends with it. What it
+    prints and each file it writes has a cap.
+    """
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {"LC_ALL": "C", "OMP_NUM_THREADS": "1"}  # a historic trace depends on the order of the pixels
-    with tempfile.TemporaryDirectory(prefix="nanobragg-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="nanobragg-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile() as stdout,
+        tempfile.TemporaryFile() as stderr,
+    ):
         try:
             process = subprocess.Popen(
                 [str(binary), *words],
                 cwd=folder,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                stdout=stdout,
+                stderr=stderr,
                 start_new_session=True,
             )
         except OSError as error:
             raise InputError(f"reference binary {binary}: {error.strerror}; build it or name another") from error
-        exit_code: int | None
-        try:
-            stdout, stderr = process.communicate(timeout=time_limit_s)
-            exit_code = process.returncode
-        except subprocess.TimeoutExpired:
-            _stop(process)
-            stdout, stderr = process.communicate()
-            exit_code = None
-        made = {p.name: sha256_of_file(p) for p in sorted(Path(folder).iterdir()) if p.is_file()}
-    return ProgramRun(exit_code, stdout, stderr, made)
+        exit_code, excess = _watch(process, (stdout, stderr), time_limit_s)
+        made, too_large = _files_in(Path(folder))
+        return ProgramRun(exit_code, _content(stdout), _content(stderr), made, excess or too_large)
+
+
+def _watch(
+    process: subprocess.Popen[bytes], outputs: tuple[IO[bytes], ...], time_limit_s: float
+) -> tuple[int | None, str | None]:
+    """Wait for the end, or end it at a limit; its exit status, None at the time limit, and the cap it went beyond."""
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    ends = time.monotonic() + time_limit_s
+    exit_code, excess = None, None
+    while exit_code is None and excess is None and time.monotonic() < ends:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            exit_code = process.wait(timeout=min(0.1, max(ends - time.monotonic(), 0.0)))
+        if sum(os.fstat(output.fileno()).st_size for output in outputs) > MAX_OUTPUT_BYTES:
+            excess = f"printed more than {MAX_OUTPUT_BYTES / 1e6:g} MB"
+    _stop(process)
+    process.wait()
+    return exit_code, excess
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all that it started."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """End the process and all of its group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _content(output: IO[bytes]) -> bytes:
+    output.seek(0)
+    return output.read(MAX_OUTPUT_BYTES)
+
+
+def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
+    """SHA-256 by name of the plain files in a folder, links left out; and which of them is too large to hash."""
+    made, too_large = {}, None
+    for path in sorted(folder.iterdir()):
+        if path.is_symlink() or not path.is_file():
+            continue
+        if path.stat().st_size > MAX_FILE_BYTES:
+            too_large = (
+                f"left the file {path.name} of {path.stat().st_size / 1e9:.3g} GB, over {MAX_FILE_BYTES / 1e9:g} GB"
+            )
+        else:
+            made[path.name] = sha256_of_file(path)
+    return made, too_large
 
 
 def named_words(words: list[str], files: ScenarioFiles) -> list[str]:

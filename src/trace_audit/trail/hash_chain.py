@@ -21,6 +21,7 @@ from trace_audit.core.errors import InputError
 from trace_audit.core.files import (
     canonical_json,
     flush_folder,
+    open_lock,
     printable,
     remove_abandoned,
     sha256_of_bytes,
@@ -86,7 +87,7 @@ def _entry(path: Path) -> Entry:
 def locked(ledger: Path) -> Iterator[None]:
     """Hold the ledger for this process while records are added or rendered."""
     ledger.mkdir(parents=True, exist_ok=True)
-    with (ledger / LOCK).open("w") as stream:
+    with open_lock(ledger / LOCK) as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield
 

@@ -43,7 +43,13 @@ FRAMES = (
 PATTERNS: dict[str, tuple[str, ...]] = {
     "structure_factors": tuple(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
     "c_trace": RUNNING,
-    "regression_test": (*SIMULATOR, "tests/*.py", *_rooms("core"), "src/trace_audit/programs/regression.py"),
+    "regression_test": (
+        *SIMULATOR,
+        "tests/*.py",
+        "tests/independent_model/*.py",
+        *_rooms("core"),
+        "src/trace_audit/programs/regression.py",
+    ),
     "torch_trace": (*RUNNING, *SIMULATOR),
     "compare": (*COMPARING, *SIMULATOR),
     "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),

@@ -21,7 +21,7 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
-            status = run_command(lambda _: _done(main, snakemake), [])
+            status = run_command(lambda _: _done(main, snakemake), [], catch_faults=False)
         except Exception:
             traceback.print_exc()
             status = 1
