@@ -48,8 +48,8 @@ FOUND = {
     "squared tail of Gaussian spots in single precision": "-N 6 -gauss_xtal -fudge 4 -oversample 1 -default_F 10",
     "first source beyond the resolution limit, others not": "-N 5 -oversample 1 -default_F 10 -dispersion 40 "
     "-dispsteps 3 -dmin 9",
-    "whole number of cells along an axis of a stated length": "-cell 70 80 90 75 85 95 -Na 7 -sample_y 0.000032 "
-    "-oversample 1 -default_F 10",
+    "whole number of cells along an axis of a stated length": "-cell 70 80 90 75 85 95 -misset 0 0 0 "
+    "-Na 7 -sample_y 0.000032 -oversample 1 -default_F 10",
     "the same in a crystal that a matrix turns": "-mat A.mat -cell 50 60 70 90 100 90 -wave 1.3517 "
     "-samplesize 0.000020 -oversample 1 -default_F 10",
     "the same with an angle about each axis": "-mat A.mat -cell 30 -energy 9166.54 -lambda 1.3526 "
