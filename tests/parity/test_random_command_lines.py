@@ -10,7 +10,7 @@ import torch
 from nanobragg_tables import flags
 from tests.parity import input_files
 from tests.parity.both_programs import FLOAT_FILE, LARGEST_DIFFERENCE, Pair, difference
-from tests.parity.command_lines import SPELLINGS, CommandLine, command_line
+from tests.parity.command_lines import SPELLINGS, CommandLine, command_line, with_beam_on_a_pixel
 from trace_audit.compare.blame import blame
 from trace_audit.compare.verdict import verdict
 
@@ -48,6 +48,12 @@ FOUND = {
     "squared tail of Gaussian spots in single precision": "-N 6 -gauss_xtal -fudge 4 -oversample 1 -default_F 10",
     "first source beyond the resolution limit, others not": "-N 5 -oversample 1 -default_F 10 -dispersion 40 "
     "-dispsteps 3 -dmin 9",
+    "whole number of cells along an axis of a stated length": "-cell 70 80 90 75 85 95 -misset 0 0 0 "
+    "-Na 7 -sample_y 0.000032 -oversample 1 -default_F 10",
+    "the same in a crystal that a matrix turns": "-mat A.mat -cell 50 60 70 90 100 90 -wave 1.3517 "
+    "-samplesize 0.000020 -oversample 1 -default_F 10",
+    "the same with an angle about each axis": "-mat A.mat -cell 30 -energy 9166.54 -lambda 1.3526 "
+    "-misset -54.290 89.680 -77.548 -width 0.000054 -Na 8 -Nb 12 -Nc 1 -oversample 1 -default_F 10",
     "whole number of cells in a crystal turned at random": "-mat A.mat -cell 30 -misset random -misset_seed 278 "
     "-samplesize 0.000048 -oversample 1 -default_F 10",
 }
@@ -56,6 +62,19 @@ FOUND = {
 @pytest.mark.parametrize("seed", SEEDS)
 def test_programs_agree(seed, c_binary, tmp_path):
     assert_agreement(Pair(c_binary, command_line(seed), tmp_path))
+
+
+@pytest.mark.parametrize("seed", SEEDS[::3])
+def test_programs_agree_where_the_beam_meets_a_pixel(seed, c_binary, tmp_path, monkeypatch):
+    """Eager code in both dtypes, and compiled code; to 1e-6 of the peak in float32 too."""
+    line = with_beam_on_a_pixel(command_line(seed))
+    c = Pair(c_binary, line, tmp_path).run_c()
+    for mode, dtype in (("never", torch.float64), ("never", torch.float32), ("always", torch.float64)):
+        monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", mode)
+        folder = tmp_path / f"{mode}_{dtype}"
+        folder.mkdir()
+        torch_run = Pair(c_binary, line, folder).run_torch(dtype)
+        assert difference(torch_run.image, c.image) <= 1e-6, f"{mode} {dtype}: {line}"
 
 
 @pytest.mark.parametrize("what", FOUND)

@@ -33,7 +33,18 @@ from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
 from nanobrag_torch.physics.sampling import COUNT_TOLERANCE, PhiSteps
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cosine, cross, dot, norm, number, scalar, sine, vector
+from nanobrag_torch.physics.tensors import (
+    GEOMETRY_DTYPE,
+    cosine,
+    cross,
+    dot,
+    norm,
+    number,
+    scalar,
+    sine,
+    square_root,
+    vector,
+)
 
 
 class Cell(NamedTuple):
@@ -92,7 +103,7 @@ def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.T
     alpha, beta, gamma = angles_rad
     half_sum = (alpha + beta + gamma) / 2.0
     skew = sine(half_sum) * sine(half_sum - alpha) * sine(half_sum - beta) * sine(half_sum - gamma)
-    volume = 2.0 * lengths_A[0] * lengths_A[1] * lengths_A[2] * skew.abs().sqrt()
+    volume = 2.0 * lengths_A[0] * lengths_A[1] * lengths_A[2] * square_root(skew.abs())
     return torch.where(volume == 0, torch.full_like(volume, SMALLEST_NORMAL), volume)
 
 
@@ -169,7 +180,7 @@ def build_cell(
         star = reciprocal_from_cell(lengths, angles, defects)
     if crystal.orientation_matrix is not None:
         matrix = crystal.orientation_matrix.to(dtype=GEOMETRY_DTYPE, device=device)
-        star = matrix.T * (M_PER_A / wavelength_m)
+        star = matrix.T * (scalar(M_PER_A, device) / wavelength_m)  # a number over a tensor would be rounded twice
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
     nominal = "nominal_cell_volume" in defects

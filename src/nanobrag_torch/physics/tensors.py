@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 
 from nanobrag_torch.parameters import number as number
@@ -42,15 +43,25 @@ def _valued(result: torch.Tensor, argument: torch.Tensor, function: Callable[[fl
     return result + (exact - result.detach())
 
 
+def square_root(x: torch.Tensor) -> torch.Tensor:
+    """Square root to the last bit, which torch's own may miss where a library of vector functions works it out.
+
+    Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
+    """
+    result = x.sqrt()
+    exact = torch.as_tensor(np.sqrt(x.detach().cpu().numpy()), device=x.device)
+    return result + torch.where(exact == result.detach(), torch.zeros_like(exact), exact - result.detach())
+
+
 def norm(v: torch.Tensor) -> torch.Tensor:
     """Length over the last dimension."""
-    return dot(v, v).sqrt()
+    return square_root(dot(v, v))
 
 
 def unit(v: torch.Tensor) -> torch.Tensor:
     """Direction of each vector of the last dimension; a zero vector stays zero."""
     square = dot(v, v).unsqueeze(-1)
-    return v / torch.where(square == 0, torch.ones_like(square), square).sqrt()
+    return v / square_root(torch.where(square == 0, torch.ones_like(square), square))
 
 
 def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
