@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import torch
 
 from nanobrag_torch.parameters import number as number
@@ -49,7 +48,8 @@ def square_root(x: torch.Tensor) -> torch.Tensor:
     Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
     """
     result = x.sqrt()
-    exact = torch.as_tensor(np.sqrt(x.detach().cpu().numpy()), device=x.device)
+    plain = [math.sqrt(value) if value >= 0 else math.nan for value in x.detach().reshape(-1).tolist()]
+    exact = torch.tensor(plain, dtype=result.dtype, device=result.device).view(result.shape)
     return result + torch.where(exact == result.detach(), torch.zeros_like(exact), exact - result.detach())
 
 
