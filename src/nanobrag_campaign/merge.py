@@ -73,6 +73,8 @@ def _fill(plan: Plan, folder: Path, beside: Path, path: Path) -> None:
         file["entry/campaign/settings"] = plan.settings.model_dump_json(indent=1)
         file["entry/title"][()] = f"campaign {plan.settings.name}"
         for name, moment in zip(("start_time", "end_time_estimated"), made_between(plan, folder), strict=True):
+            if name in file["entry"]:
+                del file[f"entry/{name}"]  # the moment that a single image states
             file[f"entry/{name}"] = moment
 
 

@@ -30,7 +30,7 @@ from nanobrag_torch.physics import (
 )
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.physics.tensors import norm, number, scalar
+from nanobrag_torch.physics.tensors import exact_norm, number, scalar
 
 
 class Factors(NamedTuple):
@@ -215,7 +215,7 @@ def resolve_oversample(
     asked = experiment.detector.oversample
     if asked is not None and asked > 0:
         return asked
-    largest_m = number((norm(cell.real_m) * n_cells).max())
+    largest_m = number((exact_norm(cell.real_m) * n_cells).max())
     defects = defect_registry.active(experiment.defects)
     slack = 0.0 if "distance_without_twotheta" in defects else sampling.COUNT_TOLERANCE
     distance_m, pixel_m = detector_sides.sampling_distance_m(geometry, defects), number(geometry.pixel_size_m)

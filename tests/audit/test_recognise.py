@@ -42,7 +42,7 @@ def half_a_pixel(values, number):
         ("Fclose_m", half_a_pixel, "off by half a pixel"),
         ("incident_vec", scaled(-1.0), "the sign is reversed"),
         ("r_e_sqr", lambda values, number: [values[0] ** 0.5], "r_e for r_e^2"),
-        ("r_e_meters", lambda values, number: [values[0] ** 2], "r_e^2 for r_e"),
+        ("r_e_sqr", lambda values, number: [values[0] ** 0.5], "r_e for r_e^2"),
         ("I_pixel_final", divided_by("r_e_meters"), "C is larger by the factor r_e_meters"),
         ("polar", lambda values, number: [1.0], "polarization is off in torch"),
         ("I_pixel_final", divided_by("polar"), "C is larger by the factor polar"),

@@ -133,8 +133,8 @@ class TestNearPoint:
         [
             ("-mosflm -ORGX 2 -ORGY 3", "-ORGX and -ORGY do not move a detector that pivots about the beam spot"),
             ("-xds -Xbeam 4", "-Xbeam and -Ybeam change the header alone"),
-            ("-xds -Xclose 3 -defects default", "use -ORGX, or add"),
-            ("-mosflm -Xclose 3 -defects default", "use -Xbeam, or add"),
+            ("-xds -Xclose 3 -defects default", "-ORGX"),
+            ("-mosflm -Xclose 3 -defects default", "-Xbeam"),
         ],
     )
     def test_a_centre_without_effect_is_told(self, both, flags, told):

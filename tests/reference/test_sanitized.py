@@ -36,8 +36,8 @@ FEATURES = {
     "trace": "-trace_pixel 3 2 -N 4 -oversample 2 -mosaic 1 -divergence 2 -divsteps 2",
     "printout": "-printout -roi 1 4 2 3",
     "automatic sampling": "-oversample 0 -N 2 -pixel 0.1",
-    "bright": "-default_F 1e150 -N 5",
-    "too bright": "-default_F 1e200 -N 5",
+    "bright": "-default_F 1e150 -N 5 -nonoise",
+    "too bright": "-default_F 1e200 -N 5 -nonoise",
     "dark": "-fluence 0",
 }
 

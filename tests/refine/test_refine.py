@@ -233,7 +233,7 @@ def test_refused_in_one_line(name, noisy, capsys):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"), [("a: [", "line 1 is not YAML"), ("- 1", "found list"), (None, "cannot be read")]
+    ("text", "said"), [("a: [", "is not YAML"), ("- 1", "found list"), (None, "cannot be read")]
 )
 def test_file_that_is_no_configuration(text, said, tmp_path, capsys):
     if text is not None:

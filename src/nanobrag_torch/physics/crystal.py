@@ -38,7 +38,7 @@ from nanobrag_torch.physics.tensors import (
     cosine,
     cross,
     dot,
-    norm,
+    exact_norm,
     number,
     scalar,
     sine,
@@ -198,7 +198,7 @@ def _spanned_by(
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None and volume is not None:
-        area = area * (lengths / volume / norm(area)).unsqueeze(-1)
+        area = area * (lengths / volume / exact_norm(area)).unsqueeze(-1)
         volume_star = 1.0 / volume
     if not 0 < abs(number(volume_star)) < math.inf:
         raise ExperimentError("the three reciprocal cell vectors do not span space; check -cell and -mat")
@@ -224,7 +224,7 @@ def n_cells(
     if beamsize_m >= 0:
         sizes_m[1:] = [min(size, beamsize_m) for size in sizes_m[1:]]
     counts: list[Scalar] = list(crystal.n_cells)
-    lengths_m = norm(cell.real_m)
+    lengths_m = exact_norm(cell.real_m)
     for axis, size_m in enumerate(sizes_m):
         if size_m > 0:
             counts[axis] = math.ceil(number(size_m) / number(lengths_m[axis]) * (1.0 - slack))

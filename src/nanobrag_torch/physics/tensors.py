@@ -48,6 +48,8 @@ def square_root(x: torch.Tensor) -> torch.Tensor:
     Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
     """
     result = x.sqrt()
+    if x.device.type == "meta":  # shapes alone, without values
+        return result
     plain = [math.sqrt(value) if value >= 0 else math.nan for value in x.detach().reshape(-1).tolist()]
     exact = torch.tensor(plain, dtype=result.dtype, device=result.device).view(result.shape)
     return result + torch.where(exact == result.detach(), torch.zeros_like(exact), exact - result.detach())
@@ -55,13 +57,18 @@ def square_root(x: torch.Tensor) -> torch.Tensor:
 
 def norm(v: torch.Tensor) -> torch.Tensor:
     """Length over the last dimension."""
+    return dot(v, v).sqrt()
+
+
+def exact_norm(v: torch.Tensor) -> torch.Tensor:
+    """Length over the last dimension, to the last bit: for what is counted from it. No part of a recorded kernel."""
     return square_root(dot(v, v))
 
 
 def unit(v: torch.Tensor) -> torch.Tensor:
     """Direction of each vector of the last dimension; a zero vector stays zero."""
     square = dot(v, v).unsqueeze(-1)
-    return v / square_root(torch.where(square == 0, torch.ones_like(square), square))
+    return v / torch.where(square == 0, torch.ones_like(square), square).sqrt()
 
 
 def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "physics/solid_angle.h"
+#include "cli/solid_angle.h"
 
 #define MOST_LISTED 20
 

@@ -3,7 +3,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,14 +42,16 @@ static size_t checked_file_size(const char *flag, const char *path, FILE *file) 
     return (size_t)status.st_size;
 }
 
-/** Opens without waiting: a pipe that nobody writes to is seen to be none, and refused. */
-static FILE *open_file(const char *path) {
-    int descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-    return descriptor < 0 ? NULL : fdopen(descriptor, "rb");
+/** Opens a file, but no pipe or device, which might never end: NULL, with the reason in errno. */
+static FILE *open_file(const char *flag, const char *path) {
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        message_fail("%s: '%s' is not a regular file; name a readable file", flag, path);
+    return fopen(path, "rb");
 }
 
 char *text_read_file(const char *flag, const char *path, size_t *n_bytes) {
-    FILE *file = open_file(path);
+    FILE *file = open_file(flag, path);
     if (file == NULL) message_fail("%s: cannot open '%s': %s; name a readable file", flag, path, strerror(errno));
     size_t size = checked_file_size(flag, path, file);
     char *bytes = message_allocate(size + 1, 1, "an input file");

@@ -17,7 +17,7 @@
 
 #include "base/message.h"
 #include "base/seam.h"
-#include "physics/beam_flags.h"
+#include "cli/beam_flags.h"
 #include "physics/detector_centre.h"
 #include "physics/steps.h"
 

@@ -76,8 +76,11 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     from nanobrag_torch.parameters import defects
     from nanobrag_torch.physics import detector, placement
 
-    experiment = parse(words).experiment
-    g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
+    try:
+        experiment = parse(words).experiment
+        g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
+    except ValueError:  # such a detector is refused
+        return None
     towards = placement.ratio(g.beam_vector, g.odet)
     distance_m = placement.distance_m(placement.plane_distance_m(g.pix0_m, g.odet), towards)
     if towards.abs() < 1e-9 or distance_m <= 0:

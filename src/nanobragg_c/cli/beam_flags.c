@@ -1,4 +1,4 @@
-#include "physics/beam_flags.h"
+#include "cli/beam_flags.h"
 
 #include "base/message.h"
 

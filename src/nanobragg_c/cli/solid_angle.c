@@ -1,4 +1,4 @@
-#include "physics/solid_angle.h"
+#include "cli/solid_angle.h"
 
 #include <math.h>
 #include <stdlib.h>
