@@ -232,9 +232,7 @@ def test_refused_in_one_line(name, noisy, capsys):
     assert not (noisy / "refined").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "said"), [("a: [", "is not YAML"), ("- 1", "found list"), (None, "cannot be read")]
-)
+@pytest.mark.parametrize(("text", "said"), [("a: [", "is not YAML"), ("- 1", "found list"), (None, "cannot be read")])
 def test_file_that_is_no_configuration(text, said, tmp_path, capsys):
     if text is not None:
         (tmp_path / "config.yaml").write_text(text)

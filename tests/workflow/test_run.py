@@ -54,7 +54,7 @@ def test_progress_and_table_are_printed(finished: Project):
     printed = finished.file("terminal.txt").read_text()
     assert "Torch trace: small, pixel (20, 30), cpu, float64" in printed
     assert re.search(r"\d+ of \d+ steps \(100%\) done", printed)
-    assert re.search(r"small +\(20, 30\) +cpu +float64 +\S+ +\S+ +pass", printed)
+    assert re.search(r"small +\(20, 30\) +cpu +float64 +eager +\S+ +\S+ +pass", printed)
 
 
 def test_logs_are_kept_apart_from_results(finished: Project):
@@ -150,7 +150,7 @@ def test_failed_attempt_is_on_record(halted):
 
 
 def test_table_of_a_failed_run_is_printed(halted):
-    assert re.search(r"small +\(20, 30\) +cpu +float64 +polar +\S+ +fail", halted[1].stderr)
+    assert re.search(r"small +\(20, 30\) +cpu +float64 +eager +polar +\S+ +fail", halted[1].stderr)
 
 
 def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path):
@@ -211,7 +211,7 @@ def test_missing_device_that_is_allowed_is_a_recorded_skip(finished: Project, tm
     done = project.snakemake("--quiet", "host", "reason")
     assert done.returncode == 0, done.stderr
     table = project.file("results/audit/summary.txt").read_text()
-    assert re.search(r"small +\(20, 30\) +cuda +float64 +skipped\n", table)
+    assert re.search(r"small +\(20, 30\) +cuda +float64 +eager +skipped\n", table)
     assert "cuda float64: Nothing was compared: device cuda is not there: " in table
     gate = json.loads(project.file("results/audit/gate.json").read_text())
     assert gate["audits"] == 1 and list(gate["skipped"]) == ["results/small/S20_F30/cuda_float64"]

@@ -81,6 +81,7 @@ static void reciprocal_from_cell(const options_crystal *o, bool historic_cstar, 
                        length[2] * (cosine_star[0] - cosine_star[1] * cosine_star[2]) / sin_gamma_star, c_star_z);
 }
 
+/* (4.6) */
 static void reciprocal_from_matrix(const options *o, vec3 star[3]) {
     const char *path = o->crystal.matrix_file;
     const double wavelength_m = o->beam.wavelength_m;

@@ -12,6 +12,7 @@
 
 static double or_else(double given, double fallback) { return isnan(given) ? fallback : given; }
 
+/* (6.2) */
 static void set_near_point(detector *d, const options *o) {
     const options_detector *given = &o->detector;
     detector_construction *b = &d->built;
