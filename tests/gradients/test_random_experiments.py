@@ -85,7 +85,7 @@ def test_four_paths_and_differences(seed, tmp_path, monkeypatch):
 def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path):
     """The derivative by one of the parameters, against differences of images of the C program."""
     case = random_experiments.case(seed, tmp_path)
-    told = [row for row in case.rows if row.words is not None and not row.single]
+    told = [row for row in case.rows if row.flags is not None and not row.single]
     row = Random(seed).choice(told)
     place = case.rows.index(row)
     direction = torch.zeros_like(case.direction)
@@ -103,7 +103,7 @@ def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path):
     program, images = CProgram(c_binary), {}
     for step in (-2, -1, 1, 2):
         experiment = alone.at(alone.start + step * direction)
-        words = [*case.words, *sampled, interpolated, *row.words(experiment, tmp_path), *same_pivot(case.experiment)]
+        words = [*case.words, *sampled, interpolated, *row.flags(experiment, tmp_path), *same_pivot(case.experiment)]
         images[step] = torch.from_numpy(program.image(words, tuple(expected.shape)).copy())
     near, far = (images[1] - images[-1]) / 2, (images[2] - images[-2]) / 4
     numeric = (4 * near - far) / 3
