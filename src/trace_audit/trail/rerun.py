@@ -115,9 +115,9 @@ def _image_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     compare += [] if recorded.ours else ["--whole-image"]
     compare += ["--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
     return [
-        ("image_run", ["--program", "c", *binary, *where, "--out", str(c_image)], (0,)),
-        ("image_run", ["--program", "torch", *where, *on, "--out", str(py_image)], (0,)),
-        ("images", compare, (0, 1)),
+        ("programs.image_run", ["--program", "c", *binary, *where, "--out", str(c_image)], (0,)),
+        ("programs.image_run", ["--program", "torch", *where, *on, "--out", str(py_image)], (0,)),
+        ("images.image_audit", compare, (0, 1)),
     ]
 
 
