@@ -28,7 +28,7 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
             worst[row["key"]] = max(worst.get(row["key"], 0.0), row["relative_difference"])
     for key, relative in worst.items():
         role = "root cause" if key in verdict["root_causes"] else "follows"
-        role = "no pixel is computed from it" if key in verdict["context_differs"] else role
+        role = "no pixel is computed from it" if key in verdict.get("context_differs", ()) else role
         rows.append(f"{key}: relative difference {relative:.2e} ({role})")
     rows += [f"{problem['key']}: {problem['kind']}, {problem['message']}" for problem in verdict["problems"]]
     for side, name in (("c", "C"), ("py", "torch")):
