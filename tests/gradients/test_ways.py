@@ -37,7 +37,6 @@ ADVICE = {  # to the sentences that are torch's own
     "modified by an inplace operation": "make the image after the change",
     "function marked as skipped": "leave fullgraph=True out",
     "Failed to trace builtin operator": "leave fullgraph=True out",
-    "trying to get value out of a tracing tensor": "use torch.func.jvp, or torch.compile without export",
 }
 
 BASE = small()

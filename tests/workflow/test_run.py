@@ -212,7 +212,7 @@ def test_missing_device_that_is_allowed_is_a_recorded_skip(finished: Project, tm
     assert done.returncode == 0, done.stderr
     table = project.file("results/audit/summary.txt").read_text()
     assert re.search(r"small +\(20, 30\) +cuda +float64 +eager +skipped\n", table)
-    assert "cuda float64: Nothing was compared: device cuda is not there: " in table
+    assert "cuda float64 eager: Nothing was compared: device cuda is not there: " in table
     gate = json.loads(project.file("results/audit/gate.json").read_text())
     assert gate["audits"] == 1 and list(gate["skipped"]) == ["results/small/S20_F30/cuda_float64"]
     assert "deviation: device cuda is not there: " in project.file("results/audit/notes.md").read_text()

@@ -16,7 +16,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from nanobrag_torch import limits
-from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobragg_tables import Range, flags
 
 if TYPE_CHECKING:
@@ -236,7 +236,7 @@ def _number(name: str, value: Any, limits_of: Range) -> float | None:
             raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, expected one number (a 0-d tensor)")
         if not _has_value(value):
             return None
-        found = float(value.detach())
+        found = _value_of(value)
     elif isinstance(value, Real) and not isinstance(value, bool):
         found = float(value)
     else:
@@ -246,6 +246,14 @@ def _number(name: str, value: Any, limits_of: Range) -> float | None:
     if not limits_of.contains(found):
         raise ExperimentError(f"{name} is {found:g}, expected {limits_of.describe()}")
     return found
+
+
+def _value_of(tensor: Any) -> float:
+    """The value of a 0-d tensor. Raises ExperimentError where torch records operations and no value."""
+    try:
+        return float(tensor.detach())
+    except RuntimeError as error:
+        raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
 
 
 def _vector(name: str, value: Any, limits_of: Range) -> list[float] | None:

@@ -20,7 +20,7 @@ from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.eager import EagerBackend
-from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
@@ -31,7 +31,6 @@ from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
 )
-TRACED = "an image is made from numbers and cannot be traced (linearize, make_fx, export); use torch.func.jvp or vjp"
 
 
 if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
