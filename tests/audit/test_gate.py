@@ -99,7 +99,7 @@ def test_audits_with_the_same_failure_are_told_once_by_the_gate(results, capsys)
     capsys.readouterr()
     assert run_command(gate, gate_words(results, *folders)) == 1
     error = capsys.readouterr().err
-    assert error.count("polar: relative difference") == 1
+    assert error.count("gate:   polar: relative difference") == 1
     assert all(f"{folder}: polar" in error for folder in folders)
 
 
