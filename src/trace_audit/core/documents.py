@@ -3,6 +3,7 @@
 More keys than those named here may stand in a file; those named have these types, and every number is finite.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,6 +55,19 @@ class MultiplyBack(Document):
     py: list[Identity]
 
 
+class Explanation(Document):
+    """A known defect that restores agreement."""
+
+    switched: list[str]
+    sentence: str
+
+
+class Trials(Document):
+    """The known defects that were tried."""
+
+    explanations: list[Explanation] = []
+
+
 class Worst(Document):
     """Where two sides are farthest apart."""
 
@@ -69,11 +83,12 @@ class Comparison(Document):
     root_causes: list[str]
     attribution: list[str]
     context_differs: list[str] = []
+    attribution_trials: Trials = Trials()
     worst: Worst | None
     tolerance_relative: Number
     tolerances_sha256: str
     counts: dict[str, int]
-    factors: list[Factor]
+    factors: Sequence[Factor]
     problems: list[Problem]
     multiply_back: MultiplyBack
 
@@ -98,7 +113,7 @@ class FactorList(Document):
 class TraceComparison(Comparison):
     """`compare_scaling_traces.json`."""
 
-    factors: list[TracedFactor]
+    factors: Sequence[TracedFactor]
 
 
 class NamedScenario(Document):
@@ -115,7 +130,7 @@ class Snapshot(Document):
     device: str
     dtype: Literal["float32", "float64"]
     backend: Literal["eager", "compiled"] = "eager"
-    arguments: list[str]
+    arguments: list[str] = []
     input_sha256: dict[str, Sha256] = {}
 
 
@@ -231,8 +246,8 @@ class Overview(Document):
 
     @model_validator(mode="after")
     def _whole(self) -> "Overview":
-        needed = ("shape_slow_fast", "block_pixels", "c", "py", "difference", "peak_photons", "peak_slow_fast")
-        needed += ("worst_slow_fast",)
+        needed = ["shape_slow_fast", "block_pixels", "c", "py", "difference", "peak_photons", "peak_slow_fast"]
+        needed += ["worst_slow_fast"]
         absent = [name for name in needed if self.failure is None and getattr(self, name) is None]
         stated = ("worst_of_peak", "profiles", "beam_centre_slow_fast")
         absent += [name for name in stated if self.failure is None and name not in self.model_fields_set]
