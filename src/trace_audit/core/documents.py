@@ -88,6 +88,7 @@ class Comparison(Document):
     tolerance_relative: Number
     tolerances_sha256: str
     counts: dict[str, int]
+    reference_sha256: Sha256 | None = None
     factors: Sequence[Factor]
     problems: list[Problem]
     multiply_back: MultiplyBack
@@ -179,6 +180,7 @@ class Run(Document):
     binary_sha256: Sha256 | None = None
     made_by: dict[str, str] = {}
     failure: str | None = None
+    confined: str | None = None
 
 
 class Compiler(Document):
