@@ -53,7 +53,8 @@ def test_it_reaches_no_network(tmp_path: Path):
         server.bind(("127.0.0.1", 0))
         server.listen()
         body = (
-            f"s = socket.socket()\ntry:\n    s.connect(('127.0.0.1', {server.getsockname()[1]}))\n    print('reached')\n"
+            f"address = '127.0.0.1', {server.getsockname()[1]}\n"
+            "try:\n    socket.socket().connect(address)\n    print('reached')\n"
             "except OSError as error:\n    print(error.strerror)\n"
         )
         assert printed(tmp_path, body) == "Connection refused\n"
