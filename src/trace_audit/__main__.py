@@ -40,8 +40,6 @@ FOR_RULES = {
     "report.factors": "every factor of every audit in one table (CSV)",
     "trail.protect": "hash the protected files, or check them",
     "port": "audit somebody else's program: its log, its image, why they differ",
-    "trail.port_record": "record one audit of a port in the ledger",
-    "trail.port_gate": "go on after every audit of a port passed, stop else",
     "trail.gate": "go on after a pass, stop after a fail",
     "trail.image_ledger": "record one comparison of images in the ledger",
     "trail.failed_jobs": "record the audits that a crash kept from being compared",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.port.planted import MISTAKES
-from trace_audit.port.audit import PortCase, audit_port
+from trace_audit.port.audit import audit_port
+from trace_audit.port.findings import PortCase
 from trace_audit.port.foreign_log import read_foreign_lines
 from trace_audit.port.key_names import KeyNames
 from trace_audit.port.our_program import OurProgram

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit.port.audit import PortAudit, PortCase, audit_port
+from trace_audit.port.audit import audit_port
+from trace_audit.port.document import as_json, as_junit
+from trace_audit.port.findings import PortAudit, PortCase
 from trace_audit.port.foreign_log import read_foreign_log
 from trace_audit.port.key_names import KeyNames
 from trace_audit.port.our_program import OurProgram
-from trace_audit.port.report import as_json, as_junit, as_markdown, lines_for_terminal
+from trace_audit.port.report import as_markdown, lines_for_terminal
 from trace_audit.port.two_images import read_port_image
 
 DATA = Path(__file__).parent / "data"

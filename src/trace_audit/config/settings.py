@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.campaign import Campaign
-from trace_audit.config.candidate import Candidate
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
+from trace_audit.config.side import Candidate, Reference, Side
 from trace_audit.core.errors import InputError
 
 Device = Literal["cpu", "cuda", "auto"]
@@ -26,21 +26,6 @@ BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps",
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
-
-
-class Reference(Strict):
-    """Which nanoBragg is the reference: `binary`, or `source`, or with neither our own src/nanobragg_c."""
-
-    binary: PathText = Field("", description="An instrumented nanoBragg, already built. NB_C_BIN takes precedence.")
-    source: PathText = Field("", description="A nanoBragg source to build: a folder with a Makefile, or one C file.")
-    compiler: PathText = Field("gcc", min_length=1, description="C compiler for whatever is built.")
-    time_limit_s: int = Field(300, ge=1, description="A traced run that takes longer is stopped, and fails.")
-
-    @model_validator(mode="after")
-    def _one_reference(self) -> Reference:
-        if self.binary and self.source:
-            raise ValueError("give `binary` or `source`, not both; leave the other one empty")
-        return self
 
 
 class StructureFactors(Strict):
@@ -207,30 +192,32 @@ def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> S
     binary = os.environ.get("NB_C_BIN", "")
     if not binary:
         return settings
-    reference = Reference(binary=binary, compiler=settings.reference.compiler)
-    return settings.model_copy(update={"reference": reference})
+    kept = settings.reference.model_dump(include={"compiler", "time_limit_s", "name", "keys"})
+    return settings.model_copy(update={"reference": Reference(binary=binary, **kept)})
 
 
 def require_files(settings: Settings, source: str = "config/config.yaml") -> None:
     """Refuse a config that names files which are not there, before any job runs. Raises `InputError`."""
-    reference = settings.reference
-    if reference.binary and not (Path(reference.binary).is_file() and os.access(reference.binary, os.X_OK)):
-        origin = "NB_C_BIN" if os.environ.get("NB_C_BIN") else f"{source}: reference.binary"
-        raise InputError(f"{origin}: {reference.binary!r} is no executable file; give the path of a built nanoBragg")
-    if reference.source and not _buildable(Path(reference.source)):
-        raise InputError(
-            f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
-        )
-    for key in ("keys", "log", "image"):
-        path = getattr(settings.candidate, key)
-        if path and not Path(path).is_file():
-            raise InputError(f"{source}: candidate.{key}: no such file {path!r}")
+    _require_side("reference", settings.reference, source)
+    _require_side("candidate", settings.candidate, source)
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(
             f"{source}: structure_factors.file: no such file {file!r}; give an hkl, MTZ, mmCIF or PDB file, "
             "or leave it empty for the synthetic set"
         )
+
+
+def _require_side(role: str, side: Side, source: str) -> None:
+    if side.binary and not (Path(side.binary).is_file() and os.access(side.binary, os.X_OK)):
+        origin = "NB_C_BIN" if role == "reference" and os.environ.get("NB_C_BIN") else f"{source}: {role}.binary"
+        raise InputError(f"{origin}: {side.binary!r} is no executable file; give the path of a built nanoBragg")
+    if side.source and not _buildable(Path(side.source)):
+        raise InputError(f"{source}: {role}.source: {side.source!r} is neither a folder with a Makefile nor a .c file")
+    for key in ("keys", "log", "image"):
+        path = getattr(side, key)
+        if path and not Path(path).is_file():
+            raise InputError(f"{source}: {role}.{key}: no such file {path!r}")
 
 
 def scenario_file(settings: Settings, name: str, source: str = "config/config.yaml") -> Path:

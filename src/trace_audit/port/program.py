@@ -18,7 +18,7 @@ from trace_audit.core.errors import InputError
 
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "HOME", "CUDA_VISIBLE_DEVICES")
 PLACEHOLDERS = ("{flags}", "{slow}", "{fast}", "{image}")
-IMAGE = "candidate_image.bin"
+IMAGE = "image.bin"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image
         for name, value in (("{slow}", pixel[0]), ("{fast}", pixel[1]), ("{image}", image)):
             word = word.replace(name, str(value))
         if word.startswith("{") and word.endswith("}"):
-            raise InputError(f"candidate.command: {word} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
+            raise InputError(f"command: {word} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
         words.append(word)
     return words
 
@@ -82,7 +82,7 @@ def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: 
                 preexec_fn=lambda: _limit(command),
             )
         except (OSError, subprocess.SubprocessError) as error:
-            raise InputError(f"candidate.command: {words[0]} does not start ({error}); give its full path") from error
+            raise InputError(f"command: {words[0]} does not start ({error}); give its full path") from error
         failure = _watch(process, command, (stdout, stderr), started)
     exit_code = process.returncode
     if failure is None and exit_code:

@@ -52,6 +52,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "torch_trace": (*RUNNING, *SIMULATOR),
     "compare": (*COMPARING, *SIMULATOR),
+    "side": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "c_image": RUNNING,
     "torch_image": (*RUNNING, *SIMULATOR),

@@ -12,11 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.workflow.plan import Audit, ImageAudit
+from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN
 
 SUMMARY = Path("results/audit/summary.txt")
-_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json"}
 
 
 def share_environment(source: Path) -> None:
@@ -71,9 +70,9 @@ class Session:
         if "MAKELEVEL" not in os.environ:
             show_summary()
 
-    def fail(self, audits: Iterable[Audit | ImageAudit]) -> None:
+    def fail(self, audits: Iterable[Comparison]) -> None:
         """Record what crashed, seal what is there, and show those verdicts that this run has reached."""
-        comparisons = {f"{audit.folder}/{_COMPARISON[type(audit)]}": audit for audit in audits}
+        comparisons = {f"{audit.folder}/{audit.document}": audit for audit in audits}
         missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(Path(path))]
         crashes = [sys.executable, "-m", "trace_audit.trail.failed_jobs", "--since-s", repr(self._started_s)]
         subprocess.run(crashes, input=json.dumps(missed), text=True, check=False)
