@@ -37,6 +37,7 @@ FOR_RULES = {
     "derivatives.gradients": "torch's gradients against differences of the C program's images",
     "derivatives.refinement": "a refinement whose answer is known, made and judged",
     "report.table": "one line per audit",
+    "report.ending": "what failed and why, in ten lines at most",
     "report.factors": "every factor of every audit in one table (CSV)",
     "trail.protect": "hash the protected files, or check them",
     "port": "audit somebody else's program: its log, its image, why they differ",

@@ -21,14 +21,14 @@ from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port.audit import audit_port
 from trace_audit.port.document import DOCUMENT, not_compared, write
 from trace_audit.port.findings import PortAudit, PortCase
-from trace_audit.port.foreign_log import read_foreign_log
-from trace_audit.port.key_names import read_key_names
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.pair import audit_pair
 from trace_audit.port.report import lines_for_terminal
 from trace_audit.port.side import SideRun, obtain
 from trace_audit.port.two_images import read_port_image
 from trace_audit.programs import build
+from trace_audit.trace.foreign_log import read_foreign_log
+from trace_audit.trace.key_names import read_key_names
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from trace_audit.compare.gaps import Interval
 from trace_audit.port import own_image, trials
 from trace_audit.port.findings import Cause, PortAudit, same
-from trace_audit.port.gaps import Interval
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.units import unit_of_ratio
 

@@ -13,14 +13,14 @@ from trace_audit.core.files import read_json, readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port.document import not_compared, write
 from trace_audit.port.findings import PortCase
-from trace_audit.port.foreign_log import read_foreign_log
-from trace_audit.port.key_names import read_key_names
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.pair import audit_pair
 from trace_audit.port.side import obtain
 from trace_audit.port.two_images import read_port_image
 from trace_audit.programs.environment import capture
 from trace_audit.programs.reference import named_words
+from trace_audit.trace.foreign_log import read_foreign_log
+from trace_audit.trace.key_names import read_key_names
 from trace_audit.trace.tolerances import file_sha256
 
 STDOUT, STDERR, RUN, IMAGE = "stdout.txt", "stderr.txt", "run.json", "image.bin"

@@ -23,10 +23,14 @@ OUR_SOURCE = os.path.relpath(CHECKOUT / "src" / "nanobragg_c")
 
 @dataclass(frozen=True)
 class Comparison(ABC):
-    """Two sides compared on one scenario; the verdict is the file `document` in `folder`."""
+    """Two sides compared on one scenario; the verdict is the file `document` in `folder`.
+
+    `gate`: the log of the gate that it has to pass, below logs/ and without its ending.
+    """
 
     scenario: str
     document: ClassVar[str]
+    gate: ClassVar[str]
 
     @property
     @abstractmethod
@@ -58,6 +62,7 @@ class Audit(OfPixel):
     backend: str = "eager"
     suffix: str = field(init=False)
     document = "compare_scaling_traces.json"
+    gate = "gate/gate"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
@@ -74,6 +79,7 @@ class ImageAudit(Comparison):
     device: str
     dtype: str
     document = "image_parity.json"
+    gate = "image_gate/gate"
 
     @property
     def folder(self) -> str:
@@ -85,6 +91,7 @@ class PairAudit(OfPixel):
     """Any two sides that the config names."""
 
     document = "port_audit.json"
+    gate = "port_gate/port_gate"
 
     @property
     def folder(self) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable
-from trace_audit.port.key_names import KeyNames
+from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import Key, registry
 from trace_audit.trace.parse import Problem, Trace, parse_trace
 
