@@ -203,6 +203,7 @@ rule port_gate:
     input:
         comparisons=[f"{pair.folder}/{pair.document}" for pair in PLAN.pairs],
         receipts=[PORT_RECEIPT.format(**vars(pair)) for pair in PLAN.pairs],
+        summary="results/audit/summary.txt",
         assets="results/audit/protected_before.json",
     output:
         "results/audit/port_gate.json",

@@ -173,7 +173,7 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tup
         return shlex.split(options.flags), pixel
     scenario = load_scenario(options.config, options.scenario_dir)
     if pixel is None:
-        pixel = tuple(scenario.pixels[0])
+        pixel = (scenario.pixels[0][0], scenario.pixels[0][1])
     check_pixel(scenario, *pixel)
     folder = scenario_path(options.config, options.scenario_dir).parent
     return arguments(scenario, prepare_inputs(scenario, away, hkl=options.hkl, scenario_folder=folder)), pixel
