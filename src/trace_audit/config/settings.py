@@ -173,6 +173,17 @@ class Settings(Strict):
         """The devices of this run."""
         return self.devices_on_cluster if self.cluster else self.devices
 
+    @property
+    def sides(self) -> dict[str, Side]:
+        """Both sides as they are run in an audit of pairs, with what the config leaves open filled in."""
+        reference, candidate = self.reference, self.candidate
+        if not reference.is_set:
+            reference = reference.model_copy(update={"program": "c"})
+        if not candidate.is_set:
+            first = {"device": self.run_on[0], "dtype": self.dtypes[0], "backend": self.backends[0]}
+            candidate = candidate.model_copy(update={"program": "torch", **first})
+        return {"reference": reference, "candidate": candidate}
+
     @model_validator(mode="after")
     def _pixels_of_listed_scenarios(self) -> Settings:
         for name in self.pixels:

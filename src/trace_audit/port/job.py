@@ -132,7 +132,7 @@ def _audit(
     """Compare and write; the precision of the candidate's numbers."""
     names = tuple(records[role]["name"] for role in ("reference", "candidate"))
     failed = [
-        f"{record['name']} {record['failure']}; see {folders[role] / STDERR}"
+        f"{record['name']} {record['failure']}; see {role}/{STDERR}"
         for role, record in records.items()
         if record["failure"]
     ]

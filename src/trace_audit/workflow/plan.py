@@ -117,15 +117,8 @@ class Plan:
 
     @property
     def sides(self) -> dict[str, Side]:
-        """Both sides as they are run in an audit of pairs, with what the config leaves open filled in."""
-        reference, candidate = self.settings.reference, self.settings.candidate
-        if not reference.is_set:
-            reference = reference.model_copy(update={"program": "c"})
-        if not candidate.is_set:
-            first = {"device": self.settings.run_on[0], "dtype": self.settings.dtypes[0]}
-            chosen = {"program": "torch", "backend": self.settings.backends[0], **first}
-            candidate = candidate.model_copy(update=chosen)
-        return {"reference": reference, "candidate": candidate}
+        """Both sides as they are run in an audit of pairs."""
+        return self.settings.sides
 
     @property
     def side_names(self) -> dict[str, str]:
