@@ -17,12 +17,13 @@ from trace_audit.port import own_image, trials
 from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, printing_error, spread
+from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import registry
 from trace_audit.trace.parse import Context, Record, Trace
+from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 Say = Callable[[str], None]
