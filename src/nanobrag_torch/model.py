@@ -15,7 +15,7 @@ import torch
 from nanobrag_torch import limits
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
-from nanobrag_torch.parameters import Beam, Detector, Experiment
+from nanobrag_torch.parameters import Beam, Detector, Experiment, StructureFactors
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.physics import (
@@ -114,6 +114,7 @@ def build(
     hook = at(hooks)
     defects = defect_registry.active(experiment.defects)
     xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
+    _check_scatterers(factors_of)
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
     lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
@@ -150,6 +151,16 @@ def build(
         dtype=dtype,
         defects=defects,
     )
+
+
+def _check_scatterers(factors: StructureFactors) -> None:
+    """Something scatters: a tensor may, whatever its value, since somebody may want the derivative by it."""
+    strengths = factors.default_F, factors.water_size_m
+    if factors.table is None and not any(isinstance(x, torch.Tensor) or x for x in strengths):
+        raise ExperimentError(
+            "StructureFactors: no table, and default_F is 0: nothing scatters; give table=read_reflections(FILE) or "
+            "default_F in electrons"
+        )
 
 
 def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from trace_audit.compare.multiply_back import Identity
 from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.port.findings import Cause, PortAudit
 from trace_audit.port.report import as_markdown, finite, own_image, row_data, sentence, summary
@@ -35,6 +36,8 @@ def not_compared(reference: str, candidate: str, reasons: list[str], folder: Pat
         "factors": [],
         "worst": None,
         "counts": {"keys": 0, "compared": 0, "diverging": 0},
+        "problems": [],
+        "multiply_back": {"c": [], "py": []},
         "tolerance_relative": tolerances.relative_tolerance(),
         "tolerances_sha256": tolerances.file_sha256(),
     }
@@ -78,11 +81,14 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
         "causes": [_cause_json(audit, cause) for cause in audit.causes],
         "image": _image_json(audit),
         "trace_is_its_image": own_image(audit),
-        "contradictions": [
-            {"identity": i.name, "printed": finite(i.printed), "computed": finite(i.computed)}
-            for i in audit.contradictions
+        "contradictions": _identities(audit.contradictions),
+        "problems": [
+            {"side": audit.name, "key": p.key, "kind": p.kind, "message": p.message} for p in audit.log.problems
         ],
-        "problems": [problem.message for problem in audit.log.problems],
+        "multiply_back": {
+            "c": _identities(audit.comparison.identities["c"]),
+            "py": _identities(audit.comparison.identities["py"]),
+        },
         "trials": {
             "image": audit.image_search.trials,
             "trace": audit.trace_search.trials,
@@ -106,6 +112,14 @@ def reasons(audit: PortAudit) -> list[str]:
 def _worst(audit: PortAudit) -> dict[str, Any] | None:
     worst = max(audit.rows.values(), key=lambda row: row.factor.relative_difference, default=None)
     return None if worst is None else row_data(worst)
+
+
+def _identities(identities: list[Identity]) -> list[dict[str, Any]]:
+    """Equations between a side's own values."""
+    return [
+        {"name": i.name, "holds": i.holds, "printed": finite(i.printed), "computed": finite(i.computed)}
+        for i in identities
+    ]
 
 
 def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:

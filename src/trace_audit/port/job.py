@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +38,24 @@ def run_side(
     binary: Path | None,
     image: bool,
     folder: Path,
+    given: Mapping[str, Path] | None = None,
 ) -> None:
     """Write stdout.txt, stderr.txt, run.json and image.bin (empty: no image) of one side into `folder`.
 
-    A run that fails is on record in run.json with the reason.
+    A run that fails is on record in run.json with the reason. `given`: where the files are that the side names.
     """
     stated = load_scenario(scenario, scenario_dir)
     with tempfile.TemporaryDirectory(prefix="side-") as away:
         files, words = _experiment(stated, scenario, scenario_dir, hkl, Path(away) / "inputs")
-        run = obtain(side, name, words, pixel, Path(away) / "side", binary, image=image)
-        given = {str(path): path.name for path in files.given.values()}
+        run = obtain(_found(side, given), name, words, pixel, Path(away) / "side", binary, image=image)
+        named = {str(path): path.name for path in files.given.values()}
         made = str((Path(away) / "side").resolve())
+        program = run.record["program"]
+        arguments = [side.log, side.image] if side.log else run.record["arguments"]
         record = {
             **run.record,
-            "arguments": [given.get(w, w).replace(made, "$SIDE") for w in run.record["arguments"]],
+            "program": program if binary is None else binary.name,
+            "arguments": [named.get(word, word).replace(made, "$SIDE") for word in arguments if word],
             "input_sha256": files.hashes(),
             "image": _image_name(run.image),
         }
@@ -65,6 +70,12 @@ def run_side(
         else:
             shutil.copyfile(run.image, folder / IMAGE)
     write_atomic(folder / RUN, readable_json(record))
+
+
+def _found(side: Side, given: Mapping[str, Path] | None) -> Side:
+    """The side with the files that it names where they are."""
+    names = {key: getattr(side, key) for key in ("keys", "log", "image")}
+    return side.model_copy(update={key: str((given or {}).get(name, name)) for key, name in names.items() if name})
 
 
 def _image_name(image: Path | None) -> str | None:
@@ -90,6 +101,7 @@ def compare_sides(
     folders: dict[str, Path],
     budget_s: float,
     folder: Path,
+    given: Mapping[str, Path] | None = None,
 ) -> None:
     """Write port_audit.{json,md,junit.xml}, config_snapshot.json and pair_env.json into `folder`.
 
@@ -101,9 +113,10 @@ def compare_sides(
     with tempfile.TemporaryDirectory(prefix="pair-") as away:
         files, words = _experiment(stated, scenario, scenario_dir, hkl, Path(away))
         ours = OurProgram(tuple(words), pixel)
+        found = {role: _found(side, given) for role, side in sides.items()}
 
         def work() -> str:
-            return _audit(sides, records, folders, ours, budget_s, folder)
+            return _audit(found, records, folders, ours, budget_s, folder)
 
         dtype, environment = capture(Path.cwd(), work)
         snapshot = {

@@ -1,64 +1,78 @@
 """The audit of two sides run again from its record.
 
-A record tells which commands were run, but it does not make this machine run them: the sides are those of the config
-beside the results, and they must be the recorded ones.
+Our own programs are run as they are today; a command, a binary or a source of somebody else's runs only after a yes.
 """
 
+import contextlib
+import shlex
 from pathlib import Path
+from typing import Any
 
-from trace_audit.config.settings import Settings, parse_settings
-from trace_audit.config.side import Candidate, labels
+from trace_audit.config.side import Candidate, Reference, Side, labels
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_yaml, readable_json, write_atomic
-from trace_audit.port.job import compare_sides, run_side
+from trace_audit.core.files import copy_checked, printable, read_json, readable_json, write_atomic
+from trace_audit.core.shipped import CHECKOUT
+from trace_audit.port.job import RUN, compare_sides, run_side
+from trace_audit.programs import build
+from trace_audit.trail.rerun_limits import CONSENT, OUR_SOURCE
 from trace_audit.trail.rerun_record import Recorded
 
-CONFIG = Path("config/config.yaml")
 
-
-def rerun_pair(recorded: Recorded, results: Path, folder: Path) -> int:
-    """Run both sides and compare them in `folder`; 0. Raises InputError where the config has other sides."""
-    settings = _settings(recorded, results)
-    sides = settings.sides
+def rerun_pair(recorded: Recorded, folder: Path, consent: bool) -> int:
+    """Run both sides and compare them in `folder`; 0. Raises InputError for a program of a stranger without consent."""
+    stated = recorded.snapshot["sides"]
+    sides: dict[str, Side] = {
+        "reference": Reference.model_validate(stated["reference"]),
+        "candidate": Candidate.model_validate(stated["candidate"]),
+    }
+    _require_consent(recorded, sides, consent)
+    if recorded.dropped:
+        print(f"Left out, as they write files: {printable(' '.join(recorded.dropped))}")
     scenarios = folder / "scenario"
-    write_atomic(scenarios / f"{recorded.scenario.name}.yaml", readable_json(recorded.snapshot["scenario"]))
-    slow, fast = (int(value) for value in recorded.snapshot["pixel_slow_fast"])
+    content = readable_json(recorded.scenario.model_dump(mode="json"))
+    write_atomic(scenarios / f"{recorded.scenario.name}.yaml", content)
+    programs = {role: _program(recorded, role, side, folder / "programs" / role) for role, side in sides.items()}
     names = dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
+    slow, fast = (int(value) for value in recorded.snapshot["pixel_slow_fast"])
+    about: dict[str, Any] = {
+        "scenario": recorded.scenario.name,
+        "scenario_dir": scenarios,
+        "hkl": recorded.hkl,
+        "pixel": (slow, fast),
+        "given": recorded.given,
+    }
     image = all(side.makes_image for side in sides.values())
-    for role, side in sides.items():
-        run_side(
-            side=side,
-            name=names[role],
-            scenario=recorded.scenario.name,
-            scenario_dir=scenarios,
-            hkl=recorded.hkl,
-            pixel=(slow, fast),
-            binary=recorded.programs.get(role),
-            image=image,
-            folder=folder / role,
-        )
-    candidate = sides["candidate"]
-    compare_sides(
-        sides=sides,
-        scenario=recorded.scenario.name,
-        scenario_dir=scenarios,
-        hkl=recorded.hkl,
-        pixel=(slow, fast),
-        folders={role: folder / role for role in sides},
-        budget_s=candidate.budget_s if isinstance(candidate, Candidate) else 60.0,
-        folder=folder,
-    )
+    with contextlib.chdir(CHECKOUT):  # away from the results
+        for role, side in sides.items():
+            program, target = programs[role], folder / role
+            run_side(side=side, name=names[role], binary=program, image=image, folder=target, **about)
+        folders = {role: folder / role for role in sides}
+        budget_s = Candidate.model_validate(stated["candidate"]).budget_s
+        compare_sides(sides=sides, folders=folders, budget_s=budget_s, folder=folder, **about)
     return 0
 
 
-def _settings(recorded: Recorded, results: Path) -> Settings:
-    path = results.resolve().parent / CONFIG
-    settings = parse_settings(read_yaml(path, "config"), str(CONFIG))
-    now = {role: side.model_dump(mode="json", exclude_defaults=True) for role, side in settings.sides.items()}
-    for role, stated in recorded.snapshot.get("sides", {}).items():
-        if now[role] != stated:
-            raise InputError(
-                f"rerun {recorded.number}: the {role} of {CONFIG} is not the recorded one, and a record's commands are "
-                "not run; state it there as in config_snapshot.json of the audit"
-            )
-    return settings
+def _require_consent(recorded: Recorded, sides: dict[str, Side], consent: bool) -> None:
+    for role, side in sides.items():
+        is_ours = (bool(side.program) or bool(side.log)) and not side.environment and side.compiler in ("gcc", "clang")
+        if is_ours or consent:
+            continue
+        run = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")
+        words = shlex.join([run["program"], *run["arguments"]])
+        raise InputError(
+            f"rerun {recorded.number}: the {role} is a program of its own ({printable(words)[:300]}); nothing was run; "
+            f"give {CONSENT} if you trust who made it"
+        )
+
+
+def _program(recorded: Recorded, role: str, side: Side, folder: Path) -> Path | None:
+    """The program to run: built from our sources, or a copy of the recorded one; None for a side without one."""
+    if side.program == "c":
+        build.make(OUR_SOURCE, side.compiler, 2, folder / "nanobragg", folder / "build.json")
+        return folder / "nanobragg"
+    known = recorded.programs.get(role)
+    if known is None:
+        return None
+    sha = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")["binary_sha256"]
+    copy_checked(known, sha, folder / known.name, 0o555)
+    return folder / known.name

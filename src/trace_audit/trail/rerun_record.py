@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.documents import Comparison, Device, Environment, Run, Snapshot, problem_of, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, printable, read_json, sha256_of_file
+from trace_audit.core.files import canonical_json, plain_file_below, printable, sha256_of_file
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load
+from trace_audit.trail.records import is_sound
+from trace_audit.trail.rerun_limits import confined_flags
 from trace_audit.trail.verify import number_of
 
 SNAPSHOT = "config_snapshot.json"
@@ -18,14 +21,14 @@ _NEEDED = {
     "pair": (SNAPSHOT, "pair_env.json", "reference/run.json", "candidate/run.json", "port_audit.json"),
 }
 _KINDS = ("attempt", "image")  # as the ledger calls them; an attempt on two sides is a pair here
-_DEVICES, _DTYPES = ("cpu", "cuda"), ("float32", "float64")
+_BUILD = "reference/build.json"
 
 
 @dataclass(frozen=True)
 class Recorded:
     """What record N holds of an audit. Files of the C side of images are named `c/...`, those of a pair by their side.
 
-    `programs`: of a pair, the program of each side that has one.
+    `programs`: of a pair, the program of each side that has one; `given`: the files that its sides name.
     """
 
     number: int
@@ -33,11 +36,14 @@ class Recorded:
     artifacts: dict[str, Path]  # by file name
     snapshot: dict[str, Any]
     c_run: dict[str, Any]
-    scenario: Scenario
-    binary: Path | None
+    scenario: Scenario  # without flags that write
+    dropped: list[str]  # words of the flags that write
+    binary: Path | None  # None for a pair
+    build: Path | None  # the record of its build
     ours: bool  # whether the binary was built from our own sources
     hkl: Path | None
     programs: dict[str, Path] = field(default_factory=dict)
+    given: dict[str, Path] = field(default_factory=dict)
 
 
 def read_record(results: Path, number: int) -> Recorded:
@@ -51,18 +57,32 @@ def read_record(results: Path, number: int) -> Recorded:
     for name in _NEEDED[kind]:
         if name not in artifacts:
             raise InputError(f"rerun {number}: the record has no {name}, so it cannot be repeated")
-    snapshot = read_json(artifacts[SNAPSHOT], "configuration snapshot")
-    c_run = read_json(artifacts[_NEEDED[kind][2]], "record of the reference run")
+    snapshot = read_document(artifacts[SNAPSHOT], "configuration snapshot", Snapshot)
+    read_document(artifacts[_NEEDED[kind][1]], "environment record", Environment)
+    c_run = read_document(artifacts[_NEEDED[kind][2]], "record of the reference run", Run)
+    read_document(artifacts[_NEEDED[kind][-1]], "comparison", Comparison)
     scenario = _scenario(snapshot, number)
-    if kind == "pair":
-        return _pair(results, record, number, artifacts, snapshot, scenario)
-    if snapshot.get("device") not in _DEVICES or snapshot.get("dtype") not in _DTYPES:
-        raise InputError(f"rerun {number}: device and dtype of {SNAPSHOT} are none that the harness knows")
+    if kind != "pair" and problem_of(snapshot["device"], Device):
+        raise InputError(f"rerun {number}: the device of {SNAPSHOT} is none that the harness knows")
     hkl_sha = snapshot.get("input_sha256", {}).get("hkl")
     hkl = _input(results, record, number, "structure factors", hkl_sha) if hkl_sha else None
+    factors = scenario.structure_factors
+    if hkl is None and (factors.file is not None or factors.synthetic is not None):
+        raise InputError(f"rerun {number}: {SNAPSHOT} names structure factors of which it has no hash; not read")
+    kept, dropped = confined_flags(
+        scenario.extra_flags, lambda name: _recorded_input(results, record, number, name), reads_dump=hkl is None
+    )
+    scenario = scenario.model_copy(update={"extra_flags": kept})
+    if kind == "pair":
+        programs, given = _of_sides(results, record, number, artifacts, snapshot)
+        return Recorded(
+            number, kind, artifacts, snapshot, c_run, scenario, dropped, None, None, False, hkl, programs, given
+        )
     binary = _input(results, record, number, "reference program", c_run.get("binary_sha256"))
     ours = binary == (results / "reference/nanobragg").resolve()
-    return Recorded(number, kind, artifacts, snapshot, c_run, scenario, binary, ours, hkl)
+    built = next((n for n in record["inputs"] if n.endswith(_BUILD)), None)
+    build = _recorded_input(results, record, number, built) if built else None
+    return Recorded(number, kind, artifacts, snapshot, c_run, scenario, dropped, binary, build, ours, hkl)
 
 
 def _kind(record: dict[str, Any]) -> str:
@@ -71,23 +91,18 @@ def _kind(record: dict[str, Any]) -> str:
     return "pair" if is_pair else str(record["kind"])
 
 
-def _pair(
-    results: Path,
-    record: dict[str, Any],
-    number: int,
-    artifacts: dict[str, Path],
-    snapshot: dict[str, Any],
-    scenario: Scenario,
-) -> Recorded:
-    """An audit of two sides. Raises InputError where a program or a file of it is not as recorded."""
-    programs = {}
-    for role in ("reference", "candidate"):
-        sha = read_json(artifacts[f"{role}/run.json"], "record of a run").get("binary_sha256")
+def _of_sides(
+    results: Path, record: dict[str, Any], number: int, artifacts: dict[str, Path], snapshot: dict[str, Any]
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Of an audit of two sides: the program of each side that has one, and the files that the sides name."""
+    programs, given = {}, {}
+    for role, side in snapshot.get("sides", {}).items():
+        sha = read_document(artifacts[f"{role}/run.json"], "record of a run", Run).get("binary_sha256")
         if sha:
             programs[role] = _input(results, record, number, f"program of the {role}", sha)
-    sha = snapshot.get("input_sha256", {}).get("hkl")
-    hkl = _input(results, record, number, "structure factors", sha) if sha else None
-    return Recorded(number, "pair", artifacts, snapshot, {}, scenario, None, False, hkl, programs)
+        for name in filter(None, (side.get(key) for key in ("keys", "log", "image"))):
+            given[name] = _recorded_input(results, record, number, name)
+    return programs, given
 
 
 def _short_name(kind: str, name: str) -> str:
@@ -101,16 +116,15 @@ def _attempt(entry: Entry, number: int) -> dict[str, Any]:
     record = entry.record
     if record is None or record.get("kind") not in _KINDS or entry.data != canonical_json(record).encode():
         raise InputError(f"rerun {number}: {entry.path} is not the record of an attempt; see attempt_history.md")
-    if not all(isinstance(record.get(name), dict) for name in ("artifacts", "inputs")):
-        raise InputError(f"rerun {number}: {entry.path} lists no artifacts and inputs")
+    if not is_sound(record):
+        raise InputError(f"rerun {number}: {entry.path} has not the fields of an attempt; see verify")
     return record
 
 
 def _checked(results: Path, name: str, sha: str) -> Path:
     """A file below `results` that still has its recorded hash."""
-    root = results.resolve()
-    path = (root / name).resolve() if "\0" not in name else root
-    if not path.is_relative_to(root) or not path.is_file() or sha256_of_file(path) != sha:
+    path = plain_file_below(results.resolve(), name)
+    if path is None or sha256_of_file(path) != sha:
         raise InputError(f"rerun: {printable(name)} is not as recorded; restore it, or rerun a later record")
     return path
 
@@ -129,7 +143,19 @@ def _input(results: Path, record: dict[str, Any], number: int, what: str, sha: A
     """The recorded input with this hash, looked for from the folder above `results`."""
     root = results.resolve().parent
     for name, recorded_sha in record["inputs"].items():
-        path = (root / name).resolve() if "\0" not in name else root
-        if recorded_sha == sha and path.is_relative_to(root) and path.is_file() and sha256_of_file(path) == sha:
-            return path
+        path = plain_file_below(root, name) if recorded_sha == sha else None
+        if path is not None and sha256_of_file(path) == sha:
+            return path.resolve()
     raise InputError(f"rerun {number}: the {what} with SHA-256 {sha} is no longer there; build or restore it first")
+
+
+def _recorded_input(results: Path, record: dict[str, Any], number: int, name: str) -> Path:
+    """An input that a flag or a record names: below the folder above `results`, recorded, with its recorded hash."""
+    root = results.resolve().parent
+    path = plain_file_below(root, name)
+    recorded = record["inputs"].get(path.resolve().relative_to(root).as_posix()) if path is not None else None
+    if path is None or recorded is None:
+        raise InputError(f"rerun {number}: {printable(name)} is no recorded input below {root}; it is not read")
+    if sha256_of_file(path) != recorded:
+        raise InputError(f"rerun {number}: {printable(name)} is not as recorded; restore it first")
+    return path.resolve()
