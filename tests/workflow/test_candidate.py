@@ -12,7 +12,8 @@ from trace_audit.__main__ import main as trail
 from trace_audit.chaos.checkout import SMALL_SCENARIO
 from trace_audit.config.side import Candidate, Reference
 from trace_audit.core.errors import InputError
-from trace_audit.port.job import compare_sides, run_side
+from trace_audit.port.job import compare_sides
+from trace_audit.port.side_job import run_side
 
 PLANTED = Path(__file__).parents[1] / "port/planted.py"
 FOLDER = "results/small/S20_F30/candidate"

@@ -1,4 +1,4 @@
-"""Run one side of an audit; the work is trace_audit.port.job. A run that fails is on record, and no failure here."""
+"""Run one side of an audit; the work is trace_audit.port.side_job. A run that fails is on record, and no failure here."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from trace_audit.config.side import Side  # noqa: E402 - found by the line above
-from trace_audit.port.job import run_side  # noqa: E402
+from trace_audit.port.side_job import run_side  # noqa: E402
 from trace_audit.workflow.script import run_job  # noqa: E402
 
 

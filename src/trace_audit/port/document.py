@@ -25,7 +25,7 @@ def write(audit: PortAudit, folder: Path) -> None:
 def not_compared(reference: str, candidate: str, reasons: list[str], folder: Path) -> None:
     """The verdict where a side gave nothing that can be compared."""
     text = "; ".join(map(printable, reasons))
-    document = {
+    document: dict[str, Any] = {
         "status": "fail",
         "summary": f"{text}.",
         "sides": {"reference": reference, "candidate": candidate},

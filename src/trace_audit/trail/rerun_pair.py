@@ -12,7 +12,8 @@ from trace_audit.config.side import Candidate, Reference, Side, labels
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import copy_checked, printable, read_json, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
-from trace_audit.port.job import RUN, compare_sides, run_side
+from trace_audit.port.job import compare_sides
+from trace_audit.port.side_job import RUN, run_side
 from trace_audit.programs import build
 from trace_audit.trail.rerun_limits import CONSENT, OUR_SOURCE
 from trace_audit.trail.rerun_record import Recorded
