@@ -1,4 +1,4 @@
-"""Run one side of an audit; the work is trace_audit.port.side_job. A run that fails is on record, and no failure here."""
+"""Run one side of an audit; the work is trace_audit.port.side_job. A run that fails is on record, no failure."""
 
 import sys
 from pathlib import Path
