@@ -36,9 +36,18 @@ class Matrix:
     versions: dict[str, str] = field(default_factory=dict)
 
 
+def summary(matrix: Matrix) -> str:
+    """One sentence: how many ways are within the tolerance, and which are not."""
+    beyond = [cell.variant.name for cell in matrix.cells if cell.distance.is_beyond]
+    within = len(matrix.cells) - len(beyond)
+    text = f"{within} of {len(matrix.cells)} ways to compute {matrix.experiment} are within the tolerance of "
+    return f"{text}{matrix.strictest}" + (f"; beyond: {', '.join(beyond)}." if beyond else ".")
+
+
 def as_json(matrix: Matrix) -> dict[str, Any]:
     """Everything, JSON-ready."""
     return {
+        "summary": summary(matrix),
         "experiment": matrix.experiment,
         "pixel_slow_fast": list(matrix.pixel),
         "strictest": matrix.strictest,
@@ -79,7 +88,7 @@ def as_markdown(matrix: Matrix) -> str:
     """The page for people."""
     slow, fast = matrix.pixel
     parts = [
-        f"# {matrix.experiment}, pixel ({slow}, {fast}), against {matrix.strictest}\n",
+        f"# {matrix.experiment}, pixel ({slow}, {fast}), against {matrix.strictest}\n\n{summary(matrix)}\n",
         table(
             ("computed by", "worst key", "relative", "keys beyond", "image / peak", "verdict", "source files"),
             [_row(cell) for cell in matrix.cells],
