@@ -66,14 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("key", nargs="?", help="name of the key; without it all keys are listed")
     verify = commands.add_parser("verify", help="recompute every hash of a results folder and its ledger")
     verify.add_argument("results", type=Path)
-    verify.add_argument(
-        "--allowed-signers", type=Path, metavar="FILE", help="every record must be signed by one of them"
-    )
-    verify.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
     again = commands.add_parser("rerun", help="repeat a recorded audit in a fresh folder and compare what comes out")
     again.add_argument("number", type=int, metavar="N", help="number of the record")
     again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
+    again.add_argument(
+        "--run-recorded-program",
+        action="store_true",
+        help="run the reference that came with the results where it cannot be built from recorded sources",
+    )
+    for command in (verify, again):
+        command.add_argument(
+            "--allowed-signers", type=Path, metavar="FILE", help="every record must be signed by one of them"
+        )
+        command.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
     schema = commands.add_parser("schema", help=f"write {SCHEMA} and {SCENARIO_DOCUMENT}")
@@ -102,7 +108,14 @@ def main(argv: list[str]) -> int:
     if options.command == "rerun":
         from trace_audit.trail.rerun import rerun
 
-        return rerun(options.results, options.number, options.out)
+        return rerun(
+            options.results,
+            options.number,
+            options.out,
+            allowed_signers=options.allowed_signers,
+            anchor=options.anchor,
+            consent=options.run_recorded_program,
+        )
     if options.command == "docs":
         from trace_audit.trace.document import trace_document
 

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.cause import cause
+from trace_audit.core.documents import Comparison, Snapshot, read_document
 from trace_audit.core.errors import run_command
-from trace_audit.core.files import read_json, write_atomic
+from trace_audit.core.files import write_atomic
 
 HEADINGS = ("scenario", "pixel (slow, fast)", "device", "dtype", "backend", "worst key", "relative", "cause", "verdict")
 _CAUSE = HEADINGS.index("cause")
@@ -21,8 +22,8 @@ Row = tuple[tuple[str, ...], str]  # cells, sentence
 
 def audit_row(comparison: Path) -> Row:
     """Cells of one audit and its sentence, from its verdict and the configuration beside it."""
-    verdict = read_json(comparison, "comparison")
-    config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
+    verdict = read_document(comparison, "comparison", Comparison)
+    config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     worst: dict[str, Any] = verdict["worst"] or {}
     relative = worst.get("relative_difference")
     cells = (

@@ -11,8 +11,9 @@ from typing import Any
 
 from trace_audit.compare.cause import cause
 from trace_audit.compare.skipped import SKIPPED, require_some_made
+from trace_audit.core.documents import Comparison, read_document
 from trace_audit.core.errors import run_command
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.trail import attempts, evidence, hash_chain, history
 from trace_audit.trail.protect import changes_since
 from trace_audit.trail.signing import Signer
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
     """Read the verdicts and open, or keep the evidence of each failed audit and stay shut."""
     options = _parser().parse_args(argv)
     changed = changes_since(options.protected) if options.protected else []
-    verdicts = {path: read_json(path, "comparison") for path in options.comparisons}
+    verdicts = {path: read_document(path, "comparison", Comparison) for path in options.comparisons}
     shut = {path: reasons(verdict, changed) for path, verdict in verdicts.items()}
     shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
     if not any(shut.values()):
@@ -81,10 +82,10 @@ def tell(closed: dict[Path, list[str]], verdicts: dict[Path, dict[str, Any]]) ->
         groups.setdefault(alike, []).append(path)
     for (reason, *_), paths in groups.items():
         for path in paths:
-            print(f"gate: {path.parent}: {reason or 'protected assets'}", file=sys.stderr)
-        print(f"gate: {verdicts[paths[0]]['summary']}", file=sys.stderr)
+            print(printable(f"gate: {path.parent}: {reason or 'protected assets'}"), file=sys.stderr)
+        print(printable(f"gate: {verdicts[paths[0]]['summary']}"), file=sys.stderr)
         for row in closed[paths[0]]:
-            print(f"gate:   {row}", file=sys.stderr)
+            print(printable(f"gate:   {row}"), file=sys.stderr)
 
 
 def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:
