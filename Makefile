@@ -19,6 +19,8 @@
 #   make test      set up .venv, run all tests that need no GPU and no cluster
 #   make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
 #   make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
+#   make test-workflow   the workflow as its catalogue tests it: the small config of .test/ (a minute)
+#   make package-check  build sdist and wheel, install them in an empty environment, use all of it (half a minute)
 #   make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
 #
 # This folder
@@ -33,7 +35,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -124,6 +126,14 @@ chaos: compiler setup
 	@$(RUN) -m trace_audit.chaos --kills $(KILLS) --out results/report/chaos.txt
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 
+test-workflow: compiler setup
+	@rm -rf .test/results .test/logs
+	@$(RUN) -m snakemake --directory .test --cores $(CORES) --quiet all
+	@cat .test/results/audit/summary.txt
+
+package-check: compiler setup
+	@$(RUN) tests/packaging/check_package.py
+
 crate: setup
 	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
@@ -141,7 +151,7 @@ crate-check: setup
 	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
 
 clean:
-	@rm -rf build logs .snakemake
+	@rm -rf build logs .snakemake .test/results .test/logs .test/.snakemake
 	@find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
 # ---- what the machine must have
