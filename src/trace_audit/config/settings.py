@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.campaign import Campaign
+from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
-from trace_audit.config.side import Candidate, Reference, Side
+from trace_audit.config.side import Candidate, Reference, Side, require_side
 from trace_audit.core.errors import InputError
 
 Device = Literal["cpu", "cuda", "auto"]
@@ -25,7 +26,7 @@ SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
+RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "reference", "report")
 
 
 class StructureFactors(Strict):
@@ -156,6 +157,7 @@ class Settings(Strict):
     resources: Resources = Resources()
     image_parity: ImageParity = ImageParity()
     bench: Bench = Bench()
+    matrix: MatrixSettings = MatrixSettings()
     campaign: Campaign = Campaign()
 
     @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes", "backends")
@@ -192,8 +194,14 @@ class Settings(Strict):
         return self
 
 
-def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> Settings:
-    """Check a config as read from YAML. Raises `InputError` naming the first wrong key. NB_C_BIN overrides it."""
+def parse_settings(
+    raw: dict[str, Any], source: str = "config/config.yaml", recorded: Reference | None = None
+) -> Settings:
+    """Check a config as read from YAML. Raises `InputError` naming the first wrong key.
+
+    The reference is the one `recorded`, where a call reports on audits that are there; else that of NB_C_BIN; else the
+    config's.
+    """
     if not isinstance(raw, dict) or not raw:
         raise InputError(f"{source}: empty or not a mapping of keys; start from the config.yaml in the repository")
     try:
@@ -201,34 +209,28 @@ def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> S
     except ValidationError as error:
         raise InputError(f"{source}: {_first_problem(error, raw)}") from None
     binary = os.environ.get("NB_C_BIN", "")
-    if not binary:
-        return settings
-    kept = settings.reference.model_dump(include={"compiler", "time_limit_s", "name", "keys"})
-    return settings.model_copy(update={"reference": Reference(binary=binary, **kept)})
+    reference = settings.reference
+    kept = reference.model_dump(include={"name", "keys", "time_limit_s", "compiler"})
+    if recorded and reference.is_nanobragg:
+        reference = recorded
+    elif binary:
+        reference = Reference(binary=binary, **kept)
+    return settings.model_copy(update={"reference": reference})
 
 
-def require_files(settings: Settings, source: str = "config/config.yaml") -> None:
-    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`."""
-    _require_side("reference", settings.reference, source)
-    _require_side("candidate", settings.candidate, source)
+def require_files(settings: Settings, source: str = "config/config.yaml", recorded: Reference | None = None) -> None:
+    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`.
+
+    A `recorded` reference may be gone: no job of a report needs it.
+    """
+    require_side("reference", Reference() if recorded else settings.reference, source)
+    require_side("candidate", settings.candidate, source)
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(
             f"{source}: structure_factors.file: no such file {file!r}; give an hkl, MTZ, mmCIF or PDB file, "
             "or leave it empty for the synthetic set"
         )
-
-
-def _require_side(role: str, side: Side, source: str) -> None:
-    if side.binary and not (Path(side.binary).is_file() and os.access(side.binary, os.X_OK)):
-        origin = "NB_C_BIN" if role == "reference" and os.environ.get("NB_C_BIN") else f"{source}: {role}.binary"
-        raise InputError(f"{origin}: {side.binary!r} is no executable file; give the path of a built nanoBragg")
-    if side.source and not _buildable(Path(side.source)):
-        raise InputError(f"{source}: {role}.source: {side.source!r} is neither a folder with a Makefile nor a .c file")
-    for key in ("keys", "log", "image"):
-        path = getattr(side, key)
-        if path and not Path(path).is_file():
-            raise InputError(f"{source}: {role}.{key}: no such file {path!r}")
 
 
 def scenario_file(settings: Settings, name: str, source: str = "config/config.yaml") -> Path:
@@ -251,12 +253,6 @@ def image_scenarios(settings: Settings) -> list[str]:
     if wanted == "all":
         return _free_names(sorted(path.stem for path in Path(settings.scenario_dir).glob("*.yaml")))
     return list(wanted)
-
-
-def _buildable(path: Path) -> bool:
-    if path.is_dir():
-        return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
-    return path.suffix == ".c" and path.is_file()
 
 
 def _first_problem(error: ValidationError, raw: dict[str, Any]) -> str:

@@ -6,12 +6,15 @@ A side is one of ours (`program: c` or `torch`), a `binary`, a `source` to build
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from trace_audit.config.setting_types import PathText, Strict
+from trace_audit.core.errors import InputError
 
 SideName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.+-]{0,39})?$")]
 CommandWord = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -42,6 +45,9 @@ class Side(Strict):
     image: PathText = Field("", description="Recorded image beside `log`: .npz, .npy or raw float32.")
     time_limit_s: float = Field(300, gt=0, description="A run that takes longer is stopped, and fails.")
     memory_limit_GB: float = Field(0, ge=0, description="Address space of a run; 0: no limit, as GPU programs need.")
+    confine: bool = Field(
+        True, description="Kept from the network and other folders; false for a command that needs them: srun, docker."
+    )
     output_limit_MB: float = Field(256, gt=0, description="A run that prints more is ended, and fails.")
 
     @property
@@ -119,3 +125,22 @@ def labels(reference: Side, candidate: Side) -> tuple[str, str]:
     """What reports call the two sides; where that is the same for both, with the role."""
     names = reference.label("reference"), candidate.label("candidate")
     return names if names[0] != names[1] else (f"{names[0]}-reference", f"{names[1]}-candidate")
+
+
+def require_side(role: str, side: Side, source: str) -> None:
+    """Raise InputError for a side of the config file `source` that names a file which is not there."""
+    if side.binary and not (Path(side.binary).is_file() and os.access(side.binary, os.X_OK)):
+        origin = "NB_C_BIN" if role == "reference" and os.environ.get("NB_C_BIN") else f"{source}: {role}.binary"
+        raise InputError(f"{origin}: {side.binary!r} is no executable file; give the path of a built nanoBragg")
+    if side.source and not _buildable(Path(side.source)):
+        raise InputError(f"{source}: {role}.source: {side.source!r} is neither a folder with a Makefile nor a .c file")
+    for key in ("keys", "log", "image"):
+        path = getattr(side, key)
+        if path and not Path(path).is_file():
+            raise InputError(f"{source}: {role}.{key}: no such file {path!r}")
+
+
+def _buildable(path: Path) -> bool:
+    if path.is_dir():
+        return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
+    return path.suffix == ".c" and path.is_file()

@@ -33,7 +33,7 @@ class SideRun:
 
 def command_of(side: Side, binary: Path | None, *, image: bool) -> program.Command:
     """The command line of a side that is run. `binary`: the program of one that is built or given."""
-    limits = (side.time_limit_s, side.memory_limit_GB, side.output_limit_MB)
+    limits = (side.time_limit_s, side.memory_limit_GB, side.output_limit_MB, side.confine)
     if side.command:
         return program.Command(tuple(side.command), side.environment, *limits)
     wanted = ("-floatfile", "{image}") if image else ("-roi", "{fast}", "{fast}", "{slow}", "{slow}")
@@ -42,7 +42,8 @@ def command_of(side: Side, binary: Path | None, *, image: bool) -> program.Comma
         words = (sys.executable, "-m", "nanobrag_torch", "{flags}", *_PIXEL, *wanted, *on, *_QUIET["torch"])
         mode = "always" if side.backend == "compiled" else "never"
         ours = {"PYTHONPATH": str(PACKAGES), "KMP_DUPLICATE_LIB_OK": "TRUE", "NANOBRAG_TORCH_COMPILE": mode}
-        return program.Command(words, {**ours, **side.environment}, *limits)
+        # not confined: it keeps the code that it compiles
+        return program.Command(words, {**ours, **side.environment}, *limits[:-1], confine=False)
     if binary is None:
         raise ValueError("a side that is built or given as a binary has a program")
     if not (side.is_built and not side.source):
@@ -73,6 +74,7 @@ def obtain(
     failure = outcome.failure or _not_as_asked(side, outcome.stdout)
     first, *rest = outcome.words
     record |= {"program": first, "arguments": rest, "exit_code": outcome.exit_code, "failure": failure}
+    record["confined"] = outcome.confined
     if binary is not None:
         record["binary_sha256"] = sha256_of_file(binary)
     return SideRun(outcome.stdout, outcome.stderr, outcome.image, failure, record | _hashes(outcome.image))

@@ -1,10 +1,10 @@
 """One side of an audit, run with its output kept: the job that needs nothing of the comparison."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from nanobrag_torch.io.reading import read_bytes
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.side import Side
@@ -48,15 +48,9 @@ def run_side(
             "image": _image_name(run.image),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(run.stdout, folder / STDOUT)
-        if run.stderr is None:
-            write_atomic(folder / STDERR, "")
-        else:
-            shutil.copyfile(run.stderr, folder / STDERR)
-        if run.image is None:
-            write_atomic(folder / IMAGE, b"")
-        else:
-            shutil.copyfile(run.image, folder / IMAGE)
+        write_atomic(folder / STDOUT, read_bytes(run.stdout))
+        write_atomic(folder / STDERR, b"" if run.stderr is None else read_bytes(run.stderr))
+        write_atomic(folder / IMAGE, b"" if run.image is None else read_bytes(run.image))
     write_atomic(folder / RUN, readable_json(record))
 
 
