@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 
 from nanobrag_torch import model as model_module
+from nanobrag_torch import transfer
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
@@ -87,14 +87,6 @@ class Series:
             "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
         }
         oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
-        moved = {name: _to(value, self.first.device) for name, value in changed.items()}
-        return self.first.with_model(experiment, base._replace(oversample=oversample, **moved))
-
-
-def _to(value: Any, device: torch.device) -> Any:
-    """A tensor, or a named tuple of tensors, on a device; the copy is not waited for."""
-    if isinstance(value, torch.Tensor):
-        return value if device.type == "cpu" else value.pin_memory().to(device, non_blocking=True)
-    if isinstance(value, tuple):
-        return type(value)(*(_to(item, device) for item in value))
-    return value
+        moved = transfer.moved(changed, self.first.device)
+        host = self.first.host._replace(oversample=oversample, **changed)
+        return self.first.with_model(experiment, host, base._replace(oversample=oversample, **moved))
