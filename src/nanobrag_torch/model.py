@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 
@@ -113,13 +113,15 @@ def build(
 
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
-    steps = model.geometry.construction
-    there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=None)), device)
+    steps, nothing = model.geometry.construction, cast("detector.Construction", None)
+    there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
     return there._replace(geometry=there.geometry._replace(construction=steps))
 
 
 def _on_host(experiment: Experiment) -> Experiment:
     """The experiment with its small tensors on the CPU: neither the table of amplitudes nor the mask."""
+    if all(tensor.device.type == "cpu" for tensor in tensors_of(experiment)):
+        return experiment
     factors, panel = experiment.structure_factors, experiment.detector
     bare = replace(experiment, structure_factors=replace(factors, table=None), detector=replace(panel, mask=None))
     bare = with_tensors(bare, transfer.moved(tensors_of(bare), _HOST))

@@ -21,7 +21,7 @@ def moved(part: Part, device: torch.device) -> Part:
     leaves, shape = pytree.tree_flatten(part)
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
     if elsewhere:
-        for i, there in zip(elsewhere, Moved.apply(device, *(leaves[i] for i in elsewhere)), strict=True):
+        for i, there in zip(elsewhere, _apply(device, [leaves[i] for i in elsewhere]), strict=True):
             leaves[i] = there
     found: Part = pytree.tree_unflatten(leaves, shape)
     return found
@@ -29,6 +29,12 @@ def moved(part: Part, device: torch.device) -> Part:
 
 def _on(tensor: torch.Tensor, device: torch.device) -> bool:
     return tensor.device.type == device.type and device.index in (None, tensor.device.index)
+
+
+def _apply(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    apply: Any = Moved.apply
+    found: tuple[torch.Tensor, ...] = apply(device, *tensors)
+    return found
 
 
 class Moved(torch.autograd.Function):
@@ -69,13 +75,9 @@ class Moved(torch.autograd.Function):
 
 def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> list[torch.Tensor | None]:
     """Those that there are, moved."""
-    there = iter(Moved.apply(device, *(part for part in parts if part is not None)) if any_of(parts) else ())
+    there_are = [part for part in parts if part is not None]
+    there = iter(_apply(device, there_are) if there_are else ())
     return [None if part is None else next(there) for part in parts]
-
-
-def any_of(parts: Sequence[torch.Tensor | None]) -> bool:
-    """Whether there is one."""
-    return any(part is not None for part in parts)
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:

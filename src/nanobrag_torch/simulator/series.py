@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -80,7 +81,7 @@ class Series:
             return Simulation(experiment, self.first.device, base.dtype)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
-        changed = {
+        changed: dict[str, Any] = {
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
