@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, field
 
 from trace_audit.config.campaign import Campaign
 from trace_audit.config.candidate import Candidate
+from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.core.errors import InputError
 
@@ -25,7 +26,7 @@ SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
+RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "reference", "report")
 
 
 class Reference(Strict):
@@ -171,6 +172,7 @@ class Settings(Strict):
     resources: Resources = Resources()
     image_parity: ImageParity = ImageParity()
     bench: Bench = Bench()
+    matrix: MatrixSettings = MatrixSettings()
     campaign: Campaign = Campaign()
 
     @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes", "backends")

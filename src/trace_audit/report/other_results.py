@@ -261,5 +261,6 @@ _SECTIONS: dict[str, Maker] = {
     "gradients/*/gradients.json": _gradients,
     "refinement/*/verdict.json": _refinements,
     "campaign/*/summary.json": _campaigns,
+    "matrix/*/matrix.json": _as_it_is,
     "bench/*.json": _as_it_is,
 }
