@@ -178,6 +178,7 @@ rule port_record:
         key_files=rules.port_audit.input.files,
         scenario=scenario_yaml,
         hkl=prepared_hkl,
+        taken=taken,
     output:
         PORT_RECEIPT,
     log:
@@ -189,6 +190,7 @@ rule port_record:
         **job("audit"),
     params:
         tables=lambda wildcards, input: input[: len(rules.port_audit.output)],
+        taken=taken_option,
     message:
         "Recording the audit: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
     shell:
@@ -196,7 +198,7 @@ rule port_record:
         " --environment {input.environment:q} --reference-run {input.reference[2]:q} --candidate-run {input.candidate[2]:q}"
         " --artifacts {params.tables:q} {input.reference:q} {input.candidate:q}"
         " --inputs {input.files:q} {input.given:q} {input.key_files:q} {input.scenario:q} {input.hkl:q}"
-        " --receipt {output:q} > {log:q} 2>&1"
+        " {params.taken} --receipt {output:q} > {log:q} 2>&1"
 
 
 rule port_gate:

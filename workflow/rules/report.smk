@@ -20,11 +20,19 @@ localrules:
     summary,
 
 
+TAKEN = [
+    f"results/inputs/{name}.taken.json"
+    for name in SETTINGS.scenarios
+    if PLAN.hkl_sources[name]
+]
+
+
 if PLAN.pairs:
 
     rule summary:
         input:
-            [f"{pair.folder}/{pair.document}" for pair in PLAN.pairs],
+            comparisons=[f"{pair.folder}/{pair.document}" for pair in PLAN.pairs],
+            taken=TAKEN,
         output:
             report(
                 "results/audit/summary.txt",
@@ -41,13 +49,14 @@ if PLAN.pairs:
         message:
             "Table of the verdicts"
         shell:
-            "python -m trace_audit.report.table {input:q} --out {output:q} > {log:q} 2>&1"
+            "python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output:q} > {log:q} 2>&1"
 
 else:
 
     rule summary:
         input:
-            per_audit("compare_scaling_traces.json"),
+            comparisons=per_audit("compare_scaling_traces.json"),
+            taken=TAKEN,
         output:
             table=report(
                 "results/audit/summary.txt",
@@ -66,5 +75,5 @@ else:
         message:
             "Table of the verdicts"
         shell:
-            "python -m trace_audit.report.factors {input:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
-            " && python -m trace_audit.report.table {input:q} --out {output.table:q} >> {log:q} 2>&1"
+            "python -m trace_audit.report.factors {input.comparisons:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
+            " && python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output.table:q} >> {log:q} 2>&1"
