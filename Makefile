@@ -7,6 +7,7 @@
 #
 # Simulate
 #   make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
+#   make matrix    one experiment by every compiler, option, backend, type and device that is there (some minutes)
 #   make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
 #
 # Results
@@ -34,7 +35,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup lock test-workflow package-check compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -96,14 +97,19 @@ SCENARIO ?= supervisor
 audit-untraced: setup
 	@test -n "$${NB_C_BIN:-}" || { echo "error: name the program to audit: NB_C_BIN=/path/nanoBragg make audit-untraced" >&2; exit 2; }
 	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
-	@$(RUN) -m trace_audit.untraced --binary "$$NB_C_BIN" --tracer build/nanobragg_c/nanobragg --config $(SCENARIO) \
-	   --out results/untraced/$(SCENARIO)
+	@$(RUN) -m trace_audit.port --candidate "{binary: '$$NB_C_BIN'}" \
+	   --reference '{name: C, binary: build/nanobragg_c/nanobragg}' --config $(SCENARIO) --out results/untraced/$(SCENARIO)
 
 bench: compiler setup
 	@$(SNAKEMAKE) --quiet host reason --forcerun bench_measure \
 	   $(if $(PARTS),--config 'bench={"parts": [$(PARTS)]}') -- bench
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/bench/table.txt
+
+matrix: compiler setup
+	@$(RUNNER) $(WORDS) --quiet host reason --forcerun matrix_cells -- matrix
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+	@cat results/matrix/*/matrix.md
 
 campaign: compiler setup
 	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- campaign

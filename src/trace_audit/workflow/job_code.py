@@ -11,7 +11,10 @@ from pathlib import Path
 TABLES = ("src/nanobragg_tables/*.*",)
 SIMULATOR = (
     "src/nanobrag_torch/*.py",
-    *(f"src/nanobrag_torch/{room}/**/*.py" for room in ("backends", "cli", "io", "parameters", "physics", "simulator")),
+    *(
+        f"src/nanobrag_torch/{room}/**/*.py"
+        for room in ("backends", "cli", "io", "parameters", "physics", "simulator", "trace")
+    ),
     *TABLES,
 )
 REFINEMENT = (*SIMULATOR, "src/nanobrag_torch/gradients/**/*.py", "src/nanobrag_torch/refine/**/*.py")
@@ -39,6 +42,8 @@ FRAMES = (
     *(f"src/nanobrag_campaign/{name}.py" for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")),
 )
 
+_SIDE = ("__init__", "program", "side", "side_job")
+
 # Structure factors and the frames of a campaign name files: a change beside these must not make a million images again.
 PATTERNS: dict[str, tuple[str, ...]] = {
     "structure_factors": tuple(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
@@ -52,6 +57,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "torch_trace": (*RUNNING, *SIMULATOR),
     "compare": (*COMPARING, *SIMULATOR),
+    "side": (*RUNNING, *(f"src/trace_audit/port/{name}.py" for name in _SIDE), *SIMULATOR),
     "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "c_image": RUNNING,
     "torch_image": (*RUNNING, *SIMULATOR),
@@ -72,6 +78,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "campaign_merge": ("src/nanobrag_campaign/*.py",),
     "campaign_summary": ("src/nanobrag_campaign/*.py",),
+    "matrix_cells": (*COMPARING, *IMAGES, *_rooms("port", "matrix", "reduce")),
     "bench_programs": ("src/nanobrag_bench/**/*.py",),
     "bench_compiled": (*RUNNING, *SIMULATOR, "src/nanobrag_bench/compiled.py"),
     "bench_measure": (*RUNNING, *SIMULATOR, "src/nanobrag_bench/**/*.py"),
