@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 
@@ -31,7 +31,7 @@ from nanobrag_torch.physics import (
     structure_factor,
 )
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
-from nanobrag_torch.physics.detector_geometry import Construction, DetectorGeometry
+from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import exact_norm, number, scalar
 
@@ -113,7 +113,8 @@ def build(
 
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
-    steps, nothing = model.geometry.construction, cast("Construction", None)
+    steps: Any = model.geometry.construction
+    nothing: Any = None
     there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
     return there._replace(geometry=there.geometry._replace(construction=steps))
 
