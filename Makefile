@@ -20,10 +20,15 @@
 #   make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
 #   make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
 #
+# Documents
+#   make docs      this site: build/site/index.html, in an environment of its own, .venv-docs; notebooks are run
+#   make docs-check   run every command of the tutorials, in a copy (some minutes)
+#   make pictures  draw the pictures of the README and the site anew (docs/pictures)
+#
 # This folder
 #   make doctor    what this machine has, what each missing thing costs, what to type
 #   make setup     set up .venv alone
-#   make clean     remove results and logs; .venv and .venv-roc stay
+#   make clean     remove results and logs; .venv, .venv-roc and .venv-docs stay
 #
 # Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
 
@@ -32,6 +37,7 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: docs docs-check pictures
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -131,6 +137,32 @@ crate-check: setup
 	   touch $(ROC_STAMP); fi
 	@$(ROC)/bin/python workflow/scripts/validate_crate.py results/report/crate.zip \
 	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
+
+# The site's tools are in front, .venv behind them: notebooks import torch from there.
+DOCS := .venv-docs
+DOCS_STAMP = $(DOCS)/.ready-$(shell { cat envs/docs.txt; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+docs: setup
+	@if [ ! -e $(DOCS_STAMP) ]; then \
+	   rm -rf $(DOCS); $(PYTHON) -m venv $(DOCS); \
+	   $(DOCS)/bin/python -m pip install --disable-pip-version-check --quiet -r envs/docs.txt; \
+	   $(RUN) workflow/scripts/join_environments.py $(DOCS)/bin/python; \
+	   touch $(DOCS_STAMP); fi
+	@mkdir -p logs/docs
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict --clean 2> logs/docs/docs.log || { \
+	   cat logs/docs/docs.log >&2; exit 1; }
+	@$(RUN) workflow/scripts/check_site.py build/site
+	@echo "build/site/index.html"
+
+# A page is drawn as it is; make report makes it.
+pictures: compiler setup
+	@test -e results/report/index.html || { echo "error: no report to draw yet; run make audit report first" >&2; exit 2; }
+	@$(SNAKEMAKE) --quiet host reason --rerun-triggers mtime --forcerun picture_pattern picture_report \
+	   picture_traces --allowed-rules pictures picture_pattern picture_report picture_traces picture_failure c_image \
+	   -- pictures
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+
+docs-check: compiler setup
+	@NB_DOCS_CHECK=1 $(RUN) -m pytest tests/docs/test_tutorials.py
 
 clean:
 	@rm -rf build logs .snakemake

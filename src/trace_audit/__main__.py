@@ -11,6 +11,7 @@ from trace_audit.core.files import write_atomic
 DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
 SCENARIO_DOCUMENT = Path("docs/scenario.md")
+SETTINGS_DOCUMENT = Path("docs/config.md")
 
 # `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
 # workflow's rules run.
@@ -73,9 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
-    schema = commands.add_parser("schema", help=f"write {SCHEMA} and {SCENARIO_DOCUMENT}")
+    schema = commands.add_parser("schema", help=f"write {SCHEMA}, {SCENARIO_DOCUMENT}, {SETTINGS_DOCUMENT}")
     schema.add_argument("--out", type=Path, default=SCHEMA, metavar="FILE")
     schema.add_argument("--document", type=Path, default=SCENARIO_DOCUMENT, metavar="FILE")
+    schema.add_argument("--config-document", type=Path, default=SETTINGS_DOCUMENT, metavar="FILE")
     return parser
 
 
@@ -107,9 +109,11 @@ def main(argv: list[str]) -> int:
     else:
         from trace_audit.config.scenario import schema_text
         from trace_audit.config.scenario_document import scenario_document
+        from trace_audit.config.settings_document import settings_document
 
         write_atomic(options.out, schema_text())
         write_atomic(options.document, scenario_document())
+        write_atomic(options.config_document, settings_document())
     return 0
 
 
