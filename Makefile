@@ -27,16 +27,17 @@
 #
 # This folder
 #   make doctor    what this machine has, what each missing thing costs, what to type
-#   make setup     set up .venv alone
+#   make setup     set up .venv alone   (TORCH=cpu or TORCH=cuda: which build of torch; else what suits this machine)
+#   make lock      pin every package again after a change of envs/requirements.txt   (UPGRADE=1: at the newest versions)
 #   make clean     remove results and logs; .venv, .venv-roc and .venv-docs stay
 #
-# Variables: PYTHON (python3), PROFILE (default), NB_C_BIN (an instrumented nanoBragg to use in place of ours).
+# Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours).
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup lock compiler
 .PHONY: docs docs-check pictures
 
 PYTHON ?= python3
@@ -45,11 +46,12 @@ CORES ?= all
 KILLS ?= 100
 
 # .venv is up to date when it holds a stamp of exactly these inputs: a changed pin, another python or a moved checkout
-# makes a new one.
+# makes a new one. The stamp holds the name of torch's build, which TORCH changes; without TORCH it stays.
 VENV := .venv
 RUN := $(VENV)/bin/python
-KEY = $(shell { cat envs/requirements.txt pyproject.toml; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
-STAMP = $(VENV)/.ready-$(KEY)
+key = $(shell { cat $(1); pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+STAMP = $(VENV)/.ready-$(call key,envs/lock/[stuw]*.txt envs/install.py pyproject.toml)
+TORCH ?=
 
 # Clears away what a killed run left behind, and keeps a second run out of this folder.
 RUNNER = $(RUN) -m trace_audit.workflow.run
@@ -128,25 +130,25 @@ crate: setup
 
 # The validator needs other versions of what the audit needs.
 ROC := .venv-roc
-ROC_STAMP = $(ROC)/.ready-$(shell { cat envs/roc-validator.txt; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+ROC_STAMP = $(ROC)/.ready-$(call key,envs/lock/roc-validator.txt envs/install.py)
 crate-check: setup
 	@test -e results/report/crate.zip || { echo "error: no crate yet; run make crate first" >&2; exit 2; }
 	@if [ ! -e $(ROC_STAMP) ]; then \
+	   echo "Setting up $(ROC) for the validator (once)"; \
 	   rm -rf $(ROC); $(PYTHON) -m venv $(ROC); \
-	   $(ROC)/bin/python -m pip install --disable-pip-version-check --quiet -r envs/roc-validator.txt; \
-	   touch $(ROC_STAMP); fi
+	   $(ROC)/bin/python envs/install.py --stamp $(ROC_STAMP) --part roc-validator; fi
 	@$(ROC)/bin/python workflow/scripts/validate_crate.py results/report/crate.zip \
 	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
 
 # The site's tools are in front, .venv behind them: notebooks import torch from there.
 DOCS := .venv-docs
-DOCS_STAMP = $(DOCS)/.ready-$(shell { cat envs/docs.txt; pwd; $(PYTHON) -VV; } 2>&1 | cksum | tr ' ' '-')
+DOCS_STAMP = $(DOCS)/.ready-$(call key,envs/lock/docs.txt envs/install.py)
 docs: setup
 	@if [ ! -e $(DOCS_STAMP) ]; then \
+	   echo "Setting up $(DOCS) for the site (once)"; \
 	   rm -rf $(DOCS); $(PYTHON) -m venv $(DOCS); \
-	   $(DOCS)/bin/python -m pip install --disable-pip-version-check --quiet -r envs/docs.txt; \
-	   $(RUN) workflow/scripts/join_environments.py $(DOCS)/bin/python; \
-	   touch $(DOCS_STAMP); fi
+	   { $(DOCS)/bin/python envs/install.py --stamp $(DOCS_STAMP) --part docs \
+	     && $(RUN) workflow/scripts/join_environments.py $(DOCS)/bin/python; } || { rm -f $(DOCS_STAMP); exit 2; }; fi
 	@mkdir -p logs/docs
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict --clean 2> logs/docs/docs.log || { \
 	   cat logs/docs/docs.log >&2; exit 1; }
@@ -179,11 +181,15 @@ setup:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 	   echo "error: $(PYTHON) is no python of version 3.11 or later; install one or name it: make PYTHON=python3.12" >&2; \
 	   exit 2; }
-	@stamp=$(STAMP); if [ -e "$$stamp" ]; then exit; fi; \
-	 echo "Setting up $(VENV) from envs/requirements.txt (once; it downloads torch, which takes some minutes)"; \
+	@case "$(TORCH)" in ""|cpu|cuda) ;; *) \
+	   echo "error: TORCH=$(TORCH): it is cpu or cuda, or is left out: the build that suits this machine" >&2; exit 2;; esac
+	@stamp=$(STAMP); \
+	 if [ -e "$$stamp" ] && { [ -z "$(TORCH)" ] || [ "$$(cat "$$stamp")" = "$(TORCH)" ]; }; then exit; fi; \
+	 echo "Setting up $(VENV) from envs/lock (once)"; \
 	 rm -f $(VENV)/.ready-*; \
 	 $(PYTHON) -m venv $(VENV) || { \
 	   echo "error: $(PYTHON) cannot make $(VENV); install its venv module (Debian: apt install python3-venv)" >&2; exit 2; }; \
-	 $(RUN) -m pip install --disable-pip-version-check -r envs/requirements.txt; \
-	 $(RUN) -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .; \
-	 touch "$$stamp"
+	 $(RUN) envs/install.py --stamp "$$stamp" --torch "$(TORCH)"
+
+lock: setup
+	@$(RUN) envs/make_lock.py $(if $(UPGRADE),--upgrade)

@@ -20,7 +20,7 @@ from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics import scaling
-from nanobrag_torch.physics.detector import PixelGeometry
+from nanobrag_torch.physics.rays import PixelGeometry
 
 
 class PixelSums(NamedTuple):

@@ -18,8 +18,9 @@ import torch
 
 from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.model import Model
-from nanobrag_torch.physics import detector, lattice, polarization, scattering, structure_factor
-from nanobrag_torch.physics.detector import PixelGeometry
+from nanobrag_torch.physics import lattice, polarization, scattering, structure_factor
+from nanobrag_torch.physics import rays as sensor
+from nanobrag_torch.physics.rays import PixelGeometry
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, pairwise_sum
 
 
@@ -54,12 +55,12 @@ def rays_of(
     into_layer = 0.0 if g.front_face else 0.5
     depth = (samples.layer.to(GEOMETRY_DTYPE) + into_layer) * model.layer_pitch_m
     depth = depth.unsqueeze(1).expand(shape).reshape(-1)
-    return detector.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth, hook)
+    return sensor.pixel_geometry(g, along(fast, samples.sub_fast), along(slow, samples.sub_slow), depth, hook)
 
 
 def solid_angle_of(model: Model, rays: PixelGeometry, hook: Hook | None = None) -> torch.Tensor:
     """Solid angle of each ray's pixel (rays,)."""
-    return watched(hook, "omega_sr", detector.solid_angle_sr(model.geometry, rays))
+    return watched(hook, "omega_sr", sensor.solid_angle_sr(model.geometry, rays))
 
 
 def capture_of(model: Model, rays: PixelGeometry, samples: Samples, hook: Hook | None = None) -> torch.Tensor:
@@ -69,7 +70,7 @@ def capture_of(model: Model, rays: PixelGeometry, samples: Samples, hook: Hook |
         return torch.full_like(rays.distance_m, 0.0 if blank else 1.0)
     pixels = rays.distance_m.shape[0] // samples.layer.shape[0]
     layer = samples.layer.repeat_interleave(pixels).to(rays.distance_m.dtype)
-    captured = detector.capture_fraction(model.geometry, rays, model.layer_pitch_m, model.attenuation_per_m, layer)
+    captured = sensor.capture_fraction(model.geometry, rays, model.layer_pitch_m, model.attenuation_per_m, layer)
     return watched(hook, "captured", captured)
 
 

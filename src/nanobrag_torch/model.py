@@ -15,7 +15,7 @@ import torch
 from nanobrag_torch import limits
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
-from nanobrag_torch.parameters import Detector, Experiment
+from nanobrag_torch.parameters import Beam, Detector, Experiment, StructureFactors
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.physics import (
@@ -29,6 +29,7 @@ from nanobrag_torch.physics import (
     structure_factor,
 )
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
+from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import exact_norm, number, scalar
 
@@ -48,7 +49,7 @@ class Factors(NamedTuple):
 class Model(NamedTuple):
     """The resolved experiment: what the kernel needs, on one device."""
 
-    geometry: detector.DetectorGeometry
+    geometry: DetectorGeometry
     sources: sources.Sources
     cell: crystal.Cell
     real_m: torch.Tensor  # (phi * domain, 3, 3), the domain running fastest
@@ -112,54 +113,36 @@ def build(
     table = SharedTable() if table is None else table
     hook = at(hooks)
     defects = defect_registry.active(experiment.defects)
-    beam, xtal, panel = experiment.beam, experiment.crystal, experiment.detector
-    wavelength_m = scalar(beam.wavelength_m, device)
-    if not number(wavelength_m) > 0:
-        raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
-    _check_axes(panel)
-    geometry = detector.build(panel, defects, device, hook)
-    _check_detector(panel, geometry)
-    detector_sides.check_front(geometry)
-    misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
-    misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
-    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
-    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, beam.beamsize_m, defects, device))
-    domains = sampling.mosaic_domains(xtal, hook)
-    tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
-    phi = sampling.phi_steps(experiment.spindle, defects, hook)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
+    xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
+    _check_scatterers(factors_of)
+    wavelength_m = _wavelength_m(experiment.beam, device)
+    geometry = _placed_detector(panel, defects, device, hook)
+    lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
     layers = sampling.sensor_layers(panel, defects)
     layer_count = watched(hook, "thick_steps", layers.count)
-    fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(beam, device))
-    factors_of = experiment.structure_factors
-    interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, n_cells.detach().tolist(), defects)
-    light = resolve_sources(experiment, geometry, wavelength_m, defects)
-    light = light.first(watched(hook, "sources", light.incident.shape[0]))
+    fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(experiment.beam, device))
+    interpolate = structure_factor.wants_interpolation(
+        factors_of, xtal.n_cells, lattice.n_cells.detach().tolist(), defects
+    )
     r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
+    oversample = resolve_oversample(experiment, geometry, lattice.cell, lattice.n_cells, wavelength_m)
     return Model(
         geometry=geometry,
-        sources=light._replace(
-            incident=watched(hook, "incident", light.incident),
-            wavelength_m=watched(hook, "wavelength_m", light.wavelength_m),
-        ),
-        cell=cell,
-        real_m=turned.real_m.flatten(0, 1),
-        phi_rad=turned.phi_rad,
-        mosaic_domains=domains.count,
-        n_cells=n_cells,
+        sources=_watched_sources(experiment, geometry, wavelength_m, defects, hook),
+        **lattice._asdict(),
         shape=watched(hook, "shape", xtal.shape),
         fudge=scalar(xtal.fudge, device),
         radius_all_cells="spot_radius_all_cells" in defects,
         sphere_closed_form="sphere_cancellation" in defects,
         amplitudes=structure_factor.build(factors_of, interpolate, dtype, device),
-        kahn=scalar(beam.polarization_factor, device),
+        kahn=scalar(experiment.beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
         layers=layer_count,
         layer_pitch_m=scalar(layers.pitch_m, device),
         attenuation_per_m=scalar(layers.attenuation_per_m, device),
         absorbing=bool(layers.pitch_m > 0),
-        oversample=watched(hook, "oversample", resolve_oversample(experiment, geometry, cell, n_cells, wavelength_m)),
+        oversample=watched(hook, "oversample", oversample),
         fluence_photons_per_m2=fluence,
         r_e_sqr_m2=r_e_sqr_m2,
         background=scaling.water_background(scalar(factors_of.water_size_m, device), fluence, r_e_sqr_m2),
@@ -167,6 +150,80 @@ def build(
         factors=_factors(experiment, defects, hook),
         dtype=dtype,
         defects=defects,
+    )
+
+
+def _check_scatterers(factors: StructureFactors) -> None:
+    """Something scatters: a tensor may, whatever its value, since somebody may want the derivative by it."""
+    strengths = factors.default_F, factors.water_size_m
+    if factors.table is None and not any(isinstance(x, torch.Tensor) or x for x in strengths):
+        raise ExperimentError(
+            "StructureFactors: no table, and default_F is 0: nothing scatters; give table=read_reflections(FILE) or "
+            "default_F in electrons"
+        )
+
+
+def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:
+    wavelength_m = scalar(beam.wavelength_m, device)
+    if not number(wavelength_m) > 0:
+        raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
+    return wavelength_m
+
+
+def _placed_detector(
+    panel: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None
+) -> DetectorGeometry:
+    """The detector in its place, where its axes, mask, region and front are found fit."""
+    _check_axes(panel)
+    geometry = detector.build(panel, defects, device, hook)
+    _check_detector(panel, geometry)
+    detector_sides.check_front(geometry)
+    return geometry
+
+
+class _Lattice(NamedTuple):
+    """What a model holds of the crystal's cells: see the fields of that name in `Model`."""
+
+    cell: crystal.Cell
+    real_m: torch.Tensor
+    phi_rad: torch.Tensor
+    mosaic_domains: int
+    n_cells: torch.Tensor
+
+
+def _oriented_lattice(
+    experiment: Experiment,
+    geometry: DetectorGeometry,
+    wavelength_m: torch.Tensor,
+    table: SharedTable,
+    defects: frozenset[str],
+    hook: Hook | None,
+) -> _Lattice:
+    """The unit cell in every orientation that phi steps and mosaic domains give it; draws misset, then tilts."""
+    xtal, device = experiment.crystal, wavelength_m.device
+    misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
+    misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
+    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
+    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, experiment.beam.beamsize_m, defects, device))
+    domains = sampling.mosaic_domains(xtal, hook)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
+    phi = sampling.phi_steps(experiment.spindle, defects, hook)
+    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
+    return _Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)
+
+
+def _watched_sources(
+    experiment: Experiment,
+    geometry: DetectorGeometry,
+    wavelength_m: torch.Tensor,
+    defects: frozenset[str],
+    hook: Hook | None,
+) -> sources.Sources:
+    light = resolve_sources(experiment, geometry, wavelength_m, defects)
+    light = light.first(watched(hook, "sources", light.incident.shape[0]))
+    return light._replace(
+        incident=watched(hook, "incident", light.incident),
+        wavelength_m=watched(hook, "wavelength_m", light.wavelength_m),
     )
 
 
@@ -179,7 +236,7 @@ def _check_axes(panel: Detector) -> None:
         limits.check_plane("Detector.fdet_vector", fast, "Detector.sdet_vector", slow)
 
 
-def _check_detector(panel: Detector, g: detector.DetectorGeometry) -> None:
+def _check_detector(panel: Detector, g: DetectorGeometry) -> None:
     """Mask and region fit the detector, and the beam meets its plane."""
     limits.check_pixels("Detector", g.n_fast, g.n_slow)
     if panel.roi is not None:
@@ -191,7 +248,7 @@ def _check_detector(panel: Detector, g: detector.DetectorGeometry) -> None:
 
 
 def resolve_sources(
-    experiment: Experiment, geometry: detector.DetectorGeometry, wavelength_m: torch.Tensor, defects: frozenset[str]
+    experiment: Experiment, geometry: DetectorGeometry, wavelength_m: torch.Tensor, defects: frozenset[str]
 ) -> sources.Sources:
     """The sources of the beam, from its table or from its divergence and dispersion."""
     beam = experiment.beam
@@ -206,7 +263,7 @@ def resolve_sources(
 
 def resolve_oversample(
     experiment: Experiment,
-    geometry: detector.DetectorGeometry,
+    geometry: DetectorGeometry,
     cell: crystal.Cell,
     n_cells: torch.Tensor,
     wavelength_m: torch.Tensor,

@@ -21,6 +21,7 @@ FOR_PEOPLE = {
     "harness": "trace one pixel in the torch program and keep what the run depended on",
     "compare": "two trace logs in, a verdict out",
     "untraced": "audit a nanoBragg that prints no trace, by its image",
+    "reduce": "shrink an experiment on which two programs differ to the smallest that still does",
     "selftest": "audit the audit: an error put into each stage must be found there",
     "report": "one HTML page about everything below results/",
     "crate": "the last audits as an RO-Crate, one zip",
@@ -38,6 +39,7 @@ FOR_RULES = {
     "derivatives.gradients": "torch's gradients against differences of the C program's images",
     "derivatives.refinement": "a refinement whose answer is known, made and judged",
     "report.table": "one line per audit",
+    "report.ending": "what failed and why, in ten lines at most",
     "report.factors": "every factor of every audit in one table (CSV)",
     "trail.protect": "hash the protected files, or check them",
     "port": "audit somebody else's program: its log, its image, why they differ",
@@ -64,14 +66,20 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("key", nargs="?", help="name of the key; without it all keys are listed")
     verify = commands.add_parser("verify", help="recompute every hash of a results folder and its ledger")
     verify.add_argument("results", type=Path)
-    verify.add_argument(
-        "--allowed-signers", type=Path, metavar="FILE", help="every record must be signed by one of them"
-    )
-    verify.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
     again = commands.add_parser("rerun", help="repeat a recorded audit in a fresh folder and compare what comes out")
     again.add_argument("number", type=int, metavar="N", help="number of the record")
     again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
+    again.add_argument(
+        "--run-recorded-program",
+        action="store_true",
+        help="run the reference that came with the results where it cannot be built from recorded sources",
+    )
+    for command in (verify, again):
+        command.add_argument(
+            "--allowed-signers", type=Path, metavar="FILE", help="every record must be signed by one of them"
+        )
+        command.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
     schema = commands.add_parser("schema", help=f"write {SCHEMA}, {SCENARIO_DOCUMENT}, {SETTINGS_DOCUMENT}")
@@ -101,7 +109,14 @@ def main(argv: list[str]) -> int:
     if options.command == "rerun":
         from trace_audit.trail.rerun import rerun
 
-        return rerun(options.results, options.number, options.out)
+        return rerun(
+            options.results,
+            options.number,
+            options.out,
+            allowed_signers=options.allowed_signers,
+            anchor=options.anchor,
+            consent=options.run_recorded_program,
+        )
     if options.command == "docs":
         from trace_audit.trace.document import trace_document
 

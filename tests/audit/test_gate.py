@@ -90,7 +90,17 @@ def test_table_is_plain_when_it_is_not_a_terminal(results, capsys):
     assert out == (results / "table.txt").read_text() and "\x1b" not in out
     rows = out.splitlines()
     assert rows[0].split()[0] == "scenario" and rows[2].startswith("tiny") and rows[2].endswith("pass")
-    assert rows[4].startswith("wrong") and rows[4].endswith("fail") and "part at polar" in rows[5]
+    assert rows[4].startswith("wrong") and rows[4].endswith("polar  fail")
+    assert rows[6:8] == ["1 audit: polar", "  wrong (685, 1039) cpu float64 eager"] and "part at polar" in rows[8]
+
+
+def test_audits_with_the_same_failure_are_told_once_by_the_gate(results, capsys):
+    folders = [bad_record(results, name) for name in ("wrong", "wrong_too")]
+    capsys.readouterr()
+    assert run_command(gate, gate_words(results, *folders)) == 1
+    error = capsys.readouterr().err
+    assert error.count("gate:   polar: relative difference") == 1
+    assert all(f"{folder}: polar" in error for folder in folders)
 
 
 def test_table_in_a_terminal_is_coloured(results, monkeypatch, capsys):

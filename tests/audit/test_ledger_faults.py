@@ -1,5 +1,6 @@
 """The ledger under real processes: many writers, kill -9 at any moment, a full disk, a cut tail, signatures."""
 
+import os
 import random
 import resource
 import shutil
@@ -10,7 +11,7 @@ import time
 
 import pytest
 
-from trace_audit.core.errors import run_command
+from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import ASIDE, canonical_json, remove_abandoned, sha256_of_bytes, write_atomic
 from trace_audit.trail import attempts, hash_chain
 from trace_audit.trail.history import render
@@ -57,6 +58,7 @@ def test_writers_killed_at_random_moments_leave_whole_records_and_the_next_goes_
         before = len(hash_chain.load(folder))
         hash_chain.append(folder, {"kind": "seal", "status": "sealed", "artifacts": {}})
         entries = hash_chain.load(folder)
+        render(tmp_path / "results")
         assert [entry.record["number"] for entry in entries] == list(range(1, before + 2))
         assert verify(tmp_path / "results") == []
     assert len(entries) > KILLS
@@ -179,6 +181,52 @@ def test_a_forged_head_cannot_stop_verify_or_the_next_record(results):
     assert seal(results) == 0 and verify(results) == []
 
 
+@pytest.mark.parametrize("name", [attempts.HISTORY, attempts.NOTES])
+def test_documents_that_are_gone_or_no_files_are_named(results, name):
+    (results / name).unlink()
+    assert any(fault.startswith(f"{name}: missing") for fault in verify(results))
+    os.mkfifo(results / name)
+    assert any(fault.startswith(f"{name}: missing") for fault in verify(results))
+
+
+def test_a_receipt_that_is_gone_is_named_until_the_next_seal(results):
+    receipt = results / attempts.RECEIPTS / "seal.json"
+    assert seal(results, "--receipt", receipt) == 0 and verify(results) == []
+    receipt.unlink()
+    assert verify(results) == ["audit/receipts/seal.json: missing"]
+    assert seal(results) == 0 and verify(results) == []
+    assert seal(results, "--receipt", receipt) == 0 and seal(results) == 0
+    receipt.unlink()
+    assert verify(results) == ["audit/receipts/seal.json: missing"]
+
+
+def test_links_second_names_and_set_id_bits_are_named(results, tmp_path):
+    (results / "file.txt").chmod(0o4644)
+    assert verify(results) == ["file.txt: has a set-uid, set-gid or sticky bit"]
+    (results / "file.txt").chmod(0o644)
+    (tmp_path / "other name").hardlink_to(trail(results) / "000001.json")
+    assert verify(results) == ["audit/ledger/000001.json: has a second name (hard link), by which it can be changed"]
+    (tmp_path / "other name").unlink()
+    shutil.move(trail(results), tmp_path / "elsewhere")
+    trail(results).symlink_to(tmp_path / "elsewhere")
+    assert "audit/ledger: is a link, not a folder" in verify(results)
+
+
+@pytest.mark.parametrize("anchor", ["", "abc", "0" * 63, "g" * 64, "0" * 64 + "\n--x"])
+def test_an_anchor_has_a_form(results, anchor):
+    with pytest.raises(InputError, match="64 hexadecimal digits") as caught:
+        verify(results, anchor=anchor)
+    assert "\n" not in str(caught.value)
+
+
+def test_records_with_right_hashes_and_wrong_types_are_named(results):
+    for fields in ({"kind": "attempt", "artifacts": {}}, {"kind": ["attempt"], "artifacts": {}}, {"kind": "seal"}):
+        hash_chain.append(trail(results), {"artifacts": [], **fields})
+    render(results)
+    faults = verify(results)
+    assert [fault for fault in faults if "its fields are not those of record" in fault] == faults[:3]
+
+
 # ---- inputs outside results/
 
 
@@ -189,6 +237,7 @@ def test_changed_inputs_are_told_apart_from_faults(tmp_path, capsys):
     inputs = {name: sha256_of_bytes(b"int x;\n") for name in ("source.c", "same.c", "gone.c")}
     outside = {"../../etc/hostname": "0" * 64, "/etc/hostname": "0" * 64}
     hash_chain.append(trail(results), {"kind": "seal", "artifacts": {}, "inputs": {**inputs, **outside}})
+    render(results)
     assert verify(results) == [] and changed_inputs(results) == []
     (tmp_path / "source.c").write_text("int y;\n")
     (tmp_path / "gone.c").unlink()

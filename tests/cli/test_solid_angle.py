@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nanobrag_torch.cli import parse, solid_angle
-from nanobrag_torch.physics import detector as detector_physics
+from nanobrag_torch.physics import rays as sensor
 from nanobrag_torch.simulator import Simulation
 from tests.cli.conftest import BASE, smv_bytes
 
@@ -38,8 +38,8 @@ def by_sub_pixels(simulation):
                 place = [
                     (index.double() + (part + 0.5) / FINE) * g.pixel_size_m for index, part in ((fast, i), (slow, j))
                 ]
-                rays = detector_physics.pixel_geometry(g, *place, torch.zeros_like(place[0]))
-                total += float(detector_physics.solid_angle_sr(g, rays).sum()) / FINE**2
+                rays = sensor.pixel_geometry(g, *place, torch.zeros_like(place[0]))
+                total += float(sensor.solid_angle_sr(g, rays).sum()) / FINE**2
     return total
 
 

@@ -47,8 +47,8 @@ def audit(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_audit_of_the_shipped_config_passes(audit):
     gate = json.loads((audit / "results/audit/gate.json").read_text())
-    assert gate == {"status": "pass", "audits": 8, "protected_assets": "unchanged"}
-    assert len(list((audit / "results").glob("*/S*_F*/auto_float*/compare_scaling_traces.json"))) == 8
+    assert gate == {"status": "pass", "audits": 16, "protected_assets": "unchanged"}
+    assert len(list((audit / "results").glob("*/S*_F*/auto_float*/compare_scaling_traces.json"))) == 16
 
 
 def test_jobs_that_run_torch_held_a_gpu_and_no_others(audit, slurm):
@@ -57,7 +57,7 @@ def test_jobs_that_run_torch_held_a_gpu_and_no_others(audit, slurm):
         assert gres == ("gpu:fake:1" if rule.removeprefix("rule_") in ON_GPU else "(null)"), rule
     assert {rule for rule, _ in held.values()} == {f"rule_{name}" for name in (*ON_GPU, *ON_CPU)}
     assert {job["JobState"] for job in slurm.jobs()} == {"COMPLETED"}
-    assert len(slurm.jobs_of("torch_trace")) == len(slurm.jobs_of("compare")) == 8
+    assert len(slurm.jobs_of("torch_trace")) == len(slurm.jobs_of("compare")) == 16
 
 
 def test_jobs_have_the_size_that_the_config_gives(audit, slurm):

@@ -15,7 +15,7 @@ from nanobragg_tables.__main__ import REPOSITORY
 from tests.docs.code_blocks import Block, all_blocks, blocks_of, commands, documents
 from trace_audit.config.scenario import load_scenario
 from trace_audit.config.settings import Settings, parse_settings
-from trace_audit.port.key_names import read_key_names
+from trace_audit.trace.key_names import read_key_names
 
 LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 OTHERS = {  # programs that are not ours
@@ -24,6 +24,7 @@ OTHERS = {  # programs that are not ours
         "cd",
         "cp",
         "git",
+        "grep",
         "head",
         "ls",
         "mkdir",

@@ -112,10 +112,10 @@ def test_rounding_tie():
     assert sorted(matches) == [False, True]
 
 
-def scattering_of(base):
-    """Scattering vector (3,) of pixel slow 1, fast 2, in 1/m."""
+def scattering_of(base, slow=1, fast=2):
+    """Scattering vector (3,) of a pixel, in 1/m."""
     model = Simulation(base).model
-    rays = kernel.rays_of(model, torch.tensor([2]), torch.tensor([1]), kernel.samples_of(model, 0, 1))
+    rays = kernel.rays_of(model, torch.tensor([fast]), torch.tensor([slow]), kernel.samples_of(model, 0, 1))
     return kernel.illuminate(model, rays, 0).q_per_m[:, 0]
 
 

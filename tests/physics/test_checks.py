@@ -192,3 +192,12 @@ def test_a_parameter_that_nothing_reads_has_the_gradient_0():
     (slope,) = torch.autograd.grad(image.sum(), unread)
     assert slope == 0
     assert parameters.Crystal(fudge=unread).fudge is unread
+
+
+def test_nothing_that_scatters_is_refused():
+    base = small()
+    with pytest.raises(ExperimentError, match="no table, and default_F is 0: nothing scatters"):
+        simulate(replace(base, structure_factors=StructureFactors()))
+    amplitude = torch.tensor(0.0, dtype=torch.float64, requires_grad=True)
+    assert not simulate(replace(base, structure_factors=StructureFactors(default_F=amplitude))).any()
+    assert simulate(replace(base, structure_factors=StructureFactors(water_size_m=1e-6))).any()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import json
 import re
@@ -25,6 +24,7 @@ from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation
 from nanobrag_torch.trace import trace_lines, trace_simulation
+from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
 from tests.physics.helpers import per_term, small
 
 needs_compiler = pytest.mark.skipif(
@@ -204,35 +204,12 @@ def test_the_command_line_says_what_made_trace_and_image(always, tmp_path, monke
     assert numbers_of(traces[0]).keys() == numbers_of(traces[1]).keys()
 
 
-# What a GPU has, in C++: the threads of a launch run one after the other.
-_GPU = """
-#define __CUDACC_RTC__
-#define __global__
-struct index { unsigned x; };
-static index blockIdx, threadIdx, blockDim = {2}, gridDim = {2};
-#define sqrt __builtin_sqrt
-#define exp __builtin_exp
-#define ceil __builtin_ceil
-#define floor __builtin_floor
-#define rint __builtin_rint
-#define fabs __builtin_fabs
-#define fabsf __builtin_fabsf
-"""
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
+@needs_cpp
 def test_the_text_for_a_gpu_returns_the_same_values(tmp_path):
     simulation = Simulation(BASE)
     model, program = simulation.model, PROGRAMS["photons"].tracing()
-    text, watched = source_of(program, model)
-    declared = re.search(r"ENTRY run\((.*)\)", text).group(1)
-    names = ", ".join(part.split()[-1].lstrip("*") for part in declared.split(","))
-    launch = f"""extern "C" void launch({declared}) {{
-    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-    for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) run({names}); }}"""
-    (tmp_path / "gpu.cpp").write_text(_GPU + text + launch)
-    command = ["g++", "-O1", "-shared", "-fPIC", str(tmp_path / "gpu.cpp"), "-o", str(tmp_path / "gpu.so"), "-lm"]
-    subprocess.run(command, check=True, capture_output=True)
+    text, watched = source_of(program, model, device="cuda")
+    build_text(text, tmp_path / "gpu.so")
     fast, slow = torch.arange(15, 22, dtype=torch.int32), torch.full((7,), PIXEL[0], dtype=torch.int32)
     rays, orientations = 7, model.real_m.shape[0]
     stores = [
@@ -244,8 +221,8 @@ def test_the_text_for_a_gpu_returns_the_same_values(tmp_path):
     ]
     got = torch.empty(rays, dtype=torch.float64)
     given = [*program.inputs(model).values(), fast, slow, got, *stores]
-    pointers = [ctypes.c_void_p(one.data_ptr()) for one in given]
-    ctypes.CDLL(str(tmp_path / "gpu.so")).launch(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
+    with (tmp_path / "gpu.so").open("rb") as file:
+        EmulatedGpu(file)(given, rays, orientations)
     seen: dict[str, torch.Tensor] = {}
     expected = integrate(model, fast, slow, hooks=lambda name, value, place: seen.setdefault(name, value))
     torch.testing.assert_close(got, expected.photons, rtol=1e-12, atol=0)

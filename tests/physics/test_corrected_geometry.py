@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nanobrag_torch import cli
-from nanobrag_torch.physics import detector
+from nanobrag_torch.physics import rays
 from tests.physics.both import Refusal
 
 CELL = "-cell 50 60 70 90 90 90 -lambda 1 -default_F 5 -N 3 -detpixels 8 -pixel 3 -oversample 1"
@@ -58,7 +58,7 @@ def test_arcs_of_a_curved_detector_are_the_lengths_on_the_panel(both):
     g = both.simulation(f"{XDS} -curved_det -twotheta 40 -detector_rotz 10").geometry
     zero = torch.zeros(3, dtype=torch.float64)
     fast = g.Fclose_m + torch.tensor([0.0, 0.02, -0.03], dtype=torch.float64)
-    at = detector.position_m(g, fast, g.Sclose_m.expand(3), zero)
+    at = rays.position_m(g, fast, g.Sclose_m.expand(3), zero)
     angles = torch.arccos((at.T @ at[:, 0]) / 0.01)
     assert angles.tolist() == pytest.approx([0.0, 0.2, 0.3], abs=1e-7)
 

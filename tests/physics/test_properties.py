@@ -153,7 +153,7 @@ def test_solid_angle_of_a_large_detector_approaches_a_half_sphere():
     for slow in range(2000):
         fast = torch.arange(2000)
         rays = kernel.rays_of(model, fast, torch.full_like(fast, slow), kernel.samples_of(model, 0, 1))
-        from nanobrag_torch.physics.detector import solid_angle_sr
+        from nanobrag_torch.physics.rays import solid_angle_sr
 
         total += float(solid_angle_sr(model.geometry, rays).sum())
     half = 2.0  # half side of the panel, m; solid angle of a centred square: 4 asin(x^2 / (x^2 + D^2))

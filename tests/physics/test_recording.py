@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import re
 import shutil
 import subprocess
 
@@ -13,8 +12,10 @@ import torch
 from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.compiler import ENTRY, compiler
+from nanobrag_torch.backends.compiled.dialects import CUDA
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.physics.tensors import cross, length, unit
+from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
 
 needs_compiler = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
@@ -128,43 +129,18 @@ def test_compiled_code_gives_the_numbers_of_torch(function, tmp_path):
     torch.testing.assert_close(got, expected.reshape(got.shape), rtol=1e-14, atol=1e-15)
 
 
-# What a GPU has, in C++: the threads of a launch run one after the other.
-_GPU = """
-#define __CUDACC_RTC__
-#define __global__
-struct index { unsigned x; };
-static index blockIdx, threadIdx, blockDim = {32}, gridDim = {3};
-#define sqrt __builtin_sqrt
-#define exp __builtin_exp
-#define sin __builtin_sin
-#define cos __builtin_cos
-#define ceil __builtin_ceil
-#define floor __builtin_floor
-#define rint __builtin_rint
-#define fabs __builtin_fabs
-"""
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
+@needs_cpp
 @pytest.mark.parametrize(
     "function", [in_place, types, conditions, functions, summed, looked_up], ids=lambda f: f.__name__
 )
 def test_the_text_for_a_gpu_gives_the_numbers_of_torch(function, tmp_path):
     ray, orientation, constants, table = numbers()
     inputs, outputs = recorded(function, ray[:, :1].clone(), orientation[:1].clone(), constants.clone(), table)
-    text = source(inputs, outputs)
-    declared = re.search(r"ENTRY run\((.*)\)", text).group(1)
-    names = ", ".join(part.split()[-1].lstrip("*") for part in declared.split(","))
-    launch = f"""extern "C" void launch({declared}) {{
-    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++)
-    for (threadIdx.x = 0; threadIdx.x < blockDim.x; threadIdx.x++) run({names}); }}"""
-    (tmp_path / "gpu.cpp").write_text(_GPU + text + launch)
-    command = ["g++", "-O1", "-shared", "-fPIC", str(tmp_path / "gpu.cpp"), "-o", str(tmp_path / "gpu.so"), "-lm"]
-    subprocess.run(command, check=True, capture_output=True)
+    build_text(source(inputs, outputs, dialect=CUDA), tmp_path / "gpu.so")
     expected = function(ray.clone(), orientation, constants, table)
     got = torch.full((len(outputs[0]), RAYS), -1, dtype=torch.float64)
-    pointers = [ctypes.c_void_p(one.data_ptr()) for one in (ray, orientation, constants, table, got)]
-    ctypes.CDLL(str(tmp_path / "gpu.so")).launch(*pointers, ctypes.c_int(RAYS), ctypes.c_int(ORIENTATIONS))
+    with (tmp_path / "gpu.so").open("rb") as file:
+        EmulatedGpu(file)([ray, orientation, constants, table, got], RAYS, ORIENTATIONS)
     torch.testing.assert_close(got, expected.reshape(got.shape), rtol=1e-13, atol=1e-15)
 
 

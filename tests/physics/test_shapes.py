@@ -14,8 +14,8 @@ from beartype import beartype
 from nanobrag_torch.cli import parse
 from nanobrag_torch.simulator import simulate
 
-MODULES = ["detector", "interference", "lattice", "polarization", "rotations", "scaling"]
-MODULES += ["scattering", "structure_factor"]
+MODULES = ["crystal", "detector_basis", "interference", "lattice", "mosaic", "placement", "polarization", "rays"]
+MODULES += ["rotations", "scaling", "scattering", "sources", "structure_factor"]
 NAMES = {"Bool": jaxtyping.Bool, "Float": jaxtyping.Float}
 BASE = [
     "-cell",
@@ -91,7 +91,7 @@ def test_shapes_are_as_stated(checked):
     for line in LINES.values():
         experiment = parse([*BASE, *line.split()]).experiment
         assert torch.isfinite(simulate(experiment)).all(), line
-    assert len(checked) >= 20, checked
+    assert len(checked) >= 45, checked
 
 
 def test_a_wrong_shape_is_noticed(checked):

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from trace_audit.core.errors import InputError
-from trace_audit.port.foreign_log import MOST_LINES_OF_A_KEY, read_foreign_lines, read_foreign_log
-from trace_audit.port.key_names import KeyNames, read_key_names
+from trace_audit.trace.foreign_log import MOST_LINES_OF_A_KEY, read_foreign_lines, read_foreign_log
+from trace_audit.trace.key_names import KeyNames, read_key_names
 from trace_audit.trace.parse import Context
 
 BLOCK = Context(block=0)

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from trace_audit.port.gaps import ancestors, intervals
+from trace_audit.compare.gaps import ancestors, intervals
 from trace_audit.trace.keys import registry, topological_order
 
 IN_A_LOG = [

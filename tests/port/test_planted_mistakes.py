@@ -14,10 +14,10 @@ import pytest
 
 from tests.port.planted import MISTAKES
 from trace_audit.port.audit import PortCase, audit_port
-from trace_audit.port.foreign_log import read_foreign_lines
-from trace_audit.port.key_names import KeyNames
 from trace_audit.port.our_program import OurProgram
 from trace_audit.stages.intervene import watched_trace
+from trace_audit.trace.foreign_log import read_foreign_lines
+from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import registry
 
 FLAGS = tuple(

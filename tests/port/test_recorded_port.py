@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from trace_audit.port.audit import PortAudit, PortCase, audit_port
-from trace_audit.port.foreign_log import read_foreign_log
-from trace_audit.port.key_names import KeyNames
 from trace_audit.port.our_program import OurProgram
 from trace_audit.port.report import as_json, as_junit, as_markdown, lines_for_terminal
 from trace_audit.port.two_images import read_port_image
+from trace_audit.trace.foreign_log import read_foreign_log
+from trace_audit.trace.key_names import KeyNames
 
 DATA = Path(__file__).parent / "data"
 CASES = json.loads((DATA / "cases.json").read_text())

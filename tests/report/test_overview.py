@@ -10,7 +10,7 @@ import yaml
 
 from nanobrag_torch.cli import parse
 from nanobrag_torch.parameters import defects
-from nanobrag_torch.physics import detector
+from nanobrag_torch.physics import detector, rays
 from trace_audit.chaos.checkout import SMALL_SCENARIO
 from trace_audit.core.errors import run_command
 from trace_audit.images.overview import MOST_BLOCKS, block_size, by_block, main, packed, profile
@@ -54,7 +54,7 @@ def test_the_beam_meets_the_detector_at_the_beam_centre(words):
     experiment = parse(command).experiment
     g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
     place = [torch.tensor([at * 0.2e-3], dtype=torch.float64) for at in (fast, slow)]
-    position = detector.position_m(g, *place, torch.zeros(1, dtype=torch.float64))[:, 0]
+    position = rays.position_m(g, *place, torch.zeros(1, dtype=torch.float64))[:, 0]
     assert torch.linalg.cross(position, g.beam_vector).abs().max() < 1e-15 and torch.dot(position, g.beam_vector) > 0
 
 

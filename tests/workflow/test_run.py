@@ -149,8 +149,15 @@ def test_failed_attempt_is_on_record(halted):
     assert "## Blockers" in history
 
 
-def test_table_of_a_failed_run_is_printed(halted):
-    assert re.search(r"small +\(20, 30\) +cpu +float64 +eager +polar +\S+ +fail", halted[1].stderr)
+def test_a_failed_run_says_in_ten_lines_what_failed_and_what_to_open(halted):
+    project, done = halted
+    ending = done.stderr[done.stderr.index("1 of 1 audit failed.") :].split("Complete log")[0].strip().splitlines()
+    assert ending[1].startswith("  1 audit: polar") and "small (20, 30)" in ending[1]
+    assert len(ending) <= 10 and ending[-1] == f"{AUDIT}/diff_summary.md"
+    assert project.file(ending[-1]).is_file()
+    assert re.search(
+        r"\(20, 30\) +cpu +float64 +eager +polar +\S+ +polar", project.file("results/audit/summary.txt").read_text()
+    )
 
 
 def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path):

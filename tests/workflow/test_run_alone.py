@@ -32,10 +32,13 @@ locks.mkdir(parents=True, exist_ok=True)
 rounds = int(os.environ.get("ROUNDS_WITH_JOBS", "0"))
 if open("calls.txt").read().count("run") <= rounds:
     pathlib.Path(".snakemake/run.began").touch()
+if "ENDING" in os.environ:
+    pathlib.Path(os.environ["TRACE_AUDIT_ENDING"]).write_text(os.environ["ENDING"])
 if "sleep" in words:
     print("asleep", flush=True)
     time.sleep(60)
 (locks / "0.input.lock").unlink()
+print("snakemake's own last words", file=sys.stderr, flush=True)
 sys.exit(int(os.environ.get("STATUS", "0")))
 """
 SQUEUE = "#!/bin/sh\n[ -z \"$SQUEUE_FAILS\" ] || { echo 'Unable to contact slurm controller' >&2; exit 1; }\n"
@@ -100,6 +103,13 @@ def test_words_and_exit_status_are_those_of_snakemake(folder: Folder, status: in
     assert folder.run("run", "--cores", "2", "--", "all", STATUS=str(status))[0] == status
     assert folder.calls() == ["run --cores 2 -- all"]
     assert not (folder.path / MARK).exists()
+
+
+@pytest.mark.parametrize(("status", "shown"), [(0, False), (1, True)])
+def test_what_failed_is_said_after_snakemakes_own_words(folder: Folder, status: int, shown: bool):
+    errors = folder.run("run", STATUS=str(status), ENDING="see diff_summary.md\n")[1]
+    assert errors.rstrip().endswith("see diff_summary.md") == shown
+    assert folder.run("run", STATUS="1")[1].rstrip().endswith("snakemake's own last words")
 
 
 def test_second_run_waits_and_then_says_why_it_does_not_start(folder: Folder):

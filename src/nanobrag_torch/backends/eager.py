@@ -8,7 +8,7 @@ from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
-from nanobrag_torch.physics.detector import PixelGeometry
+from nanobrag_torch.physics.rays import PixelGeometry
 
 PAIRS_PER_PASS = 1 << 18
 FEWEST_RAYS_PER_PASS = 1 << 8

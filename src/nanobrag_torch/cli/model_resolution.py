@@ -10,6 +10,7 @@ import torch
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.parameters import Beam, Detector, number
 from nanobrag_torch.physics import detector as detector_physics
+from nanobrag_torch.physics import rays as sensor
 
 _CPU = torch.device("cpu")
 # Amplitudes are calculated a little beyond the corner of the detector, for divergence and interpolation.
@@ -25,7 +26,7 @@ def resolution_A(settings: Settings, wavelengths_m: np.ndarray | None, defects: 
     g = detector_physics.build(Detector(**settings.detector), defects, _CPU)
     fast = torch.tensor([0.0, 1.0, 0.0, 1.0], dtype=torch.float64) * g.size_fast_m
     slow = torch.tensor([0.0, 0.0, 1.0, 1.0], dtype=torch.float64) * g.size_slow_m
-    rays = detector_physics.pixel_geometry(g, fast, slow, torch.zeros_like(fast))
+    rays = sensor.pixel_geometry(g, fast, slow, torch.zeros_like(fast))
     cos_2theta = float((g.beam_vector @ rays.direction).min()) if not g.curved else -1.0
     sin_theta = math.sqrt(max(0.0, (1.0 - cos_2theta) / 2.0))
     spread = number(beam.dispersion_fraction)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import torch
 
-from nanobrag_torch.physics import detector as detector_physics
+from nanobrag_torch.physics import rays as sensor
 from nanobrag_torch.simulator import Simulation
 
 _NODES = (16, 24)
@@ -33,8 +33,8 @@ def solid_angle_sr(simulation: Simulation) -> float:
 def _at(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
     """Solid angles (points,) of pixels whose middles are at these places (pixels from the corner of the detector)."""
     g = simulation.geometry
-    rays = detector_physics.pixel_geometry(g, fast * g.pixel_size_m, slow * g.pixel_size_m, torch.zeros_like(fast))
-    return detector_physics.solid_angle_sr(g, rays)
+    rays = sensor.pixel_geometry(g, fast * g.pixel_size_m, slow * g.pixel_size_m, torch.zeros_like(fast))
+    return sensor.solid_angle_sr(g, rays)
 
 
 def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> float:

@@ -236,7 +236,8 @@ ROWS: tuple[Parameter, ...] = (
          needs="-gauss_xtal -fudge 1e-4", range=POSITIVE),
     _row("mosaic_spread", "crystal.mosaic_spread_rad", ANGLE, "-mosaic",
          "drawn tilts scale with it (reparameterised draws). The C program rounds each tilt to single precision, which "
-         "a difference sees and a gradient does not. Not at 0, which is one domain without a tilt", "piecewise",
+         "a difference sees and a gradient does not. At 0 there is one domain without a tilt, and the derivative is 0: "
+         "start above it", "piecewise",
          needs=_some_mosaic, range=POSITIVE, single=True),
     *(Parameter(f"sample_{axis}", f"crystal.sample_size_m[{place}]", MM, "none", _SAMPLE)
       for place, axis in enumerate("xyz")),

@@ -23,7 +23,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -46,6 +46,9 @@ from nanobrag_torch.physics.tensors import (
     vector,
 )
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 class Cell(NamedTuple):
     """One crystal orientation. Rows of the matrices are the three vectors."""
@@ -63,7 +66,9 @@ class Orientations(NamedTuple):
     phi_rad: torch.Tensor  # (phi,) nominal spindle angles
 
 
-def reciprocal_from_cell(lengths_A: torch.Tensor, angles_rad: torch.Tensor, defects: frozenset[str]) -> torch.Tensor:
+def reciprocal_from_cell(
+    lengths_A: Float[torch.Tensor, "3"], angles_rad: Float[torch.Tensor, "3"], defects: frozenset[str]
+) -> Float[torch.Tensor, "3 3"]:
     """a*, b*, c* (rows, 1/A) of a cell, a* along x and b* in the xy plane (4.2) (4.3) (4.4) (4.5).
 
     With the defect `triclinic_cstar` on, the z component of c* is |c*| Vc/(a b c sin gamma*), which is 1/c only where
@@ -98,7 +103,9 @@ def _cosine(value: torch.Tensor) -> torch.Tensor:
     return torch.where(value.abs() > 1.0, torch.ones_like(value), value)
 
 
-def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.Tensor:
+def cell_volume_A3(
+    lengths_A: Float[torch.Tensor, "3"], angles_rad: Float[torch.Tensor, "3"]
+) -> Float[torch.Tensor, ""]:
     """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles (4.1)."""
     alpha, beta, gamma = angles_rad
     half_sum = (alpha + beta + gamma) / 2.0
@@ -109,7 +116,7 @@ def cell_volume_A3(lengths_A: torch.Tensor, angles_rad: torch.Tensor) -> torch.T
 
 def misset_angles_rad(
     crystal: Crystal, table: random_numbers.SharedTable, seed: int, defects: frozenset[str], device: torch.device
-) -> torch.Tensor:
+) -> Float[torch.Tensor, "3"]:
     """Missetting angles (3,) about lab x, y, z: given, drawn, or none."""
     if crystal.misset_random:
         stream = random_numbers.stream(table, seed, random_numbers.MISSET, defects)
@@ -160,8 +167,8 @@ def _unit_rows(rows: list[list[float]]) -> list[list[float]]:
 
 def build_cell(
     crystal: Crystal,
-    wavelength_m: torch.Tensor,
-    misset_rad: torch.Tensor,
+    wavelength_m: Float[torch.Tensor, ""],
+    misset_rad: Float[torch.Tensor, "3"],
     defects: frozenset[str],
     device: torch.device,
     hook: Hook | None = None,
@@ -213,7 +220,7 @@ def _spanned_by(
 
 def n_cells(
     crystal: Crystal, cell: Cell, beamsize_m: Scalar, defects: frozenset[str], device: torch.device
-) -> torch.Tensor:
+) -> Float[torch.Tensor, "3"]:
     """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each (4.11).
 
     The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
@@ -235,9 +242,9 @@ def n_cells(
 
 def orientations(
     cell: Cell,
-    spindle_axis: torch.Tensor,
+    spindle_axis: Float[torch.Tensor, "3"],
     phi: PhiSteps,
-    mosaic_matrices: torch.Tensor,
+    mosaic_matrices: Float[torch.Tensor, "domains 3 3"],
     defects: frozenset[str],
     hook: Hook | None = None,
 ) -> Orientations:
@@ -257,7 +264,7 @@ def orientations(
     return Orientations(watched(hook, "real_m", real_m), phi_rad)
 
 
-def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> torch.Tensor:
+def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> Float[torch.Tensor, " steps"]:
     """Angle (phi,) of every spindle step, at the start of its slice or in the middle (4.12)."""
     index = torch.arange(phi.count, dtype=GEOMETRY_DTYPE, device=device)
     return scalar(phi.start_rad, device) + scalar(phi.step_rad, device) * (index + phi.into_slice)

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -15,6 +15,9 @@ from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Detector
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.physics.tensors import cross, dot, unit, vector
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Basis(NamedTuple):
@@ -58,10 +61,10 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device, hoo
 
 def detector_normal(
     detector: Detector,
-    fast: torch.Tensor,
-    slow: torch.Tensor,
-    stated: torch.Tensor,
-    beam: torch.Tensor,
+    fast: Float[torch.Tensor, "3"],
+    slow: Float[torch.Tensor, "3"],
+    stated: Float[torch.Tensor, "3"],
+    beam: Float[torch.Tensor, "3"],
     defects: frozenset[str],
 ) -> torch.Tensor:
     """The stated normal, or that of F and S: see `basis` (6.4)."""

@@ -11,8 +11,8 @@ import math
 import torch
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.physics import detector
-from nanobrag_torch.physics.detector import DetectorGeometry
+from nanobrag_torch.physics import rays
+from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.tensors import dot, number
 
 
@@ -58,6 +58,6 @@ def pixels_behind(g: DetectorGeometry) -> int:
     with torch.no_grad():
         for row in range(g.n_slow):
             slow_m = (g.pixel_size_m * (row + 0.5)).expand_as(fast_m)
-            position = detector.position_m(g, fast_m.double(), slow_m.double(), torch.zeros_like(fast_m).double())
-            behind += int((~(detector.incidence(g, position) > 0)).sum())
+            position = rays.position_m(g, fast_m.double(), slow_m.double(), torch.zeros_like(fast_m).double())
+            behind += int((~(rays.incidence(g, position) > 0)).sum())
     return behind

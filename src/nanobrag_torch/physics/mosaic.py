@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,6 +17,9 @@ from nanobrag_torch.parameters import Crystal
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.sampling import MosaicDomains
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, scalar
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 PLASTIC_RATIO = 1.32471795724474602596  # its powers spread points in the plane: x^3 = x + 1
 _MOST_ITERATIONS = 100
@@ -27,7 +31,7 @@ def domain_matrices(
     table: random_numbers.SharedTable,
     defects: frozenset[str],
     device: torch.device,
-) -> torch.Tensor:
+) -> Float[torch.Tensor, "domains 3 3"]:
     """Rotation matrices (domain, 3, 3) of the mosaic domains.
 
     With the defect `mosaic_uneven` on, the first domain is the unrotated crystal and tilts gather at the rim; off, all
@@ -63,7 +67,9 @@ def _points(count: int, device: torch.device) -> torch.Tensor:
     return torch.tensor(rows, dtype=GEOMETRY_DTYPE, device=device).view(-1, 3)
 
 
-def even_rotations(shares: torch.Tensor, spread_rad: torch.Tensor) -> torch.Tensor:
+def even_rotations(
+    shares: Float[torch.Tensor, "n 3"], spread_rad: Float[torch.Tensor, ""]
+) -> Float[torch.Tensor, "n 3 3"]:
     """Rotations (n, 3, 3) for shares (n, 3) in (0, 1): even shares make even rotations among all by at most the spread.
 
     Equation (5.8).
@@ -76,7 +82,7 @@ def even_rotations(shares: torch.Tensor, spread_rad: torch.Tensor) -> torch.Tens
     return rotations.axis_matrix(axis, tilts_rad(shares[:, 2], spread_rad.clamp(max=math.pi)))
 
 
-def tilts_rad(shares: torch.Tensor, spread_rad: torch.Tensor) -> torch.Tensor:
+def tilts_rad(shares: Float[torch.Tensor, " n"], spread_rad: Float[torch.Tensor, ""]) -> Float[torch.Tensor, " n"]:
     """Tilts within which these shares of the rotations by at most the spread lie: t - sin t = share (s - sin s).
 
     Newton's method from above, whose last two steps carry the first and second derivative by the spread.

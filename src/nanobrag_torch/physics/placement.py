@@ -12,7 +12,7 @@ Section 6 of docs/physics.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -21,6 +21,9 @@ from nanobrag_torch.physics import rotations
 from nanobrag_torch.physics.beam_centre import BeamCentre
 from nanobrag_torch.physics.constants import SMALLEST_NORMAL
 from nanobrag_torch.physics.tensors import dot, scalar, vector
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Axes(NamedTuple):
@@ -31,7 +34,7 @@ class Axes(NamedTuple):
     normal: torch.Tensor
 
 
-def angles_rad(detector: Detector, device: torch.device) -> torch.Tensor:
+def angles_rad(detector: Detector, device: torch.device) -> Float[torch.Tensor, "4"]:
     """The four angles (4,): about lab x, y, z, then two-theta."""
     return vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
 
@@ -44,12 +47,12 @@ class Turn(NamedTuple):
     z: torch.Tensor
 
 
-def rotation_matrices(angles: torch.Tensor) -> Turn:
+def rotation_matrices(angles: Float[torch.Tensor, "4"]) -> Turn:
     """Rotations about lab x, y and z, each (3, 3)."""
     return Turn(rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2]))
 
 
-def combined_rotation(turn: Turn) -> torch.Tensor:
+def combined_rotation(turn: Turn) -> Float[torch.Tensor, "3 3"]:
     """The three in one, for the trace: nothing is turned by it, since their product rounds differently."""
     return turn.z @ (turn.y @ turn.x)
 
@@ -63,25 +66,25 @@ def _turned(v: torch.Tensor, turn: Turn) -> torch.Tensor:
     return rotations.apply(turn.z, rotations.apply(turn.y, rotations.apply(turn.x, v)))
 
 
-def swung_axes(axes: Axes, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> Axes:
+def swung_axes(axes: Axes, twotheta_axis: Float[torch.Tensor, "3"], angles: Float[torch.Tensor, "4"]) -> Axes:
     """The axes turned by two-theta (6.7)."""
     return Axes(*(rotations.about_axis(v, twotheta_axis, angles[3]) for v in axes))
 
 
-def ratio(beam: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
+def ratio(beam: Float[torch.Tensor, "3"], normal: Float[torch.Tensor, "3"]) -> Float[torch.Tensor, ""]:
     """Cosine between beam and detector normal; the smallest normal number where it is 0 (6.5)."""
     cosine = dot(beam, normal)
     return torch.where(cosine == 0, torch.full_like(cosine, SMALLEST_NORMAL), cosine)
 
 
-def close_distance_m(detector: Detector, ratio: torch.Tensor) -> torch.Tensor:
+def close_distance_m(detector: Detector, ratio: Float[torch.Tensor, ""]) -> Float[torch.Tensor, ""]:
     """Distance of the plane: as stated, else |ratio distance| (6.6)."""
     if detector.close_distance_m is None:
         return (ratio * scalar(detector.distance_m, ratio.device)).abs()
     return scalar(detector.close_distance_m, ratio.device)
 
 
-def distance_m(close_m: torch.Tensor, ratio: torch.Tensor) -> torch.Tensor:
+def distance_m(close_m: Float[torch.Tensor, ""], ratio: Float[torch.Tensor, ""]) -> Float[torch.Tensor, ""]:
     """Distance along the beam (6.6)."""
     return close_m / ratio
 
@@ -93,7 +96,7 @@ def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]
 
 
 def beam_spot_m(
-    centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor
+    centre: BeamCentre, axes: Axes, distance_m: Float[torch.Tensor, ""], beam: Float[torch.Tensor, "3"]
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated (6.12)."""
     stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
@@ -102,7 +105,9 @@ def beam_spot_m(
     return fast, slow
 
 
-def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tensor) -> torch.Tensor:
+def terms_from_close_point_m(
+    centre: BeamCentre, axes: Axes, close_m: Float[torch.Tensor, ""]
+) -> Float[torch.Tensor, "3 3"]:
     """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample.
 
     Equation (6.8).
@@ -110,33 +115,39 @@ def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: torch.Tens
     return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
 
 
-def terms_from_beam_m(centre: BeamCentre, axes: Axes, distance_m: torch.Tensor, beam: torch.Tensor) -> torch.Tensor:
+def terms_from_beam_m(
+    centre: BeamCentre, axes: Axes, distance_m: Float[torch.Tensor, ""], beam: Float[torch.Tensor, "3"]
+) -> Float[torch.Tensor, "3 3"]:
     """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector (6.9)."""
     return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
 
 
-def sum_of_terms_m(terms: torch.Tensor) -> torch.Tensor:
+def sum_of_terms_m(terms: Float[torch.Tensor, "3 3"]) -> Float[torch.Tensor, "3"]:
     """The origin (3,)."""
     return terms[0] + terms[1] + terms[2]
 
 
-def rotated_origin_m(origin_m: torch.Tensor, turn: Turn) -> torch.Tensor:
+def rotated_origin_m(origin_m: Float[torch.Tensor, "3"], turn: Turn) -> Float[torch.Tensor, "3"]:
     """The origin turned about lab x, y, z."""
     return _turned(origin_m, turn)
 
 
-def swung_origin_m(origin_m: torch.Tensor, twotheta_axis: torch.Tensor, angles: torch.Tensor) -> torch.Tensor:
+def swung_origin_m(
+    origin_m: Float[torch.Tensor, "3"], twotheta_axis: Float[torch.Tensor, "3"], angles: Float[torch.Tensor, "4"]
+) -> Float[torch.Tensor, "3"]:
     """The origin turned by two-theta."""
     return rotations.about_axis(origin_m, twotheta_axis, angles[3])
 
 
-def final_origin_m(detector: Detector, placed_m: torch.Tensor, defects: frozenset[str]) -> torch.Tensor:
+def final_origin_m(
+    detector: Detector, placed_m: Float[torch.Tensor, "3"], defects: frozenset[str]
+) -> Float[torch.Tensor, "3"]:
     """Where the pivot puts the origin, or the vector given, which the defect `pix0_ignored` passes over."""
     if "pix0_ignored" in defects or detector.pix0_vector_m is None:
         return placed_m
     return vector(detector.pix0_vector_m, placed_m.device)
 
 
-def plane_distance_m(origin_m: torch.Tensor, normal: torch.Tensor) -> torch.Tensor:
+def plane_distance_m(origin_m: Float[torch.Tensor, "3"], normal: Float[torch.Tensor, "3"]) -> Float[torch.Tensor, ""]:
     """Distance of the detector plane from the sample."""
     return dot(origin_m, normal)

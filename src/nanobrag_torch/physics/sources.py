@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -22,6 +22,9 @@ from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 from nanobrag_torch.physics.rotations import about_axis
 from nanobrag_torch.physics.sampling import Grid, SourceGrids
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, number, scalar, unit
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 ROUND_DIVERGENCE_LIMIT = 1.1
 
@@ -41,7 +44,7 @@ class Sources(NamedTuple):
         return Sources(self.incident[:count], self.wavelength_m[:count], weight)
 
 
-def fluence_photons_per_m2(beam: Beam, device: torch.device) -> torch.Tensor:
+def fluence_photons_per_m2(beam: Beam, device: torch.device) -> Float[torch.Tensor, ""]:
     """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2) (3.1)."""
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
         exposed = scalar(beam.flux_photons_per_s, device) * scalar(beam.exposure_s, device)
@@ -52,10 +55,10 @@ def fluence_photons_per_m2(beam: Beam, device: torch.device) -> torch.Tensor:
 
 def from_grids(
     grids: SourceGrids,
-    wavelength_m: torch.Tensor,
-    beam_vector: torch.Tensor,
-    polar_vector: torch.Tensor,
-    vertical_vector: torch.Tensor,
+    wavelength_m: Float[torch.Tensor, ""],
+    beam_vector: Float[torch.Tensor, "3"],
+    polar_vector: Float[torch.Tensor, "3"],
+    vertical_vector: Float[torch.Tensor, "3"],
     round_divergence: bool,
 ) -> Sources:
     """Sources on a grid of divergence angles, each with every wavelength of the dispersion (3.4) (3.5) (3.6).
@@ -114,6 +117,8 @@ def from_table(table: SourceTable, device: torch.device, use_weights: bool) -> S
     return Sources(-unit(position), table.wavelength_m.to(device=device, dtype=GEOMETRY_DTYPE), weight)
 
 
-def vertical_direction(beam_vector: torch.Tensor, polar_vector: torch.Tensor) -> torch.Tensor:
+def vertical_direction(
+    beam_vector: Float[torch.Tensor, "3"], polar_vector: Float[torch.Tensor, "3"]
+) -> Float[torch.Tensor, "3"]:
     """The axis of the horizontal divergence: unit(b x P)."""
     return unit(cross(beam_vector, polar_vector))

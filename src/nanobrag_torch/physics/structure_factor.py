@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Scalar, StructureFactors
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -89,13 +89,13 @@ def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations
     if amplitudes.table is None:
         return amplitudes.default_F
     padded, minimum, maximum, strides = amplitudes.table
-    low, high = (minimum - 1).view(3, 1, 1), (maximum + 1).view(3, 1, 1)
-    # comparisons, not minimum and maximum: an index that is not a number must still point into the table
-    inside = torch.where(rounded > low, rounded, low)
-    inside = torch.where(inside < high, inside, high)
-    index = -along(strides, minimum - 1)
-    for stride, whole in zip(strides, inside, strict=True):
-        index = torch.addcmul(index, stride, whole)
+    low, high = minimum.int() - 1, maximum.int() + 1
+    whole = rounded.int()  # whatever is too large for it, or no number, becomes one beyond any table
+    kind = torch.int32 if padded.numel() <= torch.iinfo(torch.int32).max else torch.int64
+    index = torch.zeros((), dtype=kind, device=rounded.device)
+    for axis in range(3):
+        inside = torch.minimum(torch.maximum(whole[axis], low[axis]), high[axis])
+        index = index + (inside - low[axis]).to(kind) * strides[axis].to(kind)
     index = index.long().reshape(-1)
     return padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 

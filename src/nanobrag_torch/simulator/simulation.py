@@ -31,6 +31,7 @@ from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
 )
+_RAYS_WITH_GRAPH_ON_GPU = 1 << 23  # of a tile: a few numbers for each, so that a launch has enough to do
 
 
 if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
@@ -264,8 +265,9 @@ class Simulation:
         model = self.model
         terms = model.samples * model.source_count
         if isinstance(backend, EagerBackend):
-            terms *= model.real_m.shape[0] * order
-        return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // terms))
+            return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
+        rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
+        return max(1, min(backend.pixels, rays // terms))
 
     def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

@@ -1,19 +1,28 @@
-"""`python -m trace_audit.compare`: two trace logs in, a verdict out. Exit status 0 pass, 1 fail, 2 bad input."""
+"""`python -m trace_audit.compare`: two trace logs in, a verdict out. Exit status 0 pass, 1 fail, 2 bad input.
+
+With --registry FILE the logs are those of any simulator, whose keys that file lists.
+"""
 
 import argparse
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trace_audit.compare import plain_report
 from trace_audit.compare.blame import blame
 from trace_audit.compare.comparison import Comparison, compare
 from trace_audit.compare.known_defects import Attribution
 from trace_audit.compare.markdown_report import comparison_markdown, summary_markdown
 from trace_audit.compare.pictures import write_pictures
+from trace_audit.compare.plain import compare_plain
 from trace_audit.compare.verdict import verdict
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.junit import Case, junit
 from trace_audit.trace.parse import Trace, read_trace
+from trace_audit.trace.plain_log import read_plain_log
+from trace_audit.trace.simulator import read_simulator
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -23,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, JSON")
     parser.add_argument("--md", type=Path, metavar="FILE", help="table of every factor, Markdown")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="what went wrong and why, Markdown")
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="a test for each key, JUnit XML for a CI")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder of key_graph.svg and differences.svg")
     parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: on a fail, causes are looked for")
     parser.add_argument("--pixel", type=int, nargs=2, metavar=("SLOW", "FAST"), help="the traced pixel")
@@ -30,6 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--device", default="cpu", help="device of the re-traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the re-traces")
+    parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
+    parser.add_argument(
+        "--names",
+        nargs=2,
+        default=("reference", "candidate"),
+        metavar=("C", "PY"),
+        help="with --registry: of the sides",
+    )
     return parser
 
 
@@ -77,6 +95,8 @@ def say(result: dict[str, Any]) -> None:
 def main(argv: list[str]) -> int:
     """Read both logs, compare, write what was asked for, print the sentence."""
     arguments = _parser().parse_args(argv)
+    if arguments.registry is not None:
+        return _compare_plain(arguments)
     if (arguments.config is None) != (arguments.pixel is None):
         raise InputError("--config and --pixel go together: give both to have known defects tried, or neither")
     if arguments.config is not None:
@@ -92,10 +112,49 @@ def main(argv: list[str]) -> int:
         write_atomic(arguments.md, comparison_markdown(result))
     if arguments.summary:
         write_atomic(arguments.summary, summary_markdown(result))
+    if arguments.junit:
+        write_atomic(arguments.junit, junit(f"{arguments.c_log.name} against {arguments.py_log.name}", _cases(result)))
     if arguments.pictures:
         write_pictures(result, arguments.pictures)
     say(result)
     return 0 if result["status"] == "pass" else 1
+
+
+def _cases(result: dict[str, Any]) -> Iterator[Case]:
+    """A test for each key, and for each thing that keeps a log from being trusted."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in result["factors"]:
+        rows.setdefault(row["key"], []).append(row)
+    for key, places in rows.items():
+        failed = [row for row in places if row["verdict"] == "fail"]
+        if not failed:
+            yield Case("trace", key)
+            continue
+        worst = max(failed, key=lambda row: row["relative_difference"])
+        cause = "root cause, " if key in result["root_causes"] else ""
+        told = f"{cause}relative difference {worst['relative_difference']:.3g} in {len(failed)} of {len(places)} places"
+        yield Case("trace", key, told, f"C {worst['c']}, torch {worst['py']}")
+    for number, problem in enumerate(result["problems"], 1):
+        yield Case("log", f"problem {number}", problem["message"] if isinstance(problem, dict) else str(problem))
+
+
+def _compare_plain(arguments: argparse.Namespace) -> int:
+    """The same for the logs of a simulator that is no nanoBragg."""
+    refused = [name for name in ("config", "pixel", "hkl", "pictures") if getattr(arguments, name) is not None]
+    if refused:
+        raise InputError(f"--{refused[0]} is about a nanoBragg; leave it out with --registry")
+    simulator = read_simulator(arguments.registry)
+    logs = read_plain_log(arguments.c_log, simulator), read_plain_log(arguments.py_log, simulator)
+    comparison = compare_plain(simulator, *logs, (arguments.names[0], arguments.names[1]))
+    result = plain_report.as_json(comparison)
+    write_atomic(arguments.out, readable_json(result))
+    for path in (arguments.md, arguments.summary):
+        if path:
+            write_atomic(path, plain_report.as_markdown(comparison))
+    if arguments.junit:
+        write_atomic(arguments.junit, junit(simulator.program, plain_report.cases(comparison)))
+    say(result)
+    return 0 if comparison.passed else 1
 
 
 if __name__ == "__main__":

@@ -79,8 +79,9 @@ class Comparison:
 
     @property
     def worst(self) -> Factor | None:
-        """The compared factor with the largest relative difference."""
-        judged = [factor for factor in self.factors if factor.key.compared]
+        """The compared factor with the largest relative difference; words have none, so they come last."""
+        judged = [factor for factor in self.factors if factor.key.compared and factor.key.kind != "word"]
+        judged = judged or [factor for factor in self.factors if factor.key.compared]
         return max(judged, key=lambda factor: factor.relative_difference, default=None)
 
     def label(self, key: Key, context: Context) -> dict[str, int]:

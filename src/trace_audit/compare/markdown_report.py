@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from trace_audit.compare.cause import cause, defect_difference
 from trace_audit.compare.verdict import place_text
 from trace_audit.core.markdown import cell, table
 from trace_audit.trace.tolerances import tolerance_of
@@ -12,16 +13,11 @@ def _difference(value: float | None) -> str:
 
 
 def sides(key: str, c: Any, py: Any) -> tuple[Any, Any]:
-    """The two values as they are shown: of two lists of defects, what they have in common and what only one has."""
+    """The two values as they are shown: of two lists of defects, how many C has, and what torch has otherwise."""
     if not key.startswith("defects") or not (isinstance(c, str) and isinstance(py, str)) or c == py:
         return c, py
-    names = [[name for name in text.replace(",", " ").split() if name not in ("none", "-")] for text in (c, py)]
-    common = len(set(names[0]) & set(names[1]))
-    shown = [
-        " ".join([f"{common} in common", *(f"+{name}" for name in own if name not in other)])
-        for own, other in (names, reversed(names))
-    ]
-    return shown[0], shown[1]
+    number = 0 if c in ("none", "-") else len(c.replace(",", " ").split())
+    return f"{number} names", defect_difference(c, py)
 
 
 def comparison_markdown(verdict: dict[str, Any]) -> str:
@@ -64,7 +60,8 @@ def _multiply_back(verdict: dict[str, Any]) -> str:
 
 def summary_markdown(verdict: dict[str, Any]) -> str:
     """The sentence first, then roots, explanation, problems, and everything downstream folded away."""
-    text = f"# {verdict['status'].upper()}\n\n{cell(verdict['summary'])}\n"
+    title = verdict["status"].upper() + (f": {cause(verdict)}" if cause(verdict) else "")
+    text = f"# {cell(title)}\n\n{cell(verdict['summary'])}\n"
     sections = (
         _first,
         _roots,
@@ -102,7 +99,13 @@ def _roots(verdict: dict[str, Any]) -> str:
     if not verdict["roots"]:
         return ""
     rows = [
-        (r["where"], r["component"], r["c"], r["py"], _difference(r["relative_difference"]), " → ".join(r["chain"][1:]))
+        (
+            r["where"],
+            r["component"],
+            *sides(r["key"], r["c"], r["py"]),
+            _difference(r["relative_difference"]),
+            " → ".join(r["chain"][1:]),
+        )
         for r in verdict["roots"]
     ]
     text = "## Root causes\n\nThese differ although everything they are computed from agrees.\n\n"
@@ -123,8 +126,7 @@ def _substitution(verdict: dict[str, Any]) -> str:
             p["where"],
             p["stage"],
             p["verdict"],
-            "" if p["c"] is None else p["c"],
-            "" if p["stage_gives"] is None else p["stage_gives"],
+            *sides(p["key"], *("" if value is None else value for value in (p["c"], p["stage_gives"]))),
             _difference(p["relative_difference"]),
         )
         for p in sorted(proofs, key=lambda p: p["verdict"] == "inherited")
@@ -176,8 +178,7 @@ def _offending(verdict: dict[str, Any]) -> str:
         (
             row["key"] + (f" {row['component']}" if row["component"] else ""),
             place_text(row["context"]),
-            row["c"],
-            row["py"],
+            *sides(row["key"], row["c"], row["py"]),
             _difference(row["absolute_difference"]),
             _difference(row["relative_difference"]),
             tolerance_of(row["key"]).reason,

@@ -5,16 +5,23 @@ from typing import Any
 
 from trace_audit.compare.markdown_report import comparison_markdown, summary_markdown
 from trace_audit.compare.pictures import write_pictures
+from trace_audit.core.documents import Document, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.trace import tolerances
 
 SKIPPED = "skipped"
 
 
+class Skippable(Document):
+    """A record that says why there was no run, if there was none."""
+
+    skipped: str = ""
+
+
 def why_skipped(record: Path) -> str:
     """The reason in the record of a torch run (`config_snapshot.json`, `py_image_run.json`); empty if it was made."""
-    return str(read_json(record, "record of the torch run").get(SKIPPED, ""))
+    return str(read_document(record, "record of the torch run", Skippable).get(SKIPPED, ""))
 
 
 def skipped_verdict(reason: str) -> dict[str, Any]:

@@ -135,7 +135,7 @@ def _divergence_sentence(
     text += f"; also at {', '.join(also)}" if also else ""
     text += f"; {len(after)} keys follow from it" if after else "; nothing follows from it"
     more = [proof.factor.key.name for proof in proofs if proof.verdict == TO_BLAME]
-    more = [name for name in more if name not in blame.root_keys]
+    more = [name for name in more if name not in (*blame.root_keys, *blame.context_keys)]
     text += f"; by substitution also to blame: {', '.join(more)}" if more else ""
     if blame.context:
         text += f"; {', '.join(blame.context_keys)}, from which no pixel is computed, too"

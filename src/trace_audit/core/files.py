@@ -5,6 +5,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import stat
 import tempfile
@@ -82,6 +83,46 @@ def open_lock(path: Path) -> BinaryIO:
     return os.fdopen(descriptor, "rb+")
 
 
+def read_plain(path: Path, most_bytes: int) -> bytes | None:
+    """Bytes of a plain file that is no link; None where it is not there, is no such file, or is longer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        return None
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        whole = stat.S_ISREG(status.st_mode) and status.st_size <= most_bytes
+        return stream.read(most_bytes) if whole else None
+
+
+def plain_file_below(root: Path, name: str) -> Path | None:
+    """The plain file `name` below `root`, reached by no link that leaves it; None where there is none."""
+    try:
+        path = root / name
+        inside = path.resolve().is_relative_to(root.resolve())
+        return path if inside and stat.S_ISREG(os.lstat(path).st_mode) else None
+    except (OSError, ValueError, RuntimeError):  # a name too long or not UTF-8, links in a circle
+        return None
+
+
+def copy_checked(source: Path, sha256: str, target: Path, mode: int = 0o444) -> None:
+    """Copy a file under a new name if it has this hash. Raises InputError where it has not; nothing is left then."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    try:
+        opened = open_plain(source, max_bytes=math.inf)
+    except ReaderError as error:
+        raise InputError(str(error)) from error
+    with opened as stream, target.open("xb") as copy:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+            copy.write(block)
+    if digest.hexdigest() != sha256:
+        target.unlink()
+        raise InputError(f"{source}: its SHA-256 is {digest.hexdigest()}, expected {sha256}; it changed just now")
+    target.chmod(mode)
+
+
 def flush_folder(folder: Path) -> None:
     """Make new names in a folder survive a power cut, where the file system can."""
     handle = os.open(folder, os.O_RDONLY)
@@ -127,11 +168,17 @@ def read_yaml(path: Path, what: str) -> Any:
         raise InputError(f"{what} {path}: {error}") from error
 
 
+def _no_number(word: str) -> None:
+    raise ValueError(f"{word} is no number")
+
+
 def read_json(path: Path, what: str) -> Any:
     """Parsed JSON of a file. Raises InputError naming `what` it should have been."""
     try:
-        return json.loads(read_text(path, what))
+        return json.loads(read_text(path, what), parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{what} {path}: is not JSON as expected (a number too long, or values too deep)") from error
+        raise InputError(
+            f"{what} {path}: is not JSON as expected (NaN, Infinity, a number too long, or too deep)"
+        ) from error

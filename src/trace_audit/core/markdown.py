@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from trace_audit.core.files import printable
+
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A Markdown table; text in cells is escaped."""
@@ -11,8 +13,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> str:
-    """Text for a Markdown table cell: what would be markup or HTML is escaped, line breaks become blanks."""
+    """Text for a Markdown table cell: what would be markup, HTML or the command of a terminal is escaped."""
     text = format(value, ".15g") if isinstance(value, float) else str(value)
     for character in "\\`*<[]|":
         text = text.replace(character, "\\" + character)
-    return " ".join(text.split())
+    return printable(" ".join(text.split()))

@@ -23,11 +23,11 @@ from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port import program
 from trace_audit.port.audit import PortAudit, PortCase, audit_port
-from trace_audit.port.foreign_log import read_foreign_log
-from trace_audit.port.key_names import read_key_names
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.report import as_json, as_junit, as_markdown, lines_for_terminal
 from trace_audit.port.two_images import read_port_image
+from trace_audit.trace.foreign_log import read_foreign_log
+from trace_audit.trace.key_names import read_key_names
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,16 +12,17 @@ from functools import partial
 import numpy as np
 
 from trace_audit.compare.comparison import Comparison, Factor, compare
+from trace_audit.compare.gaps import Interval, intervals
 from trace_audit.compare.multiply_back import Identity
 from trace_audit.port import own_image, trials
-from trace_audit.port.foreign_log import ForeignLog
-from trace_audit.port.gaps import Interval, intervals
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, printing_error, spread
+from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
+from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.parse import Trace
+from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 PIXEL = own_image.PIXEL

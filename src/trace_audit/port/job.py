@@ -13,11 +13,11 @@ from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port import program
 from trace_audit.port.__main__ import write
 from trace_audit.port.audit import PortCase, audit_port
-from trace_audit.port.foreign_log import read_foreign_log
-from trace_audit.port.key_names import read_key_names
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.two_images import read_port_image
 from trace_audit.programs.reference import named_words
+from trace_audit.trace.foreign_log import read_foreign_log
+from trace_audit.trace.key_names import read_key_names
 from trace_audit.trace.parse import read_trace
 
 

@@ -6,7 +6,6 @@ precision. How far a key comes out is its spread. A difference within four times
 """
 
 import random
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from trace_audit.compare.comparison import compare
 from trace_audit.compare.substitute import Visit
 from trace_audit.trace.keys import registry
 from trace_audit.trace.parse import Context, Trace, Value
+from trace_audit.trace.printed import digits
 
 RUNS = 12
 MARGIN = 4.0
@@ -46,11 +46,11 @@ def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
     Too few numbers show nothing; the program then counts as one that computes in float64.
     """
     texts = [t for name, row in numbers.items() if _tells(name) for t in row]
-    telling = [text for text in texts if _digits(text) >= 9]
+    telling = [text for text in texts if digits(text) >= 9]
     singles = sum(_is_single(text) for text in telling)
     is_single = len(telling) >= _FEWEST and singles >= _SHARE_OF_SINGLES * len(telling)
     name = "float32" if is_single else "float64"
-    return Precision(name, len(telling), min(map(_digits, telling), default=0))
+    return Precision(name, len(telling), min(map(digits, telling), default=0))
 
 
 def _tells(name: str) -> bool:
@@ -58,27 +58,12 @@ def _tells(name: str) -> bool:
     return registry()[name].kind not in ("word", "integer") and name != "floatimage_accumulated"
 
 
-def _digits(text: str) -> int:
-    """Significant digits of a printed number."""
-    return len(re.sub(r"[eE].*", "", text).replace(".", "").lstrip("+-0"))
-
-
 def _is_single(text: str) -> bool:
     """Whether a printed number is a float32 number, to the digits that are printed."""
     value = float(text)
     with np.errstate(over="ignore"):
         nearest = float(np.float32(value))
-    return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - _digits(text)) * abs(value) * 1.001)
-
-
-def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
-    """The largest relative error that printing can have made: numbers with nine digits or more are exact enough.
-
-    The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
-    """
-    digits = [_digits(text) for name, row in numbers.items() if registry()[name].kind != "word" for text in row]
-    most = max(digits, default=0)
-    return 0.5 * 10.0 ** (1 - most) if 3 <= most < 9 else 0.0
+    return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - digits(text)) * abs(value) * 1.001)
 
 
 def spread(base: Trace, run: Callable[[Visit], Trace], eps: float, runs: int = RUNS, seed: int = 1) -> Spread:

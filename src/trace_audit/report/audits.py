@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.verdict import place_text
-from trace_audit.core.files import read_json
+from trace_audit.core.documents import TraceComparison, read_document
 from trace_audit.report.pictures import patch_picture, svg_data
 from trace_audit.trace.keys import registry
 from trace_audit.trail.hash_chain import Entry
+from trace_audit.trail.records import is_sound
 from trace_audit.trail.rerun import environment_differences
 
 _SMALLEST = 1e-17  # left end of the bars: below the rounding of a double
@@ -31,7 +32,7 @@ def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
     found: dict[tuple[Any, ...], list[Record]] = {}
     for entry in entries:
         record = entry.record or {}
-        if record.get("kind") == "attempt" and isinstance(record.get("pixel_slow_fast"), list):
+        if record.get("kind") == "attempt" and record.get("pixel_slow_fast") and is_sound(record):
             place = (record["scenario"], tuple(record["pixel_slow_fast"]))
             key = (*place, record["device"], record["dtype"], record.get("backend", "eager"))
             found.setdefault(key, []).append(record)
@@ -63,7 +64,7 @@ def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
 def audit_section(results: Path, record: Record, before: Record | None) -> dict[str, Any]:
     """What the page shows of the latest attempt of one audit; `before` is the attempt before it."""
     number, folder = record["number"], _folder_of(results, record)
-    verdict = read_json(folder / _COMPARISON, "comparison") if folder else None
+    verdict = read_document(folder / _COMPARISON, "comparison", TraceComparison) if folder else None
     worst = record["metrics"].get("worst_relative_difference")
     pixel = ", ".join(map(str, record["pixel_slow_fast"]))
     picture, note = patch_picture(folder, record["pixel_slow_fast"])

@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
+from trace_audit.core.documents import FactorList, Snapshot, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, write_atomic
+from trace_audit.core.files import write_atomic
 
 AUDIT = ["scenario", "slow", "fast", "device", "dtype", "backend"]
 PLACE = ["layer", "sub_slow", "sub_fast", "source", "phi_tic", "mosaic_domain"]
@@ -37,8 +38,8 @@ def worst_by_key(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _rows(comparison: Path) -> Iterator[dict[str, Any]]:
-    verdict = read_json(comparison, "comparison")
-    config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
+    verdict = read_document(comparison, "comparison", FactorList)
+    config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     try:
         slow, fast = config["pixel_slow_fast"]
         names = (

@@ -11,6 +11,7 @@ from trace_audit.report.other_results import other_results
 from trace_audit.report.pictures import colour_scales, overviews
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load
+from trace_audit.trail.records import is_sound
 from trace_audit.trail.verify import changed_inputs, verify
 
 FOLDER = Path("report")
@@ -77,8 +78,9 @@ def timeline(entries: list[Entry], shown: set[int]) -> list[dict[str, Any]]:
     """One row a record, newest first; `shown` are the numbers of those that have a section of their own."""
     rows = []
     for entry in reversed(entries):
-        record = entry.record or {"kind": "unreadable", "summary": "not the JSON of a record"}
-        number_of_it = record.get("number", int(entry.path.stem))
+        unreadable = {"kind": "unreadable", "summary": "not the JSON of a record"}
+        record = entry.record if entry.record is not None and is_sound(entry.record) else unreadable
+        number_of_it = int(entry.path.stem)
         pixel = record.get("pixel_slow_fast")
         what = [record.get("scenario") or record.get("name"), f"({pixel[0]}, {pixel[1]})" if pixel else None]
         rows.append(

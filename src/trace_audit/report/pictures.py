@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from trace_audit.core.files import read_json
+from trace_audit.core.documents import Overview, Patch, read_document
 from trace_audit.images.overview import packed
 
 IMAGES = "images"
@@ -45,7 +45,7 @@ def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[dict[str, Any]
         return None, "The pixels round the traced one were not simulated for this attempt."
     import numpy as np
 
-    patch = read_json(path, "patch")
+    patch = read_document(path, "patch", Patch)
     if patch["failure"]:
         return None, patch["failure"]
     c, py = np.array(patch["c"], dtype=float), np.array(patch["py"], dtype=float)
@@ -72,7 +72,7 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
             pixels.append(section["record"]["pixel_slow_fast"])
     found = []
     for number, path in enumerate(sorted((folder / IMAGES).glob("*.json"))):
-        about = read_json(path, "overview")
+        about = read_document(path, "overview", Overview)
         if about["scenario"] in traced:
             found.append(_overview(f"image-{number}", about, traced[about["scenario"]]))
     return found

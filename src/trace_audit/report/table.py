@@ -1,6 +1,7 @@
 """`python -m trace_audit.report.table`: one line per audit.
 
-Scenario, pixel, device, dtype, backend, worst key, difference, verdict.
+Scenario, pixel, device, dtype, backend, the key that is farthest off and by how much, the cause of a failure, verdict.
+Below it each cause with its audits, and what was found.
 """
 
 import argparse
@@ -9,16 +10,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trace_audit.compare.cause import cause
+from trace_audit.core.documents import Comparison, Snapshot, read_document
 from trace_audit.core.errors import run_command
-from trace_audit.core.files import read_json, write_atomic
+from trace_audit.core.files import write_atomic
 
-HEADINGS = ("scenario", "pixel (slow, fast)", "device", "dtype", "backend", "worst key", "relative", "verdict")
+HEADINGS = ("scenario", "pixel (slow, fast)", "device", "dtype", "backend", "worst key", "relative", "cause", "verdict")
+_CAUSE = HEADINGS.index("cause")
+Row = tuple[tuple[str, ...], str]  # cells, sentence
 
 
-def audit_row(comparison: Path) -> tuple[tuple[str, ...], str]:
+def audit_row(comparison: Path) -> Row:
     """Cells of one audit and its sentence, from its verdict and the configuration beside it."""
-    verdict = read_json(comparison, "comparison")
-    config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
+    verdict = read_document(comparison, "comparison", Comparison)
+    config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     worst: dict[str, Any] = verdict["worst"] or {}
     relative = worst.get("relative_difference")
     cells = (
@@ -29,22 +34,44 @@ def audit_row(comparison: Path) -> tuple[tuple[str, ...], str]:
         config.get("backend", "eager"),
         worst.get("key") or "",
         "" if relative is None else f"{relative:.1e}",
+        cause(verdict),
         verdict["status"],
     )
     return cells, verdict["summary"]
 
 
-def plain(rows: Sequence[tuple[tuple[str, ...], str]]) -> str:
-    """The table in plain text, the sentences of failed audits below it."""
+def plain(rows: Sequence[Row]) -> str:
+    """The table in plain text, below it the causes of failures."""
     grid = [HEADINGS, *(cells for cells, _ in rows)]
-    widths = [max(len(row[i]) for row in grid) for i in range(len(HEADINGS))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in grid]
-    lines.insert(1, "  ".join("-" * width for width in widths))
-    lines += [f"{' '.join(cells[:5])}: {sentence}" for cells, sentence in rows if cells[-1] != "pass"]
-    return "\n".join(lines) + "\n"
+    shown = _columns(rows)
+    widths = {i: max(len(row[i]) for row in grid) for i in shown}
+    lines = ["  ".join(row[i].ljust(widths[i]) for i in shown).rstrip() for row in grid]
+    lines.insert(1, "  ".join("-" * widths[i] for i in shown))
+    return "\n".join([*lines, *failures(rows)]) + "\n"
 
 
-def show(rows: Sequence[tuple[tuple[str, ...], str]]) -> None:
+def _columns(rows: Sequence[Row]) -> list[int]:
+    """Numbers of the columns that say something: the cause only where something failed."""
+    failed = any(cells[_CAUSE] for cells, _ in rows)
+    return [i for i in range(len(HEADINGS)) if i != _CAUSE or failed]
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """Each cause with the number of its audits, these, and the sentence of the first; and why some were skipped."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        if row[0][-1] != "pass":
+            groups.setdefault(row[0][_CAUSE] or row[1], []).append(row)
+    lines = []
+    for cause_of_all, members in sorted(groups.items(), key=lambda item: -len(item[1])):
+        lines.append(f"\n{len(members)} audit{'s' * (len(members) > 1)}: {cause_of_all}")
+        lines += [f"  {' '.join(cells[:5])}" for cells, _ in members]
+        if members[0][1] != cause_of_all:
+            lines.append(f"  {members[0][1]}")
+    return lines
+
+
+def show(rows: Sequence[Row]) -> None:
     """Print the table: in colour on a terminal, plainly elsewhere."""
     if not sys.stdout.isatty():
         print(plain(rows), end="")
@@ -54,15 +81,15 @@ def show(rows: Sequence[tuple[tuple[str, ...], str]]) -> None:
     from rich.text import Text
 
     console, grid = Console(), Table()
-    for heading in HEADINGS:
-        grid.add_column(heading)
+    shown = _columns(rows)
+    for i in shown:
+        grid.add_column(HEADINGS[i])
     for cells, _ in rows:
         colour = "green" if cells[-1] == "pass" else "bold red"
-        grid.add_row(*map(Text, cells[:-1]), Text(cells[-1], style=colour))
+        grid.add_row(*(Text(cells[i]) for i in shown[:-1]), Text(cells[-1], style=colour))
     console.print(grid)
-    for cells, sentence in rows:
-        if cells[-1] != "pass":
-            console.print(Text(f"{' '.join(cells[:5])}: {sentence}", style="red"))
+    for line in failures(rows):
+        console.print(Text(line, style="red"))
 
 
 def main(argv: list[str]) -> int:

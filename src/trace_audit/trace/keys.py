@@ -9,7 +9,7 @@ block and phi step; `term` once per block, source, phi step and mosaic domain.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from graphlib import TopologicalSorter
 from importlib.resources import files
 from typing import Any, Literal
@@ -125,21 +125,55 @@ def _printed_above(name: str, printed: frozenset[str]) -> bool:
     return bool(parents) and all(parent in printed or _printed_above(parent, printed) for parent in parents)
 
 
+class KeyGraph:
+    """Keys by name and how they are computed from each other: of a nanoBragg, or of any other simulator."""
+
+    def __init__(self, keys: Mapping[str, Key]) -> None:
+        self.keys = keys
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """All keys, parents before children, otherwise in the order of the registry. Raises CycleError."""
+        sorter = TopologicalSorter({key.name: key.parents for key in self.keys.values()})
+        sorter.prepare()
+        position = {name: i for i, name in enumerate(self.keys)}
+        order: list[str] = []
+        ready: set[str] = set()
+        while sorter.is_active():
+            ready.update(sorter.get_ready())
+            name = min(ready, key=position.__getitem__)
+            ready.remove(name)
+            sorter.done(name)
+            order.append(name)
+        return tuple(order)
+
+    @cached_property
+    def _above(self) -> Mapping[str, frozenset[str]]:
+        above: dict[str, frozenset[str]] = {}
+        for name in self.order:
+            parents = self.keys[name].parents
+            above[name] = frozenset(parents).union(*(above[parent] for parent in parents))
+        return above
+
+    def ancestors(self, name: str) -> frozenset[str]:
+        """Every key that `name` is computed from, directly or not."""
+        return self._above[name]
+
+    def heads(self, diverging: Iterable[str]) -> tuple[str, ...]:
+        """Those of the diverging keys that are computed from no other of them, in order of computation."""
+        names = set(diverging)
+        return tuple(name for name in self.order if name in names and not names & self.ancestors(name))
+
+
 @cache
+def graph() -> KeyGraph:
+    """The keys of a nanoBragg."""
+    return KeyGraph(registry())
+
+
 def topological_order() -> tuple[str, ...]:
     """All keys, parents before children, otherwise in the order of the registry."""
-    sorter = TopologicalSorter({key.name: key.parents for key in registry().values()})
-    sorter.prepare()
-    position = {name: i for i, name in enumerate(registry())}
-    order: list[str] = []
-    ready: set[str] = set()
-    while sorter.is_active():
-        ready.update(sorter.get_ready())
-        name = min(ready, key=position.__getitem__)
-        ready.remove(name)
-        sorter.done(name)
-        order.append(name)
-    return tuple(order)
+    return graph().order
 
 
 def downstream(name: str) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.skipped import SKIPPED
-from trace_audit.core.files import read_json, remove_abandoned, sha256_of_file
+from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, read_document
+from trace_audit.core.files import remove_abandoned, sha256_of_file
 from trace_audit.programs.environment import deviations
 from trace_audit.trail import hash_chain
 
@@ -25,9 +26,9 @@ def attempt_fields(
     extra_deviations: list[str],
 ) -> dict[str, Any]:
     """The record of one audit: what was compared, on what, with what outcome, from which files."""
-    verdict = read_json(comparison, "comparison")
-    config = read_json(snapshot, "configuration snapshot")
-    env = read_json(environment, "environment record")
+    verdict = read_document(comparison, "comparison", Comparison)
+    config = read_document(snapshot, "configuration snapshot", Snapshot)
+    env = read_document(environment, "environment record", Environment)
     worst = verdict["worst"] or {}
     return {
         "kind": "attempt",
@@ -36,7 +37,7 @@ def attempt_fields(
         "device": config["device"],
         "dtype": config["dtype"],
         "backend": config.get("backend", "eager"),
-        "made_by": read_json(torch_run, "record of the torch run").get("made_by", {}) if torch_run else {},
+        "made_by": read_document(torch_run, "record of the torch run", Run).get("made_by", {}) if torch_run else {},
         "status": verdict["status"],
         "summary": verdict["summary"],
         "root_causes": verdict["root_causes"],
@@ -68,7 +69,7 @@ def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None
     commands = []
     for path, what in ((c_run, "reference"), (torch_run, "torch")):
         if path is not None:
-            record = read_json(path, f"record of the {what} run")
+            record = read_document(path, f"record of the {what} run", Run)
             commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
     if torch_run is None:
         commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
@@ -80,8 +81,8 @@ def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None
 
 def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[str]) -> dict[str, Any]:
     """The record of a gate that did not open."""
-    verdict = read_json(comparison, "comparison")
-    config = read_json(comparison.parent / "config_snapshot.json", "configuration snapshot")
+    verdict = read_document(comparison, "comparison", Comparison)
+    config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     return {
         "kind": "blocker",
         "scenario": config["scenario"]["name"],
@@ -108,4 +109,11 @@ def seal_fields(results: Path) -> dict[str, Any]:
     """A record of every file below `results` but the trail itself. What killed writers left aside goes first."""
     remove_abandoned(results)
     files = {name: sha for name, sha in hash_chain.hashes_below([results], results).items() if not is_audit_trail(name)}
-    return {"kind": "seal", "status": "sealed", "summary": f"{len(files)} files", "artifacts": files}
+    receipts = sorted(path.relative_to(results).as_posix() for path in (results / RECEIPTS).rglob("*.json"))
+    return {
+        "kind": "seal",
+        "status": "sealed",
+        "summary": f"{len(files)} files",
+        "artifacts": files,
+        "receipts": receipts,
+    }

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core.documents import Run, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_json
+from trace_audit.core.files import printable
 from trace_audit.images.image_comparison import allowed_of_peak, bars_sha256
 from trace_audit.programs.environment import capture, deviations
 from trace_audit.trace.tolerances import file_sha256, relative_tolerance
@@ -38,7 +39,7 @@ class Stage:
 
     def account(self, since_s: float) -> dict[str, Any]:
         """Its command, exit code and last words; exit code None if it did not live to say."""
-        known = read_json(self.run, "record of a run") if self.run and _is_new(self.run, since_s) else {}
+        known = read_document(self.run, "record of a run", Run) if self.run and _is_new(self.run, since_s) else {}
         lines = self.log.read_text(errors="replace").splitlines()
         words = self.stderr.read_text(errors="replace") if self.stderr and _is_new(self.stderr, since_s) else ""
         return {

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from trace_audit.compare.cause import cause
 from trace_audit.compare.skipped import SKIPPED, require_some_made
+from trace_audit.core.documents import Comparison, read_document
 from trace_audit.core.errors import run_command
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.trail import attempts, evidence, hash_chain, history
 from trace_audit.trail.protect import changes_since
 from trace_audit.trail.signing import Signer
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> int:
     """Read the verdicts and open, or keep the evidence of each failed audit and stay shut."""
     options = _parser().parse_args(argv)
     changed = changes_since(options.protected) if options.protected else []
-    verdicts = {path: read_json(path, "comparison") for path in options.comparisons}
+    verdicts = {path: read_document(path, "comparison", Comparison) for path in options.comparisons}
     shut = {path: reasons(verdict, changed) for path, verdict in verdicts.items()}
     shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
     if not any(shut.values()):
@@ -64,14 +66,26 @@ def main(argv: list[str]) -> int:
         write_atomic(options.out, readable_json(passed))
         return 0
     options.out.unlink(missing_ok=True)
-    for path, rows in shut.items():
-        if not rows:
-            continue
+    closed = {path: rows for path, rows in shut.items() if rows}
+    for path, rows in closed.items():
         keep_evidence(path, options.results, rows)
-        print(f"gate: {path.parent}: {verdicts[path]['summary']}", file=sys.stderr)
-        for row in rows:
-            print(f"gate:   {row}", file=sys.stderr)
+    tell(closed, verdicts)
     return 1
+
+
+def tell(closed: dict[Path, list[str]], verdicts: dict[Path, dict[str, Any]]) -> None:
+    """Each audit that failed, and its keys on standard error; what has the same keys and cause is told once."""
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    for path, rows in closed.items():
+        names = [row.partition(": relative difference ")[::2] for row in rows]
+        alike = (cause(verdicts[path]), *(f"{name} {rest.rpartition('(')[2]}" for name, rest in names))
+        groups.setdefault(alike, []).append(path)
+    for (reason, *_), paths in groups.items():
+        for path in paths:
+            print(printable(f"gate: {path.parent}: {reason or 'protected assets'}"), file=sys.stderr)
+        print(printable(f"gate: {verdicts[paths[0]]['summary']}"), file=sys.stderr)
+        for row in closed[paths[0]]:
+            print(printable(f"gate:   {row}"), file=sys.stderr)
 
 
 def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:

@@ -23,6 +23,7 @@ from trace_audit.core.files import (
     flush_folder,
     open_lock,
     printable,
+    read_plain,
     remove_abandoned,
     sha256_of_bytes,
     sha256_of_file,
@@ -33,6 +34,7 @@ from trace_audit.trail.signing import SUFFIX, Signer
 FIRST_PREVIOUS = "0" * 64
 HEAD = "HEAD.json"
 LOCK = ".lock"
+MOST_RECORD_BYTES = 256_000_000
 _RECORD_NAME = re.compile(r"[0-9]{6,12}\.json", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -66,19 +68,19 @@ def record_files(ledger: Path) -> list[Path]:
 def read_head(ledger: Path) -> tuple[int, str] | None:
     """Number and hash that HEAD.json names; None if it is not there or says nothing of the kind."""
     try:
-        head = json.loads((ledger / HEAD).read_bytes())
+        head = json.loads(read_plain(ledger / HEAD, 1000) or b"")
         number, sha256 = head["number"], head["sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     whole = type(number) is int and 0 < number < 10**12 and isinstance(sha256, str) and _SHA256.fullmatch(sha256)
     return (number, sha256) if whole else None
 
 
 def _entry(path: Path) -> Entry:
-    data = path.read_bytes()
+    data = read_plain(path, MOST_RECORD_BYTES) or b""
     try:
         record = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     return Entry(path, sha256_of_bytes(data), data, record if isinstance(record, dict) else None)
 

@@ -8,10 +8,15 @@ from trace_audit.core.files import write_atomic
 from trace_audit.core.markdown import cell, table
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load, locked
+from trace_audit.trail.records import is_sound
 
 
 def _records(entries: list[Entry], *kinds: str) -> list[dict[str, Any]]:
-    return [entry.record for entry in entries if entry.record is not None and entry.record.get("kind") in kinds]
+    return [
+        entry.record
+        for entry in entries
+        if entry.record is not None and entry.record.get("kind") in kinds and is_sound(entry.record)
+    ]
 
 
 def _pixel(record: dict[str, Any]) -> str:
@@ -110,8 +115,10 @@ def notes(entries: list[Entry]) -> str:
     for record in _records(entries, "attempt", "image"):
         text += f"\n## Record {record['number']}: {cell(record['scenario'])} {_pixel(record)}\n\n"
         lines = [
-            f"- device {cell(record['device'])}, dtype {cell(record['dtype'])}, git commit {record['git_commit']}",
-            f"- tolerance {record['tolerance_relative']:.0e} relative (tolerance file {record['tolerances_sha256']})",
+            f"- device {cell(record['device'])}, dtype {cell(record['dtype'])}, "
+            f"git commit {cell(record['git_commit'])}",
+            f"- tolerance {record['tolerance_relative']:.0e} relative "
+            f"(tolerance file {cell(record['tolerances_sha256'])})",
             *(f"- deviation: {cell(deviation)}" for deviation in record["deviations"]),
         ]
         for command in record["commands"]:

@@ -11,8 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from trace_audit.core.documents import Hashes, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, read_yaml, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import read_yaml, readable_json, sha256_of_file, write_atomic
 from trace_audit.core.shipped import own_or_shipped
 
 
@@ -39,9 +40,7 @@ def hashes(listing: Path) -> dict[str, str]:
 
 def changes_since(record: Path) -> list[str]:
     """What happened to the files hashed in `record`: one line for each that changed or is gone."""
-    before = read_json(record, "hashes of protected assets")
-    if not isinstance(before, dict):
-        raise InputError(f"hashes of protected assets {record}: expected an object of path and hash")
+    before = read_document(record, "hashes of protected assets", Hashes)
     rows = []
     for name, sha in before.items():
         if not Path(name).is_file():

@@ -1,21 +1,26 @@
 """`python -m trace_audit rerun N`: run the audit of record N again in a fresh folder, and say what is not the same.
 
 Nothing is checked out: the programs are those of today, their inputs are the recorded ones, which must still have their
-recorded hashes. Whatever the record says, files are only read below results/ and only written in the fresh folder.
+recorded hashes. Results with any fault are refused. Whatever the record says, files are only read below the folder
+that holds results/ and only written in the fresh one; `rerun_limits` has the rules.
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable, read_json, readable_json, write_atomic
+from trace_audit.core.shipped import CHECKOUT
+from trace_audit.trail.rerun_limits import reference_for
 from trace_audit.trail.rerun_record import SNAPSHOT, Recorded, read_record
-from trace_audit.trail.verify import changed_inputs
+from trace_audit.trail.verify import changed_inputs, verify
 
 _COMPARED = ("compare_scaling_traces.json", "compare_scaling_traces.md", "diff_summary.md")
 # by kind: the environment; what must come out the same; what tells of time or machine
@@ -39,15 +44,29 @@ _TIMED = {
 Jobs = list[tuple[str, list[str], tuple[int, ...]]]  # module, words, exit statuses of a job that did its work
 
 
-def rerun(results: Path, number: int, out: Path | None) -> int:
+def rerun(
+    results: Path,
+    number: int,
+    out: Path | None,
+    *,
+    allowed_signers: Path | None = None,
+    anchor: str | None = None,
+    consent: bool = False,
+) -> int:
     """Repeat the audit of record `number`. Exit status 0 if every artifact is the same, 1 if not.
 
-    Raises InputError if the record is no attempt, or its config or inputs are not as recorded.
+    `consent`: a reference that came with the results may run. Raises InputError if the results do not verify, with
+    `allowed_signers` and `anchor` as there, if the record is no attempt, or if only a program of unknown origin can
+    repeat it and there is no consent.
     """
+    faults = verify(results, allowed_signers=allowed_signers, anchor=anchor)
+    if faults:
+        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise InputError(f"rerun {number}: {results} is not as recorded: {faults[0]}{more}; nothing was run")
     recorded = read_record(results, number)
     environment = _ENVIRONMENT[recorded.kind]
     with _fresh_folder(out) as folder:
-        status = _run(recorded, folder)
+        status = _run(recorded, folder, consent)
         lines, same = _differences(recorded, folder)
         changes = _environment_lines(recorded.artifacts[environment], folder / environment)
     _show(f"Environment of record {number} and now", changes, "the same")
@@ -67,24 +86,37 @@ def _show(title: str, lines: list[str], nothing: str) -> None:
 def _fresh_folder(out: Path | None) -> Iterator[Path]:
     if out is None:
         with tempfile.TemporaryDirectory(prefix="rerun-") as folder:
-            yield Path(folder)
+            yield Path(folder).resolve()
         return
     try:
         out.mkdir(parents=True)
     except FileExistsError as error:
         raise InputError(f"--out {out}: is there already; name a folder that is not") from error
-    yield out
+    yield out.resolve()
 
 
-def _run(recorded: Recorded, folder: Path) -> int:
+def _run(recorded: Recorded, folder: Path, consent: bool) -> int:
     """The programs of an audit, one after the other; 0 if all of them ran."""
+    own = folder / "reference"
+    program, origin = reference_for(recorded.binary, recorded.c_run["binary_sha256"], recorded.build, own, consent)
+    print(f"Reference: {printable(origin)}")
+    if recorded.dropped:
+        print(f"Left out, as they write files: {printable(' '.join(recorded.dropped))}")
+    recorded = replace(recorded, binary=program)
     scenarios = folder / "scenario"
-    write_atomic(scenarios / f"{recorded.scenario.name}.yaml", readable_json(recorded.snapshot["scenario"]))
+    content = readable_json(recorded.scenario.model_dump(mode="json"))
+    write_atomic(scenarios / f"{recorded.scenario.name}.yaml", content)
     where = ["--config", recorded.scenario.name, "--scenario-dir", str(scenarios)]
     where += ["--hkl", str(recorded.hkl)] if recorded.hkl else []
     jobs = _trace_jobs if recorded.kind == "attempt" else _image_jobs
+    path = os.pathsep.join(filter(None, [str(CHECKOUT / "src"), os.environ.get("PYTHONPATH")]))
     for module, words, allowed in jobs(recorded, folder, where):
-        done = subprocess.run([sys.executable, "-m", f"trace_audit.{module}", *words], check=False)
+        done = subprocess.run(  # away from the results: nothing beside them is imported, no git config of theirs read
+            [sys.executable, "-P", "-m", f"trace_audit.{module}", *words],
+            cwd=CHECKOUT,
+            env={**os.environ, "PYTHONPATH": path},
+            check=False,
+        )
         if done.returncode not in allowed:
             print(f"rerun: trace_audit.{module} ended with exit status {done.returncode}")
             return done.returncode
@@ -128,7 +160,7 @@ def _differences(recorded: Recorded, folder: Path) -> tuple[list[str], bool]:
         if name not in recorded.artifacts:
             continue
         made = folder / name
-        same = made.is_file() and made.read_bytes() == recorded.artifacts[name].read_bytes()
+        same = made.is_file() and _same(made, recorded.artifacts[name], recorded.dropped)
         outcome = "same bytes" if same else "differs" if made.is_file() else "was not made"
         if not same and made.is_file() and name.endswith("scaling.log"):
             outcome += ", " + _numbers(recorded.artifacts[name], made)
@@ -140,6 +172,18 @@ def _differences(recorded: Recorded, folder: Path) -> tuple[list[str], bool]:
         if name in recorded.artifacts
     ]
     return lines, all_same
+
+
+def _same(made: Path, before: Path, dropped: list[str]) -> bool:
+    """Whether two files have the same bytes, but for the words of flags that were left out."""
+    if not dropped or made.suffix != ".json":
+        return made.read_bytes() == before.read_bytes()
+    now, then = read_json(made, "result"), read_json(before, "recorded result")
+    for content in (side for side in (now, then) if isinstance(side, dict)):
+        for holder, key in ((content, "arguments"), (content.get("scenario"), "extra_flags")):
+            if isinstance(holder, dict) and isinstance(holder.get(key), list):
+                holder[key] = [word for word in holder[key] if word not in dropped]
+    return bool(now == then)
 
 
 def _numbers(before: Path, now: Path) -> str:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.documents import Comparison, Device, Environment, Run, Snapshot, problem_of, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, printable, read_json, sha256_of_file
+from trace_audit.core.files import canonical_json, plain_file_below, printable, sha256_of_file
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load
+from trace_audit.trail.records import is_sound
+from trace_audit.trail.rerun_limits import confined_flags
 from trace_audit.trail.verify import number_of
 
 SNAPSHOT = "config_snapshot.json"
@@ -16,7 +19,7 @@ _NEEDED = {
     "attempt": (SNAPSHOT, "trace_py_env.json", "c_trace_run.json", "compare_scaling_traces.json"),
     "image": (SNAPSHOT, "py_image_env.json", "c/c_image_run.json", "image_parity.json"),
 }
-_DEVICES, _DTYPES = ("cpu", "cuda"), ("float32", "float64")
+_BUILD = "reference/build.json"
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,10 @@ class Recorded:
     artifacts: dict[str, Path]  # by file name
     snapshot: dict[str, Any]
     c_run: dict[str, Any]
-    scenario: Scenario
+    scenario: Scenario  # without flags that write
+    dropped: list[str]  # words of the flags that write
     binary: Path
+    build: Path | None  # the record of its build
     ours: bool  # whether the binary was built from our own sources
     hkl: Path | None
 
@@ -45,16 +50,27 @@ def read_record(results: Path, number: int) -> Recorded:
     for name in _NEEDED[kind]:
         if name not in artifacts:
             raise InputError(f"rerun {number}: the record has no {name}, so it cannot be repeated")
-    snapshot = read_json(artifacts[SNAPSHOT], "configuration snapshot")
-    c_run = read_json(artifacts[_NEEDED[kind][2]], "record of the reference run")
+    snapshot = read_document(artifacts[SNAPSHOT], "configuration snapshot", Snapshot)
+    read_document(artifacts[_NEEDED[kind][1]], "environment record", Environment)
+    c_run = read_document(artifacts[_NEEDED[kind][2]], "record of the reference run", Run)
+    read_document(artifacts[_NEEDED[kind][3]], "comparison", Comparison)
     scenario = _scenario(snapshot, number)
-    if snapshot.get("device") not in _DEVICES or snapshot.get("dtype") not in _DTYPES:
-        raise InputError(f"rerun {number}: device and dtype of {SNAPSHOT} are none that the harness knows")
+    if problem_of(snapshot["device"], Device):
+        raise InputError(f"rerun {number}: the device of {SNAPSHOT} is none that the harness knows")
     hkl_sha = snapshot.get("input_sha256", {}).get("hkl")
     hkl = _input(results, record, number, "structure factors", hkl_sha) if hkl_sha else None
+    factors = scenario.structure_factors
+    if hkl is None and (factors.file is not None or factors.synthetic is not None):
+        raise InputError(f"rerun {number}: {SNAPSHOT} names structure factors of which it has no hash; not read")
+    kept, dropped = confined_flags(
+        scenario.extra_flags, lambda name: _recorded_input(results, record, number, name), reads_dump=hkl is None
+    )
+    scenario = scenario.model_copy(update={"extra_flags": kept})
     binary = _input(results, record, number, "reference program", c_run.get("binary_sha256"))
     ours = binary == (results / "reference/nanobragg").resolve()
-    return Recorded(number, kind, artifacts, snapshot, c_run, scenario, binary, ours, hkl)
+    built = next((n for n in record["inputs"] if n.endswith(_BUILD)), None)
+    build = _recorded_input(results, record, number, built) if built else None
+    return Recorded(number, kind, artifacts, snapshot, c_run, scenario, dropped, binary, build, ours, hkl)
 
 
 def _short_name(kind: str, name: str) -> str:
@@ -66,16 +82,15 @@ def _attempt(entry: Entry, number: int) -> dict[str, Any]:
     record = entry.record
     if record is None or record.get("kind") not in _NEEDED or entry.data != canonical_json(record).encode():
         raise InputError(f"rerun {number}: {entry.path} is not the record of an attempt; see attempt_history.md")
-    if not all(isinstance(record.get(name), dict) for name in ("artifacts", "inputs")):
-        raise InputError(f"rerun {number}: {entry.path} lists no artifacts and inputs")
+    if not is_sound(record):
+        raise InputError(f"rerun {number}: {entry.path} has not the fields of an attempt; see verify")
     return record
 
 
 def _checked(results: Path, name: str, sha: str) -> Path:
     """A file below `results` that still has its recorded hash."""
-    root = results.resolve()
-    path = (root / name).resolve() if "\0" not in name else root
-    if not path.is_relative_to(root) or not path.is_file() or sha256_of_file(path) != sha:
+    path = plain_file_below(results.resolve(), name)
+    if path is None or sha256_of_file(path) != sha:
         raise InputError(f"rerun: {printable(name)} is not as recorded; restore it, or rerun a later record")
     return path
 
@@ -94,7 +109,19 @@ def _input(results: Path, record: dict[str, Any], number: int, what: str, sha: A
     """The recorded input with this hash, looked for from the folder above `results`."""
     root = results.resolve().parent
     for name, recorded_sha in record["inputs"].items():
-        path = (root / name).resolve() if "\0" not in name else root
-        if recorded_sha == sha and path.is_relative_to(root) and path.is_file() and sha256_of_file(path) == sha:
-            return path
+        path = plain_file_below(root, name) if recorded_sha == sha else None
+        if path is not None and sha256_of_file(path) == sha:
+            return path.resolve()
     raise InputError(f"rerun {number}: the {what} with SHA-256 {sha} is no longer there; build or restore it first")
+
+
+def _recorded_input(results: Path, record: dict[str, Any], number: int, name: str) -> Path:
+    """An input that a flag or a record names: below the folder above `results`, recorded, with its recorded hash."""
+    root = results.resolve().parent
+    path = plain_file_below(root, name)
+    recorded = record["inputs"].get(path.resolve().relative_to(root).as_posix()) if path is not None else None
+    if path is None or recorded is None:
+        raise InputError(f"rerun {number}: {printable(name)} is no recorded input below {root}; it is not read")
+    if sha256_of_file(path) != recorded:
+        raise InputError(f"rerun {number}: {printable(name)} is not as recorded; restore it first")
+    return path.resolve()

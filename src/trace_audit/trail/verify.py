@@ -1,20 +1,24 @@
 """`python -m trace_audit verify results/`: recompute every hash and the chain; name what changed.
 
-What it cannot see from `results/` alone: a ledger cut back to an earlier record together with HEAD.json, the receipts,
-the rendered documents and all files recorded since. A hash noted elsewhere, `--anchor`, shows that too. Whoever can
-write the folder can also make a new ledger; only signatures by keys that are kept elsewhere show that.
+docs/trail.md lists what it cannot see from `results/` alone, and which of that `--anchor` and `--allowed-signers` show.
 """
 
 import os
-from pathlib import Path, PurePosixPath
+import re
+from pathlib import Path
 from typing import Any
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, printable, sha256_of_file
+from trace_audit.core.files import canonical_json, plain_file_below, printable, read_plain, sha256_of_file
 from trace_audit.trail import attempts, signing
 from trace_audit.trail.attempts import is_audit_trail
 from trace_audit.trail.hash_chain import FIRST_PREVIOUS, HEAD, LOCK, Entry, load, read_head, record_name
 from trace_audit.trail.history import attempt_history, notes
+from trace_audit.trail.odd_files import file_faults, folder_faults, receipt_faults
+from trace_audit.trail.records import problem_with, stays_inside
+
+MOST_RENDERED_BYTES = 2_000_000_000
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 def verify(results: Path, *, allowed_signers: Path | None = None, anchor: str | None = None) -> list[str]:
@@ -24,6 +28,8 @@ def verify(results: Path, *, allowed_signers: Path | None = None, anchor: str | 
     SHA-256. Raises InputError if there is no ledger.
     """
     ledger = results / attempts.LEDGER
+    if anchor is not None and not _SHA256.fullmatch(anchor := anchor.strip().lower()):
+        raise InputError(f"--anchor {printable(anchor[:80])}: expected the SHA-256 of a record, 64 hexadecimal digits")
     if not ledger.is_dir():
         raise InputError(f"{ledger}: no ledger there; expected the results folder of an audit")
     if allowed_signers is not None and not allowed_signers.is_file():
@@ -31,7 +37,8 @@ def verify(results: Path, *, allowed_signers: Path | None = None, anchor: str | 
     entries = load(ledger)
     faults = [*_chain_faults(entries), *_head_faults(ledger, entries), *_ledger_folder_faults(ledger, entries)]
     faults += _signature_faults(entries, allowed_signers)
-    faults += _rendered_faults(results, entries) + _receipt_faults(results, entries)
+    faults += folder_faults(results) + file_faults(results)
+    faults += _rendered_faults(results, entries) + receipt_faults(results, entries)
     if anchor is not None and anchor not in {entry.sha256 for entry in entries}:
         faults.append(f"ledger: no record has the SHA-256 {anchor}; it was cut back or made anew")
     return [printable(fault) for fault in faults + _artifact_faults(results, entries)]
@@ -51,10 +58,8 @@ def changed_inputs(results: Path) -> list[str]:
     lines = []
     root = results.resolve().parent
     for name, (sha, number) in sorted(expected.items()):
-        path = root / name
-        if not _stays_inside(name) or not path.resolve().is_relative_to(root) or not path.is_file():
-            continue
-        if path.resolve().is_relative_to(results.resolve()) or sha256_of_file(path) == sha:
+        path = plain_file_below(root, name) if isinstance(name, str) and stays_inside(name) else None
+        if path is None or path.resolve().is_relative_to(results.resolve()) or sha256_of_file(path) == sha:
             continue
         lines.append(printable(f"{name}: changed since record {number}"))
     return lines
@@ -76,7 +81,7 @@ def _chain_faults(entries: list[Entry]) -> list[str]:
             faults.append(f"ledger {name}: is a link, not a record")
         if entry.record is None or entry.data != _canonical(entry.record):
             faults.append(f"ledger {name}: changed (not the canonical JSON of a record)")
-        elif entry.record.get("number") != number or not _well_formed(entry.record):
+        elif entry.record.get("number") != number or problem_with(entry.record):
             faults.append(f"ledger {name}: changed (its fields are not those of record {number})")
         adjacent = number == expected_number
         if adjacent and entry.record is not None and entry.record.get("previous_sha256") != previous:
@@ -114,25 +119,14 @@ def _canonical(record: dict[str, Any]) -> bytes:
         return b""
 
 
-def _well_formed(record: dict[str, Any]) -> bool:
-    artifacts = record.get("artifacts")
-    if record.get("kind") not in ("attempt", "blocker", "campaign", "image", "seal") or not isinstance(artifacts, dict):
-        return False
-    return all(isinstance(sha, str) and _stays_inside(name) for name, sha in artifacts.items())
-
-
-def _stays_inside(name: str) -> bool:
-    path = PurePosixPath(name)
-    if "\0" in name:
-        return False
-    return not path.is_absolute() and ".." not in path.parts and path.parts != ()
-
-
 def _head_faults(ledger: Path, entries: list[Entry]) -> list[str]:
-    if not (ledger / HEAD).exists():
+    if not os.path.lexists(ledger / HEAD):
         return [f"ledger {HEAD}: missing; the last record found is {entries[-1].path.name}"] if entries else []
     head = read_head(ledger)
-    if head is None or (ledger / HEAD).read_bytes() != canonical_json({"number": head[0], "sha256": head[1]}).encode():
+    if (
+        head is None
+        or read_plain(ledger / HEAD, 1000) != canonical_json({"number": head[0], "sha256": head[1]}).encode()
+    ):
         return [f"ledger {HEAD}: changed (does not name a record)"]
     number, sha256 = head
     last = number_of(entries[-1]) if entries else 0
@@ -155,27 +149,19 @@ def _ledger_folder_faults(ledger: Path, entries: list[Entry]) -> list[str]:
 def _rendered_faults(results: Path, entries: list[Entry]) -> list[str]:
     faults = []
     for name, make in ((attempts.HISTORY, attempt_history), (attempts.NOTES, notes)):
-        if not (results / name).exists():
+        shown = read_plain(results / name, MOST_RENDERED_BYTES)
+        if shown is None:
+            if entries:
+                faults.append(f"{name}: missing (trace_audit.ledger render makes it anew)")
             continue
         try:
             expected = make(entries).encode()
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):  # a record of an earlier edition
             faults.append(f"{name}: cannot be rendered from the ledger, a record lacks fields")
             continue
-        if (results / name).read_bytes() != expected:
+        if shown != expected:
             faults.append(f"{name}: changed (not what the ledger renders to; trace_audit.ledger render makes it anew)")
     return faults
-
-
-def _receipt_faults(results: Path, entries: list[Entry]) -> list[str]:
-    valid = {canonical_json({"number": number_of(e), "sha256": e.sha256}).encode() for e in entries}
-    folder = results / attempts.RECEIPTS
-    files = sorted(path for path in folder.rglob("*") if not path.is_dir())
-    return [
-        f"{path.relative_to(results).as_posix()}: changed (no record of the ledger has this receipt)"
-        for path in files
-        if path.is_symlink() or not path.is_file() or path.read_bytes() not in valid
-    ]
 
 
 def expected_artifacts(entries: list[Entry]) -> dict[str, str]:
@@ -185,7 +171,7 @@ def expected_artifacts(entries: list[Entry]) -> dict[str, str]:
         record = entry.record or {}
         artifacts = record.get("artifacts")
         if isinstance(artifacts, dict):
-            inside = {name: sha for name, sha in artifacts.items() if _stays_inside(name)}
+            inside = {name: sha for name, sha in artifacts.items() if stays_inside(name)}
             expected = inside if record.get("kind") == "seal" else {**expected, **inside}
     return expected
 
@@ -194,8 +180,8 @@ def _artifact_faults(results: Path, entries: list[Entry]) -> list[str]:
     expected = expected_artifacts(entries)
     faults = []
     for name, sha in sorted(expected.items()):
-        path = results / name
-        if path.is_symlink() or not path.is_file() or not path.resolve().is_relative_to(results.resolve()):
+        path = plain_file_below(results, name)
+        if path is None:
             faults.append(f"{name}: missing")
         elif sha256_of_file(path) != sha:
             faults.append(f"{name}: changed")

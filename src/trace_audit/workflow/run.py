@@ -12,6 +12,7 @@ marked `ancient`, and when the maker of that input has to run, it overlooks othe
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ FOLDER = Path(".snakemake")
 LOCK = FOLDER / "run.lock"  # held as long as a process of the run is alive
 MARK = FOLDER / "run.json"  # there from the start of a run to its end, if nobody kills it
 BEGAN = FOLDER / "run.began"  # made by the workflow when it starts its first job
+LAST_WORDS = FOLDER / "run.ending"  # what the workflow wants to be said after a failure, when snakemake has ended
+ENDING = "TRACE_AUDIT_ENDING"  # environment variable that names that file to the workflow
 PATIENCE_S = 10.0
 MOST_ROUNDS = 4
 
@@ -107,8 +110,10 @@ def names_slurm(words: list[str]) -> bool:
 
 def run_snakemake(words: list[str], descriptor: int) -> int:
     """Exit status of snakemake; a signal that ends this process ends snakemake first."""
-    BEGAN.unlink(missing_ok=True)
-    child = subprocess.Popen([sys.executable, "-m", "snakemake", *words], pass_fds=[descriptor])
+    for left in (BEGAN, LAST_WORDS):
+        left.unlink(missing_ok=True)
+    environment = os.environ | {ENDING: str(LAST_WORDS.absolute())}
+    child = subprocess.Popen([sys.executable, "-m", "snakemake", *words], pass_fds=[descriptor], env=environment)
 
     def hand_on(number: int, _: object) -> None:
         if number != signal.SIGINT:  # the terminal sends that one to both
@@ -120,6 +125,8 @@ def run_snakemake(words: list[str], descriptor: int) -> int:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if status != 0 and LAST_WORDS.exists():
+        print(f"\n{LAST_WORDS.read_text(encoding='utf-8')}", end="", file=sys.stderr, flush=True)
     return status if status >= 0 else 128 - status
 
 

@@ -12,11 +12,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.workflow.plan import Audit, ImageAudit
-from trace_audit.workflow.run import BEGAN
+from trace_audit.core.files import write_atomic
+from trace_audit.workflow.plan import Audit, ImageAudit, PortAudit
+from trace_audit.workflow.run import BEGAN, ENDING
 
 SUMMARY = Path("results/audit/summary.txt")
-_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json"}
+_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json", PortAudit: "port_audit.json"}
+_GATE = {Audit: "gate/gate", ImageAudit: "image_gate/gate", PortAudit: "port_gate/port_gate"}  # its log below logs/
 
 
 def share_environment(source: Path) -> None:
@@ -71,19 +73,34 @@ class Session:
         if "MAKELEVEL" not in os.environ:
             show_summary()
 
-    def fail(self, audits: Iterable[Audit | ImageAudit]) -> None:
-        """Record what crashed, seal what is there, and show those verdicts that this run has reached."""
-        comparisons = {f"{audit.folder}/{_COMPARISON[type(audit)]}": audit for audit in audits}
-        missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(Path(path))]
+    def fail(self, audits: Iterable[Audit | ImageAudit | PortAudit]) -> None:
+        """Record what crashed, seal what is there, and say what failed and why."""
+        comparisons = {Path(audit.folder, _COMPARISON[type(audit)]): audit for audit in audits}
+        missed = [audit for path, audit in comparisons.items() if not self._made(path)]
         crashes = [sys.executable, "-m", "trace_audit.trail.failed_jobs", "--since-s", repr(self._started_s)]
-        subprocess.run(crashes, input=json.dumps(missed), text=True, check=False)
+        of_ours = [asdict(audit) for audit in missed if not isinstance(audit, PortAudit)]
+        subprocess.run(crashes, input=json.dumps(of_ours), text=True, check=False)
         seal = [sys.executable, "-m", "trace_audit.ledger", "seal"]
         subprocess.run(seal, stdout=subprocess.DEVNULL, check=False)
-        reached = [path for path in comparisons if self._made(Path(path))]
-        print("", file=sys.stderr, flush=True)
-        if reached:
-            subprocess.run([sys.executable, "-m", "trace_audit.report.table", *reached], stdout=sys.stderr, check=False)
-        print("\nThe run failed. What it made is kept in results/, its messages in logs/.", file=sys.stderr)
+        self._show_ending(comparisons)
+
+    def _show_ending(self, comparisons: dict[Path, Audit | ImageAudit | PortAudit]) -> None:
+        """Say what failed and why, of what this run has compared or put to a gate.
+
+        Run by `trace_audit.workflow.run`, that shows it, when snakemake has said its own.
+        """
+        gates = [kind for kind, name in _GATE.items() if self._made(Path(f"logs/{name}.log"))]
+        judged = {path for path, audit in comparisons.items() if type(audit) in gates or self._made(path)}
+        kinds = {type(comparisons[path]) for path in judged}
+        lacking = [path for path, audit in comparisons.items() if type(audit) in kinds and not path.is_file()]
+        shown = [str(path) for path in comparisons if path in judged and path.is_file()]
+        words = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        later = os.environ.get(ENDING)
+        if later:
+            write_atomic(Path(later), done.stdout)
+        else:
+            print(f"\n{done.stdout}", file=sys.stderr, flush=True)
 
     def _made(self, path: Path) -> bool:
         return path.is_file() and path.stat().st_mtime >= self._started_s

@@ -230,7 +230,7 @@ class Recorder(TorchDispatchMode):
 
     def _table_index(self, number: Number) -> Number:
         """Straight from the floating point number that was rounded to an index, where it was."""
-        while number.expression == "(int64_t){0}":
+        while number.expression in ("(int64_t){0}", "(index_t){0}"):
             number = number.arguments[0]
         return self._number("(index_t){0}", (number,), torch.int32)
 
@@ -260,7 +260,7 @@ class Recorder(TorchDispatchMode):
         return self._number(f"({C_TYPES[dtype]}){{0}}", (number,), dtype)
 
     def _constant(self, value: float | int | bool, dtype: torch.dtype) -> Number:
-        text = float(value).hex() if dtype.is_floating_point else str(int(value))
+        text = _rounded(float(value), dtype).hex() if dtype.is_floating_point else str(int(value))
         return self._number(f"#{text}", (), dtype, 0)
 
     def _number(
@@ -281,6 +281,11 @@ class Recorder(TorchDispatchMode):
                     varies |= argument.varies
             self._known[key] = Number(expression, arguments, dtype, varies, total, table)
         return self._known[key]
+
+
+def _rounded(value: float, dtype: torch.dtype) -> float:
+    """A number as the type holds it."""
+    return float(torch.tensor(value, dtype=dtype))
 
 
 def _is_zero(number: Number) -> bool:

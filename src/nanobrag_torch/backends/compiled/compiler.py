@@ -20,6 +20,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
 from nanobrag_torch.backends.compiled.codegen import source
+from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, Program, bare_model
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.hooks import Hooks, Place
@@ -136,15 +137,17 @@ class _Recording:
             return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
 
 
-def source_of(program: Program, model: Model, hooks: Hooks | None = None) -> tuple[str, list[Watched]]:
-    """C of a program for the settings of a model, and what it returns beside its results.
+def source_of(
+    program: Program, model: Model, hooks: Hooks | None = None, device: str = "cpu"
+) -> tuple[str, list[Watched]]:
+    """C of a program for the settings of a model, CUDA for another device, and what it returns beside its results.
 
     What `hooks` do to a value, for one ray and one orientation, becomes a part of it.
 
     Raises Unrecordable for what has none.
     """
     recording = _Recording(program, model, hooks)
-    text = source(recording.inputs, recording.outputs, ENTRY, recording.recorder.labels)
+    text = source(recording.inputs, recording.outputs, ENTRY, recording.recorder.labels, of_device(device))
     return text, recording.traced
 
 
@@ -164,9 +167,10 @@ class Build(NamedTuple):
 
 def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None) -> Build:
     """Write the compiled program. Raises OSError without a compiler or where it fails, and what `source_of` raises."""
-    text, watched = source_of(program, model, hooks)
+    device = model.real_m.device.type
+    text, watched = source_of(program, model, hooks, device)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if model.real_m.device.type != "cpu":
+    if device != "cpu":
         file.write_text(text)
         file.chmod(_MODE)
         return Build(digest, f"NVRTC of CUDA {torch.version.cuda}", watched)

@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch.backends.compiled.codegen import LANES
-from nanobrag_torch.backends.compiled.launch import CompiledBackend, load
+from nanobrag_torch.backends.compiled.dialects import WARP
+from nanobrag_torch.backends.compiled.launch import CompiledBackend, Summed, load
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
+_BYTES_OF_SUMS = 1 << 28  # what the sums of a launch may take on a GPU, before they are summed themselves
 _COUNTS = ("phi_rad", "mosaic_domains")
 
 
@@ -20,8 +21,7 @@ def not_differentiable(model: Model) -> str | None:
     amplitudes = (model.amplitudes.padded, model.amplitudes.default_F)
     if any(one is not None and one.requires_grad for one in amplitudes):
         return "derivatives by amplitudes, which are looked up, are not compiled"
-    device = model.real_m.device.type  # sums over rays are written for a CPU's threads
-    return None if device == "cpu" else f"derivatives are not compiled for the device {device}"
+    return None
 
 
 def differentiated(program: Program, model: Model) -> Program:
@@ -43,6 +43,11 @@ class DifferentiableBackend(CompiledBackend):
             for name, (program, _) in derivatives.items()
         }
         super().__init__(model, files, (*files, *derivatives))
+
+    def _take(self, model: Model) -> None:
+        super()._take(model)
+        if model.real_m.device.type != "cpu":  # sums of each warp, and of each orientation in it
+            self.pixels = max(WARP, min(self.pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
 
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -67,16 +72,13 @@ class DifferentiableBackend(CompiledBackend):
         """Sum over rays and results of each result's derivative by each tensor, times the number given for it."""
         program, loaded = self.derivatives[name]
         tensors = self._read[name][source]
-        by = [tensors[one] for one in program.by]
-        sums = [
-            one.new_zeros(*one.shape, LANES) if label == "real_m" else torch.zeros_like(one)
-            for label, one in zip(program.by, by, strict=True)
-        ]
+        by = {one: tensors[one] for one in program.by}
         rays = arguments[0].shape[0]
-        if rays:
-            given = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
-            loaded([*given, *sums], rays, self.orientations)
-        return [one.sum(-1) if label == "real_m" else one for label, one in zip(program.by, sums, strict=True)]
+        if not rays:
+            return [torch.zeros_like(one) for one in by.values()]
+        given = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
+        wanted = [Summed(one.shape, label == "real_m") for label, one in by.items()]
+        return loaded.sums(given, wanted, rays, self.orientations)
 
 
 class _Step(torch.autograd.Function):

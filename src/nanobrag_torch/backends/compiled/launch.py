@@ -7,7 +7,7 @@ import ctypes
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import torch
 
@@ -15,6 +15,7 @@ from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
+from nanobrag_torch.backends.compiled.dialects import LANES, THREADS_PER_BLOCK, WARP
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
@@ -22,7 +23,13 @@ from nanobrag_torch.model import Model
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
 PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
 PIXELS_PER_LAUNCH = 1 << 22  # on a GPU
-_THREADS_PER_BLOCK = 128
+
+
+class Summed(NamedTuple):
+    """A sum over rays that a program gives: its shape, and whether that begins with the orientations."""
+
+    shape: torch.Size
+    of_orientations: bool
 
 
 class _Loaded(Protocol):
@@ -30,8 +37,15 @@ class _Loaded(Protocol):
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
 
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
+        """The outputs of a program that sums over rays, float64."""
 
-class _OnCpu:
+
+class OnCpu:
+    """C that the machine's compiler has built."""
+
     def __init__(self, file: BinaryIO):
         self._file = file  # stays open: the loader takes an equal name, so an equal descriptor, for the same library
         by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
@@ -43,17 +57,42 @@ class _OnCpu:
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
         self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
 
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
+        """The program adds those of the orientations to what is there, in lanes beside each other."""
+        parts = [
+            torch.zeros((*one.shape, LANES) if one.of_orientations else one.shape, dtype=torch.float64)
+            for one in wanted
+        ]
+        self([*tensors, *parts], rays, orientations)
+        return [part.sum(-1) if one.of_orientations else part for one, part in zip(wanted, parts, strict=True)]
 
-class _OnGpu:
+
+class OnGpu:
+    """CUDA that the driver compiles."""
+
     def __init__(self, file: BinaryIO, device: torch.device):
         with file, torch.cuda.device(device):
             self._run = torch.cuda._compile_kernel(file.read().decode(), ENTRY)
         self._device = device
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
-        blocks = -(-rays // _THREADS_PER_BLOCK)
         with torch.cuda.device(self._device):
-            self._run(grid=(blocks, 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
+            self._run(grid=(_blocks(rays), 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
+
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
+        """The program writes the sums of each warp; those are summed in the order of the warps."""
+        warps = _blocks(rays) * (THREADS_PER_BLOCK // WARP)
+        parts = [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device) for one in wanted]
+        self([*tensors, *parts], rays, orientations)
+        return [part.sum(0) for part in parts]
+
+
+def _blocks(rays: int) -> int:
+    return -(-rays // THREADS_PER_BLOCK)
 
 
 def load(file: Path, device: torch.device) -> _Loaded:
@@ -65,7 +104,7 @@ def load(file: Path, device: torch.device) -> _Loaded:
 def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
     """Programs hold nothing of a model, so every simulation of a process shares them."""
     checked = opened(file)
-    return _OnCpu(checked) if device.type == "cpu" else _OnGpu(checked, device)
+    return OnCpu(checked) if device.type == "cpu" else OnGpu(checked, device)
 
 
 def _description(built: Iterable[Build]) -> Description:

@@ -18,16 +18,29 @@ def _function(name: str) -> Template:
     return lambda dtype: f"{name}{'f' if dtype == torch.float32 else ''}({{0}})"
 
 
+def _whole(template: str) -> Template:
+    """Of whole numbers: torch has a rule of its own for what is not a number."""
+
+    def checked(dtype: torch.dtype) -> str:
+        if dtype.is_floating_point:
+            raise KeyError(f"{template} of {dtype}")
+        return template
+
+    return checked
+
+
 PRODUCT = "({0} * {1})"
+QUOTIENT = "({0} / {1})"
+RECIPROCAL = "(1 / {0})"
 OPERATIONS: dict[str, Template] = {
     "add": _plain("({0} + {1})"),
     "sub": _plain("({0} - {1})"),
     "rsub": _plain("({1} - {0})"),
     "mul": _plain(PRODUCT),
-    "div": _plain("({0} / {1})"),
+    "div": _plain(QUOTIENT),
     "addcmul": _plain("({0} + {1} * {2})"),
     "neg": _plain("(-{0})"),
-    "reciprocal": _plain("(1 / {0})"),
+    "reciprocal": _plain(RECIPROCAL),
     "sgn": _plain("(({0} > 0) - ({0} < 0))"),
     "sign": _plain("(({0} > 0) - ({0} < 0))"),
     "where": _plain("({0} ? {1} : {2})"),
@@ -45,6 +58,8 @@ OPERATIONS: dict[str, Template] = {
     "floor": _function("floor"),
     "round": _function("rint"),
     "abs": _function("fabs"),
+    "minimum": _whole("({0} < {1} ? {0} : {1})"),
+    "maximum": _whole("({0} > {1} ? {0} : {1})"),
 }
 COMPARISONS: dict[str, Template] = {
     "eq": _plain("({0} == {1})"),

@@ -18,7 +18,7 @@ from nanobrag_torch.backends.compiled.capture import RAY
 from nanobrag_torch.hooks import Hooks, at
 from nanobrag_torch.model import Factors, Model
 from nanobrag_torch.physics.crystal import Cell
-from nanobrag_torch.physics.detector import DetectorGeometry
+from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.sources import Sources
 from nanobrag_torch.physics.structure_factor import Amplitudes
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 
 from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
-from nanobrag_torch.backends.compiled.lowering import PRODUCT
+from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT, RECIPROCAL
 
 _BOTH = ORIENTATION | RAY
 _OVER_RAYS = ("before", "pair", "found", "after")
+_INNERMOST = ("pair", "found")
+_INNER = {QUOTIENT: "QUOTIENT({0}, {1})", RECIPROCAL: "RECIPROCAL({0})"}  # a language may have faster ones for there
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Loops:
         self.totals: list[str] = []  # arrays that begin at 0 for each block of rays
         self.seen: list[str] = []  # arrays of the indices that were looked up last
         self.lookups: list[str] = []  # between `pair` and `found`
-        self.products: dict[str, str] = {}  # by output: the arrays whose product is summed over rays
+        self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
         self._inputs = {one.name: one for one in inputs}
         self._home: dict[int, str] = {}
         self._name: dict[int, str] = {}
@@ -74,7 +76,9 @@ class Loops:
         else:
             arguments = [self._use(argument, home) for argument in number.arguments]
             name = self._new_name(number)
-            value = number.expression.format(*arguments) if arguments else self._read(number)
+            expression = number.expression
+            expression = _INNER.get(expression, expression) if home in _INNERMOST else expression
+            value = expression.format(*arguments) if arguments else self._read(number)
             self.lines[home].append(f"const {C_TYPES[number.dtype]} {name} = {value};")
         self._name[id(number)] = name
 
@@ -128,8 +132,8 @@ class Loops:
         """A condition that is the same for all rays, as numbers: a plain one keeps compilers from making vectors."""
         if name not in self._conditions:
             self._conditions.add(name)
-            self.lines["uniform"].append(f"double {name}_each[BLOCK]; EACH {name}_each[l] = {name};")
-        return f"({name}_each[l] != 0)"
+            self.lines["uniform"].append(f"SAME_FOR_ALL({name});")
+        return f"IS({name})"
 
     def _across(self, number: Number, loop: str) -> str:
         """A number of an earlier loop, through an array."""
@@ -172,7 +176,8 @@ class Loops:
             factors = number.arguments if number.expression == PRODUCT else (number,)
             if any(one.dtype != torch.float64 or self._home[id(one)] not in _OVER_RAYS for one in factors):
                 raise Unrecordable("a sum over rays of something else than numbers of rays and their products")
-            self.products[name] = ", ".join([*map(self._array, factors), *["ones"] * (2 - len(factors))])
+            arrays = [self._array(one) for one in factors]
+            self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
             loop = self._home[id(number)] if number.varies & RAY else "after"
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")

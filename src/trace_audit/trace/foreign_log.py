@@ -9,13 +9,13 @@ they are no fault. Memory is bounded however much a program prints.
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable
-from trace_audit.port.key_names import KeyNames
+from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import Key, registry
 from trace_audit.trace.parse import Problem, Trace, parse_trace
 
@@ -68,17 +68,20 @@ def read_foreign_log(path: Path, names: KeyNames) -> ForeignLog:
 
 def read_foreign_lines(lines: Iterable[bytes], names: KeyNames) -> ForeignLog:
     """The trace in the lines of a program's output."""
-    reader = _Reader(names)
+    reader = LineReader(names)
     for number, line in enumerate(lines, start=1):
         reader.read(number, line)
     return reader.finish()
 
 
-class _Reader:
-    """State of one pass through the output."""
+class LineReader:
+    """State of one pass through the output. `keys` are those that are known; a nanoBragg has lines beside its keys."""
 
-    def __init__(self, names: KeyNames) -> None:
+    beside_keys: tuple[str, ...] = ("TRACE_PHI", "subpixel", "term")
+
+    def __init__(self, names: KeyNames, keys: Mapping[str, Key] | None = None) -> None:
         self.names = names
+        self.keys = registry() if keys is None else keys
         self.log = ForeignLog(Trace(historic=True))
         self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
         self.whole: dict[str, str] = {}  # keys that a log has once
@@ -101,7 +104,7 @@ class _Reader:
     def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
         """(name, value text) of every key on a line; nothing for a line that is no trace line."""
         if line.startswith("{"):
-            yield from _json_pairs(line, self.names)
+            yield from _json_pairs(line, {*self.keys, *self.names.names})
             return
         own = _OWN.match(line)
         if own is not None:
@@ -117,7 +120,7 @@ class _Reader:
 
     def take(self, number: int, name: str, text: str) -> None:
         """Keep one value of one key."""
-        if name in ("TRACE_PHI", "subpixel", "term"):
+        if name in self.beside_keys:
             if self._has_room(number, name):
                 self._keep_line(name, text)
             return
@@ -135,9 +138,9 @@ class _Reader:
             self._store(key, values)
 
     def _key(self, name: str) -> Key | None:
-        key = registry().get(self.names.names.get(name, name))
+        key = self.keys.get(self.names.names.get(name, name))
         if key is None:
-            key = next((k for k in registry().values() if name in k.aliases), None)
+            key = next((k for k in self.keys.values() if name in k.aliases), None)
         return None if key is None or key.name.startswith("term.") else key
 
     def _has_room(self, number: int, name: str) -> bool:
@@ -246,14 +249,13 @@ def _without_line(message: str) -> str:
     return re.sub(r"^line \d+: ", "", message)
 
 
-def _json_pairs(line: str, names: KeyNames) -> Iterator[tuple[str, str]]:
+def _json_pairs(line: str, known: Container[str]) -> Iterator[tuple[str, str]]:
     try:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return
     if not isinstance(document, dict):
         return
-    known = {**registry(), **names.names}
     pairs = {document["key"]: document["value"]} if {"key", "value"} <= document.keys() else document
     for name, value in pairs.items():
         if isinstance(name, str) and (name in known or "key" in document):

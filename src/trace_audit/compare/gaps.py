@@ -8,9 +8,8 @@ logarithm of their number.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
-from trace_audit.trace.keys import registry, topological_order
+from trace_audit.trace.keys import KeyGraph, graph
 
 
 @dataclass(frozen=True)
@@ -18,18 +17,15 @@ class Interval:
     """Where the fault behind one diverging key lies.
 
     `agreeing`: printed keys right above the interval; `possible`: the keys whose stage may be at fault, `key` itself
-    included, in order of computation; `next_keys`: what to print next, the key that halves the interval first.
+    included, in order of computation; `next_keys`: what to print next, the key that halves the interval first;
+    `stages`: names of the stages in the interval, in order of computation.
     """
 
     key: str
     agreeing: tuple[str, ...]
     possible: tuple[str, ...]
     next_keys: tuple[str, ...]
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """Names of the stages in the interval, in order of computation."""
-        return tuple(dict.fromkeys(registry()[name].stage for name in self.possible))
+    stages: tuple[str, ...]
 
     @property
     def is_one_stage(self) -> bool:
@@ -37,44 +33,46 @@ class Interval:
         return self.possible == (self.key,)
 
 
-@cache
 def ancestors(name: str) -> frozenset[str]:
-    """Every key that `name` is computed from, directly or not."""
-    found: set[str] = set()
-    for parent in registry()[name].parents:
-        found |= {parent, *ancestors(parent)}
-    return frozenset(found)
+    """Every key of a nanoBragg that `name` is computed from, directly or not."""
+    return graph().ancestors(name)
 
 
 def intervals(
-    agrees: Mapping[str, bool], applicable: Iterable[str], moves: Mapping[str, frozenset[str]] | None = None
+    agrees: Mapping[str, bool],
+    applicable: Iterable[str],
+    moves: Mapping[str, frozenset[str]] | None = None,
+    among: KeyGraph | None = None,
 ) -> list[Interval]:
     """One interval for each diverging key that no other diverging key explains, in order of computation.
 
     `agrees[key]` is there for the printed keys alone. `applicable` are the keys that this experiment has. `moves[key]`:
     the keys that change when this one does, here; a key that agrees clears only what moves it (a background of zero
     says nothing about the fluence). What is not in `moves` counts as moving all that is computed from it.
+    `among`: the graph of the keys (None: that of a nanoBragg).
     """
+    keys = among or graph()
     allowed = set(applicable) | set(agrees)
-    diverging = [name for name in topological_order() if agrees.get(name) is False]
-    roots = [name for name in diverging if not ancestors(name).intersection(diverging)]
-    return [_interval(root, agrees, allowed, moves or {}) for root in roots]
+    roots = keys.heads(name for name in keys.order if agrees.get(name) is False)
+    return [_interval(root, agrees, allowed, moves or {}, keys) for root in roots]
 
 
 def _interval(
-    root: str, agrees: Mapping[str, bool], allowed: set[str], moves: Mapping[str, frozenset[str]]
+    root: str, agrees: Mapping[str, bool], allowed: set[str], moves: Mapping[str, frozenset[str]], among: KeyGraph
 ) -> Interval:
-    above = ancestors(root)
+    above, keys = among.ancestors(root), among.keys
     cleared = {name for name in above if agrees.get(name)}
     for name in tuple(cleared):
-        cleared |= {a for a in ancestors(name) if agrees.get(a) is None and (a not in moves or name in moves[a])}
-    possible = [name for name in topological_order() if name in allowed and name in (above | {root}) - cleared]
-    agreeing = [n for n in topological_order() if agrees.get(n) and any(n in registry()[p].parents for p in possible)]
+        hidden = (a for a in among.ancestors(name) if agrees.get(a) is None)
+        cleared |= {a for a in hidden if a not in moves or name in moves[a]}
+    possible = tuple(name for name in among.order if name in allowed and name in (above | {root}) - cleared)
+    agreeing = tuple(n for n in among.order if agrees.get(n) and any(n in keys[p].parents for p in possible))
     unprinted = [name for name in possible if name != root and name not in agrees]
-    return Interval(root, tuple(agreeing), tuple(possible), _to_print(unprinted, possible))
+    stages = tuple(dict.fromkeys(keys[name].stage for name in possible))
+    return Interval(root, agreeing, possible, _to_print(unprinted, possible, among), stages)
 
 
-def _to_print(unprinted: Sequence[str], possible: Sequence[str]) -> tuple[str, ...]:
+def _to_print(unprinted: Sequence[str], possible: Sequence[str], among: KeyGraph) -> tuple[str, ...]:
     """Up to two keys: the one that halves the interval best, and the one that halves what is left if it agrees."""
     inside = set(possible)
     chosen: list[str] = []
@@ -82,12 +80,12 @@ def _to_print(unprinted: Sequence[str], possible: Sequence[str]) -> tuple[str, .
         open_keys = [name for name in unprinted if name in inside]
         if not open_keys:
             break
-        best = max(open_keys, key=lambda name: (_smaller_part(name, inside), -possible.index(name)))
+        best = max(open_keys, key=lambda name: (_smaller_part(name, inside, among), -possible.index(name)))
         chosen.append(best)
-        inside -= {best, *ancestors(best)}
+        inside -= {best, *among.ancestors(best)}
     return tuple(chosen)
 
 
-def _smaller_part(name: str, inside: set[str]) -> int:
-    before = len(inside & (ancestors(name) | {name}))
+def _smaller_part(name: str, inside: set[str], among: KeyGraph) -> int:
+    before = len(inside & (among.ancestors(name) | {name}))
     return min(before, len(inside) - before)

@@ -1,0 +1,84 @@
+"""Two traces of a program that is no nanoBragg: which keys differ, and between which keys the fault lies.
+
+The graph of the keys comes from the user's registry. A key that differs while all that it is computed from is printed
+and agrees has its own stage at fault; where parents are not printed, the verdict is the interval and what to print
+next.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trace_audit.compare.comparison import Factor, factor_of
+from trace_audit.compare.gaps import Interval, intervals
+from trace_audit.trace.parse import Context, Record
+from trace_audit.trace.plain_log import PlainLog
+from trace_audit.trace.printed import printing_error
+from trace_audit.trace.simulator import Simulator
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class PlainRow:
+    """One key that both printed, and the relative difference that counts as agreement."""
+
+    factor: Factor
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Equal words and integers, numbers within the tolerance."""
+        return self.factor.relative_difference <= self.allowed
+
+
+@dataclass(frozen=True)
+class PlainComparison:
+    """Two traces compared. `suspects[key]`: parents that agree within the tolerance, yet by more than rounding."""
+
+    simulator: Simulator
+    names: tuple[str, str]
+    logs: tuple[PlainLog, PlainLog]
+    rows: Mapping[str, PlainRow]
+    intervals: tuple[Interval, ...]
+    suspects: Mapping[str, tuple[str, ...]]
+
+    @property
+    def faults(self) -> list[str]:
+        """Lines of either log that name a key and cannot be read, and what keeps the logs from being compared."""
+        told = [
+            f"{name}: {problem.message}"
+            for name, log in zip(self.names, self.logs, strict=True)
+            for problem in log.problems
+        ]
+        if not any(row.factor.key.compared for row in self.rows.values()):
+            told.append(f"{self.names[0]} and {self.names[1]} have no key in common")
+        return told
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything that both printed agrees, and could be read."""
+        return not self.faults and all(row.agrees for row in self.rows.values() if row.factor.key.compared)
+
+    @property
+    def coverage(self) -> tuple[int, int]:
+        """Keys that both printed, and all that the registry has."""
+        return len(self.rows), len(self.simulator.graph.keys)
+
+
+def compare_plain(
+    simulator: Simulator, reference: PlainLog, candidate: PlainLog, names: tuple[str, str]
+) -> PlainComparison:
+    """Compare what two programs printed, key by key."""
+    keys = simulator.graph.keys
+    rows = {}
+    printed = 2.0 * max(printing_error(log.numbers) for log in (reference, candidate))
+    for name in simulator.graph.order:
+        if name in reference.values and name in candidate.values:
+            ours, theirs = (Record(keys[name], Context(), log.values[name], 0) for log in (reference, candidate))
+            allowed = max(simulator.tolerances[name], printed) if keys[name].kind in ("number", "vector") else 0.0
+            rows[name] = PlainRow(factor_of(ours, theirs, simulator.floors[name]), allowed)
+    agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
+    found = intervals(agrees, keys, None, simulator.graph)
+    near = {n for n, row in rows.items() if row.agrees and row.factor.relative_difference > _ROUNDING}
+    suspects = {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in found}
+    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(found), suspects)

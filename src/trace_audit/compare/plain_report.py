@@ -1,0 +1,129 @@
+"""The comparison of two programs that are no nanoBragg, for people (Markdown) and machines (JSON, JUnit XML)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from trace_audit.compare.gaps import Interval
+from trace_audit.compare.plain import PlainComparison, PlainRow
+from trace_audit.core.junit import Case
+from trace_audit.core.markdown import table
+
+
+def summary(comparison: PlainComparison) -> str:
+    """One sentence: whether the programs agree, and if not where they part first."""
+    reference, candidate = comparison.names
+    common, total = comparison.coverage
+    if comparison.passed:
+        return f"{candidate} agrees with {reference} on all {common} of {total} keys that both print."
+    if comparison.intervals:
+        return f"{candidate} differs from {reference}: {sentence(comparison, comparison.intervals[0])}."
+    return f"{candidate} cannot be compared in full: {comparison.faults[0]}."
+
+
+def sentence(comparison: PlainComparison, interval: Interval) -> str:
+    """Where one fault lies, in words."""
+    keys, candidate = comparison.simulator.graph.keys, comparison.names[1]
+    parents = keys[interval.key].parents
+    if interval.is_one_stage:
+        made_of = f"what it is computed from ({', '.join(parents)}) agrees" if parents else "it is computed from no key"
+        stage = keys[interval.key].stage
+        text = f"{interval.key}: the stage {stage} of {candidate}, or a flag that it reads, is at fault; {made_of}"
+    else:
+        above = f"between {', '.join(interval.agreeing[-3:])} (agree)" if interval.agreeing else "from the flags"
+        text = f"{above} {'and' if interval.agreeing else 'to'} {interval.key} (differs): stages "
+        text += ", ".join(interval.stages)
+        text += f"; print next: {' or '.join(interval.next_keys)}"
+    near = comparison.suspects[interval.key]
+    if near:
+        text += f"; {', '.join(near)} agree within the tolerance, but by more than rounding"
+    return text
+
+
+def as_json(comparison: PlainComparison) -> dict[str, Any]:
+    """Everything, JSON-ready."""
+    keys = comparison.simulator.graph.keys
+    return {
+        "status": "pass" if comparison.passed else "fail",
+        "summary": summary(comparison),
+        "program": comparison.simulator.program,
+        "sides": {"reference": comparison.names[0], "candidate": comparison.names[1]},
+        "coverage": {"printed": comparison.coverage[0], "keys": comparison.coverage[1]},
+        "root_causes": [interval.key for interval in comparison.intervals],
+        "causes": [
+            {
+                "key": interval.key,
+                "sentence": sentence(comparison, interval),
+                "is_one_stage": interval.is_one_stage,
+                "possible": list(interval.possible),
+                "stages": list(interval.stages),
+                "agreeing_above": list(interval.agreeing),
+                "print_next": [
+                    {"key": name, "formula": keys[name].formula, "unit": keys[name].unit} for name in interval.next_keys
+                ],
+            }
+            for interval in comparison.intervals
+        ],
+        "problems": comparison.faults,
+        "not_known": {name: log.unknown for name, log in zip(comparison.names, comparison.logs, strict=True)},
+        "factors": [_row_json(row) for row in comparison.rows.values()],
+    }
+
+
+def _row_json(row: PlainRow) -> dict[str, Any]:
+    worst = max(row.factor.components, key=lambda component: component.relative_difference)
+    return {
+        "key": row.factor.key.name,
+        "component": worst.name,
+        "unit": row.factor.key.unit,
+        "reference": worst.c,
+        "candidate": worst.py,
+        "relative_difference": row.factor.relative_difference,
+        "allowed": row.allowed,
+        "verdict": _verdict(row),
+    }
+
+
+def _verdict(row: PlainRow) -> str:
+    if not row.factor.key.compared:
+        return "informative"
+    return "agrees" if row.agrees else "differs"
+
+
+def as_markdown(comparison: PlainComparison) -> str:
+    """The page that a person, or a pull request, reads."""
+    reference, candidate = comparison.names
+    state = "pass" if comparison.passed else "FAIL"
+    parts = [f"# {candidate} against {reference}\n\n**{state}**: {summary(comparison)}\n"]
+    if comparison.intervals:
+        rows = "".join(f"- {sentence(comparison, interval)}\n" for interval in comparison.intervals)
+        parts.append("## Where they part\n\n" + rows)
+    keys = comparison.simulator.graph.keys
+    following = dict.fromkeys(name for interval in comparison.intervals for name in interval.next_keys)
+    if following:
+        rows_next = [(name, keys[name].unit, keys[name].formula) for name in following]
+        parts.append("## Print next\n\n" + table(("key", "unit", "formula"), rows_next))
+    if comparison.faults:
+        parts.append("## What could not be read\n\n" + "".join(f"- {line}\n" for line in comparison.faults[:20]))
+    rows_all = []
+    for row in map(_row_json, comparison.rows.values()):
+        name = row["key"] + (f".{row['component']}" if row["component"] else "")
+        off = f"{row['relative_difference']:.1e}"
+        rows_all.append((name, row["unit"], row["reference"], row["candidate"], off, row["verdict"]))
+    headings = ("key", "unit", reference, candidate, "relative", "verdict")
+    parts.append("## Keys\n\n" + table(headings, rows_all))
+    for name, log in zip(comparison.names, comparison.logs, strict=True):
+        if log.unknown:
+            parts.append(f"Names in the log of {name} that the registry lacks: {', '.join(list(log.unknown)[:20])}.\n")
+    return "\n".join(parts)
+
+
+def cases(comparison: PlainComparison) -> Iterator[Case]:
+    """A test for each key that both print, and one for each line that cannot be read."""
+    for row in comparison.rows.values():
+        told = _row_json(row)
+        differs = told["verdict"] == "differs"
+        text = f"relative difference {told['relative_difference']:.3g}, allowed {row.allowed:.3g}"
+        detail = f"{comparison.names[0]} {told['reference']}, {comparison.names[1]} {told['candidate']}"
+        yield Case("trace", told["key"], text if differs else None, detail if differs else "")
+    for number, fault in enumerate(comparison.faults, 1):
+        yield Case("log", f"problem {number}", fault)

@@ -1,0 +1,31 @@
+"""Test results for a CI that shows JUnit XML files."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from trace_audit.core.files import printable
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test. `failure`: why it failed, in one line; None if it passed. `detail`: the numbers of a failure."""
+
+    group: str
+    name: str
+    failure: str | None = None
+    detail: str = ""
+
+
+def junit(suite: str, cases: Iterable[Case]) -> str:
+    """The XML text of one suite."""
+    rows = list(cases)
+    failures = sum(case.failure is not None for case in rows)
+    root = ElementTree.Element("testsuite", name=printable(suite), tests=str(len(rows)), failures=str(failures))
+    for case in rows:
+        element = ElementTree.SubElement(root, "testcase", classname=printable(case.group), name=printable(case.name))
+        if case.failure is not None:
+            failure = ElementTree.SubElement(element, "failure", message=printable(case.failure))
+            failure.text = printable(case.detail)
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

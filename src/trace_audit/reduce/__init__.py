@@ -1,0 +1,1 @@
+"""The smallest experiment on which two programs still differ at the same key."""

@@ -1,0 +1,169 @@
+"""`python -m trace_audit.reduce`: shrink an experiment on which two programs differ to the smallest that still does.
+
+Exit status: 0 nothing more can be taken away, 1 stopped at a limit, 2 bad input. A run that was stopped or killed goes
+on from its record when the same command is given again.
+
+A program is `torch` with flags for it alone ("torch -dtype float32"), or a command line with {flags} {slow} {fast}
+{image}; a command without {flags} is taken for an instrumented nanoBragg.
+"""
+
+import argparse
+import contextlib
+import shlex
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
+from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.reduce import passes, physics_passes
+from trace_audit.reduce.experiment import Experiment, Language, NanoBraggLanguage, PlainLanguage
+from trace_audit.reduce.judge import Judge, NanoBraggJudge, PlainJudge
+from trace_audit.reduce.report import Reduction, as_json, as_markdown, lines_for_terminal
+from trace_audit.reduce.sides import Side, side
+from trace_audit.reduce.trials import LimitReached, Record, Trials
+from trace_audit.trace.key_names import read_key_names
+from trace_audit.trace.simulator import read_simulator
+
+GENERAL = (passes.drop_flags, passes.drop_values, passes.lower_counts, passes.shorten_numbers)
+OF_A_NANOBRAGG = (
+    physics_passes.pixel_alone,
+    physics_passes.detector_to_the_pixel,
+    physics_passes.reflections_to_the_one,
+    physics_passes.matrix_to_a_cell,
+)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trace_audit.reduce",
+        description=__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_scenario_options(parser, required=False)
+    parser.add_argument("--flags", metavar="'-cell ...'", help="the experiment as one command line")
+    parser.add_argument("--pixel", type=int, nargs=2, default=(0, 0), metavar=("SLOW", "FAST"), help="the traced pixel")
+    parser.add_argument("--reference", required=True, metavar="'WORDS'", help="the program that is trusted")
+    parser.add_argument("--candidate", required=True, metavar="'WORDS'", help="the program that differs")
+    parser.add_argument("--key", metavar="KEY", help="key at which it has to go on failing (the first that differs)")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="key file: the candidate's names of our keys")
+    parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
+    parser.add_argument("--time-limit-s", type=float, default=60.0, metavar="SECONDS", help="of one run of a program")
+    parser.add_argument("--budget-s", type=float, default=600.0, metavar="SECONDS", help="of this call")
+    parser.add_argument("--trials", type=int, default=2000, metavar="N", help="most trials of this call")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="record, input files, reduce.md, .json")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Reduce one experiment."""
+    options = _parser().parse_args(argv)
+    if (options.config is None) == (options.flags is None):
+        raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
+    plain = options.registry is not None
+    language: Language = PlainLanguage() if plain else NanoBraggLanguage()
+    judge: Judge = NanoBraggJudge(read_key_names(options.keys))
+    if plain:
+        judge = PlainJudge(read_simulator(options.registry))
+    programs = [
+        side(name, text, time_limit_s=options.time_limit_s, known_flags=not plain)
+        for name, text in (("reference", options.reference), ("candidate", options.candidate))
+    ]
+    folder = options.out.absolute()
+    experiment = Experiment(tuple(_flags(options, language, folder)), (options.pixel[0], options.pixel[1]))
+    search = _search(options, language, judge, (programs[0], programs[1]), experiment, folder)
+    complete = False
+    with contextlib.suppress(LimitReached, KeyboardInterrupt):
+        reduce(search, is_nanobragg=not plain)
+        complete = True
+    _say("")
+    reduction = Reduction(search, experiment, complete)
+    _clean(folder, search.best)
+    write_atomic(folder / "reduce.json", readable_json(as_json(reduction)))
+    write_atomic(folder / "reduce.md", as_markdown(reduction))
+    for line in lines_for_terminal(reduction):
+        print(printable(line))
+    return 0 if complete else 1
+
+
+def reduce(search: passes.Search, *, is_nanobragg: bool) -> None:
+    """All steps until none of them makes the experiment smaller. Raises LimitReached."""
+    if is_nanobragg:
+        for step in OF_A_NANOBRAGG:
+            step(search)
+    passes.until_nothing_changes(search, *GENERAL)
+
+
+def _search(
+    options: argparse.Namespace,
+    language: Language,
+    judge: Judge,
+    programs: tuple[Side, Side],
+    experiment: Experiment,
+    folder: Path,
+) -> passes.Search:
+    about = {
+        "programs": [program.described() for program in programs],
+        "flags": [word.replace(str(folder), "$OUT") for word in experiment.words],
+        "inputs": _hashes(language, experiment),
+        "pixel": list(experiment.pixel),
+        "key": options.key,
+        "key_file": sha256_of_file(options.keys) if options.keys else None,
+        "registry": sha256_of_file(options.registry) if options.registry else None,
+    }
+    record = Record(folder / "trials.jsonl", about)
+    deadline = time.monotonic() + options.budget_s
+    trials = Trials(*programs, judge, record, folder, deadline, options.trials, say=_say)
+    trials.failure = trials.first_failure(experiment, options.key)
+    record.open()
+    return passes.Search(trials, language, experiment)
+
+
+def _flags(options: argparse.Namespace, language: Language, folder: Path) -> list[tuple[str, ...]]:
+    """The experiment's flags, with the files that they name copied to `folder`/inputs."""
+    with tempfile.TemporaryDirectory(prefix="reduce-") as away:
+        if options.flags is not None:
+            words = shlex.split(options.flags)
+        else:
+            scenario = load_scenario(options.config, options.scenario_dir)
+            check_pixel(scenario, *options.pixel)
+            beside = scenario_path(options.config, options.scenario_dir).parent
+            words = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
+        return [_copied(flag, language, folder / "inputs") for flag in language.split(words)]
+
+
+def _copied(flag: tuple[str, ...], language: Language, folder: Path) -> tuple[str, ...]:
+    words = list(flag)
+    for index in language.files(flag):
+        source = Path(flag[index])
+        target = folder / f"{sha256_of_file(source)[:12]}{source.suffix}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        words[index] = str(target)
+    return tuple(words)
+
+
+def _hashes(language: Language, experiment: Experiment) -> list[str]:
+    return [sha256_of_file(Path(flag[index])) for flag in experiment.flags for index in language.files(flag)]
+
+
+def _clean(folder: Path, best: Experiment) -> None:
+    """Leave those input files alone that the smallest experiment reads."""
+    for path in (folder / "inputs").glob("*"):
+        if str(path) not in best.words:
+            path.unlink()
+
+
+def _say(text: str) -> None:
+    """Progress on one line of a terminal; nothing elsewhere."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

@@ -1,0 +1,127 @@
+"""An experiment as flags and a pixel, and what the words of its command line are: counts, numbers, files."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from nanobragg_tables import Flag
+from trace_audit.port.our_program import split_words
+
+FlagWords = tuple[str, ...]  # a flag and its values
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A command line in flags, each with its values, and the pixel (slow, fast)."""
+
+    flags: tuple[FlagWords, ...]
+    pixel: tuple[int, int]
+
+    @property
+    def words(self) -> list[str]:
+        """The command line."""
+        return [word for flag in self.flags for word in flag]
+
+    def with_value(self, flag: int, value: int, text: str) -> "Experiment":
+        """The experiment with value number `value` (from 1) of flag number `flag` replaced."""
+        changed = (*self.flags[flag][:value], text, *self.flags[flag][value + 1 :])
+        return replace(self, flags=(*self.flags[:flag], changed, *self.flags[flag + 1 :]))
+
+    def only(self, keep: Callable[[FlagWords], bool]) -> "Experiment":
+        """The experiment with the flags that are to be kept."""
+        return replace(self, flags=tuple(flag for flag in self.flags if keep(flag)))
+
+    def plus(self, *flag: str) -> "Experiment":
+        """The experiment with one more flag at the end."""
+        return replace(self, flags=(*self.flags, flag))
+
+
+class Language(Protocol):
+    """What the words of a program's command line mean. Values are numbered from 1, as words of their flag."""
+
+    def split(self, words: Sequence[str]) -> list[FlagWords]:
+        """The words as flags with their values. Raises InputError for a flag that is not known."""
+
+    def name(self, flag: FlagWords) -> str:
+        """The name of a flag, whichever of its spellings is used."""
+
+    def counts(self, flag: FlagWords) -> list[int]:
+        """Values that are counts: whole numbers of which 1 is the smallest that makes sense."""
+
+    def numbers(self, flag: FlagWords) -> list[int]:
+        """Values that are real numbers."""
+
+    def files(self, flag: FlagWords) -> list[int]:
+        """Values that are files that the program reads."""
+
+
+class NanoBraggLanguage:
+    """The command line of a nanoBragg."""
+
+    _NO_COUNTS = ("-roi", "-detpixels", "-detpixels_f", "-detpixels_s", "-trace_pixel", "-printout_pixel", "-threads")
+
+    def split(self, words: Sequence[str]) -> list[FlagWords]:
+        return split_words(words)
+
+    def name(self, flag: FlagWords) -> str:
+        return self._known(flag).name
+
+    def counts(self, flag: FlagWords) -> list[int]:
+        name = self.name(flag)
+        if name in self._NO_COUNTS or "seed" in name:
+            return []
+        return [index for index in self._of_type(flag, "int") if _is_count(flag[index])]
+
+    def numbers(self, flag: FlagWords) -> list[int]:
+        return [index for index in self._of_type(flag, "float") if _is_number(flag[index])]
+
+    def files(self, flag: FlagWords) -> list[int]:
+        return [index for index in self._of_type(flag, "file") if Path(flag[index]).is_file()]
+
+    def _of_type(self, flag: FlagWords, kind: str) -> list[int]:
+        return [
+            number for number, arg in enumerate(self._known(flag).args, 1) if arg.type == kind and number < len(flag)
+        ]
+
+    def _known(self, flag: FlagWords) -> Flag:
+        from nanobrag_torch.cli.tokens import spellings
+
+        return spellings()[flag[0]]
+
+
+class PlainLanguage:
+    """The command line of another simulator: a word that begins with `-` and is no number opens a flag."""
+
+    def split(self, words: Sequence[str]) -> list[FlagWords]:
+        flags: list[FlagWords] = []
+        for word in words:
+            if flags and (not word.startswith("-") or _is_number(word)):
+                flags[-1] = (*flags[-1], word)
+            else:
+                flags.append((word,))
+        return flags
+
+    def name(self, flag: FlagWords) -> str:
+        return flag[0]
+
+    def counts(self, flag: FlagWords) -> list[int]:
+        return [index for index in range(1, len(flag)) if _is_count(flag[index])]
+
+    def numbers(self, flag: FlagWords) -> list[int]:
+        return [index for index in range(1, len(flag)) if _is_number(flag[index]) and not flag[index].isdigit()]
+
+    def files(self, flag: FlagWords) -> list[int]:
+        return [index for index in range(1, len(flag)) if "/" in flag[index] and Path(flag[index]).is_file()]
+
+
+def _is_count(text: str) -> bool:
+    return text.isdigit() and int(text) > 1
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""The two programs of a reduction: a command line of anybody's, or our torch program in this process."""
+
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from trace_audit.core.errors import InputError
+from trace_audit.port import program
+from trace_audit.port.our_program import OurProgram, Refused, split_words
+from trace_audit.reduce.experiment import Experiment
+
+TORCH = "torch"
+_AS_A_NANOBRAGG = ("{flags}", "-trace_pixel", "{slow}", "{fast}", "-nopgm", "-nonoise")
+Read = Callable[[Iterable[bytes]], Any]
+
+
+class SideFailed(Exception):
+    """The program does not run this experiment to its end. `kind`: how it ended, without numbers and paths."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.kind = re.sub(r"/\S*|\d[\d.eE+-]*", "#", message)
+
+
+class Side(Protocol):
+    """One of the two programs."""
+
+    name: str
+
+    def output(self, experiment: Experiment) -> list[bytes]:
+        """The lines that it prints. Raises SideFailed."""
+
+    def command_line(self, experiment: Experiment) -> str:
+        """What to paste into a shell."""
+
+    def described(self) -> list[str]:
+        """What tells this program from another, for the record."""
+
+
+@dataclass
+class CommandSide:
+    """A command line with placeholders, see `trace_audit.port.program`."""
+
+    name: str
+    command: program.Command
+
+    def output(self, experiment: Experiment) -> list[bytes]:
+        with tempfile.TemporaryDirectory(prefix="reduce-", ignore_cleanup_errors=True) as away:
+            outcome = program.run(self.command, experiment.words, experiment.pixel, Path(away) / "run")
+            if outcome.failure:
+                raise SideFailed(outcome.failure)
+            with outcome.stdout.open("rb") as stream:
+                return stream.read(int(self.command.output_limit_MB * 1e6)).splitlines(keepends=True)
+
+    def command_line(self, experiment: Experiment) -> str:
+        words = program.filled(self.command, experiment.words, experiment.pixel, Path(program.IMAGE))
+        variables = [f"{name}={value}" for name, value in self.command.environment.items()]
+        return shlex.join([*(("env", *variables) if variables else ()), *words])
+
+    def described(self) -> list[str]:
+        return [*self.command.words, *(f"{name}={value}" for name, value in sorted(self.command.environment.items()))]
+
+
+@dataclass
+class TorchSide:
+    """Our torch program: one pixel, nothing of the image. `extra` are flags that only this side is given."""
+
+    name: str
+    extra: tuple[str, ...] = ()
+    _program: OurProgram = field(default_factory=lambda: OurProgram((), (0, 0)))
+
+    def output(self, experiment: Experiment) -> list[bytes]:
+        import torch
+
+        from nanobrag_torch.trace import trace_lines
+
+        slow, fast = experiment.pixel
+        own = {flag[0]: flag[1] for flag in split_words(self.extra) if flag[0] in ("-dtype", "-device")}
+        rest = [word for flag in split_words(self.extra) if flag[0] not in own for word in flag]
+        try:
+            stated = self._program.experiment([*experiment.words, *rest])
+            dtype = torch.float32 if own.get("-dtype") == "float32" else torch.float64
+            detector = replace(stated.detector, roi=(fast, fast, slow, slow), mask=None)
+            lines = trace_lines(
+                replace(stated, detector=detector), slow, fast, device=own.get("-device", "cpu"), dtype=dtype
+            )
+            return [f"{line}\n".encode() for line in lines]
+        except (Refused, ValueError, ArithmeticError) as error:
+            raise SideFailed(f"refuses: {error}") from error
+
+    def command_line(self, experiment: Experiment) -> str:
+        pixel = ("-trace_pixel", *map(str, experiment.pixel))
+        return shlex.join([sys.executable, "-m", "nanobrag_torch", *experiment.words, *self.extra, *pixel, "-nopgm"])
+
+    def described(self) -> list[str]:
+        return [TORCH, *self.extra]
+
+
+def side(
+    name: str,
+    text: str | Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    time_limit_s: float,
+    known_flags: bool = True,
+) -> Side:
+    """The program that a text names: `torch` and flags for it alone, or a command line.
+
+    A command without `{flags}` is taken for an instrumented nanoBragg: the flags and -trace_pixel are added.
+    `known_flags` False: another simulator, which has to say where its flags go. Raises InputError.
+    """
+    words = shlex.split(text) if isinstance(text, str) else list(text)
+    if not words:
+        raise InputError(f"--{name}: is empty; give a command line, or {TORCH}")
+    if words[0] == TORCH and known_flags:
+        return TorchSide(name, tuple(words[1:]))
+    if shutil.which(words[0]) is None:
+        raise InputError(f"--{name}: {words[0]} is no program; give its full path, or {TORCH}")
+    words[0] = str(Path(shutil.which(words[0]) or words[0]).absolute())
+    words[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in words[1:]]
+    if "{flags}" not in words:
+        if not known_flags:
+            raise InputError(f"--{name}: has no word {{flags}}, so the program would not know the experiment")
+        words += _AS_A_NANOBRAGG
+    limits = {"time_limit_s": time_limit_s}
+    return CommandSide(
+        name, program.Command(tuple(words), {"OMP_NUM_THREADS": "1"} | dict(environment or {}), **limits)
+    )

@@ -1,0 +1,160 @@
+"""Trials of a reduction: does the experiment still fail at the same key? Each is kept on record and never run twice.
+
+The record is a file of JSON lines, the first of which says what is reduced; each trial is written before the next one
+begins. A run that was killed goes on from it, since the order of the trials follows from their outcomes alone.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import canonical_json, sha256_of_bytes
+from trace_audit.reduce.experiment import Experiment
+from trace_audit.reduce.judge import Difference, Judge
+from trace_audit.reduce.sides import Side, SideFailed
+
+FAILS, PASSES, ELSEWHERE, REFUSED = "fails", "passes", "fails elsewhere", "refused"
+RUN = "(run)"  # stands for a key where the candidate does not come to its end
+SMALLEST_SHARE = 0.1
+
+
+class LimitReached(Exception):
+    """The time or the number of trials is used up."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What has to stay: the key (RUN: the way the candidate ends), and how far apart the sides are at the outset."""
+
+    key: str
+    relative: float
+    is_head: bool
+    kind: str = ""
+    values: Any = ((), ())
+
+
+@dataclass
+class Record:
+    """The trials so far, by the hash of their experiment, in the file `path`."""
+
+    path: Path
+    about: dict[str, Any]
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Read what a former run left, or begin. Raises InputError for the record of something else."""
+        if self.path.exists():
+            lines = self.path.read_bytes().split(b"\n")[:-1]  # a line that was not finished does not count
+            rows = [row for row in map(_parsed, lines) if row is not None]
+            if rows and rows[0].get("about") != self.about:
+                raise InputError(
+                    f"{self.path}: is the record of another reduction (other programs, flags, pixel or key); "
+                    "give another --out, or remove that folder"
+                )
+            self.known = {row["experiment"]: row for row in rows[1:]}
+        text = canonical_json({"about": self.about}) + "".join(map(canonical_json, self.known.values()))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.write_text(text, encoding="utf-8")
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Keep one trial."""
+        self.known[row["experiment"]] = row
+        with self.path.open("ab") as stream:
+            stream.write(canonical_json(row).encode())
+            stream.flush()
+
+
+@dataclass
+class Trials:
+    """Runs both programs on an experiment and says whether it still fails in the same way."""
+
+    reference: Side
+    candidate: Side
+    judge: Judge
+    record: Record
+    folder: Path
+    deadline: float
+    most_trials: int
+    failure: Failure | None = None
+    run_now: int = 0
+    say: Callable[[str], None] = lambda _: None
+
+    def first_failure(self, experiment: Experiment, key: str | None) -> Failure:
+        """What fails at the outset: the named key, or the first in order of computation. Raises InputError."""
+        try:
+            printed = self.reference.output(experiment)
+        except SideFailed as error:
+            raise InputError(f"{self.reference.name} {error}; the reference has to run the experiment") from error
+        try:
+            found = self.judge.differences(printed, self.candidate.output(experiment))
+        except SideFailed as error:
+            if key is not None:
+                raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
+            return Failure(RUN, 1.0, True, error.kind)
+        diverging = [name for name, difference in found.items() if not difference.agrees]
+        heads = self.judge.graph.heads(diverging)
+        if key is None and not heads:
+            told = f"on all {len(found)} keys that both print" if found else "since they print no key in common"
+            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {told}")
+        chosen = key or heads[0]
+        if chosen not in diverging:
+            state = "agrees" if chosen in found else "is not printed by both"
+            raise InputError(f"--key {chosen}: {state}; keys that differ: {', '.join(diverging[:12]) or 'none'}")
+        return Failure(chosen, found[chosen].relative, chosen in heads, values=found[chosen].values)
+
+    def fails(self, experiment: Experiment) -> bool:
+        """Whether the experiment fails in the same way. Raises LimitReached."""
+        name = self._hash(experiment)
+        if name not in self.record.known:
+            if time.monotonic() > self.deadline or self.run_now >= self.most_trials:
+                raise LimitReached
+            self.run_now += 1
+            self.record.add(self._trial(name, experiment))
+        return bool(self.record.known[name]["outcome"] == FAILS)
+
+    def values(self, experiment: Experiment) -> tuple[Any, Any]:
+        """The key on both sides, for an experiment that fails."""
+        row = self.record.known.get(self._hash(experiment))
+        assert self.failure is not None
+        return (row["reference"], row["candidate"]) if row else self.failure.values
+
+    def _hash(self, experiment: Experiment) -> str:
+        words = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        return sha256_of_bytes(canonical_json([words, experiment.pixel]).encode())[:20]
+
+    def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:
+        outcome, difference = self._outcome(experiment)
+        row: dict[str, Any] = {"experiment": name, "flags": len(experiment.flags), "outcome": outcome}
+        sides = difference.values if difference else ((), ())
+        return row | {"reference": list(sides[0]), "candidate": list(sides[1])}
+
+    def _outcome(self, experiment: Experiment) -> tuple[str, Difference | None]:
+        failure = self.failure
+        assert failure is not None
+        try:
+            printed = self.reference.output(experiment)
+        except SideFailed:
+            return REFUSED, None
+        try:
+            found = self.judge.differences(printed, self.candidate.output(experiment))
+        except SideFailed as error:
+            return (FAILS if failure.key == RUN and error.kind == failure.kind else REFUSED), None
+        here = found.get(failure.key)
+        if here is None or here.agrees or here.relative < SMALLEST_SHARE * failure.relative:
+            return PASSES, here
+        diverging = [name for name, difference in found.items() if not difference.agrees]
+        if failure.is_head and failure.key not in self.judge.graph.heads(diverging):
+            return ELSEWHERE, here
+        return FAILS, here
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None

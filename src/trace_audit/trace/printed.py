@@ -1,0 +1,27 @@
+"""What the texts of printed numbers say about how many digits a program prints."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+
+def digits(text: str) -> int:
+    """Significant digits of a printed number."""
+    return len(re.sub(r"[eE].*", "", text).replace(".", "").lstrip("+-0"))
+
+
+def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
+    """The largest relative error that printing can have made: numbers with nine digits or more are exact enough.
+
+    The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
+    """
+    counts = [digits(text) for row in numbers.values() for text in row if _is_number(text)]
+    most = max(counts, default=0)
+    return 0.5 * 10.0 ** (1 - most) if 3 <= most < 9 else 0.0
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

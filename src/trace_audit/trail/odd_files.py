@@ -1,0 +1,67 @@
+"""What verify names beside changed bytes: links, hard links, set-id bits, and the files of the trail that are gone."""
+
+import os
+import stat
+from pathlib import Path
+
+from trace_audit.core.files import canonical_json, read_plain
+from trace_audit.trail import attempts
+from trace_audit.trail.hash_chain import Entry
+from trace_audit.trail.records import stays_inside
+
+_FOLDERS = (Path("audit"), attempts.LEDGER, attempts.RECEIPTS)
+_LONGEST_RECEIPT = 1000  # bytes
+
+
+def folder_faults(results: Path) -> list[str]:
+    """Folders of the trail that are links: what is below them lies elsewhere, where others may change it."""
+    return [f"{name.as_posix()}: is a link, not a folder" for name in _FOLDERS if (results / name).is_symlink()]
+
+
+def file_faults(results: Path) -> list[str]:
+    """Plain files below `results` that have a second name or run with the rights of their owner."""
+    faults = []
+    for folder, _, names in os.walk(results):
+        for name in names:
+            status = os.lstat(Path(folder) / name)
+            shown = (Path(folder) / name).relative_to(results).as_posix()
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            if status.st_nlink > 1:
+                faults.append(f"{shown}: has a second name (hard link), by which it can be changed")
+            if status.st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
+                faults.append(f"{shown}: has a set-uid, set-gid or sticky bit")
+    return sorted(faults)
+
+
+def receipt_bytes(entry: Entry) -> bytes:
+    """The receipt of a record as it is written."""
+    return canonical_json({"number": int(entry.path.stem), "sha256": entry.sha256}).encode()
+
+
+def receipt_faults(results: Path, entries: list[Entry]) -> list[str]:
+    """Receipts that are gone, and files among them that are the receipt of no record."""
+    valid = {receipt_bytes(entry) for entry in entries}
+    faults, found = [], set()
+    for path in sorted(
+        path for path in (results / attempts.RECEIPTS).rglob("*") if path.is_symlink() or not path.is_dir()
+    ):
+        name = path.relative_to(results).as_posix()
+        found.add(name)
+        if read_plain(path, _LONGEST_RECEIPT) not in valid:
+            faults.append(f"{name}: changed (no record of the ledger has this receipt)")
+    return faults + [f"{name}: missing" for name in sorted(_expected(entries) - found)]
+
+
+def _expected(entries: list[Entry]) -> set[str]:
+    """Receipts that should be there: those under the last seal, and those of the records since."""
+    expected: set[str] = set()
+    for entry in entries:
+        record = entry.record or {}
+        if record.get("kind") == "seal":
+            listed = record.get("receipts", ())
+            expected = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+        named = record.get("receipt")
+        if isinstance(named, str):
+            expected.add(named)
+    return {name for name in expected if stays_inside(name)}

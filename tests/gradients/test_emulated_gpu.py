@@ -1,0 +1,46 @@
+"""The text for a GPU, run thread by thread on the CPU, gives the images and derivatives of the kernel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.simulator import Simulation
+from tests.gradients.test_compiled_derivatives import EXPERIMENTS, derivatives, used  # noqa: F401
+from tests.physics.emulated_gpu import EmulatedGpu, emulate, needs_cpp
+
+pytestmark = needs_cpp
+
+
+@pytest.fixture
+def gpu(tmp_path_factory, monkeypatch):
+    emulate(monkeypatch, tmp_path_factory.getbasetemp() / "emulated")
+
+
+CASES = [
+    *(("one_sample", dtype, limit) for dtype, limit in ((torch.float64, 1e-9), (torch.float32, 2e-5))),
+    *((name, torch.float64, 1e-9) for name in ("sources", "ROUND")),
+]
+
+
+@pytest.mark.parametrize("name,dtype,tolerance", CASES)
+def test_derivatives(name, dtype, tolerance, gpu, used, monkeypatch, capfd):  # noqa: F811
+    got, again = derivatives(EXPERIMENTS[name], dtype), derivatives(EXPERIMENTS[name], dtype)
+    said = capfd.readouterr().err
+    assert used and EmulatedGpu.launches and "not used" not in said, said
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+    expected = derivatives(EXPERIMENTS[name], dtype)
+    for leaf, value in expected.items():
+        assert torch.equal(got[leaf], again[leaf]), leaf
+        assert float((got[leaf] - value).abs().max()) <= tolerance * float(value.abs().max()), leaf
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["float64", "float32"])
+def test_image(dtype, tolerance, gpu, monkeypatch, capfd):
+    got = Simulation(EXPERIMENTS["one_sample"], dtype=dtype).image(image_dtype=torch.float64)
+    said = capfd.readouterr().err
+    assert EmulatedGpu.launches and "not used" not in said, said
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+    expected = Simulation(EXPERIMENTS["one_sample"], dtype=dtype).image(image_dtype=torch.float64)
+    assert float((got - expected).abs().max()) <= tolerance * float(expected.max())

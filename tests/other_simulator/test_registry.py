@@ -1,0 +1,146 @@
+"""A program that is no nanoBragg is audited by its own registry of keys."""
+
+import json
+import shlex
+import sys
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from tests.other_simulator.conftest import EXAMPLE
+from trace_audit.compare.__main__ import main as compare
+from trace_audit.compare.plain import compare_plain
+from trace_audit.compare.plain_report import summary
+from trace_audit.core.errors import InputError
+from trace_audit.reduce.__main__ import main as reduce
+from trace_audit.trace.plain_log import read_plain_lines
+from trace_audit.trace.simulator import read_simulator
+
+KEYS = EXAMPLE / "keys.yaml"
+FLAGS = ("-slow", "60", "-fast", "80")
+
+
+@pytest.fixture
+def simulator():
+    return read_simulator(KEYS)
+
+
+def read(simulator, output):
+    return read_plain_lines(output.splitlines(keepends=True), simulator)
+
+
+def test_the_example_has_the_physics_right(printed, simulator):
+    """The C program against sums over the sphere's volume and the pixel's area, which know none of its formulas."""
+    values = read(simulator, printed("C", *FLAGS, "-radius_nm", "3")).values
+    q, radius = values["q_per_nm"][0], 3.0
+    z = (np.arange(20_000) + 0.5) / 10_000 * radius - radius
+    slices = np.pi * (radius**2 - z**2) * radius / 10_000
+    assert slices.sum() == pytest.approx(values["volume_nm3"][0], rel=1e-7)
+    assert (slices * np.cos(q * z)).sum() / slices.sum() == pytest.approx(values["form_amplitude"][0], rel=1e-6)
+    edges = np.linspace(-0.1, 0.1, 201)
+    x, y = np.meshgrid(*(16 + (edges[1:] + edges[:-1]) / 2, 12 + (edges[1:] + edges[:-1]) / 2))
+    omega = (1000 / (x**2 + y**2 + 1000**2) ** 1.5).sum() * (edges[1] - edges[0]) ** 2
+    assert omega == pytest.approx(values["omega_sr"][0], rel=1e-7)
+    wave = 2 * np.pi / 0.1 * (np.array([16, 12, 1000]) / np.hypot(np.hypot(16, 12), 1000) - [0, 0, 1])
+    assert np.linalg.norm(wave) == pytest.approx(q, rel=1e-12)
+
+
+def test_the_planted_mistake_is_the_one_that_is_named(printed, simulator):
+    logs = read(simulator, printed("C", *FLAGS)), read(simulator, printed("numpy", *FLAGS))
+    found = compare_plain(simulator, *logs, ("C", "numpy"))
+    assert not found.passed and [interval.key for interval in found.intervals] == ["omega_sr"]
+    assert found.intervals[0].is_one_stage and found.coverage == (10, 10)
+    assert [name for name, row in found.rows.items() if not row.agrees] == ["omega_sr", "photons"]
+    assert "the stage solid angle of numpy" in summary(found)
+
+
+def test_one_printed_key_leads_to_the_mistake(printed, simulator):
+    keys, steps = ["photons"], 0
+    reference = read(simulator, printed("C", *FLAGS))
+    while True:
+        candidate = read(simulator, printed("numpy", *FLAGS, "-print", ",".join(keys)))
+        found = compare_plain(simulator, reference, candidate, ("C", "numpy")).intervals
+        assert len(found) == 1 and "omega_sr" in found[0].possible
+        if found[0].is_one_stage:
+            break
+        keys += found[0].next_keys
+        steps += 1
+    assert found[0].key == "omega_sr" and steps <= 3
+
+
+def test_the_port_without_its_mistake_passes(printed, simulator):
+    logs = read(simulator, printed("C", *FLAGS)), read(simulator, printed("numpy", *FLAGS, "-right"))
+    assert compare_plain(simulator, *logs, ("C", "numpy")).passed
+
+
+def test_the_command_writes_a_verdict_for_people_machines_and_a_ci(printed, tmp_path, capsys):
+    for name in ("C", "numpy"):
+        (tmp_path / f"{name}.log").write_bytes(b"hello\n" + printed(name, *FLAGS))
+    logs = ["--c-log", str(tmp_path / "C.log"), "--py-log", str(tmp_path / "numpy.log"), "--names", "C", "numpy"]
+    files = ["--out", str(tmp_path / "v.json"), "--summary", str(tmp_path / "v.md"), "--junit", str(tmp_path / "v.xml")]
+    assert compare(["--registry", str(KEYS), *logs, *files]) == 1
+    assert "omega_sr: the stage solid angle of numpy" in capsys.readouterr().out
+    assert json.loads((tmp_path / "v.json").read_text())["root_causes"] == ["omega_sr"]
+    suite = ElementTree.parse(tmp_path / "v.xml").getroot()
+    assert {case.get("name") for case in suite if len(case)} == {"omega_sr", "photons"}
+    assert (suite.get("tests"), suite.get("failures")) == ("10", "2")
+    assert "| omega\\_sr" in (tmp_path / "v.md").read_text() or "| omega_sr" in (tmp_path / "v.md").read_text()
+
+
+def test_reduce_takes_any_simulator(sphere, tmp_path):
+    flags = "-radius_nm 7.25 -slow 60 -fast 80 -wavelength_nm 0.12 -distance_mm 1203.5"
+    port = shlex.join([sys.executable, str(EXAMPLE / "sphere.py")])
+    programs = ["--reference", f"{sphere} {{flags}}", "--candidate", f"{port} {{flags}}"]
+    assert reduce(["--registry", str(KEYS), "--flags", flags, *programs, "--out", str(tmp_path / "out")]) == 0
+    told = json.loads((tmp_path / "out/reduce.json").read_text())
+    assert told["key"] == "omega_sr" and told["after"]["flags"] == 1
+
+
+@pytest.mark.parametrize(
+    "text, told",
+    [
+        ("- 1", "expected the parts program, prefixes, tolerance, keys"),
+        ("program: a\nkeys: []", "keys"),
+        ("program: a\nkeys: [{name: x, parents: [y]}]", "keys.x.parents: y is no key of this file"),
+        ("program: a\nkeys: [{name: x}, {name: y, aliases: [x]}]", "x is there twice"),
+        ("program: a\nkeys: [{name: x, parents: [y]}, {name: y, parents: [x]}]", "in a circle"),
+        ("program: a\nkeys: [{name: x, parents: [x]}]", "in a circle: x from x"),
+        ("program: a\nkeys: [{name: x, unti: mm}]", "keys.0.unti"),
+        ("program: a\ntolerance: 0\nkeys: [{name: x}]", "tolerance"),
+        ("program: a\nkeys: [{name: 'x y'}]", "keys.0.name"),
+        ("program: [", "not YAML"),
+    ],
+)
+def test_faults_of_a_registry_are_named(tmp_path, text, told):
+    file = tmp_path / "keys.yaml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=told):
+        read_simulator(file)
+
+
+def test_kinds_of_values(tmp_path):
+    file = tmp_path / "keys.yaml"
+    file.write_text(
+        "program: p\nprefixes: ['DBG>']\nkeys:\n"
+        "  - {name: mode, kind: word}\n  - {name: steps, kind: integer, parents: [mode]}\n"
+        "  - {name: v, kind: vector, components: [u, w], tolerance: 1.0e-3, floor: 1.0, aliases: [vec]}\n"
+        "  - {name: note, compared: false}\n"
+    )
+    simulator = read_simulator(file)
+    one = read(simulator, b'DBG> mode fast\nDBG> steps 4\nTRACE_PY: vec [1.0, 1e-5]\n{"note": 1}\nDBG> strange 1\n')
+    two = read(simulator, b"DBG> mode fast\nDBG> steps=5\nDBG> v: 1.0005 2e-5\nDBG> note 2\nDBG> v 7 7\nDBG> mode\n")
+    assert one.values == {"mode": ("fast",), "steps": (4,), "v": (1.0, 1e-5), "note": (1.0,)}
+    assert one.unknown == {"strange": 1} and two.repeated == {"v": 1}
+    found = compare_plain(simulator, one, two, ("one", "two"))
+    assert [interval.key for interval in found.intervals] == ["steps"]
+    assert found.faults == ["two: line 6: mode: no value"] and not found.passed
+
+
+def test_a_log_without_a_key_says_what_one_looks_like(tmp_path):
+    (tmp_path / "log").write_text("hello\n")
+    words = ["--registry", str(KEYS), "--c-log", str(tmp_path / "log"), "--py-log", str(tmp_path / "log")]
+    with pytest.raises(InputError, match="1 lines and no key of a sphere.*TRACE_PY: pixel_position_mm 1.5"):
+        compare([*words, "--out", str(tmp_path / "v.json")])
+    with pytest.raises(InputError, match="--config is about a nanoBragg"):
+        compare([*words, "--out", str(tmp_path / "v.json"), "--config", "supervisor"])
