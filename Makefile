@@ -7,6 +7,7 @@
 #
 # Simulate
 #   make campaign  simulate the frames of `campaign` in config/config.yaml, audit a sample, join them in one file
+#   make matrix    one experiment by every compiler, option, backend, type and device that is there (some minutes)
 #   make bench     time both programs on this machine, and their memory (a quarter of an hour; some parts: PARTS=kernel,gpu)
 #
 # Results
@@ -18,6 +19,8 @@
 #   make test      set up .venv, run all tests that need no GPU and no cluster
 #   make test-cluster   start a real Slurm on this machine, run the audit through it, break it (root, slurm-wlm, munge)
 #   make independent   compare both programs with the independent model of the tests on 400 command lines (some minutes)
+#   make test-workflow   the workflow as its catalogue tests it: the small config of .test/ (a minute)
+#   make package-check  build sdist and wheel, install them in an empty environment, use all of it (half a minute)
 #   make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
 #
 # Documents
@@ -37,8 +40,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench campaign report crate crate-check chaos clean setup lock compiler
-.PHONY: docs docs-check pictures
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -109,20 +111,36 @@ bench: compiler setup
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/bench/table.txt
 
+matrix: compiler setup
+	@$(RUNNER) $(WORDS) --quiet host reason --forcerun matrix_cells -- matrix
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+	@cat results/matrix/*/matrix.md
+
 campaign: compiler setup
 	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- campaign
 	@$(RUN) workflow/scripts/show_campaign.py
 
+# What the audits ran is on record; neither NB_C_BIN nor the reference of the config counts.
+report: export TRACE_AUDIT_OF_RECORD := 1
 report: setup
 	@test -e results/audit/ledger || { echo "error: nothing to report on yet; run make audit first" >&2; exit 2; }
 	@$(SNAKEMAKE) --quiet all --forcerun page --allowed-rules patch overview page -- results/report/index.html
-	@if [ -e results/audit/gate.json ]; then $(RUNNER) --quiet all --report results/report/snakemake.html; fi
+	@if [ -e results/audit/gate.json ]; then $(RUNNER) --quiet all --report results/report/snakemake.html || \
+	   echo "results/report/snakemake.html was not made: a file that the audits used is gone; snakemake -n says which"; fi
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
 	@echo "results/report/index.html"
 
 chaos: compiler setup
 	@$(RUN) -m trace_audit.chaos --kills $(KILLS) --out results/report/chaos.txt
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+
+test-workflow: compiler setup
+	@rm -rf .test/results .test/logs
+	@$(RUN) -m snakemake --directory .test --cores $(CORES) --quiet all
+	@cat .test/results/audit/summary.txt
+
+package-check: compiler setup
+	@$(RUN) tests/packaging/check_package.py
 
 crate: setup
 	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
@@ -167,7 +185,7 @@ docs-check: compiler setup
 	@NB_DOCS_CHECK=1 $(RUN) -m pytest tests/docs/test_tutorials.py
 
 clean:
-	@rm -rf build logs .snakemake
+	@rm -rf build logs .snakemake .test/results .test/logs .test/.snakemake
 	@find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
 
 # ---- what the machine must have

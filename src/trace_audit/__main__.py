@@ -21,6 +21,7 @@ FOR_PEOPLE = {
     "harness": "trace one pixel in the torch program and keep what the run depended on",
     "compare": "two trace logs in, a verdict out",
     "untraced": "audit a nanoBragg that prints no trace, by its image",
+    "matrix": "one experiment by every compiler, option, backend, type and device at hand",
     "reduce": "shrink an experiment on which two programs differ to the smallest that still does",
     "selftest": "audit the audit: an error put into each stage must be found there",
     "report": "one HTML page about everything below results/",

@@ -4,6 +4,7 @@ Exit status 0 when all is there that an audit needs, else 1. Nothing is changed;
 """
 
 import argparse
+import importlib.metadata
 import importlib.util
 import locale
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from trace_audit.core.errors import run_command
 
+OURS = "nanobragg-audit"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DISK_WANTED_GB = 2.0
 _OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
@@ -45,6 +47,16 @@ def compilers() -> Iterator[Finding]:
     yield Finding("OpenMP", works, "works" if works else "none", "the reference cannot be built", install, needed=True)
     make = shutil.which("make")
     yield Finding("make", bool(make), make or "none", "the reference cannot be built", install, needed=True)
+
+
+def packages() -> Iterator[Finding]:
+    """Whether another distribution brings a package called nanobrag_torch as well."""
+    owners = set(importlib.metadata.packages_distributions().get("nanobrag_torch", ()))
+    others = sorted(owners - {OURS})
+    costs = "files of the two stand in one folder, whichever came last"
+    remedy = f"pip uninstall {' '.join([*others, OURS])}; pip install {OURS} in an environment of its own"
+    what = f"nanobrag_torch of {' and '.join(sorted(owners)) or Path(__file__).parents[1]}"
+    yield Finding("package", not others, what, costs, remedy, needed=True)
 
 
 def torch_and_gpu() -> Iterator[Finding]:
@@ -89,7 +101,7 @@ def findings(folder: Path) -> list[Finding]:
     """All that was looked for, in the order of a first run."""
     version = sys.version.split()[0]
     python = Finding("python", sys.version_info >= (3, 11), version, "nothing runs", "make PYTHON=python3.12", True)
-    return [python, *compilers(), *torch_and_gpu(), *programs(), *surroundings(folder)]
+    return [python, *packages(), *compilers(), *torch_and_gpu(), *programs(), *surroundings(folder)]
 
 
 def report(rows: list[Finding]) -> str:

@@ -205,7 +205,7 @@ def test_command_fails_with_status_1_and_names_key_and_numbers(log_files, capsys
     py.write_text(py.read_text().replace("polar 0.91463969894451", "polar 1"))
     assert run_command(main, options(c, py, folder)) == 1
     summary = (folder / "x.summary.md").read_text()
-    assert summary.startswith("# FAIL\n\nC and torch part at polar")
+    assert summary.startswith("# FAIL: polar\n\nC and torch part at polar")
     assert "0.91463969894451" in summary and "polarization is off in torch" in summary
     assert "fail: C and torch part at polar" in capsys.readouterr().out
 

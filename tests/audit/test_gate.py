@@ -126,3 +126,26 @@ def test_evidence_of_a_failure_goes_to_the_shelf_once_the_audit_passes(results, 
     assert (shelf / evidence.LOG).read_bytes() == log and (shelf / evidence.PATCH).is_file()
     assert run_command(ledger, ["seal", "--results", str(results)]) == 0
     assert verify(results) == []
+
+
+def test_a_reference_that_was_exchanged_after_its_build_stops_the_gate(results, capsys):
+    folder = results / "tiny/S685_F1039/cpu_float64"
+    run = folder.parent / "c/c_trace_run.json"
+    run.write_text(json.dumps({**json.loads(run.read_text()), "binary_sha256": "1" * 64}))
+    build = {"kind": "external", "binary_sha256": "1" * 64}
+    write_atomic(results / "reference/build.json", json.dumps(build))
+    assert run_command(gate, gate_words(results, folder)) == 0
+    assert json.loads((results / "audit/gate.json").read_text())["reference"] == "as built"
+    write_atomic(results / "reference/build.json", json.dumps({**build, "binary_sha256": "2" * 64}))
+    assert run_command(gate, gate_words(results, folder)) == 1
+    assert "(c_trace_run.json: 1111111111111111...) is not the one of build.json" in capsys.readouterr().err
+    write_atomic(results / "reference/build.json", "[]")
+    assert run_command(gate, gate_words(results, folder)) == 2
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '{"status": "pass"}', '{"status": NaN}', "{" * 9000, "null", "\x1b"])
+def test_a_damaged_comparison_is_one_line(results, capsys, content):
+    folder = results / "tiny/S685_F1039/cpu_float64"
+    (folder / "compare_scaling_traces.json").write_text(content)
+    assert run_command(gate, gate_words(results, folder)) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1

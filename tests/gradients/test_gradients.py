@@ -9,6 +9,7 @@ import torch
 
 from nanobrag_torch.parameters import Detector
 from nanobrag_torch.simulator import simulate
+from tests.gradients.differences import check_gradient, image
 from tests.physics.helpers import small
 
 BASE = replace(small(), detector=replace(small().detector, n_fast=6, n_slow=5, pixel_size_m=6e-3))
@@ -65,31 +66,10 @@ PARAMETERS = {
 }  # fmt: skip
 
 
-def image(experiment) -> torch.Tensor:
-    return simulate(experiment, image_dtype=torch.float64)
-
-
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_derivative_along_a_random_direction(name):
-    """Forward differences of images against the gradient, and their error must fall as the square of the step."""
-    start, scale, build = PARAMETERS[name]
-    value = torch.as_tensor(start, dtype=torch.float64).clone().requires_grad_()
-    generator = torch.Generator().manual_seed(7)
-    direction = torch.rand(value.shape, dtype=torch.float64, generator=generator) + 0.5
-    weight = torch.rand(5, 6, dtype=torch.float64, generator=generator)
-    (gradient,) = torch.autograd.grad((image(build(value)) * weight).sum(), value)
-    analytic = float((gradient * direction).sum())
-    assert analytic != 0.0
-    errors = []
-    for step in (scale, scale / 4):
-        with torch.no_grad():
-            above, below = (image(build(value + sign * step * direction)) for sign in (1, -1))
-        numeric = float(((above - below) * weight).sum()) / (2 * step)
-        errors.append(abs(numeric - analytic) / abs(analytic))
     # drawn mosaic angles are rounded to single precision, which a finite difference sees and a gradient does not
-    floor = 2e-5 if name == "mosaic_spread_rad" else 1e-7
-    assert errors[1] < 2e-5
-    assert errors[1] < errors[0] / 8 or errors[1] < floor
+    check_gradient(*PARAMETERS[name], floor=2e-5 if name == "mosaic_spread_rad" else 1e-7)
 
 
 def test_autograd_check_of_the_whole_path():

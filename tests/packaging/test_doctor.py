@@ -34,6 +34,15 @@ def test_a_compiler_without_openmp_is_seen(monkeypatch):
     assert rows["compiler"].there and not rows["OpenMP"].there
 
 
+def test_another_package_of_the_name_is_named(monkeypatch, capsys):
+    owners = {"nanobrag_torch": ["nanobragg-audit", "other-nanobrag"]}
+    monkeypatch.setattr(doctor.importlib.metadata, "packages_distributions", lambda: owners)
+    assert doctor.main([]) == 1
+    out = capsys.readouterr().out
+    assert "MISSING  package    nanobrag_torch of nanobragg-audit and other-nanobrag" in out
+    assert "pip uninstall other-nanobrag nanobragg-audit" in out
+
+
 def test_what_is_optional_is_no_failure(monkeypatch, capsys):
     which = doctor.shutil.which
     monkeypatch.setattr(

@@ -15,10 +15,16 @@ from trace_audit.trail.ledger import main as ledger
 HOSTILE = "x\"'><img src=x onerror=window.pwned=1><script>window.pwned=1<:script>{{7*7}}"
 
 
+MADE_BY = {
+    "c": {"program": "nanobragg", "sha256": "0123456789abcdef" * 4},
+    "py": {"program": "nanobrag_torch", "backend": "eager", "device": "cpu", "dtype": "float64", "torch": "2.0"},
+}
+
+
 def write_patch(folder, difference=0.0, **changes):
     c = [[float(100 * s + f) for f in range(20)] for s in range(10)]
     py = [[value + difference for value in row] for row in c]
-    patch = {"first_slow_fast": [680, 1030], "failure": None, "c": c, "py": py, **changes}
+    patch = {"first_slow_fast": [680, 1030], "failure": None, "made_by": MADE_BY, "c": c, "py": py, **changes}
     write_atomic(folder / "patch.json", json.dumps(patch))
 
 
@@ -27,6 +33,7 @@ def write_overview(results, scenario, **changes):
     c = np.arange(20.0 * 24.0).reshape(20, 24)
     ring = {"radius_pixels": [5.0, 15.0, 25.0], "mean_photons": [3.0, 2.0, 1.0]}
     about = {"scenario": scenario, "device": "cpu", "dtype": "float64", "failure": None, "shape_slow_fast": [100, 120]}
+    about["made_by"] = MADE_BY
     about |= {"block_pixels": 5, "c": packed(c), "py": packed(c + 1), "difference": packed(c * 0 + 1)}
     about |= {"peak_photons": 479.0, "peak_slow_fast": [99, 119], "worst_difference_photons": 1.0}
     about |= {"worst_slow_fast": [1, 2], "worst_of_peak": 0.002, "beam_centre_slow_fast": [50.5, 60.25]}

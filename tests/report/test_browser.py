@@ -6,6 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit import logs
+from tests.audit.test_ledger import bad_record, make_audit, record_attempt
+from tests.report.conftest import write_overview, write_patch
+from trace_audit.core.errors import run_command
+from trace_audit.report.__main__ import main as report
+from trace_audit.report.wording import short
+
 CHROMIUM = os.environ.get("CHROMIUM", shutil.which("chromium"))
 
 
@@ -77,7 +84,7 @@ def test_pixels_are_read_out_by_mouse_and_by_keyboard(opened):
     canvas.focus()
     opened.keyboard.press("ArrowRight")
     readout = audit.locator(".readout")
-    assert readout.text_content() == "slow 685, fast 1040: C 510, torch 511, difference 1.00"
+    assert readout.text_content() == "slow 685, fast 1040: C 510, torch 511, difference 1"
     canvas.hover(position={"x": 1, "y": 1})
     assert readout.text_content().startswith("slow 680, fast 1030: C 0, torch 1")
     image = opened.locator("section", has=opened.locator("h3", has_text="tiny"))
@@ -85,7 +92,7 @@ def test_pixels_are_read_out_by_mouse_and_by_keyboard(opened):
     opened.keyboard.press("ArrowRight")  # the traced pixel lies beyond this small image
     image.locator("canvas[data-side=c]").hover(position={"x": 1, "y": 1})
     assert image.locator(".readout").text_content() == (
-        "slow 0 to 4, fast 0 to 4: brightest in C 0, in torch 1, largest difference 1.00"
+        "slow 0 to 4, fast 0 to 4: brightest in C 0, in torch 1, largest difference 1"
     )
 
 
@@ -133,3 +140,90 @@ def test_print_shows_everything_and_no_controls(opened):
     assert not opened.locator("#filter").is_visible() and opened.locator("tbody tr").first.is_visible()
     opened.evaluate("window.dispatchEvent(new Event('afterprint'))")
     assert opened.locator("details:not([open])").count() > 0
+
+
+@pytest.fixture(scope="module")
+def ten_audits(tmp_path_factory):
+    """Ten audits, three of which fail, two of these of one cause, and one more that is no longer in the config."""
+    folder = tmp_path_factory.mktemp("ten") / "results"
+    audits = [make_audit(folder, name) for name in ("a", "b", "c", "d", "e", "f", "g", "gone")]
+    audits += [bad_record(folder, name) for name in ("wrong", "wrong_too")]
+    audits.append(make_audit(folder, "other", torch_log=other_defects()))
+    for audit in audits:
+        write_patch(audit, difference=1.0 if "wrong" in str(audit) else 0.0)
+        assert record_attempt(folder, audit) == 0
+    for audit in audits:
+        write_overview(folder, audit.parts[-3])
+    counting = [str(audit.relative_to(folder)) for audit in audits if "gone" not in audit.parts]
+    assert run_command(report, ["--results", str(folder), "--audits", *counting, "--images"]) == 0
+    return folder
+
+
+def other_defects():
+    return [f"{line},phi_carryover" if " defects " in line else line for line in logs.lines("c_supervisor")]
+
+
+@pytest.fixture
+def ten(browser, ten_audits):
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, offline=True)
+    page = context.new_page()
+    page.goto((ten_audits / "report/index.html").as_uri())
+    yield page
+    context.close()
+
+
+def test_ten_audits_are_six_screens_with_what_failed_first(ten):
+    assert ten.evaluate("document.documentElement.scrollHeight") <= 6 * 900
+    verdicts = ten.locator(".audit").evaluate_all("all => all.map(one => one.dataset.status)")
+    assert verdicts == ["fail"] * 3 + ["pass"] * 7
+    tops = [ten.locator(name).evaluate("part => part.getBoundingClientRect().top") for name in ("#audits", "#images")]
+    assert tops == sorted(tops)
+    assert "7 of 10 audits agree" in ten.locator(".lead").text_content()
+    assert "1 that are no longer in the config do not count" in ten.locator(".lead").text_content()
+
+
+def test_audits_of_one_cause_are_one_line_and_one_of_them_is_open(ten):
+    lines = [" ".join(line.split()) for line in ten.locator(".causes li").all_text_contents()]
+    assert len(lines) == 2 and lines[0].startswith("2 audits: polar. wrong, pixel (685, 1039)")
+    assert lines[1].startswith("1 audit: defects +phi_carryover, from which no pixel is computed")
+    assert ten.locator(".audit > details[open]").count() == 2
+    rows = ten.locator(".audit").first.locator("tr[data-key]:visible")
+    assert rows.evaluate_all("all => all.map(one => one.className)") == ["fail"] * rows.count() and rows.count() > 0
+
+
+def test_a_link_opens_the_audit_that_it_leads_to(ten):
+    closed = ten.locator(".audit > details:not([open])").first
+    ten.evaluate("part => location.hash = part.closest('.audit').id", closed.element_handle())
+    ten.wait_for_function("() => document.querySelector(location.hash + ' > details').open")
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_no_number_is_broken_over_lines(ten, width):
+    ten.set_viewport_size({"width": width, "height": 900})
+    ten.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    broken = ten.evaluate(
+        """[...document.querySelectorAll('.n, .value')].filter(part => part.firstChild?.nodeType === 3).filter(part => {
+            const range = document.createRange();
+            range.selectNodeContents(part);
+            return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size > 1;
+        }).map(part => part.textContent)"""
+    )
+    assert broken == []
+
+
+def test_plots_are_dark_in_dark_mode(ten):
+    ten.emulate_media(color_scheme="dark")
+    assert "invert" in ten.locator(".plot img").first.evaluate("image => getComputedStyle(image).filter")
+    middle = "one => [...one.getContext('2d').getImageData(2, 2, 1, 1).data].slice(0, 3)"
+    canvas = ten.locator(".audit[data-status=pass] canvas[data-side=difference]").first
+    assert sum(canvas.evaluate(middle)) < 100
+    ten.emulate_media(color_scheme="light")
+    assert sum(canvas.evaluate(middle)) > 600
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.00000466, "4.7e-6"), (0.0379, "0.0379"), (466.2, "466"), (-2e-4, "-2.0e-4"), (0, "0"), (3.2e7, "3.2e7")],
+)
+def test_small_numbers_are_short(ten, value, text):
+    assert ten.evaluate(f"short({value})") == text == short(value)

@@ -2,18 +2,22 @@
 
 import base64
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from nanobrag_torch.cli import parse
 from nanobrag_torch.parameters import defects
 from nanobrag_torch.physics import detector, rays
 from trace_audit.chaos.checkout import SMALL_SCENARIO
+from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import run_command
-from trace_audit.images.overview import MOST_BLOCKS, block_size, by_block, main, packed, profile
+from trace_audit.core.files import sha256_of_file
+from trace_audit.images.overview import MOST_BLOCKS, block_size, by_block, packed, profile
+from trace_audit.images.overview import main as overview
+from trace_audit.images.patch import main as patch
 from trace_audit.images.two_images import beam_centre_pixels
 
 WORDS = ["-cell", "50", "60", "70", "90", "90", "90", "-default_F", "1", "-N", "2", "-lambda", "1"]
@@ -62,33 +66,68 @@ def test_a_beam_that_never_meets_the_detector_has_no_centre():
     assert beam_centre_pixels([*WORDS, "-close_distance", "-50"]) is None
 
 
-@pytest.fixture
-def scenario(tmp_path):
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(SMALL_SCENARIO))
-    return path
+class Records:
+    """The records of an audit of a small scenario, and the pictures made of them."""
+
+    def __init__(self, folder, binary):
+        self.folder, self.binary = folder, binary
+        scenario = Scenario.model_validate(SMALL_SCENARIO)
+        snapshot = {"scenario": scenario.model_dump(mode="json"), "pixel_slow_fast": [20, 30], "device": "cpu"}
+        self.write("config_snapshot.json", {**snapshot, "dtype": "float64", "backend": "eager", "input_sha256": {}})
+        self.c_run = {"program": binary.name, "binary_sha256": sha256_of_file(binary), "arguments": ["-roi", *"0123"]}
+        self.write("c_trace_run.json", self.c_run)
+        self.write("build.json", {"kind": "external", "binary": str(binary)})
+
+    def write(self, name, content):
+        (self.folder / name).write_text(json.dumps(content))
+
+    def picture(self, main, *more):
+        names = (("snapshot", "config_snapshot.json"), ("c-run", "c_trace_run.json"), ("build", "build.json"))
+        words = [word for option, name in names for word in (f"--{option}", str(self.folder / name))]
+        assert run_command(main, [*words, "--out", str(self.folder / "out.json"), *more]) == 0
+        return json.loads((self.folder / "out.json").read_text())
 
 
-def overview_of(scenario, binary, *more):
-    out = scenario.with_name("overview.json")
-    words = ["--binary", str(binary), "--config", str(scenario), "--out", str(out), *more]
-    assert run_command(main, words) == 0
-    return json.loads(out.read_text())
-
-
-def test_both_programs_are_shown_and_agree(scenario, c_binary):
-    found = overview_of(scenario, c_binary)
+def test_both_programs_are_shown_and_agree(tmp_path, c_binary, monkeypatch):
+    monkeypatch.setenv("NB_C_BIN", "/no/such/program")
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "always")
+    records = Records(tmp_path, c_binary)
+    found = records.picture(overview)
     assert found["failure"] is None and found["shape_slow_fast"] == [64, 48] and found["block_pixels"] == 1
     assert found["c"] == found["py"] and found["worst_of_peak"] < 1e-6 and found["peak_photons"] > 0
     assert found["profiles"]["c"]["radius_pixels"] == found["profiles"]["py"]["radius_pixels"]
+    assert found["made_by"]["c"] == {"program": c_binary.name, "sha256": sha256_of_file(c_binary)}
+    assert found["made_by"]["py"]["backend"] == "eager"
+    round_it = records.picture(patch)
+    assert round_it["failure"] is None and round_it["first_slow_fast"] == [0, 10] and round_it["c"] == round_it["py"]
 
 
-def test_a_program_that_fails_or_takes_too_long_is_named(scenario, tmp_path):
+def test_a_program_that_fails_or_takes_too_long_is_named(tmp_path):
     crashing = tmp_path / "crashing"
     crashing.write_text("#!/bin/sh\necho 'last words' >&2\nexit 3\n")
     crashing.chmod(0o755)
-    found = overview_of(scenario, crashing)
+    found = Records(tmp_path, crashing).picture(overview)
     assert found["failure"] == "the C program ended with exit status 3: last words" and "c" not in found
     crashing.write_text("#!/bin/sh\nexec sleep 60\n")
-    found = overview_of(scenario, crashing, "--time-limit-s", "0.2")
+    found = Records(tmp_path, crashing).picture(overview, "--time-limit-s", "0.2")
     assert found["failure"] == "the C program did not end within 0.2 s"
+
+
+@pytest.mark.parametrize("main", [patch, overview])
+def test_no_picture_is_made_by_another_program_than_the_one_audited(tmp_path, c_binary, main, monkeypatch):
+    audited = tmp_path / "theirs"
+    audited.write_text("#!/bin/sh\nexit 0\n")
+    audited.chmod(0o755)
+    records = Records(tmp_path, audited)
+    audited.unlink()
+    shutil.copy(c_binary, tmp_path / "nanobragg")  # a program that happens to lie there
+    monkeypatch.setenv("NB_C_BIN", str(c_binary))
+    found = records.picture(main)
+    assert "c" not in found and "py" not in found
+    assert f"theirs with SHA-256 {records.c_run['binary_sha256'][:16]}, is no longer where it was" in found["failure"]
+
+
+def test_no_picture_is_made_of_other_structure_factors(tmp_path, c_binary):
+    records = Records(tmp_path, c_binary)
+    (tmp_path / "other.hkl").write_text("1 0 0 5\n")
+    assert "structure factors changed" in records.picture(patch, "--hkl", str(tmp_path / "other.hkl"))["failure"]

@@ -55,8 +55,9 @@ def test_the_page_loads_nothing_and_its_links_lead_somewhere(results, text):
 
 
 def test_whole_images_of_the_audited_scenarios_are_shown_and_no_others(text):
-    assert "100 × 120 pixels (slow × fast), torch on cpu in float64" in text
-    assert text.count('<section class="card" aria-labelledby="image-') == 3
+    text = re.sub(r'<span class="n">(.*?)</span>', r"\1", text)
+    assert "100 × 120 pixels" in text and "0123456789abcdef</code>), the program that was audited" in text
+    assert text.count('<section class="card image" aria-labelledby="image-') == 3
     assert "Radial profile about the beam centre, (50.50, 60.25) pixels" in text and "the beam does not meet" in text
     assert "not audited any more" not in text
 

@@ -10,7 +10,8 @@ import yaml
 from tests.workflow.conftest import REPOSITORY, Project
 from trace_audit.config.settings import parse_settings, schema_text
 from trace_audit.core.errors import InputError
-from trace_audit.workflow.plan import make_plan
+from trace_audit.core.shipped import CHECKOUT
+from trace_audit.workflow.plan import make_plan, recorded_reference
 
 GOOD = {"scenarios": ["small"], "devices": ["cpu"], "dtypes": ["float64"]}
 
@@ -109,6 +110,23 @@ def test_environment_names_the_binary(project: Project, monkeypatch):
     monkeypatch.setenv("NB_C_BIN", "/no/such/program")
     with pytest.raises(InputError, match="NB_C_BIN: '/no/such/program' is no executable file"):
         make_plan(GOOD, "config/config.yaml")
+
+
+@pytest.mark.parametrize(
+    ("record", "binary", "source"),
+    [
+        ({"kind": "external", "binary": "/gone/theirs"}, "/gone/theirs", ""),
+        ({"kind": "built", "source": "theirs", "compiler": {"command": "cc"}}, "", "theirs"),
+        ({"kind": "built", "source": str(CHECKOUT / "src/nanobragg_c"), "compiler": {"command": "gcc"}}, "", ""),
+    ],
+)
+def test_a_call_that_reports_takes_the_reference_from_the_record(record, binary, source, project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("NB_C_BIN", "/no/such/program")
+    project.file("build.json").write_text(json.dumps(record))
+    reference = make_plan(GOOD, "config/config.yaml", recorded_reference(project.file("build.json"))).settings.reference
+    assert (reference.binary, reference.source) == (binary, source)
+    assert recorded_reference(project.file("none.json")) is None
 
 
 def test_snakemake_refuses_before_any_job(project: Project):

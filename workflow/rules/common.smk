@@ -6,6 +6,8 @@ INPUTS
     config/scenarios/     one YAML file a scenario
     what the working folder lacks of config/ is taken from the checkout
 
+    TRACE_AUDIT_OF_RECORD in the environment   the reference is the one on record: this call reports on audits
+
 OUTPUTS
     none; it runs no job
 
@@ -27,7 +29,7 @@ sys.path.insert(0, str(SRC))
 from trace_audit.core.errors import InputError
 from trace_audit.core.shipped import own_or_shipped
 from trace_audit.workflow.job_code import fingerprint
-from trace_audit.workflow.plan import make_plan
+from trace_audit.workflow.plan import make_plan, recorded_reference
 from trace_audit.workflow.run_hooks import (
     Session,
     require_plain,
@@ -38,6 +40,8 @@ from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
 
+BUILD = Path("results/reference/build.json")
+
 # A workflow that takes this one as a module may give a config of its own.
 CONFIG_SOURCE = (
     os.path.relpath(workflow.configfiles[-1]) if workflow.configfiles else "config"
@@ -46,7 +50,13 @@ CONFIG_SOURCE = (
 try:
     require_plain(ROOT, Path())
     require_writable(Path("results"))
-    PLAN = make_plan(config, source=CONFIG_SOURCE)
+    PLAN = make_plan(
+        config,
+        source=CONFIG_SOURCE,
+        recorded=(
+            recorded_reference(BUILD) if "TRACE_AUDIT_OF_RECORD" in os.environ else None
+        ),
+    )
     if PLAN.settings.cluster:
         prepare_plugin(PLAN.settings.forgotten_after_s)
 except InputError as error:

@@ -4,6 +4,7 @@ The report: one HTML file about the last audit. No part of the audit itself; `ma
 INPUTS
     results/audit/                                            the ledger of a finished audit
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/      its comparisons
+    the reference program, as build.json names it; a picture is made if it has the hash that the audit recorded
 
 OUTPUTS
     results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/patch.json   the pixels round the traced one, by both programs
@@ -22,12 +23,17 @@ localrules:
     page,
 
 
+def first_audit(wildcards):
+    """The first audit of a scenario; the whole image is made as that audit was."""
+    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
+
+
 rule patch:
     input:
-        binary=BINARY,
-        scenario=scenario_yaml,
-        hkl=prepared_hkl,
+        snapshot=f"{TORCH_FOLDER}/config_snapshot.json",
+        c_run=f"{C_FOLDER}/c_trace_run.json",
         comparison=f"{TORCH_FOLDER}/compare_scaling_traces.json",
+        hkl=prepared_hkl,
     output:
         f"{TORCH_FOLDER}/patch.json",
     log:
@@ -39,22 +45,20 @@ rule patch:
         **torch_job(),
     params:
         code=code("patch"),
-        scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
+        build="results/reference/build.json",
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:
         "Round the pixel: {wildcards.scenario}, ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     shell:
-        "python -m trace_audit.images.patch --binary {input.binary:q} --config {wildcards.scenario:q}"
-        " --scenario-dir {params.scenario_dir:q} {params.hkl} --pixel {wildcards.slow} {wildcards.fast}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
-        " --out {output:q} 2> {log:q}"
+        "python -m trace_audit.images.patch --snapshot {input.snapshot:q} --c-run {input.c_run:q} --build {params.build:q}"
+        " {params.hkl} --time-limit-s {params.time_limit_s} --out {output:q} 2> {log:q}"
 
 
 rule overview:
     input:
-        binary=BINARY,
-        scenario=scenario_yaml,
+        snapshot=lambda wildcards: f"{first_audit(wildcards).folder}/config_snapshot.json",
+        c_run=lambda wildcards: f"{first_audit(wildcards).pixel_folder}/c/c_trace_run.json",
         hkl=prepared_hkl,
     output:
         "results/report/images/{scenario}_{device}_{dtype}.json",
@@ -67,16 +71,14 @@ rule overview:
         **torch_job(),
     params:
         code=code("overview"),
-        scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
+        build="results/reference/build.json",
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:
         "Whole image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
-        "python -m trace_audit.images.overview --binary {input.binary:q} --config {wildcards.scenario:q}"
-        " --scenario-dir {params.scenario_dir:q} {params.hkl}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} --time-limit-s {params.time_limit_s}"
-        " --out {output:q} 2> {log:q}"
+        "python -m trace_audit.images.overview --snapshot {input.snapshot:q} --c-run {input.c_run:q}"
+        " --build {params.build:q} {params.hkl} --time-limit-s {params.time_limit_s} --out {output:q} 2> {log:q}"
 
 
 rule page:
@@ -97,7 +99,10 @@ rule page:
     threads: 1
     resources:
         **job("audit"),
+    params:
+        audits=[audit.folder.removeprefix("results/") for audit in PLAN.audits],
+        images=[image.folder.removeprefix("results/") for image in PLAN.images],
     message:
         "Drawing the report"
     shell:
-        "python -m trace_audit.report > {log:q} 2>&1"
+        "python -m trace_audit.report --audits {params.audits:q} --images {params.images:q} > {log:q} 2>&1"

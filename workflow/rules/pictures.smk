@@ -74,7 +74,7 @@ rule picture_report:
 
 rule picture_traces:
     input:
-        BINARY,
+        binary=BINARY,
     output:
         c="build/pictures/c.log",
         torch="build/pictures/torch.log",
@@ -92,7 +92,7 @@ rule picture_traces:
     message:
         "Picture: two traces"
     shell:
-        "({input[0]:q} {params.flags} {params.files} | grep '^TRACE' > {output.c:q}"
+        "({input.binary:q} {params.flags} {params.files} | grep '^TRACE' > {output.c:q}"
         " && python -m nanobrag_torch {params.flags} {params.files} -polar 0.9 | grep '^TRACE' > {output.torch:q})"
         " 2> {log:q}"
 

@@ -1,6 +1,8 @@
 #include "physics/simulate.h"
 
+#ifdef _OPENMP
 #include <omp.h>
+#endif
 #include <stdlib.h>
 
 #include "base/message.h"
@@ -39,7 +41,12 @@ static void compute_row(const row_task *t, size_t slow, pixel_workspace *w) {
 static int count_threads(const experiment *e, const options_output *o) {
     bool in_order = (o->printout && !o->printout_one) || (e->structure_factor.interpolate && e->structure_factor.latch);
     if (in_order) return 1;
+#ifdef _OPENMP
     return o->threads > 0 ? (int)o->threads : omp_get_max_threads();
+#else
+    (void)o;
+    return 1;
+#endif
 }
 
 static void show_progress(size_t done, size_t rows) {
@@ -51,6 +58,7 @@ static void show_progress(size_t done, size_t rows) {
 }
 
 static void compute_rows(const row_task *t, int threads, bool progress) {
+    (void)threads; /* unused without OpenMP */
     const size_t first = t->e->detector.roi[2], rows = t->e->detector.roi[3] - first + 1;
     size_t done = 0;
     /* Signals go to this thread, never to those that it starts: while files are written, it alone puts them off. */

@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, StringConstraints, ValidationError, field
 
 from trace_audit.config.campaign import Campaign
 from trace_audit.config.candidate import Candidate
+from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.core.errors import InputError
 
@@ -25,7 +26,7 @@ SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "reference", "report")
+RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "reference", "report")
 
 
 class Reference(Strict):
@@ -171,6 +172,7 @@ class Settings(Strict):
     resources: Resources = Resources()
     image_parity: ImageParity = ImageParity()
     bench: Bench = Bench()
+    matrix: MatrixSettings = MatrixSettings()
     campaign: Campaign = Campaign()
 
     @field_validator("scenarios", "devices", "devices_on_cluster", "dtypes", "backends")
@@ -196,8 +198,14 @@ class Settings(Strict):
         return self
 
 
-def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> Settings:
-    """Check a config as read from YAML. Raises `InputError` naming the first wrong key. NB_C_BIN overrides it."""
+def parse_settings(
+    raw: dict[str, Any], source: str = "config/config.yaml", recorded: Reference | None = None
+) -> Settings:
+    """Check a config as read from YAML. Raises `InputError` naming the first wrong key.
+
+    The reference is the one `recorded`, where a call reports on audits that are there; else that of NB_C_BIN; else the
+    config's.
+    """
     if not isinstance(raw, dict) or not raw:
         raise InputError(f"{source}: empty or not a mapping of keys; start from the config.yaml in the repository")
     try:
@@ -205,15 +213,16 @@ def parse_settings(raw: dict[str, Any], source: str = "config/config.yaml") -> S
     except ValidationError as error:
         raise InputError(f"{source}: {_first_problem(error, raw)}") from None
     binary = os.environ.get("NB_C_BIN", "")
-    if not binary:
-        return settings
-    reference = Reference(binary=binary, compiler=settings.reference.compiler)
-    return settings.model_copy(update={"reference": reference})
+    reference = Reference(binary=binary, compiler=settings.reference.compiler) if binary else settings.reference
+    return settings.model_copy(update={"reference": recorded or reference})
 
 
-def require_files(settings: Settings, source: str = "config/config.yaml") -> None:
-    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`."""
-    reference = settings.reference
+def require_files(settings: Settings, source: str = "config/config.yaml", recorded: Reference | None = None) -> None:
+    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`.
+
+    A `recorded` reference may be gone: no job of a report needs it.
+    """
+    reference = Reference() if recorded else settings.reference
     if reference.binary and not (Path(reference.binary).is_file() and os.access(reference.binary, os.X_OK)):
         origin = "NB_C_BIN" if os.environ.get("NB_C_BIN") else f"{source}: reference.binary"
         raise InputError(f"{origin}: {reference.binary!r} is no executable file; give the path of a built nanoBragg")

@@ -3,6 +3,7 @@
 More keys than those named here may stand in a file; those named have these types, and every number is finite.
 """
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -88,6 +89,7 @@ class Comparison(Document):
     tolerance_relative: Number
     tolerances_sha256: str
     counts: dict[str, int]
+    reference_sha256: Sha256 | None = None
     factors: Sequence[Factor]
     problems: list[Problem]
     multiply_back: MultiplyBack
@@ -179,6 +181,7 @@ class Run(Document):
     binary_sha256: Sha256 | None = None
     made_by: dict[str, str] = {}
     failure: str | None = None
+    confined: str | None = None
 
 
 class Compiler(Document):
@@ -273,10 +276,15 @@ def read_document(path: Path, what: str, model: type[Document]) -> Any:
     return value
 
 
+@functools.cache
+def _checker(model: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(model)
+
+
 def problem_of(value: Any, model: Any) -> str | None:
     """What is wrong with the first part of `value` that is not of the form of `model`; None if nothing is."""
     try:
-        TypeAdapter(model).validate_python(value)
+        _checker(model).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = printable(".".join(map(str, first["loc"])))[:120] or "the whole"

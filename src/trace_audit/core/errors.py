@@ -8,6 +8,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+from nanobrag_torch.errors import ExperimentError
+
 USER_MISTAKE, OUR_FAULT = 2, 3
 LOGS = Path("logs")
 
@@ -19,7 +21,7 @@ class InputError(Exception):
 def run_command(
     command: Callable[[list[str]], int], argv: list[str] | None = None, *, catch_faults: bool = True
 ) -> int:
-    """Exit status of `command(argv)`: its own, or 2 after one line on stderr for an `InputError` or `OSError`.
+    """Exit status of `command(argv)`: its own, or 2 after one line on stderr for a mistake of the user's.
 
     Any other exception is a fault of ours: its traceback goes to a file below logs/, one line names that, and the
     status is 3; without `catch_faults` it is raised.
@@ -27,7 +29,7 @@ def run_command(
     arguments = sys.argv[1:] if argv is None else argv
     try:
         return command(arguments)
-    except InputError as error:
+    except (InputError, ExperimentError) as error:
         message = str(error)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -23,7 +23,7 @@ from trace_audit.config.device import choose_device
 from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, arguments, load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 from trace_audit.core.markdown import cell, table
 from trace_audit.images.image_comparison import (
     ImageComparison,
@@ -172,6 +172,7 @@ def main(argv: list[str]) -> int:
         worst = comparison.worst[0]
         snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
     result = document(scenario, options.device, options.dtype, comparison, rows)
+    result["reference_sha256"] = sha256_of_file(options.binary)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
         write_atomic(options.md, markdown(result))

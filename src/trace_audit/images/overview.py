@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from trace_audit.config.scenario import load_scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
-from trace_audit.images.two_images import TwoImages, add_options, simulate_both
+from trace_audit.images.audited import add_options, read_audited
+from trace_audit.images.two_images import TwoImages, simulate_both
+from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S
 
 MOST_BLOCKS = 320  # along either side of the picture
 
@@ -89,12 +90,14 @@ def main(argv: list[str]) -> int:
         prog="python -m trace_audit.images.overview", description=__doc__, allow_abbrev=False
     )
     add_options(parser)
+    parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON")
     options = parser.parse_args(argv)
-    scenario = load_scenario(options.config, options.scenario_dir)
-    images = simulate_both(scenario, options, [])
+    audited = read_audited(options)
+    images = simulate_both(audited, options.time_limit_s, [])
     shown = {} if images.failure else overview(images)
-    about = {"scenario": scenario.name, "device": options.device, "dtype": options.dtype, "failure": images.failure}
+    about: dict[str, Any] = {"scenario": audited.scenario.name, "device": audited.device, "dtype": audited.dtype}
+    about |= {"failure": images.failure, "made_by": audited.made_by()}
     write_atomic(options.out, readable_json({**about, **shown}))
     return 0
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import readable_json, write_atomic
-from trace_audit.images.two_images import add_options, simulate_both
+from trace_audit.images.audited import add_options, read_audited
+from trace_audit.images.two_images import simulate_both
+from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S
 
 REACH_PIXELS = 20
 
@@ -41,14 +42,14 @@ def main(argv: list[str]) -> int:
     """Simulate the patch with both programs and write it."""
     parser = argparse.ArgumentParser(prog="python -m trace_audit.images.patch", description=__doc__, allow_abbrev=False)
     add_options(parser)
-    parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"))
+    parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="patch.json")
     options = parser.parse_args(argv)
-    scenario = load_scenario(options.config, options.scenario_dir)
-    check_pixel(scenario, *options.pixel)
-    box = bounds(scenario, *options.pixel)
-    images = simulate_both(scenario, options, ["-roi", *map(str, (box[2], box[3], box[0], box[1]))])
+    audited = read_audited(options)
+    box = bounds(audited.scenario, *audited.pixel)
+    images = simulate_both(audited, options.time_limit_s, ["-roi", *map(str, (box[2], box[3], box[0], box[1]))])
     result: dict[str, Any] = {"first_slow_fast": [box[0], box[2]], "failure": images.failure}
+    result["made_by"] = audited.made_by()
     for side, image in (("c", images.c), ("py", images.py)):
         if image is not None:
             result[side] = _numbers(image, box)

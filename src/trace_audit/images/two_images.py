@@ -1,6 +1,5 @@
 """Both programs on one experiment, for the report: two images, or why there is none. Nothing is kept but the pixels."""
 
-import argparse
 import multiprocessing
 import tempfile
 from collections.abc import Callable
@@ -10,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from trace_audit.config.device import choose_device
-from trace_audit.config.scenario import add_scenario_options, arguments, scenario_path
-from trace_audit.config.scenario_model import Scenario
+from trace_audit.config.scenario import arguments
 from trace_audit.core.errors import InputError
+from trace_audit.images.audited import Audited
 from trace_audit.images.image_comparison import read_image
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.programs.environment import operation_by_operation
+from trace_audit.programs.environment import code_of
 from trace_audit.programs.image_run import run_c, run_torch
-from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, ProgramRun
+from trace_audit.programs.reference import ProgramRun
 
 
 @dataclass(frozen=True)
@@ -30,35 +29,32 @@ class TwoImages:
     beam_centre_slow_fast: tuple[float, float] | None  # in pixels, as `beam_centre_pixels` has it
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What has to be known to simulate a scenario with both programs."""
-    parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
-    add_scenario_options(parser)
-    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, auto")
-    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-    parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
+def simulate_both(audited: Audited, time_limit_s: float, roi: list[str]) -> TwoImages:
+    """The images of what was audited, within the region `roi` (words, none for all), each within the time limit.
 
-
-def simulate_both(scenario: Scenario, options: argparse.Namespace, more_words: list[str]) -> TwoImages:
-    """The images of `scenario` with `more_words` on both command lines, each within the time limit of `options`."""
-    shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
+    A C program that was traced over the whole image computes the whole image here too.
+    """
+    panel = audited.scenario.detector
     found: dict[str, np.ndarray | None] = {"c": None, "py": None}
-    failure = None
+    failure = audited.gone or None
+    if failure:
+        return TwoImages(None, None, failure, None)
     with tempfile.TemporaryDirectory(prefix="images-") as away:
-        folder = scenario_path(options.config, options.scenario_dir).parent
-        files = prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=folder)
-        words = [*arguments(scenario, files), *more_words]
+        files = prepare_inputs(audited.scenario, Path(away), hkl=audited.hkl, scenario_folder=Path(away))
+        words = arguments(audited.scenario, files)
+        c_words = words if audited.whole_image else [*words, *roi]
         c_image, py_image = Path(away) / "c.bin", Path(away) / "py.bin"
+        binary = audited.binary or Path(audited.program)
         runs: tuple[tuple[str, str, Callable[[], ProgramRun], Path], ...] = (
-            ("c", "C", lambda: run_c(options.binary, words, c_image, options.time_limit_s), c_image),
-            ("py", "torch", lambda: _torch_on(options, words, py_image), py_image),
+            ("c", "C", lambda: run_c(binary, c_words, c_image, time_limit_s), c_image),
+            ("py", "torch", lambda: _torch(audited, time_limit_s, [*words, *roi], py_image), py_image),
         )
         for side, program, run, image in runs:
             try:
-                why = run().failure(options.time_limit_s)
+                why = run().failure(time_limit_s)
                 if why:
                     raise InputError(f"the {program} program {why}")
-                found[side] = read_image(image, shape, program)
+                found[side] = read_image(image, (panel.pixels_slow, panel.pixels_fast), program)
             except InputError as error:
                 failure = failure or str(error)
         centre = None if failure else beam_centre_pixels(words)
@@ -90,13 +86,12 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     return slow, fast
 
 
-def _torch_on(options: argparse.Namespace, words: list[str], image: Path) -> ProgramRun:
-    """The torch program on the device of `options`. Raises InputError where that is not there."""
-    device = choose_device(options.device).used
-    if device is None:
-        raise InputError(f"torch program: device {options.device} is not there")
-    with operation_by_operation():
-        return _torch_within(options.time_limit_s, words, image, device, options.dtype)
+def _torch(audited: Audited, time_limit_s: float, words: list[str], image: Path) -> ProgramRun:
+    """The torch program as it was audited. Raises InputError where its device is not there."""
+    if choose_device(audited.device, allow_missing=True).used is None:
+        raise InputError(f"torch program: device {audited.device} of the audit is not there")
+    with code_of(audited.backend):
+        return _torch_within(time_limit_s, words, image, audited.device, audited.dtype)
 
 
 def _torch_within(time_limit_s: float, words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:

@@ -1,10 +1,10 @@
 """The audit of the config's candidate on one pixel, with all that it printed and how it was run kept beside it."""
 
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.io.reading import read_bytes
 from trace_audit.config.candidate import Candidate
 from trace_audit.config.scenario import arguments, load_scenario, scenario_path
 from trace_audit.core.errors import InputError
@@ -71,7 +71,7 @@ def _obtain(
     stdout, stderr = folder / "candidate_stdout.txt", folder / "candidate_stderr.txt"
     folder.mkdir(parents=True, exist_ok=True)
     if candidate.log:
-        shutil.copyfile(candidate.log, stdout)
+        write_atomic(stdout, read_bytes(candidate.log))
         write_atomic(stderr, "")
         image = Path(candidate.image) if candidate.image else None
         record = {"name": candidate.name, "words": [], "exit_code": None, "failure": None, "log": candidate.log}
@@ -84,14 +84,15 @@ def _obtain(
             candidate.output_limit_MB,
         )
         outcome = program.run(command, words, pixel, away / "candidate")
-        shutil.copyfile(outcome.stdout, stdout)
-        shutil.copyfile(outcome.stderr, stderr)
+        write_atomic(stdout, read_bytes(outcome.stdout))
+        write_atomic(stderr, read_bytes(outcome.stderr))
         image = outcome.image
         record = {
             "name": candidate.name,
             "words": list(outcome.words),
             "exit_code": outcome.exit_code,
             "failure": outcome.failure,
+            "confined": outcome.confined,
         }
     record["image_sha256"] = None if image is None else sha256_of_file(image)
     return stdout, image, record

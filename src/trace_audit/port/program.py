@@ -1,12 +1,11 @@
 """Run somebody else's program: a command line without a shell, in an empty folder, within time, memory and output.
 
 Placeholders of the command: `{flags}` (the experiment's flags, each a word of its own), `{slow}`, `{fast}`, `{image}`
-(where it is to write its float image). Its environment is a short list of ours and what the config gives. Output goes
-to files; a program that prints more than the cap, or outlives its time, is ended with all that it started.
+(where it is to write its float image). Its environment is a short list of ours and what the config gives. It is kept
+from the network and from every other folder where this machine can do that; `programs/confinement.py` says how.
 """
 
 import os
-import resource
 import signal
 import subprocess
 import time
@@ -15,8 +14,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
+from trace_audit.core.files import plain_file_below, printable
+from trace_audit.programs.confinement import Limits, not_started, run_confined
 
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "HOME", "CUDA_VISIBLE_DEVICES")
+PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "CUDA_VISIBLE_DEVICES")
+MAX_FILE_BYTES = 64_000_000_000
 PLACEHOLDERS = ("{flags}", "{slow}", "{fast}", "{image}")
 IMAGE = "candidate_image.bin"
 
@@ -30,6 +32,7 @@ class Command:
     time_limit_s: float = 300.0
     memory_limit_GB: float = 0.0  # 0: none; address space, which a CUDA program needs plenty of
     output_limit_MB: float = 256.0
+    confine: bool = True  # False for a command that needs the network or other folders: srun, docker
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Outcome:
     stderr: Path
     image: Path | None
     seconds: float
+    confined: str  # how it was kept from the rest of the machine
 
 
 def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image: Path) -> list[str]:
@@ -62,63 +66,40 @@ def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image
 
 def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: Path) -> Outcome:
     """Run the command in `folder/run`, which must not exist; its output lies in `folder`."""
-    work = folder / "run"
-    work.mkdir(parents=True)
+    box = folder / "box"
+    work, scratch = box / "run", box / "tmp"
+    for made_new in (work, scratch):
+        made_new.mkdir(parents=True)
     image = work / IMAGE
     words = filled(command, flags, pixel, image.resolve())
     stdout, stderr = folder / "stdout.txt", folder / "stderr.txt"
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= {"LC_ALL": "C", "TMPDIR": str(scratch.resolve()), **command.environment}
+    limits = Limits(
+        command.time_limit_s, int(command.memory_limit_GB * 2**30), int(command.output_limit_MB * 1e6), MAX_FILE_BYTES
+    )
     started = time.monotonic()
-    with stdout.open("wb") as out, stderr.open("wb") as err:
+    with stdout.open("xb") as out, stderr.open("xb") as err:
         try:
-            process = subprocess.Popen(
-                words,
-                cwd=work,
-                env={**environment, "LC_ALL": "C", **command.environment},
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                preexec_fn=lambda: _limit(command),
-            )
+            ending = run_confined(words, box, work, environment, limits, (out, err), confine=command.confine)
         except (OSError, subprocess.SubprocessError) as error:
             raise InputError(f"candidate.command: {words[0]} does not start ({error}); give its full path") from error
-        failure = _watch(process, command, (stdout, stderr), started)
-    exit_code = process.returncode
-    if failure is None and exit_code:
-        failure = _ending(exit_code, stderr)
-    made = image if image.is_file() and not image.is_symlink() else None
-    return Outcome(tuple(words), exit_code, failure, stdout, stderr, made, time.monotonic() - started)
+    if reason := not_started(ending, _end_of(stderr)):
+        raise InputError(f"candidate.command: {words[0]} does not start ({reason}); give its full path")
+    failure = ending.excess
+    if failure is None and ending.exit_code is None:
+        failure = f"did not end within {command.time_limit_s:g} s"
+    if failure is None and ending.exit_code:
+        failure = _ending(ending.exit_code, stderr)
+    made = plain_file_below(work, IMAGE)
+    seconds = time.monotonic() - started
+    return Outcome(tuple(words), ending.exit_code, failure, stdout, stderr, made, seconds, ending.confined)
 
 
-def _limit(command: Command) -> None:
-    """In the child: its memory, and no file larger than what it may print ten times over."""
-    if command.memory_limit_GB:
-        limit = int(command.memory_limit_GB * 2**30)
-        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _watch(process: subprocess.Popen[bytes], command: Command, outputs: Sequence[Path], started: float) -> str | None:
-    """Wait for the end; end it at a limit, and whatever it left behind in any case."""
-    failure = None
-    cap = command.output_limit_MB * 1e6
-    while process.poll() is None and failure is None:
-        if time.monotonic() - started > command.time_limit_s:
-            failure = f"did not end within {command.time_limit_s:g} s"
-        elif sum(path.stat().st_size for path in outputs) > cap:
-            failure = f"printed more than {command.output_limit_MB:g} MB"
-        else:
-            time.sleep(0.02)
-    for kind in (signal.SIGKILL,):
-        try:
-            os.killpg(process.pid, kind)
-        except ProcessLookupError:
-            break
-    process.wait()
-    if failure is None and sum(path.stat().st_size for path in outputs) > cap:
-        failure = f"printed more than {command.output_limit_MB:g} MB"
-    return failure
+def _end_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 4096))
+        return stream.read()
 
 
 def _ending(exit_code: int, stderr: Path) -> str:
@@ -128,7 +109,5 @@ def _ending(exit_code: int, stderr: Path) -> str:
         except ValueError:
             name = str(-exit_code)
         return f"was killed by signal {name}"
-    with stderr.open("rb") as stream:
-        stream.seek(max(0, stderr.stat().st_size - 4096))
-        lines = stream.read().decode(errors="replace").strip().splitlines()
-    return f"ended with exit status {exit_code}: {(lines or ['nothing on its standard error'])[-1][:300]}"
+    lines = _end_of(stderr).decode(errors="replace").strip().splitlines()
+    return f"ended with exit status {exit_code}: {printable((lines or ['nothing on its standard error'])[-1][:300])}"

@@ -30,7 +30,7 @@ def run_c(binary: Path, words: list[str], image: Path, time_limit_s: float) -> P
     """Run the C program, its float image written to `image`."""
     if not binary.is_file():
         raise InputError(f"reference binary {binary}: no such file; build it with make -C src/nanobragg_c")
-    return run_program(binary.resolve(), [*words, "-nopgm", "-floatfile", str(image)], time_limit_s)
+    return run_program(binary.resolve(), [*words, "-nopgm", "-floatfile", IMAGE], time_limit_s, {IMAGE: image})
 
 
 def run_torch(words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
@@ -124,7 +124,7 @@ def _record(
     return {
         "program": options.binary.name if c else "nanobrag_torch",
         **(
-            {"binary_sha256": sha256_of_file(options.binary)}
+            {"binary_sha256": run.sha256, "confined": run.confined}
             if c
             else {"device": options.device, "dtype": options.dtype}
         ),

@@ -5,13 +5,11 @@ prints no trace is reported as that (exit status 2); its output stays, a log is 
 """
 
 import argparse
-import contextlib
+import mmap
 import os
-import resource
 import signal
-import subprocess
 import tempfile
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,14 +24,16 @@ from trace_audit.config.scenario import (
 )
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import copy_checked, printable, read_plain, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.programs.confinement import Limits, not_started, run_confined
 from trace_audit.trace.log import trace_log
 
 DEFAULT_TIME_LIMIT_S = 300.0
 MAX_OUTPUT_BYTES = 256_000_000  # that it prints
 MAX_FILE_BYTES = 4_000_000_000  # of each file that it writes
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "HOME")
+MAX_FILES = 10_000  # that it leaves
+_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "HOME")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class ProgramRun:
     stderr: bytes
     made: dict[str, str]  # SHA-256 by name of the files it left in its folder
     excess: str | None = None  # which cap it went beyond
+    sha256: str = ""  # of the program that ran
+    confined: str = ""  # how it was kept from the rest of the machine
 
     def failure(self, time_limit_s: float) -> str | None:
         """Why the run does not count, None if it does."""
@@ -56,7 +58,7 @@ class ProgramRun:
             return f"was killed by signal {_signal_name(-self.exit_code)}"
         if self.exit_code > 0:
             lines = self.stderr.decode(errors="replace").strip().splitlines() or ["nothing on its standard error"]
-            return f"ended with exit status {self.exit_code}: {lines[-1][:300]}"
+            return f"ended with exit status {self.exit_code}: {printable(lines[-1][:300])}"
         return None
 
 
@@ -67,58 +69,82 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def run_program(binary: Path, words: list[str], time_limit_s: float) -> ProgramRun:
-    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment.
+def run_program(
+    binary: Path, words: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
+) -> ProgramRun:
+    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment, confined.
 
-    Its output goes to files, so nothing that it leaves running is waited for; its process group ends with it. What it
-    prints and each file it writes has a cap.
+    A compiled program runs from a private copy; any program that is not the same afterwards has failed. `keep`: files
+    of its folder by name that are copied elsewhere, where it made them. What it prints and each file it writes has a
+    cap, and it may not take more memory than the machine has.
     """
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {"LC_ALL": "C", "OMP_NUM_THREADS": "1"}  # a historic trace depends on the order of the pixels
     with (
-        tempfile.TemporaryDirectory(prefix="nanobragg-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryDirectory(prefix="nanobragg-", ignore_cleanup_errors=True) as own,
+        tempfile.TemporaryDirectory(prefix="program-") as private,
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
     ):
+        folder, scratch = Path(own) / "run", Path(own) / "tmp"
+        folder.mkdir()
+        scratch.mkdir()
+        environment["TMPDIR"] = str(scratch)
+        before = _hash(binary)
+        program = _private_copy(binary, before, Path(private))
+        limits = Limits(time_limit_s, _memory_of_machine(), MAX_OUTPUT_BYTES, MAX_FILE_BYTES)
         try:
-            process = subprocess.Popen(
-                [str(binary), *words],
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                start_new_session=True,
+            ending = run_confined(
+                [str(program), *words], Path(own), folder, environment, limits, (stdout, stderr), name=str(binary)
             )
         except OSError as error:
             raise InputError(f"reference binary {binary}: {error.strerror}; build it or name another") from error
-        exit_code, excess = _watch(process, (stdout, stderr), time_limit_s)
-        made, too_large = _files_in(Path(folder))
-        return ProgramRun(exit_code, _content(stdout), _content(stderr), made, excess or too_large)
+        errors = _content(stderr)
+        if reason := not_started(ending, errors):
+            raise InputError(f"reference binary {binary}: {reason}; build it or name another")
+        made, too_large = _files_in(folder)
+        changed = None if _hash(binary) == before == _hash(program) else "is not the program any more that was started"
+        if not too_large:
+            _take(folder, keep or {})
+        return ProgramRun(
+            ending.exit_code,
+            _content(stdout),
+            errors,
+            made,
+            changed or ending.excess or too_large,
+            before,
+            ending.confined,
+        )
 
 
-def _watch(
-    process: subprocess.Popen[bytes], outputs: tuple[IO[bytes], ...], time_limit_s: float
-) -> tuple[int | None, str | None]:
-    """Wait for the end, or end it at a limit; its exit status, None at the time limit, and the cap it went beyond."""
-    with contextlib.suppress(ProcessLookupError):
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
-    ends = time.monotonic() + time_limit_s
-    exit_code, excess = None, None
-    while exit_code is None and excess is None and time.monotonic() < ends:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            exit_code = process.wait(timeout=min(0.1, max(ends - time.monotonic(), 0.0)))
-        if sum(os.fstat(output.fileno()).st_size for output in outputs) > MAX_OUTPUT_BYTES:
-            excess = f"printed more than {MAX_OUTPUT_BYTES / 1e6:g} MB"
-    _stop(process)
-    process.wait()
-    return exit_code, excess
+def _hash(binary: Path) -> str:
+    try:
+        return sha256_of_file(binary)
+    except OSError as error:
+        raise InputError(f"reference binary {binary}: {error.strerror}; build it or name another") from error
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all of its group."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+def _private_copy(binary: Path, sha256: str, folder: Path) -> Path:
+    """A copy that nobody else can exchange; the program itself where it may need the files beside it."""
+    with binary.open("rb") as stream:
+        content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if binary.stat().st_size else b""
+        movable = content[:4] == b"\x7fELF" and content.find(b"$ORIGIN") < 0
+    if not movable or not os.access(binary, os.X_OK):
+        return binary
+    copy_checked(binary, sha256, folder / binary.name, 0o500)
+    return folder / binary.name
+
+
+def _memory_of_machine() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _take(folder: Path, keep: Mapping[str, Path]) -> None:
+    """Copy plain files out of the folder; links that a program left are not followed."""
+    for name, target in keep.items():
+        content = read_plain(folder / name, MAX_FILE_BYTES)
+        if content is not None:
+            write_atomic(target, content)
 
 
 def _content(output: IO[bytes]) -> bytes:
@@ -128,16 +154,18 @@ def _content(output: IO[bytes]) -> bytes:
 
 def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
     """SHA-256 by name of the plain files in a folder, links left out; and which of them is too large to hash."""
-    made, too_large = {}, None
-    for path in sorted(folder.iterdir()):
+    made: dict[str, str] = {}
+    too_large = None
+    for number, path in enumerate(sorted(folder.iterdir())):
+        if number == MAX_FILES:
+            return made, f"left more than {MAX_FILES} files"
         if path.is_symlink() or not path.is_file():
             continue
-        if path.stat().st_size > MAX_FILE_BYTES:
-            too_large = (
-                f"left the file {path.name} of {path.stat().st_size / 1e9:.3g} GB, over {MAX_FILE_BYTES / 1e9:g} GB"
-            )
+        name, size = printable(path.name), path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            too_large = f"left the file {name} of {size / 1e9:.3g} GB, over {MAX_FILE_BYTES / 1e9:g} GB"
         else:
-            made[path.name] = sha256_of_file(path)
+            made[name] = sha256_of_file(path)
     return made, too_large
 
 
@@ -196,7 +224,8 @@ def _record(
 ) -> dict[str, Any]:
     return {
         "program": options.binary.name,
-        "binary_sha256": sha256_of_file(options.binary),
+        "binary_sha256": run.sha256,
+        "confined": run.confined,
         "scenario": scenario.name,
         "pixel_slow_fast": list(options.pixel),
         "arguments": words,

@@ -128,7 +128,5 @@ def side(
         if not known_flags:
             raise InputError(f"--{name}: has no word {{flags}}, so the program would not know the experiment")
         words += _AS_A_NANOBRAGG
-    limits = {"time_limit_s": time_limit_s}
-    return CommandSide(
-        name, program.Command(tuple(words), {"OMP_NUM_THREADS": "1"} | dict(environment or {}), **limits)
-    )
+    variables = {"OMP_NUM_THREADS": "1"} | dict(environment or {})
+    return CommandSide(name, program.Command(tuple(words), variables, time_limit_s))

@@ -5,10 +5,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from trace_audit.compare.cause import cause, evidence
+from trace_audit.compare.markdown_report import sides
 from trace_audit.compare.verdict import place_text
 from trace_audit.core.documents import TraceComparison, read_document
 from trace_audit.report.pictures import patch_picture, svg_data
 from trace_audit.trace.keys import registry
+from trace_audit.trail import evidence as evidence_files
 from trace_audit.trail.hash_chain import Entry
 from trace_audit.trail.records import is_sound
 from trace_audit.trail.rerun import environment_differences
@@ -52,6 +55,7 @@ def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         {
             **row,
+            **dict(zip(("c", "py"), sides(row["key"], row["c"], row["py"]), strict=True)),
             "place": place_text(row.get("context", {})),
             "bar": bar_percent(row["relative_difference"]),
             "root": row["key"] in roots,
@@ -67,9 +71,13 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
     verdict = read_document(folder / _COMPARISON, "comparison", TraceComparison) if folder else None
     worst = record["metrics"].get("worst_relative_difference")
     pixel = ", ".join(map(str, record["pixel_slow_fast"]))
-    picture, note = patch_picture(folder, record["pixel_slow_fast"])
+    picture, note, made_by = patch_picture(folder, record["pixel_slow_fast"])
+    rows = factor_rows(verdict) if verdict else []
     return {
         "id": f"audit-{number}",
+        "folder": _place_of(record),
+        "cause": _cause(record, verdict),
+        "evidence": evidence(verdict) if verdict else "",
         "number": number,
         "record": record,
         "title": f"{record['scenario']}, pixel ({pixel}), {record['device']}, {record['dtype']}"
@@ -78,10 +86,12 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
         "worst": worst,
         "worst_bar": bar_percent(worst or 0.0),
         "tolerance_bar": bar_percent(record["tolerance_relative"]),
-        "factors": factor_rows(verdict) if verdict else [],
+        "failing": [row for row in rows if row["verdict"] == "fail"],
+        "agreeing": [row for row in rows if row["verdict"] != "fail"],
         "graph": svg_data(folder / "key_graph.svg") if folder else None,
         "picture": picture,
         "picture_note": note,
+        "made_by": made_by,
         "environment": leaves(record.get("environment", {})),
         "environment_changes": _environment_changes(before, record),
         "previous": before["number"] if before else None,
@@ -90,6 +100,20 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
             for command in record["commands"]
         ],
     }
+
+
+def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
+    """What made the audit fail; that of a crash is told by its record."""
+    if record["status"] != "fail":
+        return ""
+    return cause(verdict) if verdict else "crashed before anything was compared"
+
+
+def _place_of(record: Record) -> str:
+    """The folder of an audit below results, as its artifacts name it."""
+    own = (_COMPARISON, evidence_files.LOG)
+    folders = [Path(name).parent.as_posix() for name in record["artifacts"] if Path(name).name in own]
+    return next(iter(folders), "")
 
 
 def _folder_of(results: Path, record: Record) -> Path | None:

@@ -14,8 +14,10 @@ from trace_audit.core.files import read_json
 from trace_audit.report.audits import leaves
 from trace_audit.report.campaigns import figures, frame_pictures
 from trace_audit.report.pictures import png_data, svg_data
+from trace_audit.report.wording import short
 
 MOST_ROWS = 200
+_IMAGES = "*/images/*/image_parity.json"
 _LARGEST_FILE_BYTES = 5_000_000
 Row = tuple[str, list[Any]]  # verdict of the row, cells
 
@@ -47,11 +49,16 @@ class Block:
 Maker = Callable[[Path, list[tuple[Path, Any]]], list[Block]]
 
 
-def other_results(results: Path) -> list[Block]:
-    """All sections, in a fixed order. A file that cannot be read becomes a section that says so."""
+def other_results(results: Path, images: frozenset[str] | None = None) -> list[Block]:
+    """All sections, in a fixed order. A file that cannot be read becomes a section that says so.
+
+    Of whole images only those count whose folder is among `images`; None: all.
+    """
     blocks: list[Block] = []
     for pattern, maker in _SECTIONS.items():
         found, broken = _read(results, pattern)
+        if pattern == _IMAGES and images is not None:
+            found = [(path, data) for path, data in found if path.parent.relative_to(results).as_posix() in images]
         blocks += broken
         if found:
             try:
@@ -240,7 +247,7 @@ def _cell(value: Any) -> Any:
 
 
 def _small(value: float | None) -> str:
-    return "" if value is None else f"{value:.1e}"
+    return "" if value is None else short(value)
 
 
 def _short(value: float | None) -> str:
@@ -248,11 +255,12 @@ def _short(value: float | None) -> str:
 
 
 _SECTIONS: dict[str, Maker] = {
-    "*/images/*/image_parity.json": _image_parity,
+    _IMAGES: _image_parity,
     "untraced/*/torch/image_parity.json": _image_parity,
     "selftest/selftest.json": _selftest,
     "gradients/*/gradients.json": _gradients,
     "refinement/*/verdict.json": _refinements,
     "campaign/*/summary.json": _campaigns,
+    "matrix/*/matrix.json": _as_it_is,
     "bench/*.json": _as_it_is,
 }

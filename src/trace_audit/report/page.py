@@ -1,6 +1,7 @@
 """The page as a whole: the verdict, then every section."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,50 +10,78 @@ from trace_audit.core.files import printable
 from trace_audit.report.audits import audit_section, latest_attempts
 from trace_audit.report.other_results import other_results
 from trace_audit.report.pictures import colour_scales, overviews
+from trace_audit.report.wording import number, prose, short
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load
 from trace_audit.trail.records import is_sound
 from trace_audit.trail.verify import changed_inputs, verify
 
 FOLDER = Path("report")
+MOST_OPEN = 3  # audits and images that are unfolded at first
+Section = dict[str, Any]
 # made for the page itself, between the seal of the run and the one that follows it
 _OF_THE_PAGE = re.compile(r"report/|.*/patch\.json: (extra|changed)$")
 
 
-def number(value: Any) -> str:
-    """A number as the traces show it; text as text."""
-    return f"{value:.15g}" if isinstance(value, float) else printable(str(value))
+@dataclass(frozen=True)
+class Counted:
+    """Folders below results of the audits and the images that count; None: all that are on record."""
+
+    audits: frozenset[str] | None = None
+    images: frozenset[str] | None = None
 
 
-def page(results: Path) -> str:
+def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it is frozen
     """The whole page. Raises InputError if there is no ledger with an attempt below `results`."""
     entries = load(results / attempts.LEDGER)
-    sections = [audit_section(results, record, before) for record, before in latest_attempts(entries)]
-    if not sections:
+    everything = [audit_section(results, record, before) for record, before in latest_attempts(entries)]
+    if not everything:
         raise InputError(f"{results / attempts.LEDGER}: no attempt on record; run make audit first")
+    sections, earlier = split(everything, counted.audits)
     images = overviews(results / FOLDER, sections)
-    others = other_results(results)
+    others = other_results(results, counted.images)
     failed = [section for section in sections if section["record"]["status"] == "fail"]
     failed_others = [block for block in others if block.status == "fail"]
-    counted = [section for section in sections if section["record"]["status"] in ("pass", "fail")]
+    judged = [section for section in sections if section["record"]["status"] in ("pass", "fail")]
+    causes = grouped(failed)
+    changes = changed_inputs(results)
     text: str = _template().render(
         status="fail" if failed or failed_others else "pass",
         sections=sections,
-        passed=len(counted) - len(failed),
-        counted=len(counted),
-        failed=failed,
+        earlier=earlier,
+        passed=len(judged) - len(failed),
+        counted=len(judged),
+        causes=causes,
+        opened=[members[0]["id"] for _, members in causes[:MOST_OPEN]],
+        most_images=MOST_OPEN,
+        torch_changed=sum(line.startswith("src/nanobrag_torch/") for line in changes),
         others=others,
         failed_others=failed_others,
         images=images,
-        last=sections_newest(sections),
+        last=sections_newest(everything),
         faults=[fault for fault in verify(results) if not _OF_THE_PAGE.match(fault)],
-        inputs=changed_inputs(results),
+        inputs=changes,
         timeline=timeline(entries, {section["number"] for section in sections}),
         head=entries[-1].sha256,
         colours=colour_scales(),
         pictures={part["id"]: part["picture"] for part in [*sections, *images] if part["picture"]},
     )
     return text
+
+
+def split(sections: list[Section], folders: frozenset[str] | None) -> tuple[list[Section], list[Section]]:
+    """The audits that count, what failed first, and those that are no longer in the config."""
+    counting = [section for section in sections if folders is None or section["folder"] in folders]
+    earlier = [section for section in sections if section not in counting]
+    return sorted(counting, key=lambda section: section["record"]["status"] != "fail"), earlier
+
+
+def grouped(failed: list[Section]) -> list[tuple[str, list[Section]]]:
+    """Failed audits by their cause, the most frequent first."""
+    groups: dict[str, list[Section]] = {}
+    for section in failed:
+        groups.setdefault(section["cause"], []).append(section)
+    return sorted(groups.items(), key=lambda item: -len(item[1]))
 
 
 def sections_newest(sections: list[dict[str, Any]]) -> dict[str, Any]:
@@ -70,7 +99,7 @@ def _template() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "printable": printable}
+    environment.filters |= {"number": number, "printable": printable, "prose": prose, "short": short}
     return environment.get_template("report.html.j2")
 
 

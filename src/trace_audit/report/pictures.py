@@ -35,19 +35,22 @@ def colour_scales() -> dict[str, list[list[int]]]:
     def scale(name: str) -> list[list[int]]:
         return [[round(255 * part) for part in matplotlib.colormaps[name](i)[:3]] for i in range(256)]
 
-    return {"photons": scale("inferno"), "difference": scale("RdBu_r")}
+    return {"photons": scale("inferno"), "difference": scale("RdBu_r"), "difference_dark": scale("berlin")}
 
 
-def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[dict[str, Any] | None, str | None]:
-    """The pixels round a traced one for the page's script, or None and the reason."""
+Picture = dict[str, Any]
+
+
+def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[Picture | None, str | None, Picture | None]:
+    """The pixels round a traced one for the page's script, or None and the reason; and who made them."""
     path = folder / "patch.json" if folder else None
     if path is None or not path.is_file():
-        return None, "The pixels round the traced one were not simulated for this attempt."
+        return None, "The pixels round the traced one were not simulated for this attempt.", None
     import numpy as np
 
     patch = read_document(path, "patch", Patch)
     if patch["failure"]:
-        return None, patch["failure"]
+        return None, patch["failure"], patch.get("made_by")
     c, py = np.array(patch["c"], dtype=float), np.array(patch["py"], dtype=float)
     picture = {
         "first": patch["first_slow_fast"],
@@ -60,11 +63,14 @@ def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[dict[str, Any]
         "marks": [pixel],
         "decades": _DECADES,
     }
-    return picture, None
+    return picture, None, patch.get("made_by")
 
 
 def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The whole image of each scenario that was simulated for the page, with the pixels that its audits traced."""
+    """The whole image of each scenario that was simulated for the page, with the pixels that its audits traced.
+
+    In the order of the audits.
+    """
     traced: dict[str, list[list[int]]] = {}
     for section in sections:
         pixels = traced.setdefault(section["record"]["scenario"], [])
@@ -74,8 +80,9 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
     for number, path in enumerate(sorted((folder / IMAGES).glob("*.json"))):
         about = read_document(path, "overview", Overview)
         if about["scenario"] in traced:
-            found.append(_overview(f"image-{number}", about, traced[about["scenario"]]))
-    return found
+            found.append(_overview(f"image-{number}", {"made_by": None} | about, traced[about["scenario"]]))
+    order = list(traced)
+    return sorted(found, key=lambda part: order.index(part["about"]["scenario"]))
 
 
 def _overview(name: str, about: dict[str, Any], marks: list[list[int]]) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def radial_profile(about: dict[str, Any], marks: list[list[int]]) -> str:
     import numpy as np
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(5, 4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     means = {}
     for side, label, style in (("c", "C", "-"), ("py", "torch", "--")):

@@ -70,7 +70,9 @@ def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None
     for path, what in ((c_run, "reference"), (torch_run, "torch")):
         if path is not None:
             record = read_document(path, f"record of the {what} run", Run)
-            commands.append({"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]})
+            command = {"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]}
+            confined = {"confined": record["confined"]} if record.get("confined") else {}
+            commands.append(command | confined)
     if torch_run is None:
         commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
     if status == SKIPPED:

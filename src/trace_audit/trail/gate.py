@@ -11,7 +11,7 @@ from typing import Any
 
 from trace_audit.compare.cause import cause
 from trace_audit.compare.skipped import SKIPPED, require_some_made
-from trace_audit.core.documents import Comparison, read_document
+from trace_audit.core.documents import Build, Comparison, Run, read_document
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.trail import attempts, evidence, hash_chain, history
@@ -40,6 +40,31 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
     return rows or [verdict["summary"]]
 
 
+def built_sha256(results: Path) -> str | None:
+    """SHA-256 of the reference as it was built or first recorded; None where no record tells."""
+    path = results / "reference" / "build.json"
+    if not path.is_file():
+        return None
+    sha256: str = read_document(path, "record of the reference's build", Build)["binary_sha256"]
+    return sha256
+
+
+def other_programs(comparison: Path, verdict: dict[str, Any], built: str | None) -> list[str]:
+    """A line for each run of a reference that is not the one that was built."""
+    if built is None:
+        return []
+    ran = {"the comparison": verdict.get("reference_sha256")}
+    for name in ("c_trace_run.json", "c_image_run.json"):
+        path = comparison.parent.parent / "c" / name
+        if path.is_file():
+            ran[name] = read_document(path, "record of the reference run", Run).get("binary_sha256")
+    return [
+        f"the reference that ran ({name}: {sha256[:16]}...) is not the one of build.json ({built[:16]}...)"
+        for name, sha256 in ran.items()
+        if sha256 is not None and sha256 != built
+    ]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.trail.gate", description=__doc__, allow_abbrev=False)
     parser.add_argument("comparisons", type=Path, nargs="+", metavar="compare_scaling_traces.json")
@@ -54,12 +79,16 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     changed = changes_since(options.protected) if options.protected else []
     verdicts = {path: read_document(path, "comparison", Comparison) for path in options.comparisons}
-    shut = {path: reasons(verdict, changed) for path, verdict in verdicts.items()}
+    built = built_sha256(options.results)
+    shut = {
+        path: reasons(verdict, [*changed, *other_programs(path, verdict, built)]) for path, verdict in verdicts.items()
+    }
     shelve_evidence([path for path, rows in shut.items() if not rows], options.results)
     if not any(shut.values()):
         assets = "unchanged" if options.protected else "not checked"
         skipped = require_some_made(verdicts)
         passed = {"status": "pass", "audits": len(verdicts) - len(skipped), "protected_assets": assets}
+        passed["reference"] = "as built" if built else "not checked"
         if skipped:
             passed[SKIPPED] = skipped
             print(f"gate: {len(skipped)} of {len(verdicts)} audits were skipped", file=sys.stderr)

@@ -123,7 +123,8 @@ def notes(entries: list[Entry]) -> str:
         ]
         for command in record["commands"]:
             words = " ".join(shlex.quote(word) for word in command["arguments"])
-            lines.append(f"- exit status {command['exit_code']}: {cell(words)}")
+            how = f" ({cell(command['confined'])})" if command.get("confined") else ""
+            lines.append(f"- exit status {command['exit_code']}: {cell(words)}{how}")
         text += "\n".join(lines) + "\n"
     return text
 

@@ -45,6 +45,7 @@ class Command(Document):
     arguments: list[str]
     exit_code: int | None
     last_words: list[str] = []
+    confined: str | None = None
 
 
 class Attempt(Record):

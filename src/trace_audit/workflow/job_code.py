@@ -11,7 +11,10 @@ from pathlib import Path
 TABLES = ("src/nanobragg_tables/*.*",)
 SIMULATOR = (
     "src/nanobrag_torch/*.py",
-    *(f"src/nanobrag_torch/{room}/**/*.py" for room in ("backends", "cli", "io", "parameters", "physics", "simulator")),
+    *(
+        f"src/nanobrag_torch/{room}/**/*.py"
+        for room in ("backends", "cli", "io", "parameters", "physics", "simulator", "trace")
+    ),
     *TABLES,
 )
 REFINEMENT = (*SIMULATOR, "src/nanobrag_torch/gradients/**/*.py", "src/nanobrag_torch/refine/**/*.py")
@@ -72,6 +75,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "campaign_merge": ("src/nanobrag_campaign/*.py",),
     "campaign_summary": ("src/nanobrag_campaign/*.py",),
+    "matrix_cells": (*COMPARING, *IMAGES, *_rooms("port", "matrix", "reduce")),
     "bench_programs": ("src/nanobrag_bench/**/*.py",),
     "bench_compiled": (*RUNNING, *SIMULATOR, "src/nanobrag_bench/compiled.py"),
     "bench_measure": (*RUNNING, *SIMULATOR, "src/nanobrag_bench/**/*.py"),

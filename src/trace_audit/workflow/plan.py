@@ -10,8 +10,16 @@ from typing import Any
 
 from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
-from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
+from trace_audit.config.settings import (
+    Reference,
+    Settings,
+    image_scenarios,
+    parse_settings,
+    require_files,
+    scenario_file,
+)
 from trace_audit.core.errors import InputError
+from trace_audit.core.files import read_json
 from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
@@ -95,13 +103,25 @@ class Plan:
         return tuple(dict.fromkeys(PortAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
 
 
-def make_plan(raw: dict[str, Any], source: str) -> Plan:
+def recorded_reference(build: Path) -> Reference | None:
+    """The reference that `build.json` names, None where there is no such record."""
+    if not build.is_file():
+        return None
+    record = read_json(build, "record of the reference")
+    if record.get("kind") == "external":
+        return Reference(binary=record["binary"])
+    ours = Path(record["source"]).resolve() == (CHECKOUT / "src" / "nanobragg_c").resolve()
+    return Reference(source="" if ours else record["source"], compiler=record["compiler"]["command"])
+
+
+def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = None) -> Plan:
     """Check a config, as read from the YAML file `source`, and all that it names; list the audits in its order.
 
+    A call that reports on audits names the reference that they `recorded`.
     Raises InputError, one line, for the first thing that is wrong: a key, a value, a file, a scenario, a pixel.
     """
-    settings = _with_shipped_files(parse_settings(raw, source))
-    require_files(settings, source)
+    settings = _with_shipped_files(parse_settings(raw, source, recorded))
+    require_files(settings, source, recorded)
     assets = protected_assets(Path(settings.gate.protected_assets))
     of_images = image_scenarios(settings)
     names = list(dict.fromkeys([*settings.scenarios, *of_images, *settings.campaign.scenarios]))

@@ -2,6 +2,7 @@
 const colours = JSON.parse(document.getElementById("colours").textContent);
 const pictures = JSON.parse(document.getElementById("pictures").textContent);
 const SIDES = ["c", "py", "difference"];
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
 // ---- data: base64 of little-endian single precision, row by row
 
@@ -18,6 +19,14 @@ for (const picture of Object.values(pictures)) {
   picture.cursor = [0, 1].map(axis => Math.floor((picture.marks[0][axis] - picture.first[axis]) / picture.block));
 }
 
+// ---- numbers for people: 4.7e-6, 0.0379, 466
+
+function short(value) {
+  const size = Math.abs(value);
+  if (size === 0) return "0";
+  return size < 1e-3 || size >= 1e6 ? value.toExponential(1).replace("+", "") : String(Number(value.toPrecision(3)));
+}
+
 // ---- pictures: photons on a logarithmic scale over some decades, differences on a linear one with zero in its middle
 
 function level(picture, side, value) {
@@ -27,7 +36,7 @@ function level(picture, side, value) {
 }
 
 function paint(context, width, height, share, side) {
-  const image = context.createImageData(width, height), scale = colours[side === "difference" ? side : "photons"];
+  const image = context.createImageData(width, height), scale = colours[side !== "difference" ? "photons" : dark.matches ? "difference_dark" : side];
   for (let i = 0; i < width * height; i++) {
     image.data.set([...scale[Math.min(255, Math.floor(256 * share(i)))], 255], 4 * i);
   }
@@ -63,8 +72,8 @@ function draw(canvas) {
   paint(scale.getContext("2d"), 256, 1, i => i / 256, side);
   const low = side === "difference" ? -picture.reach : picture.top * 10 ** -picture.decades;
   const high = side === "difference" ? picture.reach : picture.top;
-  figure.querySelector(".low").textContent = (side === "difference" ? "" : "≤ ") + low.toPrecision(3);
-  figure.querySelector(".high").textContent = high.toPrecision(3) + " photons" + (side === "difference" ? "" : ", logarithmic");
+  figure.querySelector(".low").textContent = (side === "difference" ? "" : "≤ ") + short(low);
+  figure.querySelector(".high").textContent = short(high);
 }
 
 function tell(canvas, slow, fast) {
@@ -78,7 +87,7 @@ function tell(canvas, slow, fast) {
   const words = picture.block > 1 ? ["brightest in C", "in torch", "largest difference"] : ["C", "torch", "difference"];
   canvas.closest(".images").querySelector(".readout").textContent = `slow ${place(0)}, fast ${place(1)}: ` +
     `${words[0]} ${Number(c.toPrecision(7))}, ${words[1]} ${Number(py.toPrecision(7))}, ` +
-    `${words[2]} ${difference.toPrecision(3)}`;
+    `${words[2]} ${short(difference)}`;
 }
 
 for (const canvas of document.querySelectorAll(".frame canvas")) {
@@ -98,6 +107,8 @@ for (const canvas of document.querySelectorAll(".frame canvas")) {
     tell(canvas, slow + step[0], fast + step[1]);
   });
 }
+
+dark.addEventListener("change", () => document.querySelectorAll(".frame canvas").forEach(draw));
 
 // ---- zoom: the three pictures grow together about the point last told of, and scroll together
 
@@ -141,7 +152,9 @@ function filter() {
       rows += row.hidden ? 0 : 1;
     }
     audit.hidden = (verdict.value && audit.dataset.status !== verdict.value) || (keys.length > 0 && rows === 0);
-    if (keys.length && !audit.hidden) audit.querySelector("details").open = true;
+    if (keys.length && !audit.hidden) {
+      for (const part of audit.querySelectorAll(".whole, .factors")) part.open = true;
+    }
     audits += 1;
     shown += audit.hidden ? 0 : 1;
   }
@@ -150,6 +163,19 @@ function filter() {
 
 words.addEventListener("input", filter);
 verdict.addEventListener("change", filter);
+
+// ---- a link to a part opens what it is in
+
+function reveal() {
+  const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!part) return;
+  for (const inside of part.querySelectorAll(":scope > details")) inside.open = true;
+  if (part.id === "ledger") document.getElementById("records").open = true;
+  part.scrollIntoView();
+}
+
+window.addEventListener("hashchange", reveal);
+reveal();
 
 // ---- print: everything open, and as it was afterwards
 
