@@ -1,4 +1,4 @@
-"""Everything that is constant during a simulation, resolved from an experiment and brought to one device.
+"""Everything that is constant during a simulation, resolved from an experiment on the CPU and brought to one device.
 
 Section 12 of docs/physics.md.
 
@@ -8,16 +8,18 @@ Section 12 of docs/physics.md.
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from dataclasses import replace
+from typing import NamedTuple, cast
 
 import torch
 
-from nanobrag_torch import limits
+from nanobrag_torch import limits, transfer
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Beam, Detector, Experiment, StructureFactors
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.parameters.conventions import CONVENTIONS
+from nanobrag_torch.parameters.tensors import tensors_of, with_tensors
 from nanobrag_torch.physics import (
     crystal,
     detector,
@@ -32,6 +34,8 @@ from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import exact_norm, number, scalar
+
+_HOST = torch.device("cpu")
 
 
 class Factors(NamedTuple):
@@ -103,7 +107,39 @@ def build(
     table: SharedTable | None = None,
     hooks: Hooks | None = None,
 ) -> Model:
-    """Resolve an experiment.
+    """Resolve an experiment, for a device. As `resolve`."""
+    return on_device(resolve(experiment, device, dtype, table, hooks), device)
+
+
+def on_device(model: Model, device: torch.device) -> Model:
+    """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
+    steps, nothing = model.geometry.construction, cast("detector.Construction", None)
+    there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
+    return there._replace(geometry=there.geometry._replace(construction=steps))
+
+
+def _on_host(experiment: Experiment) -> Experiment:
+    """The experiment with its small tensors on the CPU: neither the table of amplitudes nor the mask."""
+    if all(tensor.device.type == "cpu" for tensor in tensors_of(experiment)):
+        return experiment
+    factors, panel = experiment.structure_factors, experiment.detector
+    bare = replace(experiment, structure_factors=replace(factors, table=None), detector=replace(panel, mask=None))
+    bare = with_tensors(bare, transfer.moved(tensors_of(bare), _HOST))
+    return replace(
+        bare,
+        structure_factors=replace(bare.structure_factors, table=factors.table),
+        detector=replace(bare.detector, mask=panel.mask),
+    )
+
+
+def resolve(
+    experiment: Experiment,
+    device: torch.device,
+    dtype: torch.dtype,
+    table: SharedTable | None = None,
+    hooks: Hooks | None = None,
+) -> Model:
+    """Resolve an experiment on the CPU, but for a table of amplitudes that is on `device` already.
 
     `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see
     every step, see `nanobrag_torch.hooks`.
@@ -111,7 +147,8 @@ def build(
     Raises ExperimentError where the experiment contradicts itself.
     """
     table = SharedTable() if table is None else table
-    hook = at(hooks)
+    hook, table_device = at(hooks), _table_device(experiment, device)
+    experiment, device = _on_host(experiment), _HOST
     defects = defect_registry.active(experiment.defects)
     xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
     _check_scatterers(factors_of)
@@ -134,7 +171,7 @@ def build(
         fudge=scalar(xtal.fudge, device),
         radius_all_cells="spot_radius_all_cells" in defects,
         sphere_closed_form="sphere_cancellation" in defects,
-        amplitudes=structure_factor.build(factors_of, interpolate, dtype, device),
+        amplitudes=structure_factor.build(factors_of, interpolate, dtype, table_device),
         kahn=scalar(experiment.beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
@@ -225,6 +262,13 @@ def _watched_sources(
         incident=watched(hook, "incident", light.incident),
         wavelength_m=watched(hook, "wavelength_m", light.wavelength_m),
     )
+
+
+def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
+    """Where the table of amplitudes is made ready: where it is, if that is the device."""
+    table = experiment.structure_factors.table
+    there = table is not None and table.F_electrons.device.type == device.type
+    return device if there else _HOST
 
 
 def _check_axes(panel: Detector) -> None:

@@ -14,11 +14,26 @@ Part = TypeVar("Part")
 
 def tensors_of(part: Any) -> list[torch.Tensor]:
     """Every tensor in a dataclass or tuple of `parameters`, and in those that it holds."""
+    found: list[torch.Tensor] = []
+    _collect(part, found)
+    return found
+
+
+_PLAIN = (float, int, bool, str, type(None))
+
+
+def _collect(part: Any, found: list[torch.Tensor]) -> None:
     if isinstance(part, torch.Tensor):
-        return [part]
-    if is_dataclass(part):
-        return [tensor for field in fields(part) for tensor in tensors_of(getattr(part, field.name))]
-    return [tensor for item in part for tensor in tensors_of(item)] if isinstance(part, tuple) else []
+        found.append(part)
+    elif isinstance(part, tuple):
+        for item in part:
+            if type(item) not in _PLAIN:
+                _collect(item, found)
+    elif is_dataclass(part):
+        for name in part.__dataclass_fields__:
+            value = getattr(part, name)
+            if type(value) not in _PLAIN:
+                _collect(value, found)
 
 
 def with_tensors(part: Part, tensors: Sequence[torch.Tensor]) -> Part:

@@ -310,12 +310,17 @@ def _slopes(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Ten
     def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
         return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
 
-    sums = [torch.zeros_like(copy) for copy in copies]
+    sums: list[torch.Tensor | None] = [None] * len(copies)
     for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
-        for total, part in zip(sums, parts, strict=True):
-            if part is not None:
-                total += part
-    return _gradients(originals, [leaf for leaf in leaves if leaf.requires_grad], sums)
+        sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
+    found = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
+    by = [leaf for leaf in leaves if leaf.requires_grad]
+    return _gradients([original for original, _ in found], by, [total for _, total in found])
+
+
+def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
+    """A sum with one part more; None where nothing has been added."""
+    return total if part is None else (0.0 + part if total is None else total + part)
 
 
 def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, transfer
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
@@ -16,6 +16,8 @@ from nanobrag_torch.simulator.tiles import Progress, Tile
 
 if TYPE_CHECKING:
     from nanobrag_torch.simulator import Simulation
+
+_HOST = torch.device("cpu")
 
 
 def image(
@@ -77,7 +79,8 @@ def _made(
 def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str | None:
     """How an image differs from eager code's: in its brightest pixel, at the direct beam, in the first or last one.
 
-    None where it does not. A few pixels of the image itself, so that no other model vouches for this one.
+    None where it does not. Eager code makes them on the CPU, where its many operations cost least. A few pixels of
+    the image itself, so that no other model vouches for this one.
     """
     peak = int(image.view(-1)[brightest.where].abs().argmax())
     x_min, x_max, y_min, y_max = simulation.roi
@@ -87,7 +90,8 @@ def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str 
         for metres, low, high in ((g.Fbeam_m, x_min, x_max), (g.Sbeam_m, y_min, y_max))
     ]
     wanted = [[int(brightest.fast[peak]), int(brightest.slow[peak])], beam, [x_min, y_min], [x_max, y_max]]
-    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)], device=simulation.device).T
+    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)]).T
     with torch.no_grad():
         fast, slow = chosen
-        return selection.doubt(simulation.model, fast, slow, image[slow, fast])
+        host = transfer.moved(simulation.host, _HOST)
+        return selection.doubt(host, fast, slow, image.view(-1)[(slow * g.n_fast + fast).to(image.device)].cpu())

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from nanobrag_torch import model as model_module
+from nanobrag_torch import transfer
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
@@ -80,21 +81,13 @@ class Series:
             return Simulation(experiment, self.first.device, base.dtype)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
-        changed = {
+        changed: dict[str, Any] = {
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
             "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
         }
         oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
-        moved = {name: _to(value, self.first.device) for name, value in changed.items()}
-        return self.first.with_model(experiment, base._replace(oversample=oversample, **moved))
-
-
-def _to(value: Any, device: torch.device) -> Any:
-    """A tensor, or a named tuple of tensors, on a device; the copy is not waited for."""
-    if isinstance(value, torch.Tensor):
-        return value if device.type == "cpu" else value.pin_memory().to(device, non_blocking=True)
-    if isinstance(value, tuple):
-        return type(value)(*(_to(item, device) for item in value))
-    return value
+        moved = transfer.moved(changed, self.first.device)
+        host = self.first.host._replace(oversample=oversample, **changed)
+        return self.first.with_model(experiment, host, base._replace(oversample=oversample, **moved))

@@ -57,9 +57,10 @@ def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
 class Simulation:
     """One experiment on one device, as it was when this was made.
 
-    Attributes: `model` (everything resolved), `geometry` (the detector), `random_table` (state of the random
-    generator after the crystal's draws, for the noise that follows), `made_by` (what made the last image). `hooks` see
-    the set-up and every pass over pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
+    Attributes: `model` (everything resolved), `host` (the same on the CPU), `geometry` (the detector, there),
+    `random_table` (state of the random generator after the crystal's draws, for the noise that follows), `made_by`
+    (what made the last image). `hooks` see the set-up and every pass over pixels, see `nanobrag_torch.hooks`; with
+    them images are made by eager code.
     """
 
     @_not_traced
@@ -76,10 +77,11 @@ class Simulation:
         self.device = torch.device(device)
         self.random_table = SharedTable()
         try:
-            self.model = model_module.build(self.experiment, self.device, dtype, self.random_table, hooks)
+            self.host = model_module.resolve(self.experiment, self.device, dtype, self.random_table, hooks)
         except RuntimeError as error:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
-        self.geometry = self.model.geometry
+        self.model = model_module.on_device(self.host, self.device)
+        self.geometry = self.host.geometry
         self.made_by = EagerBackend.description
         self._versions = _versions(self.experiment)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
@@ -269,10 +271,10 @@ class Simulation:
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 
-    def with_model(self, experiment: Experiment, model: model_module.Model) -> Simulation:
+    def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         other = copy.copy(self)
-        other.experiment, other.model, other._versions = experiment, model, _versions(experiment)
+        other.experiment, other.host, other.model, other._versions = experiment, host, model, _versions(experiment)
         other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return other
 

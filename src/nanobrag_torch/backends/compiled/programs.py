@@ -148,17 +148,22 @@ _HOW_SUMMED = (
 )
 
 
+def _count(model: Model, number: int) -> torch.Tensor:
+    """A whole number on the model's device, which need not wait for it."""
+    return torch.full((), number, dtype=torch.int64, device=model.real_m.device)
+
+
 def _one_source(model: Model, source: int) -> Model:
     """One of the sources of a model, and as a tensor the number of sub-pixels."""
     chosen = slice(source, source + 1)
     sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
-    count: Any = torch.tensor(model.oversample, device=model.real_m.device)
+    count: Any = _count(model, model.oversample)
     return model._replace(sources=sources, oversample=count)
 
 
 def _one_sample(model: Model, source: int) -> Model:
     """A model of one sample and source, and as a tensor the number of orientations."""
-    orientations: Any = torch.tensor(model.real_m.shape[0], device=model.real_m.device)
+    orientations: Any = _count(model, model.real_m.shape[0])
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
 

@@ -1,0 +1,90 @@
+"""Many small tensors from one device to another in one transfer, and their derivatives back in another.
+
+A copy to a GPU costs as much for one number as for thousands, so what is resolved on the CPU travels together: as bytes
+in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch.utils import _pytree as pytree
+
+Part = TypeVar("Part")
+_WORD = torch.float64  # what the buffer is made of, as nearly all of it is such numbers
+
+
+def moved(part: Part, device: torch.device) -> Part:
+    """The same nest of tensors with all of them on a device, in one transfer."""
+    leaves, shape = pytree.tree_flatten(part)
+    elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
+    if elsewhere:
+        for i, there in zip(elsewhere, _apply(device, [leaves[i] for i in elsewhere]), strict=True):
+            leaves[i] = there
+    found: Part = pytree.tree_unflatten(leaves, shape)
+    return found
+
+
+def _on(tensor: torch.Tensor, device: torch.device) -> bool:
+    return tensor.device.type == device.type and device.index in (None, tensor.device.index)
+
+
+def _apply(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    apply: Any = Moved.apply
+    found: tuple[torch.Tensor, ...] = apply(device, *tensors)
+    return found
+
+
+class Moved(torch.autograd.Function):
+    """Tensors of one device on another."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(device: torch.device, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
+        waits = packed.device.type == "cpu" and device.type == "cuda"
+        there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
+        found, first = [], 0
+        for tensor in tensors:
+            size = -(-tensor.numel() * tensor.element_size() // 8)
+            part = there[first : first + size]
+            if tensor.dtype != _WORD:
+                part = part.view(tensor.dtype)[: tensor.numel()]
+            found.append(part.view(tensor.shape))
+            first += size
+        return tuple(found)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.devices = [tensor.device for tensor in inputs[1:]]
+        ctx.to = inputs[0]
+        ctx.mark_non_differentiable(*(one for one in output if not one.is_floating_point()))
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor | None) -> tuple[Any, ...]:
+        return None, *_together(slopes, ctx.devices[0])
+
+    @staticmethod
+    def jvp(ctx: Any, _: object, *tangents: torch.Tensor | None) -> Any:
+        return tuple(_together(tangents, ctx.to))
+
+
+def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> list[torch.Tensor | None]:
+    """Those that there are, moved."""
+    there_are = [part for part in parts if part is not None]
+    there = iter(_apply(device, there_are) if there_are else ())
+    return [None if part is None else next(there) for part in parts]
+
+
+def _words(flat: torch.Tensor) -> torch.Tensor:
+    """The bytes of a line of numbers as whole words."""
+    if flat.dtype == _WORD:
+        return flat
+    words = -(-flat.numel() * flat.element_size() // 8)
+    padded = flat.new_zeros(words * 8 // flat.element_size())
+    padded[: flat.numel()] = flat
+    return padded.view(_WORD)
