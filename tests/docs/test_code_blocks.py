@@ -16,6 +16,7 @@ from tests.docs.code_blocks import Block, all_blocks, blocks_of, commands, docum
 from trace_audit.config.scenario import load_scenario
 from trace_audit.config.settings import Settings, parse_settings
 from trace_audit.trace.key_names import read_key_names
+from trace_audit.trace.simulator import read_simulator
 
 LANGUAGES = {"sh", "python", "yaml", "text", "mermaid"}
 OTHERS = {  # programs that are not ours
@@ -157,6 +158,9 @@ def check_yaml(block: Block, tmp_path) -> None:
         load_scenario(data["name"], tmp_path)
     elif "flags" in data:
         parse(Config.model_validate(data).flags.split()) if "-hkl" not in data["flags"] else Config.model_validate(data)
+    elif "program" in data:
+        (tmp_path / "registry.yaml").write_text(block.text)
+        read_simulator(tmp_path / "registry.yaml")
     elif set(data) <= set(Settings.model_fields):
         parse_settings({**yaml.safe_load((REPOSITORY / "config/config.yaml").read_text()), **data}, str(block))
     else:

@@ -24,6 +24,12 @@ def test_page_of_the_interface_has_every_public_name():
     assert "nanobrag_torch.__version__" in text
 
 
+def test_page_of_commands_has_every_target_of_make():
+    text = (REPOSITORY / "docs/commands.md").read_text()
+    phony = re.search(r"^\.PHONY: (.*)", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert [target for target in phony if target not in ("help", "compiler") and f"`make {target}" not in text] == []
+
+
 def test_readme_is_short():
     assert len((REPOSITORY / "README.md").read_text().splitlines()) < 150
 
