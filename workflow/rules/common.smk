@@ -153,3 +153,8 @@ def torch_job(kind="torch_trace", device=None):
 def best_of(devices):
     """The device to ask for where one job runs torch on several: one with a GPU, if any has one."""
     return next((device for device in devices if device != "cpu"), "cpu")
+
+
+def first_audit(wildcards):
+    """The first audit of a scenario; the whole image is made as that audit was."""
+    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
