@@ -5,6 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
+from trace_audit.core.commands import FOR_PEOPLE, FOR_RULES
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import write_atomic
 
@@ -12,46 +13,11 @@ DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
 SCENARIO_DOCUMENT = Path("docs/scenario.md")
 SETTINGS_DOCUMENT = Path("docs/config.md")
-
-# `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
-# workflow's rules run.
-FOR_PEOPLE = {
-    "doctor": "what this machine has, what each missing thing costs, what to type",
-    "reference": "run a nanoBragg program on one pixel and keep its trace",
-    "harness": "trace one pixel in the torch program and keep what the run depended on",
-    "compare": "two trace logs in, a verdict out",
-    "untraced": "audit a nanoBragg that prints no trace, by its image",
-    "matrix": "one experiment by every compiler, option, backend, type and device at hand",
-    "reduce": "shrink an experiment on which two programs differ to the smallest that still does",
-    "selftest": "audit the audit: an error put into each stage must be found there",
-    "report": "one HTML page about everything below results/",
-    "crate": "the last audits as an RO-Crate, one zip",
-    "ledger": "add a record to the ledger, seal results/, render its documents",
-    "chaos": "kill runs and break their surroundings; the same bytes must come out",
-}
-FOR_RULES = {
-    "config.settings": "print the JSON schema of config/config.yaml",
-    "inputs.hkl_text": "structure factors of a scenario as hkl text",
-    "programs.build": "build the reference program, or record one that is built",
-    "programs.image_run": "the whole image of a scenario by one program",
-    "images.image_audit": "two images of a scenario in, a verdict out",
-    "images.patch": "the pixels round a traced one, by both programs",
-    "images.overview": "the whole image by both programs, made small for the page",
-    "derivatives.gradients": "torch's gradients against differences of the C program's images",
-    "derivatives.refinement": "a refinement whose answer is known, made and judged",
-    "report.table": "one line per audit",
-    "report.ending": "what failed and why, in ten lines at most",
-    "report.factors": "every factor of every audit in one table (CSV)",
-    "trail.protect": "hash the protected files, or check them",
-    "port": "audit somebody else's program: its log, its image, why they differ",
-    "trail.port_record": "record one audit of a port in the ledger",
-    "trail.port_gate": "go on after every audit of a port passed, stop else",
-    "trail.gate": "go on after a pass, stop after a fail",
-    "trail.image_ledger": "record one comparison of images in the ledger",
-    "trail.failed_jobs": "record the audits that a crash kept from being compared",
-    "workflow.run": "snakemake, with the leftovers of a killed run cleared away first",
-    "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
-}
+EXIT_CODES = (
+    "exit codes: 0 done, and what was checked holds; 1 it does not hold: a verdict is fail, a file is not as recorded;",
+    "2 a mistake in the command line or in an input, in one line on stderr; 3 a fault of ours, its traceback in logs/;",
+    "128 and more: stopped by the signal of that number less 128",
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -95,6 +61,7 @@ def _other_commands() -> str:
     lines += [f"  python -m trace_audit.{name:26s} {text}" for name, text in FOR_PEOPLE.items()]
     lines += ["", "run by the workflow's rules:"]
     lines += [f"  python -m trace_audit.{name:26s} {text}" for name, text in FOR_RULES.items()]
+    lines += ["", *EXIT_CODES]
     return "\n".join(lines)
 
 

@@ -85,7 +85,7 @@ def understood(monkeypatch):
 
     def check(module: str, words: list[str]) -> None:
         if module == "trace_audit" and words and not words[0].startswith("-"):
-            from trace_audit.__main__ import FOR_PEOPLE, FOR_RULES
+            from trace_audit.core.commands import FOR_PEOPLE, FOR_RULES
 
             if words[0] in {**FOR_PEOPLE, **FOR_RULES}:
                 module, words = f"trace_audit.{words[0]}", words[1:]
@@ -153,6 +153,8 @@ def test_commands_are_understood(path, understood, tmp_path, monkeypatch):
 
 def check_yaml(block: Block, tmp_path) -> None:
     data = yaml.safe_load(block.text)
+    if "jobs" in data:  # a workflow of GitHub, which test_porting_document runs
+        return
     if "crystal" in data:
         (tmp_path / f"{data['name']}.yaml").write_text(block.text)
         load_scenario(data["name"], tmp_path)

@@ -13,6 +13,10 @@ _INDENT = 32
 USAGE = "usage: python -m nanobrag_torch FLAG [VALUE...] ..."
 INTRO = "Simulates the absolute diffraction image of a small crystal. The least that makes an image:"
 EXAMPLE = "  python -m nanobrag_torch -cell 50 60 70 90 90 90 -default_F 100 -N 5 -distance 100 -lambda 1"
+EXIT_CODES = (
+    "Exit codes: 0 done; 2 the command line or an input file was refused, or the run was stopped (one line on\n"
+    "stderr says why)."
+)
 
 
 def early_answer(argv: list[str]) -> str | None:
@@ -36,7 +40,7 @@ def help_text() -> str:
         for flag in mine:
             if flag.group == group:
                 lines += _flag_lines(flag)
-    return "\n".join(lines)
+    return "\n".join([*lines, "", EXIT_CODES])
 
 
 def _flag_lines(flag: Flag) -> list[str]:

@@ -1,0 +1,43 @@
+"""The commands of the audit that are modules of their own, with what each does."""
+
+# `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
+# workflow's rules run.
+FOR_PEOPLE = {
+    "doctor": "what this machine has, what each missing thing costs, what to type",
+    "completion": "completion of the command lines in bash or zsh, for the shell to read",
+    "reference": "run a nanoBragg program on one pixel and keep its trace",
+    "harness": "trace one pixel in the torch program and keep what the run depended on",
+    "compare": "two trace logs in, a verdict out",
+    "untraced": "audit a nanoBragg that prints no trace, by its image",
+    "matrix": "one experiment by every compiler, option, backend, type and device at hand",
+    "reduce": "shrink an experiment on which two programs differ to the smallest that still does",
+    "selftest": "audit the audit: an error put into each stage must be found there",
+    "report": "one HTML page about everything below results/",
+    "crate": "the last audits as an RO-Crate, one zip",
+    "ledger": "add a record to the ledger, seal results/, render its documents",
+    "chaos": "kill runs and break their surroundings; the same bytes must come out",
+}
+FOR_RULES = {
+    "config.settings": "print the JSON schema of config/config.yaml",
+    "inputs.hkl_text": "structure factors of a scenario as hkl text",
+    "programs.build": "build the reference program, or record one that is built",
+    "programs.launcher": "start one program under limits, for the runs of foreign programs",
+    "programs.image_run": "the whole image of a scenario by one program",
+    "images.image_audit": "two images of a scenario in, a verdict out",
+    "images.patch": "the pixels round a traced one, by both programs",
+    "images.overview": "the whole image by both programs, made small for the page",
+    "derivatives.gradients": "torch's gradients against differences of the C program's images",
+    "derivatives.refinement": "a refinement whose answer is known, made and judged",
+    "report.table": "one line per audit",
+    "report.ending": "what failed and why, in ten lines at most",
+    "report.factors": "every factor of every audit in one table (CSV)",
+    "trail.protect": "hash the protected files, or check them",
+    "port": "audit somebody else's program: its log, its image, why they differ",
+    "trail.port_record": "record one audit of a port in the ledger",
+    "trail.port_gate": "go on after every audit of a port passed, stop else",
+    "trail.gate": "go on after a pass, stop after a fail",
+    "trail.image_ledger": "record one comparison of images in the ledger",
+    "trail.failed_jobs": "record the audits that a crash kept from being compared",
+    "workflow.run": "snakemake, with the leftovers of a killed run cleared away first",
+    "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
+}
