@@ -36,7 +36,6 @@ COMMAND_NAMES = {
     "ledger",
     "reference",
     "selftest",
-    "untraced",
     "data",
 }  # forwarded commands
 
