@@ -69,6 +69,41 @@ def test_one_printed_key_leads_to_the_mistake(printed, simulator):
     assert found[0].key == "omega_sr" and steps <= 3
 
 
+def test_a_factor_that_is_flat_where_the_mistake_is_clears_nobody(printed, simulator):
+    """An angle off by 1e-6 moves the polarization by 1e-10 of it: that this agrees says nothing about the angle."""
+    reference = read(simulator, printed("C", *FLAGS))
+    lines = printed("numpy", *FLAGS, "-right").splitlines(keepends=True)
+    values = {line.split()[1]: line for line in lines}
+    wrong = {
+        b"polarization": values[b"polarization"],
+        b"q_per_nm": b"TRACE q_per_nm %.15g\n" % (reference.values["q_per_nm"][0] * (1 + 1e-6)),
+    }
+    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    [interval] = found.intervals
+    assert interval.key == "q_per_nm" and "two_theta_rad" in interval.possible and not interval.is_one_stage
+    wrong[b"two_theta_rad"] = b"TRACE two_theta_rad %.15g\n" % (reference.values["two_theta_rad"][0] * (1 + 1e-6))
+    wrong[b"pixel_position_mm"] = values[b"pixel_position_mm"]
+    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    assert [(i.key, i.is_one_stage) for i in found.intervals] == [("two_theta_rad", True)]
+
+
+def test_every_stage_is_found_from_one_line_though_nothing_is_known_of_how_far_keys_move(simulator):
+    graph, exact = simulator.graph, read(simulator, b"")
+    exact.values = {name: (2.0,) * key.size for name, key in graph.keys.items()}
+    for fault in graph.order:
+        wrong = {name for name in graph.order if fault == name or fault in graph.ancestors(name)}
+        names = ["photons"]
+        while True:
+            log = read(simulator, b"")
+            log.values = {n: tuple(v + (n in wrong) for v in exact.values[n]) for n in names}
+            found = compare_plain(simulator, exact, log, ("a", "b")).intervals
+            assert all(fault in interval.possible for interval in found)
+            if found[0].is_one_stage:
+                break
+            names += [name for name in found[0].next_keys if name not in names]
+        assert found[0].key == fault
+
+
 def test_the_port_without_its_mistake_passes(printed, simulator):
     logs = read(simulator, printed("C", *FLAGS)), read(simulator, printed("numpy", *FLAGS, "-right"))
     assert compare_plain(simulator, *logs, ("C", "numpy")).passed
