@@ -21,7 +21,12 @@ localrules:
 
 rule summary:
     input:
-        per_audit("compare_scaling_traces.json"),
+        comparisons=per_audit("compare_scaling_traces.json"),
+        taken=[
+            f"results/inputs/{name}.taken.json"
+            for name in SETTINGS.scenarios
+            if PLAN.hkl_sources[name]
+        ],
     output:
         table=report(
             "results/audit/summary.txt",
@@ -40,5 +45,5 @@ rule summary:
     message:
         "Table of the verdicts"
     shell:
-        "python -m trace_audit.report.factors {input:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
-        " && python -m trace_audit.report.table {input:q} --out {output.table:q} >> {log:q} 2>&1"
+        "python -m trace_audit.report.factors {input.comparisons:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
+        " && python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output.table:q} >> {log:q} 2>&1"

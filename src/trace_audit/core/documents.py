@@ -200,10 +200,42 @@ class Build(Document):
     compiler: Compiler | None = None
 
 
+class StructureFactors(Document):
+    """`inputs/*.taken.json`: what was read of a user's file, or that there was none."""
+
+    kind: Literal["file", "synthetic"]
+    line: str
+    remarks: list[str] = []
+
+
+class MadeByC(Document):
+    """The C program that made one side of a picture."""
+
+    program: str
+    sha256: Sha256
+
+
+class MadeByTorch(Document):
+    """How torch made the other."""
+
+    torch: str
+    backend: str
+    device: str
+    dtype: str
+
+
+class MadeBy(Document):
+    """Which programs made a picture."""
+
+    c: MadeByC
+    py: MadeByTorch
+
+
 class Patch(Document):
     """`patch.json`: the pixels round a traced one."""
 
     failure: str | None
+    made_by: MadeBy | None = None
     first_slow_fast: Pixel | None = None
     c: list[list[Number]] | None = None
     py: list[list[Number]] | None = None
@@ -234,6 +266,7 @@ class Overview(Document):
     device: str
     dtype: str
     failure: str | None
+    made_by: MadeBy | None = None
     shape_slow_fast: Pixel | None = None
     block_pixels: Annotated[int, Field(ge=1)] | None = None
     c: str | None = None

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.skipped import SKIPPED
-from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, read_document
+from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, StructureFactors, read_document
 from trace_audit.core.files import remove_abandoned, sha256_of_file
 from trace_audit.programs.environment import deviations
 from trace_audit.trail import hash_chain
@@ -24,8 +24,12 @@ def attempt_fields(
     artifacts: dict[str, str],
     inputs: dict[str, str],
     extra_deviations: list[str],
+    taken: Path | None = None,
 ) -> dict[str, Any]:
-    """The record of one audit: what was compared, on what, with what outcome, from which files."""
+    """The record of one audit: what was compared, on what, with what outcome, from which files.
+
+    `taken` says what was read of the user's structure factors.
+    """
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(snapshot, "configuration snapshot", Snapshot)
     env = read_document(environment, "environment record", Environment)
@@ -54,6 +58,7 @@ def attempt_fields(
         "environment_sha256": sha256_of_file(environment),
         "git_commit": env["git"]["before"]["commit"],
         "deviations": [*deviations(env, config["device"]), *extra_deviations],
+        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
         "inputs": inputs,
         "artifacts": artifacts,
     }
