@@ -77,7 +77,7 @@ class Worst(Document):
 
 
 class Comparison(Document):
-    """`compare_scaling_traces.json`, `image_parity.json`."""
+    """`compare_scaling_traces.json`, `image_parity.json`, `port_audit.json`."""
 
     status: Status
     summary: str
@@ -125,15 +125,16 @@ class NamedScenario(Document):
 
 
 class Snapshot(Document):
-    """`config_snapshot.json`: the experiment and how torch computed it."""
+    """`config_snapshot.json`: the experiment and how the candidate computed it; its `sides`, where they are stated."""
 
     scenario: NamedScenario
     pixel_slow_fast: Pixel
     device: str
-    dtype: Literal["float32", "float64"]
-    backend: Literal["eager", "compiled"] = "eager"
+    dtype: Literal["float32", "float64", "not known"]  # not known: what a program that is not ours computes in
+    backend: Literal["eager", "compiled", "its own"] = "eager"
     arguments: list[str] = []
     input_sha256: dict[str, Sha256] = {}
+    sides: dict[Literal["reference", "candidate"], dict[str, Any]] = {}
 
 
 class GitState(Document):

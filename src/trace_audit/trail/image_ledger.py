@@ -4,7 +4,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from trace_audit.compare.skipped import SKIPPED
 from trace_audit.core.errors import run_command
 from trace_audit.trail import attempts, hash_chain
 from trace_audit.trail.append import add_record
@@ -22,10 +21,7 @@ def image_fields(
     """The record of one comparison of images: as that of an attempt, of another kind and with its own command."""
     snapshot = comparison.parent / "config_snapshot.json"
     fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, torch_run, artifacts, inputs, [], taken)
-    if fields["status"] == SKIPPED:
-        return {**fields, "kind": "image"}
-    *runs, compared = fields["commands"]
-    return {**fields, "kind": "image", "commands": [*runs, {**compared, "arguments": ["trace_audit.images"]}]}
+    return {**fields, "kind": "image"}
 
 
 def _parser() -> argparse.ArgumentParser:
