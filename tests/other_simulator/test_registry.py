@@ -12,7 +12,10 @@ from tests.other_simulator.conftest import EXAMPLE
 from trace_audit.compare.__main__ import main as compare
 from trace_audit.compare.plain import compare_plain
 from trace_audit.compare.plain_report import summary
+from trace_audit.config.settings import parse_settings, require_files
 from trace_audit.core.errors import InputError
+from trace_audit.port.__main__ import main as audit_port
+from trace_audit.port.other_gate import main as other_gate
 from trace_audit.reduce.__main__ import main as reduce
 from trace_audit.trace.plain_log import read_plain_lines
 from trace_audit.trace.simulator import read_simulator
@@ -130,6 +133,55 @@ def test_reduce_takes_any_simulator(sphere, tmp_path):
     assert reduce(["--registry", str(KEYS), "--flags", flags, *programs, "--out", str(tmp_path / "out")]) == 0
     told = json.loads((tmp_path / "out/reduce.json").read_text())
     assert told["key"] == "omega_sr" and told["after"]["flags"] == 1
+
+
+def sides(sphere, *more):
+    port = json.dumps({"name": "numpy", "command": [sys.executable, str(EXAMPLE / "sphere.py"), "{flags}", *more]})
+    return ["--reference", json.dumps({"name": "C", "command": [str(sphere), "{flags}"]}), "--candidate", port]
+
+
+@pytest.mark.parametrize("more, status", [((), 1), (("-right",), 0)])
+def test_both_programs_are_run_and_audited(sphere, tmp_path, capsys, more, status):
+    words = ["--registry", str(KEYS), "--flags", " ".join(FLAGS), "--out", str(tmp_path / "near")]
+    assert audit_port([*words, *sides(sphere, *more)]) == status
+    told = json.loads((tmp_path / "near/port_audit.json").read_text())
+    assert told["sides"] == {"reference": "C", "candidate": "numpy"}
+    assert told["root_causes"] == ([] if more else ["omega_sr"]) and told["summary"] in capsys.readouterr().out
+    assert (tmp_path / "near/port_audit.md").read_text().startswith("# numpy against C")
+    assert (tmp_path / "near/port_audit.junit.xml").is_file()
+    assert other_gate([str(tmp_path / "near/port_audit.json"), "--out", str(tmp_path / "passed")]) == status
+    assert (tmp_path / "passed").is_file() == bool(more)
+    assert ("near: fail: numpy differs from C: omega_sr" in capsys.readouterr().err) != bool(more)
+
+
+def test_a_program_that_fails_fails_the_audit(sphere, tmp_path):
+    words = ["--registry", str(KEYS), "--flags", "-slow 60", "--out", str(tmp_path)]
+    assert audit_port([*words, *sides(sphere, "-no_such_flag", "1")]) == 1
+    told = json.loads((tmp_path / "port_audit.json").read_text())
+    assert told["status"] == "fail" and "numpy ended with exit status 2" in told["summary"]
+
+
+def test_only_programs_with_these_keys_are_sides(sphere, tmp_path):
+    words = ["--registry", str(KEYS), "--out", str(tmp_path)]
+    with pytest.raises(InputError, match="candidate: program is given; another simulator is a `command`"):
+        audit_port([*words, *sides(sphere)[:2], "--candidate", "{program: torch}"])
+    with pytest.raises(InputError, match="--reference: none given"):
+        audit_port([*words, *sides(sphere)[2:]])
+    with pytest.raises(InputError, match="--config is about a nanoBragg"):
+        audit_port([*words, *sides(sphere), "--config", "supervisor"])
+
+
+def test_the_config_file_names_registry_sides_and_experiments(sphere):
+    least = {"scenarios": ["supervisor"], "devices": ["cpu"], "dtypes": ["float64"]}
+    both = {role: {"command": [str(sphere), "{flags}"]} for role in ("reference", "candidate")}
+    named = {"registry": str(KEYS), "experiments": {"near": "-slow 60"}}
+    assert parse_settings(least | both | named).experiments == {"near": "-slow 60"}
+    with pytest.raises(InputError, match="registry: reference has to be a `command` or a `log`"):
+        parse_settings(least | named)
+    with pytest.raises(InputError, match="registry and experiments: give both"):
+        parse_settings(least | both | {"registry": str(KEYS)})
+    with pytest.raises(InputError, match="registry: no such file '/no/such'"):
+        require_files(parse_settings(least | both | named | {"registry": "/no/such"}))
 
 
 @pytest.mark.parametrize(
