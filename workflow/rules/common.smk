@@ -100,6 +100,11 @@ def per_image(name):
     return [f"{image.folder}/{name}" for image in PLAN.images]
 
 
+def first_audit(wildcards):
+    """The first audit of a scenario; the whole image is made as that audit was."""
+    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
+
+
 def scenario_yaml(wildcards):
     return str(PLAN.scenario_files[wildcards.scenario])
 
