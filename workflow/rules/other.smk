@@ -6,9 +6,9 @@ INPUTS
     the registry, and what `reference` and `candidate` name
 
 OUTPUTS
-    results/other/{experiment}/port_audit.json, port_audit.md, port_audit.junit.xml
-    results/other/{experiment}/reference_stdout.txt, candidate_stdout.txt
-    results/other/passed.txt        only when every audit passed
+    results/experiments/{experiment}/port_audit.json, port_audit.md, port_audit.junit.xml
+    results/experiments/{experiment}/reference_stdout.txt, candidate_stdout.txt
+    results/experiments/passed.txt        only when every audit passed
 
 STEPS
     1. other_audit: run both programs, compare key by key; never fails for a difference
@@ -17,9 +17,9 @@ STEPS
 
 import json
 
-OTHER = "results/other/{experiment}"
+OTHER = "results/experiments/{experiment}"
 if SETTINGS.registry:
-    AUDITED = "results/other/passed.txt"
+    AUDITED = "results/experiments/passed.txt"
 
 
 localrules:
@@ -72,7 +72,7 @@ rule other_gate:
             for name in SETTINGS.experiments
         ],
     output:
-        "results/other/passed.txt",
+        "results/experiments/passed.txt",
     log:
         "logs/other_gate/gate.log",
     conda:

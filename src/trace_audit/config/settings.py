@@ -26,7 +26,7 @@ GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
 SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "other", "reference", "report")
+RESERVED_NAMES = ("audit", "bench", "campaign", "experiments", "inputs", "matrix", "reference", "report")
 
 
 class StructureFactors(Strict):
