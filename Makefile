@@ -98,8 +98,8 @@ SCENARIO ?= supervisor
 audit-untraced: setup
 	@test -n "$${NB_C_BIN:-}" || { echo "error: name the program to audit: NB_C_BIN=/path/nanoBragg make audit-untraced" >&2; exit 2; }
 	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
-	@$(RUN) -m trace_audit.untraced --binary "$$NB_C_BIN" --tracer build/nanobragg_c/nanobragg --config $(SCENARIO) \
-	   --out results/untraced/$(SCENARIO)
+	@$(RUN) -m trace_audit.port --candidate "{binary: '$$NB_C_BIN'}" \
+	   --reference '{name: C, binary: build/nanobragg_c/nanobragg}' --config $(SCENARIO) --out results/untraced/$(SCENARIO)
 
 bench: compiler setup
 	@$(SNAKEMAKE) --quiet host reason --forcerun bench_measure \

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 
@@ -113,7 +113,8 @@ def build(
 
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
-    steps, nothing = model.geometry.construction, cast("detector.Construction", None)
+    steps: Any = model.geometry.construction
+    nothing: Any = None
     there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
     return there._replace(geometry=there.geometry._replace(construction=steps))
 

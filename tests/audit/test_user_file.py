@@ -1,5 +1,12 @@
 """A user's own structure factors become the hkl text of both programs."""
 
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
 import gemmi
 import numpy as np
 import pytest
@@ -7,10 +14,25 @@ import yaml
 
 from trace_audit.config.scenario import load_scenario
 from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.files import sha256_of_file
 from trace_audit.inputs.hkl_text import main
 from trace_audit.inputs.user_file import convert_user_file
+from trace_audit.report.__main__ import main as report
+from trace_audit.report.table import main as verdicts
+from trace_audit.trail.hash_chain import load
 
+from .test_ledger import make_audit, record_attempt
 from .test_scenario import MINIMAL
+
+FIELD = Path(__file__).resolve().parents[1] / "field" / "files"
+SCRIPT = Path(__file__).resolve().parents[2] / "workflow/scripts/structure_factors.py"
+
+
+def structure_factors(job):
+    spec = importlib.util.spec_from_file_location("structure_factors", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main(job)
 
 
 @pytest.fixture
@@ -42,11 +64,49 @@ def test_mtz_is_expanded_to_P1_with_friedel_mates(scenario, tmp_path):
     assert table(tmp_path / "out.hkl") == {**expected, (0, 4, 0): 20.25, (0, -4, 0): 20.25}
 
 
-def test_file_named_by_the_scenario_is_found_beside_it(scenario, tmp_path):
+def test_file_named_by_the_scenario_is_found_beside_it(scenario, tmp_path, capsys):
     write_mtz(tmp_path / "F.mtz")
     words = ["--scenario", "tiny", "--scenario-dir", str(tmp_path), "--out", str(tmp_path / "out.hkl")]
     assert run_command(main, words) == 0
     assert len(table(tmp_path / "out.hkl")) == 6
+    assert "column F (amplitudes); 2 rows, 2 reflections, 6 in P1" in capsys.readouterr().err
+
+
+def test_what_was_taken_stands_in_the_record_the_table_and_the_report(scenario, tmp_path, capsys):
+    """The job of the workflow, then those that read what it left."""
+    shutil.copy(FIELD / "mad_interleaved.mtz", tmp_path / "F.mtz")
+    job = SimpleNamespace(
+        input=SimpleNamespace(scenario=tmp_path / "tiny.yaml", file=[tmp_path / "F.mtz"]),
+        output=SimpleNamespace(hkl=tmp_path / "tiny.hkl", taken=tmp_path / "tiny.taken.json"),
+        params=SimpleNamespace(column="F_in"),
+    )
+    structure_factors(job)
+    said = capsys.readouterr().out.splitlines()
+    assert "column F_in(+) F_in(-)" in said[0] and "means of F_in(+) F_in(-)" in said[1]
+    taken = json.loads(job.output.taken.read_text())
+    assert [taken["line"], *taken["remarks"]] == said and taken["file_sha256"] == sha256_of_file(tmp_path / "F.mtz")
+    counts = ("rows", "reflections", "merged_from", "missing", "negative", "left_out", "not_taken", "block", "column")
+    assert set(counts) <= set(taken)
+    audit = make_audit(tmp_path / "results")
+    assert record_attempt(tmp_path / "results", audit, "--taken", job.output.taken) == 0
+    assert load(tmp_path / "results/audit/ledger")[-1].record["structure_factors"] == taken
+    comparison = str(audit / "compare_scaling_traces.json")
+    capsys.readouterr()
+    assert run_command(verdicts, [comparison, "--taken", str(job.output.taken)]) == 0
+    assert capsys.readouterr().out.splitlines()[-3::2] == said
+    assert run_command(report, ["--results", str(tmp_path / "results")]) == 0
+    page = (tmp_path / "results/report/index.html").read_text()
+    assert all(re.sub("<[^>]*>", "", page).count(line) == 2 for line in said)
+
+
+def test_rows_of_one_reflection_are_counted_when_they_are_merged(scenario, tmp_path):
+    made = convert_user_file(scenario, FIELD / "pdb_F.cif", tmp_path / "out.hkl")
+    assert made.taken.merged_from is None
+    lines = (FIELD / "pdb_F.cif").read_text().splitlines()
+    place = next(i for i, line in reversed(list(enumerate(lines))) if len(re.findall(r"-?\d+", line)) > 3)
+    (tmp_path / "twice.cif").write_text("\n".join([*lines[: place + 1], *lines[place:]]) + "\n")
+    made = convert_user_file(scenario, tmp_path / "twice.cif", tmp_path / "out.hkl")
+    assert made.taken.merged_from == made.taken.reflections + 1 and "(merged from " in made.lines[0]
 
 
 def test_hkl_text_passes_through_with_all_its_digits(scenario, tmp_path):

@@ -35,7 +35,6 @@ COMMAND_NAMES = {
     "ledger",
     "reference",
     "selftest",
-    "untraced",
     "data",
 }  # forwarded commands
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.port.planted import MISTAKES
-from trace_audit.port.audit import PortCase, audit_port
+from trace_audit.port.audit import audit_port
+from trace_audit.port.findings import PortCase
 from trace_audit.port.our_program import OurProgram
 from trace_audit.stages.intervene import watched_trace
 from trace_audit.trace.foreign_log import read_foreign_lines

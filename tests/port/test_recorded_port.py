@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit.port.audit import PortAudit, PortCase, audit_port
+from trace_audit.port.audit import audit_port
+from trace_audit.port.document import as_json, as_junit
+from trace_audit.port.findings import PortAudit, PortCase
 from trace_audit.port.our_program import OurProgram
-from trace_audit.port.report import as_json, as_junit, as_markdown, lines_for_terminal
+from trace_audit.port.report import as_markdown, lines_for_terminal
 from trace_audit.port.two_images import read_port_image
 from trace_audit.trace.foreign_log import read_foreign_log
 from trace_audit.trace.key_names import KeyNames

@@ -74,9 +74,10 @@ class Records:
         scenario = Scenario.model_validate(SMALL_SCENARIO)
         snapshot = {"scenario": scenario.model_dump(mode="json"), "pixel_slow_fast": [20, 30], "device": "cpu"}
         self.write("config_snapshot.json", {**snapshot, "dtype": "float64", "backend": "eager", "input_sha256": {}})
-        self.c_run = {"program": binary.name, "binary_sha256": sha256_of_file(binary), "arguments": ["-roi", *"0123"]}
+        sha = sha256_of_file(binary)
+        self.c_run = {"program": binary.name, "binary_sha256": sha, "arguments": ["-roi", *"0123"], "exit_code": 0}
         self.write("c_trace_run.json", self.c_run)
-        self.write("build.json", {"kind": "external", "binary": str(binary)})
+        self.write("build.json", {"kind": "external", "binary": str(binary), "binary_sha256": sha256_of_file(binary)})
 
     def write(self, name, content):
         (self.folder / name).write_text(json.dumps(content))

@@ -76,6 +76,7 @@ rule ledger:
         ],
         scenario=scenario_yaml,
         hkl=prepared_hkl,
+        taken=taken,
     output:
         RECEIPT,
     log:
@@ -86,6 +87,7 @@ rule ledger:
     resources:
         **job("audit"),
     params:
+        taken=taken_option,
         code=[
             str(ROOT / "src" / name)
             for name in (
@@ -102,6 +104,7 @@ rule ledger:
         " --snapshot {input.snapshot:q} --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"
         " --artifacts {input.tables:q} {input.c:q} {input.torch:q}"
         " --inputs {input.files:q} {input.scenario:q} {input.hkl:q} {params.code:q}"
+        " {params.taken}"
         " --receipt {output:q} > {log:q} 2>&1"
 
 

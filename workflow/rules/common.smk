@@ -110,8 +110,17 @@ def prepared_hkl(wildcards):
     return [f"results/inputs/{wildcards.scenario}.hkl"] if prepared else []
 
 
+def taken(wildcards):
+    """What was taken of a user's file for a scenario; nothing where it has but a default amplitude."""
+    return [name.removesuffix("hkl") + "taken.json" for name in prepared_hkl(wildcards)]
+
+
 def hkl_option(wildcards, input):
     return f"--hkl {input.hkl}" if input.hkl else ""
+
+
+def taken_option(wildcards, input):
+    return f"--taken {input.taken}" if input.taken else ""
 
 
 def reference_source(wildcards):

@@ -166,6 +166,7 @@ rule image_ledger:
         ],
         scenario=scenario_yaml,
         hkl=prepared_hkl,
+        taken=taken,
     output:
         IMAGE_RECEIPT,
     log:
@@ -175,13 +176,15 @@ rule image_ledger:
     threads: 1
     resources:
         **job("audit"),
+    params:
+        taken=taken_option,
     message:
         "Recording: image of {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
     shell:
         "python -m trace_audit.trail.image_ledger --comparison {input.comparison:q}"
         " --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"
         " --artifacts {input.parity:q} {input.c:q} {input.torch:q}"
-        " --inputs {input.files:q} {input.scenario:q} {input.hkl:q}"
+        " --inputs {input.files:q} {input.scenario:q} {input.hkl:q} {params.taken}"
         " --receipt {output:q} > {log:q} 2>&1"
 
 

@@ -83,10 +83,10 @@ rule overview:
 
 rule page:
     input:
-        per_audit("patch.json"),
+        [] if PLAN.pairs else per_audit("patch.json"),
         expand(
             rules.overview.output,
-            scenario=SETTINGS.scenarios,
+            scenario=[] if PLAN.pairs else SETTINGS.scenarios,
             device=SETTINGS.devices[0],
             dtype=SETTINGS.dtypes[0],
         ),

@@ -1,30 +1,64 @@
 """
-The audit of somebody else's program: `candidate` in the config. Without one, these rules have nothing to do.
+The audit of any two programs: `reference` and `candidate` in the config. Without either of them being somebody else's,
+or a variant of ours, these rules have nothing to do.
 
 INPUTS
-    results/{scenario}/S{slow}_F{fast}/c/c_trace_scaling.log      the reference
-    results/audit/regression_test.json, results/inputs/{scenario}.hkl
+    results/audit/regression_test.json, results/inputs/{scenario}.hkl, results/reference/nanobragg
 
 OUTPUTS
-    results/{scenario}/S{slow}_F{fast}/candidate/   port_audit.json, port_audit.md, port_audit.junit.xml,
-                                                    candidate_stdout.txt, candidate_stderr.txt, candidate_run.json
-    results/audit/receipts/                         which record an audit has
-    results/audit/port_gate.json                    only when every audit passed
+    results/candidate/nanobragg, build.json             where the candidate is built from a source
+    results/{scenario}/S{slow}_F{fast}/{side}/          stdout.txt, stderr.txt, run.json, image.bin (empty: none);
+                                                        side: reference, candidate
+    results/{scenario}/S{slow}_F{fast}/candidate/       port_audit.json, port_audit.md, port_audit.junit.xml,
+                                                        config_snapshot.json, pair_env.json
+    results/audit/receipts/                             which record an audit has
+    results/audit/port_gate.json                        only when every audit passed
 
 STEPS
-    1. port_audit: run the program in an empty folder, compare it with the reference, look for causes
-    2. port_record: put the audit on record, passed or not
-    3. port_gate: once every audit is on record; names the causes and fails, or writes port_gate.json
-    4. port_seal: records the hash of every file below results/
+    1. build_candidate
+    2. side: run in an empty folder; a run that fails is on record as that
+    3. port_audit: compare, look for causes
+    4. port_record: put the audit on record, passed or not
+    5. port_gate: once every audit is on record; names the causes and fails, or writes port_gate.json
+    6. port_seal: records the hash of every file below results/
 """
 
-CANDIDATE_FOLDER = "results/{scenario}/S{slow}_F{fast}/candidate"
+SIDE_FOLDER = "results/{scenario}/S{slow}_F{fast}/{side}"
+REFERENCE_FOLDER = SIDE_FOLDER.replace("{side}", "reference")
+CANDIDATE_FOLDER = SIDE_FOLDER.replace("{side}", "candidate")
 PORT_RECEIPT = "results/audit/receipts/{scenario}_S{slow}_F{fast}_candidate.json"
 AUDITED = (
     "results/audit/receipts/port_seal.json"
-    if PLAN.port_audits
+    if PLAN.pairs
     else "results/audit/receipts/seal.json"
 )
+CANDIDATE_BINARY = PLAN.sides["candidate"].binary or "results/candidate/nanobragg"
+
+
+wildcard_constraints:
+    side="reference|candidate",
+
+
+def side_program(role):
+    """The program of a side that is built or given as a binary."""
+    side = PLAN.sides[role]
+    if not (side.is_built or side.binary):
+        return []
+    return [BINARY if role == "reference" else CANDIDATE_BINARY]
+
+
+def side_files(role):
+    """The user's files that a side is read from."""
+    side = PLAN.sides[role]
+    return [path for path in (side.log, side.image) if path]
+
+
+def side_device(wildcards):
+    """The device of a side: that of our torch program where it is one; a command may use what the config lists."""
+    side = PLAN.sides[wildcards.side]
+    if side.program == "torch":
+        return side.device
+    return best_of(SETTINGS.run_on) if side.command else "cpu"
 
 
 localrules:
@@ -33,44 +67,96 @@ localrules:
     port_seal,
 
 
+rule build_candidate:
+    input:
+        sources=PLAN.candidate_sources,
+    output:
+        binary="results/candidate/nanobragg",
+        record="results/candidate/build.json",
+    log:
+        "logs/build_candidate/candidate.log",
+    benchmark:
+        "logs/build_candidate/candidate.benchmark.tsv"
+    conda:
+        "../../envs/build.yaml"
+    threads: SETTINGS.resources.build.threads
+    resources:
+        **job("build"),
+    params:
+        source=str(PLAN.candidate_source),
+        compiler=SETTINGS.candidate.compiler,
+    message:
+        "Building the candidate from {params.source}"
+    shell:
+        "python -m trace_audit.programs.build make --source {params.source:q} --compiler {params.compiler:q}"
+        " --jobs {threads} --binary {output.binary:q} --record {output.record:q} 2> {log:q}"
+
+
+rule side:
+    input:
+        scenario=scenario_yaml,
+        hkl=prepared_hkl,
+        binary=lambda wildcards: side_program(wildcards.side),
+        files=lambda wildcards: side_files(wildcards.side),
+        test=ancient("results/audit/regression_test.json"),
+        assets=ancient("results/audit/protected_before.json"),
+    output:
+        stdout=f"{SIDE_FOLDER}/stdout.txt",
+        stderr=f"{SIDE_FOLDER}/stderr.txt",
+        run=f"{SIDE_FOLDER}/run.json",
+        image=f"{SIDE_FOLDER}/image.bin",
+    log:
+        "logs/side/{scenario}_S{slow}_F{fast}_{side}.log",
+    benchmark:
+        "logs/side/{scenario}_S{slow}_F{fast}_{side}.benchmark.tsv"
+    conda:
+        "../../envs/audit.yaml"
+    threads: SETTINGS.resources.torch_trace.threads
+    resources:
+        **torch_job(device=side_device),
+    params:
+        code=code("side"),
+        side=lambda wildcards: PLAN.side_params(wildcards.side),
+        name=lambda wildcards: PLAN.side_names[wildcards.side],
+        image=all(side.makes_image for side in PLAN.sides.values()),
+        scenario_dir=SETTINGS.scenario_dir,
+    message:
+        "Running {params.name}: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
+    script:
+        "../scripts/side.py"
+
+
 rule port_audit:
     input:
         scenario=scenario_yaml,
         hkl=prepared_hkl,
-        reference=f"{C_FOLDER}/c_trace_scaling.log",
-        test=ancient("results/audit/regression_test.json"),
-        assets=ancient("results/audit/protected_before.json"),
-        files=[
-            path
-            for path in (
-                SETTINGS.candidate.keys,
-                SETTINGS.candidate.log,
-                SETTINGS.candidate.image,
-            )
-            if path
-        ],
+        reference=expand(rules.side.output, side="reference", allow_missing=True),
+        candidate=expand(rules.side.output, side="candidate", allow_missing=True),
+        files=[side.keys for side in PLAN.sides.values() if side.keys],
     output:
         json=f"{CANDIDATE_FOLDER}/port_audit.json",
         summary=f"{CANDIDATE_FOLDER}/port_audit.md",
         junit=f"{CANDIDATE_FOLDER}/port_audit.junit.xml",
-        stdout=f"{CANDIDATE_FOLDER}/candidate_stdout.txt",
-        stderr=f"{CANDIDATE_FOLDER}/candidate_stderr.txt",
-        run=f"{CANDIDATE_FOLDER}/candidate_run.json",
+        snapshot=f"{CANDIDATE_FOLDER}/config_snapshot.json",
+        environment=f"{CANDIDATE_FOLDER}/pair_env.json",
     log:
         "logs/port_audit/{scenario}_S{slow}_F{fast}.log",
     benchmark:
         "logs/port_audit/{scenario}_S{slow}_F{fast}.benchmark.tsv"
     conda:
         "../../envs/audit.yaml"
-    threads: SETTINGS.resources.torch_trace.threads
+    threads: SETTINGS.resources.audit.threads
     resources:
-        **torch_job(device=best_of(SETTINGS.run_on)),
+        **job("audit"),
     params:
         code=code("port_audit"),
-        candidate=SETTINGS.candidate.model_dump(mode="json"),
+        sides={
+            role: side.model_dump(mode="json", exclude_defaults=True)
+            for role, side in PLAN.sides.items()
+        },
         scenario_dir=SETTINGS.scenario_dir,
     message:
-        "Auditing the candidate: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
+        "Comparing the sides: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
     script:
         "../scripts/port_audit.py"
 
@@ -78,10 +164,21 @@ rule port_audit:
 rule port_record:
     input:
         rules.port_audit.output,
-        audit=rules.port_audit.output.json,
-        run=rules.port_audit.output.run,
-        reference=rules.c_trace.output,
-        files=[*workflow.configfiles, "results/reference/build.json", BINARY],
+        comparison=rules.port_audit.output.json,
+        snapshot=rules.port_audit.output.snapshot,
+        environment=rules.port_audit.output.environment,
+        reference=rules.port_audit.input.reference,
+        candidate=rules.port_audit.input.candidate,
+        files=[*workflow.configfiles, SETTINGS.gate.protected_assets],
+        given=[
+            path
+            for role in PLAN.sides
+            for path in side_files(role) + side_program(role)
+        ],
+        key_files=rules.port_audit.input.files,
+        scenario=scenario_yaml,
+        hkl=prepared_hkl,
+        taken=taken,
     output:
         PORT_RECEIPT,
     log:
@@ -91,17 +188,24 @@ rule port_record:
     threads: 1
     resources:
         **job("audit"),
+    params:
+        tables=lambda wildcards, input: input[: len(rules.port_audit.output)],
+        taken=taken_option,
     message:
-        "Recording the candidate: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
+        "Recording the audit: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
     shell:
-        "python -m trace_audit.trail.port_record --audit {input.audit:q} --run {input.run:q}"
-        " --artifacts {input:q} --inputs {input.files:q} --receipt {output:q} > {log:q} 2>&1"
+        "python -m trace_audit.ledger attempt --comparison {input.comparison:q} --snapshot {input.snapshot:q}"
+        " --environment {input.environment:q} --reference-run {input.reference[2]:q} --candidate-run {input.candidate[2]:q}"
+        " --artifacts {params.tables:q} {input.reference:q} {input.candidate:q}"
+        " --inputs {input.files:q} {input.given:q} {input.key_files:q} {input.scenario:q} {input.hkl:q}"
+        " {params.taken} --receipt {output:q} > {log:q} 2>&1"
 
 
 rule port_gate:
     input:
-        audits=[f"{audit.folder}/port_audit.json" for audit in PLAN.port_audits],
-        receipts=[PORT_RECEIPT.format(**vars(audit)) for audit in PLAN.port_audits],
+        comparisons=[f"{pair.folder}/{pair.document}" for pair in PLAN.pairs],
+        receipts=[PORT_RECEIPT.format(**vars(pair)) for pair in PLAN.pairs],
+        summary="results/audit/summary.txt",
         assets="results/audit/protected_before.json",
     output:
         "results/audit/port_gate.json",
@@ -115,7 +219,7 @@ rule port_gate:
     message:
         "Gate: every audit of the candidate must pass"
     shell:
-        "python -m trace_audit.trail.port_gate {input.audits:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
+        "python -m trace_audit.trail.gate {input.comparisons:q} --protected {input.assets:q} --out {output:q} 2> {log:q}"
 
 
 rule port_seal:

@@ -8,6 +8,7 @@ INPUTS
 
 OUTPUTS
     results/inputs/{scenario}.hkl        structure factors as hkl text, read by both programs
+    results/inputs/{scenario}.taken.json what was taken of the user's file: column, counts, remarks
     results/reference/build.json         compiler, commands, sha256 of sources and binary
     results/reference/nanobragg          unless an external binary is used
     results/{scenario}/S{slow}_F{fast}/c/c_trace_scaling.log, c_trace_stdout.txt, c_trace_stderr.txt, c_trace_run.json
@@ -27,7 +28,8 @@ rule structure_factors:
         scenario=scenario_yaml,
         file=lambda wildcards: PLAN.hkl_sources[wildcards.scenario],
     output:
-        "results/inputs/{scenario}.hkl",
+        hkl="results/inputs/{scenario}.hkl",
+        taken="results/inputs/{scenario}.taken.json",
     log:
         "logs/structure_factors/{scenario}.log",
     benchmark:

@@ -2,7 +2,8 @@
 What a person reads first: one line an audit.
 
 INPUTS
-    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/compare_scaling_traces.json   of every audit
+    results/{scenario}/S{slow}_F{fast}/{device}_{dtype}{suffix}/compare_scaling_traces.json   of every audit,
+    or of every audit of two sides that the config names, results/{scenario}/S{slow}_F{fast}/candidate/port_audit.json
 
 OUTPUTS
     results/audit/summary.txt
@@ -19,26 +20,60 @@ localrules:
     summary,
 
 
-rule summary:
-    input:
-        per_audit("compare_scaling_traces.json"),
-    output:
-        table=report(
-            "results/audit/summary.txt",
-            caption="../report/summary.rst",
-            category="Summary",
-        ),
-        factors="results/audit/factors.csv",
-        worst="results/audit/worst_factors.csv",
-    log:
-        "logs/summary/summary.log",
-    conda:
-        "../../envs/audit.yaml"
-    threads: 1
-    resources:
-        **job("audit"),
-    message:
-        "Table of the verdicts"
-    shell:
-        "python -m trace_audit.report.factors {input:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
-        " && python -m trace_audit.report.table {input:q} --out {output.table:q} >> {log:q} 2>&1"
+TAKEN = [
+    f"results/inputs/{name}.taken.json"
+    for name in SETTINGS.scenarios
+    if PLAN.hkl_sources[name]
+]
+
+
+if PLAN.pairs:
+
+    rule summary:
+        input:
+            comparisons=[f"{pair.folder}/{pair.document}" for pair in PLAN.pairs],
+            taken=TAKEN,
+        output:
+            report(
+                "results/audit/summary.txt",
+                caption="../report/summary.rst",
+                category="Summary",
+            ),
+        log:
+            "logs/summary/summary.log",
+        conda:
+            "../../envs/audit.yaml"
+        threads: 1
+        resources:
+            **job("audit"),
+        message:
+            "Table of the verdicts"
+        shell:
+            "python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output:q} > {log:q} 2>&1"
+
+else:
+
+    rule summary:
+        input:
+            comparisons=per_audit("compare_scaling_traces.json"),
+            taken=TAKEN,
+        output:
+            table=report(
+                "results/audit/summary.txt",
+                caption="../report/summary.rst",
+                category="Summary",
+            ),
+            factors="results/audit/factors.csv",
+            worst="results/audit/worst_factors.csv",
+        log:
+            "logs/summary/summary.log",
+        conda:
+            "../../envs/audit.yaml"
+        threads: 1
+        resources:
+            **job("audit"),
+        message:
+            "Table of the verdicts"
+        shell:
+            "python -m trace_audit.report.factors {input.comparisons:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
+            " && python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output.table:q} >> {log:q} 2>&1"

@@ -38,12 +38,14 @@ class Taken:
     missing: int = 0  # rows without a number
     negative: int = 0  # intensities below 0, counted as 0
     left_out: int = 0  # rows of a status that is not to be used
+    merged_from: int | None = None  # rows that the reflections are the means of, where that is more of them
     not_taken: tuple[str, ...] = ()  # other columns that could have been
 
     def line(self) -> str:
         """One sentence."""
         of = [self.format, self.block and f"block {self.block}", self.column and f"column {self.column}"]
-        counts = f"{self.rows} rows, {self.reflections} reflections, {self.in_P1} in P1"
+        merged = f" (merged from {self.merged_from})" if self.merged_from else ""
+        counts = f"{self.rows} rows, {self.reflections} reflections{merged}, {self.in_P1} in P1"
         losses = [
             (self.missing, "without a value left out"),
             (self.left_out, "of status x or - left out"),
@@ -125,6 +127,7 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
         missing=int(np.count_nonzero(~known)),
         negative=int(negative),
         left_out=table.left_out,
+        merged_from=int(np.count_nonzero(known)) if len(hkl) < np.count_nonzero(known) else None,
         not_taken=tuple(others),
     )
     return ReflectionFile(expanded, taken, found.cell, notices)

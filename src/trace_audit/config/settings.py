@@ -15,9 +15,9 @@ from typing import Annotated, Any, Literal, cast, get_args
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.campaign import Campaign
-from trace_audit.config.candidate import Candidate
 from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
+from trace_audit.config.side import Candidate, Reference, Side, require_side
 from trace_audit.core.errors import InputError
 
 Device = Literal["cpu", "cuda", "auto"]
@@ -27,21 +27,6 @@ BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps",
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
 RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "reference", "report")
-
-
-class Reference(Strict):
-    """Which nanoBragg is the reference: `binary`, or `source`, or with neither our own src/nanobragg_c."""
-
-    binary: PathText = Field("", description="An instrumented nanoBragg, already built. NB_C_BIN takes precedence.")
-    source: PathText = Field("", description="A nanoBragg source to build: a folder with a Makefile, or one C file.")
-    compiler: PathText = Field("gcc", min_length=1, description="C compiler for whatever is built.")
-    time_limit_s: int = Field(300, ge=1, description="A traced run that takes longer is stopped, and fails.")
-
-    @model_validator(mode="after")
-    def _one_reference(self) -> Reference:
-        if self.binary and self.source:
-            raise ValueError("give `binary` or `source`, not both; leave the other one empty")
-        return self
 
 
 class StructureFactors(Strict):
@@ -190,6 +175,17 @@ class Settings(Strict):
         """The devices of this run."""
         return self.devices_on_cluster if self.cluster else self.devices
 
+    @property
+    def sides(self) -> dict[str, Side]:
+        """Both sides as they are run in an audit of pairs, with what the config leaves open filled in."""
+        reference, candidate = self.reference, self.candidate
+        if not reference.is_set:
+            reference = reference.model_copy(update={"program": "c"})
+        if not candidate.is_set:
+            first = {"device": self.run_on[0], "dtype": self.dtypes[0], "backend": self.backends[0]}
+            candidate = candidate.model_copy(update={"program": "torch", **first})
+        return {"reference": reference, "candidate": candidate}
+
     @model_validator(mode="after")
     def _pixels_of_listed_scenarios(self) -> Settings:
         for name in self.pixels:
@@ -213,8 +209,13 @@ def parse_settings(
     except ValidationError as error:
         raise InputError(f"{source}: {_first_problem(error, raw)}") from None
     binary = os.environ.get("NB_C_BIN", "")
-    reference = Reference(binary=binary, compiler=settings.reference.compiler) if binary else settings.reference
-    return settings.model_copy(update={"reference": recorded or reference})
+    reference = settings.reference
+    kept = reference.model_dump(include={"name", "keys", "time_limit_s", "compiler"})
+    if recorded and reference.is_nanobragg:
+        reference = recorded
+    elif binary:
+        reference = Reference(binary=binary, **kept)
+    return settings.model_copy(update={"reference": reference})
 
 
 def require_files(settings: Settings, source: str = "config/config.yaml", recorded: Reference | None = None) -> None:
@@ -222,18 +223,8 @@ def require_files(settings: Settings, source: str = "config/config.yaml", record
 
     A `recorded` reference may be gone: no job of a report needs it.
     """
-    reference = Reference() if recorded else settings.reference
-    if reference.binary and not (Path(reference.binary).is_file() and os.access(reference.binary, os.X_OK)):
-        origin = "NB_C_BIN" if os.environ.get("NB_C_BIN") else f"{source}: reference.binary"
-        raise InputError(f"{origin}: {reference.binary!r} is no executable file; give the path of a built nanoBragg")
-    if reference.source and not _buildable(Path(reference.source)):
-        raise InputError(
-            f"{source}: reference.source: {reference.source!r} is neither a folder with a Makefile nor a .c file"
-        )
-    for key in ("keys", "log", "image"):
-        path = getattr(settings.candidate, key)
-        if path and not Path(path).is_file():
-            raise InputError(f"{source}: candidate.{key}: no such file {path!r}")
+    require_side("reference", Reference() if recorded else settings.reference, source)
+    require_side("candidate", settings.candidate, source)
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(
@@ -262,12 +253,6 @@ def image_scenarios(settings: Settings) -> list[str]:
     if wanted == "all":
         return _free_names(sorted(path.stem for path in Path(settings.scenario_dir).glob("*.yaml")))
     return list(wanted)
-
-
-def _buildable(path: Path) -> bool:
-    if path.is_dir():
-        return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
-    return path.suffix == ".c" and path.is_file()
 
 
 def _first_problem(error: ValidationError, raw: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ class Worst(Document):
 
 
 class Comparison(Document):
-    """`compare_scaling_traces.json`, `image_parity.json`."""
+    """`compare_scaling_traces.json`, `image_parity.json`, `port_audit.json`."""
 
     status: Status
     summary: str
@@ -125,15 +125,16 @@ class NamedScenario(Document):
 
 
 class Snapshot(Document):
-    """`config_snapshot.json`: the experiment and how torch computed it."""
+    """`config_snapshot.json`: the experiment and how the candidate computed it; its `sides`, where they are stated."""
 
     scenario: NamedScenario
     pixel_slow_fast: Pixel
     device: str
-    dtype: Literal["float32", "float64"]
-    backend: Literal["eager", "compiled"] = "eager"
+    dtype: Literal["float32", "float64", "not known"]  # not known: what a program that is not ours computes in
+    backend: Literal["eager", "compiled", "its own"] = "eager"
     arguments: list[str] = []
     input_sha256: dict[str, Sha256] = {}
+    sides: dict[Literal["reference", "candidate"], dict[str, Any]] = {}
 
 
 class GitState(Document):
@@ -200,10 +201,42 @@ class Build(Document):
     compiler: Compiler | None = None
 
 
+class StructureFactors(Document):
+    """`inputs/*.taken.json`: what was read of a user's file, or that there was none."""
+
+    kind: Literal["file", "synthetic"]
+    line: str
+    remarks: list[str] = []
+
+
+class MadeByC(Document):
+    """The C program that made one side of a picture."""
+
+    program: str
+    sha256: Sha256
+
+
+class MadeByTorch(Document):
+    """How torch made the other."""
+
+    torch: str
+    backend: str
+    device: str
+    dtype: str
+
+
+class MadeBy(Document):
+    """Which programs made a picture."""
+
+    c: MadeByC
+    py: MadeByTorch
+
+
 class Patch(Document):
     """`patch.json`: the pixels round a traced one."""
 
     failure: str | None
+    made_by: MadeBy | None = None
     first_slow_fast: Pixel | None = None
     c: list[list[Number]] | None = None
     py: list[list[Number]] | None = None
@@ -234,6 +267,7 @@ class Overview(Document):
     device: str
     dtype: str
     failure: str | None
+    made_by: MadeBy | None = None
     shape_slow_fast: Pixel | None = None
     block_pixels: Annotated[int, Field(ge=1)] | None = None
     c: str | None = None

@@ -168,6 +168,14 @@ def read_yaml(path: Path, what: str) -> Any:
         raise InputError(f"{what} {path}: {error}") from error
 
 
+def yaml_value(text: str, what: str) -> Any:
+    """The value of a YAML text. Raises InputError naming `what` it came from."""
+    try:
+        return strict_yaml.load(text)
+    except strict_yaml.YamlError as error:
+        raise InputError(f"{what}: {error}") from error
+
+
 def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number")
 

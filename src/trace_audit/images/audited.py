@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.documents import Build, Run, Snapshot, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_json, sha256_of_file
+from trace_audit.core.files import sha256_of_file
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def read_audited(options: argparse.Namespace) -> Audited:
     """What the records of an audit name. Raises InputError for a file that is no such record."""
     from pydantic import ValidationError
 
-    snapshot = read_json(options.snapshot, "configuration snapshot")
-    c_run = read_json(options.c_run, "record of the reference run")
+    snapshot = read_document(options.snapshot, "configuration snapshot", Snapshot)
+    c_run = read_document(options.c_run, "record of the reference run", Run)
     try:
         slow, fast = (int(at) for at in snapshot["pixel_slow_fast"])
         sha = str(c_run["binary_sha256"])
@@ -85,7 +86,7 @@ def read_audited(options: argparse.Namespace) -> Audited:
 
 def program_with(sha256: str, build: Path) -> Path | None:
     """The program with this hash: the one that `build.json` names, or the one built beside it; None if neither is."""
-    record = read_json(build, "record of the reference") if build.is_file() else {}
+    record = read_document(build, "record of the reference", Build) if build.is_file() else {}
     named = [Path(record["binary"])] if isinstance(record.get("binary"), str) else []
     for path in (*named, build.with_name("nanobragg")):
         if path.is_file() and sha256_of_file(path) == sha256:

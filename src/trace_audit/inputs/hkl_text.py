@@ -4,6 +4,7 @@ A synthetic set is calculated; a user's file is converted and expanded to P1.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 from trace_audit.config.scenario import load_scenario, scenario_path
@@ -12,7 +13,10 @@ from trace_audit.core.errors import InputError, run_command
 
 
 def write_hkl(scenario: Scenario, path: Path, scenario_folder: Path) -> Path | None:
-    """Write the structure factors of the scenario as hkl text; None if it has but a default amplitude."""
+    """Write the structure factors of the scenario as hkl text; None if it has but a default amplitude.
+
+    What was taken of a user's file is said on standard error.
+    """
     factors = scenario.structure_factors
     if factors.synthetic is not None:
         from trace_audit.inputs.synthetic import write_synthetic
@@ -22,7 +26,8 @@ def write_hkl(scenario: Scenario, path: Path, scenario_folder: Path) -> Path | N
     if factors.file is not None:
         from trace_audit.inputs.user_file import convert_user_file
 
-        convert_user_file(scenario, scenario_folder / factors.file, path)
+        for line in convert_user_file(scenario, scenario_folder / factors.file, path).lines:
+            print(line, file=sys.stderr)
         return path
     return None
 

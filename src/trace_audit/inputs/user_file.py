@@ -1,14 +1,36 @@
 """A user's own structure factors, converted to the hkl text that both programs read."""
 
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from nanobrag_torch.io.reflections import Taken
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import write_atomic
+from trace_audit.core.files import sha256_of_file, write_atomic
 
 
-def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str | None = None) -> list[str]:
-    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns what was taken, then remarks.
+@dataclass(frozen=True)
+class Conversion:
+    """What was taken of a user's file, for terminal, record and report."""
+
+    source: Path
+    taken: Taken
+    remarks: tuple[str, ...]
+
+    @property
+    def lines(self) -> list[str]:
+        """What was taken in one sentence, then the remarks."""
+        return [self.taken.line(), *self.remarks]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON-ready data, with the hash of the file."""
+        counts = {**asdict(self.taken), "file_sha256": sha256_of_file(self.source)}
+        return {"kind": "file", "line": self.taken.line(), "remarks": list(self.remarks), **counts}
+
+
+def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str | None = None) -> Conversion:
+    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns what was taken, and remarks.
 
     `column` names the column to take; without it, that of the scenario, or measured amplitudes first.
 
@@ -24,7 +46,8 @@ def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str 
         raise InputError(f"structure factors: {error}") from error
     rows = zip(content.reflections.hkl.tolist(), content.reflections.F_electrons.tolist(), strict=True)
     write_atomic(path, "".join(f"{h:4d} {k:4d} {l:4d} {F:.15g}\n" for (h, k, l), F in rows))
-    return [content.taken.line(), *content.notices, *_other_cell(scenario, source, content.cell)]
+    remarks = (*content.notices, *_other_cell(scenario, source, content.cell))
+    return Conversion(source, content.taken, remarks)
 
 
 def _other_cell(scenario: Scenario, source: Path, of_file: tuple[float, ...] | None) -> list[str]:

@@ -1,8 +1,9 @@
-"""`python -m trace_audit.port`: audit a port of nanoBragg from what it prints and the image it makes.
+"""`python -m trace_audit.port`: audit a program against another one, from what they print and the images they make.
 
-Exit status 0 pass, 1 fail, 2 bad input. The experiment is a scenario (--config) or a command line (--flags); the port
-is a log and an image that it made (--log, --image), or a command that is run (--command). Beside the verdict
-(port_audit.json) stand a summary for people (port_audit.md) and one for a CI (port_audit.junit.xml).
+Exit status 0 pass, 1 fail, 2 bad input. The experiment is a scenario (--config) or a command line (--flags). A side is
+stated as in the config file: --candidate "{binary: /path/nanoBragg}", --reference "{program: torch, dtype: float32}",
+"{command: [my_port, '{flags}', -o, '{image}']}", "{log: my.log, image: my.npz}". Without a reference our program is it.
+Beside the verdict (port_audit.json) stand a summary for people (port_audit.md) and one for a CI (port_audit.junit.xml).
 """
 
 import argparse
@@ -10,22 +11,22 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from trace_audit.config.scenario import (
-    add_scenario_options,
-    arguments,
-    check_pixel,
-    load_scenario,
-    scenario_path,
-)
+from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.side import Candidate, Reference, Side, labels
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.files import printable, yaml_value
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.port import program
-from trace_audit.port.audit import PortAudit, PortCase, audit_port
+from trace_audit.port.audit import audit_port
+from trace_audit.port.document import DOCUMENT, not_compared, write
+from trace_audit.port.findings import PortAudit, PortCase
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.report import as_json, as_junit, as_markdown, lines_for_terminal
+from trace_audit.port.pair import audit_pair
+from trace_audit.port.report import lines_for_terminal
+from trace_audit.port.side import SideRun, obtain
 from trace_audit.port.two_images import read_port_image
+from trace_audit.programs import build
 from trace_audit.trace.foreign_log import read_foreign_log
 from trace_audit.trace.key_names import read_key_names
 
@@ -34,76 +35,148 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.port", description=__doc__, allow_abbrev=False)
     add_scenario_options(parser, required=False)
     parser.add_argument("--flags", metavar="'-cell ...'", help="the experiment as one nanoBragg command line")
-    parser.add_argument("--pixel", type=int, nargs=2, required=True, metavar=("SLOW", "FAST"), help="the traced pixel")
-    parser.add_argument("--name", default="candidate", help="what the port is called in the report")
-    parser.add_argument("--log", type=Path, metavar="FILE", help="what the port printed")
-    parser.add_argument("--image", type=Path, metavar="FILE", help="its float image: .npz, .npy or raw float32")
     parser.add_argument(
-        "--command", metavar="'WORDS'", help="run this instead; {flags} {slow} {fast} {image} are filled in"
+        "--pixel", type=int, nargs=2, metavar=("SLOW", "FAST"), help="the traced pixel (scenario's first)"
     )
-    parser.add_argument("--time-limit-s", type=float, default=300.0, metavar="SECONDS", help="of the command")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="key file: the port's names of our keys")
+    parser.add_argument("--candidate", metavar="'{...}'", help="the side under examination, as in the config file")
+    parser.add_argument("--reference", metavar="'{...}'", help="the side that is trusted, likewise (our program)")
+    parser.add_argument("--name", metavar="NAME", help="what the candidate is called in the report")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="candidate: what it printed")
+    parser.add_argument("--image", type=Path, metavar="FILE", help="candidate: its image: .npz, .npy or raw float32")
+    parser.add_argument(
+        "--command", metavar="'WORDS'", help="candidate: run this; {flags} {slow} {fast} {image} are filled in"
+    )
+    parser.add_argument("--time-limit-s", type=float, metavar="SECONDS", help="candidate: of its run (300)")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="candidate: key file, its names of our keys")
     parser.add_argument("--budget-s", type=float, default=60.0, metavar="SECONDS", help="time to look for causes")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """Audit one port on one pixel."""
+    """Audit one candidate on one pixel."""
     options = _parser().parse_args(argv)
-    _check(options)
-    names = read_key_names(options.keys)
-    pixel = (options.pixel[0], options.pixel[1])
+    candidate, reference = _sides(options)
+    names = labels(reference, candidate) if reference else ("reference", candidate.label("candidate"))
     with tempfile.TemporaryDirectory(prefix="port-") as away:
-        words = _words(options, Path(away))
+        words, pixel = _experiment(options, Path(away))
         ours = OurProgram(tuple(words), pixel)
-        log_path, image_path = options.log, options.image
-        if options.command is not None:
-            command = program.Command(tuple(shlex.split(options.command)), time_limit_s=options.time_limit_s)
-            outcome = program.run(command, words, pixel, Path(away) / "candidate")
-            if outcome.failure:
-                raise InputError(f"{options.name} {outcome.failure}")
-            log_path, image_path = outcome.stdout, outcome.image
-        log = read_foreign_log(log_path, names)
         try:
-            roi = ours.base.detector.roi
-            image = None if image_path is None else read_port_image(image_path, ours.shape, roi)
-            audit = audit_port(PortCase(options.name, log, image), ours, budget_s=options.budget_s, say=_say)
+            image = candidate.makes_image and (reference is None or reference.makes_image)
+            runs = {"candidate": _run(candidate, names[1], ours, Path(away) / "candidate", image=image)}
+            if reference is not None:
+                runs["reference"] = _run(reference, names[0], ours, Path(away) / "reference", image=image)
+            failed = [f"{run.record['name']} {run.failure}" for run in runs.values() if run.failure]
+            if failed:
+                not_compared(*names, failed, options.out)
+                raise InputError("; ".join(failed))
+            case = _case(candidate, runs["candidate"], ours)
+            if reference is None:
+                audit = audit_port(case, ours, budget_s=options.budget_s, say=_say)
+            else:
+                trusted = _case(reference, runs["reference"], ours)
+                audit = audit_pair(trusted, case, ours, budget_s=options.budget_s, say=_say)
         except Refused as error:
             raise InputError(f"the experiment is refused: {error}") from error
         finally:
             _say("")
-    write(audit, options.out)
+    return _finish(audit, options.out)
+
+
+def _finish(audit: PortAudit, out: Path) -> int:
+    write(audit, out)
     for line in lines_for_terminal(audit):
         print(printable(line))
-    print(options.out / "port_audit.md")
+    print((out / DOCUMENT).with_suffix(".md"))
     return 0 if audit.passed else 1
 
 
-def write(audit: PortAudit, folder: Path) -> None:
-    """The verdict for machines, for people and for a CI."""
-    write_atomic(folder / "port_audit.json", readable_json(as_json(audit)))
-    write_atomic(folder / "port_audit.md", as_markdown(audit))
-    write_atomic(folder / "port_audit.junit.xml", as_junit(audit))
-
-
-def _check(options: argparse.Namespace) -> None:
+def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
+    """Both sides as stated. Raises InputError for a candidate that is stated twice or not at all."""
     if (options.config is None) == (options.flags is None):
         raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
-    if (options.log is None) == (options.command is None):
-        raise InputError("give the port once: --log FILE (and --image FILE) or --command 'WORDS'")
-    if options.command is not None and options.image is not None:
+    given = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
+    if len(given) != 1:
+        raise InputError(
+            "give the candidate once: --candidate '{...}', --log FILE (and --image FILE) or --command 'WORDS'"
+        )
+    stated = yaml_value(options.candidate, "--candidate") if options.candidate is not None else {}
+    if options.log is not None:
+        stated = {"log": str(options.log), "image": "" if options.image is None else str(options.image)}
+    elif options.image is not None:
         raise InputError("--image goes with --log; a command is told where to write its image by {image}")
+    if options.command is not None:
+        stated = {"command": shlex.split(options.command)}
+    more = {"name": options.name, "keys": options.keys, "time_limit_s": options.time_limit_s}
+    stated = _mapping(stated, "--candidate") | {k: str(v) for k, v in more.items() if v is not None}
+    reference = options.reference
+    trusted = None if reference is None else _mapping(yaml_value(reference, "--reference"), "--reference")
+    return (
+        _checked(Candidate, stated, "--candidate"),
+        None if trusted is None else _checked(Reference, trusted, "--reference"),
+    )
 
 
-def _words(options: argparse.Namespace, away: Path) -> list[str]:
-    """The experiment's command line, input files by their full paths."""
+def _mapping(stated: Any, flag: str) -> dict[str, Any]:
+    if isinstance(stated, dict):
+        return stated
+    raise InputError(f"{flag}: expected a side as in the config file, for instance '{{binary: /path/nanoBragg}}'")
+
+
+def _checked(model: type[Any], stated: dict[str, Any], flag: str) -> Any:
+    from pydantic import ValidationError
+
+    try:
+        side = model.model_validate(stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        told = str(first.get("ctx", {}).get("error", first["msg"]))
+        raise InputError(
+            f"{flag}: {where + ': ' if where else ''}{told}; keys: {', '.join(model.model_fields)}"
+        ) from None
+    for key in ("binary", "source", "keys", "log", "image"):
+        path = getattr(side, key)
+        if path and not Path(path).exists():
+            raise InputError(f"{flag}: {key}: no such file {path!r}")
+    if not side.is_set:
+        raise InputError(f"{flag}: says nothing of what it is; give program, binary, source, command or log")
+    return side
+
+
+def _run(side: Side, name: str, ours: OurProgram, folder: Path, *, image: bool) -> SideRun:
+    """Build the side if need be, and run it."""
+    binary = Path(side.binary) if side.binary else None
+    if side.is_built:
+        source = Path(side.source) if side.source else Path(build.__file__).resolve().parents[2] / "nanobragg_c"
+        binary = folder.with_name(f"{folder.name}_program")
+        build.make(source, side.compiler, 2, binary, binary.with_suffix(".json"))
+    _say(f"running {name}")
+    return obtain(side, name, ours.words, ours.pixel, folder, binary, image=image)
+
+
+def _case(side: Side, run: SideRun, ours: OurProgram) -> PortCase:
+    """What one side shows."""
+    name = run.record["name"]
+    keys = read_key_names(Path(side.keys) if side.keys else None)
+    log = read_foreign_log(run.stdout, keys, name=name, may_be_silent=run.image is not None)
+    roi = ours.base.detector.roi
+    return PortCase(name, log, None if run.image is None else read_port_image(run.image, ours.shape, roi, name=name))
+
+
+def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tuple[int, int]]:
+    """The experiment's command line, input files by their full paths, and the traced pixel."""
+    pixel = None if options.pixel is None else (options.pixel[0], options.pixel[1])
     if options.flags is not None:
-        return shlex.split(options.flags)
+        if pixel is None:
+            raise InputError("--pixel SLOW FAST: which pixel is traced? a command line (--flags) names none")
+        return shlex.split(options.flags), pixel
     scenario = load_scenario(options.config, options.scenario_dir)
-    check_pixel(scenario, *options.pixel)
+    if pixel is None:
+        pixel = (scenario.pixels[0][0], scenario.pixels[0][1])
+    check_pixel(scenario, *pixel)
     folder = scenario_path(options.config, options.scenario_dir).parent
-    return arguments(scenario, prepare_inputs(scenario, away, hkl=options.hkl, scenario_folder=folder))
+    return arguments(scenario, prepare_inputs(scenario, away, hkl=options.hkl, scenario_folder=folder)), pixel
 
 
 def _say(text: str) -> None:

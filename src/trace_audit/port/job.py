@@ -1,98 +1,105 @@
-"""The audit of the config's candidate on one pixel, with all that it printed and how it was run kept beside it."""
+"""The two sides of an audit compared, from what `side_job` left of them."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nanobrag_torch.io.reading import read_bytes
-from trace_audit.config.candidate import Candidate
-from trace_audit.config.scenario import arguments, load_scenario, scenario_path
+from trace_audit.config.scenario import load_scenario
+from trace_audit.config.side import Side
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.port import program
-from trace_audit.port.__main__ import write
-from trace_audit.port.audit import PortCase, audit_port
+from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.port.document import not_compared, write
+from trace_audit.port.findings import PortCase
 from trace_audit.port.our_program import OurProgram, Refused
+from trace_audit.port.pair import audit_pair
+from trace_audit.port.side_job import IMAGE, RUN, STDERR, STDOUT, experiment_of, found_side
 from trace_audit.port.two_images import read_port_image
+from trace_audit.programs.environment import capture
 from trace_audit.programs.reference import named_words
 from trace_audit.trace.foreign_log import read_foreign_log
 from trace_audit.trace.key_names import read_key_names
-from trace_audit.trace.parse import read_trace
+from trace_audit.trace.tolerances import file_sha256
 
 
-def audit_candidate(
+def compare_sides(
     *,
-    settings: dict[str, Any],
+    sides: dict[str, Side],
     scenario: str,
     scenario_dir: Path,
     hkl: Path | None,
     pixel: tuple[int, int],
-    reference_log: Path,
+    folders: dict[str, Path],
+    budget_s: float,
     folder: Path,
+    given: Mapping[str, Path] | None = None,
 ) -> None:
-    """Write port_audit.{json,md,junit.xml} and the candidate's output into `folder`.
+    """Write port_audit.{json,md,junit.xml}, config_snapshot.json and pair_env.json into `folder`.
 
-    Raises InputError for a candidate that does not run to its end; its output is kept then too.
+    `sides` and `folders` are those of reference and candidate, as `run_side` left them. A side that did not run to its
+    end, or whose output cannot be read, is a verdict of fail with that reason.
     """
-    candidate = Candidate.model_validate(settings)
     stated = load_scenario(scenario, scenario_dir)
-    scenario_folder = scenario_path(scenario, scenario_dir).parent
-    with tempfile.TemporaryDirectory(prefix="port-") as away:
-        files = prepare_inputs(stated, Path(away) / "inputs", hkl=hkl, scenario_folder=scenario_folder)
-        words = arguments(stated, files)
-        log, image, record = _obtain(candidate, words, pixel, Path(away), folder)
-        record |= {
-            "scenario": stated.name,
-            "pixel_slow_fast": list(pixel),
-            "flags": named_words(words, files),
-            "input_sha256": files.hashes(),
-        }
-        record["words"] = [word.replace(away, "AWAY") for word in record["words"]]
-        write_atomic(folder / "candidate_run.json", readable_json(record))
-        if record["failure"]:
-            raise InputError(f"{candidate.name} {record['failure']}; see {folder / 'candidate_stderr.txt'}")
-        names = read_key_names(Path(candidate.keys) if candidate.keys else None)
+    records = {role: read_json(folders[role] / RUN, "record of a run") for role in folders}
+    with tempfile.TemporaryDirectory(prefix="pair-") as away:
+        files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
         ours = OurProgram(tuple(words), pixel)
-        try:
-            photons = None if image is None else read_port_image(image, ours.shape, ours.base.detector.roi)
-            case = PortCase(candidate.name, read_foreign_log(log, names), photons)
-            audit = audit_port(case, ours, budget_s=candidate.budget_s, reference=read_trace(reference_log))
-        except Refused as error:
-            raise InputError(f"scenario {stated.name} is refused: {error}") from error
-    write(audit, folder)
+        found = {role: found_side(side, given) for role, side in sides.items()}
 
+        def work() -> str:
+            return _audit(found, records, folders, ours, budget_s, folder)
 
-def _obtain(
-    candidate: Candidate, words: list[str], pixel: tuple[int, int], away: Path, folder: Path
-) -> tuple[Path, Path | None, dict[str, Any]]:
-    """The candidate's log and image, and the record of how they came to be."""
-    record: dict[str, Any]
-    stdout, stderr = folder / "candidate_stdout.txt", folder / "candidate_stderr.txt"
-    folder.mkdir(parents=True, exist_ok=True)
-    if candidate.log:
-        write_atomic(stdout, read_bytes(candidate.log))
-        write_atomic(stderr, "")
-        image = Path(candidate.image) if candidate.image else None
-        record = {"name": candidate.name, "words": [], "exit_code": None, "failure": None, "log": candidate.log}
-    else:
-        command = program.Command(
-            tuple(candidate.command),
-            candidate.environment,
-            candidate.time_limit_s,
-            candidate.memory_limit_GB,
-            candidate.output_limit_MB,
-        )
-        outcome = program.run(command, words, pixel, away / "candidate")
-        write_atomic(stdout, read_bytes(outcome.stdout))
-        write_atomic(stderr, read_bytes(outcome.stderr))
-        image = outcome.image
-        record = {
-            "name": candidate.name,
-            "words": list(outcome.words),
-            "exit_code": outcome.exit_code,
-            "failure": outcome.failure,
-            "confined": outcome.confined,
+        dtype, environment = capture(Path.cwd(), work)
+        snapshot = {
+            "scenario": stated.model_dump(mode="json", exclude_none=True),
+            "pixel_slow_fast": list(pixel),
+            "device": records["candidate"]["name"],
+            "dtype": dtype,
+            "backend": sides["candidate"].backend if sides["candidate"].program == "torch" else "its own",
+            "arguments": named_words(words, files),
+            "input_sha256": files.hashes(),
+            "tolerances_sha256": file_sha256(),
+            "sides": {role: side.model_dump(mode="json", exclude_defaults=True) for role, side in sides.items()},
         }
-    record["image_sha256"] = None if image is None else sha256_of_file(image)
-    return stdout, image, record
+    write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
+    write_atomic(folder / "pair_env.json", readable_json(environment))
+
+
+def _audit(
+    sides: dict[str, Side],
+    records: dict[str, Any],
+    folders: dict[str, Path],
+    ours: OurProgram,
+    budget_s: float,
+    folder: Path,
+) -> str:
+    """Compare and write; the precision of the candidate's numbers."""
+    names = tuple(records[role]["name"] for role in ("reference", "candidate"))
+    failed = [
+        f"{record['name']} {record['failure']}; see {role}/{STDERR}"
+        for role, record in records.items()
+        if record["failure"]
+    ]
+    if not failed:
+        try:
+            reference, candidate = (_case(sides[r], records[r], folders[r], ours) for r in ("reference", "candidate"))
+            audit = audit_pair(reference, candidate, ours, budget_s=budget_s)
+        except (InputError, Refused) as error:
+            failed = [str(error)]
+        else:
+            write(audit, folder)
+            return audit.precision.name
+    not_compared(names[0], names[1], failed, folder)
+    return "not known"
+
+
+def _case(side: Side, record: dict[str, Any], folder: Path, ours: OurProgram) -> PortCase:
+    """What one side shows."""
+    keys = read_key_names(Path(side.keys) if side.keys else None)
+    has_image = record["image"] is not None
+    log = read_foreign_log(folder / STDOUT, keys, name=record["name"], may_be_silent=has_image)
+    image = None
+    if has_image:
+        form = record["image"]
+        image = read_port_image(folder / IMAGE, ours.shape, ours.base.detector.roi, form=form, name=record["name"])
+    return PortCase(record["name"], log, image)

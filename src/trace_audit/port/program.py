@@ -20,7 +20,7 @@ from trace_audit.programs.confinement import Limits, not_started, run_confined
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "CUDA_VISIBLE_DEVICES")
 MAX_FILE_BYTES = 64_000_000_000
 PLACEHOLDERS = ("{flags}", "{slow}", "{fast}", "{image}")
-IMAGE = "candidate_image.bin"
+IMAGE = "image.bin"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image
         for name, value in (("{slow}", pixel[0]), ("{fast}", pixel[1]), ("{image}", image)):
             word = word.replace(name, str(value))
         if word.startswith("{") and word.endswith("}"):
-            raise InputError(f"candidate.command: {word} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
+            raise InputError(f"command: {word} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
         words.append(word)
     return words
 
@@ -83,9 +83,9 @@ def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: 
         try:
             ending = run_confined(words, box, work, environment, limits, (out, err), confine=command.confine)
         except (OSError, subprocess.SubprocessError) as error:
-            raise InputError(f"candidate.command: {words[0]} does not start ({error}); give its full path") from error
+            raise InputError(f"command: {words[0]} does not start ({error}); give its full path") from error
     if reason := not_started(ending, _end_of(stderr)):
-        raise InputError(f"candidate.command: {words[0]} does not start ({reason}); give its full path")
+        raise InputError(f"command: {words[0]} does not start ({reason}); give its full path")
     failure = ending.excess
     if failure is None and ending.exit_code is None:
         failure = f"did not end within {command.time_limit_s:g} s"

@@ -1,29 +1,30 @@
-"""The audit of a port for people (Markdown, a few lines for a terminal) and for machines (JSON, JUnit XML)."""
+"""The audit of a port for people: Markdown, and a few lines for a terminal."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
-from xml.etree import ElementTree
 
 from trace_audit.core.markdown import table
-from trace_audit.port.audit import Cause, PortAudit, Row
+from trace_audit.port.findings import Cause, PortAudit, Row
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
 from trace_audit.trace import tolerances
 from trace_audit.trace.keys import registry
 
 
 def summary(audit: PortAudit) -> str:
-    """One sentence: whether the port agrees, and if not the first cause."""
+    """One sentence: whether the two sides agree, and if not the first cause."""
     covered, total = audit.covered
     if audit.passed:
         image = ", and so do the images" if audit.image else ""
+        if not covered:
+            return f"The image of {audit.name} agrees with that of {audit.reference_name}; it prints no trace."
         return (
             f"{audit.name} agrees with {audit.reference_name} on all {covered} of {total} keys that it prints{image}."
         )
     if audit.image is not None and audit.image.agrees:
-        head = f"the image of {audit.name} agrees with ours; its trace does not"
+        head = f"the image of {audit.name} agrees with that of {audit.reference_name}; its trace does not"
     elif audit.image is not None:
-        head = f"the image of {audit.name} differs"
+        head = f"the image of {audit.name} differs from that of {audit.reference_name}"
     else:
         head = f"{audit.name} differs from {audit.reference_name} ({covered} of {total} keys compared)"
     first = next(iter(audit.causes), None)
@@ -38,7 +39,8 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
     """One cause in words."""
     where = f" ({cause.role})" if audit.image is not None or audit.roles is not None else ""
     size = f", a factor {cause.effect:.7g} in every pixel" if cause.effect else ""
-    name = f"{cause.key}{size}{where}: " if cause.key else f"the image{where}: "
+    whose = f"{cause.side} is at fault: " if cause.side else ""
+    name = whose + (f"{cause.key}{size}{where}: " if cause.key else f"the image{where}: ")
     if cause.explanation is not None:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
         also = [key for key in cause.explains if key not in (cause.key, "")]
@@ -52,7 +54,7 @@ def _as_if(audit: PortAudit, cause: Cause) -> str:
     assert cause.explanation is not None
     if cause.explanation.startswith("it "):
         return cause.explanation
-    return f"our program gives the value of {audit.name} if {cause.explanation}"
+    return f"our program gives the value of {cause.side or audit.name} if {cause.explanation}"
 
 
 def _interval(audit: PortAudit, cause: Cause) -> str:
@@ -62,7 +64,8 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
     above = ", ".join(interval.agreeing[-3:]) or "the command line"
     text = f"between {above} (agree) and {interval.key} (differs): stage {', '.join(interval.stages)}"
     if cause.proof is not None and cause.proof.verdict == "to blame":
-        text += f"; our stage {registry()[interval.key].stage}, fed with the values that {audit.name} printed, gives"
+        stage, whose = registry()[interval.key].stage, cause.side or audit.name
+        text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
         text += f" {_values(cause.proof.our_stage_gives)} and not {_values(cause.proof.ports_value)}"
     if interval.next_keys:
         text += f"; print next: {' or '.join(interval.next_keys)}"
@@ -82,105 +85,6 @@ def lines_for_terminal(audit: PortAudit) -> Iterator[str]:
         yield f"  and {len(audit.causes) - 6} more, see the summary"
 
 
-def as_json(audit: PortAudit) -> dict[str, Any]:
-    """Everything, JSON-ready."""
-    return {
-        "status": "pass" if audit.passed else "fail",
-        "summary": summary(audit),
-        "sides": {"reference": audit.reference_name, "candidate": audit.name},
-        "coverage": {
-            "printed": audit.covered[0],
-            "keys": audit.covered[1],
-            "trace_lines": audit.log.trace_lines,
-            "other_lines": audit.log.other_lines,
-            "not_known": audit.log.unknown,
-            "repeated": audit.log.repeated,
-        },
-        "precision": {"detected": audit.precision.name, "numbers": audit.precision.numbers},
-        "root_causes": [cause.key for cause in audit.causes if cause.key],
-        "causes": [_cause_json(audit, cause) for cause in audit.causes],
-        "image": _image_json(audit),
-        "trace_is_its_image": _own_image(audit),
-        "contradictions": [
-            {"identity": i.name, "printed": _finite(i.printed), "computed": _finite(i.computed)}
-            for i in audit.contradictions
-        ],
-        "problems": [problem.message for problem in audit.log.problems],
-        "trials": {
-            "image": audit.image_search.trials,
-            "trace": audit.trace_search.trials,
-            "complete": audit.image_search.is_complete and audit.trace_search.is_complete,
-        },
-        "tolerance_relative": tolerances.relative_tolerance(),
-        "factors": [_row_json(row) for row in audit.rows.values()],
-    }
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
-
-
-def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:
-    interval = cause.interval
-    return {
-        "key": cause.key,
-        "role": cause.role,
-        "explanation": cause.explanation,
-        "equally_good": list(cause.equals),
-        "explains": list(cause.explains),
-        "contradicts": list(cause.contradicts),
-        "effect_on_pixel": cause.effect,
-        "sentence": sentence(audit, cause),
-        "stages": list(interval.stages) if interval else [],
-        "agreeing_above": list(interval.agreeing) if interval else [],
-        "print_next": [
-            {"key": key, "formula": registry()[key].formula, "unit": registry()[key].unit}
-            for key in (interval.next_keys if interval else ())
-        ],
-        "own_stage": cause.proof.verdict if cause.proof else None,
-    }
-
-
-def _image_json(audit: PortAudit) -> dict[str, Any] | None:
-    if audit.image is None:
-        return None
-    parts = (("before", audit.image.before), ("after", audit.image.after), ("allowed_by_rounding", audit.image.allowed))
-    distances = {
-        name: {"scale": _finite(d.scale), "pattern": _finite(d.pattern), "worst_over_peak": _finite(d.worst)}
-        for name, d in parts
-    }
-    return {**distances, "pixels": int(audit.image.sample.photons.size), "agrees": audit.image.agrees}
-
-
-def _own_image(audit: PortAudit) -> dict[str, Any] | None:
-    """Whether the printed trace can have made the port's own pixel, and from which key on not."""
-    if audit.roles is None:
-        return None
-    strays = [key for key, role in audit.roles.roles.items() if role == TRACE_ONLY]
-    text = f"what {audit.name} printed is what made its pixel"
-    if strays:
-        text = f"the trace of {audit.name} is not what made its image, from {strays[0]} on"
-    elif any(role == NOT_KNOWN for role in audit.roles.roles.values()):
-        text = f"whether the trace of {audit.name} is what made its image is not known"
-    return {"sentence": text, "from_key": strays[0] if strays else None, "pixel": audit.roles.port_pixel}
-
-
-def _row_json(row: Row) -> dict[str, Any]:
-    worst = max(row.factor.components, key=lambda c: (not c.agrees, c.relative_difference))
-    return {
-        "key": row.factor.key.name,
-        "component": worst.name,
-        "unit": row.factor.key.unit,
-        "reference": worst.c,
-        "candidate": worst.py,
-        "relative_difference": _finite(row.factor.relative_difference),
-        "spread_of_doubles": row.spread_double,
-        "spread_of_its_precision": row.spread_port,
-        "allowed": row.allowed,
-        "verdict": row.verdict,
-    }
-
-
 def as_markdown(audit: PortAudit) -> str:
     """The summary that a person reads first."""
     covered, total = audit.covered
@@ -188,10 +92,11 @@ def as_markdown(audit: PortAudit) -> str:
     parts = [
         f"# {audit.name} against {audit.reference_name}\n\n**{'pass' if audit.passed else 'FAIL'}**: {summary(audit)}\n"
     ]
-    parts.append(
-        f"{audit.name} prints {covered} of {total} keys ({log.trace_lines} trace lines, {log.other_lines} others). "
-        f"Its numbers are {audit.precision.name} numbers.\n"
+    printed = (
+        f"{audit.name} prints {covered} of {total} keys ({log.trace_lines} trace lines, {log.other_lines} others)."
     )
+    precision = f" Its numbers are {audit.precision.name} numbers." if audit.precision.numbers else ""
+    parts.append(f"{printed}{precision} {_reference(audit)}\n")
     for role, heading in (
         (IN_IMAGE, "Causes in the image"),
         (NOT_KNOWN, "Not known whether in the image"),
@@ -200,7 +105,7 @@ def as_markdown(audit: PortAudit) -> str:
         rows = [f"- {sentence(audit, cause)}" for cause in audit.causes if cause.role == role]
         if rows:
             parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
-    own = _own_image(audit)
+    own = own_image(audit)
     if own is not None:
         parts.append(f"{own['sentence'][0].upper()}{own['sentence'][1:]}.\n")
     if audit.image is not None:
@@ -225,24 +130,35 @@ def as_markdown(audit: PortAudit) -> str:
     return "\n".join(parts)
 
 
+def _reference(audit: PortAudit) -> str:
+    """How the reference stands to our program, with which causes are looked for."""
+    printed, total = audit.reference.printed
+    name = audit.reference_name
+    if not audit.reference.stands_for_it:
+        keys = ", ".join(audit.reference.differs[:6])
+        return f"{name} is not our program ({keys}): both sides were examined with our program."
+    if not total:
+        return "Causes are looked for with our program."
+    missing = f"; at the other {total - printed} keys our program stands in for it" if printed < total else ""
+    return f"{name} prints {printed} of {total} keys, as our program does{missing}."
+
+
 def _image_markdown(audit: PortAudit) -> str:
     assert audit.image is not None
-    rows = [
-        (name, f"{d.scale:.7g}", f"{d.pattern:.2e}", f"{d.worst:.2e}")
-        for name, d in (
-            (f"{audit.name} against ours", audit.image.before),
-            ("against ours with the causes in the image", audit.image.after),
-        )
-    ]
+    other = audit.reference_name if audit.image.of_reference else "our program"
+    compared = [(f"{audit.name} against {other}", audit.image.before)]
+    if any(cause.role == IN_IMAGE and cause.explanation for cause in audit.causes):
+        compared.append((f"{audit.name} against our program with the causes in the image", audit.image.after))
+    rows = [(name, f"{d.scale:.7g}", f"{d.pattern:.2e}", f"{d.worst:.2e}") for name, d in compared]
     limit = f"rounding explains {audit.image.allowed.pattern:.1e} of the pattern and of the scale"
     text = table(("images", "scale", "pattern left", "worst pixel / peak"), rows)
-    return f"## The images\n\n{text}\n{audit.image.sample.photons.size} pixels compared; {limit}.\n"
+    return f"## The images\n\n{text}\n{audit.image.pixels} pixels compared; {limit}.\n"
 
 
 def _keys_markdown(audit: PortAudit) -> str:
     rows = []
     for row in audit.rows.values():
-        data = _row_json(row)
+        data = row_data(row)
         if row.verdict != "agrees":
             ulp = "" if not row.spread_port else f"{row.spread_port:.1e}"
             name = data["key"] + (f".{data['component']}" if data["component"] else "")
@@ -255,22 +171,34 @@ def _keys_markdown(audit: PortAudit) -> str:
     return f"## Keys outside {tolerances.relative_tolerance():.0e}\n\n" + table(headings, rows)
 
 
-def as_junit(audit: PortAudit) -> str:
-    """One test case for each printed key and one for the image, for a CI that shows JUnit files."""
-    cases = [(row.factor.key.name, row.verdict == "differs", _row_json(row)) for row in audit.rows.values()]
-    failures = sum(failed for _, failed, _ in cases) + (audit.image is not None and not audit.image.agrees)
-    count = len(cases) + (audit.image is not None)
-    suite = ElementTree.Element("testsuite", name=audit.name, tests=str(count), failures=str(failures))
-    for name, failed, data in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="trace", name=name)
-        if failed:
-            text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
-            ElementTree.SubElement(
-                case, "failure", message=f"relative difference {data['relative_difference']}"
-            ).text = text
-    if audit.image is not None:
-        case = ElementTree.SubElement(suite, "testcase", classname="image", name="image")
-        if not audit.image.agrees:
-            ElementTree.SubElement(case, "failure", message=summary(audit))
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+def own_image(audit: PortAudit) -> dict[str, Any] | None:
+    """Whether the printed trace can have made the port's own pixel, and from which key on not."""
+    if audit.roles is None:
+        return None
+    strays = [key for key, role in audit.roles.roles.items() if role == TRACE_ONLY]
+    text = f"what {audit.name} printed is what made its pixel"
+    if strays:
+        text = f"the trace of {audit.name} is not what made its image, from {strays[0]} on"
+    elif any(role == NOT_KNOWN for role in audit.roles.roles.values()):
+        text = f"whether the trace of {audit.name} is what made its image is not known"
+    return {"sentence": text, "from_key": strays[0] if strays else None, "pixel": audit.roles.port_pixel}
+
+
+def row_data(row: Row) -> dict[str, Any]:
+    worst = max(row.factor.components, key=lambda c: (not c.agrees, c.relative_difference))
+    return {
+        "key": row.factor.key.name,
+        "component": worst.name,
+        "unit": row.factor.key.unit,
+        "reference": worst.c,
+        "candidate": worst.py,
+        "relative_difference": finite(row.factor.relative_difference),
+        "spread_of_doubles": row.spread_double,
+        "spread_of_its_precision": row.spread_port,
+        "allowed": row.allowed,
+        "verdict": row.verdict,
+    }
+
+
+def finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -16,6 +16,8 @@ _BRIGHT = 400
 _NEAR = 40
 _MOST_OF_OURS = 20_000
 _ROUNDED_PIXELS = 5
+_WORST_OF_PEAK = 1e-5  # of one pixel: ten times what a sum in single precision can be off
+_STEEP = 10.0  # a pixel on a flank moves more than the bright ones
 _PIXEL = ("floatimage_accumulated", Context())
 
 
@@ -23,7 +25,7 @@ _PIXEL = ("floatimage_accumulated", Context())
 class Distance:
     """`scale`: port / ours, best fit; `pattern`: what is left of the port's image without it, 0 (none) to 1 (all).
 
-    `worst`: largest difference of a pixel over the port's brightest one.
+    `worst`: what is left of a single pixel at most, over the port's brightest one.
     """
 
     scale: float
@@ -41,30 +43,43 @@ class Sample:
     is_whole: bool
 
 
-def read_port_image(path: Path, shape: tuple[int, int], roi: tuple[int, int, int, int] | None) -> np.ndarray:
+def read_port_image(
+    path: Path,
+    shape: tuple[int, int],
+    roi: tuple[int, int, int, int] | None,
+    *,
+    form: str | None = None,
+    name: str | None = None,
+) -> np.ndarray:
     """Photons (slow, fast) of the whole detector, NaN where the port's image says nothing.
 
     `.npz` (one array, or `image`) and `.npy`, of the whole detector or of the region of interest (fast first, fast
-    last, slow first, slow last); else raw float32, slow running slowest, as -floatfile writes it. Raises InputError.
+    last, slow first, slow last); else raw float32, slow running slowest, as -floatfile writes it. `form`: that ending
+    where the file has another one; `name`: whose image it is, for messages. Raises InputError.
     """
+    form = path.suffix if form is None else form
+    what = f"image {path}" if name is None else f"{name}: image {path}"
     try:
-        if path.suffix == ".npz":
+        if form == ".npz":
             with np.load(path, allow_pickle=False) as file:
                 image = np.asarray(file["image" if "image" in file.files else file.files[0]], dtype=np.float64)
-        elif path.suffix == ".npy":
+        elif form == ".npy":
             image = np.load(path, allow_pickle=False).astype(np.float64)
         else:
             flat = np.fromfile(path, dtype=np.float32).astype(np.float64)
             image = flat.reshape(shape) if flat.size == shape[0] * shape[1] else flat
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"image {path}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
+        raise InputError(f"{what}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
+    bad = int(np.isinf(image).sum() if form in (".npz", ".npy") else (~np.isfinite(image)).sum())
+    if bad:
+        raise InputError(f"{what}: {bad} pixels are not finite numbers; every pixel has to be one")
     if image.shape == shape:
         return image
     if roi is not None and image.shape == (roi[3] - roi[2] + 1, roi[1] - roi[0] + 1):
         whole = np.full(shape, np.nan)
         whole[roi[2] : roi[3] + 1, roi[0] : roi[1] + 1] = image
         return whole
-    raise InputError(f"image {path}: {image.shape} pixels (slow, fast); the experiment has {shape}")
+    raise InputError(f"{what}: {image.shape} pixels (slow, fast); the experiment has {shape}")
 
 
 def sample(image: np.ndarray, pixel: tuple[int, int], ours: OurProgram) -> Sample:
@@ -86,18 +101,22 @@ def sample(image: np.ndarray, pixel: tuple[int, int], ours: OurProgram) -> Sampl
     return Sample(slow[order], fast[order], values[order], False)
 
 
+def agree(apart: Distance, allowed: Distance) -> bool:
+    """Whether two images are the same but for rounding."""
+    return apart.pattern <= allowed.pattern and abs(apart.scale - 1.0) <= allowed.scale and apart.worst <= allowed.worst
+
+
 def distance(port: np.ndarray, ours: np.ndarray) -> Distance:
     """How far two lists of pixels are apart."""
     ours_square, port_square = float(ours @ ours), float(port @ port)
     if ours_square == 0.0 or port_square == 0.0:
         same = ours_square == port_square
-        return Distance(
-            1.0 if same else 0.0 if port_square == 0.0 else float("inf"), 0.0 if same else 1.0, 0.0 if same else 1.0
-        )
+        apart = 0.0 if same else 1.0
+        return Distance(1.0 if same else 0.0 if port_square == 0.0 else float("inf"), apart, apart)
     scale = float(port @ ours) / ours_square
     left = port - scale * ours
     pattern = float(np.sqrt((left @ left) / port_square))
-    return Distance(scale, pattern, float(np.abs(port - ours).max() / np.abs(port).max()))
+    return Distance(scale, pattern, float(np.abs(port - scale * ours).max() / np.abs(port).max()))
 
 
 def rounding_of(ours: OurProgram, chosen: Sample, eps: float) -> Distance:
@@ -114,4 +133,4 @@ def rounding_of(ours: OurProgram, chosen: Sample, eps: float) -> Distance:
         worst = max(worst, relative * base[index] / base.max())
     share = MARGIN * float(np.sqrt(moved / whole)) if whole else 0.0
     floor = relative_tolerance()
-    return Distance(max(floor, share), max(floor, share), max(floor, MARGIN * worst))
+    return Distance(max(floor, share), max(floor, share), max(_WORST_OF_PEAK, _STEEP * share, MARGIN * worst))

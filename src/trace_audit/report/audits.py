@@ -92,6 +92,7 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
         "picture": picture,
         "picture_note": note,
         "made_by": made_by,
+        "taken": _taken(record),
         "environment": leaves(record.get("environment", {})),
         "environment_changes": _environment_changes(before, record),
         "previous": before["number"] if before else None,
@@ -107,6 +108,12 @@ def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
     if record["status"] != "fail":
         return ""
     return cause(verdict) if verdict else "crashed before anything was compared"
+
+
+def _taken(record: Record) -> list[str]:
+    """What was read of a user's structure factors, and the remarks; nothing of a synthetic set."""
+    found = record.get("structure_factors") or {}
+    return [found["line"], *found["remarks"]] if found.get("kind") == "file" else []
 
 
 def _place_of(record: Record) -> str:

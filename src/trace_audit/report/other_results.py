@@ -122,11 +122,35 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     text = f"{good} of {good + failed} whole images of both programs agree, and so does every factor traced in them."
     if failed:
         text = f"{failed} of {good + failed} whole images do not agree."
-    untraced = found[0][0].is_relative_to(results / "untraced")
-    title, command = "Whole images", "make parity"
-    if untraced:
-        title, command = "A program without a trace", "NB_C_BIN=/path/nanoBragg make audit-untraced"
-    return [Block(title, _status([row[0] for row in rows]), text, command, _link(results, found[0][0]), [table])]
+    status, source = _status([row[0] for row in rows]), _link(results, found[0][0])
+    return [Block("Whole images", status, text, "make parity", source, [table])]
+
+
+def _pairs(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+    """Audits of any two programs: one block each, with its causes and the keys that differ."""
+    blocks = []
+    for path, audit in found:
+        sides = audit["sides"]
+        causes: list[Row] = [("fail", [c["side"], c["key"], c["role"], c["sentence"]]) for c in audit["causes"]]
+        keys: list[Row] = [
+            (
+                "fail" if row["verdict"] == "differs" else "",
+                [row["key"], row["reference"], row["candidate"], _small(row["relative_difference"]), row["verdict"]],
+            )
+            for row in audit["factors"]
+            if row["verdict"] != "agrees"
+        ]
+        tables = [_cut("Causes", ["side", "key", "where", "cause"], causes)] if causes else []
+        if keys:
+            headings = ["key", sides["reference"], sides["candidate"], "relative", "verdict"]
+            tables.append(_cut("Keys outside the tolerance", headings, keys))
+        title = (
+            f"{sides['candidate']} against {sides['reference']}: {_title(results, path).removesuffix(': candidate')}"
+        )
+        untraced = path.is_relative_to(results / "untraced")
+        command = "NB_C_BIN=/path/nanoBragg make audit-untraced" if untraced else "make audit"
+        blocks.append(Block(title, audit["status"], audit["summary"], command, _link(results, path), tables))
+    return blocks
 
 
 def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
@@ -256,7 +280,8 @@ def _short(value: float | None) -> str:
 
 _SECTIONS: dict[str, Maker] = {
     _IMAGES: _image_parity,
-    "untraced/*/torch/image_parity.json": _image_parity,
+    "*/*/candidate/port_audit.json": _pairs,
+    "untraced/*/port_audit.json": _pairs,
     "selftest/selftest.json": _selftest,
     "gradients/*/gradients.json": _gradients,
     "refinement/*/verdict.json": _refinements,

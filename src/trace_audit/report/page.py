@@ -54,6 +54,7 @@ def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it
         causes=causes,
         opened=[members[0]["id"] for _, members in causes[:MOST_OPEN]],
         most_images=MOST_OPEN,
+        taken=list(dict.fromkeys(line for section in sections for line in section["taken"])),
         torch_changed=sum(line.startswith("src/nanobrag_torch/") for line in changes),
         others=others,
         failed_others=failed_others,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.cause import cause
-from trace_audit.core.documents import Comparison, Snapshot, read_document
+from trace_audit.core.documents import Comparison, Snapshot, StructureFactors, read_document
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import write_atomic
 
@@ -97,12 +97,23 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.report.table", description=__doc__, allow_abbrev=False)
     parser.add_argument("comparisons", type=Path, nargs="+", metavar="compare_scaling_traces.json")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write it as plain text")
+    parser.add_argument(
+        "--taken", type=Path, nargs="*", default=[], metavar="FILE", help="what was taken of users' files, JSON"
+    )
     options = parser.parse_args(argv)
+    told = taken_lines(options.taken)
     rows = sorted(audit_row(path) for path in options.comparisons)
     if options.out:
-        write_atomic(options.out, plain(rows))
+        write_atomic(options.out, plain(rows) + told)
     show(rows)
+    print(told, end="")
     return 0
+
+
+def taken_lines(files: Sequence[Path]) -> str:
+    """What was taken of each user's file, and the remarks, as they stood on the terminal of a single run."""
+    records = [read_document(path, "record of structure factors", StructureFactors) for path in files]
+    return "".join(f"\n{line}\n" for record in records for line in (record["line"], *record.get("remarks", ())))
 
 
 if __name__ == "__main__":

@@ -50,18 +50,25 @@ class ForeignLog:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_foreign_log(path: Path, names: KeyNames) -> ForeignLog:
-    """The trace in the file `path`. Raises InputError if it cannot be read or holds no trace line."""
+def read_foreign_log(
+    path: Path, names: KeyNames, *, name: str | None = None, may_be_silent: bool = False
+) -> ForeignLog:
+    """The trace in the file `path`. Raises InputError if it cannot be read, or holds no trace line and has to.
+
+    `name`: whose log it is, for messages. `may_be_silent`: an image stands in for a trace.
+    """
     try:
         with Path(path).open("rb") as stream:
             log = read_foreign_lines(iter(lambda: stream.readline(LONGEST_LINE), b""), names)
     except OSError as error:
         raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
-    if not log.trace_lines:
+    if not log.trace_lines and not may_be_silent:
         prefixes = ", ".join(("TRACE_C", "TRACE_PY", *names.prefixes))
+        what = f"log {path}" if name is None else f"{name}: log {path}"
         raise InputError(
-            f"log {path}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
-            "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', see docs/porting.md"
+            f"{what}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
+            "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', or have it write "
+            "an image, see docs/porting.md"
         )
     return log
 

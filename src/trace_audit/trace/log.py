@@ -10,6 +10,6 @@ def trace_log(output: str, program: str) -> str:
     if not lines:
         raise InputError(
             f"{program}: its output has no trace line; build it with tracing and -trace_pixel SLOW FAST, or "
-            "audit its image: python -m trace_audit.untraced"
+            "audit its image: python -m trace_audit.port --candidate '{binary: PROGRAM}'"
         )
     return "".join(f"{line}\n" for line in lines)

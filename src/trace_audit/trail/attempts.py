@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.skipped import SKIPPED
-from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, read_document
+from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, StructureFactors, read_document
 from trace_audit.core.files import remove_abandoned, sha256_of_file
 from trace_audit.programs.environment import deviations
 from trace_audit.trail import hash_chain
@@ -13,6 +13,11 @@ LEDGER = Path("audit/ledger")
 HISTORY = Path("audit/attempt_history.md")
 NOTES = Path("audit/notes.md")
 RECEIPTS = Path("audit/receipts")
+_COMMANDS = {
+    "compare_scaling_traces.json": "compare",
+    "image_parity.json": "images",
+    "port_audit.json": "port",
+}  # which command writes which document
 
 
 def attempt_fields(
@@ -24,8 +29,12 @@ def attempt_fields(
     artifacts: dict[str, str],
     inputs: dict[str, str],
     extra_deviations: list[str],
+    taken: Path | None = None,
 ) -> dict[str, Any]:
-    """The record of one audit: what was compared, on what, with what outcome, from which files."""
+    """The record of one audit: what was compared, on what, with what outcome, from which files.
+
+    `taken` says what was read of the user's structure factors.
+    """
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(snapshot, "configuration snapshot", Snapshot)
     env = read_document(environment, "environment record", Environment)
@@ -49,11 +58,12 @@ def attempt_fields(
         },
         "tolerance_relative": verdict["tolerance_relative"],
         "tolerances_sha256": verdict["tolerances_sha256"],
-        "commands": _commands(config, c_run, torch_run, verdict["status"]),
+        "commands": _commands(config, c_run, torch_run, verdict["status"], _COMMANDS[comparison.name]),
         "environment": recorded_environment(env),
         "environment_sha256": sha256_of_file(environment),
         "git_commit": env["git"]["before"]["commit"],
         "deviations": [*deviations(env, config["device"]), *extra_deviations],
+        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
         "inputs": inputs,
         "artifacts": artifacts,
     }
@@ -65,7 +75,9 @@ def recorded_environment(environment: dict[str, Any]) -> dict[str, Any]:
     return {**environment, "torch": torch}
 
 
-def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None, status: str) -> list[dict[str, Any]]:
+def _commands(
+    config: dict[str, Any], c_run: Path | None, torch_run: Path | None, status: str, module: str
+) -> list[dict[str, Any]]:
     commands = []
     for path, what in ((c_run, "reference"), (torch_run, "torch")):
         if path is not None:
@@ -77,7 +89,7 @@ def _commands(config: dict[str, Any], c_run: Path | None, torch_run: Path | None
         commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
     if status == SKIPPED:
         return commands
-    commands.append({"arguments": ["trace_audit.compare"], "exit_code": 0 if status == "pass" else 1})
+    commands.append({"arguments": [f"trace_audit.{module}"], "exit_code": 0 if status == "pass" else 1})
     return commands
 
 

@@ -13,12 +13,13 @@ from trace_audit.trail.hash_chain import Entry
 LOG, PATCH = "attempt_failed.log", "diff_on_blocker.patch"
 SHELF = Path("audit/blockers")
 OF_TRACES = ("c_trace_stdout.txt", "c_trace_stderr.txt", "trace_py_stdout.txt", "trace_py_stderr.txt")
+OF_PAIRS = tuple(f"{side}/std{name}.txt" for side in ("reference", "candidate") for name in ("out", "err"))
 OF_IMAGES = ("c_image_stdout.txt", "c_image_stderr.txt", "py_image_stdout.txt", "py_image_stderr.txt")
 
 
 def outputs_of(comparison: str) -> tuple[str, ...]:
     """Names of the files with the output of both programs, by the name of the comparison."""
-    return OF_IMAGES if comparison == "image_parity.json" else OF_TRACES
+    return {"image_parity.json": OF_IMAGES, "port_audit.json": OF_PAIRS}.get(comparison, OF_TRACES)
 
 
 def failure_log(folders: list[Path], names: tuple[str, ...]) -> bytes:
@@ -31,8 +32,8 @@ def failure_log(folders: list[Path], names: tuple[str, ...]) -> bytes:
 
 
 def keep(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    """Write log and patch into `folder`; the C program's output is looked for in the folder `c` beside it."""
-    write_atomic(folder / LOG, failure_log([folder, folder.parent / "c"], names))
+    """Write log and patch into `folder`; output is looked for there, in the folder `c` beside it, and above."""
+    write_atomic(folder / LOG, failure_log([folder, folder.parent / "c", folder.parent], names))
     write_atomic(folder / PATCH, git_diff(Path.cwd()))
     return [folder / LOG, folder / PATCH]
 

@@ -79,6 +79,24 @@ def trace_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path
     ]
 
 
+def pair_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path, list[Stage]]:
+    """Folder and jobs of an audit of two sides. A side that fails is no failed job, so these are faults of ours."""
+    pixel = f"S{audit['slow']}_F{audit['fast']}"
+    name, base = f"{audit['scenario']}_{pixel}", results / audit["scenario"] / pixel
+    sides = [
+        Stage(
+            role,
+            logs / "side" / f"{name}_{role}.log",
+            base / role / "run.json",
+            base / role / "run.json",
+            base / role / "stderr.txt",
+        )
+        for role in ("reference", "candidate")
+    ]
+    compared = Stage("trace_audit.port", logs / "port_audit" / f"{name}.log", base / "candidate/port_audit.json")
+    return base / "candidate", [*sides, compared]
+
+
 def image_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path, list[Stage]]:
     """Folder and jobs of a comparison of images, in the order in which they run."""
     images = results / audit["scenario"] / "images"
@@ -105,6 +123,21 @@ def image_stages(results: Path, logs: Path, audit: dict[str, Any]) -> tuple[Path
 
 def _backend(audit: dict[str, Any]) -> str:
     return f"{audit['device']}_{audit['dtype']}{audit.get('suffix', '')}"
+
+
+_STAGES = {
+    "port_audit.json": pair_stages,
+    "image_parity.json": image_stages,
+    "compare_scaling_traces.json": trace_stages,
+}
+_OF_A_PAIR = {"device": "candidate", "dtype": "not known", "backend": "its own"}
+
+
+def _kind(audit: dict[str, Any]) -> str:
+    """The document that an audit would have made."""
+    if "device" not in audit:
+        return "port_audit.json"
+    return "compare_scaling_traces.json" if "slow" in audit else "image_parity.json"
 
 
 def crash_fields(
@@ -143,19 +176,18 @@ def record_crashes(results: Path, logs: Path, audits: list[dict[str, Any]], sinc
     """
     found = []
     for audit in audits:
-        stages = trace_stages if "slow" in audit else image_stages
-        folder, jobs = stages(results, logs, audit)
+        kind = _kind(audit)
+        folder, jobs = _STAGES[kind](results, logs, audit)
         failed = [job for job in jobs if job.failed(since_s)]
         if failed:
-            found.append((audit, folder, failed))
+            found.append(({**_OF_A_PAIR, **audit}, folder, failed, kind))
     if not found:
         return 0
     _, environment = capture(Path.cwd(), lambda: None)
     signer = Signer.from_environment()
     with hash_chain.locked(results / attempts.LEDGER):
-        for audit, folder, failed in found:
-            names = evidence.OF_TRACES if "slow" in audit else evidence.OF_IMAGES
-            kept = evidence.keep(folder, names)
+        for audit, folder, failed, kind in found:
+            kept = evidence.keep(folder, evidence.outputs_of(kind))
             words = [path for job in failed for path in (job.run, job.stderr) if path and path.is_file()]
             artifacts = hash_chain.hashes_below([*kept, *words], results)
             fields = crash_fields(audit, [job.account(since_s) for job in failed], environment, artifacts)

@@ -24,6 +24,8 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
     rows = list(protected_changes)
     if verdict["status"] in ("pass", SKIPPED):
         return rows
+    if "reasons" in verdict:  # an audit of two sides says them itself
+        return [*rows, *verdict["reasons"]] if verdict["reasons"] else [*rows, verdict["summary"]]
     worst: dict[str, float] = {}
     for row in verdict["factors"]:
         if row["verdict"] == "fail":

@@ -4,22 +4,24 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from trace_audit.compare.skipped import SKIPPED
 from trace_audit.core.errors import run_command
 from trace_audit.trail import attempts, hash_chain
 from trace_audit.trail.append import add_record
 
 
 def image_fields(
-    comparison: Path, environment: Path, c_run: Path, torch_run: Path, artifacts: Any, inputs: Any
+    comparison: Path,
+    environment: Path,
+    c_run: Path,
+    torch_run: Path,
+    artifacts: Any,
+    inputs: Any,
+    taken: Path | None = None,
 ) -> dict[str, Any]:
     """The record of one comparison of images: as that of an attempt, of another kind and with its own command."""
     snapshot = comparison.parent / "config_snapshot.json"
-    fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, torch_run, artifacts, inputs, [])
-    if fields["status"] == SKIPPED:
-        return {**fields, "kind": "image"}
-    *runs, compared = fields["commands"]
-    return {**fields, "kind": "image", "commands": [*runs, {**compared, "arguments": ["trace_audit.images"]}]}
+    fields = attempts.attempt_fields(comparison, snapshot, environment, c_run, torch_run, artifacts, inputs, [], taken)
+    return {**fields, "kind": "image"}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--torch-run", type=Path, required=True, metavar="FILE", help="py_image_run.json")
     parser.add_argument("--artifacts", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     parser.add_argument("--inputs", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
+    parser.add_argument("--taken", type=Path, metavar="FILE", help="what was read of the structure factors, JSON")
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--receipt", type=Path, required=True, metavar="FILE", help="below results/audit/receipts/")
     return parser
@@ -45,7 +48,7 @@ def main(argv: list[str]) -> int:
     runs = options.c_run, options.torch_run
     add_record(
         options.results,
-        lambda: image_fields(options.comparison, options.environment, *runs, artifacts, inputs),
+        lambda: image_fields(options.comparison, options.environment, *runs, artifacts, inputs, options.taken),
         options.receipt,
     )
     return 0

@@ -20,10 +20,11 @@ def _parser() -> argparse.ArgumentParser:
     attempt.add_argument("--comparison", type=Path, required=True, metavar="FILE")
     attempt.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="config_snapshot.json")
     attempt.add_argument("--environment", type=Path, required=True, metavar="FILE", help="trace_py_env.json")
-    attempt.add_argument("--c-run", type=Path, metavar="FILE", help="c_trace_run.json")
-    attempt.add_argument("--torch-run", type=Path, metavar="FILE", help="trace_py_run.json")
+    attempt.add_argument("--c-run", "--reference-run", type=Path, metavar="FILE", help="run of the reference")
+    attempt.add_argument("--torch-run", "--candidate-run", type=Path, metavar="FILE", help="run of the candidate")
     attempt.add_argument("--artifacts", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
     attempt.add_argument("--inputs", type=Path, nargs="+", default=[], metavar="PATH", help="files or folders")
+    attempt.add_argument("--taken", type=Path, metavar="FILE", help="what was read of the structure factors, JSON")
     attempt.add_argument("--deviation", action="append", default=[], metavar="TEXT")
     seal = commands.add_parser("seal", help="record every file below results/")
     render = commands.add_parser("render", help="only render the documents")
@@ -46,6 +47,7 @@ def _attempt_fields(options: argparse.Namespace) -> dict[str, Any]:
         hash_chain.hashes_below([*files, *options.artifacts], options.results),
         hash_chain.hashes_of_inputs(options.inputs),
         options.deviation,
+        options.taken,
     )
 
 

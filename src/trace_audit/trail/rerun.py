@@ -19,12 +19,14 @@ from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable, read_json, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
 from trace_audit.trail.rerun_limits import reference_for
+from trace_audit.trail.rerun_pair import rerun_pair
 from trace_audit.trail.rerun_record import SNAPSHOT, Recorded, read_record
 from trace_audit.trail.verify import changed_inputs, verify
 
+_SIDES = ("reference", "candidate")
 _COMPARED = ("compare_scaling_traces.json", "compare_scaling_traces.md", "diff_summary.md")
 # by kind: the environment; what must come out the same; what tells of time or machine
-_ENVIRONMENT = {"attempt": "trace_py_env.json", "image": "py_image_env.json"}
+_ENVIRONMENT = {"attempt": "trace_py_env.json", "image": "py_image_env.json", "pair": "pair_env.json"}
 _MADE = {
     "attempt": (
         *("c_trace_scaling.log", "c_trace_stdout.txt", "c_trace_stderr.txt", "c_trace_run.json"),
@@ -36,10 +38,15 @@ _MADE = {
         *("floatimage.bin", "py_image_stderr.txt", "py_image_run.json"),
         *("image_parity.json", "image_parity.md", SNAPSHOT),
     ),
+    "pair": (
+        *("reference/run.json", "reference/image.bin", "candidate/run.json", "candidate/image.bin"),
+        *("port_audit.json", "port_audit.md", "port_audit.junit.xml", SNAPSHOT),
+    ),
 }
 _TIMED = {
     "attempt": (_ENVIRONMENT["attempt"], "capture_notes.md"),
     "image": (_ENVIRONMENT["image"], "c/c_image_stdout.txt", "py_image_stdout.txt"),
+    "pair": (_ENVIRONMENT["pair"], *(f"{side}/std{name}.txt" for side in _SIDES for name in ("out", "err"))),
 }
 Jobs = list[tuple[str, list[str], tuple[int, ...]]]  # module, words, exit statuses of a job that did its work
 
@@ -66,7 +73,8 @@ def rerun(
     recorded = read_record(results, number)
     environment = _ENVIRONMENT[recorded.kind]
     with _fresh_folder(out) as folder:
-        status = _run(recorded, folder, consent)
+        repeat = rerun_pair if recorded.kind == "pair" else _run
+        status = repeat(recorded, folder, consent)
         lines, same = _differences(recorded, folder)
         changes = _environment_lines(recorded.artifacts[environment], folder / environment)
     _show(f"Environment of record {number} and now", changes, "the same")
@@ -98,6 +106,7 @@ def _fresh_folder(out: Path | None) -> Iterator[Path]:
 def _run(recorded: Recorded, folder: Path, consent: bool) -> int:
     """The programs of an audit, one after the other; 0 if all of them ran."""
     own = folder / "reference"
+    assert recorded.binary is not None, "a record of traces or images names its reference"
     program, origin = reference_for(recorded.binary, recorded.c_run["binary_sha256"], recorded.build, own, consent)
     print(f"Reference: {printable(origin)}")
     if recorded.dropped:

@@ -1,6 +1,6 @@
 """A record of the ledger as `rerun` needs it: what was run on what, each file checked against its recorded hash."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,32 @@ SNAPSHOT = "config_snapshot.json"
 _NEEDED = {
     "attempt": (SNAPSHOT, "trace_py_env.json", "c_trace_run.json", "compare_scaling_traces.json"),
     "image": (SNAPSHOT, "py_image_env.json", "c/c_image_run.json", "image_parity.json"),
+    "pair": (SNAPSHOT, "pair_env.json", "reference/run.json", "candidate/run.json", "port_audit.json"),
 }
+_KINDS = ("attempt", "image")  # as the ledger calls them; an attempt on two sides is a pair here
 _BUILD = "reference/build.json"
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """What record N holds of an audit. Files of the C side of images are named `c/...`."""
+    """What record N holds of an audit. Files of the C side of images are named `c/...`, those of a pair by their side.
+
+    `programs`: of a pair, the program of each side that has one; `given`: the files that its sides name.
+    """
 
     number: int
-    kind: str  # attempt: two traces, image: two images
+    kind: str  # attempt: two traces, image: two images, pair: two sides
     artifacts: dict[str, Path]  # by file name
     snapshot: dict[str, Any]
     c_run: dict[str, Any]
     scenario: Scenario  # without flags that write
     dropped: list[str]  # words of the flags that write
-    binary: Path
+    binary: Path | None  # None for a pair
     build: Path | None  # the record of its build
     ours: bool  # whether the binary was built from our own sources
     hkl: Path | None
+    programs: dict[str, Path] = field(default_factory=dict)
+    given: dict[str, Path] = field(default_factory=dict)
 
 
 def read_record(results: Path, number: int) -> Recorded:
@@ -45,7 +52,7 @@ def read_record(results: Path, number: int) -> Recorded:
     if entry is None:
         raise InputError(f"rerun {number}: no such record below {results / attempts.LEDGER}")
     record = _attempt(entry, number)
-    kind = record["kind"]
+    kind = _kind(record)
     artifacts = {_short_name(kind, name): _checked(results, name, sha) for name, sha in record["artifacts"].items()}
     for name in _NEEDED[kind]:
         if name not in artifacts:
@@ -53,9 +60,9 @@ def read_record(results: Path, number: int) -> Recorded:
     snapshot = read_document(artifacts[SNAPSHOT], "configuration snapshot", Snapshot)
     read_document(artifacts[_NEEDED[kind][1]], "environment record", Environment)
     c_run = read_document(artifacts[_NEEDED[kind][2]], "record of the reference run", Run)
-    read_document(artifacts[_NEEDED[kind][3]], "comparison", Comparison)
+    read_document(artifacts[_NEEDED[kind][-1]], "comparison", Comparison)
     scenario = _scenario(snapshot, number)
-    if problem_of(snapshot["device"], Device):
+    if kind != "pair" and problem_of(snapshot["device"], Device):
         raise InputError(f"rerun {number}: the device of {SNAPSHOT} is none that the harness knows")
     hkl_sha = snapshot.get("input_sha256", {}).get("hkl")
     hkl = _input(results, record, number, "structure factors", hkl_sha) if hkl_sha else None
@@ -66,6 +73,11 @@ def read_record(results: Path, number: int) -> Recorded:
         scenario.extra_flags, lambda name: _recorded_input(results, record, number, name), reads_dump=hkl is None
     )
     scenario = scenario.model_copy(update={"extra_flags": kept})
+    if kind == "pair":
+        programs, given = _of_sides(results, record, number, artifacts, snapshot)
+        return Recorded(
+            number, kind, artifacts, snapshot, c_run, scenario, dropped, None, None, False, hkl, programs, given
+        )
     binary = _input(results, record, number, "reference program", c_run.get("binary_sha256"))
     ours = binary == (results / "reference/nanobragg").resolve()
     built = next((n for n in record["inputs"] if n.endswith(_BUILD)), None)
@@ -73,14 +85,36 @@ def read_record(results: Path, number: int) -> Recorded:
     return Recorded(number, kind, artifacts, snapshot, c_run, scenario, dropped, binary, build, ours, hkl)
 
 
+def _kind(record: dict[str, Any]) -> str:
+    """The kind of a record; an attempt on two sides has another document than one on two traces."""
+    is_pair = any(Path(name).name == "port_audit.json" for name in record["artifacts"])
+    return "pair" if is_pair else str(record["kind"])
+
+
+def _of_sides(
+    results: Path, record: dict[str, Any], number: int, artifacts: dict[str, Path], snapshot: dict[str, Any]
+) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Of an audit of two sides: the program of each side that has one, and the files that the sides name."""
+    programs, given = {}, {}
+    for role, side in snapshot.get("sides", {}).items():
+        sha = read_document(artifacts[f"{role}/run.json"], "record of a run", Run).get("binary_sha256")
+        if sha:
+            programs[role] = _input(results, record, number, f"program of the {role}", sha)
+        for name in filter(None, (side.get(key) for key in ("keys", "log", "image"))):
+            given[name] = _recorded_input(results, record, number, name)
+    return programs, given
+
+
 def _short_name(kind: str, name: str) -> str:
     path = Path(name)
+    if kind == "pair" and path.name in ("stdout.txt", "stderr.txt", "run.json", "image.bin"):
+        return f"{path.parent.name}/{path.name}"
     return f"c/{path.name}" if kind == "image" and path.parent.name == "c" else path.name
 
 
 def _attempt(entry: Entry, number: int) -> dict[str, Any]:
     record = entry.record
-    if record is None or record.get("kind") not in _NEEDED or entry.data != canonical_json(record).encode():
+    if record is None or record.get("kind") not in _KINDS or entry.data != canonical_json(record).encode():
         raise InputError(f"rerun {number}: {entry.path} is not the record of an attempt; see attempt_history.md")
     if not is_sound(record):
         raise InputError(f"rerun {number}: {entry.path} has not the fields of an attempt; see verify")

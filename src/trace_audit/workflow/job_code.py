@@ -42,6 +42,8 @@ FRAMES = (
     *(f"src/nanobrag_campaign/{name}.py" for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")),
 )
 
+_SIDE = ("__init__", "program", "side", "side_job")
+
 # Structure factors and the frames of a campaign name files: a change beside these must not make a million images again.
 PATTERNS: dict[str, tuple[str, ...]] = {
     "structure_factors": tuple(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
@@ -55,6 +57,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "torch_trace": (*RUNNING, *SIMULATOR),
     "compare": (*COMPARING, *SIMULATOR),
+    "side": (*RUNNING, *(f"src/trace_audit/port/{name}.py" for name in _SIDE), *SIMULATOR),
     "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "c_image": RUNNING,
     "torch_image": (*RUNNING, *SIMULATOR),

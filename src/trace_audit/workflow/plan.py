@@ -3,49 +3,70 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
-from trace_audit.config.settings import (
-    Reference,
-    Settings,
-    image_scenarios,
-    parse_settings,
-    require_files,
-    scenario_file,
-)
+from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
+from trace_audit.config.side import Reference, Side, labels
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_json
 from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
 
+OUR_SOURCE = os.path.relpath(CHECKOUT / "src" / "nanobragg_c")
+
 
 @dataclass(frozen=True)
-class Audit:
-    """One comparison: a pixel of a scenario, on one device, in one dtype, by eager or compiled code.
+class Comparison(ABC):
+    """Two sides compared on one scenario; the verdict is the file `document` in `folder`.
 
-    `slow` and `fast` count from 0. `suffix` is what the names of compiled code's files end with.
+    `gate`: the log of the gate that it has to pass, below logs/ and without its ending.
     """
 
     scenario: str
+    document: ClassVar[str]
+    gate: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def folder(self) -> str:
+        """Where it leaves what it makes."""
+
+
+@dataclass(frozen=True)
+class OfPixel(Comparison):
+    """A comparison at one pixel; `slow` and `fast` count from 0."""
+
     slow: int
     fast: int
-    device: str
-    dtype: str
-    backend: str = "eager"
-    suffix: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
 
     @property
     def pixel_folder(self) -> str:
         return f"results/{self.scenario}/S{self.slow}_F{self.fast}"
+
+
+@dataclass(frozen=True)
+class Audit(OfPixel):
+    """The reference against our torch program, on one device, in one dtype, by eager or compiled code.
+
+    `suffix` is what the names of compiled code's files end with.
+    """
+
+    device: str
+    dtype: str
+    backend: str = "eager"
+    suffix: str = field(init=False)
+    document = "compare_scaling_traces.json"
+    gate = "gate/gate"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
 
     @property
     def folder(self) -> str:
@@ -53,12 +74,13 @@ class Audit:
 
 
 @dataclass(frozen=True)
-class ImageAudit:
-    """One comparison of whole images of a scenario, torch on one device in one dtype."""
+class ImageAudit(Comparison):
+    """Whole images of a scenario, torch on one device in one dtype."""
 
-    scenario: str
     device: str
     dtype: str
+    document = "image_parity.json"
+    gate = "image_gate/gate"
 
     @property
     def folder(self) -> str:
@@ -66,16 +88,15 @@ class ImageAudit:
 
 
 @dataclass(frozen=True)
-class PortAudit:
-    """One audit of somebody else's program: a pixel of a scenario."""
+class PairAudit(OfPixel):
+    """Any two sides that the config names."""
 
-    scenario: str
-    slow: int
-    fast: int
+    document = "port_audit.json"
+    gate = "port_gate/port_gate"
 
     @property
     def folder(self) -> str:
-        return f"results/{self.scenario}/S{self.slow}_F{self.fast}/candidate"
+        return f"{self.pixel_folder}/candidate"
 
 
 @dataclass(frozen=True)
@@ -96,11 +117,38 @@ class Plan:
     protected_assets: tuple[str, ...]
 
     @property
-    def port_audits(self) -> tuple[PortAudit, ...]:
-        """The audits of the candidate that the config names; none where it is our torch program."""
-        if not self.settings.candidate.is_set:
+    def sides(self) -> dict[str, Side]:
+        """Both sides as they are run in an audit of pairs."""
+        return self.settings.sides
+
+    @property
+    def side_names(self) -> dict[str, str]:
+        """What reports call the two sides."""
+        sides = self.sides
+        return dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
+
+    def side_params(self, role: str) -> dict[str, Any]:
+        """What a side's run depends on: all that the config says of it but the time to look for causes."""
+        return self.sides[role].model_dump(mode="json", exclude_defaults=True, exclude={"budget_s", "keys"})
+
+    @property
+    def pairs(self) -> tuple[PairAudit, ...]:
+        """The audits of two sides; none where the config names neither a candidate nor a reference of another kind."""
+        if not self.settings.candidate.is_set and self.settings.reference.is_nanobragg:
             return ()
-        return tuple(dict.fromkeys(PortAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
+        return tuple(dict.fromkeys(PairAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
+
+    @property
+    def candidate_source(self) -> Path:
+        """What a candidate is built from that is built."""
+        return Path(self.settings.candidate.source or OUR_SOURCE)
+
+    @property
+    def candidate_sources(self) -> tuple[str, ...]:
+        """The files of that source; none where nothing is built."""
+        if not self.settings.candidate.is_built:
+            return ()
+        return tuple(str(path) for path in source_files(self.candidate_source))
 
 
 def recorded_reference(build: Path) -> Reference | None:
@@ -138,8 +186,7 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
             on = product(settings.run_on, settings.dtypes, settings.backends)
             audits += [Audit(name, slow, fast, *each) for each in on]
     images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
-    ours = Path(os.path.relpath(CHECKOUT / "src" / "nanobragg_c"))
-    tree = Path(settings.reference.source) if settings.reference.source else ours
+    tree = Path(settings.reference.source or OUR_SOURCE)
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
     return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)
 

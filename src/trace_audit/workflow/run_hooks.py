@@ -13,12 +13,10 @@ from pathlib import Path
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import write_atomic
-from trace_audit.workflow.plan import Audit, ImageAudit, PortAudit
+from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
 SUMMARY = Path("results/audit/summary.txt")
-_COMPARISON = {Audit: "compare_scaling_traces.json", ImageAudit: "image_parity.json", PortAudit: "port_audit.json"}
-_GATE = {Audit: "gate/gate", ImageAudit: "image_gate/gate", PortAudit: "port_gate/port_gate"}  # its log below logs/
 
 
 def share_environment(source: Path) -> None:
@@ -73,24 +71,23 @@ class Session:
         if "MAKELEVEL" not in os.environ:
             show_summary()
 
-    def fail(self, audits: Iterable[Audit | ImageAudit | PortAudit]) -> None:
+    def fail(self, audits: Iterable[Comparison]) -> None:
         """Record what crashed, seal what is there, and say what failed and why."""
-        comparisons = {Path(audit.folder, _COMPARISON[type(audit)]): audit for audit in audits}
-        missed = [audit for path, audit in comparisons.items() if not self._made(path)]
+        comparisons = {Path(audit.folder, audit.document): audit for audit in audits}
+        missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(path)]
         crashes = [sys.executable, "-m", "trace_audit.trail.failed_jobs", "--since-s", repr(self._started_s)]
-        of_ours = [asdict(audit) for audit in missed if not isinstance(audit, PortAudit)]
-        subprocess.run(crashes, input=json.dumps(of_ours), text=True, check=False)
+        subprocess.run(crashes, input=json.dumps(missed), text=True, check=False)
         seal = [sys.executable, "-m", "trace_audit.ledger", "seal"]
         subprocess.run(seal, stdout=subprocess.DEVNULL, check=False)
         self._show_ending(comparisons)
 
-    def _show_ending(self, comparisons: dict[Path, Audit | ImageAudit | PortAudit]) -> None:
+    def _show_ending(self, comparisons: dict[Path, Comparison]) -> None:
         """Say what failed and why, of what this run has compared or put to a gate.
 
         Run by `trace_audit.workflow.run`, that shows it, when snakemake has said its own.
         """
-        gates = [kind for kind, name in _GATE.items() if self._made(Path(f"logs/{name}.log"))]
-        judged = {path for path, audit in comparisons.items() if type(audit) in gates or self._made(path)}
+        gates = {audit.gate for audit in comparisons.values() if self._made(Path(f"logs/{audit.gate}.log"))}
+        judged = {path for path, audit in comparisons.items() if audit.gate in gates or self._made(path)}
         kinds = {type(comparisons[path]) for path in judged}
         lacking = [path for path, audit in comparisons.items() if type(audit) in kinds and not path.is_file()]
         shown = [str(path) for path in comparisons if path in judged and path.is_file()]

@@ -1,0 +1,180 @@
+"""The audit of a port for machines (JSON, JUnit XML), and all forms of it written into a folder."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from trace_audit.compare.multiply_back import Identity
+from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.port.findings import Cause, PortAudit
+from trace_audit.port.report import as_markdown, finite, own_image, row_data, sentence, summary
+from trace_audit.trace import tolerances
+from trace_audit.trace.keys import registry
+
+DOCUMENT = "port_audit.json"
+MOST_REASONS = 8
+
+
+def write(audit: PortAudit, folder: Path) -> None:
+    """The verdict for machines, for people and for a CI."""
+    write_atomic(folder / DOCUMENT, readable_json(as_json(audit)))
+    write_atomic(folder / "port_audit.md", as_markdown(audit))
+    write_atomic(folder / "port_audit.junit.xml", as_junit(audit))
+
+
+def not_compared(reference: str, candidate: str, reasons: list[str], folder: Path) -> None:
+    """The verdict where a side gave nothing that can be compared."""
+    text = "; ".join(map(printable, reasons))
+    document: dict[str, Any] = {
+        "status": "fail",
+        "summary": f"{text}.",
+        "sides": {"reference": reference, "candidate": candidate},
+        "reasons": [printable(reason) for reason in reasons],
+        "root_causes": [],
+        "attribution": [],
+        "causes": [],
+        "factors": [],
+        "worst": None,
+        "counts": {"keys": 0, "compared": 0, "diverging": 0},
+        "problems": [],
+        "multiply_back": {"c": [], "py": []},
+        "tolerance_relative": tolerances.relative_tolerance(),
+        "tolerances_sha256": tolerances.file_sha256(),
+    }
+    write_atomic(folder / DOCUMENT, readable_json(document))
+    write_atomic(folder / "port_audit.md", f"# {candidate} against {reference}\n\n**FAIL**: {text}.\n")
+    suite = ElementTree.Element("testsuite", name=candidate, tests="1", failures="1")
+    case = ElementTree.SubElement(suite, "testcase", classname="run", name="run")
+    ElementTree.SubElement(case, "failure", message=text)
+    write_atomic(folder / "port_audit.junit.xml", _xml(suite))
+
+
+def as_json(audit: PortAudit) -> dict[str, Any]:
+    """Everything, JSON-ready."""
+    return {
+        "status": "pass" if audit.passed else "fail",
+        "summary": summary(audit),
+        "sides": {"reference": audit.reference_name, "candidate": audit.name},
+        "reference": {
+            "is_as_our_program": audit.reference.stands_for_it,
+            "differs_from_our_program": list(audit.reference.differs),
+            "printed": audit.reference.printed[0],
+        },
+        "reasons": reasons(audit),
+        "worst": _worst(audit),
+        "counts": {
+            "keys": audit.covered[0],
+            "compared": len(audit.rows),
+            "diverging": sum(row.verdict == "differs" for row in audit.rows.values()),
+        },
+        "attribution": [cause.explanation for cause in audit.causes if cause.explanation],
+        "coverage": {
+            "printed": audit.covered[0],
+            "keys": audit.covered[1],
+            "trace_lines": audit.log.trace_lines,
+            "other_lines": audit.log.other_lines,
+            "not_known": audit.log.unknown,
+            "repeated": audit.log.repeated,
+        },
+        "precision": {"detected": audit.precision.name, "numbers": audit.precision.numbers},
+        "root_causes": [cause.key for cause in audit.causes if cause.key],
+        "causes": [_cause_json(audit, cause) for cause in audit.causes],
+        "image": _image_json(audit),
+        "trace_is_its_image": own_image(audit),
+        "contradictions": _identities(audit.contradictions),
+        "problems": [
+            {"side": audit.name, "key": p.key, "kind": p.kind, "message": p.message} for p in audit.log.problems
+        ],
+        "multiply_back": {
+            "c": _identities(audit.comparison.identities["c"]),
+            "py": _identities(audit.comparison.identities["py"]),
+        },
+        "trials": {
+            "image": audit.image_search.trials,
+            "trace": audit.trace_search.trials,
+            "complete": audit.image_search.is_complete and audit.trace_search.is_complete,
+        },
+        "tolerance_relative": tolerances.relative_tolerance(),
+        "tolerances_sha256": tolerances.file_sha256(),
+        "factors": [row_data(row) for row in audit.rows.values()],
+    }
+
+
+def reasons(audit: PortAudit) -> list[str]:
+    """Why the audit fails, one line each; nothing if it passes."""
+    if audit.passed:
+        return []
+    rows = [sentence(audit, cause) for cause in audit.causes[:MOST_REASONS]]
+    rows += [problem.message for problem in audit.log.problems[: max(0, MOST_REASONS - len(rows))]]
+    return rows or [summary(audit)]
+
+
+def _worst(audit: PortAudit) -> dict[str, Any] | None:
+    worst = max(audit.rows.values(), key=lambda row: row.factor.relative_difference, default=None)
+    return None if worst is None else row_data(worst)
+
+
+def _identities(identities: list[Identity]) -> list[dict[str, Any]]:
+    """Equations between a side's own values."""
+    return [
+        {"name": i.name, "holds": i.holds, "printed": finite(i.printed), "computed": finite(i.computed)}
+        for i in identities
+    ]
+
+
+def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:
+    interval = cause.interval
+    return {
+        "key": cause.key,
+        "side": cause.side or audit.name,
+        "role": cause.role,
+        "explanation": cause.explanation,
+        "equally_good": list(cause.equals),
+        "explains": list(cause.explains),
+        "contradicts": list(cause.contradicts),
+        "effect_on_pixel": cause.effect,
+        "sentence": sentence(audit, cause),
+        "stages": list(interval.stages) if interval else [],
+        "agreeing_above": list(interval.agreeing) if interval else [],
+        "print_next": [
+            {"key": key, "formula": registry()[key].formula, "unit": registry()[key].unit}
+            for key in (interval.next_keys if interval else ())
+        ],
+        "own_stage": cause.proof.verdict if cause.proof else None,
+    }
+
+
+def _image_json(audit: PortAudit) -> dict[str, Any] | None:
+    if audit.image is None:
+        return None
+    parts = (("before", audit.image.before), ("after", audit.image.after), ("allowed_by_rounding", audit.image.allowed))
+    distances = {
+        name: {"scale": finite(d.scale), "pattern": finite(d.pattern), "worst_over_peak": finite(d.worst)}
+        for name, d in parts
+    }
+    return {**distances, "pixels": audit.image.pixels, "agrees": audit.image.agrees}
+
+
+def as_junit(audit: PortAudit) -> str:
+    """One test case for each printed key and one for the image, for a CI that shows JUnit files."""
+    cases = [(row.factor.key.name, row.verdict == "differs", row_data(row)) for row in audit.rows.values()]
+    failures = sum(failed for _, failed, _ in cases) + (audit.image is not None and not audit.image.agrees)
+    count = len(cases) + (audit.image is not None)
+    suite = ElementTree.Element("testsuite", name=audit.name, tests=str(count), failures=str(failures))
+    for name, failed, data in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname="trace", name=name)
+        if failed:
+            text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
+            ElementTree.SubElement(
+                case, "failure", message=f"relative difference {data['relative_difference']}"
+            ).text = text
+    if audit.image is not None:
+        case = ElementTree.SubElement(suite, "testcase", classname="image", name="image")
+        if not audit.image.agrees:
+            ElementTree.SubElement(case, "failure", message=summary(audit))
+    return _xml(suite)
+
+
+def _xml(suite: ElementTree.Element) -> str:
+    ElementTree.indent(suite)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,73 @@
+"""One side of an audit, run with its output kept: the job that needs nothing of the comparison."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from nanobrag_torch.io.reading import read_bytes
+from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
+from trace_audit.config.scenario_model import Scenario
+from trace_audit.config.side import Side
+from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.port.side import obtain
+
+STDOUT, STDERR, RUN, IMAGE = "stdout.txt", "stderr.txt", "run.json", "image.bin"
+
+
+def run_side(
+    *,
+    side: Side,
+    name: str,
+    scenario: str,
+    scenario_dir: Path,
+    hkl: Path | None,
+    pixel: tuple[int, int],
+    binary: Path | None,
+    image: bool,
+    folder: Path,
+    given: Mapping[str, Path] | None = None,
+) -> None:
+    """Write stdout.txt, stderr.txt, run.json and image.bin (empty: no image) of one side into `folder`.
+
+    A run that fails is on record in run.json with the reason. `given`: where the files are that the side names.
+    """
+    stated = load_scenario(scenario, scenario_dir)
+    with tempfile.TemporaryDirectory(prefix="side-") as away:
+        files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away) / "inputs")
+        run = obtain(found_side(side, given), name, words, pixel, Path(away) / "side", binary, image=image)
+        named = {str(path): path.name for path in files.given.values()}
+        made = str((Path(away) / "side").resolve())
+        program = run.record["program"]
+        arguments = [side.log, side.image] if side.log else run.record["arguments"]
+        record = {
+            **run.record,
+            "program": program if binary is None else binary.name,
+            "arguments": [named.get(word, word).replace(made, "$SIDE") for word in arguments if word],
+            "input_sha256": files.hashes(),
+            "image": _image_name(run.image),
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomic(folder / STDOUT, read_bytes(run.stdout))
+        write_atomic(folder / STDERR, b"" if run.stderr is None else read_bytes(run.stderr))
+        write_atomic(folder / IMAGE, b"" if run.image is None else read_bytes(run.image))
+    write_atomic(folder / RUN, readable_json(record))
+
+
+def found_side(side: Side, given: Mapping[str, Path] | None) -> Side:
+    """The side with the files that it names where they are."""
+    names = {key: getattr(side, key) for key in ("keys", "log", "image")}
+    return side.model_copy(update={key: str((given or {}).get(name, name)) for key, name in names.items() if name})
+
+
+def _image_name(image: Path | None) -> str | None:
+    """The form of the image, by its ending; None where there is none."""
+    return None if image is None else image.suffix or ".bin"
+
+
+def experiment_of(
+    stated: Scenario, scenario: str, scenario_dir: Path, hkl: Path | None, away: Path
+) -> tuple[ScenarioFiles, list[str]]:
+    scenario_folder = scenario_path(scenario, scenario_dir).parent
+    files = prepare_inputs(stated, away, hkl=hkl, scenario_folder=scenario_folder)
+    return files, arguments(stated, files)

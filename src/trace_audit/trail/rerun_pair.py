@@ -1,0 +1,79 @@
+"""The audit of two sides run again from its record.
+
+Our own programs are run as they are today; a command, a binary or a source of somebody else's runs only after a yes.
+"""
+
+import contextlib
+import shlex
+from pathlib import Path
+from typing import Any
+
+from trace_audit.config.side import Candidate, Reference, Side, labels
+from trace_audit.core.errors import InputError
+from trace_audit.core.files import copy_checked, printable, read_json, readable_json, write_atomic
+from trace_audit.core.shipped import CHECKOUT
+from trace_audit.port.job import compare_sides
+from trace_audit.port.side_job import RUN, run_side
+from trace_audit.programs import build
+from trace_audit.trail.rerun_limits import CONSENT, OUR_SOURCE
+from trace_audit.trail.rerun_record import Recorded
+
+
+def rerun_pair(recorded: Recorded, folder: Path, consent: bool) -> int:
+    """Run both sides and compare them in `folder`; 0. Raises InputError for a program of a stranger without consent."""
+    stated = recorded.snapshot["sides"]
+    sides: dict[str, Side] = {
+        "reference": Reference.model_validate(stated["reference"]),
+        "candidate": Candidate.model_validate(stated["candidate"]),
+    }
+    _require_consent(recorded, sides, consent)
+    if recorded.dropped:
+        print(f"Left out, as they write files: {printable(' '.join(recorded.dropped))}")
+    scenarios = folder / "scenario"
+    content = readable_json(recorded.scenario.model_dump(mode="json"))
+    write_atomic(scenarios / f"{recorded.scenario.name}.yaml", content)
+    programs = {role: _program(recorded, role, side, folder / "programs" / role) for role, side in sides.items()}
+    names = dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
+    slow, fast = (int(value) for value in recorded.snapshot["pixel_slow_fast"])
+    about: dict[str, Any] = {
+        "scenario": recorded.scenario.name,
+        "scenario_dir": scenarios,
+        "hkl": recorded.hkl,
+        "pixel": (slow, fast),
+        "given": recorded.given,
+    }
+    image = all(side.makes_image for side in sides.values())
+    with contextlib.chdir(CHECKOUT):  # away from the results
+        for role, side in sides.items():
+            program, target = programs[role], folder / role
+            run_side(side=side, name=names[role], binary=program, image=image, folder=target, **about)
+        folders = {role: folder / role for role in sides}
+        budget_s = Candidate.model_validate(stated["candidate"]).budget_s
+        compare_sides(sides=sides, folders=folders, budget_s=budget_s, folder=folder, **about)
+    return 0
+
+
+def _require_consent(recorded: Recorded, sides: dict[str, Side], consent: bool) -> None:
+    for role, side in sides.items():
+        is_ours = (bool(side.program) or bool(side.log)) and not side.environment and side.compiler in ("gcc", "clang")
+        if is_ours or consent:
+            continue
+        run = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")
+        words = shlex.join([run["program"], *run["arguments"]])
+        raise InputError(
+            f"rerun {recorded.number}: the {role} is a program of its own ({printable(words)[:300]}); nothing was run; "
+            f"give {CONSENT} if you trust who made it"
+        )
+
+
+def _program(recorded: Recorded, role: str, side: Side, folder: Path) -> Path | None:
+    """The program to run: built from our sources, or a copy of the recorded one; None for a side without one."""
+    if side.program == "c":
+        build.make(OUR_SOURCE, side.compiler, 2, folder / "nanobragg", folder / "build.json")
+        return folder / "nanobragg"
+    known = recorded.programs.get(role)
+    if known is None:
+        return None
+    sha = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")["binary_sha256"]
+    copy_checked(known, sha, folder / known.name, 0o555)
+    return folder / known.name
