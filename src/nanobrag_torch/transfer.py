@@ -1,7 +1,8 @@
 """Many small tensors from one device to another in one transfer, and their derivatives back in another.
 
 A copy to a GPU costs as much for one number as for thousands, so what is resolved on the CPU travels together: as bytes
-in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU.
+in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU. Tensors with a derivative travel
+in a buffer of their own, so that the others have none there either.
 """
 
 from __future__ import annotations
@@ -12,17 +13,22 @@ from typing import Any, TypeVar
 import torch
 from torch.utils import _pytree as pytree
 
+from nanobrag_torch.parameters.tensors import is_differentiated
+
 Part = TypeVar("Part")
 _WORD = torch.float64  # what the buffer is made of, as nearly all of it is such numbers
 
 
 def moved(part: Part, device: torch.device) -> Part:
-    """The same nest of tensors with all of them on a device, in one transfer."""
+    """The same nest of tensors with all of them on a device, in one transfer, or two where some have derivatives."""
     leaves, shape = pytree.tree_flatten(part)
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
-    if elsewhere:
-        for i, there in zip(elsewhere, _apply(device, [leaves[i] for i in elsewhere]), strict=True):
-            leaves[i] = there
+    varying = [i for i in elsewhere if is_differentiated(leaves[i])]
+    constant = [i for i in elsewhere if not is_differentiated(leaves[i])]
+    for chosen in (varying, constant):
+        if chosen:
+            for i, there in zip(chosen, _apply(device, [leaves[i] for i in chosen]), strict=True):
+                leaves[i] = there
     found: Part = pytree.tree_unflatten(leaves, shape)
     return found
 

@@ -110,3 +110,18 @@ def test_a_model_without_a_gradient_has_none():
         for one in pytree.tree_leaves(transfer.moved(Simulation(BASE).model, META))
         if isinstance(one, torch.Tensor)
     )
+
+
+def test_tensors_have_derivatives_there_where_they_have_them_here():
+    """Compiled derivatives are chosen by what has one: an amplitude that is a plain number stays one."""
+    cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
+    base = EXPERIMENTS["one amplitude"]
+    here = Simulation(replace(base, crystal=replace(base.crystal, cell_lengths_A=cell))).model
+    with Counted() as counted:
+        there = transfer.moved(here, META)
+    assert counted.names == ["_to_copy"] * 2
+    pairs = list(zip(pytree.tree_leaves(there), pytree.tree_leaves(here), strict=True))
+    assert [a.requires_grad for a, _ in pairs if isinstance(a, torch.Tensor)] == [
+        b.requires_grad for _, b in pairs if isinstance(b, torch.Tensor)
+    ]
+    assert there.real_m.requires_grad and not there.amplitudes.default_F.requires_grad
