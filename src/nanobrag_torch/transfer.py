@@ -1,8 +1,7 @@
 """Many small tensors from one device to another in one transfer, and their derivatives back in another.
 
 A copy to a GPU costs as much for one number as for thousands, so what is resolved on the CPU travels together: as bytes
-in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU. Tensors with a derivative travel
-in a buffer of their own, so that the others have none there either.
+in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU.
 """
 
 from __future__ import annotations
@@ -20,14 +19,17 @@ _WORD = torch.float64  # what the buffer is made of, as nearly all of it is such
 
 
 def moved(part: Part, device: torch.device) -> Part:
-    """The same nest of tensors with all of them on a device, in one transfer, or two where some have derivatives."""
+    """The same nest of tensors with all of them on a device, in one transfer; in a second one those with a graph.
+
+    (What comes out of a step of the graph has one, so a tensor without must not go through it with the others.)
+    """
     leaves, shape = pytree.tree_flatten(part)
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
-    varying = [i for i in elsewhere if is_differentiated(leaves[i])]
-    constant = [i for i in elsewhere if not is_differentiated(leaves[i])]
-    for chosen in (varying, constant):
-        if chosen:
-            for i, there in zip(chosen, _apply(device, [leaves[i] for i in chosen]), strict=True):
+    followed = [i for i in elsewhere if is_differentiated(leaves[i])]
+    plain = [i for i in elsewhere if i not in followed]
+    for places, send in ((followed, _apply), (plain, _sent)):
+        if places:
+            for i, there in zip(places, send(device, [leaves[i] for i in places]), strict=True):
                 leaves[i] = there
     found: Part = pytree.tree_unflatten(leaves, shape)
     return found
@@ -50,18 +52,7 @@ class Moved(torch.autograd.Function):
 
     @staticmethod
     def forward(device: torch.device, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
-        waits = packed.device.type == "cpu" and device.type == "cuda"
-        there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
-        found, first = [], 0
-        for tensor in tensors:
-            size = -(-tensor.numel() * tensor.element_size() // 8)
-            part = there[first : first + size]
-            if tensor.dtype != _WORD:
-                part = part.view(tensor.dtype)[: tensor.numel()]
-            found.append(part.view(tensor.shape))
-            first += size
-        return tuple(found)
+        return _sent(device, tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -84,6 +75,22 @@ def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> lis
     there_are = [part for part in parts if part is not None]
     there = iter(_apply(device, there_are) if there_are else ())
     return [None if part is None else next(there) for part in parts]
+
+
+def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Those tensors on a device, which nobody waits for."""
+    packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
+    waits = packed.device.type == "cpu" and device.type == "cuda"
+    there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
+    found, first = [], 0
+    for tensor in tensors:
+        size = -(-tensor.numel() * tensor.element_size() // 8)
+        part = there[first : first + size]
+        if tensor.dtype != _WORD:
+            part = part.view(tensor.dtype)[: tensor.numel()]
+        found.append(part.view(tensor.shape))
+        first += size
+    return tuple(found)
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:
