@@ -34,7 +34,8 @@
 #   make lock      pin every package again after a change of envs/requirements.txt   (UPGRADE=1: at the newest versions)
 #   make clean     remove results and logs; .venv, .venv-roc and .venv-docs stay
 #
-# Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours).
+# Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours),
+#   VERBOSE (1: all messages of a run on the terminal; else one line, and all of it in logs/workflow.log).
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -61,7 +62,7 @@ WORDS = --cores $(CORES)
 ifneq ($(PROFILE),default)
 WORDS += --profile workflow/profiles/$(PROFILE)
 endif
-SNAKEMAKE = $(RUNNER) $(WORDS)
+SNAKEMAKE = $(RUNNER) --brief $(WORDS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -70,7 +71,7 @@ doctor: setup
 	@$(RUN) -m trace_audit doctor
 
 audit: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
@@ -86,7 +87,7 @@ gradients-fuzz: compiler setup
 	@NB_GRADIENT_SEEDS=400 $(RUN) -m pytest -n auto --dist load tests/gradients/test_random_experiments.py
 
 parity: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- parity
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason -- parity
 	@cat results/audit/image_summary.txt
 
 independent: compiler setup
@@ -112,12 +113,12 @@ bench: compiler setup
 	@cat results/bench/table.txt
 
 matrix: compiler setup
-	@$(RUNNER) $(WORDS) --quiet host reason --forcerun matrix_cells -- matrix
+	@$(SNAKEMAKE) --quiet host reason --forcerun matrix_cells -- matrix
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/matrix/*/matrix.md
 
 campaign: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- campaign
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason -- campaign
 	@$(RUN) workflow/scripts/show_campaign.py
 
 # What the audits ran is on record; neither NB_C_BIN nor the reference of the config counts.
