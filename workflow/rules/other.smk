@@ -1,5 +1,5 @@
 """
-The audit of two programs that are no nanoBragg, by `registry` and `experiments` in the config; it is then all of `audit`.
+The audit of two programs that are no nanoBragg, by `registry` and `experiments` of the config; then it is all of `audit`.
 
 INPUTS
     the registry, and what `reference` and `candidate` name
