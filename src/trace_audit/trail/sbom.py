@@ -1,9 +1,10 @@
-"""A software bill of materials: what the audit ran on, as CycloneDX JSON.
+"""`python -m trace_audit.sbom`: a software bill of materials, what the audit ran on, as CycloneDX JSON.
 
 Components are the installed packages that `nanobragg-audit` with all its extras reaches, with the sha256 hashes that
 the lock allows for each, and the reference program of the results. The same environment gives the same bytes.
 """
 
+import argparse
 import json
 import re
 import uuid
@@ -16,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nanobrag_torch._version import __version__
-from trace_audit.core.files import canonical_json, readable_json
+from trace_audit.core.files import canonical_json, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
 
 OURS = "nanobragg-audit"
@@ -130,3 +131,15 @@ def _reference(results: Path) -> list[dict[str, Any]]:
     if compiler:
         program["properties"] = [{"name": "nanobragg-audit:compiler", "value": str(compiler["version"])}]
     return [program]
+
+
+def main(argv: list[str]) -> int:
+    """Write the bill."""
+    parser = argparse.ArgumentParser(prog="python -m trace_audit.sbom", description=__doc__, allow_abbrev=False)
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="the bill; audit/sbom.cdx.json below the results")
+    options = parser.parse_args(argv)
+    out = options.out or options.results / "audit/sbom.cdx.json"
+    write_atomic(out, bill_of_materials(options.results))
+    print(out)
+    return 0

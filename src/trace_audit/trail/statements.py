@@ -96,9 +96,7 @@ def _described(name: str, sha256: str) -> dict[str, Any]:
 
 
 def _head(entries: list[Entry]) -> str:
-    from trace_audit.core.files import sha256_of_bytes
-
-    return sha256_of_bytes(entries[-1].data)
+    return entries[-1].sha256
 
 
 def encoding(payload: bytes) -> bytes:
