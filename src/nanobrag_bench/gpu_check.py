@@ -14,11 +14,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-MODES = {"eager": "never", "compiled": "always"}
+from nanobrag_bench.gpu_runs import MODES, derivatives, derivatives_and_path, simulation_of
+
 TOLERANCE_OF_PEAK = 1e-6
 SLOPES_IN_FLOAT32 = 2e-5  # of each derivative
 ULPS = {"eager": 1.0, "compiled": 4.0}  # of float32, the type of the image
@@ -41,19 +41,6 @@ LINES = {
 }
 DIFFERENTIATED = ("still", "one sample", "mosaic", "sources", "round")
 TRACED = ("still", "sources", "mosaic", "sensor", "direct beam on a pixel", "best physics")
-
-
-def parsed(line: str) -> Any:
-    from nanobrag_torch.cli import parse
-
-    return parse(line.split()).experiment
-
-
-def simulation_of(line: str, device: str, dtype: Any, mode: str) -> Any:
-    from nanobrag_torch.simulator import Simulation
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = MODES[mode]
-    return Simulation(parsed(line), device, dtype)
 
 
 def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
@@ -93,33 +80,6 @@ def _trace_off(simulation: Any, image: Any, place: tuple[int, int]) -> float:
     traced, pixel = torch.tensor(float(last[-1].split()[-1])), image[place].cpu().float()
     step = torch.nextafter(pixel.abs(), torch.tensor(torch.inf)) - pixel.abs()
     return float((traced - pixel).abs() / step)
-
-
-def derivatives(line: str, device: str, dtype: Any, mode: str) -> list[float]:
-    """Derivatives of a weighted sum of the image by cell edge, misset angle and distance."""
-    return derivatives_and_path(line, device, dtype, mode)[0]
-
-
-def derivatives_and_path(line: str, device: str, dtype: Any, mode: str) -> tuple[list[float], str]:
-    """Those derivatives, and how they were worked out."""
-    import torch
-
-    from nanobrag_torch.simulator import Simulation
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = MODES[mode]
-    experiment = parsed(line)
-    leaves = [torch.tensor(float(value), dtype=torch.float64, requires_grad=True) for value in (0.0, 0.0)]
-    xtal, panel = experiment.crystal, experiment.detector
-    turned = torch.as_tensor(xtal.misset_deg, dtype=torch.float64) + torch.stack([leaves[0], leaves[0] * 0, leaves[0]])
-    moved = torch.as_tensor(panel.distance_m, dtype=torch.float64) * (1.0 + leaves[1])
-    experiment = replace(
-        experiment, crystal=replace(xtal, misset_deg=turned), detector=replace(panel, distance_m=moved)
-    )
-    simulation = Simulation(experiment, device, dtype)
-    image = simulation.image(image_dtype=torch.float64)
-    weight = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64, device=image.device).view_as(image)
-    found = torch.autograd.grad((image * weight).sum(), leaves)
-    return torch.stack(found).tolist(), simulation.explain().derivative
 
 
 def _derivative_checks(device: str) -> Iterator[tuple[str, bool, str]]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from nanobrag_bench.gpu_check import derivatives, parsed, simulation_of
+from nanobrag_bench.gpu_runs import derivatives, parsed, simulation_of
 
 CUDA_PROGRAM = "NB_CUDA_BIN"  # names a CUDA edition of nanoBragg, to be timed beside
 LARGE = (

@@ -6,8 +6,6 @@ who may reuse them. Nothing is added that `verify` faults.
 """
 
 import argparse
-import os
-import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 from nanobrag_torch._version import __version__
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import flush_folder, printable
+from trace_audit.core.files import copy_atomic, printable
 from trace_audit.trail import attempts
 from trace_audit.trail.attempts import is_audit_trail
 from trace_audit.trail.crate_tools import WORKFLOW_TYPES, ToolRuns
@@ -175,16 +173,8 @@ def write_zip(made: Any, out: Path) -> None:
     """Write the crate aside and rename it, so that a zip is whole or not there."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="crate-") as folder:
-        aside = out.with_name(f".{out.name}.aside")
         made.write_zip(Path(folder) / "crate.zip")
-        try:
-            shutil.copyfile(Path(folder) / "crate.zip", aside)
-            with aside.open("rb") as stream:
-                os.fsync(stream.fileno())
-            aside.replace(out)
-        finally:
-            aside.unlink(missing_ok=True)
-    flush_folder(out.parent)
+        copy_atomic(Path(folder) / "crate.zip", out)
 
 
 def main(argv: list[str]) -> int:
