@@ -105,7 +105,7 @@ def markdown(result: dict[str, Any]) -> str:
     text = f"# Image parity of {result['scenario']}: {result['status']}\n\n{cell(result['summary'])}\n\n"
     place = result["worst_relative_pixel_slow_fast"]
     rows = [
-        ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("device, dtype, backend", f"{result['device']}, {result['dtype']}, {result['backend']}"),
         ("peak (photons)", result["peak"]),
         ("worst difference over the peak", f"{result['worst_difference_of_peak']:.2e}"),
         ("allowed", f"{result['tolerance_relative']:.0e}"),
@@ -141,6 +141,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
     parser.add_argument("--device", default="cpu", help="device of the torch image and traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the same")
+    parser.add_argument(
+        "--backend", choices=("eager", "compiled"), default="eager", help="what made the torch image, and traces"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, image_parity.json")
     parser.add_argument("--md", type=Path, metavar="FILE", help="the same for people, Markdown")
     return parser
@@ -166,12 +169,19 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         tracer = Tracer(
-            scenario, files, options.binary, options.device, options.dtype, options.whole_image, options.time_limit_s
+            scenario,
+            files,
+            options.binary,
+            options.device,
+            options.dtype,
+            options.whole_image,
+            options.time_limit_s,
+            options.backend,
         )
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
         worst = comparison.worst[0]
         snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
-    result = document(scenario, options.device, options.dtype, comparison, rows)
+    result = document(scenario, options.device, options.dtype, comparison, rows) | {"backend": options.backend}
     result["reference_sha256"] = sha256_of_file(options.binary)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
@@ -188,6 +198,7 @@ def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
         slow, fast = scenario.pixels[0]
         snapshot = _snapshot(scenario, files, options, (slow, fast))
     result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}
+    result["backend"] = options.backend
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot | {"skipped": reason}))
     if options.md:
         title = f"# Image parity of {result['scenario']}: {result['status']}"
@@ -204,6 +215,7 @@ def _snapshot(
         "pixel_slow_fast": list(pixel),
         "device": options.device,
         "dtype": options.dtype,
+        "backend": options.backend,
         "arguments": named_words(arguments(scenario, files), files),
         "input_sha256": files.hashes(),
         "tolerances_sha256": bars_sha256(),
