@@ -113,7 +113,8 @@ def main(argv: list[str]) -> int:
     if arguments.summary:
         write_atomic(arguments.summary, summary_markdown(result))
     if arguments.junit:
-        write_atomic(arguments.junit, junit(f"{arguments.c_log.name} against {arguments.py_log.name}", _cases(result)))
+        suite, why = f"{arguments.c_log.name} against {arguments.py_log.name}", result["summary"]
+        write_atomic(arguments.junit, junit(suite, _cases(result), None if result["status"] == "pass" else why))
     if arguments.pictures:
         write_pictures(result, arguments.pictures)
     say(result)
