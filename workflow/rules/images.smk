@@ -141,6 +141,7 @@ rule image_parity:
         code=code("image_parity"),
         scenario_dir=SETTINGS.scenario_dir,
         whole_image=FOREIGN,
+        names=PLAN.names,
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:
         "Comparing images: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"

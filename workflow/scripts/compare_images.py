@@ -16,6 +16,7 @@ def main(snakemake):
             *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
             *("--device", snakemake.wildcards.device, "--dtype", snakemake.wildcards.dtype),
             *("--time-limit-s", str(snakemake.params.time_limit_s)),
+            *("--names", *snakemake.params.names),
             *("--out", snakemake.output.json, "--md", snakemake.output.table),
             *(["--whole-image"] if snakemake.params.whole_image else []),
             *(word for hkl in snakemake.input.hkl for word in ("--hkl", hkl)),
