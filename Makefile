@@ -23,19 +23,25 @@
 #   make package-check  build sdist and wheel, install them in an empty environment, use all of it (half a minute)
 #   make chaos     kill runs at KILLS=100 random moments and break their surroundings; a table in results/report/chaos.txt
 #
+# Documents
+#   make docs      this site: build/site/index.html, in an environment of its own, .venv-docs; notebooks are run
+#   make docs-check   run every command of the tutorials, in a copy (some minutes)
+#   make pictures  draw the pictures of the README and the site anew (docs/pictures)
+#
 # This folder
 #   make doctor    what this machine has, what each missing thing costs, what to type
 #   make setup     set up .venv alone   (TORCH=cpu or TORCH=cuda: which build of torch; else what suits this machine)
 #   make lock      pin every package again after a change of envs/requirements.txt   (UPGRADE=1: at the newest versions)
-#   make clean     remove results and logs; .venv and .venv-roc stay
+#   make clean     remove results and logs; .venv, .venv-roc and .venv-docs stay
 #
-# Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours).
+# Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours),
+#   VERBOSE (1: all messages of a run on the terminal; else one line, and all of it in logs/workflow.log).
 
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check compiler
+.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -56,7 +62,7 @@ WORDS = --cores $(CORES)
 ifneq ($(PROFILE),default)
 WORDS += --profile workflow/profiles/$(PROFILE)
 endif
-SNAKEMAKE = $(RUNNER) $(WORDS)
+SNAKEMAKE = $(RUNNER) --brief $(WORDS)
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -65,7 +71,7 @@ doctor: setup
 	@$(RUN) -m trace_audit doctor
 
 audit: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
@@ -81,7 +87,7 @@ gradients-fuzz: compiler setup
 	@NB_GRADIENT_SEEDS=400 $(RUN) -m pytest -n auto --dist load tests/gradients/test_random_experiments.py
 
 parity: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- parity
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason -- parity
 	@cat results/audit/image_summary.txt
 
 independent: compiler setup
@@ -107,12 +113,12 @@ bench: compiler setup
 	@cat results/bench/table.txt
 
 matrix: compiler setup
-	@$(RUNNER) $(WORDS) --quiet host reason --forcerun matrix_cells -- matrix
+	@$(SNAKEMAKE) --quiet host reason --forcerun matrix_cells -- matrix
 	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
 	@cat results/matrix/*/matrix.md
 
 campaign: compiler setup
-	@$(RUNNER) --until-done $(WORDS) --quiet host reason -- campaign
+	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason -- campaign
 	@$(RUN) workflow/scripts/show_campaign.py
 
 # What the audits ran is on record; neither NB_C_BIN nor the reference of the config counts.
@@ -152,6 +158,32 @@ crate-check: setup
 	   $(ROC)/bin/python envs/install.py --stamp $(ROC_STAMP) --part roc-validator; fi
 	@$(ROC)/bin/python workflow/scripts/validate_crate.py results/report/crate.zip \
 	   --context "$$($(RUN) -c 'import pathlib, rocrate; print(pathlib.Path(rocrate.__file__).parent)')/data/ro-crate.jsonld"
+
+# The site's tools are in front, .venv behind them: notebooks import torch from there.
+DOCS := .venv-docs
+DOCS_STAMP = $(DOCS)/.ready-$(call key,envs/lock/docs.txt envs/install.py)
+docs: setup
+	@if [ ! -e $(DOCS_STAMP) ]; then \
+	   echo "Setting up $(DOCS) for the site (once)"; \
+	   rm -rf $(DOCS); $(PYTHON) -m venv $(DOCS); \
+	   { $(DOCS)/bin/python envs/install.py --stamp $(DOCS_STAMP) --part docs \
+	     && $(RUN) workflow/scripts/join_environments.py $(DOCS)/bin/python; } || { rm -f $(DOCS_STAMP); exit 2; }; fi
+	@mkdir -p logs/docs
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --quiet --strict --clean 2> logs/docs/docs.log || { \
+	   cat logs/docs/docs.log >&2; exit 1; }
+	@$(RUN) workflow/scripts/check_site.py build/site
+	@echo "build/site/index.html"
+
+# A page is drawn as it is; make report makes it.
+pictures: compiler setup
+	@test -e results/report/index.html || { echo "error: no report to draw yet; run make audit report first" >&2; exit 2; }
+	@$(SNAKEMAKE) --quiet host reason --rerun-triggers mtime --forcerun picture_pattern picture_report \
+	   picture_traces --allowed-rules pictures picture_pattern picture_report picture_traces picture_failure c_image \
+	   -- pictures
+	@if [ -e results/audit/ledger ]; then $(RUN) -m trace_audit.ledger seal >/dev/null; fi
+
+docs-check: compiler setup
+	@NB_DOCS_CHECK=1 $(RUN) -m pytest tests/docs/test_tutorials.py
 
 clean:
 	@rm -rf build logs .snakemake .test/results .test/logs .test/.snakemake

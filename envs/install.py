@@ -1,7 +1,7 @@
 """Install the locked packages of envs/lock/ into the environment of the python that runs this, and this repository.
 
     .venv/bin/python envs/install.py --stamp FILE [--torch cpu|cuda]     what the audit and its tests need
-    .venv-roc/bin/python envs/install.py --stamp FILE --part roc-validator
+    .venv-docs/bin/python envs/install.py --stamp FILE --part docs     (or .venv-roc, --part roc-validator)
 
 Names, versions and sha256 hashes come from the lock; where the files come from is pip's configuration, for uv too. uv
 installs; whatever it cannot, pip does with the same lock. Two exceptions from the hashes: torch's build for the CPU has

@@ -1,4 +1,4 @@
-"""`make lock`: writes envs/lock/ from the direct dependencies of envs/requirements.txt and envs/roc-validator.txt.
+"""`make lock`: writes envs/lock/ from the direct dependencies of requirements.txt, docs.txt and roc-validator.txt.
 
 Every package at one version, with the sha256 of every file that the index has of it: names, versions and hashes, no
 addresses. One set of files serves every python and platform that the table at the end names. Four parts, because they
@@ -28,6 +28,7 @@ HEADS = {
     "source": "The index has no wheel of these; built by the setuptools of wheels.txt.",
     "torch": "The build of torch that the index has, for CUDA on Linux, and what only it needs.",
     "uv": "Installs the other parts.",
+    "docs": "What make docs installs in .venv-docs.",
     "roc-validator": "What make crate-check installs in .venv-roc.",
 }
 
@@ -98,7 +99,8 @@ def main() -> None:
     LOCK.mkdir(exist_ok=True)
     for name, text in sorted_into_parts(compiled(ENVS / "requirements.txt", PARTS)).items():
         write(name, text)
-    write("roc-validator", "".join(compiled(ENVS / "roc-validator.txt", ("roc-validator",))))
+    for name in ("docs", "roc-validator"):
+        write(name, "".join(compiled(ENVS / f"{name}.txt", (name,))))
     check_wheels()
 
 

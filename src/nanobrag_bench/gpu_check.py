@@ -1,32 +1,33 @@
-"""`python -m nanobrag_bench.gpu_check`: the torch program on a GPU, checked and timed in a few minutes.
+"""`python -m nanobrag_bench gpu-check`: the torch program on a GPU, checked and timed in less than four minutes.
 
 Needs torch alone, no file and no C program. Checks: images of a dozen command lines on the GPU, eager and compiled, in
 both types, against eager float64 on the CPU (1e-6 of the peak); the traced pixel is the image's pixel; the same bytes
-from run to run; derivatives as on the CPU. Then times: an image, an image from an experiment, and with derivatives.
-Exit status 0 if every check holds, 1 if one does not, 2 where there is no GPU.
+from run to run; derivatives as on the CPU, and the same bytes again. Then times (`gpu_times.py`). Exit status 0 if
+every check holds, 1 if one does not, 2 where there is no GPU.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+import time
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
-MODES = {"eager": "never", "compiled": "always"}
+from nanobrag_bench.gpu_runs import MODES, derivatives, derivatives_and_path, simulation_of
+
 TOLERANCE_OF_PEAK = 1e-6
+SLOPES_IN_FLOAT32 = 2e-5  # of each derivative
 ULPS = {"eager": 1.0, "compiled": 4.0}  # of float32, the type of the image
 _CELL = "-cell 70 80 90 85 95 105 -misset 10 20 30 -default_F 100 -lambda 1 -distance 100 -detpixels 96 -pixel 0.1"
 LINES = {
     "still": f"{_CELL} -N 7",
     "direct beam on a pixel": "-cell 100 -default_F 100 -N 5 -lambda 1 -detpixels 33 -oversample 1",
     "direct beam, turned": "-cell 100 -default_F 100 -N 5 -lambda 1 -detpixels 65 -oversample 1 -misset 10 20 30",
+    "one sample": f"{_CELL} -N 7 -oversample 1 -phi 0 -osc 1 -phisteps 5",
     "sub-pixels": f"{_CELL} -N 7 -oversample 3",
     "spindle": f"{_CELL} -Na 4 -Nb 6 -Nc 5 -phi 1.5 -osc 1 -phisteps 7",
     "mosaic": f"{_CELL} -N 6 -mosaic 0.8 -mosaic_dom 12",
@@ -38,22 +39,8 @@ LINES = {
     "resolution": f"{_CELL} -N 6 -dmin 2.5",
     "best physics": f"{_CELL} -N 6 -defects none -water 5 -mosaic 0.5 -mosaic_dom 5 -twotheta 20",
 }
-LARGE = (
-    "-cell 70 80 90 85 95 105 -misset 10 20 30 -default_F 100 -N 20 -lambda 1 -distance 200 -pixel 0.1 -oversample 1"
-)
-
-
-def _parsed(line: str) -> Any:
-    from nanobrag_torch.cli import parse
-
-    return parse(line.split()).experiment
-
-
-def _simulation(line: str, device: str, dtype: Any, mode: str) -> Any:
-    from nanobrag_torch.simulator import Simulation
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = MODES[mode]
-    return Simulation(_parsed(line), device, dtype)
+DIFFERENTIATED = ("still", "one sample", "mosaic", "sources", "round")
+TRACED = ("still", "sources", "mosaic", "sensor", "direct beam on a pixel", "best physics")
 
 
 def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
@@ -61,15 +48,17 @@ def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
     import torch
 
     for name, line in LINES.items():
-        truth = _simulation(line, "cpu", torch.float64, "eager").image(image_dtype=torch.float64)
+        truth = simulation_of(line, "cpu", torch.float64, "eager").image(image_dtype=torch.float64)
         for mode in MODES:
             for dtype in (torch.float64, torch.float32):
-                simulation = _simulation(line, device, dtype, mode)
+                simulation = simulation_of(line, device, dtype, mode)
                 image, again = simulation.image(), simulation.image()
                 worst = float((image.cpu().double() - truth).abs().max() / truth.abs().max())
                 what = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
                 yield f"image: {what}", worst <= TOLERANCE_OF_PEAK, f"{worst:.1e} of the peak"
                 yield f"same bytes: {what}", torch.equal(image, again), ""
+                if name not in TRACED:
+                    continue
                 ulps = max(_trace_off(simulation, image, place) for place in _pixels(truth))
                 yield f"trace: {what}", ulps <= ULPS[mode], f"{ulps:g} ulp"
 
@@ -93,106 +82,61 @@ def _trace_off(simulation: Any, image: Any, place: tuple[int, int]) -> float:
     return float((traced - pixel).abs() / step)
 
 
-def _derivatives(line: str, device: str, dtype: Any, mode: str) -> list[float]:
-    """Derivatives of a weighted sum of the image by cell edge, misset angle and distance."""
-    import torch
-
-    from nanobrag_torch.simulator import simulate
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = MODES[mode]
-    experiment = _parsed(line)
-    leaves = [torch.tensor(float(value), dtype=torch.float64, requires_grad=True) for value in (0.0, 0.0)]
-    xtal, panel = experiment.crystal, experiment.detector
-    turned = torch.as_tensor(xtal.misset_deg, dtype=torch.float64) + torch.stack([leaves[0], leaves[0] * 0, leaves[0]])
-    moved = torch.as_tensor(panel.distance_m, dtype=torch.float64) * (1.0 + leaves[1])
-    experiment = replace(
-        experiment, crystal=replace(xtal, misset_deg=turned), detector=replace(panel, distance_m=moved)
-    )
-    image = simulate(experiment, device=device, dtype=dtype, image_dtype=torch.float64)
-    weight = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64, device=image.device).view_as(image)
-    return [float(slope) for slope in torch.autograd.grad((image * weight).sum(), leaves)]
-
-
 def _derivative_checks(device: str) -> Iterator[tuple[str, bool, str]]:
     import torch
 
-    for name in ("still", "spindle", "mosaic"):
-        truth = _derivatives(LINES[name], "cpu", torch.float64, "eager")
-        for mode in MODES:
-            got = _derivatives(LINES[name], device, torch.float64, mode)
-            worst = max(abs(a - b) / abs(b) for a, b in zip(got, truth, strict=True))
-            yield f"derivatives: {name}, {mode}", worst <= TOLERANCE_OF_PEAK, f"{worst:.1e}"
-
-
-def _timings(device: str, repeats: int) -> Iterator[tuple[str, float]]:
-    """(what, median seconds)."""
-    import torch
-
-    from nanobrag_torch.simulator import simulate
-
-    for dtype in (torch.float32, torch.float64):
-        kind = str(dtype).removeprefix("torch.")
-        for pixels, more in (
-            (2500, "-phi 0 -osc 0.1 -phisteps 10"),
-            (1024, "-mosaic 0.5 -mosaic_dom 50 -phi 0 -osc 1 -phisteps 10"),
+    for name in DIFFERENTIATED:
+        truth = derivatives(LINES[name], "cpu", torch.float64, "eager")
+        for mode, dtype, limit in (
+            ("eager", torch.float64, TOLERANCE_OF_PEAK),
+            ("compiled", torch.float64, TOLERANCE_OF_PEAK),
+            ("compiled", torch.float32, SLOPES_IN_FLOAT32),
         ):
-            line = f"{LARGE} -detpixels {pixels} {more}"
-            simulation = _simulation(line, device, dtype, "compiled")
-            steps = simulation.steps() if callable(simulation.steps) else simulation.steps
-            yield f"image, {kind}, {steps / 1e6:.0f} M steps", _median(simulation.image, repeats)
-        line = f"{LARGE} -detpixels 1024 -phi 0 -osc 0.1 -phisteps 10"
-        whole = partial(simulate, _parsed(line), device=device, dtype=dtype)
-        yield f"image from an experiment, {kind}, 1024 x 1024", _median(whole, repeats)
-        slopes = partial(_derivatives, line, device, dtype, "compiled")
-        yield f"image and derivatives, {kind}, 1024 x 1024", _median(slopes, max(2, repeats // 3))
-
-
-def _median(work: Callable[[], Any], repeats: int) -> float:
-    import time
-
-    import torch
-
-    seconds = []
-    work()
-    for _ in range(repeats):
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        work()
-        torch.cuda.synchronize()
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
+            if mode == "eager" and name != "still":
+                continue
+            (got, path), (again, _) = (derivatives_and_path(LINES[name], device, dtype, mode) for _ in range(2))
+            worst = max(abs(a - b) / abs(b) for a, b in zip(got, truth, strict=True))
+            what = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
+            yield f"derivatives: {what}", worst <= limit, f"{worst:.1e}"
+            yield f"same bytes: derivatives, {what}", got == again, ""
+            yield f"derivative path: {what}", mode == "eager" or path.startswith("tiles, compiled"), path
 
 
 def main(argv: list[str]) -> int:
     """Run all checks and timings and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m nanobrag_bench.gpu_check", description=__doc__)
-    parser.add_argument("--device", default="cuda", help="cuda or cuda:N; cpu runs the checks without the timings")
+    parser = argparse.ArgumentParser(prog="python -m nanobrag_bench gpu-check", description=__doc__)
+    parser.add_argument("--device", default="cuda", help="cuda or cuda:N; cpu runs the checks without the times")
     parser.add_argument("--repeats", type=int, default=9, help="runs of each timing")
+    parser.add_argument("--only", choices=("checks", "times"), help="leave out the other half")
     options = parser.parse_args(argv)
     import torch
 
     if options.device != "cpu" and not torch.cuda.is_available():
         print(
-            "gpu_check: error: torch sees no CUDA device; run it where there is one, or with --device cpu",
+            "gpu-check: error: torch sees no CUDA device; run it where there is one, or with --device cpu",
             file=sys.stderr,
         )
         return 2
-    failed = 0
+    failed, started = 0, time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="cache-") as cache:
         os.environ["NANOBRAG_TORCH_CACHE"] = cache
-        for what, holds, figures in chain(_checks(options.device), _derivative_checks(options.device)):
-            failed += not holds
-            if not holds or figures:
-                print(f"{'ok  ' if holds else 'FAIL'}  {what:60s} {figures}", flush=True)
-        if options.device != "cpu":
-            print(
-                f"\n{torch.cuda.get_device_name(options.device)}, torch {torch.__version__}, CUDA {torch.version.cuda}"
-            )
-            for what, seconds in _timings(options.device, options.repeats):
-                print(f"{what:60s} {seconds * 1e3:10.3f} ms", flush=True)
-    print(f"{failed} checks failed")
+        if options.only != "times":
+            failed = _print_checks(options.device)
+            print(f"checked in {time.perf_counter() - started:.0f} s\n", flush=True)
+        if options.device != "cpu" and options.only != "checks":
+            from nanobrag_bench import gpu_times
+
+            for line in gpu_times.report(options.device, options.repeats):
+                print(line, flush=True)
+    print(f"{failed} checks failed; {time.perf_counter() - started:.0f} s in all")
     return 1 if failed else 0
 
 
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+def _print_checks(device: str) -> int:
+    """How many do not hold."""
+    failed = 0
+    for what, holds, figures in chain(_checks(device), _derivative_checks(device)):
+        failed += not holds
+        if not holds or figures:
+            print(f"{'ok  ' if holds else 'FAIL'}  {what:60s} {figures}", flush=True)
+    return failed

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from nanobrag_torch.errors import ExperimentError
 
@@ -14,6 +17,9 @@ SHORTEST_M, LONGEST_M = 1e-30, 1e30
 SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
 MAX_PIXELS = 2**31 - 1
 MAX_CELLS = 1e15
+MAX_SOURCES = 100_000  # each is a pass over the pixels
+MAX_ORIENTATIONS = 100_000_000
+MAX_STEPS = 2.0**53  # whole numbers that a double tells apart
 _FLATTEST_CELL = 1e-12
 _SHORTEST_DIRECTION, _LONGEST_DIRECTION = 1e-100, 1e100
 _SMALLEST_AREA = 1e-9
@@ -112,3 +118,54 @@ def check_mask(name: str, shape: Sequence[int], n_fast: int, n_slow: int) -> Non
     if tuple(shape) != (n_slow, n_fast):
         has = " x ".join(str(n) for n in reversed(shape))
         raise ExperimentError(f"{name}: has {has} pixels, expected {n_fast} x {n_slow} as the detector has")
+
+
+def check_sources(count: float) -> None:
+    """No more sources than a run goes through in reasonable time."""
+    if count > MAX_SOURCES:
+        raise ExperimentError(
+            f"divergence and dispersion, or the list of sources, make {count:g} sources, expected at most "
+            f"{MAX_SOURCES}; use fewer steps"
+        )
+
+
+def check_orientations(phi_steps: int, domains: int) -> None:
+    """No more orientations than can be held, nor more than memory has room for."""
+    if phi_steps * domains > MAX_ORIENTATIONS:
+        raise ExperimentError(
+            f"{phi_steps} spindle steps of {domains} mosaic domains are too many, expected at most "
+            f"{MAX_ORIENTATIONS} together; use fewer steps or domains"
+        )
+    matrix_bytes = 72
+    check_memory(f"{phi_steps} x {domains} orientations", 3.0 * matrix_bytes * (phi_steps * domains + domains))
+
+
+def check_steps(steps: float) -> None:
+    """No more steps than can be counted."""
+    if steps > MAX_STEPS:
+        raise ExperimentError(f"{steps:g} steps a pixel, expected at most {MAX_STEPS:g}; use fewer of each kind")
+
+
+def check_memory(what: str, needed_bytes: float) -> None:
+    """Whether the memory of this machine, or what this process may take of it, holds that much."""
+    room = room_bytes()
+    if needed_bytes > room:
+        raise ExperimentError(
+            f"not enough memory: {what} take {needed_bytes / 1e9:.3g} GB, expected at most {max(room, 0.0) / 1e9:.3g} "
+            "GB; make them fewer"
+        )
+
+
+def room_bytes() -> float:
+    """Memory of the machine, or the address space that is left under `ulimit -v`; infinite where it is not known."""
+    room = math.inf
+    with contextlib.suppress(ValueError, OSError, AttributeError):
+        room = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with contextlib.suppress(ImportError, ValueError, OSError, IndexError):
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            used_pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            room = min(room, float(limit - used_pages * os.sysconf("SC_PAGE_SIZE")))
+    return room

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 
@@ -113,7 +113,8 @@ def build(
 
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
-    steps, nothing = model.geometry.construction, cast("detector.Construction", None)
+    steps: Any = model.geometry.construction
+    nothing: Any = None
     there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
     return there._replace(geometry=there.geometry._replace(construction=steps))
 
@@ -152,6 +153,7 @@ def resolve(
     defects = defect_registry.active(experiment.defects)
     xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
     _check_scatterers(factors_of)
+    _check_counts(experiment, defects)
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
     lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
@@ -198,6 +200,21 @@ def _check_scatterers(factors: StructureFactors) -> None:
             "StructureFactors: no table, and default_F is 0: nothing scatters; give table=read_reflections(FILE) or "
             "default_F in electrons"
         )
+
+
+def _check_counts(experiment: Experiment, defects: frozenset[str]) -> None:
+    """Sources, orientations and steps are no more than can be held, before any is made."""
+    beam, oversample = experiment.beam, experiment.detector.oversample or 1
+    if beam.sources is None:
+        grids = sampling.source_grids(beam, defects)
+        count = float(grids.horizontal.count) * grids.vertical.count * grids.dispersion.count
+    else:
+        count = float(beam.sources.position_m.shape[0])
+    limits.check_sources(count)
+    domains = sampling.mosaic_domains(experiment.crystal).count
+    phi = sampling.phi_steps(experiment.spindle, defects).count
+    limits.check_orientations(phi, domains)
+    limits.check_steps(count * domains * phi * oversample**2)
 
 
 def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:

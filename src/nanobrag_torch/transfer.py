@@ -12,17 +12,25 @@ from typing import Any, TypeVar
 import torch
 from torch.utils import _pytree as pytree
 
+from nanobrag_torch.parameters.tensors import is_differentiated
+
 Part = TypeVar("Part")
 _WORD = torch.float64  # what the buffer is made of, as nearly all of it is such numbers
 
 
 def moved(part: Part, device: torch.device) -> Part:
-    """The same nest of tensors with all of them on a device, in one transfer."""
+    """The same nest of tensors with all of them on a device, in one transfer; in a second one those with a graph.
+
+    (What comes out of a step of the graph has one, so a tensor without must not go through it with the others.)
+    """
     leaves, shape = pytree.tree_flatten(part)
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
-    if elsewhere:
-        for i, there in zip(elsewhere, _apply(device, [leaves[i] for i in elsewhere]), strict=True):
-            leaves[i] = there
+    followed = [i for i in elsewhere if is_differentiated(leaves[i])]
+    plain = [i for i in elsewhere if i not in followed]
+    for places, send in ((followed, _apply), (plain, _sent)):
+        if places:
+            for i, there in zip(places, send(device, [leaves[i] for i in places]), strict=True):
+                leaves[i] = there
     found: Part = pytree.tree_unflatten(leaves, shape)
     return found
 
@@ -44,18 +52,7 @@ class Moved(torch.autograd.Function):
 
     @staticmethod
     def forward(device: torch.device, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
-        waits = packed.device.type == "cpu" and device.type == "cuda"
-        there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
-        found, first = [], 0
-        for tensor in tensors:
-            size = -(-tensor.numel() * tensor.element_size() // 8)
-            part = there[first : first + size]
-            if tensor.dtype != _WORD:
-                part = part.view(tensor.dtype)[: tensor.numel()]
-            found.append(part.view(tensor.shape))
-            first += size
-        return tuple(found)
+        return _sent(device, tensors)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
@@ -78,6 +75,22 @@ def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> lis
     there_are = [part for part in parts if part is not None]
     there = iter(_apply(device, there_are) if there_are else ())
     return [None if part is None else next(there) for part in parts]
+
+
+def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """Those tensors on a device, which nobody waits for."""
+    packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
+    waits = packed.device.type == "cpu" and device.type == "cuda"
+    there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
+    found, first = [], 0
+    for tensor in tensors:
+        size = -(-tensor.numel() * tensor.element_size() // 8)
+        part = there[first : first + size]
+        if tensor.dtype != _WORD:
+            part = part.view(tensor.dtype)[: tensor.numel()]
+        found.append(part.view(tensor.shape))
+        first += size
+    return tuple(found)
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:

@@ -12,6 +12,7 @@ from trace_audit.core.files import write_atomic
 DOCUMENT = Path("docs/trace.md")
 SCHEMA = Path("workflow/schemas/scenario.schema.json")
 SCENARIO_DOCUMENT = Path("docs/scenario.md")
+SETTINGS_DOCUMENT = Path("docs/config.md")
 EXIT_CODES = (
     "exit codes: 0 done, and what was checked holds; 1 it does not hold: a verdict is fail, a file is not as recorded;",
     "2 a mistake in the command line or in an input, in one line on stderr; 3 a fault of ours, its traceback in logs/;",
@@ -48,9 +49,10 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--anchor", metavar="SHA256", help="hash of a record, noted elsewhere, that must be there")
     docs = commands.add_parser("docs", help=f"write {DOCUMENT}")
     docs.add_argument("--out", type=Path, default=DOCUMENT, metavar="FILE")
-    schema = commands.add_parser("schema", help=f"write {SCHEMA} and {SCENARIO_DOCUMENT}")
+    schema = commands.add_parser("schema", help=f"write {SCHEMA}, {SCENARIO_DOCUMENT}, {SETTINGS_DOCUMENT}")
     schema.add_argument("--out", type=Path, default=SCHEMA, metavar="FILE")
     schema.add_argument("--document", type=Path, default=SCENARIO_DOCUMENT, metavar="FILE")
+    schema.add_argument("--config-document", type=Path, default=SETTINGS_DOCUMENT, metavar="FILE")
     return parser
 
 
@@ -90,9 +92,11 @@ def main(argv: list[str]) -> int:
     else:
         from trace_audit.config.scenario import schema_text
         from trace_audit.config.scenario_document import scenario_document
+        from trace_audit.config.settings_document import settings_document
 
         write_atomic(options.out, schema_text())
         write_atomic(options.document, scenario_document())
+        write_atomic(options.config_document, settings_document())
     return 0
 
 

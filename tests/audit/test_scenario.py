@@ -15,6 +15,7 @@ from trace_audit.config.scenario import (
     write_matrix,
 )
 from trace_audit.core.errors import InputError
+from trace_audit.inputs.prepare import prepare_inputs
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "config/scenarios"
@@ -129,7 +130,7 @@ def changed(path, value):
         ("name", "other", "name is 'other', expected 'tiny' like the file"),
         ("name", "../x", "name = '../x'"),
         ("defects", "default; rm", "defects = 'default; rm'"),
-        ("description", None, "key 'description' is missing"),
+        ("crystal", None, "key 'crystal' is missing"),
         ("beam.flux_photons_per_s", float("nan"), "beam.flux_photons_per_s = nan"),
     ],
 )
@@ -152,6 +153,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     with pytest.raises(InputError) as error:
         load_scenario("tiny", tmp_path)
     start, *lines = str(error.value).splitlines()
+    assert len(lines) == 3
     assert start.endswith(f"tiny.yaml: {len(lines)} mistakes:")
     for words in (
         "name is 'another', expected 'tiny'",
@@ -160,6 +162,48 @@ def test_all_mistakes_are_told_at_once(tmp_path):
         "unknown key 'beam.wavelenght_A'; did you mean 'wavelength_A'?",
     ):
         assert any(words in line for line in lines), (words, lines)
+
+
+def test_mistakes_that_others_hide_are_told_with_them(tmp_path):
+    """What is checked of a section as a whole is checked although one of its keys is wrong."""
+    data = changed("detector.pixel_mm", -1)
+    data["detector"]["fdet_vector"] = [1, 0, 0]
+    data["crystal"] = {"N_cells": [5, 5, 0]}
+    data["beam"] = {"wavelength_A": 1.0, "energy_eV": 12000, "hdivsteps": "many"}
+    data["pixels"] = [[99, 0], [0, 99]]
+    del data["structure_factors"]
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError) as error:
+        load_scenario("tiny", tmp_path, hkl_elsewhere=False)
+    lines = str(error.value).splitlines()[1:]
+    for words in (
+        "detector.pixel_mm = -1",
+        "detector: fdet_vector selects convention custom",
+        "crystal.N_cells.2 = 0",
+        "crystal: give matrix",
+        "beam: give wavelength_A or energy_eV, one of them",
+        "beam.hdivsteps = 'many'",
+        "structure_factors: expected synthetic, file or default_F_electrons, or structure_factors.file in the config; "
+        "for example: structure_factors: { file: my.mtz }",
+    ):
+        assert any(words in line for line in lines), (words, lines)
+    assert len(lines) == 7  # pixels are judged when the detector is known
+    data = changed("pixels", [[99, 0], [0, 99]])
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError, match=r"pixel \[99, 0\] .*; pixel \[0, 99\] "):
+        load_scenario("tiny", tmp_path)
+
+
+def test_structure_factors_may_come_from_elsewhere(tmp_path):
+    data = changed("structure_factors", None)
+    del data["description"]
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
+    scenario = load_scenario("tiny", tmp_path)
+    with pytest.raises(InputError, match="expected synthetic, file or default_F_electrons.*or give --hkl"):
+        prepare_inputs(scenario, tmp_path, hkl=None, scenario_folder=tmp_path)
+    (tmp_path / "x.hkl").write_text("1 0 0 5\n")
+    files = prepare_inputs(scenario, tmp_path, hkl=tmp_path / "x.hkl", scenario_folder=tmp_path)
+    assert "-hkl" in arguments(scenario, files)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,11 @@
-"""docs/architecture.md and docs/compiled.md name files and folders that exist, and every room stands on the map."""
+"""Documents name files and folders that exist, link to such, and every room stands on the map of the architecture."""
 
 import re
 
 import pytest
 
 from nanobragg_tables.__main__ import REPOSITORY
+from tests.docs.code_blocks import documents
 
 PLACES = ("src", "tests", "workflow", "config", "docs", "envs")
 
@@ -21,11 +22,11 @@ def test_paths_exist(document):
     assert [path for path in paths if not (REPOSITORY / path).exists()] == []
 
 
-@pytest.mark.parametrize("document", ["architecture.md", "compiled.md", "physics.md", "defects.md"])
-def test_links_exist(document):
-    text = (REPOSITORY / "docs" / document).read_text(encoding="utf-8")
-    links = re.findall(r"\]\(([\w./-]+)\)", text)
-    assert [link for link in links if not (REPOSITORY / "docs" / link).exists()] == []
+@pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_links_exist(path):
+    """`make docs` sees to the places within pages."""
+    links = re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8"))
+    assert [link for link in links if not (path.parent / link).exists()] == []
 
 
 COMMAND_NAMES = {

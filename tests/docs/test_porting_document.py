@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from nanobragg_tables.__main__ import REPOSITORY
-from trace_audit.__main__ import FOR_PEOPLE, FOR_RULES
+from trace_audit.core.commands import FOR_PEOPLE, FOR_RULES
 from trace_audit.port.__main__ import main as audit_port
 
 TEXT = (REPOSITORY / "docs/porting.md").read_text(encoding="utf-8")

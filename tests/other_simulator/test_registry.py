@@ -12,7 +12,10 @@ from tests.other_simulator.conftest import EXAMPLE
 from trace_audit.compare.__main__ import main as compare
 from trace_audit.compare.plain import compare_plain
 from trace_audit.compare.plain_report import summary
+from trace_audit.config.settings import parse_settings, require_files
 from trace_audit.core.errors import InputError
+from trace_audit.port.__main__ import main as audit_port
+from trace_audit.port.other_gate import main as other_gate
 from trace_audit.reduce.__main__ import main as reduce
 from trace_audit.trace.plain_log import read_plain_lines
 from trace_audit.trace.simulator import read_simulator
@@ -69,6 +72,41 @@ def test_one_printed_key_leads_to_the_mistake(printed, simulator):
     assert found[0].key == "omega_sr" and steps <= 3
 
 
+def test_a_factor_that_is_flat_where_the_mistake_is_clears_nobody(printed, simulator):
+    """An angle off by 1e-6 moves the polarization by 1e-10 of it: that this agrees says nothing about the angle."""
+    reference = read(simulator, printed("C", *FLAGS))
+    lines = printed("numpy", *FLAGS, "-right").splitlines(keepends=True)
+    values = {line.split()[1]: line for line in lines}
+    wrong = {
+        b"polarization": values[b"polarization"],
+        b"q_per_nm": b"TRACE q_per_nm %.15g\n" % (reference.values["q_per_nm"][0] * (1 + 1e-6)),
+    }
+    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    [interval] = found.intervals
+    assert interval.key == "q_per_nm" and "two_theta_rad" in interval.possible and not interval.is_one_stage
+    wrong[b"two_theta_rad"] = b"TRACE two_theta_rad %.15g\n" % (reference.values["two_theta_rad"][0] * (1 + 1e-6))
+    wrong[b"pixel_position_mm"] = values[b"pixel_position_mm"]
+    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    assert [(i.key, i.is_one_stage) for i in found.intervals] == [("two_theta_rad", True)]
+
+
+def test_every_stage_is_found_from_one_line_though_nothing_is_known_of_how_far_keys_move(simulator):
+    graph, exact = simulator.graph, read(simulator, b"")
+    exact.values = {name: (2.0,) * key.size for name, key in graph.keys.items()}
+    for fault in graph.order:
+        wrong = {name for name in graph.order if fault == name or fault in graph.ancestors(name)}
+        names = ["photons"]
+        while True:
+            log = read(simulator, b"")
+            log.values = {n: tuple(v + (n in wrong) for v in exact.values[n]) for n in names}
+            found = compare_plain(simulator, exact, log, ("a", "b")).intervals
+            assert all(fault in interval.possible for interval in found)
+            if found[0].is_one_stage:
+                break
+            names += [name for name in found[0].next_keys if name not in names]
+        assert found[0].key == fault
+
+
 def test_the_port_without_its_mistake_passes(printed, simulator):
     logs = read(simulator, printed("C", *FLAGS)), read(simulator, printed("numpy", *FLAGS, "-right"))
     assert compare_plain(simulator, *logs, ("C", "numpy")).passed
@@ -95,6 +133,55 @@ def test_reduce_takes_any_simulator(sphere, tmp_path):
     assert reduce(["--registry", str(KEYS), "--flags", flags, *programs, "--out", str(tmp_path / "out")]) == 0
     told = json.loads((tmp_path / "out/reduce.json").read_text())
     assert told["key"] == "omega_sr" and told["after"]["flags"] == 1
+
+
+def sides(sphere, *more):
+    port = json.dumps({"name": "numpy", "command": [sys.executable, str(EXAMPLE / "sphere.py"), "{flags}", *more]})
+    return ["--reference", json.dumps({"name": "C", "command": [str(sphere), "{flags}"]}), "--candidate", port]
+
+
+@pytest.mark.parametrize("more, status", [((), 1), (("-right",), 0)])
+def test_both_programs_are_run_and_audited(sphere, tmp_path, capsys, more, status):
+    words = ["--registry", str(KEYS), "--flags", " ".join(FLAGS), "--out", str(tmp_path / "near")]
+    assert audit_port([*words, *sides(sphere, *more)]) == status
+    told = json.loads((tmp_path / "near/port_audit.json").read_text())
+    assert told["sides"] == {"reference": "C", "candidate": "numpy"}
+    assert told["root_causes"] == ([] if more else ["omega_sr"]) and told["summary"] in capsys.readouterr().out
+    assert (tmp_path / "near/port_audit.md").read_text().startswith("# numpy against C")
+    assert (tmp_path / "near/port_audit.junit.xml").is_file()
+    assert other_gate([str(tmp_path / "near/port_audit.json"), "--out", str(tmp_path / "passed")]) == status
+    assert (tmp_path / "passed").is_file() == bool(more)
+    assert ("near: fail: numpy differs from C: omega_sr" in capsys.readouterr().err) != bool(more)
+
+
+def test_a_program_that_fails_fails_the_audit(sphere, tmp_path):
+    words = ["--registry", str(KEYS), "--flags", "-slow 60", "--out", str(tmp_path)]
+    assert audit_port([*words, *sides(sphere, "-no_such_flag", "1")]) == 1
+    told = json.loads((tmp_path / "port_audit.json").read_text())
+    assert told["status"] == "fail" and "numpy ended with exit status 2" in told["summary"]
+
+
+def test_only_programs_with_these_keys_are_sides(sphere, tmp_path):
+    words = ["--registry", str(KEYS), "--out", str(tmp_path)]
+    with pytest.raises(InputError, match="candidate: program is given; another simulator is a `command`"):
+        audit_port([*words, *sides(sphere)[:2], "--candidate", "{program: torch}"])
+    with pytest.raises(InputError, match="--reference: none given"):
+        audit_port([*words, *sides(sphere)[2:]])
+    with pytest.raises(InputError, match="--config is about a nanoBragg"):
+        audit_port([*words, *sides(sphere), "--config", "supervisor"])
+
+
+def test_the_config_file_names_registry_sides_and_experiments(sphere):
+    least = {"scenarios": ["supervisor"], "devices": ["cpu"], "dtypes": ["float64"]}
+    both = {role: {"command": [str(sphere), "{flags}"]} for role in ("reference", "candidate")}
+    named = {"registry": str(KEYS), "experiments": {"near": "-slow 60"}}
+    assert parse_settings(least | both | named).experiments == {"near": "-slow 60"}
+    with pytest.raises(InputError, match="registry: reference has to be a `command` or a `log`"):
+        parse_settings(least | named)
+    with pytest.raises(InputError, match="registry and experiments: give both"):
+        parse_settings(least | both | {"registry": str(KEYS)})
+    with pytest.raises(InputError, match="registry: no such file '/no/such'"):
+        require_files(parse_settings(least | both | named | {"registry": "/no/such"}))
 
 
 @pytest.mark.parametrize(

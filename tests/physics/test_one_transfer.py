@@ -10,6 +10,8 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from nanobrag_torch import transfer
+from nanobrag_torch.backends.compiled.derivative import differentiated, not_differentiable
+from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation
 from tests.physics.helpers import small
@@ -45,13 +47,30 @@ def test_a_model_is_one_transfer(name, dtype):
     with Counted() as counted:
         simulation = Simulation(EXPERIMENTS[name], "meta", dtype)
     assert counted.names == ["_to_copy"]
-    moved = pytree.tree_leaves(
-        simulation.model._replace(geometry=simulation.model.geometry._replace(construction=None))
-    )
-    host = pytree.tree_leaves(simulation.host._replace(geometry=simulation.host.geometry._replace(construction=None)))
-    for there, here in zip(moved, host, strict=True):
-        if isinstance(here, torch.Tensor):
-            assert (there.device.type, there.dtype, there.shape) == ("meta", here.dtype, here.shape)
+    for there, here in zip(leaves_of(simulation.model), leaves_of(simulation.host), strict=True):
+        assert (there.device.type, there.dtype, there.shape) == ("meta", here.dtype, here.shape)
+
+
+@pytest.mark.parametrize("name", ["table", "one amplitude"])
+def test_what_has_no_graph_gets_none_on_the_way(name):
+    """Else derivatives by amplitudes would seem to be wanted, for which nothing is compiled."""
+    cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
+    crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
+    with Counted() as counted:
+        simulation = Simulation(replace(EXPERIMENTS[name], crystal=crystal), "meta")
+    assert counted.names == ["_to_copy", "_to_copy"]
+    assert not_differentiable(simulation.model) is None
+    found = differentiated(PROGRAMS["photons"], simulation.model)
+    assert found.by == differentiated(PROGRAMS["photons"], simulation.host).by
+    assert "real_m" in found.by and not any(one.startswith("geometry") for one in found.by)
+    for there, here in zip(leaves_of(simulation.model), leaves_of(simulation.host), strict=True):
+        assert there.requires_grad == here.requires_grad
+
+
+def leaves_of(model):
+    """The tensors of a model but for those of the steps that placed the detector."""
+    bare = model._replace(geometry=model.geometry._replace(construction=None))
+    return [one for one in pytree.tree_leaves(bare) if isinstance(one, torch.Tensor)]
 
 
 def test_another_frame_of_a_series_is_one_transfer():

@@ -238,9 +238,27 @@ def test_the_command_with_a_port_that_ignores_flags(tmp_path, c_binary, capsys):
     assert values[0] != values[1]
 
 
+def test_sides_as_the_config_file_states_them(tmp_path, c_binary, monkeypatch):
+    (tmp_path / "config").mkdir()
+    words = [str(c_binary), "{flags}", "-trace_pixel", "{slow}", "{fast}", "-polar", "0.3"]
+    config = {"scenarios": ["supervisor"], "devices": ["cpu"], "dtypes": ["float64"]}
+    config["candidate"] = {"name": "mine", "command": words}
+    (tmp_path / "config/config.yaml").write_text(json.dumps(config))
+    monkeypatch.chdir(tmp_path)
+    flags = "-default_F 100 -cell 70 80 90 -N 3 -distance 100 -lambda 1 -detpixels 16 -oversample 1"
+    words = ["--flags", flags, "--pixel", "5", "4", "--reference", "{program: torch}", "--out", str(tmp_path / "out")]
+    assert command.main(words) == 0
+    told = json.loads((tmp_path / "out/reduce.json").read_text())
+    assert list(told["commands"]) == ["torch", "mine"] and "polar" in told["key"]
+    with pytest.raises(InputError, match="--reference: none given, and config/config.yaml names none"):
+        command.main([*words[:5], "--out", str(tmp_path / "out2")])
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
+        (["--reference", "torch", "--candidate", "{log: /no/such}"], "--candidate: log: no such file"),
+        (["--reference", "torch", "--candidate", "{program: rust}"], "--candidate: program"),
         (["--reference", "torch", "--candidate", "/no/such"], "--candidate: /no/such is no program"),
         (["--reference", "", "--candidate", "torch"], "--reference: is empty"),
         (["--reference", "torch", "--candidate", "torch -fluence 1e20"], "nothing to reduce"),

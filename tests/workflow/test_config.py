@@ -112,6 +112,19 @@ def test_environment_names_the_binary(project: Project, monkeypatch):
         make_plan(GOOD, "config/config.yaml")
 
 
+def test_a_scenario_needs_no_structure_factors_where_the_config_has_a_file(project: Project, monkeypatch):
+    monkeypatch.chdir(project.folder)
+    path = project.file("config/scenarios/small.yaml")
+    data = yaml.safe_load(path.read_text())
+    del data["structure_factors"]
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError, match=r"small.yaml: structure_factors: .*or structure_factors.file in the config"):
+        make_plan(GOOD, "config/config.yaml")
+    project.file("my.hkl").write_text("1 0 0 5\n")
+    plan = make_plan({**GOOD, "structure_factors": {"file": "my.hkl"}}, "config/config.yaml")
+    assert plan.hkl_sources["small"] == ("my.hkl",)
+
+
 @pytest.mark.parametrize(
     ("record", "binary", "source"),
     [

@@ -87,10 +87,10 @@ def mermaid_edges(text: str) -> set[tuple[str, str]]:
     return {(names[a], names[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", text)}
 
 
-def test_picture_in_the_readme_is_the_graph():
+def test_picture_in_the_documents_is_the_graph():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js"]
     environment = {name: value for name, value in os.environ.items() if name != "NB_C_BIN"}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, text=True, capture_output=True, check=True)
-    readme = (REPOSITORY / "README.md").read_text()
+    document = (REPOSITORY / "docs/architecture.md").read_text()
     assert len(mermaid_edges(done.stdout)) > 10
-    assert mermaid_edges(readme) == mermaid_edges(done.stdout)
+    assert mermaid_edges(document) == mermaid_edges(done.stdout)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.workflow.conftest import REPOSITORY, Project
@@ -25,13 +26,14 @@ esac
 """
 
 
-def pins() -> dict[str, str]:
-    lines = (REPOSITORY / "envs/requirements.txt").read_text().splitlines()
+def pins(name: str = "requirements.txt") -> dict[str, str]:
+    lines = (REPOSITORY / "envs" / name).read_text().splitlines()
     return dict(re.match(r"([\w-]+)==([\w.]+)", line).groups() for line in lines if line and not line.startswith("#"))
 
 
-def test_every_requirement_is_pinned_and_explained():
-    for line in (REPOSITORY / "envs/requirements.txt").read_text().splitlines():
+@pytest.mark.parametrize("name", ["requirements.txt", "docs.txt"])
+def test_every_requirement_is_pinned_and_explained(name):
+    for line in (REPOSITORY / "envs" / name).read_text().splitlines():
         assert not line or line.startswith("#") or re.fullmatch(r"[\w-]+==[\w.]+ +# \S.*", line), line
 
 
@@ -42,6 +44,11 @@ def test_conda_files_carry_the_same_versions():
     for package in packages:
         name, version = package.split("=")
         assert name == "python" or pinned[name] == version, package
+
+
+def test_conda_file_of_the_site_carries_the_same_versions():
+    packages = yaml.safe_load((REPOSITORY / "envs/docs.yaml").read_text())["dependencies"]
+    assert dict(package.split("=") for package in packages if not package.startswith("python=")) == pins("docs.txt")
 
 
 def test_conda_file_of_the_audit_has_what_the_sources_import():

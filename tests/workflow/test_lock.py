@@ -34,7 +34,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-@pytest.mark.parametrize("name", [*MAIN, "roc-validator"])
+@pytest.mark.parametrize("name", [*MAIN, "docs", "roc-validator"])
 def test_a_part_holds_names_versions_and_hashes_alone(name):
     text = (LOCK / f"{name}.txt").read_text()
     assert "://" not in text and not re.search(r"^[^#]*/", text, re.MULTILINE)
@@ -49,6 +49,11 @@ def test_the_lock_has_what_the_direct_dependencies_say():
     versions = {canonical(name): version for name, version in pins().items()}
     found = {requirement.name: str(requirement.specifier)[2:] for requirement in locked(*MAIN)}
     assert {name: found.get(name) for name in versions} == versions, "run make lock"
+
+
+def test_the_lock_of_the_site_has_what_the_direct_dependencies_say():
+    found = {requirement.name: str(requirement.specifier)[2:] for requirement in locked("docs")}
+    assert {name: found.get(name) for name in pins("docs.txt")} == pins("docs.txt"), "run make lock"
 
 
 def test_one_version_of_a_package_for_each_python_and_system():

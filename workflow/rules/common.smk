@@ -100,6 +100,11 @@ def per_image(name):
     return [f"{image.folder}/{name}" for image in PLAN.images]
 
 
+def first_audit(wildcards):
+    """The first audit of a scenario; the whole image is made as that audit was."""
+    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
+
+
 def scenario_yaml(wildcards):
     return str(PLAN.scenario_files[wildcards.scenario])
 
@@ -162,3 +167,30 @@ def torch_job(kind="torch_trace", device=None):
 def best_of(devices):
     """The device to ask for where one job runs torch on several: one with a GPU, if any has one."""
     return next((device for device in devices if device != "cpu"), "cpu")
+
+
+def first_audit(wildcards):
+    """The first audit of a scenario; the whole image is made as that audit was."""
+    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
+
+
+def side_program(role):
+    """The program of a side that is built or given as a binary."""
+    side = PLAN.sides[role]
+    if not (side.is_built or side.binary):
+        return []
+    return [BINARY if role == "reference" else CANDIDATE_BINARY]
+
+
+def side_files(role):
+    """The user's files that a side is read from."""
+    side = PLAN.sides[role]
+    return [path for path in (side.log, side.image) if path]
+
+
+def side_device(wildcards):
+    """The device of a side: that of our torch program where it is one; a command may use what the config lists."""
+    side = PLAN.sides[wildcards.side]
+    if side.program == "torch":
+        return side.device
+    return best_of(SETTINGS.run_on) if side.command else "cpu"

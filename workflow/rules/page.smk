@@ -23,11 +23,6 @@ localrules:
     page,
 
 
-def first_audit(wildcards):
-    """The first audit of a scenario; the whole image is made as that audit was."""
-    return next(audit for audit in PLAN.audits if audit.scenario == wildcards.scenario)
-
-
 rule patch:
     input:
         snapshot=f"{TORCH_FOLDER}/config_snapshot.json",

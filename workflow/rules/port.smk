@@ -1,6 +1,5 @@
 """
-The audit of any two programs: `reference` and `candidate` in the config. Without either of them being somebody else's,
-or a variant of ours, these rules have nothing to do.
+The audit of any two programs, `reference` and `candidate` of the config; nothing where both are the default ones.
 
 INPUTS
     results/audit/regression_test.json, results/inputs/{scenario}.hkl, results/reference/nanobragg
@@ -37,28 +36,6 @@ CANDIDATE_BINARY = PLAN.sides["candidate"].binary or "results/candidate/nanobrag
 
 wildcard_constraints:
     side="reference|candidate",
-
-
-def side_program(role):
-    """The program of a side that is built or given as a binary."""
-    side = PLAN.sides[role]
-    if not (side.is_built or side.binary):
-        return []
-    return [BINARY if role == "reference" else CANDIDATE_BINARY]
-
-
-def side_files(role):
-    """The user's files that a side is read from."""
-    side = PLAN.sides[role]
-    return [path for path in (side.log, side.image) if path]
-
-
-def side_device(wildcards):
-    """The device of a side: that of our torch program where it is one; a command may use what the config lists."""
-    side = PLAN.sides[wildcards.side]
-    if side.program == "torch":
-        return side.device
-    return best_of(SETTINGS.run_on) if side.command else "cpu"
 
 
 localrules:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from nanobrag_torch.cli.command_line import CommandLine, read_command_line
 from nanobrag_torch.cli.device import check_name
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.faults import guarded
 
 if TYPE_CHECKING:
     from nanobrag_torch.backends.compiled.programs import Program
@@ -25,7 +26,12 @@ _PLAINEST = ["-cell", "50", "60", "70", "90", "90", "90", "-N", "5", "-default_F
 
 def main(argv: list[str] | None = None) -> int:
     """Build or list the programs of an experiment; exit code 0, or 2 with one line on standard error."""
-    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    return guarded(
+        "nanobrag_torch.cli.compile_ahead", lambda: _main(_arguments(sys.argv[1:] if argv is None else argv))
+    )
+
+
+def _main(arguments: argparse.Namespace) -> int:
     try:
         device = check_name(arguments.device)
         line = read_command_line(arguments.flags or _PLAINEST)

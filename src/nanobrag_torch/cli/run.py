@@ -1,4 +1,4 @@
-"""Runs a command line: simulate, print, write. Exit code 0, or 2 with one line on standard error."""
+"""Runs a command line: simulate, print, write. Exit code 0, 2 with a line on standard error, 3 for a fault of ours."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.faults import OUR_FAULT, is_memory, keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +46,13 @@ def main(argv: list[str] | None = None) -> int:
         return _fail("standard output was closed before the run ended, expected it to stay open")
     except (ExperimentError, RecursionError) as error:
         return _fail(str(error))
-    except MemoryError:
-        return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
     except KeyboardInterrupt:
         return _fail("interrupted; nothing more is written")
+    except Exception as error:
+        if is_memory(error):
+            return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
+        print(f"{PROGRAM}: fault: {one_line(keep(error), _LONGEST_MESSAGE)}", file=sys.stderr)
+        return OUR_FAULT
 
 
 def _print_answer(answer: str) -> int:

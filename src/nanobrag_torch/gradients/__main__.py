@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
+from nanobrag_torch.faults import guarded
 from nanobrag_torch.gradients import parameters
 
 
@@ -51,5 +52,10 @@ def ways_text() -> str:
     )
 
 
-if __name__ == "__main__":
+def _print() -> int:
     print(table_text(), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(guarded("nanobrag_torch.gradients", _print))

@@ -25,7 +25,12 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a configuration; returns the exit status."""
-    options = _parser().parse_args(argv)
+    from nanobrag_torch.faults import guarded
+
+    return guarded(PROGRAM, lambda: _main(_parser().parse_args(argv)))
+
+
+def _main(options: argparse.Namespace) -> int:
     from nanobrag_torch.cli.tokens import one_line
     from nanobrag_torch.errors import ExperimentError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from nanobrag_torch import integrate, transfer
+from nanobrag_torch import integrate, limits, transfer
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
@@ -49,6 +49,8 @@ def _made(
     """The image, and if `look` the tile with its brightest pixel, or with one that no image can have."""
     n_fast, n_slow = simulation.geometry.n_fast, simulation.geometry.n_slow
     total = simulation.pixel_count
+    if simulation.device.type == "cpu":
+        limits.check_memory(f"{n_fast} x {n_slow} pixels", float(n_fast) * n_slow * image_dtype.itemsize)
     every_pixel = total == n_fast * n_slow and simulation.experiment.detector.mask is None
     image = (torch.empty if every_pixel else torch.zeros)(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
     pixels_in_line = image.view(-1)

@@ -60,8 +60,8 @@ def intervals(
 def _interval(
     root: str, agrees: Mapping[str, bool], allowed: set[str], moves: Mapping[str, frozenset[str]], among: KeyGraph
 ) -> Interval:
-    above, keys = among.ancestors(root), among.keys
-    cleared = {name for name in above if agrees.get(name)}
+    above, keys = _open_above(root, agrees, among), among.keys
+    cleared = {name for name in among.ancestors(root) if agrees.get(name)}
     for name in tuple(cleared):
         hidden = (a for a in among.ancestors(name) if agrees.get(a) is None)
         cleared |= {a for a in hidden if a not in moves or name in moves[a]}
@@ -70,6 +70,19 @@ def _interval(
     unprinted = [name for name in possible if name != root and name not in agrees]
     stages = tuple(dict.fromkeys(keys[name].stage for name in possible))
     return Interval(root, agreeing, possible, _to_print(unprinted, possible, among), stages)
+
+
+def _open_above(root: str, agrees: Mapping[str, bool], among: KeyGraph) -> frozenset[str]:
+    """What can reach a key other than through a key that is printed and agrees, and those keys themselves."""
+    found: set[str] = set()
+    new = list(among.keys[root].parents)
+    while new:
+        name = new.pop()
+        if name not in found:
+            found.add(name)
+            if not agrees.get(name):
+                new += among.keys[name].parents
+    return frozenset(found)
 
 
 def _to_print(unprinted: Sequence[str], possible: Sequence[str], among: KeyGraph) -> tuple[str, ...]:

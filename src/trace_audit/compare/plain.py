@@ -2,7 +2,8 @@
 
 The graph of the keys comes from the user's registry. A key that differs while all that it is computed from is printed
 and agrees has its own stage at fault; where parents are not printed, the verdict is the interval and what to print
-next.
+next. That a key agrees clears none that it is computed from, unless all ways from there lead through it: how far it
+moves with them is not known (a factor may be flat there).
 """
 
 from collections.abc import Mapping
@@ -78,7 +79,7 @@ def compare_plain(
             allowed = max(simulator.tolerances[name], printed) if keys[name].kind in ("number", "vector") else 0.0
             rows[name] = PlainRow(factor_of(ours, theirs, simulator.floors[name]), allowed)
     agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
-    found = intervals(agrees, keys, None, simulator.graph)
+    found = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
     near = {n for n, row in rows.items() if row.agrees and row.factor.relative_difference > _ROUNDING}
     suspects = {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in found}
     return PlainComparison(simulator, names, (reference, candidate), rows, tuple(found), suspects)

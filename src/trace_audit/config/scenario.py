@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from trace_audit.config.scenario_errors import complaints, in_lines
+from trace_audit.config.scenario_errors import NO_AMPLITUDES, checked, in_lines
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_yaml, readable_json, sha256_of_file, write_atomic
@@ -52,10 +52,11 @@ def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True)
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
 
 
-def load_scenario(name: str, folder: Path | None = None) -> Scenario:
-    """Read and check a scenario. Raises InputError naming file, key, value and expectation."""
-    from pydantic import ValidationError
+def load_scenario(name: str, folder: Path | None = None, hkl_elsewhere: bool = True) -> Scenario:
+    """Read and check a scenario. Raises InputError with every mistake: file, key, value, expectation, a line to type.
 
+    With `hkl_elsewhere` structure factors may be left out, since the caller knows of a file or sees to that itself.
+    """
     path = scenario_path(name, folder)
     data = read_yaml(path, "scenario")
     if not isinstance(data, dict):
@@ -63,14 +64,19 @@ def load_scenario(name: str, folder: Path | None = None) -> Scenario:
     wrong = []
     if isinstance(data.get("name"), str) and data["name"] != path.stem:
         wrong.append(f"name is {data['name']!r}, expected {path.stem!r} like the file")
-    try:
-        scenario = Scenario.model_validate(data)
-    except ValidationError as error:
-        named = complaints(error.errors())
-        wrong = named if any(line.startswith("name = ") for line in named) else [*wrong, *named]
-    if wrong:
+    scenario, named = checked(data)
+    wrong = named if any(line.startswith("name = ") for line in named) else [*wrong, *named]
+    if not hkl_elsewhere and _without_amplitudes(data):
+        wrong.append(NO_AMPLITUDES)
+    if scenario is None or wrong:
         raise InputError(in_lines(f"scenario {path}", wrong))
     return scenario
+
+
+def _without_amplitudes(data: dict[str, Any]) -> bool:
+    """Whether a scenario, right or wrong otherwise, names no origin of its structure factors."""
+    factors = data.get("structure_factors", {})
+    return isinstance(factors, dict) and not {"synthetic", "file", "default_F_electrons"} & set(factors)
 
 
 def check_pixel(scenario: Scenario, slow: int, fast: int) -> None:

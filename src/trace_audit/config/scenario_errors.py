@@ -1,12 +1,82 @@
 """What is wrong with a scenario file: all of it at once, each mistake with the form expected and an example to type."""
 
 from collections.abc import Sequence
+from copy import deepcopy
+from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from trace_audit.config.scenario_model import Scenario
 
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "scenarios" / "supervisor.yaml"
+
+
+NO_AMPLITUDES = (
+    "structure_factors: expected synthetic, file or default_F_electrons, or structure_factors.file in the config; "
+    "for example: structure_factors: { file: my.mtz }"
+)
+
+
+def checked(data: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
+    """The scenario, or None and every mistake.
+
+    A section with a mistake in a key is checked as a whole only when that key is right, so such keys are put right, as
+    the full example has them, until nothing new is found. What then depends on a key that was put in does not count.
+    """
+    found: dict[tuple[tuple[Any, ...], str], Any] = {}
+    data = deepcopy(data)
+    mended: set[tuple[Any, ...]] = set()
+    while True:
+        try:
+            scenario = Scenario.model_validate(data)
+            return (scenario, []) if not found else (None, complaints(list(found.values())))
+        except ValidationError as error:
+            fresh = [e for e in error.errors() if (e["loc"], e["msg"]) not in found and not _depends(e, mended)]
+        if not fresh:
+            return None, complaints(list(found.values()))
+        found |= {(e["loc"], e["msg"]): e for e in fresh}
+        for each in fresh:
+            mended.add(each["loc"])
+            _mend(data, each["loc"], _near(each["loc"]) if each["type"] == "extra_forbidden" else None)
+
+
+def _depends(error: Any, mended: set[tuple[Any, ...]]) -> bool:
+    """Whether an error about pixels may come of a detector, or of pixels, that were put in."""
+    about_pixels = "off the detector" in error["msg"] or "masked or outside roi" in error["msg"]
+    return about_pixels and any(loc[:1] in (("detector",), ("pixels",)) for loc in mended)
+
+
+def _mend(data: Any, location: tuple[Any, ...], meant: str | None) -> None:
+    """Put what the example has in the place of a wrong key, or take the key away; a misspelt one becomes `meant`.
+
+    A list with a wrong item is replaced as a whole.
+    """
+    names = tuple(takewhile(lambda part: isinstance(part, str), location))
+    right: Any = _example_values()
+    for name in names[:-1]:
+        data, right = data.get(name), right.get(name) if isinstance(right, dict) else None
+        if not isinstance(data, dict):
+            return
+    if not names:
+        return
+    value = data.pop(names[-1], None)
+    if meant is not None:
+        data.setdefault(meant, value)
+    elif isinstance(right, dict) and names[-1] in right:
+        data[names[-1]] = right[names[-1]]
+
+
+@cache
+def _example_values() -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(_EXAMPLE.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return {}
 
 
 def complaints(errors: Sequence[Any]) -> list[str]:
@@ -33,17 +103,27 @@ def _complaint(error: Any) -> str:
 
 
 def _near_field(location: Sequence[Any]) -> str:
+    near, names = _near(location), _fields_beside(location)
+    return f"; did you mean {near!r}?" if near else f"; known: {', '.join(names)}" if names else ""
+
+
+def _near(location: Sequence[Any]) -> str | None:
+    """The known key that an unknown one is spelt like."""
     from difflib import get_close_matches
 
+    return next(iter(get_close_matches(str(location[-1]), _fields_beside(location), n=1)), None)
+
+
+def _fields_beside(location: Sequence[Any]) -> list[str]:
+    """The keys of the section that a key is in."""
     model: Any = Scenario
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
         options = [annotation, *getattr(annotation, "__args__", ())]
         model = next((option for option in options if hasattr(option, "model_fields")), None)
         if model is None:
-            return ""
-    near = get_close_matches(str(location[-1]), list(model.model_fields), n=1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(model.model_fields)}"
+            return []
+    return list(model.model_fields)
 
 
 def _example(location: Sequence[Any]) -> str:
@@ -51,11 +131,11 @@ def _example(location: Sequence[Any]) -> str:
     import yaml
 
     names = [part for part in location if isinstance(part, str)]
+    value = _example_values()
     try:
-        value: Any = yaml.safe_load(_EXAMPLE.read_text(encoding="utf-8"))
         for name in names:
             value = value[name]
-    except (OSError, KeyError, TypeError, yaml.YAMLError):
+    except (KeyError, TypeError):
         return ""
     if not names or value is None:
         return ""

@@ -88,7 +88,10 @@ class FixedAmplitude(_Section):
 
 
 class StructureFactors(_Section):
-    """Where amplitudes come from: a synthetic model, a user's file, or one number for all."""
+    """Where amplitudes come from: a synthetic model, a user's file, or one number for all.
+
+    May be left out where config/config.yaml names the file.
+    """
 
     synthetic: SyntheticModel | None = Field(None, description="the synthetic model")
     file: str | None = Field(None, description="hkl text, MTZ, mmCIF or PDB, relative to the scenario file")
@@ -105,12 +108,15 @@ class StructureFactors(_Section):
     d_min_A: Positive | None = _flag("-dmin")
     water_um: Positive | None = _flag("-water")
 
+    @property
+    def have_an_origin(self) -> bool:
+        """Whether they say where amplitudes come from; if not, the config or the command line has to give a file."""
+        return not (self.synthetic is None and self.file is None and self.default_F_electrons is None)
+
     @model_validator(mode="after")
     def _has_one_origin(self) -> "StructureFactors":
         if self.synthetic is not None and self.file is not None:
             raise ValueError("give synthetic or file, not both")
-        if self.synthetic is None and self.file is None and self.default_F_electrons is None:
-            raise ValueError("give synthetic, file or default_F_electrons")
         if self.column is not None and self.file is None:
             raise ValueError("column goes with file; give the file that has it")
         if self.fixed_amplitudes and self.synthetic is None:
@@ -259,9 +265,9 @@ class Scenario(_Section):
     """One experiment, and the pixels (slow, fast) to trace in it."""
 
     name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", description="name of the scenario, as of its file")
-    description: str = Field(..., description="what the scenario is there for")
+    description: str = Field("", description="what the scenario is there for")
     crystal: Crystal
-    structure_factors: StructureFactors
+    structure_factors: StructureFactors = StructureFactors()
     beam: Beam
     spindle: Spindle = Spindle()
     detector: Detector
@@ -272,15 +278,20 @@ class Scenario(_Section):
 
     @model_validator(mode="after")
     def _pixels_on_detector(self) -> "Scenario":
-        for slow, fast in self.pixels:
-            if slow >= self.detector.pixels_slow or fast >= self.detector.pixels_fast:
-                limits = f"slow 0 to {self.detector.pixels_slow - 1}, fast 0 to {self.detector.pixels_fast - 1}"
-                raise ValueError(f"pixel [{slow}, {fast}] (slow, fast) is off the detector: {limits}")
-            if not self.computes(slow, fast):
-                raise ValueError(
-                    f"pixel [{slow}, {fast}] (slow, fast) is masked or outside roi; trace one that is computed"
-                )
+        wrong = [text for slow, fast in self.pixels if (text := self._off(slow, fast))]
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
+
+    def _off(self, slow: int, fast: int) -> str:
+        """Why a pixel cannot be traced, "" if it can."""
+        panel = self.detector
+        if slow >= panel.pixels_slow or fast >= panel.pixels_fast:
+            limits = f"slow 0 to {panel.pixels_slow - 1}, fast 0 to {panel.pixels_fast - 1}"
+            return f"pixel [{slow}, {fast}] (slow, fast) is off the detector: {limits}"
+        if not self.computes(slow, fast):
+            return f"pixel [{slow}, {fast}] (slow, fast) is masked or outside roi; trace one that is computed"
+        return ""
 
     def computes(self, slow: int, fast: int) -> bool:
         """Whether the pixel is in the region of interest and not masked."""

@@ -10,10 +10,11 @@ import json
 import os
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field, StringConstraints, ValidationError, field_validator, model_validator
 
+from trace_audit.config.bench import Bench
 from trace_audit.config.campaign import Campaign
 from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
@@ -23,10 +24,9 @@ from trace_audit.core.errors import InputError
 Device = Literal["cpu", "cuda", "auto"]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
 SchedulerWord = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.,-]*$")]
-BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps", "gpu"]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
 
-RESERVED_NAMES = ("audit", "bench", "campaign", "inputs", "matrix", "reference", "report")
+RESERVED_NAMES = ("audit", "bench", "campaign", "experiments", "inputs", "matrix", "reference", "report")
 
 
 class StructureFactors(Strict):
@@ -94,30 +94,6 @@ class ImageParity(Strict):
         return names if isinstance(names, str) else without_repeats(_free_names(names))
 
 
-class BenchPixels(Strict):
-    """Sides of the square detectors of the parts that do not take the scenario's, pixels."""
-
-    large: int = Field(1024, ge=1, description="The large job: 2000 steps a pixel.")
-    memory: int = Field(1024, ge=1, description="Growth of memory with the number of steps.")
-    huge: int = Field(16384, ge=1, description="The detector that must go through a bounded memory.")
-    gradient: int = Field(1024, ge=2, description="Forward and backward against forward.")
-    steps: int = Field(512, ge=1, description="Time against the number of steps, 1 to 1000 a pixel.")
-
-
-class Bench(Strict):
-    """What `make bench` times."""
-
-    scenario: ScenarioName = Field("supervisor", description="Scenario whose whole image is simulated.")
-    repeats: int = Field(5, ge=1, le=99, description="Runs of each command, taken in turn; tables show the median.")
-    parts: list[BenchPart] = Field(list(get_args(BenchPart)), min_length=1, description="What is measured.")
-    pixels: BenchPixels = BenchPixels()
-
-    @field_validator("parts")
-    @classmethod
-    def _no_repeats(cls, values: list[str]) -> list[str]:
-        return without_repeats(values)
-
-
 def _free_names(names: list[str]) -> list[str]:
     taken = [name for name in names if name in RESERVED_NAMES]
     if taken:
@@ -152,6 +128,12 @@ class Settings(Strict):
     )
     reference: Reference = Reference()
     candidate: Candidate = Candidate()
+    registry: PathText = Field(
+        "",
+        description="Keys of a simulator that is no nanoBragg: `reference` and `candidate` are then its programs, run "
+        "on `experiments`; scenarios, pixels, devices and types do not count.",
+    )
+    experiments: dict[ScenarioName, str] = Field({}, description="With `registry`: flags of each experiment, by name.")
     structure_factors: StructureFactors = StructureFactors()
     gate: Gate = Gate()
     resources: Resources = Resources()
@@ -185,6 +167,15 @@ class Settings(Strict):
             first = {"device": self.run_on[0], "dtype": self.dtypes[0], "backend": self.backends[0]}
             candidate = candidate.model_copy(update={"program": "torch", **first})
         return {"reference": reference, "candidate": candidate}
+
+    @model_validator(mode="after")
+    def _another_simulator(self) -> Settings:
+        if bool(self.registry) != bool(self.experiments):
+            raise ValueError("registry and experiments: give both for a simulator that is no nanoBragg, or neither")
+        for role, side in (("reference", self.reference), ("candidate", self.candidate)):
+            if self.registry and side.form not in ("command", "log"):
+                raise ValueError(f"registry: {role} has to be a `command` or a `log`, a program that has these keys")
+        return self
 
     @model_validator(mode="after")
     def _pixels_of_listed_scenarios(self) -> Settings:
@@ -225,6 +216,10 @@ def require_files(settings: Settings, source: str = "config/config.yaml", record
     """
     require_side("reference", Reference() if recorded else settings.reference, source)
     require_side("candidate", settings.candidate, source)
+    if settings.registry and not Path(settings.registry).is_file():
+        raise InputError(
+            f"{source}: registry: no such file {settings.registry!r}; docs/porting.md says how to write it"
+        )
     file = settings.structure_factors.file
     if file and not Path(file).is_file():
         raise InputError(

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from trace_audit.config.setting_types import PathText, Strict
 from trace_audit.core.errors import InputError
+from trace_audit.core.files import yaml_value
+
+AnySide = TypeVar("AnySide", bound="Side")
 
 SideName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.+-]{0,39})?$")]
 CommandWord = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -144,3 +147,31 @@ def _buildable(path: Path) -> bool:
     if path.is_dir():
         return any((path / name).is_file() for name in ("Makefile", "makefile", "GNUmakefile"))
     return path.suffix == ".c" and path.is_file()
+
+
+def mapping_of(text: str, flag: str) -> dict[str, Any]:
+    """The keys of a side on a command line. Raises InputError."""
+    stated = yaml_value(text, flag)
+    if isinstance(stated, dict):
+        return stated
+    raise InputError(f"{flag}: expected a side as in the config file, for instance '{{binary: /path/nanoBragg}}'")
+
+
+def stated_side(model: type[AnySide], stated: dict[str, Any], flag: str) -> AnySide:
+    """A side as a command line states it. Raises InputError for what is wrong, and for files that are not there."""
+    try:
+        side = model.model_validate(stated)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        told = str(first.get("ctx", {}).get("error", first["msg"]))
+        raise InputError(
+            f"{flag}: {where + ': ' if where else ''}{told}; keys: {', '.join(model.model_fields)}"
+        ) from None
+    for key in ("binary", "source", "keys", "log", "image"):
+        path = getattr(side, key)
+        if path and not Path(path).exists():
+            raise InputError(f"{flag}: {key}: no such file {path!r}")
+    if not side.is_set:
+        raise InputError(f"{flag}: says nothing of what it is; give program, binary, source, command or log")
+    return side

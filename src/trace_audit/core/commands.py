@@ -32,6 +32,7 @@ FOR_RULES = {
     "report.ending": "what failed and why, in ten lines at most",
     "report.factors": "every factor of every audit in one table (CSV)",
     "trail.protect": "hash the protected files, or check them",
+    "port.other_gate": "after the audits of another simulator: go on if all passed, stop else",
     "trail.gate": "go on after a pass, stop after a fail",
     "trail.image_ledger": "record one comparison of images in the ledger",
     "trail.failed_jobs": "record the audits that a crash kept from being compared",

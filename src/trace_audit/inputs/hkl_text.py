@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from trace_audit.config.scenario import load_scenario, scenario_path
+from trace_audit.config.scenario_errors import NO_AMPLITUDES
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 
@@ -18,6 +19,8 @@ def write_hkl(scenario: Scenario, path: Path, scenario_folder: Path) -> Path | N
     What was taken of a user's file is said on standard error.
     """
     factors = scenario.structure_factors
+    if not factors.have_an_origin:
+        raise InputError(f"scenario {scenario.name}: {NO_AMPLITUDES}; or give --hkl")
     if factors.synthetic is not None:
         from trace_audit.inputs.synthetic import write_synthetic
 

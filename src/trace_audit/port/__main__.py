@@ -3,6 +3,7 @@
 Exit status 0 pass, 1 fail, 2 bad input. The experiment is a scenario (--config) or a command line (--flags). A side is
 stated as in the config file: --candidate "{binary: /path/nanoBragg}", --reference "{program: torch, dtype: float32}",
 "{command: [my_port, '{flags}', -o, '{image}']}", "{log: my.log, image: my.npz}". Without a reference our program is it.
+With --registry both are programs of another simulator, whose keys that file lists.
 Beside the verdict (port_audit.json) stand a summary for people (port_audit.md) and one for a CI (port_audit.junit.xml).
 """
 
@@ -11,13 +12,13 @@ import shlex
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
-from trace_audit.config.side import Candidate, Reference, Side, labels
+from trace_audit.config.side import Candidate, Reference, Side, labels, mapping_of, stated_side
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, yaml_value
+from trace_audit.core.files import printable
 from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.port import other_program
 from trace_audit.port.audit import audit_port
 from trace_audit.port.document import DOCUMENT, not_compared, write
 from trace_audit.port.findings import PortAudit, PortCase
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--time-limit-s", type=float, metavar="SECONDS", help="candidate: of its run (300)")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="candidate: key file, its names of our keys")
+    parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
     parser.add_argument("--budget-s", type=float, default=60.0, metavar="SECONDS", help="time to look for causes")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     return parser
@@ -57,6 +59,8 @@ def main(argv: list[str]) -> int:
     """Audit one candidate on one pixel."""
     options = _parser().parse_args(argv)
     candidate, reference = _sides(options)
+    if options.registry is not None:
+        return other_program.main(options, candidate, reference)
     names = labels(reference, candidate) if reference else ("reference", candidate.label("candidate"))
     with tempfile.TemporaryDirectory(prefix="port-") as away:
         words, pixel = _experiment(options, Path(away))
@@ -93,14 +97,14 @@ def _finish(audit: PortAudit, out: Path) -> int:
 
 def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
     """Both sides as stated. Raises InputError for a candidate that is stated twice or not at all."""
-    if (options.config is None) == (options.flags is None):
+    if options.registry is None and (options.config is None) == (options.flags is None):
         raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
     given = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
     if len(given) != 1:
         raise InputError(
             "give the candidate once: --candidate '{...}', --log FILE (and --image FILE) or --command 'WORDS'"
         )
-    stated = yaml_value(options.candidate, "--candidate") if options.candidate is not None else {}
+    stated = mapping_of(options.candidate, "--candidate") if options.candidate is not None else {}
     if options.log is not None:
         stated = {"log": str(options.log), "image": "" if options.image is None else str(options.image)}
     elif options.image is not None:
@@ -108,40 +112,13 @@ def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
     if options.command is not None:
         stated = {"command": shlex.split(options.command)}
     more = {"name": options.name, "keys": options.keys, "time_limit_s": options.time_limit_s}
-    stated = _mapping(stated, "--candidate") | {k: str(v) for k, v in more.items() if v is not None}
+    stated |= {k: str(v) for k, v in more.items() if v is not None}
     reference = options.reference
-    trusted = None if reference is None else _mapping(yaml_value(reference, "--reference"), "--reference")
+    trusted = None if reference is None else mapping_of(reference, "--reference")
     return (
-        _checked(Candidate, stated, "--candidate"),
-        None if trusted is None else _checked(Reference, trusted, "--reference"),
+        stated_side(Candidate, stated, "--candidate"),
+        None if trusted is None else stated_side(Reference, trusted, "--reference"),
     )
-
-
-def _mapping(stated: Any, flag: str) -> dict[str, Any]:
-    if isinstance(stated, dict):
-        return stated
-    raise InputError(f"{flag}: expected a side as in the config file, for instance '{{binary: /path/nanoBragg}}'")
-
-
-def _checked(model: type[Any], stated: dict[str, Any], flag: str) -> Any:
-    from pydantic import ValidationError
-
-    try:
-        side = model.model_validate(stated)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        told = str(first.get("ctx", {}).get("error", first["msg"]))
-        raise InputError(
-            f"{flag}: {where + ': ' if where else ''}{told}; keys: {', '.join(model.model_fields)}"
-        ) from None
-    for key in ("binary", "source", "keys", "log", "image"):
-        path = getattr(side, key)
-        if path and not Path(path).exists():
-            raise InputError(f"{flag}: {key}: no such file {path!r}")
-    if not side.is_set:
-        raise InputError(f"{flag}: says nothing of what it is; give program, binary, source, command or log")
-    return side
 
 
 def _run(side: Side, name: str, ours: OurProgram, folder: Path, *, image: bool) -> SideRun:

@@ -7,6 +7,7 @@ from typing import Any
 from trace_audit.core.markdown import table
 from trace_audit.port.findings import Cause, PortAudit, Row
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
+from trace_audit.port.trials import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.trace import tolerances
 from trace_audit.trace.keys import registry
 
@@ -43,7 +44,8 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
     name = whose + (f"{cause.key}{size}{where}: " if cause.key else f"the image{where}: ")
     if cause.explanation is not None:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
-        also = [key for key in cause.explains if key not in (cause.key, "")]
+        said = () if cause.key else (IMAGE_PATTERN, IMAGE_SCALE)  # by _as_if
+        also = [key for key in cause.explains if key not in (cause.key, "", *said)]
         rest = f"; this explains {', '.join(also)} too" if also else ""
         but = f", but not {', '.join(cause.contradicts)}" if cause.contradicts else ""
         return f"{name}{_as_if(audit, cause)}{more}{rest}{but}."
@@ -54,7 +56,15 @@ def _as_if(audit: PortAudit, cause: Cause) -> str:
     assert cause.explanation is not None
     if cause.explanation.startswith("it "):
         return cause.explanation
-    return f"our program gives the value of {cause.side or audit.name} if {cause.explanation}"
+    return f"our program gives {_given(cause)} of {cause.side or audit.name} if {cause.explanation}"
+
+
+def _given(cause: Cause) -> str:
+    """What our changed program has in common with the port: of an image, perhaps its pattern alone."""
+    parts = [part for part in (IMAGE_PATTERN, IMAGE_SCALE) if part in cause.explains]
+    if cause.key or not parts:
+        return "the value"
+    return "the image" if len(parts) == 2 else f"the {parts[0]}"
 
 
 def _interval(audit: PortAudit, cause: Cause) -> str:

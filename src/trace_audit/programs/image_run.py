@@ -46,7 +46,8 @@ def run_torch(words: list[str], image: Path, device: str, dtype: str) -> Program
         contextlib.redirect_stderr(stderr),
     ):
         exit_code = torch_main([*words, *options])
-        made = {path.name: sha256_of_file(path) for path in sorted(Path(folder).iterdir())}
+        made = {path.name: sha256_of_file(path) for path in sorted(Path(folder).iterdir()) if path.is_file()}
+        stderr.writelines(path.read_text() for path in sorted((Path(folder) / "logs").glob("fault-*.txt")))
     return ProgramRun(exit_code, stdout.getvalue().encode(), stderr.getvalue().encode(), made)
 
 

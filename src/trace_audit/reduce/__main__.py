@@ -4,7 +4,8 @@ Exit status: 0 nothing more can be taken away, 1 stopped at a limit, 2 bad input
 on from its record when the same command is given again.
 
 A program is `torch` with flags for it alone ("torch -dtype float32"), or a command line with {flags} {slow} {fast}
-{image}; a command without {flags} is taken for an instrumented nanoBragg.
+{image}, or a side as in the config file ("{binary: /path/nanoBragg}"); a command without {flags} is taken for an
+instrumented nanoBragg.
 """
 
 import argparse
@@ -17,18 +18,22 @@ import time
 from pathlib import Path
 
 from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.settings import parse_settings
+from trace_audit.config.side import Side as ConfigSide
+from trace_audit.config.side import mapping_of, stated_side
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import printable, read_yaml, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.reduce import passes, physics_passes
 from trace_audit.reduce.experiment import Experiment, Language, NanoBraggLanguage, PlainLanguage
 from trace_audit.reduce.judge import Judge, NanoBraggJudge, PlainJudge
 from trace_audit.reduce.report import Reduction, as_json, as_markdown, lines_for_terminal
-from trace_audit.reduce.sides import Side, side
+from trace_audit.reduce.sides import Side, config_side, side
 from trace_audit.reduce.trials import LimitReached, Record, Trials
 from trace_audit.trace.key_names import read_key_names
 from trace_audit.trace.simulator import read_simulator
 
+CONFIG = Path("config/config.yaml")
 GENERAL = (passes.drop_flags, passes.drop_values, passes.lower_counts, passes.shorten_numbers)
 OF_A_NANOBRAGG = (
     physics_passes.pixel_alone,
@@ -48,8 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     add_scenario_options(parser, required=False)
     parser.add_argument("--flags", metavar="'-cell ...'", help="the experiment as one command line")
     parser.add_argument("--pixel", type=int, nargs=2, default=(0, 0), metavar=("SLOW", "FAST"), help="the traced pixel")
-    parser.add_argument("--reference", required=True, metavar="'WORDS'", help="the program that is trusted")
-    parser.add_argument("--candidate", required=True, metavar="'WORDS'", help="the program that differs")
+    parser.add_argument("--reference", metavar="'WORDS'", help="the program that is trusted (that of the config file)")
+    parser.add_argument("--candidate", metavar="'WORDS'", help="the program that differs (that of the config file)")
     parser.add_argument("--key", metavar="KEY", help="key at which it has to go on failing (the first that differs)")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="key file: the candidate's names of our keys")
     parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
@@ -67,14 +72,11 @@ def main(argv: list[str]) -> int:
         raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
     plain = options.registry is not None
     language: Language = PlainLanguage() if plain else NanoBraggLanguage()
+    folder = options.out.absolute()
+    programs = [_program(options, role, folder) for role in ("reference", "candidate")]
     judge: Judge = NanoBraggJudge(read_key_names(options.keys))
     if plain:
         judge = PlainJudge(read_simulator(options.registry))
-    programs = [
-        side(name, text, time_limit_s=options.time_limit_s, known_flags=not plain)
-        for name, text in (("reference", options.reference), ("candidate", options.candidate))
-    ]
-    folder = options.out.absolute()
     experiment = Experiment(tuple(_flags(options, language, folder)), (options.pixel[0], options.pixel[1]))
     search = _search(options, language, judge, (programs[0], programs[1]), experiment, folder)
     complete = False
@@ -89,6 +91,22 @@ def main(argv: list[str]) -> int:
     for line in lines_for_terminal(reduction):
         print(printable(line))
     return 0 if complete else 1
+
+
+def _program(options: argparse.Namespace, role: str, folder: Path) -> Side:
+    """A program as a command line, or as the config file states a side; one that is not given is the config's."""
+    text, plain = getattr(options, role), options.registry is not None
+    if text is not None and not text.lstrip().startswith("{"):
+        return side(role, text, time_limit_s=options.time_limit_s, known_flags=not plain)
+    if text is not None:
+        stated = stated_side(ConfigSide, mapping_of(text, f"--{role}"), f"--{role}")
+    else:
+        stated = getattr(parse_settings(read_yaml(CONFIG, "config") or {}, str(CONFIG)), role)
+        if not stated.is_set:
+            raise InputError(f"--{role}: none given, and {CONFIG} names none; give a command line, or torch")
+    if options.keys is None and role == "candidate" and stated.keys:
+        options.keys = Path(stated.keys)
+    return config_side(role, stated, folder)
 
 
 def reduce(search: passes.Search, *, is_nanobragg: bool) -> None:

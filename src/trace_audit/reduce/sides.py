@@ -10,9 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from trace_audit.config import side as config
 from trace_audit.core.errors import InputError
 from trace_audit.port import program
 from trace_audit.port.our_program import OurProgram, Refused, split_words
+from trace_audit.port.side import PACKAGES, command_of
+from trace_audit.programs import build
 from trace_audit.reduce.experiment import Experiment
 
 TORCH = "torch"
@@ -100,6 +103,21 @@ class TorchSide:
 
     def described(self) -> list[str]:
         return [TORCH, *self.extra]
+
+
+def config_side(role: str, stated: config.Side, folder: Path) -> Side:
+    """A side as the config file states it; one that is built is built in `folder`. Raises InputError."""
+    name = stated.label(role)
+    if stated.log:
+        raise InputError(f"{role}: a recorded log cannot be run on a smaller experiment; give the program")
+    if stated.program == "torch" and stated.backend == "eager":
+        return TorchSide(name, ("-device", stated.device, "-dtype", stated.dtype))
+    binary = Path(stated.binary) if stated.binary else None
+    if stated.is_built:
+        source = Path(stated.source) if stated.source else PACKAGES / "nanobragg_c"
+        binary = folder / f"{role}_program"
+        build.make(source, stated.compiler, 2, binary, binary.with_suffix(".json"))
+    return CommandSide(name, command_of(stated, binary, image=False))
 
 
 def side(

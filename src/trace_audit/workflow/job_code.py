@@ -78,6 +78,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
     ),
     "campaign_merge": ("src/nanobrag_campaign/*.py",),
     "campaign_summary": ("src/nanobrag_campaign/*.py",),
+    "other_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "matrix_cells": (*COMPARING, *IMAGES, *_rooms("port", "matrix", "reduce")),
     "bench_programs": ("src/nanobrag_bench/**/*.py",),
     "bench_compiled": (*RUNNING, *SIMULATOR, "src/nanobrag_bench/compiled.py"),

@@ -182,9 +182,11 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
     files = {name: scenario_file(settings, name, source) for name in names}
     hkl_sources, audits = {}, []
     for name, path in files.items():
-        scenario = load_scenario(str(path))
+        given = settings.structure_factors.file
+        scenario = load_scenario(str(path), hkl_elsewhere=bool(given))
         listed = name in settings.scenarios
-        given = settings.structure_factors.file if listed or name in settings.campaign.scenarios else ""
+        if scenario.structure_factors.have_an_origin and not (listed or name in settings.campaign.scenarios):
+            given = ""
         hkl_sources[name] = _hkl_source(given, scenario, path)
         if not listed:
             continue
@@ -218,7 +220,7 @@ def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> l
 def _hkl_source(given: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
     """The file that a scenario's structure factors come from; one `given` takes the place of the scenario's."""
     factors = scenario.structure_factors
-    if factors.synthetic is None and factors.file is None:
+    if factors.have_an_origin and factors.synthetic is None and factors.file is None:
         return None
     if given:
         return (given,)

@@ -1,6 +1,6 @@
 """`python -m trace_audit.workflow.run`: snakemake, with the leftovers of a killed run cleared away first.
 
-    python -m trace_audit.workflow.run [--until-done] WORDS_OF_SNAKEMAKE ...
+    python -m trace_audit.workflow.run [--until-done] [--brief] WORDS_OF_SNAKEMAKE ...
 
 A run that was killed leaves snakemake's lock behind. The lock is removed where it was left by a run of this command of
 which no process is alive any more, and none of whose jobs is in Slurm's queue. A lock that snakemake made when it was
@@ -8,9 +8,13 @@ called by itself stays; snakemake then says what to do.
 
 With --until-done snakemake runs again until it finds nothing to do: it decides only once about a job whose input is
 marked `ancient`, and when the maker of that input has to run, it overlooks other reasons to run the job.
+
+With --brief the terminal shows one line of steps with the time left, and what failed; everything snakemake says goes to
+logs/workflow.log. VERBOSE=1 in the environment shows all of it as before.
 """
 
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -18,11 +22,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.workflow.progress import LOG, Brief, wants_all
 from trace_audit.workflow.slurm.queue import jobs_of_folder
 
 FOLDER = Path(".snakemake")
@@ -31,6 +37,8 @@ MARK = FOLDER / "run.json"  # there from the start of a run to its end, if nobod
 BEGAN = FOLDER / "run.began"  # made by the workflow when it starts its first job
 LAST_WORDS = FOLDER / "run.ending"  # what the workflow wants to be said after a failure, when snakemake has ended
 ENDING = "TRACE_AUDIT_ENDING"  # environment variable that names that file to the workflow
+MESSAGES_ABOVE = "its messages are above"  # in the ending of a run that compared less than it should
+UNTIL_DONE, BRIEF = "--until-done", "--brief"
 PATIENCE_S = 10.0
 MOST_ROUNDS = 4
 
@@ -108,12 +116,16 @@ def names_slurm(words: list[str]) -> bool:
     return any(Path(value).name == "slurm" for value in named)
 
 
-def run_snakemake(words: list[str], descriptor: int) -> int:
-    """Exit status of snakemake; a signal that ends this process ends snakemake first."""
-    for left in (BEGAN, LAST_WORDS):
-        left.unlink(missing_ok=True)
+def run_snakemake(words: list[str], descriptor: int, brief: Brief | None = None) -> int:
+    """Exit status of snakemake, shown by `brief` if there is one; a signal that ends this process ends it first."""
+    BEGAN.unlink(missing_ok=True)
+    LAST_WORDS.unlink(missing_ok=True)
     environment = os.environ | {ENDING: str(LAST_WORDS.absolute())}
-    child = subprocess.Popen([sys.executable, "-m", "snakemake", *words], pass_fds=[descriptor], env=environment)
+    pipes: dict[str, Any] = {}
+    if brief:
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"}
+    command = [sys.executable, "-m", "snakemake", *words]
+    child = subprocess.Popen(command, pass_fds=[descriptor], env=environment, **pipes)
 
     def hand_on(number: int, _: object) -> None:
         if number != signal.SIGINT:  # the terminal sends that one to both
@@ -121,27 +133,42 @@ def run_snakemake(words: list[str], descriptor: int) -> int:
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
-        status = child.wait()
+        status = brief.follow(child) if brief else child.wait()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if status != 0 and LAST_WORDS.exists():
-        print(f"\n{LAST_WORDS.read_text(encoding='utf-8')}", end="", file=sys.stderr, flush=True)
+    if status != 0:
+        _show_failure(brief)
     return status if status >= 0 else 128 - status
+
+
+def _show_failure(brief: Brief | None) -> None:
+    """What the workflow wants to be said last; after the messages of a job that kept everything from being compared."""
+    ending = LAST_WORDS.read_text(encoding="utf-8") if LAST_WORDS.exists() else ""
+    messages = brief.failure() if brief and (not ending or MESSAGES_ABOVE in ending) else []
+    for line in messages:
+        print(printable(line), file=sys.stderr)
+    if ending:
+        print(f"\n{ending}", end="", file=sys.stderr, flush=True)
+    if brief and (messages or ending):
+        print(f"All messages: {LOG}", file=sys.stderr, flush=True)
 
 
 def main(argv: list[str]) -> int:
     """Run snakemake with these words, in the current folder; its exit status."""
-    until_done = argv[:1] == ["--until-done"]
-    words = argv[1:] if until_done else argv
+    own = list(itertools.takewhile(lambda word: word in (UNTIL_DONE, BRIEF), argv))
+    words = argv[len(own) :]
     if words in (["-h"], ["--help"]):
         print(__doc__)
         return 0
     with alone(words) as descriptor:
+        brief = Brief() if BRIEF in own and not wants_all() else None
         for _ in range(MOST_ROUNDS):
-            status = run_snakemake(words, descriptor)
-            if status != 0 or not until_done or not BEGAN.exists():
+            status = run_snakemake(words, descriptor, brief)
+            if status != 0 or UNTIL_DONE not in own or not BEGAN.exists():
                 return status
+            if brief:
+                brief.may_find_nothing = False
     raise InputError(f"snakemake found jobs to run {MOST_ROUNDS} times in a row; `snakemake -n` says which and why")
 
 

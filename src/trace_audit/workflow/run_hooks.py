@@ -92,12 +92,19 @@ class Session:
         lacking = [path for path, audit in comparisons.items() if type(audit) in kinds and not path.is_file()]
         shown = [str(path) for path in comparisons if path in judged and path.is_file()]
         words = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
-        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
+        self._say_last(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout)
+
+    def say_log(self, log: Path) -> None:
+        """Say what a job of this run has written into its log."""
+        if self._made(log):
+            self._say_last(log.read_text(encoding="utf-8", errors="replace"))
+
+    def _say_last(self, text: str) -> None:
         later = os.environ.get(ENDING)
         if later:
-            write_atomic(Path(later), done.stdout)
+            write_atomic(Path(later), text)
         else:
-            print(f"\n{done.stdout}", file=sys.stderr, flush=True)
+            print(f"\n{text}", file=sys.stderr, flush=True)
 
     def _made(self, path: Path) -> bool:
         return path.is_file() and path.stat().st_mtime >= self._started_s

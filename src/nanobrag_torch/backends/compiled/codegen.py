@@ -34,6 +34,7 @@ def source(
     arguments += [f"{_written_type(group)} *__restrict__ {_name(group)}" for group in outputs]
     sums = [group for group in outputs if group[0].varies == 0]
     lines = [
+        f"CONSTANTS({', '.join(loops.constants)})" if loops.constants else "",
         f"ENTRY {entry}({', '.join(arguments)}, const int rays, const int orientations)",
         "{",
         *loops.lines["uniform"],

@@ -22,6 +22,7 @@ from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder,
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, Program, bare_model
+from nanobrag_torch.backends.compiled.rewriting import with_fewer_quotients
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
@@ -147,7 +148,10 @@ def source_of(
     Raises Unrecordable for what has none.
     """
     recording = _Recording(program, model, hooks)
-    text = source(recording.inputs, recording.outputs, ENTRY, recording.recorder.labels, of_device(device))
+    outputs, labels = recording.outputs, recording.recorder.labels
+    if device != "cpu":  # a processor of a GPU has few units for float64
+        outputs, labels = with_fewer_quotients(outputs, labels, len(recording.traced))
+    text = source(recording.inputs, outputs, ENTRY, labels, of_device(device))
     return text, recording.traced
 
 

@@ -50,6 +50,8 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     if (changed) EACH {{ seen[l] = index[l]; value[l] = table[index[l]]; }} }} while (0)
 #define SAME_FOR_ALL(name) double name##_each[BLOCK]; EACH name##_each[l] = name
 #define IS(name) (name##_each[l] != 0)
+#define CONSTANTS(...)
+#define K(place, value) value
 #define QUOTIENT(a, b) ((a) / (b))
 #define RECIPROCAL(x) (1 / (x))
 """
@@ -72,6 +74,8 @@ typedef int int32_t;
 #define LOAD(to, from, padding) do {{ to[0] = (from)[start < rays ? start : rays - 1]; \\
     if (start >= rays) to[0] = padding; }} while (0)
 #define LOOK_UP(value, table, index, seen) value[0] = table[index[0]]
+#define CONSTANTS(...) __constant__ double constants[] = {{__VA_ARGS__}};
+#define K(place, value) constants[place]  // an operand; two moves would bring the value as it stands
 #define SAME_FOR_ALL(name)
 #define IS(name) name
 // Without the ways around a divisor that is 0, infinite or below the smallest normal number: none divides in a loop.

@@ -52,6 +52,7 @@ class Loops:
         self.seen: list[str] = []  # arrays of the indices that were looked up last
         self.lookups: list[str] = []  # between `pair` and `found`
         self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
+        self.constants: dict[str, int] = {}  # of the innermost loops, float64: their places
         self._inputs = {one.name: one for one in inputs}
         self._home: dict[int, str] = {}
         self._name: dict[int, str] = {}
@@ -59,7 +60,7 @@ class Loops:
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
-        for number in _in_order(one.number for one in outputs):
+        for number in in_order(one.number for one in outputs):
             self._settle(number)
         for one in outputs:
             self._hand_on(one)
@@ -95,13 +96,20 @@ class Loops:
     def _use(self, number: Number, loop: str) -> str:
         """The C expression of a number inside a loop."""
         if number.expression.startswith("#"):
-            return _literal(number)
+            return self._constant(number, loop)
         home, name = self._home[id(number)], self._name[id(number)]
         if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
             return self._condition(name)
         if home in _OVER_RAYS and home != loop:
             return self._across(number, loop)
         return name
+
+    def _constant(self, number: Number, loop: str) -> str:
+        """A constant; one of the innermost loops has a place of its own in memory too, for languages that want it."""
+        text = _literal(number)
+        if loop not in _INNERMOST or number.dtype != torch.float64:
+            return text
+        return f"K({self.constants.setdefault(text, len(self.constants))}, {text})"
 
     def _new_name(self, number: Number) -> str:
         return self._labels.get(id(number), f"v{len(self._name)}")
@@ -183,7 +191,7 @@ class Loops:
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
 
 
-def _in_order(numbers: Iterable[Number]) -> list[Number]:
+def in_order(numbers: Iterable[Number]) -> list[Number]:
     """These numbers and all they depend on, arguments first."""
     ordered: dict[int, Number] = {}
     waiting = [(number, False) for number in reversed(list(numbers))]

@@ -1,0 +1,128 @@
+"""What nvcc makes of the CUDA code: registers, spills and instructions a step, as a table. No GPU is needed.
+
+A step is one pass of the kernel's loop over orientations; its instructions are counted in the disassembly, those in
+double precision, of which a processor does half as many, by themselves too.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from nanobrag_bench.gpu_times import LARGE
+from nanobrag_torch.backends.compiled.compiler import source_of
+from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.programs import PROGRAMS
+from nanobrag_torch.cli import parse
+from nanobrag_torch.model import Model
+from nanobrag_torch.parameters import ReflectionTable
+from nanobrag_torch.simulator import Simulation
+from trace_audit.core.errors import InputError
+
+_BY = (
+    *("real_m", "geometry.pix0_m", "geometry.fdet", "geometry.sdet", "geometry.odet"),
+    *("geometry.close_distance_m", "geometry.distance_m"),
+)
+_SHAPES = {"square": [], "round": ["-round_xtal"], "gauss": ["-gauss_xtal"]}
+_REGISTERS, _THREADS = 65536, 2048  # of a processor, for compute capability 8.0 and 9.0
+_DOUBLE = ("DADD", "DMUL", "DFMA", "DSETP")
+
+
+class Kernel(NamedTuple):
+    """What there is to know of one compiled kernel."""
+
+    registers: int
+    spilled_bytes: int
+    step: int  # instructions
+    of_double: int
+
+    @property
+    def occupancy(self) -> float:
+        """Share of a processor's threads that can run at once."""
+        of_block = -(-self.registers // 8) * 8 * THREADS_PER_BLOCK
+        return _REGISTERS // of_block * THREADS_PER_BLOCK / _THREADS
+
+
+def _model(dtype: torch.dtype, flags: Sequence[str]) -> Model:
+    """A crystal with a table of amplitudes, in ten orientations."""
+    line = f"{LARGE} -detpixels 64 -phi 0 -osc 0.1 -phisteps 10"
+    experiment = parse([*line.split(), *flags]).experiment
+    table = ReflectionTable(torch.ones(17, 17, 17, dtype=torch.float64), -8, -8, -8)
+    factors = replace(experiment.structure_factors, table=table, interpolate=False)
+    return Simulation(replace(experiment, structure_factors=factors), dtype=dtype).model
+
+
+def texts() -> dict[str, str]:
+    """CUDA of the kernels of the table, by what they are."""
+    found = {}
+    for dtype in (torch.float32, torch.float64):
+        kind = str(dtype).removeprefix("torch.")
+        for shape, flags in _SHAPES.items():
+            model = _model(dtype, flags)
+            found[f"image, {shape}, {kind}"] = source_of(PROGRAMS["photons"], model, device="cuda")[0]
+            if shape == "square":
+                slopes = PROGRAMS["photons"].derivative(_BY)
+                found[f"derivatives, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
+    return found
+
+
+def read(report: str, disassembly: str) -> Kernel:
+    """From what ptxas says with -v, and from the disassembly."""
+    registers = re.search(r"Used (\d+) registers", report)
+    spilled = sum(map(int, re.findall(r"(\d+) bytes spill", report)))
+    lines = re.findall(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", disassembly, re.MULTILINE)
+    code = [(int(place, 16), text) for place, text in lines]
+    step = max(_loops(code), key=len, default=[])
+    if registers is None or not step:
+        raise InputError(f"nvcc's report names no registers, or its code has no loop: {report.strip()[-200:]}")
+    operations = [re.sub(r"^@!?U?P\w+\s+", "", text).split()[0].split(".")[0] for text in step]
+    return Kernel(int(registers.group(1)), spilled, len(step), sum(one in _DOUBLE for one in operations))
+
+
+def _loops(code: Sequence[tuple[int, str]]) -> list[list[str]]:
+    """What lies between a branch and the earlier place that it goes to."""
+    found = []
+    for place, text in code:
+        target = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", text)
+        if target and int(target.group(1), 16) < place:
+            found.append([one for at, one in code if int(target.group(1), 16) <= at <= place])
+    return found
+
+
+def compiled(text: str, nvcc: Path, architecture: str) -> Kernel:
+    """One kernel. Raises InputError where it does not compile, OSError where there is no nvcc."""
+    with tempfile.TemporaryDirectory(prefix="nvcc-") as folder:
+        source, code = Path(folder) / "kernel.cu", Path(folder) / "kernel.cubin"
+        source.write_text(text)
+        made = _run([nvcc, "-w", f"-arch={architecture}", "-cubin", "-Xptxas", "-v", source, "-o", code])
+        beside = nvcc.with_name("cuobjdump") if nvcc.parent != Path() else "cuobjdump"
+        return read(made, _run([beside, "-sass", code]))
+
+
+def _run(command: Sequence[str | Path]) -> str:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise InputError(f"{command[0]} ended with {done.returncode}: {(done.stderr or done.stdout).strip()[-300:]}")
+    return done.stdout + done.stderr
+
+
+def table(nvcc: Path, architectures: Sequence[str]) -> str:
+    """The table of docs/compiled.md, and the version of the compiler below it."""
+    lines = [
+        "| kernel | card | registers | spilled bytes | occupancy | instructions a step | of those double |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, text in texts().items():
+        for architecture in architectures:
+            one = compiled(text, nvcc, architecture)
+            figures = (one.registers, one.spilled_bytes, f"{one.occupancy:.0%}", one.step, one.of_double)
+            lines.append(f"| {name} | {architecture} | {' | '.join(map(str, figures))} |")
+    version = _run([nvcc, "--version"]).strip().splitlines()[-2:]
+    return "\n".join([*lines, "", version[0]])

@@ -1,0 +1,51 @@
+"""The same numbers by fewer operations: a product of quotients as one quotient of two products.
+
+A quotient costs as much as ten products. The rule is for float64 alone, where the denominators of a kernel are far from
+the ends of the range (in float32 the product of three of the smallest would be 0), and for numbers of the innermost
+loop. What else reads such a quotient, a trace for one, still gets it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Number
+from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT
+from nanobrag_torch.backends.compiled.schedule import Output, in_order
+
+_BOTH = ORIENTATION | RAY
+
+
+def with_fewer_quotients(
+    outputs: Sequence[Sequence[Output]], labels: dict[int, str], watched: int
+) -> tuple[list[list[Output]], dict[int, str]]:
+    """The outputs by new numbers, and what those are called. The last `watched` ones are there for a trace alone:
+    they change nothing in what the others are computed by."""
+    results = [one.number for group in outputs[: len(outputs) - watched] for one in group]
+    uses = Counter(id(argument) for number in in_order(results) for argument in number.arguments)
+    uses.update(map(id, results))
+    found: dict[int, Number] = {}
+    called: dict[int, str] = {}
+    for number in in_order(one.number for group in outputs for one in group):
+        found[id(number)] = _rewritten(number, found, uses)
+        if id(number) in labels:
+            called.setdefault(id(found[id(number)]), labels[id(number)])
+    return [[replace(one, number=found[id(one.number)]) for one in group] for group in outputs], called
+
+
+def _rewritten(number: Number, found: dict[int, Number], uses: Counter[int]) -> Number:
+    arguments = tuple(found[id(argument)] for argument in number.arguments)
+    if number.expression == PRODUCT and number.dtype == torch.float64 and number.varies == _BOTH:
+        single = all(uses[id(argument)] == 1 for argument in number.arguments)
+        if single and all(one.expression == QUOTIENT for one in arguments):
+            above, below = (
+                Number(PRODUCT, tuple(one.arguments[i] for one in arguments), number.dtype, _BOTH) for i in range(2)
+            )
+            return Number(QUOTIENT, (above, below), number.dtype, _BOTH)
+    if all(one is other for one, other in zip(arguments, number.arguments, strict=True)):
+        return number
+    return replace(number, arguments=arguments)

@@ -1,0 +1,71 @@
+"""The last resort of every command: a fault of ours is one line and a file, and too little memory is one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+OUR_FAULT = 3
+LOGS = Path("logs")
+_OF_MEMORY = (
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "out of memory",
+    "std::bad_alloc",
+    "can't start new thread",
+    "failed to map segment",
+)
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether an exception of any library says that there is too little memory."""
+    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY)
+
+
+def keep(error: BaseException) -> str:
+    """Write the traceback of an exception to a file below logs/; what to tell the user in one line."""
+    name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
+    return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
+
+
+def _what(error: BaseException) -> str:
+    """Kind of an exception and the place of the code where it arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + place
+
+
+def _written(name: str, text: bytes) -> str:
+    """Where the file is; it is never one that was there before."""
+    for folder in (LOGS, Path(tempfile.gettempdir())):
+        try:
+            folder.mkdir(exist_ok=True)
+            with (folder / name).open("xb") as file:
+                file.write(text)
+        except OSError:
+            continue
+        return str(folder / name)
+    return "its traceback, which could not be written anywhere"
+
+
+def guarded(program: str, command: Callable[[], int]) -> int:
+    """Exit status of a command that tells its user's mistakes itself; 3 after one line for what it did not foresee."""
+    try:
+        return command()
+    except KeyboardInterrupt:
+        message, status = "interrupted; nothing more is written", 2
+    except Exception as error:
+        if is_memory(error):
+            message, status = "not enough memory, expected a smaller experiment or a machine with more", 2
+        else:
+            message, status = keep(error), OUR_FAULT
+    kind = "fault" if status == OUR_FAULT else "error"
+    print(f"{program}: {kind}: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,204 @@
+"""One run of snakemake as a person sees it: one live line of steps with the time left; everything in a log.
+
+What snakemake says is read line by line. What the workflow's own hooks print goes through; the rest goes to the log.
+After a failure the messages of the first failed job are shown. Without a terminal there is a line for each quarter.
+"""
+
+import json
+import os
+import re
+import subprocess
+import threading
+import time
+from collections import Counter, deque
+from pathlib import Path
+from typing import IO, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+from trace_audit.core.files import printable, readable_json, write_atomic
+
+LOG = Path("logs/workflow.log")
+SECONDS = Path(".snakemake/run.seconds.json")  # by rule, what a job took when it last ran here
+NOTHING = "Nothing to be done"
+_SHOWN_OF_A_FAILURE = 20
+_KEPT_LINES = 2000
+_COUNT = re.compile(r"(\w+) +(\d+)$")
+_STEPS = re.compile(r"(\d+) of (\d+) steps \(")
+_JOB = re.compile(r"Job (\d+): (.*)")
+_RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
+_JOB_ID = re.compile(r" {4}jobid: (\d+)$")
+_FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
+_THROUGH = re.compile(r"(error|warning): ")  # printed by the workflow's files themselves
+_FAULT = re.compile(r"(Error in rule|[A-Za-z]*(Error|Exception)\b|Traceback)")
+
+
+class Steps:
+    """How far a run is, from what snakemake says."""
+
+    def __init__(self, seconds: dict[str, float]) -> None:
+        self.done = self.total = 0
+        self.seconds = dict(seconds)
+        self.waiting: Counter[str] = Counter()  # jobs that have not finished, by rule
+        self.running: dict[str, tuple[str, float]] = {}  # by number: what it does, since when
+        self._rule = ""
+        self._busy_s = 0.0
+        self._began = time.monotonic()
+        self._in_table = False
+
+    def read(self, line: str) -> None:
+        """Take one line of snakemake's log."""
+        now = time.monotonic()
+        if line == "Job stats:":
+            self._in_table = True
+        elif self._in_table and (found := _COUNT.match(line)):
+            self.waiting[found[1]] += int(found[2])
+        elif self._in_table and not line:
+            self._in_table, self.total = False, self.waiting.pop("total", 0)
+        elif found := _JOB.match(line):
+            self.running[found[1]] = (found[2], now)
+        elif found := _RULE.match(line):
+            self._rule = found[1]
+        elif found := _JOB_ID.match(line):
+            self.running.setdefault(found[1], (self._rule, now))
+        elif found := _FINISHED.match(line):
+            self._finish(found[1], found[2], now)
+        elif found := _STEPS.match(line):
+            self.done, self.total = int(found[1]), int(found[2])
+
+    def _finish(self, number: str, rule: str, now: float) -> None:
+        _, began = self.running.pop(number, ("", now))
+        self.waiting[rule] -= 1
+        self.seconds[rule] = now - began
+        self._busy_s += now - began
+
+    @property
+    def doing(self) -> str:
+        """What is at work, the latest first."""
+        return next((printable(what) for what, _ in reversed(self.running.values())), "")
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self._began
+
+    def left_s(self) -> float | None:
+        """Seconds until the end, None where there is nothing to tell them from."""
+        waiting = +self.waiting
+        if not self.seconds or not waiting:
+            return None
+        typical = sum(self.seconds.values()) / len(self.seconds)
+        now = time.monotonic()
+        work = sum(count * self.seconds.get(rule, typical) for rule, count in waiting.items())
+        work -= sum(now - began for _, began in self.running.values())
+        side_by_side = max(1.0, self._busy_s / self.elapsed_s) if self.done > 2 else 1.0
+        return max(work, 0.0) / side_by_side
+
+    def text(self) -> str:
+        """The time that is left, in words; empty where it is not known."""
+        left = self.left_s()
+        if left is None:
+            return ""
+        return f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left"
+
+
+class Brief:
+    """Follows one snakemake after the other and keeps all that they say in one log."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        LOG.parent.mkdir(exist_ok=True)
+        self.console = console or Console(highlight=False, soft_wrap=True)
+        LOG.write_text("")
+        self._last: deque[str] = deque(maxlen=_KEPT_LINES)
+        self._lock = threading.Lock()
+        self._told = 0
+        self.may_find_nothing = True  # a second round finds nothing to do, which says nothing to anybody
+
+    def follow(self, child: subprocess.Popen[str]) -> int:
+        """Exit status of the child, whose outputs are pipes of text."""
+        self._last.clear()
+        self._told = 0
+        steps = Steps(_known_seconds())
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(24), TextColumn("{task.fields[rest]}"))
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
+            task = bar.add_task("starting", total=None, rest="")
+            assert child.stdout is not None and child.stderr is not None
+            readers = [
+                threading.Thread(target=self._read_output, args=(child.stdout,), daemon=True),
+                threading.Thread(target=self._read_messages, args=(child.stderr, steps, bar, task), daemon=True),
+            ]
+            for reader in readers:
+                reader.start()
+            while child.poll() is None:
+                time.sleep(0.1)
+                bar.update(task, rest=" · ".join(filter(None, (steps.text(), steps.doing[:60]))))
+            for reader in readers:
+                reader.join(timeout=2.0)  # what a job left running may hold the pipes open
+        if steps.done:
+            write_atomic(SECONDS, readable_json({rule: round(took, 2) for rule, took in steps.seconds.items()}))
+        return child.returncode
+
+    def _read_output(self, stream: IO[str]) -> None:
+        with stream:
+            for line in stream:
+                self._keep(line)
+                self._say(line)
+
+    def _read_messages(self, stream: IO[str], steps: Steps, bar: Progress, task: Any) -> None:
+        with stream:
+            for line in stream:
+                self._keep(line)
+                steps.read(line.rstrip("\n"))
+                if _THROUGH.match(line) or (line.startswith(NOTHING) and self.may_find_nothing):
+                    self._say(line)
+                if steps.total:
+                    bar.update(task, total=steps.total, completed=steps.done, description=f"{steps.done}/{steps.total}")
+                    self._tell_quarter(steps)
+
+    def _tell_quarter(self, steps: Steps) -> None:
+        """Without a terminal: a line at the start and for every quarter of the steps."""
+        quarter = 1 + 4 * steps.done // steps.total
+        if self.console.is_terminal or quarter <= self._told:
+            return
+        self._told = quarter
+        text = f"{steps.done} of {steps.total} steps"
+        rest = [f"{steps.elapsed_s:.0f} s" if steps.done else "", steps.text() if steps.done < steps.total else ""]
+        self._say(", ".join(filter(None, [text, *rest])) + ("" if steps.done else f"; all messages: {LOG}"))
+
+    def _keep(self, line: str) -> None:
+        with self._lock:
+            with LOG.open("a", encoding="utf-8", errors="backslashreplace") as log:
+                log.write(line)
+            self._last.append(line.rstrip("\n"))
+
+    def _say(self, line: str) -> None:
+        with self._lock:
+            self.console.print(printable(line.rstrip("\n")), markup=False)
+
+    def failure(self) -> list[str]:
+        """The messages of the first job that failed, else of snakemake itself; never many."""
+        lines = list(self._last)
+        if any(line.startswith("error:") for line in lines):  # has gone through
+            return []
+        log = next((number for number, line in enumerate(lines) if line.startswith("Logfile ")), None)
+        if log is not None:
+            ends = [number for number, line in enumerate(lines) if number > log and line.startswith("=====")]
+            inside = lines[log + 2 : ends[1] if len(ends) > 1 else None]
+            return [lines[log], *inside[-_SHOWN_OF_A_FAILURE:]]
+        fault = next((number for number, line in enumerate(lines) if _FAULT.match(line)), max(0, len(lines) - 10))
+        return lines[fault : fault + _SHOWN_OF_A_FAILURE]
+
+
+def _known_seconds() -> dict[str, float]:
+    """What jobs took when they last ran in this folder; empty if nothing is known."""
+    try:
+        known = json.loads(SECONDS.read_text(encoding="utf-8"))
+        return {rule: float(took) for rule, took in known.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def wants_all() -> bool:
+    """Whether VERBOSE asks for everything on the terminal."""
+    return os.environ.get("VERBOSE", "") not in ("", "0")
