@@ -90,11 +90,8 @@ def _heads(
     found = intervals(agrees, applicable, moves)
     known = {interval.key for interval in found}
     proved = [name for name, proof in proofs.items() if proof.verdict == TO_BLAME and agrees.get(name) is False]
-    own = [
-        Interval(name, registry()[name].parents, (name,), (), (registry()[name].stage,))
-        for name in proved
-        if name not in known
-    ]
+    keys = [registry()[name] for name in proved if name not in known and not name.startswith("term.")]
+    own = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in keys]
     order = topological_order()
     return sorted([*found, *own], key=lambda interval: order.index(interval.key))
 
