@@ -3,6 +3,7 @@
 #   make audit-selftest   put a small error into each stage of torch and see that the audit names that stage
 #   make audit-untraced  audit by its image the program NB_C_BIN that prints no trace (SCENARIO=supervisor)
 #   make parity    compare whole images of both programs, every scenario (some minutes)
+#   make fuzz      damaged files for every reader of both programs and of the audit (ten minutes: FUZZ_SECONDS=600)
 #   make gradients-fuzz   derivatives of 400 random experiments on every path, against differences and the C program
 #
 # Simulate
@@ -41,7 +42,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
+.PHONY: help doctor fuzz gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -82,6 +83,11 @@ test-cluster: compiler
 	@$(PYTHON) tests/cluster/slurm.py --check
 	@$(MAKE) setup
 	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
+
+FUZZ_SECONDS ?= 600
+fuzz: compiler setup
+	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
+	@NB_FUZZ_C=$(CURDIR)/build/nanobragg_c/nanobragg OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz.audit_readers --seconds $(FUZZ_SECONDS)
 
 gradients-fuzz: compiler setup
 	@NB_GRADIENT_SEEDS=400 $(RUN) -m pytest -n auto --dist load tests/gradients/test_random_experiments.py

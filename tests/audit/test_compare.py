@@ -2,11 +2,13 @@
 
 import json
 import re
+from xml.etree import ElementTree
 
 import pytest
 
 from trace_audit.compare.__main__ import judge, main
 from trace_audit.core.errors import run_command
+from trace_audit.core.junit import Case, junit
 from trace_audit.trace.keys import registry
 from trace_audit.trace.parse import Context, parse_trace
 from trace_audit.trace.tolerances import relative_tolerance
@@ -237,6 +239,37 @@ def test_names_of_the_sides_without_any_said(log_files, capsys):
     c, py, folder = log_files
     run_command(main, options(c, py, folder)[:-3])
     assert capsys.readouterr().out.startswith("pass: reference and candidate agree")
+
+
+@pytest.mark.parametrize(
+    "change, status, failing",
+    [
+        (("", ""), 0, {}),
+        (
+            ("polar 0.91463969894451", "polar 1"),
+            1,
+            {"polar": "root cause, relative difference 0.0854 in 1"},
+        ),
+        (("polar 0.91463969894451", "polar nan"), 1, {"problem 1": "polar"}),
+    ],
+)
+def test_a_ci_sees_the_same_as_the_exit_status(log_files, change, status, failing):
+    c, py, folder = log_files
+    py.write_text(py.read_text().replace(*change) if change[0] else py.read_text())
+    assert run_command(main, [*options(c, py, folder), "--junit", str(folder / "x.xml")]) == status
+    suite = ElementTree.parse(folder / "x.xml").getroot()
+    found = {case.get("name"): case[0].get("message") for case in suite if len(case)}
+    assert set(failing) <= set(found) and bool(found) == bool(status)
+    assert all(text in found[name] for name, text in failing.items())
+    assert int(suite.get("failures")) == len(found) and int(suite.get("tests")) >= 60
+
+
+def test_no_suite_is_green_where_the_audit_did_not_pass():
+    suite = ElementTree.fromstring(junit("s", [Case("trace", "polar")], "its log cannot be read \x1b[31m"))
+    assert [(case.get("name"), len(case)) for case in suite] == [("polar", 0), ("verdict", 1)]
+    assert suite.get("failures") == "1" and "\\x1b" in suite[1][0].get("message")
+    green = ElementTree.fromstring(junit("s", [Case("trace", "polar")]))
+    assert green.get("failures") == "0" and len(green) == 1
 
 
 def test_command_refuses_bad_input_with_status_2(log_files, capsys):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from trace_audit.core.files import open_lock
 from trace_audit.programs import reference
 from trace_audit.programs.reference import ProgramRun, run_program
 from trace_audit.trail import hash_chain
+from trace_audit.workflow.script import run_job
 
 
 @pytest.mark.parametrize("error", [TypeError("x\ny"), RecursionError(), KeyError("\033[31m"), UnicodeError("\udcff")])
@@ -101,3 +103,12 @@ def test_output_and_files_have_caps(tmp_path, monkeypatch):
 def test_every_signal_has_a_name():
     assert ProgramRun(-40, b"", b"", {}).failure(1.0) == "was killed by signal 40"
     assert ProgramRun(-signal.SIGSEGV, b"", b"", {}).failure(1.0) == "was killed by signal SIGSEGV"
+
+
+def test_the_log_of_a_job_is_a_new_file(tmp_path):
+    target, log = tmp_path / "precious", tmp_path / "logs/job.log"
+    target.write_text("data")
+    log.parent.mkdir()
+    log.symlink_to(target)
+    run_job(lambda _: print("said"), SimpleNamespace(log=[log]))
+    assert target.read_text() == "data" and log.read_text() == "said\n" and not log.is_symlink()

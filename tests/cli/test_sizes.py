@@ -8,6 +8,7 @@ import pytest
 
 from nanobrag_torch import faults, limits
 from nanobrag_torch.cli.run import main
+from nanobrag_torch.io.writing import WriterError
 from tests.cli.conftest import BASE
 
 
@@ -77,3 +78,21 @@ def test_a_fault_of_ours_is_one_line_and_a_file(capsys, tmp_path, monkeypatch):
     (kept,) = (tmp_path / "logs").iterdir()
     assert len(said) == 1 and "please report it" in said[0] and kept.name in said[0] and "\x1b" not in said[0]
     assert "Traceback" in kept.read_text()
+
+
+def test_a_disk_that_fills_up_leaves_no_half_of_a_set(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = [*BASE, "-detpixels", "16", "-pixel", "0.1", "-nonoise"]
+    (tmp_path / "floatimage.bin").write_text("of the run before")
+
+    def full(*_):
+        raise WriterError("image.pgm: cannot be written (No space left on device)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("nanobrag_torch.cli.write.write_pgm", full)
+        assert main(words) == 2
+    assert "No space left" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["floatimage.bin"]
+    assert (tmp_path / "floatimage.bin").read_text() == "of the run before"
+    assert main(words) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"floatimage.bin", "intimage.img", "image.pgm"}

@@ -15,6 +15,7 @@ def main(snakemake):
             *("--binary", snakemake.input.binary),
             *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
             *("--device", snakemake.wildcards.device, "--dtype", snakemake.wildcards.dtype),
+            *("--backend", snakemake.params.backend),
             *("--time-limit-s", str(snakemake.params.time_limit_s)),
             *("--names", *snakemake.params.names),
             *("--out", snakemake.output.json, "--md", snakemake.output.table),

@@ -26,9 +26,8 @@ _PLAINEST = ["-cell", "50", "60", "70", "90", "90", "90", "-N", "5", "-default_F
 
 def main(argv: list[str] | None = None) -> int:
     """Build or list the programs of an experiment; exit code 0, or 2 with one line on standard error."""
-    return guarded(
-        "nanobrag_torch.cli.compile_ahead", lambda: _main(_arguments(sys.argv[1:] if argv is None else argv))
-    )
+    arguments = _arguments(sys.argv[1:] if argv is None else argv)
+    return guarded("nanobrag_torch.cli.compile_ahead", lambda: _main(arguments))
 
 
 def _main(arguments: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +23,7 @@ from nanobrag_torch.io.hkl import Box
 from nanobrag_torch.io.noise import Noise, require_finite
 from nanobrag_torch.io.pgm import write_pgm
 from nanobrag_torch.io.smv import SmvHeader, write_smv
+from nanobrag_torch.io.writing import together
 from nanobrag_torch.parameters import ReflectionTable
 from nanobrag_torch.physics import sampling
 from nanobrag_torch.physics.constants import DEG_PER_RAD
@@ -38,7 +40,7 @@ def write_all(
     image: np.ndarray,
     stats: pixel_values.Statistics,
 ) -> list[str]:
-    """Write the float image (slow, fast) and all that is made from it; returns what to print.
+    """Write the float image (slow, fast) and all that is made from it, all or none; returns what to print.
 
     `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
     """
@@ -46,9 +48,9 @@ def write_all(
         require_finite(image, simulation.roi)
     work = _Work()
     files = _Files(invocation, simulation, unrounded, image, stats, work.go_on)
-    with ThreadPoolExecutor(_WRITERS) as pool:  # while one file is flushed to the disk another is made
+    with together(), ThreadPoolExecutor(_WRITERS) as pool:  # while one file is flushed to the disk another is made
         try:
-            written = [pool.submit(work.do, job) for job in files.wanted()]
+            written = [pool.submit(copy_context().run, work.do, job) for job in files.wanted()]
             return [done.result() for done in written]
         finally:
             work.stop()

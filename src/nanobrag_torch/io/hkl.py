@@ -115,6 +115,8 @@ def _complaint_of_layout(path: str | Path, rows: list[list[str]]) -> ReaderError
 
 def fill_box(path: str | Path, reflections: Reflections, default_F: float) -> Box:
     """Put reflections into their index box, gaps filled with `default_F`. Raises ReaderError if it is too large."""
+    if len(reflections.hkl) == 0:
+        raise ReaderError(path, "gives no reflection at all, expected some; check its cell and -dmin")
     low, high = reflections.hkl.min(axis=0), reflections.hkl.max(axis=0)
     shape = tuple(int(extent) for extent in high - low + 1)
     cells = shape[0] * shape[1] * shape[2]

@@ -38,6 +38,8 @@ def representatives(hkl: np.ndarray, operations: Any, friedel: bool) -> np.ndarr
 
 def count_distinct(hkl: np.ndarray) -> int:
     """How many of the indices (n, 3) differ."""
+    if len(hkl) == 0:
+        return 0
     low, high = hkl.min(axis=0), hkl.max(axis=0)
     extent = [int(size) for size in high - low + 1]
     if extent[0] * extent[1] * extent[2] >= 2**62:

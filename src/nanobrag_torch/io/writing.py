@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +39,58 @@ def check_target(path: str | Path) -> None:
         raise
     except OSError as error:
         raise WriterError(f"{path}: cannot be written ({error})") from None
+
+
+class _Set:
+    """Files that are written, each beside the path that it is to have."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ready: list[tuple[Path, Path]] = []
+
+    def add(self, temporary: Path, path: Path) -> None:
+        with self._lock:
+            self._ready.append((temporary, path))
+
+    def commit(self) -> None:
+        """Give every file its path. What cannot have it raises OSError."""
+        with self._lock:
+            while self._ready:
+                temporary, path = self._ready[0]
+                temporary.replace(path)
+                del self._ready[0]
+
+    def discard(self) -> None:
+        """Remove what has no path yet."""
+        with self._lock:
+            for temporary, _ in self._ready:
+                temporary.unlink(missing_ok=True)
+            self._ready.clear()
+
+
+_together: ContextVar[_Set | None] = ContextVar("together", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Within this, files get their names only at its end, all of them, and none if anything went wrong.
+
+    Holds for the threads that run in a copy of this context. An interrupt at the end does not cut the set in two.
+    """
+    files = _Set()
+    token = _together.set(files)
+    try:
+        yield
+        renames = ThreadPoolExecutor(1)
+        try:
+            renames.submit(files.commit).result()
+        finally:
+            renames.shutdown()
+    except OSError as error:
+        raise WriterError(f"{error.filename2 or error.filename}: cannot be written ({error.strerror})") from None
+    finally:
+        files.discard()
+        _together.reset(token)
 
 
 def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
@@ -78,7 +133,11 @@ def replace_with(path: Path, write: Callable[[Path], None]) -> None:
         temporary.chmod(0o666 & ~_umask())
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        temporary.replace(path)
+        files = _together.get()
+        if files is None:
+            temporary.replace(path)
+        else:
+            files.add(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run a configuration; returns the exit status."""
     from nanobrag_torch.faults import guarded
 
-    return guarded(PROGRAM, lambda: _main(_parser().parse_args(argv)))
+    options = _parser().parse_args(argv)
+    return guarded(PROGRAM, lambda: _main(options))
 
 
 def _main(options: argparse.Namespace) -> int:

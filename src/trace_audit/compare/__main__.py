@@ -116,7 +116,8 @@ def main(argv: list[str]) -> int:
     if arguments.summary:
         write_atomic(arguments.summary, summary_markdown(result))
     if arguments.junit:
-        write_atomic(arguments.junit, junit(f"{arguments.names[1]} against {arguments.names[0]}", _cases(result)))
+        suite, why = f"{arguments.names[1]} against {arguments.names[0]}", result["summary"]
+        write_atomic(arguments.junit, junit(suite, _cases(result), None if result["status"] == "pass" else why))
     if arguments.pictures:
         write_pictures(result, arguments.pictures)
     say(result)

@@ -7,8 +7,10 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,15 +37,30 @@ def write_atomic(path: Path, data: str | bytes) -> None:
 
     A reader sees the old file or the new one, never a part. What is aside is locked as long as its writer lives.
     """
+    content = data.encode() if isinstance(data, str) else data
+    _replace(path, lambda stream: stream.write(content))
+
+
+def copy_atomic(source: Path, path: Path) -> None:
+    """Copy a file of any size to `path`, as `write_atomic` does."""
+
+    def copy(stream: BinaryIO) -> None:
+        with source.open("rb") as content:
+            shutil.copyfileobj(content, stream)
+
+    _replace(path, copy)
+
+
+def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Let `write` fill a file beside `path`, under a name that nobody has yet, then give it that path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = data.encode() if isinstance(data, str) else data
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=ASIDE)
     try:
         with os.fdopen(handle, "wb") as stream:
             with contextlib.suppress(OSError):  # a file system without locks
                 fcntl.flock(stream, fcntl.LOCK_EX)
-            stream.write(content)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
             Path(aside).chmod(0o644)
@@ -67,6 +84,13 @@ def remove_abandoned(folder: Path) -> list[Path]:
             path.unlink(missing_ok=True)
             removed.append(path)
     return removed
+
+
+def fresh_file(path: Path) -> BinaryIO:
+    """A new file for writing; what had the name before, a link say, loses it and keeps its content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    return path.open("xb")
 
 
 def open_lock(path: Path) -> BinaryIO:

@@ -112,7 +112,7 @@ def markdown(result: dict[str, Any]) -> str:
     text = f"# Image parity of {result['scenario']}: {result['status']}\n\n{cell(result['summary'])}\n\n"
     place = result["worst_relative_pixel_slow_fast"]
     rows = [
-        ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("device, dtype, backend", f"{result['device']}, {result['dtype']}, {result['backend']}"),
         ("peak (photons)", result["peak"]),
         ("worst difference over the peak", f"{result['worst_difference_of_peak']:.2e}"),
         ("allowed", f"{result['tolerance_relative']:.0e}"),
@@ -151,6 +151,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--names", nargs=2, default=NAMES, metavar=("REFERENCE", "CANDIDATE"), help="of the sides")
     parser.add_argument("--device", default="cpu", help="device of the torch image and traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the same")
+    parser.add_argument(
+        "--backend", choices=("eager", "compiled"), default="eager", help="what made the torch image, and traces"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, image_parity.json")
     parser.add_argument("--md", type=Path, metavar="FILE", help="the same for people, Markdown")
     return parser
@@ -185,11 +188,12 @@ def main(argv: list[str]) -> int:
             options.whole_image,
             options.time_limit_s,
             names,
+            options.backend,
         )
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
         worst = comparison.worst[0]
         snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
-    result = document(scenario, options.device, options.dtype, comparison, rows, names)
+    result = document(scenario, options.device, options.dtype, comparison, rows, names) | {"backend": options.backend}
     result["reference_sha256"] = sha256_of_file(options.binary)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
@@ -206,6 +210,7 @@ def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
         slow, fast = scenario.pixels[0]
         snapshot = _snapshot(scenario, files, options, (slow, fast))
     result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}
+    result["backend"] = options.backend
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot | {"skipped": reason}))
     if options.md:
         title = f"# Image parity of {result['scenario']}: {result['status']}"
@@ -222,6 +227,7 @@ def _snapshot(
         "pixel_slow_fast": list(pixel),
         "device": options.device,
         "dtype": options.dtype,
+        "backend": options.backend,
         "arguments": named_words(arguments(scenario, files), files),
         "input_sha256": files.hashes(),
         "tolerances_sha256": bars_sha256(),

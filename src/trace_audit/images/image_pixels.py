@@ -18,6 +18,7 @@ from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.images.image_comparison import bars
+from trace_audit.programs.environment import code_of
 from trace_audit.programs.reference import run_program, trace_words
 from trace_audit.trace.log import trace_log
 from trace_audit.trace.parse import Trace, parse_trace
@@ -37,6 +38,7 @@ class Tracer:
     whole_image: bool
     time_limit_s: float
     names: tuple[str, str] = NAMES
+    backend: str = "eager"
 
     def c_log(self, slow: int, fast: int) -> str:
         """The trace lines of the C program. Raises InputError if it fails."""
@@ -57,7 +59,8 @@ class Tracer:
         try:
             invocation = parse(torch_words(self.scenario, self.files, (slow, fast), self.device, self.dtype))
             dtype = getattr(torch, self.dtype)
-            lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=dtype))
+            with code_of(self.backend):
+                lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=dtype))
         except ValueError as error:
             raise InputError(f"torch program, traced at pixel {slow} {fast}: {error}") from error
         return "".join(f"{line}\n" for line in lines)

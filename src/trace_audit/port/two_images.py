@@ -1,10 +1,13 @@
 """The port's image against ours: the scale between them, and how far the patterns are apart once it is taken out."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from nanobrag_torch.io.reading import open_plain
 from trace_audit.core.errors import InputError
 from trace_audit.port.our_program import OurProgram
 from trace_audit.port.precision import MARGIN, spread
@@ -43,6 +46,11 @@ class Sample:
     is_whole: bool
 
 
+# what zipfile, zlib and numpy raise for a file that is none of theirs
+_OF_NUMPY = (OSError, ValueError, LookupError, TypeError, EOFError, RuntimeError, SyntaxError, ArithmeticError)
+_UNREADABLE = (*_OF_NUMPY, AttributeError, zipfile.BadZipFile, zlib.error)
+
+
 def read_port_image(
     path: Path,
     shape: tuple[int, int],
@@ -60,15 +68,16 @@ def read_port_image(
     form = path.suffix if form is None else form
     what = f"image {path}" if name is None else f"{name}: image {path}"
     try:
-        if form == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                image = np.asarray(file["image" if "image" in file.files else file.files[0]], dtype=np.float64)
-        elif form == ".npy":
-            image = np.load(path, allow_pickle=False).astype(np.float64)
-        else:
-            flat = np.fromfile(path, dtype=np.float32).astype(np.float64)
-            image = flat.reshape(shape) if flat.size == shape[0] * shape[1] else flat
-    except (OSError, ValueError, KeyError, IndexError) as error:
+        with open_plain(path) as stream, np.errstate(invalid="ignore"):
+            if form == ".npz":
+                with np.load(stream, allow_pickle=False) as file:
+                    image = np.asarray(file["image" if "image" in file.files else file.files[0]], dtype=np.float64)
+            elif form == ".npy":
+                image = np.load(stream, allow_pickle=False).astype(np.float64)
+            else:
+                flat = np.fromfile(stream, dtype=np.float32).astype(np.float64)
+                image = flat.reshape(shape) if flat.size == shape[0] * shape[1] else flat
+    except _UNREADABLE as error:
         raise InputError(f"{what}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
     bad = int(np.isinf(image).sum() if form in (".npz", ".npy") else (~np.isfinite(image)).sum())
     if bad:

@@ -83,7 +83,7 @@ def main(argv: list[str]) -> int:
     with contextlib.suppress(LimitReached, KeyboardInterrupt):
         reduce(search, is_nanobragg=not plain)
         complete = True
-    _say("")
+    search.trials.say("")
     reduction = Reduction(search, experiment, complete)
     _clean(folder, search.best)
     write_atomic(folder / "reduce.json", readable_json(as_json(reduction)))
@@ -136,7 +136,7 @@ def _search(
     }
     record = Record(folder / "trials.jsonl", about)
     deadline = time.monotonic() + options.budget_s
-    trials = Trials(*programs, judge, record, folder, deadline, options.trials, say=_say)
+    trials = Trials(*programs, judge, record, folder, deadline, options.trials, say=Progress())
     trials.failure = trials.first_failure(experiment, options.key)
     record.open()
     return passes.Search(trials, language, experiment)
@@ -177,10 +177,19 @@ def _clean(folder: Path, best: Experiment) -> None:
             path.unlink()
 
 
-def _say(text: str) -> None:
-    """Progress on one line of a terminal; nothing elsewhere."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+class Progress:
+    """One line that changes with every trial on a terminal; elsewhere a line when the experiment has become smaller."""
+
+    def __init__(self) -> None:
+        self.size = ""
+
+    def __call__(self, text: str) -> None:
+        size = text.partition(": ")[2]
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
+        elif size and size != self.size:
+            print(text, file=sys.stderr, flush=True)
+        self.size = size
 
 
 if __name__ == "__main__":

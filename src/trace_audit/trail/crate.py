@@ -5,8 +5,6 @@ with its inputs and artifacts, the environment of each, and who may reuse them. 
 """
 
 import argparse
-import os
-import shutil
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 from nanobrag_torch._version import __version__
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import flush_folder, printable
+from trace_audit.core.files import copy_atomic, printable
 from trace_audit.trail import attempts
 from trace_audit.trail.attempts import is_audit_trail
 from trace_audit.trail.hash_chain import load
@@ -166,16 +164,8 @@ def write_zip(made: Any, out: Path) -> None:
     """Write the crate aside and rename it, so that a zip is whole or not there."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="crate-") as folder:
-        aside = out.with_name(f".{out.name}.aside")
         made.write_zip(Path(folder) / "crate.zip")
-        try:
-            shutil.copyfile(Path(folder) / "crate.zip", aside)
-            with aside.open("rb") as stream:
-                os.fsync(stream.fileno())
-            aside.replace(out)
-        finally:
-            aside.unlink(missing_ok=True)
-    flush_folder(out.parent)
+        copy_atomic(Path(folder) / "crate.zip", out)
 
 
 def main(argv: list[str]) -> int:

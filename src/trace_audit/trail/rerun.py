@@ -157,10 +157,11 @@ def _image_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     c_image, py_image = folder / "c/floatimage.bin", folder / "floatimage.bin"
     compare = ["--c-image", str(c_image), "--py-image", str(py_image), *binary, *where, *on]
     compare += [] if recorded.ours else ["--whole-image"]
-    compare += ["--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
+    by = ["--backend", recorded.snapshot.get("backend", "eager")]
+    compare += [*by, "--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
     return [
         ("programs.image_run", ["--program", "c", *binary, *where, "--out", str(c_image)], (0,)),
-        ("programs.image_run", ["--program", "torch", *where, *on, "--out", str(py_image)], (0,)),
+        ("programs.image_run", ["--program", "torch", *where, *on, *by, "--out", str(py_image)], (0,)),
         ("images.image_audit", compare, (0, 1)),
     ]
 

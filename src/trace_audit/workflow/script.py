@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 import traceback
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.core.errors import run_command
+from trace_audit.core.files import fresh_file
 
 
 def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
@@ -18,8 +20,8 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     An InputError becomes one line and exit code 2; any other exception leaves its traceback in the log, exit code 1.
     """
     path = Path(snakemake.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    log = io.TextIOWrapper(fresh_file(path), encoding="utf-8", errors="backslashreplace")
+    with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
             status = run_command(lambda _: _done(main, snakemake), [], catch_faults=False)
         except Exception:
