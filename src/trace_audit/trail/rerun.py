@@ -171,6 +171,9 @@ def _trace_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     harness = ["--out", str(torch_log), "--device", device, "--dtype", dtype, *common]
     harness += ["--backend", recorded.snapshot.get("backend", "eager")]
     compare = ["--c-log", str(c_log), "--py-log", str(torch_log), "--dtype", dtype, *common]
+    verdict = read_json(recorded.artifacts["compare_scaling_traces.json"], "comparison")
+    sides = verdict.get("sides", {"reference": "C", "candidate": "torch"})
+    compare += ["--names", str(sides["reference"]), str(sides["candidate"])]
     for option, name in zip(("--out", "--md", "--summary"), _COMPARED, strict=True):
         compare += [option, str(folder / name)]
     return [("reference", reference, (0,)), ("harness", harness, (0,)), ("compare", compare, (0, 1))]
@@ -235,7 +238,7 @@ def _numbers(before: Path, now: Path) -> str:
     from trace_audit.trace.parse import parse_trace
 
     texts = [read_text(path, "trace").splitlines() for path in (before, now)]
-    comparison = compare(*(parse_trace(lines) for lines in texts))
+    comparison = compare(parse_trace(texts[0]), parse_trace(texts[1]))
     worst = comparison.worst
     far = f"worst relative difference {worst.relative_difference:.1e} in {worst.key.name}" if worst else "no common key"
     return ("numbers agree at the tolerance, " if comparison.passed else "numbers do not agree, ") + far
