@@ -113,6 +113,8 @@ def build(
 
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
+    if device.type == "cpu":
+        return model
     steps: Any = model.geometry.construction
     nothing: Any = None
     there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)

@@ -96,5 +96,6 @@ def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str 
     chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)]).T
     with torch.no_grad():
         fast, slow = chosen
-        host = transfer.moved(simulation.host, _HOST)
+        table = simulation.host.amplitudes.padded  # which may be on the device, where the user has it
+        host = simulation.host if table is None or table.device == _HOST else transfer.moved(simulation.host, _HOST)
         return selection.doubt(host, fast, slow, image.view(-1)[(slow * g.n_fast + fast).to(image.device)].cpu())

@@ -7,7 +7,7 @@ import functools
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
@@ -31,6 +31,7 @@ from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
 )
+_KEPT_PIXELS = 1 << 24  # whose lists take 128 MiB
 _RAYS_WITH_GRAPH_ON_GPU = 1 << 23  # of a tile: a few numbers for each, so that a launch has enough to do
 
 
@@ -84,6 +85,7 @@ class Simulation:
         self.geometry = self.host.geometry
         self.made_by = EagerBackend.description
         self._versions = _versions(self.experiment)
+        self._tiles: dict[int, list[Tile]] = {}  # by the pixels of each
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
@@ -107,8 +109,19 @@ class Simulation:
         mask = self.experiment.detector.mask
         return mask is None or bool(mask[slow, fast])
 
-    def tiles(self, pixels: int) -> Iterator[Tile]:
-        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order."""
+    def tiles(self, pixels: int) -> Iterable[Tile]:
+        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order.
+
+        On a GPU they stay: lists of pixels take longer to make there than a small image.
+        """
+        if self.device.type == "cpu" or self.pixel_count > _KEPT_PIXELS:
+            return self._new_tiles(pixels)
+        if pixels not in self._tiles:
+            self._tiles.clear()
+            self._tiles[pixels] = list(self._new_tiles(pixels))
+        return self._tiles[pixels]
+
+    def _new_tiles(self, pixels: int) -> Iterator[Tile]:
         x_min, x_max, y_min, y_max = self.roi
         width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
         rows = min(pixels // width, y_max - y_min + 1) if 0 < width <= pixels else 0
@@ -279,7 +292,7 @@ class Simulation:
         return other
 
 
-def _in_order(function: Callable[[Tile], Result], arguments: Iterator[Tile], threads: int) -> Iterator[Result]:
+def _in_order(function: Callable[[Tile], Result], arguments: Iterable[Tile], threads: int) -> Iterator[Result]:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     inference = torch.is_inference_mode_enabled()  # a thread begins without it
 

@@ -22,7 +22,7 @@ from nanobrag_torch.model import Model
 
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
 PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
-PIXELS_PER_LAUNCH = 1 << 22  # on a GPU
+PIXELS_PER_LAUNCH = 1 << 24  # on a GPU
 
 
 class Summed(NamedTuple):
