@@ -1,6 +1,7 @@
 """The comparison: every key and component is judged, every fault fails by name, the verdict is exact and repeatable."""
 
 import json
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -185,7 +186,7 @@ def log_files(tmp_path):
 def options(c, py, folder, out="x"):
     names = {"--out": "json", "--md": "md", "--summary": "summary.md"}
     paths = [word for flag, suffix in names.items() for word in (flag, str(folder / f"{out}.{suffix}"))]
-    return ["--c-log", str(c), "--py-log", str(py), *paths]
+    return ["--c-log", str(c), "--py-log", str(py), *paths, "--names", "C", "torch"]
 
 
 def test_command_passes_with_status_0_and_the_same_bytes_each_time(log_files, capsys):
@@ -210,6 +211,34 @@ def test_command_fails_with_status_1_and_names_key_and_numbers(log_files, capsys
     assert summary.startswith("# FAIL: polar\n\nC and torch part at polar")
     assert "0.91463969894451" in summary and "polarization is off in torch" in summary
     assert "fail: C and torch part at polar" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        ("", ""),
+        ("polar 0.91463969894451", "polar 1"),
+        ("TRACE_PY: polar", "TRACE_PY: polarity"),
+        ("r_e_sqr 7.94079248018965e-30", "r_e_sqr 2.81794117756e-15"),
+    ],
+)
+def test_sides_are_called_by_their_names_alone(log_files, capsys, line, changed):
+    """No sentence, table or picture says C or torch where these are not the names."""
+    c, py, folder = log_files
+    py.write_text(py.read_text().replace(line, changed))
+    forms = [*options(c, py, folder), "--names", "Alpha", "Omega"]
+    run_command(main, [*forms, "--junit", str(folder / "x.xml"), "--pictures", str(folder)])
+    capsys.readouterr()
+    for path in (*folder.glob("x.*"), *folder.glob("*.svg")):
+        text = path.read_text()
+        assert not re.search(r"\btorch\b|\bC\b(?![0-9(])(?! *[-0-9.]+ [-0-9.]+ )", text), path.name
+        assert "Alpha" in text or "Omega" in text or path.name == "key_graph.svg"
+
+
+def test_names_of_the_sides_without_any_said(log_files, capsys):
+    c, py, folder = log_files
+    run_command(main, options(c, py, folder)[:-3])
+    assert capsys.readouterr().out.startswith("pass: reference and candidate agree")
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,7 @@ rule image_parity:
         code=code("image_parity"),
         scenario_dir=SETTINGS.scenario_dir,
         whole_image=FOREIGN,
+        names=PLAN.names,
         backend=lambda wildcards: backend(wildcards),
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:

@@ -17,6 +17,7 @@ def main(snakemake):
             *("--device", snakemake.wildcards.device, "--dtype", snakemake.wildcards.dtype),
             *("--backend", snakemake.params.backend),
             *("--time-limit-s", str(snakemake.params.time_limit_s)),
+            *("--names", *snakemake.params.names),
             *("--out", snakemake.output.json, "--md", snakemake.output.table),
             *(["--whole-image"] if snakemake.params.whole_image else []),
             *(word for hkl in snakemake.input.hkl for word in ("--hkl", hkl)),

@@ -132,6 +132,12 @@ class Plan:
         sides = self.sides
         return dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """What reports call the reference and our torch program."""
+        reference = self.sides["reference"]
+        return reference.name or ("C" if reference.program == "c" else "reference"), "torch"
+
     def side_params(self, role: str) -> dict[str, Any]:
         """What a side's run depends on: all that the config says of it but the time to look for causes."""
         return self.sides[role].model_dump(mode="json", exclude_defaults=True, exclude={"budget_s", "keys"})
