@@ -150,6 +150,9 @@ package-check: compiler setup
 	@$(RUN) tests/packaging/check_package.py
 
 crate: setup
+	@$(RUN) -m trace_audit.statements >/dev/null
+	@$(RUN) -m trace_audit.sbom >/dev/null
+	@$(RUN) -m trace_audit.ledger seal >/dev/null
 	@$(RUN) -m trace_audit.crate --out results/report/crate.zip $(if $(LICENCE),--licence '$(LICENCE)')
 	@$(RUN) -m trace_audit.ledger seal >/dev/null
 

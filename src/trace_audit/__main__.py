@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     again.add_argument("number", type=int, metavar="N", help="number of the record")
     again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
+    again.add_argument("--script", type=Path, metavar="FILE", help="run nothing; write a shell script that does")
     again.add_argument(
         "--run-recorded-program",
         action="store_true",
@@ -75,15 +76,17 @@ def main(argv: list[str]) -> int:
     if options.command == "verify":
         return _verify(options)
     if options.command == "rerun":
-        from trace_audit.trail.rerun import rerun
+        from trace_audit.trail.rerun import rerun, write_script
 
+        trust = {"allowed_signers": options.allowed_signers, "anchor": options.anchor}
+        if options.script:
+            return write_script(options.results, options.number, options.script, **trust)
         return rerun(
             options.results,
             options.number,
             options.out,
-            allowed_signers=options.allowed_signers,
-            anchor=options.anchor,
             consent=options.run_recorded_program,
+            **trust,
         )
     if options.command == "docs":
         from trace_audit.trace.document import trace_document

@@ -1,11 +1,14 @@
 """The comparison: every key and component is judged, every fault fails by name, the verdict is exact and repeatable."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import pytest
 
 from trace_audit.compare.__main__ import judge, main
 from trace_audit.core.errors import run_command
+from trace_audit.core.junit import Case, junit
 from trace_audit.trace.keys import registry
 from trace_audit.trace.parse import Context, parse_trace
 from trace_audit.trace.tolerances import relative_tolerance
@@ -183,7 +186,7 @@ def log_files(tmp_path):
 def options(c, py, folder, out="x"):
     names = {"--out": "json", "--md": "md", "--summary": "summary.md"}
     paths = [word for flag, suffix in names.items() for word in (flag, str(folder / f"{out}.{suffix}"))]
-    return ["--c-log", str(c), "--py-log", str(py), *paths]
+    return ["--c-log", str(c), "--py-log", str(py), *paths, "--names", "C", "torch"]
 
 
 def test_command_passes_with_status_0_and_the_same_bytes_each_time(log_files, capsys):
@@ -208,6 +211,65 @@ def test_command_fails_with_status_1_and_names_key_and_numbers(log_files, capsys
     assert summary.startswith("# FAIL: polar\n\nC and torch part at polar")
     assert "0.91463969894451" in summary and "polarization is off in torch" in summary
     assert "fail: C and torch part at polar" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "changed"),
+    [
+        ("", ""),
+        ("polar 0.91463969894451", "polar 1"),
+        ("TRACE_PY: polar", "TRACE_PY: polarity"),
+        ("r_e_sqr 7.94079248018965e-30", "r_e_sqr 2.81794117756e-15"),
+    ],
+)
+def test_sides_are_called_by_their_names_alone(log_files, capsys, line, changed):
+    """No sentence, table or picture says C or torch where these are not the names."""
+    c, py, folder = log_files
+    py.write_text(py.read_text().replace(line, changed))
+    forms = [*options(c, py, folder), "--names", "Alpha", "Omega"]
+    run_command(main, [*forms, "--junit", str(folder / "x.xml"), "--pictures", str(folder)])
+    capsys.readouterr()
+    for path in (*folder.glob("x.*"), *folder.glob("*.svg")):
+        text = path.read_text()
+        assert not re.search(r"\btorch\b|\bC\b(?![0-9(])(?! *[-0-9.]+ [-0-9.]+ )", text), path.name
+        assert "Alpha" in text or "Omega" in text or path.name == "key_graph.svg"
+
+
+def test_names_of_the_sides_without_any_said(log_files, capsys):
+    c, py, folder = log_files
+    run_command(main, options(c, py, folder)[:-3])
+    assert capsys.readouterr().out.startswith("pass: reference and candidate agree")
+
+
+@pytest.mark.parametrize(
+    "change, status, failing",
+    [
+        (("", ""), 0, {}),
+        (
+            ("polar 0.91463969894451", "polar 1"),
+            1,
+            {"polar": "root cause, relative difference 0.0854 in 1"},
+        ),
+        (("polar 0.91463969894451", "polar nan"), 1, {"problem 1": "polar"}),
+    ],
+)
+def test_a_ci_sees_the_same_as_the_exit_status(log_files, change, status, failing):
+    c, py, folder = log_files
+    py.write_text(py.read_text().replace(*change) if change[0] else py.read_text())
+    assert run_command(main, [*options(c, py, folder), "--junit", str(folder / "x.xml")]) == status
+    suite = ElementTree.parse(folder / "x.xml").getroot()
+    found = {case.get("name"): case[0].get("message") for case in suite if len(case)}
+    assert set(failing) <= set(found) and bool(found) == bool(status)
+    assert all(text in found[name] for name, text in failing.items())
+    assert int(suite.get("failures")) == len(found) and int(suite.get("tests")) >= 60
+
+
+def test_no_suite_is_green_where_the_audit_did_not_pass():
+    suite = ElementTree.fromstring(junit("s", [Case("trace", "polar")], "its log cannot be read \x1b[31m"))
+    assert [(case.get("name"), len(case)) for case in suite] == [("polar", 0), ("verdict", 1)]
+    assert suite.get("failures") == "1" and "\\x1b" in suite[1][0].get("message")
+    green = ElementTree.fromstring(junit("s", [Case("trace", "polar")]))
+    assert green.get("failures") == "0" and len(green) == 1
 
 
 def test_command_refuses_bad_input_with_status_2(log_files, capsys):

@@ -39,6 +39,7 @@ def make_audit(results, scenario="tiny", dtype="float64", torch_log=None):
     snapshot = {"scenario": {"name": scenario}, "pixel_slow_fast": [685, 1039], "device": "cpu", "dtype": dtype}
     write_atomic(folder / "config_snapshot.json", json.dumps({**snapshot, "arguments": ["-mat", "A.mat"]}))
     words = ["--c-log", pixel / "c/c_trace_scaling.log", "--py-log", folder / "trace_py_scaling.log"]
+    words += ["--names", "C", "torch"]
     compare([*map(str, words), "--out", str(folder / "compare_scaling_traces.json")])
     return folder
 

@@ -99,7 +99,8 @@ def traced(tmp_path_factory):
 
 def audited(tmp_path, traced, scenario, c_log):
     out = {name: tmp_path / name for name in ("v.json", "v.md", "diff_summary.md")}
-    words = ["--c-log", c_log, "--py-log", traced / scenario / "py.log", "--out", out["v.json"], "--md", out["v.md"]]
+    words = ["--c-log", c_log, "--py-log", traced / scenario / "py.log", "--names", "C", "torch"]
+    words += ["--out", out["v.json"], "--md", out["v.md"]]
     words += ["--summary", out["diff_summary.md"], "--pictures", tmp_path, "--config", scenario, "--pixel", 685, 1039]
     status = compare_main([str(word) for word in words])
     return status, json.loads(out["v.json"].read_text()), out["diff_summary.md"].read_text()

@@ -212,3 +212,31 @@ def test_bad_input_of_image_run_is_one_line(words, expected, tmp_path):
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and expected in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def run_compiled(name, folder, dtype="float64"):
+    """The image of compiled code; its record."""
+    where = ["--config", name, "--scenario-dir", str(SCENARIO_DIR), "--backend", "compiled", "--dtype", dtype]
+    assert image_run.main(["--program", "torch", "--out", str(folder / "py.bin"), *where]) == 0
+    return json.loads((folder / "py_image_run.json").read_text())
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_images_of_compiled_code_are_compared_and_traced_by_it(case, dtype, monkeypatch):
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")  # what the caller has set does not count
+    record = run_compiled(NAME, case.folder, dtype)
+    assert record["made_by"]["name"] == "compiled" and len(record["made_by"]["source_sha256"]) >= 64
+    assert "made_by" in record and record["made_by"]["compiler"]
+    status = run_command(image_audit.main, [*case.command(dtype), "--backend", "compiled"])
+    result = json.loads((case.folder / "image_parity.json").read_text())
+    assert status == 0, result["summary"]
+    assert result["backend"] == "compiled" and result["counts"]["traced_failed"] == 0
+    assert json.loads((case.folder / "config_snapshot.json").read_text())["backend"] == "compiled"
+
+
+def test_an_image_that_compiled_code_cannot_make_is_skipped_with_the_reason(case):
+    case.name = "tricubic_interpolation"
+    record = run_compiled(case.name, case.folder)
+    assert record["skipped"] == "compiled code cannot make this: amplitudes are interpolated"
+    assert run_command(image_audit.main, [*case.command(), "--backend", "compiled"]) == 0
+    assert json.loads((case.folder / "image_parity.json").read_text())["status"] == "skipped"

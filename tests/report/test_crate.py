@@ -115,3 +115,18 @@ def test_the_validator_accepts_it_and_refuses_one_that_is_broken(made, tmp_path)
             broken.writestr(name, data)
     done = subprocess.run([*words, str(tmp_path / "broken.zip")], text=True, capture_output=True, check=False)
     assert done.returncode == 1 and "required: " in done.stdout
+
+
+def test_every_program_of_an_attempt_is_an_action_of_a_step(root, made):
+    entities = graph(made)
+    (record,) = [e.record for e in hash_chain.load(root / "results/audit/ledger") if e.record["kind"] == "attempt"]
+    organised = entities["#organised-1"]
+    controls = organised["object"] if isinstance(organised["object"], list) else [organised["object"]]
+    assert len(controls) == len(record["commands"]) and organised["result"] == {"@id": "#attempt-1"}
+    for control, command in zip(controls, record["commands"], strict=True):
+        control = entities[control["@id"]]
+        step, action = entities[control["instrument"]["@id"]], entities[control["object"]["@id"]]
+        assert step["@type"] == "HowToStep" and action["@type"] == "CreateAction"
+        assert action["instrument"] == step["workExample"]
+        assert entities[action["instrument"]["@id"]]["name"] == command["arguments"][0]
+    assert set(entities["Snakefile"]["@type"]) >= {"ComputationalWorkflow", "HowTo"}

@@ -1,6 +1,7 @@
 """A recorded audit run again: the same bytes, or the difference by name; hostile records are refused."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import REPOSITORY, Project
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import sha256_of_bytes
 from trace_audit.trail import attempts, hash_chain
@@ -43,6 +44,21 @@ def test_an_attempt_comes_out_the_same(finished: Project, tmp_path: Path):
     assert "record 1 comes out the same" in done.stdout and done.stdout.count(": same bytes") == 12
     assert "Sources and config changed since:\n  none" in done.stdout
     assert (tmp_path / "kept here/compare_scaling_traces.json").is_file()
+
+
+def test_the_script_of_an_attempt_repeats_it(finished: Project, tmp_path: Path):
+    script = tmp_path / "again.sh"
+    done = again(finished.file("results"), 1, "--script", str(script))
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = script.read_text()
+    assert "/@OUT@" not in text and "trace_audit.harness" in text and "RUN_RECORDED_PROGRAM" not in text
+    environment = os.environ | {"PYTHON": sys.executable}
+    words = ["bash", str(script), str(tmp_path / "made here")]
+    ran = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stdout.count(": same bytes") == 12
+    refused = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and "File exists" in refused.stderr
 
 
 def snapshot_of(results: Path, **changes) -> dict[str, str]:

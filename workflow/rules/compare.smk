@@ -83,6 +83,7 @@ rule compare:
     params:
         code=code("compare"),
         scenario_dir=SETTINGS.scenario_dir,
+        names=PLAN.names,
     message:
         "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     script:

@@ -8,7 +8,7 @@ INPUTS
 
 OUTPUTS
     results/{scenario}/images/c/floatimage.bin, c_image_stdout.txt, c_image_stderr.txt, c_image_run.json
-    results/{scenario}/images/{device}_{dtype}/floatimage.bin, py_image_stdout.txt, py_image_stderr.txt,
+    results/{scenario}/images/{device}_{dtype}{suffix}/floatimage.bin, py_image_stdout.txt, py_image_stderr.txt,
                                          py_image_run.json, py_image_env.json,
                                          image_parity.json, image_parity.md, config_snapshot.json
     results/audit/image_summary.txt, image_gate.json
@@ -23,8 +23,8 @@ Target: `parity`. Nothing here runs for `audit`.
 """
 
 C_IMAGE = "results/{scenario}/images/c"
-TORCH_IMAGE = "results/{scenario}/images/{device}_{dtype}"
-IMAGE_RECEIPT = "results/audit/receipts/{scenario}_image_{device}_{dtype}.json"
+TORCH_IMAGE = "results/{scenario}/images/{device}_{dtype}{suffix}"
+IMAGE_RECEIPT = "results/audit/receipts/{scenario}_image_{device}_{dtype}{suffix}.json"
 
 
 localrules:
@@ -87,9 +87,9 @@ rule torch_image:
         run=f"{TORCH_IMAGE}/py_image_run.json",
         env=f"{TORCH_IMAGE}/py_image_env.json",
     log:
-        "logs/torch_image/{scenario}_{device}_{dtype}.log",
+        "logs/torch_image/{scenario}_{device}_{dtype}{suffix}.log",
     benchmark:
-        "logs/torch_image/{scenario}_{device}_{dtype}.benchmark.tsv"
+        "logs/torch_image/{scenario}_{device}_{dtype}{suffix}.benchmark.tsv"
     conda:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
@@ -100,12 +100,14 @@ rule torch_image:
         scenario_dir=SETTINGS.scenario_dir,
         hkl=hkl_option,
         missing=MISSING_DEVICE,
+        backend=lambda wildcards: backend(wildcards),
     message:
-        "Torch image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
+        "Torch image: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     shell:
         "python -m trace_audit.programs.image_run --program torch --config {wildcards.scenario:q}"
         " --scenario-dir {params.scenario_dir:q} {params.hkl}"
-        " --device {wildcards.device} --dtype {wildcards.dtype} {params.missing} --out {output.image:q} 2> {log:q}"
+        " --device {wildcards.device} --dtype {wildcards.dtype} --backend {params.backend} {params.missing}"
+        " --out {output.image:q} 2> {log:q}"
 
 
 rule image_parity:
@@ -124,14 +126,14 @@ rule image_parity:
             labels={
                 "scenario": "{scenario}",
                 "device": "{device}",
-                "dtype": "{dtype}",
+                "dtype": "{dtype}{suffix}",
             },
         ),
         snapshot=f"{TORCH_IMAGE}/config_snapshot.json",
     log:
-        "logs/image_parity/{scenario}_{device}_{dtype}.log",
+        "logs/image_parity/{scenario}_{device}_{dtype}{suffix}.log",
     benchmark:
-        "logs/image_parity/{scenario}_{device}_{dtype}.benchmark.tsv"
+        "logs/image_parity/{scenario}_{device}_{dtype}{suffix}.benchmark.tsv"
     conda:
         "../../envs/audit.yaml"
     threads: SETTINGS.resources.torch_trace.threads
@@ -141,9 +143,11 @@ rule image_parity:
         code=code("image_parity"),
         scenario_dir=SETTINGS.scenario_dir,
         whole_image=FOREIGN,
+        names=PLAN.names,
+        backend=lambda wildcards: backend(wildcards),
         time_limit_s=SETTINGS.reference.time_limit_s,
     message:
-        "Comparing images: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
+        "Comparing images: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     script:
         "../scripts/compare_images.py"
 
@@ -170,7 +174,7 @@ rule image_ledger:
     output:
         IMAGE_RECEIPT,
     log:
-        "logs/image_ledger/{scenario}_{device}_{dtype}.log",
+        "logs/image_ledger/{scenario}_{device}_{dtype}{suffix}.log",
     conda:
         "../../envs/audit.yaml"
     threads: 1
@@ -179,7 +183,7 @@ rule image_ledger:
     params:
         taken=taken_option,
     message:
-        "Recording: image of {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}"
+        "Recording: image of {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
     shell:
         "python -m trace_audit.trail.image_ledger --comparison {input.comparison:q}"
         " --environment {input.environment:q} --c-run {input.c_run:q} --torch-run {input.torch_run:q}"

@@ -1,6 +1,5 @@
 """
-The audit of two programs that are no nanoBragg: `registry` and `experiments` in the config. Without them, these rules
-have nothing to do; with them, they are all that `audit` does.
+The audit of two programs that are no nanoBragg, by `registry` and `experiments` of the config; then it is all of `audit`.
 
 INPUTS
     the registry, and what `reference` and `candidate` name

@@ -1,4 +1,4 @@
-"""Compare a C trace with a torch trace; the work is trace_audit.compare.
+"""Compare the reference's trace with the candidate's; the work is trace_audit.compare.
 
     python workflow/scripts/compare_scaling_traces.py --c-log C.log --py-log PY.log --out compare_scaling_traces.json
 
@@ -34,6 +34,7 @@ def main(snakemake):
             *("--config", snakemake.wildcards.scenario, "--scenario-dir", snakemake.params.scenario_dir),
             *("--pixel", snakemake.wildcards.slow, snakemake.wildcards.fast),
             *("--dtype", snakemake.wildcards.dtype),
+            *("--names", *snakemake.params.names),
             *(word for hkl in snakemake.input.hkl for word in ("--hkl", hkl)),
         ]
     )

@@ -1,23 +1,27 @@
-"""Validate an RO-Crate against the Workflow Run profile with roc-validator, which has an environment of its own.
+"""Validate an RO-Crate against the profiles of Workflow Run RO-Crate; roc-validator has an environment of its own.
 
     .venv-roc/bin/python workflow/scripts/validate_crate.py results/report/crate.zip --context ro-crate.jsonld
 
 The validator reads two JSON-LD contexts from the web. Where the web is not there, the base context is the one that the
 package rocrate comes with, set back to version 1.1 where they differ for us, and the terms of the Workflow Run profile
-that the crate uses are put in its own namespace; everything else asked of the web is refused. Exit status 1 if a
-requirement is not met.
+that the crate uses are put in its own namespace; everything else asked of the web is refused. The bill of materials in
+the crate is checked against the schema of CycloneDX. Exit status 1 if a requirement is not met.
 """
 
 import argparse
 import json
 import sys
 import urllib.request
+import zipfile
 from pathlib import Path
 
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 from rocrate_validator import models, services
 from rocrate_validator.utils.http import HttpRequester
 
-PROFILE = "workflow-run-crate"
+PROFILES = ("workflow-run-crate", "provenance-run-crate")
+BILL = "results/audit/sbom.cdx.json"
 BASE = "https://w3id.org/ro/crate/1.1/context"
 RUN = "https://w3id.org/ro/terms/workflow-run/context"
 OF_VERSION_1_1 = {"ComputationalWorkflow": "https://bioschemas.org/ComputationalWorkflow"}
@@ -70,24 +74,44 @@ def main() -> int:
     online = web_is_there()
     if not online:
         use_contexts_at_hand(options.context)
+    contexts = "from the web" if online else f"from {options.context.name} of the package rocrate, no web here"
+    met = [validate(options.crate, profile, contexts) for profile in PROFILES]
+    return 0 if all([*met, check_bill(options.crate)]) else 1
+
+
+def validate(crate: Path, profile: str, contexts: str) -> bool:
+    """Whether all that a profile requires is met; says what is not."""
     settings = services.ValidationSettings(
-        rocrate_uri=str(options.crate),
-        profile_identifier=PROFILE,
+        rocrate_uri=str(crate),
+        profile_identifier=profile,
         requirement_severity=models.Severity.RECOMMENDED,
     )
     result = services.validate(settings)
     issues = result.get_issues()
     required = [issue for issue in issues if issue.severity == models.Severity.REQUIRED]
     for issue in issues:
-        where = issue.violatingEntity or options.crate
+        where = issue.violatingEntity or crate
         print(f"{issue.severity.name.lower()}: {issue.check.identifier}: {where}: {issue.message}")
     checks = len(result.executed_checks)
-    contexts = "from the web" if online else f"from {options.context.name} of the package rocrate, no web here"
     print(
-        f"{options.crate}: {checks} checks of {PROFILE} and the profiles it builds on, contexts {contexts}: "
+        f"{crate}: {checks} checks of {profile} and the profiles it builds on, contexts {contexts}: "
         f"{len(required)} required not met, {len(issues) - len(required)} recommended not met"
     )
-    return 1 if required or not checks else 0
+    return bool(checks) and not required
+
+
+def check_bill(crate: Path) -> bool:
+    """Whether the bill of materials, if there is one, is as CycloneDX's schema has it."""
+    with zipfile.ZipFile(crate) as archive:
+        if BILL not in archive.namelist():
+            return True
+        text = archive.read(BILL).decode()
+    version = json.loads(text)["specVersion"]
+    faults = JsonStrictValidator(SchemaVersion.from_version(version)).validate_str(text)
+    print(
+        f"{crate}: {BILL} is " + (f"not as CycloneDX {version} has it: {faults}" if faults else f"CycloneDX {version}")
+    )
+    return not faults
 
 
 if __name__ == "__main__":

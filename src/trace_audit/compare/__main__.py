@@ -11,7 +11,8 @@ from typing import Any
 
 from trace_audit.compare import plain_report
 from trace_audit.compare.blame import blame
-from trace_audit.compare.comparison import Comparison, compare
+from trace_audit.compare.cause import names_of
+from trace_audit.compare.comparison import NAMES, Comparison, compare
 from trace_audit.compare.known_defects import Attribution
 from trace_audit.compare.markdown_report import comparison_markdown, summary_markdown
 from trace_audit.compare.pictures import write_pictures
@@ -27,8 +28,8 @@ from trace_audit.trace.simulator import read_simulator
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.compare", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--c-log", type=Path, required=True, metavar="FILE", help="trace log of the C program")
-    parser.add_argument("--py-log", type=Path, required=True, metavar="FILE", help="trace log of the torch program")
+    parser.add_argument("--c-log", type=Path, required=True, metavar="FILE", help="trace log of the reference")
+    parser.add_argument("--py-log", type=Path, required=True, metavar="FILE", help="trace log of the candidate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, JSON")
     parser.add_argument("--md", type=Path, metavar="FILE", help="table of every factor, Markdown")
     parser.add_argument("--summary", type=Path, metavar="FILE", help="what went wrong and why, Markdown")
@@ -45,15 +46,17 @@ def _parser() -> argparse.ArgumentParser:
         "--names",
         nargs=2,
         default=("reference", "candidate"),
-        metavar=("C", "PY"),
-        help="with --registry: of the sides",
+        metavar=("REFERENCE", "CANDIDATE"),
+        help="what reports call the two sides",
     )
     return parser
 
 
-def judge(c: Trace, py: Trace, attribution: Attribution | None = None) -> tuple[Comparison, dict[str, Any]]:
+def judge(
+    c: Trace, py: Trace, attribution: Attribution | None = None, names: tuple[str, str] = NAMES
+) -> tuple[Comparison, dict[str, Any]]:
     """Compare two parsed logs; the comparison and its JSON-ready verdict."""
-    comparison = compare(c, py)
+    comparison = compare(c, py, names)
     return comparison, verdict(comparison, blame(comparison), attribution)
 
 
@@ -75,7 +78,7 @@ def _explain(arguments: argparse.Namespace, comparison: Comparison) -> dict[str,
     try:
         proofs = retracer.proofs(comparison)
     except ValueError as error:
-        note = f"The torch stages refused the values of C: {error}"
+        note = f"The stages of {comparison.names[1]} refused the values of {comparison.names[0]}: {error}"
     result = verdict(comparison, blame(comparison), retracer.attribution(comparison.c), proofs)
     return result | {"substitution_note": note}
 
@@ -104,7 +107,7 @@ def main(argv: list[str]) -> int:
 
         check_pixel(load_scenario(arguments.config, arguments.scenario_dir), *arguments.pixel)
     c, py = read_trace(arguments.c_log), read_trace(arguments.py_log)
-    comparison, result = judge(c, py)
+    comparison, result = judge(c, py, names=(arguments.names[0], arguments.names[1]))
     if comparison.diverging:
         result = _explain(arguments, comparison) or result
     write_atomic(arguments.out, readable_json(result))
@@ -113,7 +116,8 @@ def main(argv: list[str]) -> int:
     if arguments.summary:
         write_atomic(arguments.summary, summary_markdown(result))
     if arguments.junit:
-        write_atomic(arguments.junit, junit(f"{arguments.c_log.name} against {arguments.py_log.name}", _cases(result)))
+        suite, why = f"{arguments.names[1]} against {arguments.names[0]}", result["summary"]
+        write_atomic(arguments.junit, junit(suite, _cases(result), None if result["status"] == "pass" else why))
     if arguments.pictures:
         write_pictures(result, arguments.pictures)
     say(result)
@@ -123,6 +127,7 @@ def main(argv: list[str]) -> int:
 def _cases(result: dict[str, Any]) -> Iterator[Case]:
     """A test for each key, and for each thing that keeps a log from being trusted."""
     rows: dict[str, list[dict[str, Any]]] = {}
+    names = names_of(result)
     for row in result["factors"]:
         rows.setdefault(row["key"], []).append(row)
     for key, places in rows.items():
@@ -133,7 +138,7 @@ def _cases(result: dict[str, Any]) -> Iterator[Case]:
         worst = max(failed, key=lambda row: row["relative_difference"])
         cause = "root cause, " if key in result["root_causes"] else ""
         told = f"{cause}relative difference {worst['relative_difference']:.3g} in {len(failed)} of {len(places)} places"
-        yield Case("trace", key, told, f"C {worst['c']}, torch {worst['py']}")
+        yield Case("trace", key, told, f"{names['c']} {worst['c']}, {names['py']} {worst['py']}")
     for number, problem in enumerate(result["problems"], 1):
         yield Case("log", f"problem {number}", problem["message"] if isinstance(problem, dict) else str(problem))
 

@@ -9,8 +9,13 @@ from typing import Any, TypeVar
 
 NOT_KNOWN = "not known"
 MOST_NAMES = 3
-SIDES = {"c": "C", "py": "torch"}
 Place = TypeVar("Place")
+
+
+def names_of(verdict: dict[str, Any]) -> dict[str, str]:
+    """What the two sides of a comparison are called, by `c` and `py`."""
+    sides = verdict.get("sides", {"reference": "C", "candidate": "torch"})
+    return {"c": sides["reference"], "py": sides["candidate"]}
 
 
 def cause(verdict: dict[str, Any]) -> str:
@@ -86,12 +91,12 @@ def _context(verdict: dict[str, Any]) -> str:
 
 def _faults(verdict: dict[str, Any]) -> str:
     problems = [problem for problem in verdict.get("problems", ()) if isinstance(problem, dict)]
-    return _listed(
-        list(dict.fromkeys(f"{SIDES.get(p.get('side', ''), '')} log: {p['key']} {p['kind']}".strip() for p in problems))
-    )
+    names = names_of(verdict)
+    told = (f"{names.get(p.get('side', ''), p.get('side', ''))} log: {p['key']} {p['kind']}".strip() for p in problems)
+    return _listed(list(dict.fromkeys(told)))
 
 
 def _contradictions(verdict: dict[str, Any]) -> str:
     sides = verdict.get("multiply_back", {})
     broken = [side for side, rows in sides.items() if not all(row["holds"] for row in rows)]
-    return ", ".join(f"the {SIDES.get(side, side)} log contradicts itself" for side in broken)
+    return ", ".join(f"the {names_of(verdict).get(side, side)} log contradicts itself" for side in broken)

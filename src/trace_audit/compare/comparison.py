@@ -13,7 +13,7 @@ from trace_audit.trace.tolerances import floors, relative_tolerance
 
 Side = Literal["c", "py"]
 SIDES: tuple[Side, Side] = ("c", "py")
-SIDE_NAMES = {"c": "C", "py": "torch"}
+NAMES = ("C", "torch")  # of our own two programs
 
 _PIVOT_GROUPS = ("setup_sample", "setup_beam")
 
@@ -63,10 +63,15 @@ class Comparison:
 
     c: Trace
     py: Trace
+    names: tuple[str, str] = NAMES
     factors: list[Factor] = field(default_factory=list)
     problems: dict[Side, list[Problem]] = field(default_factory=lambda: {"c": [], "py": []})
     alone: dict[Side, list[str]] = field(default_factory=lambda: {"c": [], "py": []})
     identities: dict[Side, list[multiply_back.Identity]] = field(default_factory=dict)
+
+    def name_of(self, side: Side) -> str:
+        """What a side is called."""
+        return self.names[SIDES.index(side)]
 
     @property
     def diverging(self) -> list[Factor]:
@@ -103,9 +108,9 @@ class Comparison:
         return result
 
 
-def compare(c: Trace, py: Trace) -> Comparison:
-    """Compare two parsed logs at the tolerances of the data file."""
-    result = Comparison(c, py, identities={"c": multiply_back.check(c), "py": multiply_back.check(py)})
+def compare(c: Trace, py: Trace, names: tuple[str, str] = NAMES) -> Comparison:
+    """Compare two parsed logs at the tolerances of the data file. `names`: what the sides are called."""
+    result = Comparison(c, py, names, identities={"c": multiply_back.check(c), "py": multiply_back.check(py)})
     floor = floors([c, py])
     sides: tuple[tuple[Side, Trace, Trace], ...] = (("c", c, py), ("py", py, c))
     for side, trace, other in sides:
@@ -116,7 +121,7 @@ def compare(c: Trace, py: Trace) -> Comparison:
         if not trace.historic:
             result.problems[side] += _incomplete_terms(trace)
     if not c.historic and not py.historic and c.blocks != py.blocks:
-        message = f"the logs list different sub-pixels: {len(c.blocks)} in C, {len(py.blocks)} in torch"
+        message = f"the logs list different sub-pixels: {len(c.blocks)} in {names[0]}, {len(py.blocks)} in {names[1]}"
         result.problems["py"].append(Problem("unknown", "subpixel", None, message))
     for name in keys.topological_order():
         for context in c.records.get(name, {}):
@@ -158,7 +163,7 @@ def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, ke
         return
     for context in lacking:
         where = "".join(f", {name} {index}" for name, index in result.label(key, context).items())
-        message = f"{key.name} is missing in the {SIDE_NAMES[side]} log{where}"
+        message = f"{key.name} is missing in the {result.name_of(side)} log{where}"
         result.problems[side].append(Problem("missing", key.name, None, message))
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trace_audit.compare.cause import cause, defect_difference
+from trace_audit.compare.cause import cause, defect_difference, names_of
 from trace_audit.compare.verdict import place_text
 from trace_audit.core.markdown import cell, table
 from trace_audit.trace.tolerances import tolerance_of
@@ -36,14 +36,20 @@ def comparison_markdown(verdict: dict[str, Any]) -> str:
         )
         for row in verdict["factors"]
     ]
-    headings = ("key", "where", "unit", "C", "torch", "absolute", "relative", "verdict")
+    headings = ("key", "where", "unit", *_names(verdict), "absolute", "relative", "verdict")
     return text + table(headings, rows) + "\n" + _multiply_back(verdict)
+
+
+def _names(verdict: dict[str, Any]) -> tuple[str, str]:
+    """Reference and candidate as they are called."""
+    names = names_of(verdict)
+    return names["c"], names["py"]
 
 
 def _multiply_back(verdict: dict[str, Any]) -> str:
     rows = [
         (
-            {"c": "C", "py": "torch"}[side],
+            names_of(verdict)[side],
             identity["name"],
             identity["instances"],
             identity["printed"],
@@ -82,8 +88,9 @@ def _first(verdict: dict[str, Any]) -> str:
     if not place:
         return ""
     c, py = sides(place["where"], place["c"], place["py"])
+    first, second = map(cell, _names(verdict))
     return (
-        f"First divergence: **{cell(place['where'])}**, C {cell(c)}, torch {cell(py)}, "
+        f"First divergence: **{cell(place['where'])}**, {first} {cell(c)}, {second} {cell(py)}, "
         f"relative difference {place['relative_difference']:.2e}.\n"
     )
 
@@ -109,7 +116,7 @@ def _roots(verdict: dict[str, Any]) -> str:
         for r in verdict["roots"]
     ]
     text = "## Root causes\n\nThese differ although everything they are computed from agrees.\n\n"
-    text += table(("key", "component", "C", "torch", "relative", "leads to"), rows)
+    text += table(("key", "component", *_names(verdict), "relative", "leads to"), rows)
     suspects = sorted({name for root in verdict["roots"] for name in root["suspects"]})
     if suspects:
         text += f"\nWithin tolerance, yet beyond rounding, just before: {cell(', '.join(suspects))}.\n"
@@ -131,13 +138,16 @@ def _substitution(verdict: dict[str, Any]) -> str:
         )
         for p in sorted(proofs, key=lambda p: p["verdict"] == "inherited")
     ]
-    headings = ("key (worst place)", "stage", "so it is", "C", "torch stage fed with C's parents", "relative")
+    reference, candidate = map(cell, _names(verdict))
+    fed = f"{candidate}'s stage fed with {reference}'s parents"
+    headings = ("key (worst place)", "stage", "so it is", reference, fed, "relative")
     blamed = [row for row in rows if row[2] != "inherited"]
     text = (
-        "## Proof by substitution\n\nEach torch stage was fed with the values that C traced. Where it then gives C's "
+        f"## Proof by substitution\n\nEach stage of {candidate} was fed with the values that {reference} traced. "
+        f"Where it then gives {reference}'s "
     )
     text += "value, the difference was inherited; where it does not, that stage is to blame.\n\n"
-    text += table(headings, blamed) if blamed else "Every stage gives C's value: all differences are inherited.\n"
+    text += table(headings, blamed) if blamed else f"Every stage gives {reference}'s value: all are inherited.\n"
     inherited = rows[len(blamed) :]
     if inherited:
         text += f"\n<details><summary>{len(inherited)} keys that inherited their difference</summary>\n\n"
@@ -149,10 +159,13 @@ def _attribution(verdict: dict[str, Any]) -> str:
     trials = verdict["attribution_trials"]
     if not trials["tried"]:
         return ""
-    text = f"## Known defects\n\n{trials['tried']} re-traces of the torch program with known defects switched.\n\n"
+    candidate = cell(_names(verdict)[1])
+    text = f"## Known defects\n\n{trials['tried']} re-traces of {candidate} with known defects switched.\n\n"
     if not trials["explanations"]:
         return text + "No single defect and no pair of them restores agreement.\n"
-    return text + "".join(f"- torch {cell(trial['sentence'])}\n" for trial in trials["explanations"])
+    return text + "".join(
+        f"- {cell(_names(verdict)[1])} {cell(trial['sentence'])}\n" for trial in trials["explanations"]
+    )
 
 
 def _suggestions(verdict: dict[str, Any]) -> str:
@@ -161,7 +174,7 @@ def _suggestions(verdict: dict[str, Any]) -> str:
 
 
 def _problems(verdict: dict[str, Any]) -> str:
-    rows = [({"c": "C", "py": "torch"}[p["side"]], p["kind"], p["key"], p["message"]) for p in verdict["problems"]]
+    rows = [(names_of(verdict)[p["side"]], p["kind"], p["key"], p["message"]) for p in verdict["problems"]]
     return "## Faults of the logs\n\n" + table(("log", "kind", "key", "what"), rows) if rows else ""
 
 
@@ -185,15 +198,15 @@ def _offending(verdict: dict[str, Any]) -> str:
         )
         for row in failed
     ]
-    headings = ("key", "where", "C", "torch", "absolute", "relative", "reason of the bar")
+    headings = ("key", "where", *_names(verdict), "absolute", "relative", "reason of the bar")
     body = table(headings, rows)
     return f"<details><summary>All {len(rows)} differing values</summary>\n\n{body}\n</details>\n"
 
 
 def _alone(verdict: dict[str, Any]) -> str:
     lines = [
-        f"- only in the {side} log: {cell(', '.join(names))}\n"
-        for side, names in (("C", verdict["only_in_c"]), ("torch", verdict["only_in_py"]))
+        f"- only in the {cell(names_of(verdict)[side])} log: {cell(', '.join(names))}\n"
+        for side, names in (("c", verdict["only_in_c"]), ("py", verdict["only_in_py"]))
         if names
     ]
     return "## Keys of one side alone\n\n" + "".join(lines) if lines else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
+from trace_audit.compare.cause import names_of
 from trace_audit.core.files import write_atomic
 from trace_audit.trace.keys import registry, topological_order
 
@@ -122,7 +123,12 @@ def differences(verdict: dict[str, Any]) -> str:
     x = across(verdict["tolerance_relative"])
     body.append(f'<line x1="{x:.1f}" y1="50" x2="{x:.1f}" y2="{bottom}" stroke="#202124" stroke-dasharray="4 3"/>')
     body.append(f'<text x="{x + 4:.1f}" y="54">tolerance {verdict["tolerance_relative"]:.0e}</text>')
-    return _svg(left + width + 40, bottom + 24, body, "Largest relative difference between C and torch, by key")
+    return _svg(
+        left + width + 40,
+        bottom + 24,
+        body,
+        f"Largest relative difference between {' and '.join(names_of(verdict).values())}, by key",
+    )
 
 
 def _svg(width: int, height: int, body: list[str], title: str) -> str:

@@ -73,21 +73,24 @@ def _of_ratio(comparison: Comparison, factor: Factor, ratio: float) -> Iterator[
             continue
         for power, label in ((1, name), (2, f"{name} squared")):
             if _same(ratio, number**power):
-                yield f"torch is larger by the factor {label}"
+                yield f"{comparison.names[1]} is larger by the factor {label}"
             elif _same(ratio, number**-power):
-                yield f"C is larger by the factor {label}"
+                yield f"{comparison.names[0]} is larger by the factor {label}"
 
 
 def _of_scalar(comparison: Comparison, factor: Factor, c: float, py: float) -> Iterator[str]:
     name = factor.key.name
+    ours, theirs = comparison.names
     if c > 0 and py > 0 and not _same(c, 1.0):
         if _same(py, c * c):
-            yield "torch has the square of the C value" + (": r_e^2 for r_e" if name.startswith("r_e") else "")
+            yield f"{theirs} has the square of the {ours} value" + (": r_e^2 for r_e" if name.startswith("r_e") else "")
         elif _same(py, math.sqrt(c)):
-            yield "torch has the square root of the C value" + (": r_e for r_e^2" if name.startswith("r_e") else "")
+            yield f"{theirs} has the square root of the {ours} value" + (
+                ": r_e for r_e^2" if name.startswith("r_e") else ""
+            )
     if name in ("polar", "term.polar", "capture_fraction", "term.capture_fraction") and 1.0 in (c, py):
         option = "polarization" if "polar" in name else "absorption"
-        yield f"{option} is off in {'C' if c == 1.0 else 'torch'}"
+        yield f"{option} is off in {ours if c == 1.0 else theirs}"
     if name.startswith(("F_latt", "TRACE_PHI.F_latt", "term.F_latt")):
         if _same(abs(c), abs(py)):
             yield "equal but for the sign: indices not reduced by the nearest integer, or N even against odd"

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from trace_audit.compare.blame import Blame
-from trace_audit.compare.comparison import SIDE_NAMES, SIDES, Comparison, Component, Factor
+from trace_audit.compare.comparison import SIDES, Comparison, Component, Factor
 from trace_audit.compare.known_defects import Attribution
 from trace_audit.compare.substitute import TO_BLAME, Proof
 from trace_audit.compare.suggestions import suggestions
@@ -22,6 +22,7 @@ def verdict(
         "summary": summary_sentence(comparison, blame, attribution, proofs),
         "root_causes": blame.root_keys,
         "attribution": list(attribution.defects) if attribution else [],
+        "sides": {"reference": comparison.names[0], "candidate": comparison.names[1]},
         "context_differs": blame.context_keys,
         "first_divergence": _place(comparison, blame.first) if blame.first else None,
         "worst": _place(comparison, worst) if worst else None,
@@ -96,10 +97,10 @@ def summary_sentence(
     comparison: Comparison, blame: Blame, attribution: Attribution | None, proofs: Sequence[Proof] = ()
 ) -> str:
     """One sentence that a person can act on."""
-    worst = comparison.worst
+    worst, both = comparison.worst, " and ".join(comparison.names)
     if comparison.passed and worst is not None:
         return (
-            f"C and torch agree on all {len(comparison.factors)} factors: the worst relative difference is "
+            f"{both} agree on all {len(comparison.factors)} factors: the worst relative difference is "
             f"{worst.relative_difference:.1e} in {_where(comparison, worst)}."
         )
     if blame.roots:
@@ -108,17 +109,19 @@ def summary_sentence(
         if comparison.problems[side]:
             count = len(comparison.problems[side])
             more = f" ({count - 1} more)" if count > 1 else ""
-            return f"The {SIDE_NAMES[side]} log cannot be trusted: {comparison.problems[side][0].message}{more}."
+            return (
+                f"The {comparison.name_of(side)} log cannot be trusted: {comparison.problems[side][0].message}{more}."
+            )
     for side in SIDES:
         for identity in comparison.identities[side]:
             if not identity.holds:
                 return (
-                    f"The {SIDE_NAMES[side]} log contradicts itself: {identity.name} is off by "
+                    f"The {comparison.name_of(side)} log contradicts itself: {identity.name} is off by "
                     f"{identity.relative_difference:.1e}."
                 )
     if blame.context:
         where = ", ".join(_where(comparison, root.factor) for root in blame.context)
-        return f"C and torch differ in {where}, and in nothing that the pixel is computed from."
+        return f"{both} differ in {where}, and in nothing that the pixel is computed from."
     return "The two logs have no key in common."
 
 
@@ -129,8 +132,8 @@ def _divergence_sentence(
     also = [name for name in blame.root_keys if name != first.key.name]
     after = {name for root in blame.roots for name in root.downstream}
     text = (
-        f"C and torch part at {_where(comparison, first)}: relative difference {first.relative_difference:.1e}, "
-        f"allowed {tolerances.relative_tolerance():.0e}"
+        f"{' and '.join(comparison.names)} part at {_where(comparison, first)}: "
+        f"relative difference {first.relative_difference:.1e}, allowed {tolerances.relative_tolerance():.0e}"
     )
     text += f"; also at {', '.join(also)}" if also else ""
     text += f"; {len(after)} keys follow from it" if after else "; nothing follows from it"

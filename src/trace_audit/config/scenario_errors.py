@@ -14,6 +14,11 @@ from trace_audit.config.scenario_model import Scenario
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "scenarios" / "supervisor.yaml"
 
 
+# sections of which the full example has more than a line
+_SECTIONS: dict[str, Any] = {
+    "crystal": {"cell": {"a_A": 50.0, "b_A": 60.0, "c_A": 70.0}, "N_cells": [5, 5, 5]},
+    "detector": {"pixel_mm": 0.1, "pixels_fast": 1024, "pixels_slow": 1024, "distance_mm": 100.0},
+}
 NO_AMPLITUDES = (
     "structure_factors: expected synthetic, file or default_F_electrons, or structure_factors.file in the config; "
     "for example: structure_factors: { file: my.mtz }"
@@ -131,7 +136,7 @@ def _example(location: Sequence[Any]) -> str:
     import yaml
 
     names = [part for part in location if isinstance(part, str)]
-    value = _example_values()
+    value: Any = _SECTIONS if len(names) == 1 and names[0] in _SECTIONS else _example_values()
     try:
         for name in names:
             value = value[name]
@@ -139,8 +144,5 @@ def _example(location: Sequence[Any]) -> str:
         return ""
     if not names or value is None:
         return ""
-    text = yaml.safe_dump({names[-1]: value}, default_flow_style=None, width=1000, sort_keys=False).strip()
-    if not isinstance(value, dict) and text.startswith("{"):
-        text = text[1:-1]
-    line = " ".join(text.split())
-    return "" if len(line) > 120 or "\n" in line else f"; for example: {line}"
+    text = yaml.safe_dump(value, default_flow_style=True, width=1000, sort_keys=False).removesuffix("...\n").strip()
+    return "" if len(text) > 120 or "\n" in text else f"; for example: {names[-1]}: {text}"

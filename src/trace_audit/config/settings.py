@@ -124,7 +124,9 @@ class Settings(Strict):
         min_length=1, description="torch's type after the hkl fraction."
     )
     backends: list[Literal["eager", "compiled"]] = Field(
-        ["eager", "compiled"], min_length=1, description="What traces in torch: eager code, compiled code."
+        ["eager", "compiled"],
+        min_length=1,
+        description="What traces and makes images in torch: eager code, compiled code.",
     )
     reference: Reference = Reference()
     candidate: Candidate = Candidate()

@@ -14,6 +14,8 @@ FOR_PEOPLE = {
     "selftest": "audit the audit: an error put into each stage must be found there",
     "report": "one HTML page about everything below results/",
     "crate": "the last audits as an RO-Crate, one zip",
+    "statements": "what results attest, as in-toto statements, signed if there is a key",
+    "sbom": "a software bill of materials, CycloneDX JSON",
     "ledger": "add a record to the ledger, seal results/, render its documents",
     "chaos": "kill runs and break their surroundings; the same bytes must come out",
 }

@@ -17,7 +17,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from trace_audit.compare.comparison import SIDE_NAMES, Side
+from trace_audit.compare.cause import names_of
+from trace_audit.compare.comparison import NAMES, SIDES, Side
 from trace_audit.compare.skipped import skipped_verdict, why_skipped
 from trace_audit.config.device import choose_device
 from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, arguments, load_scenario, scenario_path
@@ -39,7 +40,12 @@ from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, named_words
 
 
 def document(
-    scenario: Scenario, device: str, dtype: str, comparison: ImageComparison, rows: list[dict[str, Any]]
+    scenario: Scenario,
+    device: str,
+    dtype: str,
+    comparison: ImageComparison,
+    rows: list[dict[str, Any]],
+    names: tuple[str, str] = NAMES,
 ) -> dict[str, Any]:
     """The verdict as JSON-ready data. It has the keys of a trace comparison that the gate and the ledger read."""
     allowed = allowed_of_peak(dtype)
@@ -50,7 +56,8 @@ def document(
     of_keys = [(key, relative, "fail") for row in failed for key, relative in row["failed_keys"].items()]
     return {
         "status": "pass" if agrees and not failed else "fail",
-        "summary": _sentence(comparison, dtype, failed),
+        "summary": _sentence(comparison, dtype, failed, names),
+        "sides": {"reference": names[0], "candidate": names[1]},
         "scenario": scenario.name,
         "device": device,
         "dtype": dtype,
@@ -85,12 +92,12 @@ def document(
     }
 
 
-def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, Any]]) -> str:
+def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, Any]], names: tuple[str, str]) -> str:
     """One sentence that a person can act on."""
     allowed = allowed_of_peak(dtype)
     text = f"the images differ by {comparison.of_peak:.1e} of the peak, allowed {allowed:.0e}"
     if comparison.agrees(dtype) and not failed:
-        return f"C and torch agree: {text}, and every traced factor agrees."
+        return f"{' and '.join(names)} agree: {text}, and every traced factor agrees."
     first = failed[0] if failed else None
     text = text[:1].upper() + text[1:]
     if first:
@@ -105,7 +112,7 @@ def markdown(result: dict[str, Any]) -> str:
     text = f"# Image parity of {result['scenario']}: {result['status']}\n\n{cell(result['summary'])}\n\n"
     place = result["worst_relative_pixel_slow_fast"]
     rows = [
-        ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("device, dtype, backend", f"{result['device']}, {result['dtype']}, {result['backend']}"),
         ("peak (photons)", result["peak"]),
         ("worst difference over the peak", f"{result['worst_difference_of_peak']:.2e}"),
         ("allowed", f"{result['tolerance_relative']:.0e}"),
@@ -121,7 +128,9 @@ def markdown(result: dict[str, Any]) -> str:
         (f"({p['slow']}, {p['fast']})", p["c"], p["py"], f"{p['of_peak']:.2e}", f"{p['relative']:.2e}")
         for p in result["worst_pixels"]
     ]
-    text += "\n## Worst pixels (slow, fast)\n\n" + table(("pixel", "C", "torch", "of peak", "relative"), worst)
+    text += "\n## Worst pixels (slow, fast)\n\n" + table(
+        ("pixel", *names_of(result).values(), "of peak", "relative"), worst
+    )
     traced = [
         (f"({r['slow']}, {r['fast']})", r["status"], ", ".join(r["root_causes"]), r["factors_compared"], r["summary"])
         for r in result["traces"]
@@ -133,14 +142,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m trace_audit.images.image_audit", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument("--c-image", type=Path, required=True, metavar="FILE", help="float image of the C program")
+    parser.add_argument("--c-image", type=Path, required=True, metavar="FILE", help="float image of the reference")
     parser.add_argument("--py-image", type=Path, required=True, metavar="FILE", help="float image of torch")
     add_scenario_options(parser)
-    parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program, for the traces")
-    parser.add_argument("--whole-image", action="store_true", help="trace C over all pixels, as a historic one needs")
+    parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the reference, for the traces")
+    parser.add_argument("--whole-image", action="store_true", help="trace it over all pixels, as a historic one needs")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
+    parser.add_argument("--names", nargs=2, default=NAMES, metavar=("REFERENCE", "CANDIDATE"), help="of the sides")
     parser.add_argument("--device", default="cpu", help="device of the torch image and traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the same")
+    parser.add_argument(
+        "--backend", choices=("eager", "compiled"), default="eager", help="what made the torch image, and traces"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, image_parity.json")
     parser.add_argument("--md", type=Path, metavar="FILE", help="the same for people, Markdown")
     return parser
@@ -159,19 +172,28 @@ def main(argv: list[str]) -> int:
         return _skip(options, scenario, scenario_folder, reason)
     options.device = choose_device(options.device).used
     shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
+    names = (options.names[0], options.names[1])
     paths: dict[Side, Path] = {"c": options.c_image, "py": options.py_image}
-    images = {side: read_image(path, shape, SIDE_NAMES[side]) for side, path in paths.items()}
-    comparison = compare_images(images["c"], images["py"])
+    images = {side: read_image(path, shape, names[SIDES.index(side)]) for side, path in paths.items()}
+    comparison = compare_images(images["c"], images["py"], names)
     pixels = [*((p.slow, p.fast) for p in comparison.worst), *((slow, fast) for slow, fast in scenario.pixels)]
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         tracer = Tracer(
-            scenario, files, options.binary, options.device, options.dtype, options.whole_image, options.time_limit_s
+            scenario,
+            files,
+            options.binary,
+            options.device,
+            options.dtype,
+            options.whole_image,
+            options.time_limit_s,
+            names,
+            options.backend,
         )
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
         worst = comparison.worst[0]
         snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
-    result = document(scenario, options.device, options.dtype, comparison, rows)
+    result = document(scenario, options.device, options.dtype, comparison, rows, names) | {"backend": options.backend}
     result["reference_sha256"] = sha256_of_file(options.binary)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
@@ -188,6 +210,7 @@ def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
         slow, fast = scenario.pixels[0]
         snapshot = _snapshot(scenario, files, options, (slow, fast))
     result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}
+    result["backend"] = options.backend
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot | {"skipped": reason}))
     if options.md:
         title = f"# Image parity of {result['scenario']}: {result['status']}"
@@ -204,6 +227,7 @@ def _snapshot(
         "pixel_slow_fast": list(pixel),
         "device": options.device,
         "dtype": options.dtype,
+        "backend": options.backend,
         "arguments": named_words(arguments(scenario, files), files),
         "input_sha256": files.hashes(),
         "tolerances_sha256": bars_sha256(),

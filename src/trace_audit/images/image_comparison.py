@@ -89,7 +89,7 @@ class ImageComparison:
         return self.of_peak <= allowed_of_peak(dtype)
 
 
-def compare_images(c: np.ndarray, py: np.ndarray) -> ImageComparison:
+def compare_images(c: np.ndarray, py: np.ndarray, names: tuple[str, str] = ("C", "torch")) -> ImageComparison:
     """Compare two images of one shape, each finite."""
     difference = np.abs(py - c)
     level = np.maximum(np.abs(c), np.abs(py))
@@ -111,7 +111,7 @@ def compare_images(c: np.ndarray, py: np.ndarray) -> ImageComparison:
         int((level > bars()["faint_of_peak"] * peak).sum()) if peak else 0,
         _correlation(c, py),
         tuple(worst),
-        tuple(_remarks(c, py)),
+        tuple(_remarks(c, py, names)),
     )
 
 
@@ -122,8 +122,8 @@ def _correlation(c: np.ndarray, py: np.ndarray) -> float | None:
     return float((a * b).sum()) / norm if norm > 0 else None
 
 
-def _remarks(c: np.ndarray, py: np.ndarray) -> list[str]:
-    """Simple operations on the torch image that bring it to the C image, in words; nothing if the images agree."""
+def _remarks(c: np.ndarray, py: np.ndarray, names: tuple[str, str]) -> list[str]:
+    """Simple operations on the candidate's image that bring it to the reference's, in words; none if they agree."""
     before = _distance(c, py)
     if before <= allowed_of_peak("float32"):
         return []
@@ -138,7 +138,7 @@ def _remarks(c: np.ndarray, py: np.ndarray) -> list[str]:
     factor = float((c * py).sum()) / weight if weight else 1.0
     changed[f"multiplied by {factor:.9g}"] = factor * py
     return [
-        f"the torch image {change} is the C image to {after:.1e} of the peak"
+        f"the image of {names[1]} {change} is that of {names[0]} to {after:.1e} of the peak"
         for change, image in changed.items()
         if (after := _distance(c, image)) <= 1e-3 * before or after <= allowed_of_peak("float64")
     ]

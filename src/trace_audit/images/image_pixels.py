@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from trace_audit.compare.blame import blame
-from trace_audit.compare.comparison import SIDE_NAMES, Side
+from trace_audit.compare.comparison import NAMES, SIDES, Side
 from trace_audit.compare.comparison import compare as compare_traces
 from trace_audit.compare.markdown_report import comparison_markdown, summary_markdown
 from trace_audit.compare.verdict import verdict
@@ -18,6 +18,7 @@ from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.images.image_comparison import bars
+from trace_audit.programs.environment import code_of
 from trace_audit.programs.reference import run_program, trace_words
 from trace_audit.trace.log import trace_log
 from trace_audit.trace.parse import Trace, parse_trace
@@ -36,6 +37,8 @@ class Tracer:
     dtype: str
     whole_image: bool
     time_limit_s: float
+    names: tuple[str, str] = NAMES
+    backend: str = "eager"
 
     def c_log(self, slow: int, fast: int) -> str:
         """The trace lines of the C program. Raises InputError if it fails."""
@@ -56,7 +59,8 @@ class Tracer:
         try:
             invocation = parse(torch_words(self.scenario, self.files, (slow, fast), self.device, self.dtype))
             dtype = getattr(torch, self.dtype)
-            lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=dtype))
+            with code_of(self.backend):
+                lines = list(trace_lines(invocation.experiment, slow, fast, device=self.device, dtype=dtype))
         except ValueError as error:
             raise InputError(f"torch program, traced at pixel {slow} {fast}: {error}") from error
         return "".join(f"{line}\n" for line in lines)
@@ -68,18 +72,21 @@ def trace_pixels(
     """The verdict on each traced pixel (slow, fast). Logs and comparison of a pixel that fails go below `evidence`."""
     if evidence.exists():
         shutil.rmtree(evidence)
+    names = dict(zip(SIDES, tracer.names, strict=True))
     faint = bars()["faint_of_peak"] * max(float(np.abs(image).max()) for image in images.values())
     for slow, fast in dict.fromkeys(pixels):
         held: dict[Side, float] = {side: float(image[slow, fast]) for side, image in images.items()}
         if not tracer.scenario.computes(slow, fast):
-            yield _not_computed(slow, fast, held)
+            yield _not_computed(slow, fast, held, names)
             continue
         logs = tracer.c_log(slow, fast), tracer.py_log(slow, fast)
-        comparison = compare_traces(*(parse_trace(log.splitlines()) for log in logs))
+        c, py = (parse_trace(log.splitlines()) for log in logs)
+        comparison = compare_traces(c, py, tracer.names)
         result = verdict(comparison, blame(comparison), None)
         traces: dict[Side, Trace] = {"c": comparison.c, "py": comparison.py}
         mismatches = [
-            _mismatch(side, held[side], trace.number("floatimage_accumulated"), faint) for side, trace in traces.items()
+            _mismatch(side, names[side], held[side], trace.number("floatimage_accumulated"), faint)
+            for side, trace in traces.items()
         ]
         row = _row(slow, fast, result, [mismatch for mismatch in mismatches if mismatch])
         if row["status"] == "fail":
@@ -107,22 +114,21 @@ def _row(slow: int, fast: int, result: dict[str, Any], mismatches: list[tuple[st
     }
 
 
-def _mismatch(side: Side, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
+def _mismatch(side: Side, name: str, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
     """Name the image of a program whose own trace says otherwise about the pixel."""
     if traced is None or abs(held - traced) <= bars()["image_and_trace"] * max(abs(held), abs(traced), faint):
         return None
-    name = SIDE_NAMES[side]
     return IMAGE_KEYS[side], (
         f"The {name} image holds {held:.9g} where the {name} trace of the same pixel ends with {traced:.9g}: "
         "the factors are right, the image is not."
     )
 
 
-def _not_computed(slow: int, fast: int, held: dict[Side, float]) -> dict[str, Any]:
+def _not_computed(slow: int, fast: int, held: dict[Side, float], names: dict[Side, str]) -> dict[str, Any]:
     """A pixel that is masked or outside the region of interest must be 0 in both images."""
     wrong = [side for side, value in held.items() if value != 0]
     sentences = [
-        f"The {SIDE_NAMES[side]} image holds {held[side]:.9g} where nothing is to be computed (mask, region)."
+        f"The {names[side]} image holds {held[side]:.9g} where nothing is to be computed (mask, region)."
         for side in wrong
     ]
     return {

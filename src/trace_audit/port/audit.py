@@ -5,7 +5,7 @@ whether the port's own stage is wrong or was fed wrong values; what, done to our
 numbers; which faults are in the image and which in the trace alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval, intervals
+from trace_audit.compare.substitute import TO_BLAME
 from trace_audit.port import own_image, trials
 from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
@@ -21,7 +22,7 @@ from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.trace.foreign_log import ForeignLog
-from trace_audit.trace.keys import registry
+from trace_audit.trace.keys import registry, topological_order
 from trace_audit.trace.parse import Context, Record, Trace
 from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
@@ -49,7 +50,8 @@ def audit_port(
     comparison = compare(base if reference is None else completed(reference.log.trace, base), case.log.trace)
     allowed = allowed_for(case.log, spreads[precision.eps])
     rows = rows_of(comparison, spreads, precision, allowed)
-    found = intervals({name: row.verdict != "differs" for name, row in rows.items()}, base.records, moves)
+    proofs = _proofs(case.log.trace, base, ours, allowed)
+    found = _heads({name: row.verdict != "differs" for name, row in rows.items()}, base.records, moves, proofs)
     chosen, image_allowed = _images(case, ours, precision)
     judge = trials.Judge(case.log.trace, allowed, chosen, image_allowed)
     of_image = trials.Target(True, frozenset(trials.OF_THE_IMAGE))
@@ -66,7 +68,7 @@ def audit_port(
         precision=precision,
         rows=rows,
         covered=(len(printed & set(base.records)), len(base.records)),
-        proofs=_proofs(case.log.trace, base, ours, allowed),
+        proofs=proofs,
         image=None,
         image_search=image_search,
         trace_search=trace_search,
@@ -76,6 +78,22 @@ def audit_port(
         audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
     audit.causes = causes_of(audit, found, explained)
     return audit
+
+
+def _heads(
+    agrees: Mapping[str, bool],
+    applicable: Iterable[str],
+    moves: Mapping[str, frozenset[str]],
+    proofs: Mapping[str, StageProof],
+) -> list[Interval]:
+    """Where a fault lies: keys that no other diverging key explains, and keys whose own stage is proved wrong."""
+    found = intervals(agrees, applicable, moves)
+    known = {interval.key for interval in found}
+    proved = [name for name, proof in proofs.items() if proof.verdict == TO_BLAME and agrees.get(name) is False]
+    keys = [registry()[name] for name in proved if name not in known and not name.startswith("term.")]
+    own = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in keys]
+    order = topological_order()
+    return sorted([*found, *own], key=lambda interval: order.index(interval.key))
 
 
 def with_pixel_of_image(case: PortCase, pixel: tuple[int, int]) -> ForeignLog:

@@ -1,11 +1,12 @@
 """The audit of a port for machines (JSON, JUnit XML), and all forms of it written into a folder."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 from trace_audit.compare.multiply_back import Identity
 from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.junit import Case, junit
 from trace_audit.port.findings import Cause, PortAudit
 from trace_audit.port.report import as_markdown, finite, own_image, row_data, sentence, summary
 from trace_audit.trace import tolerances
@@ -43,10 +44,7 @@ def not_compared(reference: str, candidate: str, reasons: list[str], folder: Pat
     }
     write_atomic(folder / DOCUMENT, readable_json(document))
     write_atomic(folder / "port_audit.md", f"# {candidate} against {reference}\n\n**FAIL**: {text}.\n")
-    suite = ElementTree.Element("testsuite", name=candidate, tests="1", failures="1")
-    case = ElementTree.SubElement(suite, "testcase", classname="run", name="run")
-    ElementTree.SubElement(case, "failure", message=text)
-    write_atomic(folder / "port_audit.junit.xml", _xml(suite))
+    write_atomic(folder / "port_audit.junit.xml", junit(candidate, [Case("run", "run", text)]))
 
 
 def as_json(audit: PortAudit) -> dict[str, Any]:
@@ -74,6 +72,7 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
             "trace_lines": audit.log.trace_lines,
             "other_lines": audit.log.other_lines,
             "not_known": audit.log.unknown,
+            "its_own": audit.log.own,
             "repeated": audit.log.repeated,
         },
         "precision": {"detected": audit.precision.name, "numbers": audit.precision.numbers},
@@ -156,25 +155,19 @@ def _image_json(audit: PortAudit) -> dict[str, Any] | None:
 
 
 def as_junit(audit: PortAudit) -> str:
-    """One test case for each printed key and one for the image, for a CI that shows JUnit files."""
-    cases = [(row.factor.key.name, row.verdict == "differs", row_data(row)) for row in audit.rows.values()]
-    failures = sum(failed for _, failed, _ in cases) + (audit.image is not None and not audit.image.agrees)
-    count = len(cases) + (audit.image is not None)
-    suite = ElementTree.Element("testsuite", name=audit.name, tests=str(count), failures=str(failures))
-    for name, failed, data in cases:
-        case = ElementTree.SubElement(suite, "testcase", classname="trace", name=name)
-        if failed:
-            text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
-            ElementTree.SubElement(
-                case, "failure", message=f"relative difference {data['relative_difference']}"
-            ).text = text
+    """A test for each printed key, one for the image, and one for each value that cannot be read."""
+    return junit(audit.name, _cases(audit), None if audit.passed else summary(audit))
+
+
+def _cases(audit: PortAudit) -> Iterator[Case]:
+    for row in audit.rows.values():
+        if row.verdict != "differs":
+            yield Case("trace", row.factor.key.name)
+            continue
+        data = row_data(row)
+        text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
+        yield Case("trace", row.factor.key.name, f"relative difference {data['relative_difference']}", text)
+    for number, problem in enumerate(audit.log.problems, 1):
+        yield Case("log", f"problem {number}", problem.message)
     if audit.image is not None:
-        case = ElementTree.SubElement(suite, "testcase", classname="image", name="image")
-        if not audit.image.agrees:
-            ElementTree.SubElement(case, "failure", message=summary(audit))
-    return _xml(suite)
-
-
-def _xml(suite: ElementTree.Element) -> str:
-    ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+        yield Case("image", "image", None if audit.image.agrees else summary(audit))

@@ -11,6 +11,7 @@ os.environ["KMP_DUPLICATE_LIB_OK"] = "TRUE"  # before torch is imported: two Ope
 import argparse
 import contextlib
 import io
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trace_audit.config.scenario import add_scenario_options, arguments, load_sc
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.programs.environment import capture, operation_by_operation
+from trace_audit.programs.environment import capture, code_of
 from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, ProgramRun, named_words, run_program
 
 IMAGE = "floatimage.bin"
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add_scenario_options(parser)
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:N, auto: cuda where there is one")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--backend", choices=("eager", "compiled"), default="eager", help="what makes the image")
     parser.add_argument("--time-limit-s", type=float, default=DEFAULT_TIME_LIMIT_S, metavar="SECONDS")
     parser.add_argument(
         "--allow-missing-device", action="store_true", help="where the device is not there, record that and exit 0"
@@ -87,19 +89,41 @@ def main(argv: list[str]) -> int:
         words = arguments(scenario, files)
         run, environment = _simulate(options, words, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)
-        missing = environment is not None and environment["device"]["used"] is None
-        skipped = failure is None and missing
+        reason = _why_skipped(options, run, environment) if failure is None else ""
+        skipped = bool(reason)
         if failure is None and not skipped and not (Path(away) / IMAGE).is_file():
             failure = "ended well but wrote no image; it must take -floatfile FILE"
         image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
         record = _record(options, run, named_words(words, files), files.hashes(), image, failure)
-    if skipped and environment is not None:
-        record |= {"exit_code": None, "skipped": environment["device"]["reason"]}
+    if skipped:
+        record |= {"exit_code": None, "skipped": reason}
     _write(options, run, record, environment)
     if failure is not None:
         raise InputError(f"{record['program']} {failure}")
     write_atomic(options.out, image)
     return 0
+
+
+def _why_skipped(options: argparse.Namespace, run: ProgramRun, environment: dict[str, Any] | None) -> str:
+    """Why there is no image to compare, "" if there is one."""
+    if environment is None:
+        return ""
+    if environment["device"]["used"] is None:
+        return str(environment["device"]["reason"])
+    name = made_by(run.stdout)["name"]
+    if name == options.backend:
+        return ""
+    why = re.search(rf"^image: .*?{name}: (.*)$", run.stdout.decode(errors="replace"), re.MULTILINE)
+    return f"compiled code cannot make this: {why[1] if why else 'eager code did'}"
+
+
+def made_by(stdout: bytes) -> dict[str, str]:
+    """What made the image of torch, as it says itself: name, digest of the source, compiler."""
+    said = re.search(
+        r"^image by (\w+) code(?: \(source sha256 (\S*); (.*)\))?$", stdout.decode(errors="replace"), re.MULTILINE
+    )
+    name, sha256, compiler = said.groups(default="") if said else ("", "", "")
+    return {"name": name, "source_sha256": sha256, "compiler": compiler}
 
 
 def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tuple[ProgramRun, dict[str, Any] | None]:
@@ -111,9 +135,12 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
     options.device = choice.used or options.device
 
     def simulate() -> ProgramRun:
-        return run_torch(words, image, options.device, options.dtype) if choice.used else _nothing(choice, allowed)
+        more = ["-verbose"] if options.backend == "compiled" else []  # says why code is not compiled
+        if not choice.used:
+            return _nothing(choice, allowed)
+        return run_torch([*words, *more], image, options.device, options.dtype)
 
-    with operation_by_operation():
+    with code_of(options.backend):
         run, environment = capture(Path.cwd(), simulate)
     return run, environment | {"device": choice.record()}
 
@@ -127,10 +154,11 @@ def _record(
         **(
             {"binary_sha256": run.sha256, "confined": run.confined}
             if c
-            else {"device": options.device, "dtype": options.dtype}
+            else {"device": options.device, "dtype": options.dtype, "backend": options.backend}
         ),
         "arguments": words,
         "input_sha256": hashes,
+        **({} if c else {"made_by": made_by(run.stdout)}),
         "exit_code": run.exit_code,
         "failure": failure,
         "image_sha256": sha256_of_bytes(image) if image else None,

@@ -5,7 +5,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from trace_audit.compare.cause import cause, evidence
+from trace_audit.compare.cause import cause, evidence, names_of
 from trace_audit.compare.markdown_report import sides
 from trace_audit.compare.verdict import place_text
 from trace_audit.core.documents import TraceComparison, read_document
@@ -71,7 +71,7 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
     verdict = read_document(folder / _COMPARISON, "comparison", TraceComparison) if folder else None
     worst = record["metrics"].get("worst_relative_difference")
     pixel = ", ".join(map(str, record["pixel_slow_fast"]))
-    picture, note, made_by = patch_picture(folder, record["pixel_slow_fast"])
+    picture, note, made_by = patch_picture(folder, record["pixel_slow_fast"], names_of(verdict or {}))
     rows = factor_rows(verdict) if verdict else []
     return {
         "id": f"audit-{number}",
@@ -92,6 +92,7 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
         "picture": picture,
         "picture_note": note,
         "made_by": made_by,
+        "names": names_of(verdict or {}),
         "taken": _taken(record),
         "environment": leaves(record.get("environment", {})),
         "environment_changes": _environment_changes(before, record),

@@ -107,6 +107,7 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
                 v["scenario"],
                 v["device"],
                 v["dtype"],
+                v.get("backend", "eager"),
                 "x".join(map(str, v.get("shape_slow_fast", []))),
                 _small(v.get("worst_difference_of_peak")),
                 _small(v["tolerance_relative"]),
@@ -117,7 +118,8 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
         for _, v in found
     ]
     good, failed = sum(row[0] == "pass" for row in rows), sum(row[0] == "fail" for row in rows)
-    headings = ["scenario", "device", "dtype", "slow x fast", "worst, of peak", "allowed", "root causes", "verdict"]
+    headings = ["scenario", "device", "dtype", "backend", "slow x fast", "worst, of peak", "allowed", "root causes"]
+    headings.append("verdict")
     table = _cut("Largest difference of any pixel, over the peak of the image.", headings, rows)
     text = f"{good} of {good + failed} whole images of both programs agree, and so does every factor traced in them."
     if failed:

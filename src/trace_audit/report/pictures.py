@@ -41,7 +41,9 @@ def colour_scales() -> dict[str, list[list[int]]]:
 Picture = dict[str, Any]
 
 
-def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[Picture | None, str | None, Picture | None]:
+def patch_picture(
+    folder: Path | None, pixel: list[int], names: dict[str, str]
+) -> tuple[Picture | None, str | None, Picture | None]:
     """The pixels round a traced one for the page's script, or None and the reason; and who made them."""
     path = folder / "patch.json" if folder else None
     if path is None or not path.is_file():
@@ -61,6 +63,7 @@ def patch_picture(folder: Path | None, pixel: list[int]) -> tuple[Picture | None
         "py": packed(py),
         "difference": packed(py - c),
         "marks": [pixel],
+        "names": names,
         "decades": _DECADES,
     }
     return picture, None, patch.get("made_by")
@@ -72,6 +75,7 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
     In the order of the audits.
     """
     traced: dict[str, list[list[int]]] = {}
+    names = {section["record"]["scenario"]: section["names"] for section in reversed(sections)}
     for section in sections:
         pixels = traced.setdefault(section["record"]["scenario"], [])
         if section["record"]["pixel_slow_fast"] not in pixels:
@@ -80,13 +84,14 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
     for number, path in enumerate(sorted((folder / IMAGES).glob("*.json"))):
         about = read_document(path, "overview", Overview)
         if about["scenario"] in traced:
-            found.append(_overview(f"image-{number}", {"made_by": None} | about, traced[about["scenario"]]))
+            scenario = about["scenario"]
+            found.append(_overview(f"image-{number}", {"made_by": None} | about, traced[scenario], names[scenario]))
     order = list(traced)
     return sorted(found, key=lambda part: order.index(part["about"]["scenario"]))
 
 
-def _overview(name: str, about: dict[str, Any], marks: list[list[int]]) -> dict[str, Any]:
-    part = {"id": name, "about": about, "marks": marks, "picture": None, "profile": None}
+def _overview(name: str, about: dict[str, Any], marks: list[list[int]], names: dict[str, str]) -> dict[str, Any]:
+    part = {"id": name, "about": about, "marks": marks, "names": names, "picture": None, "profile": None}
     if about["failure"]:
         return part
     size, shape = about["block_pixels"], about["shape_slow_fast"]
@@ -97,13 +102,14 @@ def _overview(name: str, about: dict[str, Any], marks: list[list[int]]) -> dict[
         "last": [length - 1 for length in shape],
         **{side: about[side] for side in ("c", "py", "difference")},
         "marks": marks,
+        "names": names,
         "decades": _DECADES_OF_ALL,
     }
-    part["profile"] = radial_profile(about, marks) if about["profiles"] else None
+    part["profile"] = radial_profile(about, marks, names) if about["profiles"] else None
     return part
 
 
-def radial_profile(about: dict[str, Any], marks: list[list[int]]) -> str:
+def radial_profile(about: dict[str, Any], marks: list[list[int]], names: dict[str, str]) -> str:
     """Mean photons in rings about the beam centre, both programs, and how far they are apart, as an SVG picture."""
     import matplotlib
     import numpy as np
@@ -112,11 +118,11 @@ def radial_profile(about: dict[str, Any], marks: list[list[int]]) -> str:
     figure = Figure(figsize=(5, 4), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     means = {}
-    for side, label, style in (("c", "C", "-"), ("py", "torch", "--")):
+    for side, style in (("c", "-"), ("py", "--")):
         curve = about["profiles"][side]
         radius = np.array(curve["radius_pixels"])
         means[side] = np.array(curve["mean_photons"])
-        above.plot(radius, np.where(means[side] > 0, means[side], np.nan), style, label=label, linewidth=1)
+        above.plot(radius, np.where(means[side] > 0, means[side], np.nan), style, label=names[side], linewidth=1)
     above.set(ylabel="mean photons per pixel", yscale="log")
     size = np.maximum(np.abs(means["c"]), np.abs(means["py"]))
     off = np.divide(np.abs(means["py"] - means["c"]), size, out=np.zeros_like(size), where=size > 0)

@@ -1,7 +1,8 @@
 """`python -m trace_audit.crate`: the last audits as an RO-Crate, one zip that others can read without this repository.
 
-It follows the Workflow Run profile: the workflow with its config and scenarios, one CreateAction for each attempt
-with its inputs and artifacts, the environment of each, and who may reuse them. Nothing is added that `verify` faults.
+It follows the Provenance Run profile of Workflow Run RO-Crate: the workflow with its config and scenarios, one
+CreateAction for each attempt with its inputs and artifacts and one for each program of it, the environment of each, and
+who may reuse them. Nothing is added that `verify` faults.
 """
 
 import argparse
@@ -15,16 +16,18 @@ from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import copy_atomic, printable
 from trace_audit.trail import attempts
 from trace_audit.trail.attempts import is_audit_trail
+from trace_audit.trail.crate_tools import WORKFLOW_TYPES, ToolRuns
 from trace_audit.trail.hash_chain import load
 from trace_audit.trail.verify import expected_artifacts, verify
 
 _PROFILES = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),
+    ("https://w3id.org/ro/wfrun/provenance/0.5", "Provenance Run Crate", "0.5"),
     ("https://w3id.org/workflowhub/workflow-ro-crate/1.0", "Workflow RO-Crate", "1.0"),
 )
 _RUN_TERMS = "https://w3id.org/ro/terms/workflow-run/context"
-_WORKFLOW_FILES = ("Snakefile", "workflow/**/*", "config/**/*", "envs/*", "profiles/**/*", "README.md")
+_WORKFLOW_FILES = ("Snakefile", "workflow/**/*", "config/**/*", "envs/**/*", "profiles/**/*", "README.md")
 _FORMATS = {
     **dict.fromkeys((".txt", ".log", ".hkl", ".smk", ".rst", ".patch"), "text/plain"),
     ".json": "application/json",
@@ -35,6 +38,7 @@ _FORMATS = {
     ".svg": "image/svg+xml",
     ".png": "image/png",
 }
+_BILL = "application/vnd.cyclonedx+json"
 NO_LICENCE = "No licence is given. Ask those who made these files before you reuse them."
 _LEFT_OUT = ("report/",)  # drawn from the rest
 LARGEST_BYTES = 64 * 2**20  # larger files, the frames of a campaign say, would make the zip useless
@@ -59,7 +63,9 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
         made, "#snakemake", properties={"name": "Snakemake", "url": "https://snakemake.github.io"}
     )
     made.add(language)
-    workflow = made.add_workflow(root / "Snakefile", "Snakefile", main=True, lang=language)
+    workflow = made.add_workflow(
+        root / "Snakefile", "Snakefile", main=True, lang=language, properties={"@type": WORKFLOW_TYPES}
+    )
     workflow["name"] = "Scaling audit"
     workflow["version"] = __version__
     workflow["encodingFormat"] = "text/plain"
@@ -75,8 +81,9 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
     files = {name: _add_file(made, name, path, hashes.get(name)) for name, path in sources.items()}
     if "README.md" in files:
         files["README.md"]["about"] = made.root_dataset
+    tools = ToolRuns(made, workflow, files)
     for record in records:
-        _add_action(made, workflow, record, files)
+        tools.add(record, _add_action(made, workflow, record, files))
     profiles = [
         made.add(ContextEntity(made, uri, properties={"@type": "CreativeWork", "name": name, "version": version}))
         for uri, name, version in _PROFILES
@@ -97,11 +104,12 @@ def _workflow_files(root: Path) -> list[str]:
 
 
 def _add_file(made: Any, name: str, path: Path, sha256: str | None) -> Any:
-    properties = {"encodingFormat": _FORMATS.get(path.suffix, "application/octet-stream")}
+    kind = _BILL if name.endswith(".cdx.json") else _FORMATS.get(path.suffix, "application/octet-stream")
+    properties = {"encodingFormat": kind}
     return made.add_file(path, name, properties=properties | ({"sha256": sha256} if sha256 else {}))
 
 
-def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[str, Any]) -> None:
+def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[str, Any]) -> Any:
     """One attempt: what was run on which files, with what outcome."""
     from rocrate.model import ContextEntity
 
@@ -131,6 +139,7 @@ def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[st
     action["environment"] = software
     action["object"] = [files[name] for name in record["inputs"] if name in files]
     action["result"] = [files[f"results/{name}"] for name in record["artifacts"] if f"results/{name}" in files]
+    return action
 
 
 def _came_to_an_end(record: dict[str, Any]) -> bool:

@@ -61,7 +61,7 @@ def _images(records: list[dict[str, Any]]) -> str:
             record["time_utc"],
             record["scenario"],
             record["device"],
-            record["dtype"],
+            record["dtype"] + _compiled(record),
             record["status"],
             _number(record["metrics"]["worst_relative_difference"]),
             ", ".join(record["root_causes"]),
@@ -70,6 +70,12 @@ def _images(records: list[dict[str, Any]]) -> str:
     ]
     headings = ("record", "time", "scenario", "device", "dtype", "status", "of peak", "root causes")
     return "\n## Images\n\n" + table(headings, rows)
+
+
+def _compiled(record: dict[str, Any]) -> str:
+    """What is added to the dtype of an image that compiled code made."""
+    backend = record.get("backend", "eager")
+    return "" if backend == "eager" else f", {backend}"
 
 
 def _campaigns(records: list[dict[str, Any]]) -> str:

@@ -20,7 +20,8 @@ from trace_audit.core.files import printable, read_json, readable_json, write_at
 from trace_audit.core.shipped import CHECKOUT
 from trace_audit.trail.rerun_limits import reference_for
 from trace_audit.trail.rerun_pair import rerun_pair
-from trace_audit.trail.rerun_record import SNAPSHOT, Recorded, read_record
+from trace_audit.trail.rerun_record import SNAPSHOT, Recorded, read_record, record_of
+from trace_audit.trail.rerun_script import script
 from trace_audit.trail.verify import changed_inputs, verify
 
 _SIDES = ("reference", "candidate")
@@ -66,10 +67,7 @@ def rerun(
     `allowed_signers` and `anchor` as there, if the record is no attempt, or if only a program of unknown origin can
     repeat it and there is no consent.
     """
-    faults = verify(results, allowed_signers=allowed_signers, anchor=anchor)
-    if faults:
-        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
-        raise InputError(f"rerun {number}: {results} is not as recorded: {faults[0]}{more}; nothing was run")
+    _require_as_recorded(results, number, allowed_signers, anchor)
     recorded = read_record(results, number)
     environment = _ENVIRONMENT[recorded.kind]
     with _fresh_folder(out) as folder:
@@ -82,6 +80,37 @@ def rerun(
     _show("Artifacts", lines, "none")
     print(f"rerun: record {number} " + ("comes out the same" if same and not status else "does not come out the same"))
     return 0 if same and not status else 1
+
+
+def write_script(
+    results: Path, number: int, out: Path, *, allowed_signers: Path | None = None, anchor: str | None = None
+) -> int:
+    """Write a shell script that repeats the audit of record `number`, to be read and run by a person.
+
+    Raises InputError as `rerun` does; nothing is run, so a reference that came with the results asks for no consent.
+    """
+    _require_as_recorded(results, number, allowed_signers, anchor)
+    recorded = read_record(results, number)
+    artifacts = {name: path.resolve() for name, path in recorded.artifacts.items()}
+    recorded = replace(recorded, artifacts=artifacts)
+    jobs = _trace_jobs if recorded.kind == "attempt" else _image_jobs
+    compared = [name for name in _MADE[recorded.kind] if name in artifacts and not recorded.dropped]
+    record = record_of(results, number)
+
+    def steps(folder: Path, where: list[str]) -> Jobs:
+        return jobs(replace(recorded, binary=folder / "reference/nanobragg"), folder, where)
+
+    write_atomic(out, script(recorded, record, out.name, steps, compared))
+    out.chmod(0o755)
+    print(out)
+    return 0
+
+
+def _require_as_recorded(results: Path, number: int, allowed_signers: Path | None, anchor: str | None) -> None:
+    faults = verify(results, allowed_signers=allowed_signers, anchor=anchor)
+    if faults:
+        more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
+        raise InputError(f"rerun {number}: {results} is not as recorded: {faults[0]}{more}; nothing was run")
 
 
 def _show(title: str, lines: list[str], nothing: str) -> None:
@@ -142,6 +171,9 @@ def _trace_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     harness = ["--out", str(torch_log), "--device", device, "--dtype", dtype, *common]
     harness += ["--backend", recorded.snapshot.get("backend", "eager")]
     compare = ["--c-log", str(c_log), "--py-log", str(torch_log), "--dtype", dtype, *common]
+    verdict = read_json(recorded.artifacts["compare_scaling_traces.json"], "comparison")
+    sides = verdict.get("sides", {"reference": "C", "candidate": "torch"})
+    compare += ["--names", str(sides["reference"]), str(sides["candidate"])]
     for option, name in zip(("--out", "--md", "--summary"), _COMPARED, strict=True):
         compare += [option, str(folder / name)]
     return [("reference", reference, (0,)), ("harness", harness, (0,)), ("compare", compare, (0, 1))]
@@ -154,10 +186,11 @@ def _image_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     c_image, py_image = folder / "c/floatimage.bin", folder / "floatimage.bin"
     compare = ["--c-image", str(c_image), "--py-image", str(py_image), *binary, *where, *on]
     compare += [] if recorded.ours else ["--whole-image"]
-    compare += ["--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
+    by = ["--backend", recorded.snapshot.get("backend", "eager")]
+    compare += [*by, "--out", str(folder / "image_parity.json"), "--md", str(folder / "image_parity.md")]
     return [
         ("programs.image_run", ["--program", "c", *binary, *where, "--out", str(c_image)], (0,)),
-        ("programs.image_run", ["--program", "torch", *where, *on, "--out", str(py_image)], (0,)),
+        ("programs.image_run", ["--program", "torch", *where, *on, *by, "--out", str(py_image)], (0,)),
         ("images.image_audit", compare, (0, 1)),
     ]
 
@@ -205,7 +238,7 @@ def _numbers(before: Path, now: Path) -> str:
     from trace_audit.trace.parse import parse_trace
 
     texts = [read_text(path, "trace").splitlines() for path in (before, now)]
-    comparison = compare(*(parse_trace(lines) for lines in texts))
+    comparison = compare(parse_trace(texts[0]), parse_trace(texts[1]))
     worst = comparison.worst
     far = f"worst relative difference {worst.relative_difference:.1e} in {worst.key.name}" if worst else "no common key"
     return ("numbers agree at the tolerance, " if comparison.passed else "numbers do not agree, ") + far

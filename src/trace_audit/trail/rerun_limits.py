@@ -84,6 +84,11 @@ def reference_for(
     return target, "the recorded program, which came with the results"
 
 
+def recorded_compiler(build_record: Path | None) -> str:
+    """The compiler that built a recorded reference, if it is one of those that we call; else gcc."""
+    return _compiler(read_document(build_record, "record of the reference's build", Build)) if build_record else "gcc"
+
+
 def _compiler(about: dict[str, Any]) -> str:
     name: str = (about.get("compiler") or {}).get("command", "")
     return name if _COMPILER.fullmatch(name) else "gcc"

@@ -48,10 +48,7 @@ class Recorded:
 
 def read_record(results: Path, number: int) -> Recorded:
     """The record of attempt `number`. Raises InputError if it is none, or its config or inputs are not as recorded."""
-    entry = next((entry for entry in load(results / attempts.LEDGER) if number_of(entry) == number), None)
-    if entry is None:
-        raise InputError(f"rerun {number}: no such record below {results / attempts.LEDGER}")
-    record = _attempt(entry, number)
+    record = record_of(results, number)
     kind = _kind(record)
     artifacts = {_short_name(kind, name): _checked(results, name, sha) for name, sha in record["artifacts"].items()}
     for name in _NEEDED[kind]:
@@ -103,6 +100,14 @@ def _of_sides(
         for name in filter(None, (side.get(key) for key in ("keys", "log", "image"))):
             given[name] = _recorded_input(results, record, number, name)
     return programs, given
+
+
+def record_of(results: Path, number: int) -> dict[str, Any]:
+    """The record of attempt `number`. Raises InputError if there is none, or if it is no attempt."""
+    entry = next((entry for entry in load(results / attempts.LEDGER) if number_of(entry) == number), None)
+    if entry is None:
+        raise InputError(f"rerun {number}: no such record below {results / attempts.LEDGER}")
+    return _attempt(entry, number)
 
 
 def _short_name(kind: str, name: str) -> str:

@@ -75,16 +75,21 @@ class Audit(OfPixel):
 
 @dataclass(frozen=True)
 class ImageAudit(Comparison):
-    """Whole images of a scenario, torch on one device in one dtype."""
+    """Whole images of a scenario, torch on one device in one dtype, by eager or compiled code; names as in `Audit`."""
 
     device: str
     dtype: str
+    backend: str = "eager"
+    suffix: str = field(init=False)
     document = "image_parity.json"
     gate = "image_gate/gate"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
+
     @property
     def folder(self) -> str:
-        return f"results/{self.scenario}/images/{self.device}_{self.dtype}"
+        return f"results/{self.scenario}/images/{self.device}_{self.dtype}{self.suffix}"
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,12 @@ class Plan:
         """What reports call the two sides."""
         sides = self.sides
         return dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What reports call the reference and our torch program."""
+        reference = self.sides["reference"]
+        return reference.name or ("C" if reference.program == "c" else "reference"), "torch"
 
     def side_params(self, role: str) -> dict[str, Any]:
         """What a side's run depends on: all that the config says of it but the time to look for causes."""
@@ -187,7 +198,11 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
         for slow, fast in _pixels(settings, scenario, name, source):
             on = product(settings.run_on, settings.dtypes, settings.backends)
             audits += [Audit(name, slow, fast, *each) for each in on]
-    images = [ImageAudit(name, *on) for name in of_images for on in product(settings.run_on, settings.dtypes)]
+    images = [
+        ImageAudit(name, *on)
+        for name in of_images
+        for on in product(settings.run_on, settings.dtypes, settings.backends)
+    ]
     tree = Path(settings.reference.source or OUR_SOURCE)
     built = () if settings.reference.binary else tuple(str(path) for path in source_files(tree))
     return Plan(settings, files, hkl_sources, tuple(audits), tuple(images), tree, built, assets)

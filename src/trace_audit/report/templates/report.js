@@ -84,7 +84,8 @@ function tell(canvas, slow, fast) {
   const [from, to] = [0, 1].map(end => [slow, fast].map((at, axis) =>
     Math.min(picture.last[axis], picture.first[axis] + (at + end) * picture.block - end)));
   const place = axis => from[axis] === to[axis] ? `${from[axis]}` : `${from[axis]} to ${to[axis]}`;
-  const words = picture.block > 1 ? ["brightest in C", "in torch", "largest difference"] : ["C", "torch", "difference"];
+  const words = picture.block > 1 ? [`brightest in ${picture.names.c}`, `in ${picture.names.py}`, "largest difference"]
+    : [picture.names.c, picture.names.py, "difference"];
   canvas.closest(".images").querySelector(".readout").textContent = `slow ${place(0)}, fast ${place(1)}: ` +
     `${words[0]} ${Number(c.toPrecision(7))}, ${words[1]} ${Number(py.toPrecision(7))}, ` +
     `${words[2]} ${short(difference)}`;
