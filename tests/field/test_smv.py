@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from nanobrag_torch.cli import UsageError, parse
 from nanobrag_torch.io.smv import read_smv
+from tests.field.conftest import C, Torch
 
 GRID = ["-cell", "50", "60", "70", "90", "90", "90", "-default_F", "10", "-N", "3"]
 
@@ -154,6 +155,30 @@ def test_what_a_header_leaves_open(program, here, name):
     assert program("-img", "i", *GRID, *flag.split()).sum > 0
 
 
+DTREK_ALONE = {
+    "beam": ({"A_SPATIAL_DISTORTION_INFO": "2 1 2 2"}, "SPATIAL_DISTORTION_INFO=2 1 2", "-Xbeam", "BEAM_CENTER_X"),
+    "rotation": ({"ROTATION": "10 10.5 0.5 1 0 0 0 0 0 0"}, "ROTATION=10 10.5 0.5", "-phi", "PHI"),
+    "swing": ({"A_GONIO_VALUES": "0 30 0 0 0 90"}, "GONIO_VALUES=0 30 0 0 0 90", "-twotheta", "TWOTHETA"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DTREK_ALONE)
+def test_geometry_that_stands_in_keywords_of_dtrek_alone_is_told(program, here, name):
+    fields, said, flag, standard = DTREK_ALONE[name]
+    (here / "i").write_bytes(smv(PANEL | fields, bytes(24)))
+    warnings = [w for w in program("-img", "i", *GRID).warnings if said in w and "d*TREK" in w and f"give {flag}" in w]
+    assert len(warnings) == 1
+    assert not any("d*TREK" in w for w in program("-img", "i", *GRID, flag, "3").warnings)
+    (here / "i").write_bytes(smv(PANEL | fields | {standard: "3"}, bytes(24)))
+    assert not any("d*TREK" in w for w in program("-img", "i", *GRID).warnings)
+
+
+def test_keywords_of_dtrek_that_say_nothing_else_are_no_matter(program, here):
+    others = {"A_GONIO_VALUES": "0 0 0 0 0 90", "CRYSTAL_GONIO_VALUES": "10 20 30", "CRYSTAL_MOSAICITY": "0.3"}
+    (here / "i").write_bytes(smv(PANEL | others, bytes(24)))
+    assert not any("d*TREK" in warning for warning in program("-img", "i", *GRID).warnings)
+
+
 def test_mask_and_image_with_the_same_header(program):
     seen = program("-mask", "mask_ok.img", *GRID)
     assert any("other edge" in warning and "Ybeam is 9.42944 mm" in warning for warning in seen.warnings)
@@ -172,14 +197,33 @@ VALUE = st.one_of(
 )
 
 
+def any_header(others, panel, place) -> bytes:
+    text = [f"{key}={value};" for key, value in panel]
+    text[place:place] = [f"{key}={value};" for key, value in others]
+    return ("{\nHEADER_BYTES=1024;\n" + "\n".join(text) + "\n}\n\f").encode().ljust(1024) + bytes(48)
+
+
+FIELDS = st.lists(st.tuples(KEY, VALUE), max_size=4)
+
+
+@settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
+@given(FIELDS, st.permutations(list(PANEL.items())), st.integers(0, 5), st.sampled_from(["-img", "-mask"]))
+def test_both_programs_make_the_same_of_any_header(here, build_folder, others, panel, place, flag):
+    """Both refuse it, or both read the same geometry; neither crashes."""
+    (here / "any.img").write_bytes(any_header(others, panel, place))
+    made = [each(flag, "any.img", *GRID) for each in (Torch(), C(build_folder / "nanobragg"))]
+    assert [seen.code for seen in made] in ([0, 0], [2, 2]), (made, others)
+    if made[0].code == 0:
+        same = np.allclose(made[0].image, made[1].image, rtol=1e-5, atol=1e-6 * np.abs(made[0].image).max())
+        assert made[0].image.shape == made[1].image.shape and same, others
+
+
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.tuples(KEY, VALUE), max_size=4), st.permutations(list(PANEL.items())), st.integers(0, 5))
+@given(FIELDS, st.permutations(list(PANEL.items())), st.integers(0, 5))
 def test_geometry_is_never_lost_in_silence(tmp_path_factory, others, panel, place):
     """Whatever stands beside them, known keys are read, or the file is refused by name."""
     path = tmp_path_factory.getbasetemp() / "any.img"
-    text = [f"{key}={value};" for key, value in panel]
-    text[place:place] = [f"{key}={value};" for key, value in others]
-    path.write_bytes(("{\nHEADER_BYTES=1024;\n" + "\n".join(text) + "\n}\n\f").encode().ljust(1024) + bytes(48))
+    path.write_bytes(any_header(others, panel, place))
     said = "".join(key + "=" + value for key, value in others)
     try:
         found = parse(["-img", str(path), *GRID])
@@ -191,4 +235,4 @@ def test_geometry_is_never_lost_in_silence(tmp_path_factory, others, panel, plac
     values = {"PIXEL_SIZE": panel.pixel_size_m * 1e3, "DISTANCE": panel.distance_m * 1e3}
     values |= {"WAVELENGTH": beam.wavelength_m * 1e10, "SIZE1": panel.n_fast, "SIZE2": panel.n_slow}
     for key in untouched:
-        assert values[key] == pytest.approx(float(PANEL[key])), (key, text)
+        assert values[key] == pytest.approx(float(PANEL[key])), (key, others)

@@ -33,6 +33,32 @@ _LENGTHS = (
 )
 
 
+class _Dtrek(NamedTuple):
+    """How keywords of d*TREK end that say what the `standard` key says, and flags that say it, the first to advise."""
+
+    tail: str
+    standard: str
+    advice: str
+    flags: tuple[str, ...]
+
+
+_DTREK = (
+    _Dtrek(
+        "SPATIAL_DISTORTION_INFO",
+        "BEAM_CENTER_X",
+        "-Xbeam and -Ybeam",
+        ("-Xbeam", "-Ybeam", "-Xclose", "-Yclose", "-ORGX", "-ORGY"),
+    ),
+    _Dtrek("ROTATION", "PHI", "-phi and -osc", ("-phi", "-osc")),
+    _Dtrek(
+        "GONIO_VALUES",
+        "TWOTHETA",
+        "-twotheta",
+        ("-twotheta", "-detector_rotx", "-detector_roty", "-detector_rotz"),
+    ),
+)
+
+
 def apply_header(flag: str, path: str, settings: Settings) -> None:
     """Set detector, wavelength and spindle from the header of an SMV image.
 
@@ -55,6 +81,8 @@ def apply_header(flag: str, path: str, settings: Settings) -> None:
             panel[name] = value
     if header_number(path, header, "TWOTHETA"):
         settings.no_effect.append(f"TWOTHETA={header['TWOTHETA']} in the header of {flag}")
+    for dtrek in _DTREK:
+        _note_dtrek(flag, path, header, dtrek, settings)
     for name, key in {"phi_start_deg": "PHI", "osc_deg": "OSC_RANGE"}.items():
         value = header_number(path, header, key)
         if value is not None:
@@ -72,6 +100,27 @@ def _take_length(flag: str, path: str, header: dict[str, str], length: _Length, 
     elif any(key.endswith(length.dtrek_key) for key in header):
         told = f"has {length.dtrek_key} of d*TREK, which is not read, and no {length.key}"
         settings.open_lengths[length.key] = where + told
+
+
+def _note_dtrek(flag: str, path: str, header: dict[str, str], dtrek: _Dtrek, settings: Settings) -> None:
+    """Keep what a keyword of d*TREK says where the header has no key of nanoBragg that says it."""
+    if dtrek.standard in header:
+        settings.dtrek.pop(dtrek.tail, None)
+        return
+    said = [value for key, value in header.items() if key.endswith(dtrek.tail) and not key.startswith("CRYSTAL")]
+    if not said or (dtrek.tail == "GONIO_VALUES" and not _turns(said[0])):
+        return
+    problem = f"has {dtrek.tail}={one_line(said[0])[:60]} of d*TREK, which is not read, and no {dtrek.standard}"
+    settings.dtrek[dtrek.tail] = f"{flag} {one_line(path)}: {problem}"
+
+
+def _turns(values: str) -> bool:
+    """Whether one of the first three numbers, the rotations of a goniometer, is not 0."""
+    try:
+        angles = [float(word) for word in values.split()[:3]]
+    except ValueError:
+        return True
+    return len(angles) < 3 or any(angles)
 
 
 def _take_Ybeam(flag: str, path: str, header: dict[str, str], settings: Settings) -> None:
@@ -100,6 +149,9 @@ def settle_headers(settings: Settings) -> None:
         if wins is None or edge:
             raise UsageError(f"{problem}; add {length.flags[0]}{' and -Ybeam' if edge else ''}")
         settings.remarks.append(f"{problem}; {wins} counts")
+    for dtrek in _DTREK:
+        if dtrek.tail in settings.dtrek and not settings.given.intersection(dtrek.flags):
+            settings.remarks.append(f"{settings.dtrek[dtrek.tail]}; give {dtrek.advice}")
     convention = settings.detector.get("convention", "MOSFLM")
     if settings.mask_Ybeam is not None and convention not in _BY_ORIGIN and "-Ybeam" not in settings.given:
         path, value = settings.mask_Ybeam

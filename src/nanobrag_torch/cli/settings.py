@@ -31,6 +31,7 @@ class Settings:
     remarks: list[str] = field(default_factory=list)  # what else the user should know, a line each
     given: set[str] = field(default_factory=set)  # names of the flags of the command line
     open_lengths: dict[str, str] = field(default_factory=dict)  # key of an image header: what is wrong with it
+    dtrek: dict[str, str] = field(default_factory=dict)  # keyword of d*TREK in an image header: what is not read of it
     mask_Ybeam: tuple[str, float] | None = None  # file and BEAM_CENTER_Y (mm) of the mask where it counts
 
 

@@ -123,6 +123,9 @@ typedef enum options_header_length {
     HEADER_WAVELENGTH,
     HEADER_LENGTHS
 } options_header_length;
+
+/* What d*TREK's own keywords say that no key of nanoBragg says. */
+typedef enum options_header_dtrek { DTREK_BEAM, DTREK_ROTATION, DTREK_SWING, DTREK_KINDS } options_header_dtrek;
 typedef struct options_header_doubt {
     const char *flag, *path; /* flag NULL: nothing is open */
     char what[160];
@@ -139,6 +142,7 @@ typedef struct options {
     bool help, version, list_defects;
     bool given[FLAG_COUNT]; /* flags of the command line */
     options_header_doubt header_doubts[HEADER_LENGTHS];
+    options_header_doubt header_dtrek[DTREK_KINDS];
     double mask_Ybeam_m; /* BEAM_CENTER_Y of the mask where it counts, NAN elsewhere */
     message_list *warnings; /* collected until the whole input is accepted */
 } options;

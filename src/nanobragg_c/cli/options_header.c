@@ -59,6 +59,27 @@ static void take_beam_centre(const source *from, bool is_mask) {
     take(from, "ORGY", 1.0, &d->ORGY_pixels);
 }
 
+/* Whether one of the first three numbers, the rotations of a goniometer, is not 0. */
+static bool turns(const char *word) {
+    double angles[3] = {0.0, 0.0, 0.0};
+    int read = sscanf(word, "%lf %lf %lf", &angles[0], &angles[1], &angles[2]);
+    return read < 3 || angles[0] != 0.0 || angles[1] != 0.0 || angles[2] != 0.0;
+}
+
+/* Keeps what a keyword of d*TREK says where the header has no `standard` key that says it. */
+static void note_dtrek(const source *from, options_header_dtrek kind, const char *tail, const char *standard) {
+    options_header_doubt *note = &from->o->header_dtrek[kind];
+    char value[SMV_WORD_SIZE], word[SMV_WORD_SIZE];
+    if (smv_header_value(&from->image->header, standard, word)) {
+        *note = (options_header_doubt){0};
+        return;
+    }
+    if (!smv_header_tail_value(&from->image->header, tail, "CRYSTAL", value)) return;
+    if (kind == DTREK_SWING && !turns(value)) return;
+    *note = (options_header_doubt){.flag = from->flag, .path = from->path};
+    snprintf(note->what, sizeof note->what, "%s=%.60s of d*TREK is not read, and it has no %s", tail, value, standard);
+}
+
 /* Geometry from an image header: defaults for the flags that follow. */
 static void apply_header(const source *from, bool is_mask) {
     options *o = from->o;
@@ -74,6 +95,9 @@ static void apply_header(const source *from, bool is_mask) {
     take(from, "PHI", VEC_DEGREES_PER_RADIAN, &o->spindle.phi_rad);
     take(from, "OSC_RANGE", VEC_DEGREES_PER_RADIAN, &o->spindle.osc_rad);
     take(from, "TWOTHETA", 1.0, &twotheta_deg);
+    note_dtrek(from, DTREK_BEAM, "SPATIAL_DISTORTION_INFO", "BEAM_CENTER_X");
+    note_dtrek(from, DTREK_ROTATION, "ROTATION", "PHI");
+    note_dtrek(from, DTREK_SWING, "GONIO_VALUES", "TWOTHETA");
     if (twotheta_deg != 0.0)
         message_warn(o->warnings, "%s: TWOTHETA=%g in the header of '%s' is not used; give -twotheta if you want it",
                      from->flag, twotheta_deg, from->path);
@@ -135,10 +159,34 @@ static void tell_unused(options *o) {
                      1000.0 * d->close_distance_m, path);
 }
 
+/* Told unless one of the flags that say the same is given; the first flags are those to advise. */
+static void tell_dtrek(options *o) {
+    static const struct {
+        const char *advice;
+        flag_id flags[6];
+    } SETTLED[] = {
+        [DTREK_BEAM] = {"-Xbeam and -Ybeam",
+                        {FLAG_XBEAM, FLAG_YBEAM, FLAG_XCLOSE, FLAG_YCLOSE, FLAG_ORGX, FLAG_ORGY}},
+        [DTREK_ROTATION] = {"-phi and -osc", {FLAG_PHI, FLAG_OSC, FLAG_PHI, FLAG_PHI, FLAG_PHI, FLAG_PHI}},
+        [DTREK_SWING] = {"-twotheta",
+                         {FLAG_TWOTHETA, FLAG_DETECTOR_ROTX, FLAG_DETECTOR_ROTY, FLAG_DETECTOR_ROTZ, FLAG_TWOTHETA,
+                          FLAG_TWOTHETA}},
+    };
+    for (int kind = 0; kind < DTREK_KINDS; kind++) {
+        const options_header_doubt *note = &o->header_dtrek[kind];
+        bool settled = note->flag == NULL;
+        for (int i = 0; i < 6; i++) settled = settled || o->given[SETTLED[kind].flags[i]];
+        if (!settled)
+            message_warn(o->warnings, "%s: header of '%s': %s; give %s", note->flag, note->path, note->what,
+                         SETTLED[kind].advice);
+    }
+}
+
 void options_settle_headers(options *o) {
     settle_length(o, HEADER_PIXEL, FLAG_PIXEL, FLAG_PIXEL);
     settle_length(o, HEADER_DISTANCE, FLAG_DISTANCE, FLAG_CLOSE_DISTANCE);
     settle_length(o, HEADER_WAVELENGTH, FLAG_LAMBDA, FLAG_ENERGY);
     tell_mask_beam(o);
+    tell_dtrek(o);
     tell_unused(o);
 }

@@ -135,11 +135,19 @@ bool smv_header_value(const smv_text *text, const char *key, char word[SMV_WORD_
 }
 
 bool smv_header_ends_with(const smv_text *text, const char *tail) {
-    const size_t length = strlen(tail);
+    char word[SMV_WORD_SIZE];
+    return smv_header_tail_value(text, tail, "", word);
+}
+
+bool smv_header_tail_value(const smv_text *text, const char *tail, const char *but_not, char word[SMV_WORD_SIZE]) {
+    const size_t length = strlen(tail), other = strlen(but_not);
     scanner s = {.cursor = text->start, .end = text->start + text->length};
     while (next_field(&s)) {
         const span key = s.now.key;
-        if (key.length >= length && is_key((span){key.start + key.length - length, length}, tail)) return true;
+        bool skip = other > 0 && key.length >= other && is_key((span){key.start, other}, but_not);
+        if (skip || key.length < length || !is_key((span){key.start + key.length - length, length}, tail)) continue;
+        copy(s.now.value, word);
+        return true;
     }
     return false;
 }

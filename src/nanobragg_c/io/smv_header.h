@@ -26,6 +26,9 @@ bool smv_header_value(const smv_text *text, const char *key, char word[SMV_WORD_
 /* There is a field whose key ends so, as behind the name of a detector of d*TREK. */
 bool smv_header_ends_with(const smv_text *text, const char *tail);
 
+/* The same, and the value of the first such field; keys that begin with `but_not` do not count. */
+bool smv_header_tail_value(const smv_text *text, const char *tail, const char *but_not, char word[SMV_WORD_SIZE]);
+
 /* One to nine digits. */
 bool smv_header_parse_count(const char *word, int *value);
 
