@@ -26,9 +26,7 @@ MOST_NAMES = 500
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
-_ANY = re.compile(
-    r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL | re.ASCII
-)  # other prefixes
+_ANY = re.compile(r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL | re.ASCII)  # other prefixes
 _NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL | re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE | re.ASCII
