@@ -25,13 +25,19 @@ MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
-_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL)
-_ANY = re.compile(r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL)  # other programs' own prefixes
-_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
-_WRAPPERS = re.compile(r"\b(?:tensor|array|np\.\w+|numpy\.\w+)\s*\(|(?:dtype|device|grad_fn)=[^,)\]]*|[\[\](){};]")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])")
+_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
+_ANY = re.compile(
+    r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL | re.ASCII
+)  # other programs' own prefixes
+_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL | re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE | re.ASCII
+)
+_WRAPPERS = re.compile(
+    r"\b(?:tensor|array|np\.\w+|numpy\.\w+)\s*\(|(?:dtype|device|grad_fn)=[^,)\]]*|[\[\](){};]", re.ASCII
+)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])", re.ASCII)
 
 
 @dataclass
