@@ -13,6 +13,7 @@
 #
 # Results
 #   make report    one HTML file about the last audit, results/report/index.html
+#   make trend     parity and speed over commits: adds this commit, draws results/trend/index.html (a minute)
 #   make crate     the last audits as an RO-Crate, results/report/crate.zip      (LICENCE=https://... if there is one)
 #   make crate-check  validate it with roc-validator, in an environment of its own, .venv-roc
 #
@@ -33,7 +34,7 @@
 #   make doctor    what this machine has, what each missing thing costs, what to type
 #   make setup     set up .venv alone   (TORCH=cpu or TORCH=cuda: which build of torch; else what suits this machine)
 #   make lock      pin every package again after a change of envs/requirements.txt   (UPGRADE=1: at the newest versions)
-#   make clean     remove results and logs; .venv, .venv-roc and .venv-docs stay
+#   make clean     remove results (but results/trend) and logs; .venv, .venv-roc and .venv-docs stay
 #
 # Variables: PYTHON (python3), PROFILE (default), TORCH, NB_C_BIN (an instrumented nanoBragg to use in place of ours),
 #   VERBOSE (1: all messages of a run on the terminal; else one line, and all of it in logs/workflow.log).
@@ -42,7 +43,7 @@ SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help doctor fuzz gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
+.PHONY: help doctor fuzz gradients-fuzz audit audit-selftest audit-untraced test test-cluster parity independent bench matrix campaign report trend crate crate-check chaos clean setup lock test-workflow package-check docs docs-check pictures compiler
 
 PYTHON ?= python3
 PROFILE ?= default
@@ -149,6 +150,12 @@ test-workflow: compiler setup
 package-check: compiler setup
 	@$(RUN) tests/packaging/check_package.py
 
+trend: compiler setup
+	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
+	@test -e results/audit/ledger || { echo "error: nothing on record yet; run make audit first" >&2; exit 2; }
+	@$(RUN) -m nanobrag_bench.trend --binary build/nanobragg_c/nanobragg
+	@$(RUN) -m trace_audit.ledger seal >/dev/null
+
 crate: setup
 	@$(RUN) -m trace_audit.statements >/dev/null
 	@$(RUN) -m trace_audit.sbom >/dev/null
@@ -196,7 +203,7 @@ docs-check: compiler setup
 
 clean:
 	@rm -rf build logs .snakemake .test/results .test/logs .test/.snakemake
-	@find results -mindepth 1 -maxdepth 1 ! -name README.md -exec rm -rf {} +
+	@find results -mindepth 1 -maxdepth 1 ! -name README.md ! -name trend -exec rm -rf {} +
 
 # ---- what the machine must have
 

@@ -93,7 +93,10 @@ def test_a_repeated_line_fails_by_name(name, key):
     assert kinds <= {("repeated", True), ("unparsable", True)} and kinds
 
 
-@pytest.mark.parametrize(("text", "kind"), [("nan", "non-finite"), ("1.0.0", "unparsable")])
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("nan", "non-finite"), ("1.0.0", "unparsable"), ("\u0661.\u0665", "unparsable"), ("1_0", "unparsable")],
+)
 @pytest.mark.parametrize(("name", "key", "component"), COMPONENTS)
 def test_a_bad_number_fails_by_name(name, key, component, text, kind):
     verdict = edited(name, key, lambda log, record: logs.replaced(log, record, component, text))

@@ -52,6 +52,14 @@ def test_gate_stays_shut_names_the_keys_and_keeps_the_evidence(results, capsys):
     assert entry["kind"] == "blocker" and "wrong/S685_F1039/cpu_float64/attempt_failed.log" in entry["artifacts"]
 
 
+def test_no_command_of_a_terminal_gets_into_the_evidence(results):
+    bad = bad_record(results, "wrong")
+    (bad.parent / "c/c_trace_stderr.txt").write_bytes(b"\x1b]0;title\x07 \xff\n")
+    assert run_command(gate, gate_words(results, bad)) == 1
+    log = (bad / "attempt_failed.log").read_bytes()
+    assert b"\x1b" not in log and b"\x07" not in log and b"\\x1b]0;title\\x07 \\xff" in log
+
+
 def test_gate_stays_shut_when_a_protected_asset_changed(results, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for name in ("kept.txt", "changed.txt", "gone.txt"):

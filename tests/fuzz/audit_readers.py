@@ -108,7 +108,11 @@ def fuzz_compare(rng: random.Random, base: Path, folder: Path) -> None:
     for log in ("c", "py"):
         (folder / f"{log}.log").write_bytes(damaged(rng, data) if log == side else data)
     words = ["--c-log", folder / "c.log", "--py-log", folder / "py.log", "--out", folder / "out.json"]
-    status = outcome(compare, words, (GOOD, NAMED, REFUSED))
+    shown = [folder / "table.md", folder / "summary.md"]
+    status = outcome(compare, [*words, "--md", shown[0], "--summary", shown[1]], (GOOD, NAMED, REFUSED))
+    for path in shown if status != REFUSED else []:
+        strange = [char for char in path.read_text() if not (char.isprintable() or char == "\n")]
+        assert not strange, f"control character {strange[0]!r} in {path.name}"
     if status != REFUSED:
         json.loads((folder / "out.json").read_text(), parse_constant=lambda word: 1 / 0)
 

@@ -13,7 +13,7 @@ from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulate
-from tests.physics.helpers import per_term, small
+from tests.physics.helpers import per_term, reflection_table, small
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
@@ -35,6 +35,7 @@ EXPERIMENTS = {
     "per_term": replace(per_term(ONE), beam=replace(ONE.beam, hdiv_range_rad=1e-3, hdiv_steps=3)),
     "thick": replace(ONE, detector=replace(ONE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3)),
     "resolution_limit": replace(ONE, structure_factors=replace(ONE.structure_factors, d_min_m=4e-10)),
+    "interpolated": replace(ONE, structure_factors=replace(ONE.structure_factors, interpolate=True)),
     "curved": replace(ONE, detector=replace(ONE.detector, curved=True)),
     **{shape: replace(ONE, crystal=replace(ONE.crystal, shape=shape)) for shape in ("ROUND", "GAUSS")},
 }
@@ -109,11 +110,40 @@ def test_one_program_does_a_whole_pixel(always, used):
     assert set(used) == {"photons"}
 
 
-def test_derivatives_by_amplitudes_are_eager(always, used, capfd):
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
+@pytest.mark.parametrize("shape", ["SQUARE", "ROUND", "TOPHAT"])
+def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, capfd):
+    """The image is quadratic in it, so F dI/dF = 2 I, whatever it is made by."""
     amplitude = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
-    simulate(replace(ONE, structure_factors=StructureFactors(default_F=amplitude))).sum().backward()
-    assert float(amplitude.grad) > 0 and not used
+    factors = StructureFactors(default_F=amplitude)
+    image = Simulation(
+        replace(ONE, structure_factors=factors, crystal=replace(ONE.crystal, shape=shape)), dtype=dtype
+    ).image(image_dtype=torch.float64)
+    image.sum().backward()
+    assert used and "not used" not in capfd.readouterr().err
+    assert float(amplitude.grad) == pytest.approx(2 * float(image.detach().sum()) / 3.0, rel=tolerance)
+
+
+def test_by_a_table_of_amplitudes_is_eager(always, used, capfd):
+    values = ONE.structure_factors.table.F_electrons.clone().requires_grad_()
+    table = replace(ONE.structure_factors.table, F_electrons=values)
+    simulate(replace(ONE, structure_factors=replace(ONE.structure_factors, table=table))).sum().backward()
+    assert float(values.grad.abs().max()) > 0 and not used
     assert "not used" not in capfd.readouterr().err
+
+
+def test_one_program_interpolates_in_tables_of_any_size(always, monkeypatch, capfd):
+    """Nothing of a table is compiled in: the second one builds nothing and has the numbers of the kernel."""
+    for reach in (8, 6):
+        factors = replace(ONE.structure_factors, table=reflection_table(reach), interpolate=True)
+        made = replace(ONE, structure_factors=factors)
+        monkeypatch.setenv(selection.MODE_VARIABLE, "always")
+        got = Simulation(made).image(image_dtype=torch.float64)
+        said = capfd.readouterr().err
+        assert "not used" not in said and (reach == 8 or "compiling" not in said)
+        monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+        expected = Simulation(made).image(image_dtype=torch.float64)
+        assert float((got - expected).abs().max()) <= 1e-12 * float(expected.max())
 
 
 def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch, capfd):

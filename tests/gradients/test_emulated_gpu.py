@@ -20,7 +20,7 @@ def gpu(tmp_path_factory, monkeypatch):
 
 CASES = [
     *(("one_sample", dtype, limit) for dtype, limit in ((torch.float64, 1e-9), (torch.float32, 2e-5))),
-    *((name, torch.float64, 1e-9) for name in ("sources", "ROUND")),
+    *((name, torch.float64, 1e-9) for name in ("interpolated", "sources", "ROUND")),
 ]
 
 

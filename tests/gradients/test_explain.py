@@ -64,10 +64,8 @@ def test_never_holds_for_a_large_one(monkeypatch):
 
 def test_what_is_not_compiled_is_named(monkeypatch):
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
-    interpolated = replace(BASE.structure_factors, interpolate=True)
-    assert Simulation(replace(BASE, structure_factors=interpolated)).explain().image == (
-        "eager: amplitudes are interpolated"
-    )
+    historic = replace(BASE, defects=frozenset({"running_product", "last_value_factors"}))
+    assert Simulation(historic).explain().image == "eager: the defect running_product is on"
 
 
 @needs_compiler

@@ -44,6 +44,7 @@ EXPERIMENTS = {
     "unpolarized": replace(BASE, beam=replace(BASE.beam, polarized=False)),
     "point_pixel": replace(BASE, detector=replace(BASE.detector, point_pixel=True)),
     "no_table": replace(BASE, structure_factors=StructureFactors(default_F=3.0)),
+    "interpolated": replace(BASE, structure_factors=replace(BASE.structure_factors, interpolate=True)),
     **{shape: replace(BASE, crystal=replace(BASE.crystal, shape=shape)) for shape in ("ROUND", "GAUSS", "TOPHAT")},
 }
 

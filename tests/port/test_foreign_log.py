@@ -36,6 +36,28 @@ def test_forms_of_a_line(line):
     assert (log.trace_lines, log.other_lines, log.problems) == (1, 2, [])
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "TRACE_JAX: hkl_frac 1.5 -2 0.3",
+        "[TRACE] hkl_frac = 1.5, -2, 0.3",
+        "TRACE: hkl_frac: 1.5 -2 0.3",
+        "TRACE hkl_frac 1.5 -2 0.3",
+    ],
+)
+def test_other_prefixes_need_no_key_file(line):
+    log = read("TRACE_CONFIG: nothing of it", "[TRACE] starting", line)
+    assert log.trace.values("hkl_frac", BLOCK) == (1.5, -2.0, 0.3)
+    assert (log.trace_lines, log.other_lines) == (1, 2)
+
+
+def test_keys_that_only_the_port_has_are_listed_with_their_meaning(tmp_path):
+    file = tmp_path / "keys.yaml"
+    file.write_text("own: {spindle_magnitude: {unit: '', meaning: length of the axis}}\n")
+    log = read_foreign_lines([b"TRACE_PY: spindle_magnitude 1\n", b"TRACE_PY: steps 4\n"], read_key_names(file))
+    assert log.own == {"spindle_magnitude": "length of the axis"} and not log.unknown
+
+
 def test_prefix_names_and_factors_of_a_key_file(tmp_path):
     file = tmp_path / "keys.yaml"
     file.write_text("prefixes: ['DBG>']\nnames: {Flux: fluence_photons_per_m2}\nfactors: {Flux: 1.0e+4}\n")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Scalar, StructureFactors
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, number
+from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -116,19 +116,17 @@ def interpolated(
     inside = ((hkl >= low + _MARGIN) & (hkl <= high - _MARGIN)).all(0)
     base = torch.where(inside, torch.floor(hkl.detach()), low + _MARGIN)
     weights = _lagrange_weights(torch.where(inside, hkl - base, torch.zeros_like(hkl)))
-    offset = (base - low + 1).reshape(3, -1)
-    origin = (strides @ offset).long()
-    flat = padded.reshape(-1)
-    step_h, step_k = (padded.shape[1] * padded.shape[2], padded.shape[2])
+    origin = along(strides, base - low + 1).long()
+    flat, steps = padded.reshape(-1), strides.long()
+    first, last = torch.zeros_like(steps[0]), along(strides, maximum - minimum + 2).long()
     value: Scalar = 0.0
     for i, wh in zip(_STENCIL, weights, strict=True):
         plane: Scalar = 0.0
         for j, wk in zip(_STENCIL, weights, strict=True):
             line: Scalar = 0.0
             for k, wl in zip(_STENCIL, weights, strict=True):
-                line = line + wl[2] * flat[(origin + (i * step_h + j * step_k + k)).clamp(0, flat.numel() - 1)].view(
-                    inside.shape
-                )
+                place = torch.minimum(torch.maximum(origin + (i * steps[0] + j * steps[1] + k), first), last)
+                line = line + wl[2] * flat[place.reshape(-1)].view(inside.shape)
             plane = plane + wk[1] * line
         value = value + wh[0] * plane
     return torch.where(inside, value, nearest(amplitudes, rounded))

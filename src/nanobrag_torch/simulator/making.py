@@ -11,6 +11,7 @@ from nanobrag_torch import integrate, limits, transfer
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
@@ -32,7 +33,7 @@ def image(
     try:
         made, brightest = _made(simulation, backend, progress, image_dtype, True)
         why = None if brightest is None else _doubt(simulation, made, brightest)
-    except (MemoryError, torch.OutOfMemoryError):
+    except (MemoryError, torch.OutOfMemoryError, ExperimentError):
         raise
     except Exception as error:
         why = f"compiled code is not used: {' '.join(str(error).split())[:200]}"

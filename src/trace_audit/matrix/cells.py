@@ -62,17 +62,9 @@ def run_c(program: Path, experiment: Experiment, time_limit_s: float) -> Outcome
     slow, fast = experiment.pixel
     with tempfile.TemporaryDirectory(prefix="matrix-") as away:
         image = Path(away) / "image.bin"
-        words = [
-            *experiment.words,
-            "-trace_pixel",
-            str(slow),
-            str(fast),
-            "-nopgm",
-            "-nonoise",
-            "-floatfile",
-            str(image),
-        ]
-        run = run_program(program.resolve(), words, time_limit_s)
+        pixel = ("-trace_pixel", str(slow), str(fast))
+        words = [*experiment.words, *pixel, "-nopgm", "-nonoise", "-floatfile", image.name]
+        run = run_program(program.resolve(), words, time_limit_s, {image.name: image})
         failure = run.failure(time_limit_s)
         try:
             if failure is None:

@@ -72,6 +72,7 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
             "trace_lines": audit.log.trace_lines,
             "other_lines": audit.log.other_lines,
             "not_known": audit.log.unknown,
+            "its_own": audit.log.own,
             "repeated": audit.log.repeated,
         },
         "precision": {"detected": audit.precision.name, "numbers": audit.precision.numbers},

@@ -129,6 +129,9 @@ def as_markdown(audit: PortAudit) -> str:
     if next_rows:
         parts.append("## Print next\n\n" + table(("key", "unit", "formula"), dict.fromkeys(next_rows)))
     parts.append(_keys_markdown(audit))
+    if log.own:
+        named = [f"{name} ({meaning})" if meaning else name for name, meaning in list(log.own.items())[:20]]
+        parts.append(f"Keys that only {audit.name} has, not compared: {', '.join(named)}.\n")
     if log.unknown:
         names = ", ".join(list(log.unknown)[:20])
         parts.append(f"Names that are not known (a key file can map them): {names}.\n")

@@ -18,7 +18,14 @@ import tempfile
 from pathlib import Path
 
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import canonical_json, readable_json, sha256_of_bytes, sha256_of_file, write_atomic
+from trace_audit.core.files import (
+    canonical_json,
+    printable,
+    readable_json,
+    sha256_of_bytes,
+    sha256_of_file,
+    write_atomic,
+)
 
 MAKEFILES = ("GNUmakefile", "makefile", "Makefile")
 BINARY_NAMES = ("nanobragg", "nanoBragg")
@@ -102,11 +109,13 @@ def _run(command: list[str], folder: Path) -> str:
     environment = {
         name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     }
-    done = subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, check=False)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    output, diagnostics = (stream.decode(errors="backslashreplace") for stream in (done.stdout, done.stderr))
+    for line in diagnostics.splitlines() + (output.splitlines() if done.returncode else []):
+        print(printable(line), file=sys.stderr)
     if done.returncode != 0:
-        print(done.stdout, file=sys.stderr)
         raise InputError(f"building the reference failed with exit code {done.returncode}: {' '.join(command)}")
-    return done.stdout
+    return output
 
 
 def _find_binary(folders: list[Path], started_ns: int) -> Path:

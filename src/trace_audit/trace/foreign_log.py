@@ -25,12 +25,19 @@ MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
-_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL)
-_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
-_WRAPPERS = re.compile(r"\b(?:tensor|array|np\.\w+|numpy\.\w+)\s*\(|(?:dtype|device|grad_fn)=[^,)\]]*|[\[\](){};]")
-_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
-_LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])")
+_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
+_ANY = re.compile(
+    r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL | re.ASCII
+)  # other programs' own prefixes
+_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL | re.ASCII)
+_NUMBER = re.compile(
+    r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE | re.ASCII
+)
+_WRAPPERS = re.compile(
+    r"\b(?:tensor|array|np\.\w+|numpy\.\w+)\s*\(|(?:dtype|device|grad_fn)=[^,)\]]*|[\[\](){};]", re.ASCII
+)
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])", re.ASCII)
 
 
 @dataclass
@@ -38,7 +45,8 @@ class ForeignLog:
     """What a program printed, as far as it could be read.
 
     `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names that
-    are in no registry, `repeated` the values of a key that came again after the first.
+    are in no registry, `repeated` the values of a key that came again after the first. `own`: keys that its key file
+    lists as its own, with their meaning.
     """
 
     trace: Trace
@@ -48,6 +56,7 @@ class ForeignLog:
     repeated: dict[str, int] = field(default_factory=dict)
     numbers: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    own: dict[str, str] = field(default_factory=dict)
 
 
 def read_foreign_log(
@@ -121,9 +130,16 @@ class LineReader:
             body: str | None = own[2]
         else:
             body = next((line[len(p) :].lstrip(" :") for p in self.names.prefixes if line.startswith(p)), None)
+            body = self._of_another_prefix(line) if body is None else body
         match = None if body is None else _NAME.match(body.strip())
         if match is not None:
             yield match[1], match[2].strip()
+
+    def _of_another_prefix(self, line: str) -> str | None:
+        """What follows `TRACE_JAX:`, `[TRACE]` and the like, if it begins with the name of a key."""
+        other = _ANY.match(line)
+        match = None if other is None else _NAME.match(other[1].strip())
+        return other[1] if other and match and self._key(match[1]) is not None else None
 
     def take(self, number: int, name: str, text: str) -> None:
         """Keep one value of one key."""
@@ -132,6 +148,9 @@ class LineReader:
                 self._keep_line(name, text)
             return
         key = self._key(name)
+        if key is None and name in self.names.own:
+            self.log.own[name] = self.names.own[name].meaning
+            return
         if key is None:
             self._count(self.log.unknown, name)
             return

@@ -17,12 +17,12 @@ from trace_audit.trace.keys import GLOBAL_PLACES, SETUP_PLACES, Key, registry
 
 Value = float | int | str
 
-_LINE = re.compile(r"TRACE_(C|PY)(?::\s*|(_PHI)\s+)(.*)")
+_LINE = re.compile(r"TRACE_(C|PY)(?::\s*|(_PHI)\s+)(.*)", re.ASCII)
 _DIAGNOSTIC = re.compile(r"TRACE:|TRACE_CONFIG:|TRACE_(C|PY)_(SOURCE2|TAP5|TAP5_HKL):|DETECTOR_[A-Z0-9_]+ ")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_INTEGER = re.compile(r"[+-]?\d+")
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)(\(.*\))?", re.IGNORECASE)
-_FIELD = re.compile(r"([A-Za-z_]\w*)[:=](\S*)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_INTEGER = re.compile(r"[+-]?\d{1,300}", re.ASCII)
+_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)(\(.*\))?", re.IGNORECASE | re.ASCII)
+_FIELD = re.compile(r"([A-Za-z_]\w*)[:=](\S*)", re.ASCII)
 _BEAM_PIVOT_MISLABELLED = ("detector_convention", "initial_fdet", "initial_sdet", "initial_odet")
 _TERM_COLUMNS = tuple(name for name in registry() if name.startswith("term."))
 _PHI_COLUMNS = tuple(name for name in registry() if name.startswith("TRACE_PHI."))

@@ -6,7 +6,7 @@ where NUMBER is the record of the blocker, so that nothing beside a comparison t
 
 from pathlib import Path
 
-from trace_audit.core.files import flush_folder, write_atomic
+from trace_audit.core.files import flush_folder, printable, write_atomic
 from trace_audit.programs.environment import git_diff
 from trace_audit.trail.hash_chain import Entry
 
@@ -23,11 +23,13 @@ def outputs_of(comparison: str) -> tuple[str, ...]:
 
 
 def failure_log(folders: list[Path], names: tuple[str, ...]) -> bytes:
-    """Standard output and error of both programs, each under its name."""
+    """Standard output and error of both programs, each under its name, with nothing in them that a terminal obeys."""
     parts = []
     for name in names:
         path = next((folder / name for folder in folders if (folder / name).is_file()), None)
-        parts.append(f"==== {name} ====\n".encode() + (path.read_bytes() if path else b"(not there)\n"))
+        text = path.read_bytes().decode(errors="backslashreplace") if path else "(not there)\n"
+        shown = "".join(f"{printable(line)}\n" for line in text.split("\n"))
+        parts.append(f"==== {name} ====\n{shown}".encode())
     return b"\n".join(parts)
 
 

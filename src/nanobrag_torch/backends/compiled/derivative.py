@@ -18,9 +18,9 @@ _COUNTS = ("phi_rad", "mosaic_domains")
 
 def not_differentiable(model: Model) -> str | None:
     """Why no derivative of a model is compiled, or None."""
-    amplitudes = (model.amplitudes.padded, model.amplitudes.default_F)
-    if any(one is not None and one.requires_grad for one in amplitudes):
-        return "derivatives by amplitudes, which are looked up, are not compiled"
+    table = model.amplitudes.padded
+    if table is not None and table.requires_grad:
+        return "derivatives by a table of amplitudes, which are looked up, are not compiled"
     return None
 
 

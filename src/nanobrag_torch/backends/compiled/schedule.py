@@ -13,6 +13,7 @@ from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT, RECIPRO
 _BOTH = ORIENTATION | RAY
 _OVER_RAYS = ("before", "pair", "found", "after")
 _INNERMOST = ("pair", "found")
+_REMEMBERED = 4  # so many lookups are left out where the index is that of the orientation before
 _INNER = {QUOTIENT: "QUOTIENT({0}, {1})", RECIPROCAL: "RECIPROCAL({0})"}  # a language may have faster ones for there
 
 
@@ -60,7 +61,9 @@ class Loops:
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
-        for number in in_order(one.number for one in outputs):
+        ordered = in_order(one.number for one in outputs)
+        self._remembered = sum(number.table is not None for number in ordered) <= _REMEMBERED
+        for number in ordered:
             self._settle(number)
         for one in outputs:
             self._hand_on(one)
@@ -90,7 +93,7 @@ class Loops:
                 raise Unrecordable("a second loop over the orientations")
             return "after"
         if number.varies == _BOTH:
-            return "found" if number.table or "found" in homes else "pair"
+            return "found" if (number.table and self._remembered) or "found" in homes else "pair"
         return {0: "uniform", ORIENTATION: "orientation", RAY: "before"}[number.varies]
 
     def _use(self, number: Number, loop: str) -> str:

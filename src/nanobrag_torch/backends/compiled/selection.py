@@ -47,8 +47,6 @@ def mode() -> str:
 def not_compilable(model: Model) -> str | None:
     """Why the programs do not cover an experiment, or None."""
     table = model.amplitudes.padded
-    if model.amplitudes.interpolate:
-        return "amplitudes are interpolated"
     if model.factors.running_product:
         return "the defect running_product is on"
     if table is not None and table.numel() > torch.iinfo(torch.int32).max:

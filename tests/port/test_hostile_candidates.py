@@ -1,0 +1,75 @@
+"""A program that hangs, crashes, floods or prints nonsense: one line that says which, within time and memory."""
+
+import resource
+import sys
+
+import pytest
+
+from trace_audit.core.errors import InputError, run_command
+from trace_audit.port import program
+from trace_audit.port.__main__ import main
+from trace_audit.trace.foreign_log import MOST_LINES_OF_A_KEY, read_foreign_log
+from trace_audit.trace.key_names import KeyNames
+
+FLAGS = "-cell 70 80 90 85 95 105 -default_F 100 -N 3 -distance 100 -lambda 1 -detpixels 8 -pixel 0.4 -fluence 1e24"
+
+
+def run(tmp_path, code, **limits):
+    command = program.Command((sys.executable, "-c", code, "{flags}"), **limits)
+    return program.run(command, FLAGS.split(), (4, 5), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "told"),
+    [
+        ("import time; time.sleep(60)", {"time_limit_s": 0.5}, "did not end within 0.5 s"),
+        ("import os; os.kill(os.getpid(), 11)", {}, "SIGSEGV"),
+        ("import sys; sys.exit('cannot open A.mat')", {}, "ended with exit status 1: cannot open A.mat"),
+        ("while True: print('x' * 1000)", {"output_limit_MB": 2.0, "time_limit_s": 60.0}, "2 MB"),
+        (
+            "import sys\nwhile True: sys.stderr.write('x' * 1000)",
+            {"output_limit_MB": 2.0, "time_limit_s": 60.0},
+            "2 MB",
+        ),
+    ],
+)
+def test_a_run_that_does_not_count_says_why(tmp_path, code, limits, told):
+    outcome = run(tmp_path, code, **limits)
+    assert outcome.failure is not None and told in outcome.failure and "\n" not in outcome.failure
+
+
+def test_a_program_that_is_not_there(tmp_path):
+    with pytest.raises(InputError, match="does not start"):
+        program.run(program.Command(("/not/there", "{flags}")), [], (0, 0), tmp_path / "run")
+
+
+def test_a_key_again_and_again_in_bounded_memory(tmp_path):
+    file = tmp_path / "log"
+    file.write_bytes(b"TRACE_PY: polar 0.5\nTRACE_PY: steps nan\n" * 200_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    log = read_foreign_log(file, KeyNames())
+    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    assert grown_mb < 100
+    assert log.repeated["polar"] == 199_999 and log.trace.number("polar") == 0.5
+    assert len(log.problems) <= MOST_LINES_OF_A_KEY
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("TRACE_PY: polar nan", "not finite"),
+        ("no trace at all", "no trace line"),
+    ],
+)
+def test_the_audit_of_nonsense_is_one_line(tmp_path, capsys, line, told):
+    (tmp_path / "log").write_text(f"{line}\n")
+    words = ["--flags", FLAGS, "--pixel", "4", "5", "--log", str(tmp_path / "log"), "--budget-s", "0"]
+    status = run_command(main, [*words, "--name", "my-port", "--out", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    said = captured.err or captured.out
+    assert status in (1, 2) and told in said and "Traceback" not in said
+
+
+def test_colours_of_a_terminal_are_taken_away(tmp_path):
+    (tmp_path / "log").write_bytes(b"\x1b[1;32mTRACE_PY:\x1b[0m polar \x1b[33m0.25\x1b[0m\x1b[K\n")
+    assert read_foreign_log(tmp_path / "log", KeyNames()).trace.number("polar") == 0.25
