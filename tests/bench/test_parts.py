@@ -212,6 +212,9 @@ def test_gpu(tmp_path, monkeypatch):
     assert found["C -O3", "torch cuda float32"] == pytest.approx(6.0 / 1.001, rel=1e-3)
     assert found["C -O3, process", "torch cuda float64, process"] == 3.0
     assert len(found) == 4 and len(result["rows"]) == 6
+    monkeypatch.setenv("NB_CUDA_BIN", "nanoBraggCUDA -gpu")
+    more = gpu.run(bench(tmp_path))["rows"]
+    assert [one["program"] for one in more if one["program"].startswith("NB_CUDA")] == ["NB_CUDA_BIN, process"]
 
 
 def test_gpu_says_why_not(tmp_path, monkeypatch):

@@ -1,7 +1,12 @@
-"""The same image on a GPU, where there is one: simulation alone, and the whole process, beside the C program."""
+"""The same image on a GPU, where there is one: simulation alone, and the whole process, beside the C program.
+
+A CUDA edition of nanoBragg that NB_CUDA_BIN names is timed too, as a process.
+"""
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
@@ -9,6 +14,7 @@ from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench
+from nanobrag_bench.gpu_times import CUDA_PROGRAM
 from nanobrag_bench.parts.kernel import c_simulation
 from nanobrag_bench.parts.process import whole
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command, torch_words
@@ -62,6 +68,9 @@ def _processes(bench: Bench) -> Runs:
     actions: dict[str, Callable[[], Figures]] = {
         f"{PLAIN}{_PROCESS}": partial(whole, [str(bench.plain.binary), *bench.words])
     }
+    named = shlex.split(os.environ.get(CUDA_PROGRAM, ""))
+    if named:
+        actions[f"{CUDA_PROGRAM}{_PROCESS}"] = partial(whole, [*named, *bench.words])
     for dtype in DTYPES:
         command = torch_command(bench.words, dtype, DEVICE)
         actions[f"torch {DEVICE} {dtype}{_PROCESS}"] = partial(whole, command, ready)

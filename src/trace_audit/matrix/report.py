@@ -133,7 +133,8 @@ def _culprits(cell: Cell) -> str:
 def _effect(d: Distance) -> str:
     if d.failure is not None:
         return "gives nothing"
-    return f"{d.key} {d.key_difference:.1e}, image {d.image_difference:.1e}"
+    key = f"{d.key} {d.key_difference:.1e}" if d.key_difference else "no key"
+    return f"{key}, image {d.image_difference:.1e}"
 
 
 def as_svg(matrix: Matrix) -> str:
