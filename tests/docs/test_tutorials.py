@@ -69,7 +69,7 @@ def test_every_tutorial_is_tried():
 
 def test_frames_are_read_as_the_page_on_campaigns_says(folder):
     (block,) = [block for block in blocks_of(REPOSITORY / "docs/scaling.md") if block.language == "python"]
-    text = block.text.replace("results/campaign/demo", "mine/results/campaign/few").replace("617", "7")
+    text = block.text.replace("results/campaign/demo", "mine/frames/results/campaign/few").replace("617", "7")
     words = ["bash", "-c", PRELUDE + "python -"]
     done = subprocess.run(words, cwd=folder, input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

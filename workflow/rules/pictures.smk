@@ -116,6 +116,6 @@ rule picture_failure:
     message:
         "Picture: two programs that differ"
     shell:
-        "(python -m trace_audit.compare --c-log {input.c:q} --py-log {input.torch:q}"
+        "(python -m trace_audit.compare --c-log {input.c:q} --py-log {input.torch:q} --names C torch"
         " --out build/pictures/verdict.json --summary {output.summary:q} > {output.verdict:q} || test $? = 1;"
         " python {input.script:q} {output.verdict:q} {output.summary:q} {output.picture:q}) 2> {log:q}"
