@@ -1,6 +1,6 @@
-"""`python -m trace_audit.selftest` is `trace_audit.compare.selftest`."""
+"""`python -m trace_audit.selftest` is `trace_audit.compare.selftest_command`."""
 
-from trace_audit.compare.selftest import main
+from trace_audit.compare.selftest_command import main
 from trace_audit.core.errors import run_command
 
 if __name__ == "__main__":

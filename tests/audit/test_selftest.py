@@ -4,7 +4,9 @@ import json
 
 import pytest
 
-from trace_audit.compare.selftest import CASES, NOT_SEPARABLE, PIXEL, Case, main, plan, report, untested
+from trace_audit.compare.selftest import CASES, NOT_SEPARABLE, PIXEL, Case, plan, report, untested
+from trace_audit.compare.selftest_command import main
+from trace_audit.compare.selftest_compiled import STAGES, compiled_injections
 from trace_audit.core.errors import run_command
 from trace_audit.trace.keys import registry
 
@@ -105,3 +107,13 @@ def test_every_number_of_every_key(c_binary, tmp_path, capsys):
     assert result["untested"] == [] and result["as_expected"] == result["numbers"] > 300
     assert "hkl_frac h" in (tmp_path / "selftest.md").read_text()
     assert untested([]) == [name for name in registry() if name not in NOT_SEPARABLE]
+
+
+def test_an_error_built_into_compiled_code_is_blamed_on_its_own_stage(cases):
+    (found,) = compiled_injections(cases["sample_pivot"], ("hkl",))
+    assert found.as_expected and found.key == "hkl_frac" and found.quiet_status == "pass", found
+
+
+def test_stages_of_compiled_code_have_keys_that_can_be_blamed():
+    assert all(not registry()[key].context for key in STAGES.values())
+    assert len(set(STAGES.values())) == len(STAGES)

@@ -52,6 +52,9 @@ def test_a_trace_at_another_point_of_the_pixel_is_no_cause_of_the_image():
     assert centre.role == "in the trace only"
     assert centre.contradicts == ("steps",), "it prints the number of steps of the image, which took 2 x 2 points"
     assert found.precision.name == "float32"
+    printed = {cause.key: cause.explanation for cause in found.causes}
+    assert printed["rot_a_angstroms"] == "it is printed in metres where Angstrom are expected"
+    assert printed["polar"] == "there is no polarization factor (-nopolar)"
 
 
 def test_a_convention_switched_by_a_flag():

@@ -1,12 +1,11 @@
-"""`python -m trace_audit.selftest`: the audit, audited. A small error in any one stage must be found, and found there.
+"""The audit, audited: a small error in any one stage of torch must be found, and found there.
 
 For each key and each of its numbers the torch program is traced with that number moved at the border of its stage, and
 compared with the trace of the C program: by 1e-5, which must be a fail with exactly that key as root cause, and by
 1e-9, which must stay a pass. Whole numbers move by one, flags change, words are replaced. Of a key from which no pixel
-is computed the error must be found, and be no root cause. Exit status 1 if anything is not as said.
+is computed the error must be found, and be no root cause.
 """
 
-import argparse
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +14,7 @@ from typing import Any
 
 from trace_audit.compare.blame import blame
 from trace_audit.compare.comparison import compare
-from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.errors import InputError
 from trace_audit.core.markdown import table
 from trace_audit.programs.reference import run_program
 from trace_audit.trace.keys import Key, registry
@@ -195,28 +193,3 @@ def report_markdown(result: dict[str, Any]) -> str:
     ]
     headings = ("key", "case", "error", "verdict", "root causes", "at 1e-9", "worst at 1e-9", "as expected")
     return text + "\n" + table(headings, rows)
-
-
-def main(argv: list[str]) -> int:
-    """Try every number of every key and write the table."""
-    parser = argparse.ArgumentParser(prog="python -m trace_audit.selftest", description=__doc__, allow_abbrev=False)
-    parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the reference program")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of selftest.json and .md")
-    options = parser.parse_args(argv)
-    if not options.binary.is_file():
-        raise InputError(f"reference binary {options.binary}: no such file; build it with make -C src/nanobragg_c")
-    cases = [Case(name, options.binary) for name in CASES]
-    injections = [case.inject(key, component) for case, key, component in plan(cases)]
-    result = report(injections)
-    write_atomic(options.out / "selftest.json", readable_json(result))
-    write_atomic(options.out / "selftest.md", report_markdown(result))
-    good = result["as_expected"] == result["numbers"] and not result["untested"]
-    for injection in injections:
-        if not injection.as_expected:
-            print(f"{injection.key} {injection.component}: {injection.status}, roots {', '.join(injection.roots)}")
-    print(f"{result['as_expected']} of {result['numbers']} numbers in {result['keys']} keys as expected")
-    return 0 if good else 1
-
-
-if __name__ == "__main__":
-    raise SystemExit(run_command(main))

@@ -13,7 +13,7 @@ import numpy as np
 
 from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval, intervals
-from trace_audit.compare.substitute import TO_BLAME
+from trace_audit.compare.substitute import INHERITED, TO_BLAME
 from trace_audit.port import own_image, trials
 from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
@@ -21,6 +21,7 @@ from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
+from trace_audit.port.units import unit_of_ratio
 from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import registry, topological_order
 from trace_audit.trace.parse import Context, Record, Trace
@@ -28,6 +29,7 @@ from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 Say = Callable[[str], None]
+_NO_LENGTH = ("", "1", "deg", "rad")  # units of which no length can be made
 
 
 def audit_port(
@@ -51,7 +53,7 @@ def audit_port(
     allowed = allowed_for(case.log, spreads[precision.eps])
     rows = rows_of(comparison, spreads, precision, allowed)
     proofs = _proofs(case.log.trace, base, ours, allowed)
-    found = _heads({name: row.verdict != "differs" for name, row in rows.items()}, base.records, moves, proofs)
+    found = _heads(rows, base.records, moves, proofs)
     chosen, image_allowed = _images(case, ours, precision)
     judge = trials.Judge(case.log.trace, allowed, chosen, image_allowed)
     of_image = trials.Target(True, frozenset(trials.OF_THE_IMAGE))
@@ -81,19 +83,34 @@ def audit_port(
 
 
 def _heads(
-    agrees: Mapping[str, bool],
+    rows: Mapping[str, Row],
     applicable: Iterable[str],
     moves: Mapping[str, frozenset[str]],
     proofs: Mapping[str, StageProof],
 ) -> list[Interval]:
-    """Where a fault lies: keys that no other diverging key explains, and keys whose own stage is proved wrong."""
+    """Where a fault lies: keys that no other diverging key explains, and keys whose own stage is proved wrong.
+
+    A length in another unit, and a factor that is off, tell that of themselves, unless a length that is not printed can
+    have brought it in.
+    """
+    agrees = {name: row.verdict != "differs" for name, row in rows.items()}
     found = intervals(agrees, applicable, moves)
     known = {interval.key for interval in found}
-    proved = [name for name, proof in proofs.items() if proof.verdict == TO_BLAME and agrees.get(name) is False]
+    differing = {name: proof for name, proof in proofs.items() if agrees.get(name) is False}
+    proved = [name for name, proof in differing.items() if proof.verdict == TO_BLAME or _tells(proof, rows[name])]
     keys = [registry()[name] for name in proved if name not in known and not name.startswith("term.")]
     own = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in keys]
     order = topological_order()
     return sorted([*found, *own], key=lambda interval: order.index(interval.key))
+
+
+def _tells(proof: StageProof, row: Row) -> bool:
+    """Whether a key's value says of itself what is wrong with it, whatever it is computed from."""
+    told = unit_of_ratio(row.factor)
+    if proof.verdict == INHERITED or told is None:
+        return False
+    has_no_length = all(registry()[name].unit in _NO_LENGTH for name in proof.parents_not_printed)
+    return proof.key == "polar" or ("metres" in told and has_no_length)
 
 
 def with_pixel_of_image(case: PortCase, pixel: tuple[int, int]) -> ForeignLog:

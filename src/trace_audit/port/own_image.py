@@ -14,7 +14,7 @@ from trace_audit.compare.substitute import Visit
 from trace_audit.trace.parse import Context, Trace, Value
 
 IN_IMAGE, TRACE_ONLY, NOT_KNOWN = "in the image", "in the trace only", "not known"
-MOST_KEYS = 6
+MOST_KEYS = 8
 PIXEL = "floatimage_accumulated"
 
 

@@ -10,12 +10,15 @@ _UNITS = {
     6.283185307179586: ("1/d", "2 pi/d"),
 }
 _CLOSE = 1e-4
+_CAN_BE_OFF = ("polar", "capture_fraction")
 
 
 def unit_of_ratio(factor: Factor) -> str | None:
     """What the ratio port / ours looks like if it is the same for all components that count; None if it is no unit."""
     if factor.key.kind in ("word", "integer"):
         return None
+    if factor.key.name in _CAN_BE_OFF and float(factor.components[0].py) == 1.0:
+        return f"it is printed as 1 where {float(factor.components[0].c):.7g} is expected"
     ours = [float(component.c) for component in factor.components]
     port = [float(component.py) for component in factor.components]
     scale = max(map(abs, ours), default=0.0)
