@@ -183,5 +183,5 @@ def test_report_shows_the_campaign(audited, tmp_path):
     shown = page(results)
     assert "14 of 20 × 24 pixels in 6 shards" in shown and "10 frames, 0 differ" in shown
     assert shown.count("photons on a logarithmic scale</figcaption>") == 4
-    assert "(7, 9)" in shown and "5.0e-01" in shown
+    assert "(7, 9)" in shown and "<td>0.5</td>" in shown
     assert "<img src=x" not in shown and "&lt;img src=x" in shown and "{{7*7}}" in shown

@@ -218,7 +218,7 @@ def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
         threading.Timer(0.3, lambda: (sent.append(time.monotonic()), os.kill(os.getpid(), number))).start()
 
     monkeypatch.setattr(write, "require_finite", tell_soon)
-    size = ["-detpixels", "1500", "-pixel", "0.1", "-oversample", "1", "-N", "1", "-fluence", "1e30", "-seed", "1"]
+    size = ["-detpixels", "1500", "-pixel", "0.1", "-oversample", "1", "-N", "1", "-fluence", "1e35", "-seed", "1"]
     assert main([*BASE, *size, "-nopgm"]) == 2
     assert time.monotonic() - sent[0] < 1
     assert capsys.readouterr().err.endswith("interrupted; nothing more is written\n")

@@ -235,8 +235,8 @@ def test_images_of_compiled_code_are_compared_and_traced_by_it(case, dtype, monk
 
 
 def test_an_image_that_compiled_code_cannot_make_is_skipped_with_the_reason(case):
-    case.name = "tricubic_interpolation"
+    case.name = "every_defect_on"
     record = run_compiled(case.name, case.folder)
-    assert record["skipped"] == "compiled code cannot make this: amplitudes are interpolated"
+    assert record["skipped"] == "compiled code cannot make this: the defect running_product is on"
     assert run_command(image_audit.main, [*case.command(), "--backend", "compiled"]) == 0
     assert json.loads((case.folder / "image_parity.json").read_text())["status"] == "skipped"

@@ -72,7 +72,9 @@ def apply_header(flag: str, path: str, settings: Settings) -> None:
         _take_length(flag, path, header, length, settings)
     for name, key in {"close_distance_m": "CLOSE_DISTANCE", "Xbeam_m": "BEAM_CENTER_X"}.items():
         value = header_number(path, header, key)
-        if value is not None:
+        if value == 0 and key == "CLOSE_DISTANCE":  # no detector is there: the program that wrote it knew of none
+            settings.remarks.append(f"{flag}: header of '{one_line(path)}': CLOSE_DISTANCE is 0 and is not used")
+        elif value is not None:
             panel[name] = mm(value)
     _take_Ybeam(flag, path, header, settings)
     for name, spellings in {"ORGX_pixels": ("ORGX", "XDS_ORGX"), "ORGY_pixels": ("ORGY", "XDS_ORGY")}.items():

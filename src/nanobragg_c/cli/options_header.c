@@ -44,6 +44,17 @@ static void take_length(const source *from, options_header_length which, const c
     }
 }
 
+/* A close distance of 0 is none: the program that wrote the header knew of none. */
+static void take_close_distance(const source *from) {
+    options *o = from->o;
+    double close_m = NAN;
+    take(from, "CLOSE_DISTANCE", 1000.0, &close_m);
+    if (close_m == 0.0)
+        message_warn(o->warnings, "%s: header of '%s': CLOSE_DISTANCE is 0 and is not used", from->flag, from->path);
+    else if (!isnan(close_m))
+        o->detector.close_distance_m = close_m;
+}
+
 static void take_beam_centre(const source *from, bool is_mask) {
     options_detector *d = &from->o->detector;
     double Ybeam_m = NAN;
@@ -90,7 +101,7 @@ static void apply_header(const source *from, bool is_mask) {
     take_length(from, HEADER_PIXEL, "PIXEL_SIZE", 1000.0, &d->pixel_m);
     take_length(from, HEADER_DISTANCE, "DISTANCE", 1000.0, &d->distance_m);
     take_length(from, HEADER_WAVELENGTH, "WAVELENGTH", 1e10, &o->beam.wavelength_m);
-    take(from, "CLOSE_DISTANCE", 1000.0, &d->close_distance_m);
+    take_close_distance(from);
     take_beam_centre(from, is_mask);
     take(from, "PHI", VEC_DEGREES_PER_RADIAN, &o->spindle.phi_rad);
     take(from, "OSC_RANGE", VEC_DEGREES_PER_RADIAN, &o->spindle.osc_rad);
