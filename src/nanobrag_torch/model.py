@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nanobrag_torch import limits, transfer
+from nanobrag_torch import model_checks, transfer
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
-from nanobrag_torch.parameters import Beam, Detector, Experiment, StructureFactors
+from nanobrag_torch.parameters import Beam, Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
-from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.parameters.tensors import tensors_of, with_tensors
 from nanobrag_torch.physics import (
     crystal,
@@ -154,8 +153,8 @@ def resolve(
     experiment, device = _on_host(experiment), _HOST
     defects = defect_registry.active(experiment.defects)
     xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
-    _check_scatterers(factors_of)
-    _check_counts(experiment, defects)
+    model_checks.check_scatterers(factors_of)
+    model_checks.check_counts(experiment, defects)
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
     lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
@@ -194,31 +193,6 @@ def resolve(
     )
 
 
-def _check_scatterers(factors: StructureFactors) -> None:
-    """Something scatters: a tensor may, whatever its value, since somebody may want the derivative by it."""
-    strengths = factors.default_F, factors.water_size_m
-    if factors.table is None and not any(isinstance(x, torch.Tensor) or x for x in strengths):
-        raise ExperimentError(
-            "StructureFactors: no table, and default_F is 0: nothing scatters; give table=read_reflections(FILE) or "
-            "default_F in electrons"
-        )
-
-
-def _check_counts(experiment: Experiment, defects: frozenset[str]) -> None:
-    """Sources, orientations and steps are no more than can be held, before any is made."""
-    beam, oversample = experiment.beam, experiment.detector.oversample or 1
-    if beam.sources is None:
-        grids = sampling.source_grids(beam, defects)
-        count = float(grids.horizontal.count) * grids.vertical.count * grids.dispersion.count
-    else:
-        count = float(beam.sources.position_m.shape[0])
-    limits.check_sources(count)
-    domains = sampling.mosaic_domains(experiment.crystal).count
-    phi = sampling.phi_steps(experiment.spindle, defects).count
-    limits.check_orientations(phi, domains)
-    limits.check_steps(count * domains * phi * oversample**2)
-
-
 def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:
     wavelength_m = scalar(beam.wavelength_m, device)
     if not number(wavelength_m) > 0:
@@ -230,9 +204,9 @@ def _placed_detector(
     panel: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None
 ) -> DetectorGeometry:
     """The detector in its place, where its axes, mask, region and front are found fit."""
-    _check_axes(panel)
+    model_checks.check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
-    _check_detector(panel, geometry)
+    model_checks.check_detector(panel, geometry)
     detector_sides.check_front(geometry)
     return geometry
 
@@ -288,26 +262,6 @@ def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
     table = experiment.structure_factors.table
     there = table is not None and table.F_electrons.device.type == device.type
     return device if there else _HOST
-
-
-def _check_axes(panel: Detector) -> None:
-    """The stated axes of a detector span a plane."""
-    if panel.convention == "CUSTOM":
-        habit = CONVENTIONS["CUSTOM"]
-        stated = (panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector)
-        fast, slow = ([number(x) for x in (default if given is None else given)] for given, default in stated)
-        limits.check_plane("Detector.fdet_vector", fast, "Detector.sdet_vector", slow)
-
-
-def _check_detector(panel: Detector, g: DetectorGeometry) -> None:
-    """Mask and region fit the detector, and the beam meets its plane."""
-    limits.check_pixels("Detector", g.n_fast, g.n_slow)
-    if panel.roi is not None:
-        limits.check_region_on_detector("Detector.roi", panel.roi, g.n_fast, g.n_slow)
-    if panel.mask is not None:
-        limits.check_mask("Detector.mask", panel.mask.shape, g.n_fast, g.n_slow)
-    hint = "Detector.distance_m, close_distance_m, the vectors and rotations"
-    limits.check_placement(number(g.close_distance_m), number(g.distance_m), hint)
 
 
 def resolve_sources(

@@ -1,0 +1,146 @@
+"""The tiles of an image worked out again with a graph: slopes, changes and second slopes, from plain tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch.utils import _pytree as pytree
+
+from nanobrag_torch import integrate
+from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.errors import ExperimentError
+from nanobrag_torch.hooks import Hooks
+from nanobrag_torch.model import Model
+from nanobrag_torch.simulator.tiles import Progress, Tile
+
+Tensors = Sequence[torch.Tensor]
+Result = TypeVar("Result")
+Slope = Callable[..., Sequence[torch.Tensor | None]]
+
+OLD_VMAP = (
+    "is_grads_batched and vectorize=True map in a way that a large image does not take; use torch.func.jacrev or jacfwd"
+)
+
+
+class TiledImage(Protocol):
+    """What is needed of a simulation: its model, its image without a graph, and its tiles."""
+
+    model: Model
+    hooks: Hooks | None
+
+    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
+
+    def derivative_backend(self, model: Model, slopes: Slope | None) -> Backend: ...
+
+    def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
+
+    def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
+
+    def blank(self, dtype: torch.dtype) -> torch.Tensor: ...
+
+
+At = Callable[[Tensors], TiledImage]  # the simulation with these tensors in its experiment
+
+
+def _plain(given: torch.Tensor) -> torch.Tensor:
+    """What is given from outside, without its graph."""
+    try:
+        return given.detach()
+    except RuntimeError as error:
+        raise ExperimentError(OLD_VMAP) from error
+
+
+def _leaves(tensors: Tensors, wanted: Sequence[bool]) -> list[torch.Tensor]:
+    """Copies of the tensors without their graph, those that are wanted as leaves of a new one."""
+    return [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
+
+
+def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Tensor]]:
+    """The model with copies of the tensors that have a graph, those tensors, and their copies.
+
+    Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
+    """
+    leaves, shape = pytree.tree_flatten(model)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    tensors, copies = [leaves[i] for i in places], []
+    for i in places:
+        leaves[i] = leaves[i].detach().requires_grad_()
+        copies.append(leaves[i])
+    return pytree.tree_unflatten(leaves, shape), tensors, copies
+
+
+@torch.enable_grad()
+def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
+    """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
+    leaves, by_pixel = _leaves(tensors, wanted), _plain(by_image).reshape(-1).double()
+    simulation = at(leaves)
+    model, originals, copies = _with_copies(simulation.model)
+
+    def slopes(
+        backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None
+    ) -> Sequence[torch.Tensor | None]:
+        with torch.enable_grad():  # in the threads too
+            photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
+        if not photons.requires_grad:
+            return [None] * len(copies)
+        given = torch.ones_like(photons) if given is None else given
+        found: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, given, allow_unused=True)
+        return found
+
+    backend = simulation.derivative_backend(model, slopes)
+
+    def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
+        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
+
+    sums: list[torch.Tensor | None] = [None] * len(copies)
+    for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
+        sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
+    found = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
+    by = [leaf for leaf in leaves if leaf.requires_grad]
+    return _gradients([original for original, _ in found], by, [total for _, total in found])
+
+
+def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
+    """A sum with one part more; None where nothing has been added."""
+    return total if part is None else (0.0 + part if total is None else total + part)
+
+
+def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:
+    """torch.autograd.grad of outputs that may have no graph; zeros where an input has no part in them."""
+    pairs = [pair for pair in zip(outputs, given, strict=True) if pair[0].requires_grad]
+    if not pairs:
+        return [torch.zeros_like(one) for one in inputs]
+    outputs, given = zip(*pairs, strict=True)
+    return torch.autograd.grad(outputs, inputs, given, materialize_grads=True, **options)
+
+
+@torch.enable_grad()
+def change_and_bend(
+    at: At, wanted: Sequence[bool], by_image: torch.Tensor | None, along: Tensors, tensors: Tensors
+) -> tuple[torch.Tensor, Sequence[torch.Tensor]]:
+    """Change of the image along `along` and, for `by_image`, the derivatives of the sum of slopes times `along`."""
+    leaves, along = _leaves(tensors, wanted), list(map(_plain, along))
+    by = [leaf for leaf in leaves if leaf.requires_grad]
+    by_pixel = None if by_image is None else _plain(by_image).reshape(-1).double()
+    simulation = at(leaves)
+    backend = simulation.derivative_backend(simulation.model, None)
+    changed = simulation.blank(torch.float64)
+
+    @torch.enable_grad()
+    def of_tile(tile: Tile) -> tuple[torch.Tensor | slice, Sequence[torch.Tensor]]:
+        photons = integrate.photons(
+            simulation.model, tile.fast, tile.slow, backend, torch.float64, hooks=simulation.hooks
+        )
+        given = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
+        given = given.detach().requires_grad_()
+        slopes = _gradients([photons], by, [given], create_graph=True)
+        return tile.where, _gradients(slopes, [given] if by_pixel is None else [given, *by], along, retain_graph=True)
+
+    sums = [torch.zeros_like(one) for one in by]
+    for where, (change, *parts) in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 2)):
+        changed.view(-1)[where] = change
+        for total, part in zip(sums, parts, strict=False):
+            total += part
+    return changed, sums
