@@ -1,5 +1,6 @@
 """One kind of error for everything a user can get wrong, shown as one line; a fault of ours is one line too."""
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -7,6 +8,7 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.faults import OUR_FAULT, is_memory, keep
 
 USER_MISTAKE = 2
+READER_GONE = 128 + 13  # 13: SIGPIPE
 
 
 class InputError(Exception):
@@ -18,12 +20,19 @@ def run_command(
 ) -> int:
     """Exit status of `command(argv)`: its own, or 2 after one line on stderr for a mistake of the user's.
 
-    Any other exception is a fault of ours: its traceback goes to a file below logs/, one line names that, and the
-    status is 3; without `catch_faults` it is raised.
+    Where the reader of its output has gone, as `| head` does, nothing more is said and the status is 141, as of a
+    program that SIGPIPE ended. Any other exception is a fault of ours: its traceback goes to a file below logs/, one
+    line names that, and the status is 3; without `catch_faults` it is raised.
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        return command(arguments)
+        status = command(arguments)
+        if sys.stdout is not None:  # it is None where standard output is closed from the start
+            sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        drop_output()
+        return READER_GONE
     except (InputError, ExperimentError) as error:
         message = str(error)
     except OSError as error:
@@ -38,6 +47,11 @@ def run_command(
         message = "out of memory; use a machine with more, or a smaller input"
     _say("error", message)
     return USER_MISTAKE
+
+
+def drop_output() -> None:
+    """Let nothing be left that Python would write to a closed pipe when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(kind: str, message: str) -> None:
