@@ -26,9 +26,11 @@ def test_files_are_written_some_rows_at_a_time(tmp_path):
     small, large = (peak_bytes(["-detpixels", str(side), "-pixel", "0.01"], tmp_path) for side in (64, pixels))
     image_bytes = 4 * pixels**2
     sizes = {name: (tmp_path / name).stat().st_size for name in ("floatimage.bin", "intimage.img", "noiseimage.img")}
-    assert sizes == {
-        "floatimage.bin": image_bytes,
-        **dict.fromkeys(("intimage.img", "noiseimage.img"), image_bytes // 2 + 512),
-    }
+    assert sizes.pop("floatimage.bin") == image_bytes
+    for name, size in sizes.items():  # compiled code says more of itself than fits the usual 512 bytes
+        header_bytes = size - image_bytes // 2
+        assert header_bytes in (512, 1024)
+        with (tmp_path / name).open("rb") as file:
+            assert f"HEADER_BYTES={header_bytes};".encode() in file.read(64)
     # the image itself; the rest is a chunk of HDF5, which grows no further
     assert image_bytes < large - small < 2.5 * image_bytes
