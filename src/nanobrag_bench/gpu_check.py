@@ -59,7 +59,7 @@ def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
                 yield f"same bytes: {what}", torch.equal(image, again), ""
                 if name not in TRACED:
                     continue
-                ulps = max(_trace_off(simulation, image, place) for place in _pixels(truth))
+                ulps = max(_ulps_between_trace_and_image(simulation, image, place) for place in _pixels(truth))
                 yield f"trace: {what}", ulps <= ULPS[mode], f"{ulps:g} ulp"
 
 
@@ -70,7 +70,7 @@ def _pixels(truth: Any) -> list[tuple[int, int]]:
     return [(brightest // fast, brightest % fast), (slow // 2, fast // 2), (0, 0)]
 
 
-def _trace_off(simulation: Any, image: Any, place: tuple[int, int]) -> float:
+def _ulps_between_trace_and_image(simulation: Any, image: Any, place: tuple[int, int]) -> float:
     """Units in the last place of float32 between the traced pixel and the image's."""
     import torch
 

@@ -8,7 +8,6 @@ clean` leaves that folder.
 
 from __future__ import annotations
 
-import argparse
 import html
 import io
 import statistics
@@ -23,6 +22,7 @@ from typing import Any
 from nanobrag_bench.machine import in_words, machine
 from nanobrag_bench.measure import measure
 from nanobrag_bench.series import Figures, in_turn
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable, read_json, readable_json, write_atomic
 from trace_audit.report.pictures import data_address
@@ -180,12 +180,7 @@ turn, torch's less that of <code>import torch</code>, and their ratio within a t
 
 def main(argv: list[str]) -> int:
     """Add the point of this commit and draw the page."""
-    parser = argparse.ArgumentParser(
-        prog="python -m nanobrag_bench.trend",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m nanobrag_bench.trend", __doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
     options = parser.parse_args(argv)

@@ -23,6 +23,11 @@ _OF_MEMORY = (
 )
 
 
+def drop_output() -> None:
+    """Let nothing be left that Python would write to a closed pipe when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def is_memory(error: BaseException) -> bool:
     """Whether an exception of any library says that there is too little memory."""
     return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY)

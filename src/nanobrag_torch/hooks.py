@@ -1,6 +1,6 @@
 """The one seam of the simulator: `hooks` see every named value where it is computed, and may put another in its place.
 
-The set-up (`Simulation`, `model.build`), the kernel and the sum over a pixel take `hooks`, by default none. A trace
+The set-up (`Simulation`, `model.resolve`), the kernel and the sum over a pixel take `hooks`, by default none. A trace
 collects values through it; an audit feeds stages with another program's values or moves a value to see what follows;
 a recording of compiled code names the variables of its C. Without hooks nothing is looked at and nothing is computed
 for them. What a hook returns is used for all that follows: the value itself to leave things as they are.

@@ -99,17 +99,6 @@ class Model(NamedTuple):
         return self.source_count * self.mosaic_domains * self.phi_count * self.oversample**2
 
 
-def build(
-    experiment: Experiment,
-    device: torch.device,
-    dtype: torch.dtype,
-    table: SharedTable | None = None,
-    hooks: Hooks | None = None,
-) -> Model:
-    """Resolve an experiment, for a device. As `resolve`."""
-    return on_device(resolve(experiment, device, dtype, table, hooks), device)
-
-
 def on_device(model: Model, device: torch.device) -> Model:
     """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
     if device.type == "cpu":

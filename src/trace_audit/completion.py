@@ -5,7 +5,6 @@ nanobragg and nanobrag-torch (flags, files, the words that a flag takes) and nan
 keys of `explain`). A shell starts faster if it reads a file: write what is printed to one.
 """
 
-import argparse
 import contextlib
 import io
 import re
@@ -14,7 +13,7 @@ import sys
 import warnings
 
 from nanobragg_tables.completion import Command, bash, zsh
-from trace_audit.core.commands import FOR_PEOPLE
+from trace_audit.core.commands import FOR_PEOPLE, command_parser
 from trace_audit.core.errors import run_command
 from trace_audit.trace.keys import registry
 
@@ -50,12 +49,7 @@ def commands() -> dict[str, Command]:
 
 def main(argv: list[str]) -> int:
     """Print the functions of one shell."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.completion",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.completion", __doc__)
     parser.add_argument("shell", choices=["bash", "zsh"])
     shell = parser.parse_args(argv).shell
     print((bash if shell == "bash" else zsh)(commands()), end="")

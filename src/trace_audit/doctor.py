@@ -3,7 +3,6 @@
 Exit status 0 when all is there that an audit needs, else 1. Nothing is changed; torch is imported.
 """
 
-import argparse
 import importlib.metadata
 import importlib.util
 import locale
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import run_command
 
 OURS = "nanobragg-audit"
@@ -117,12 +117,7 @@ def report(rows: list[Finding]) -> str:
 
 def main(argv: list[str]) -> int:
     """Look, print, and say by the exit status whether an audit can be made."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.doctor",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.doctor", __doc__)
     parser.parse_args(argv)
     rows = findings(Path.cwd())
     print(report(rows), end="")

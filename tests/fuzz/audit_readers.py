@@ -303,7 +303,7 @@ def main(argv: list[str]) -> int:
                 counts[name] += 1
                 try:
                     case(name, seed, base)
-                except Exception:
+                except Exception:  # whatever a reader lets through is a fault, to be counted and shown
                     faults[name] += 1
                     traceback.print_exc()
                     print(f"FAULT: --only {name} --seed {seed} --seconds 1", flush=True)

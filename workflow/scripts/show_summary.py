@@ -2,7 +2,7 @@
 
 import sys
 
-from trace_audit.core.errors import drop_output
+from nanobrag_torch.faults import drop_output
 from trace_audit.workflow.run_hooks import show_summary
 
 if __name__ == "__main__":

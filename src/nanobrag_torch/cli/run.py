@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -18,7 +17,7 @@ from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import OUR_FAULT, is_memory, keep
+from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return 0
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
         return _fail("standard output was closed before the run ended, expected it to stay open")
     except (ExperimentError, RecursionError) as error:
         return _fail(str(error))
@@ -60,13 +59,8 @@ def _print_answer(answer: str) -> int:
     try:
         print(answer, flush=True)
     except BrokenPipeError:
-        _drop_output()
+        drop_output()
     return 0
-
-
-def _drop_output() -> None:
-    """So that nothing is left to be written when Python ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager

@@ -73,7 +73,7 @@ class Problem:
                 experiment = parameter(name).put(experiment, value)
         if cells_factor != 1.0:
             experiment = _smaller(experiment, cells_factor)
-        resolved = model.build(experiment, self.device, torch.float64)
+        resolved = model.on_device(model.resolve(experiment, self.device, torch.float64), self.device)
         step = eager.EagerBackend(resolved).pixels
         tiles = zip(image.fast.split(step), image.slow.split(step), strict=True)
         return scale * torch.cat([integrate.integrate(resolved, fast, slow).photons for fast, slow in tiles])

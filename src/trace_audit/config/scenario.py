@@ -52,6 +52,12 @@ def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True)
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
 
 
+def require_one_experiment(options: argparse.Namespace) -> None:
+    """Raise InputError unless either `--config` or `--flags` states the experiment."""
+    if (options.config is None) == (options.flags is None):
+        raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
+
+
 def load_scenario(name: str, folder: Path | None = None, hkl_elsewhere: bool = True) -> Scenario:
     """Read and check a scenario. Raises InputError with every mistake: file, key, value, expectation, a line to type.
 

@@ -1,5 +1,7 @@
 """The commands of the audit that are modules of their own, with what each does."""
 
+import argparse
+
 # `nanobrag-audit NAME`, `python -m trace_audit NAME` or `python -m trace_audit.NAME`: for people first, then what the
 # workflow's rules run.
 FOR_PEOPLE = {
@@ -41,3 +43,10 @@ FOR_RULES = {
     "workflow.run": "snakemake, with the leftovers of a killed run cleared away first",
     "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
 }
+
+
+def command_parser(program: str, about: str | None) -> argparse.ArgumentParser:
+    """A parser whose help shows `about` as it is written, and that takes no shortened options."""
+    return argparse.ArgumentParser(
+        prog=program, description=about, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
+    )

@@ -1,11 +1,10 @@
 """One kind of error for everything a user can get wrong, shown as one line; a fault of ours is one line too."""
 
-import os
 import sys
 from collections.abc import Callable
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import OUR_FAULT, is_memory, keep
+from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
@@ -47,11 +46,6 @@ def run_command(
         message = "out of memory; use a machine with more, or a smaller input"
     _say("error", message)
     return USER_MISTAKE
-
-
-def drop_output() -> None:
-    """Let nothing be left that Python would write to a closed pipe when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(kind: str, message: str) -> None:

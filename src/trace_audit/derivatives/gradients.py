@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import read_json, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
@@ -71,12 +72,7 @@ def audit(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.derivatives.gradients",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.derivatives.gradients", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="audit parameters of a scenario", allow_abbrev=False)
     run.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")

@@ -19,6 +19,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import read_json, read_yaml, readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
@@ -164,12 +165,7 @@ def _chi_square(found: dict[str, Any], truth: dict[str, float]) -> float | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.derivatives.refinement",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.derivatives.refinement", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     make = commands.add_parser("simulate", help="images from hidden values", allow_abbrev=False)
     make.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")

@@ -11,7 +11,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario import (
+    add_scenario_options,
+    arguments,
+    check_pixel,
+    load_scenario,
+    require_one_experiment,
+    scenario_path,
+)
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
@@ -40,8 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Compute all cells, write the table and the picture."""
     options = _parser().parse_args(argv)
-    if (options.config is None) == (options.flags is None):
-        raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
+    require_one_experiment(options)
     planned = plan(options.compilers, torch=not options.no_torch)
     if not planned.variants or not isinstance(planned.variants[0], CVariant):
         raise InputError(f"no C compiler: {'; '.join(': '.join(row) for row in planned.left_out)}; install gcc")

@@ -17,10 +17,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario import (
+    add_scenario_options,
+    arguments,
+    check_pixel,
+    load_scenario,
+    require_one_experiment,
+    scenario_path,
+)
 from trace_audit.config.settings import parse_settings
 from trace_audit.config.side import Side as ConfigSide
 from trace_audit.config.side import mapping_of, stated_side
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable, read_yaml, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
@@ -44,12 +52,7 @@ OF_A_NANOBRAGG = (
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.reduce",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.reduce", __doc__)
     add_scenario_options(parser, required=False)
     parser.add_argument("--flags", metavar="'-cell ...'", help="the experiment as one command line")
     parser.add_argument("--pixel", type=int, nargs=2, default=(0, 0), metavar=("SLOW", "FAST"), help="the traced pixel")
@@ -68,8 +71,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Reduce one experiment."""
     options = _parser().parse_args(argv)
-    if (options.config is None) == (options.flags is None):
-        raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
+    require_one_experiment(options)
     plain = options.registry is not None
     language: Language = PlainLanguage() if plain else NanoBraggLanguage()
     folder = options.out.absolute()

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from nanobragg_tables import Flag
 from trace_audit.port.our_program import split_words
+from trace_audit.trace.printed import is_number
 
 FlagWords = tuple[str, ...]  # a flag and its values
 
@@ -74,7 +75,7 @@ class NanoBraggLanguage:
         return [index for index in self._of_type(flag, "int") if _is_count(flag[index])]
 
     def numbers(self, flag: FlagWords) -> list[int]:
-        return [index for index in self._of_type(flag, "float") if _is_number(flag[index])]
+        return [index for index in self._of_type(flag, "float") if is_number(flag[index])]
 
     def files(self, flag: FlagWords) -> list[int]:
         return [index for index in self._of_type(flag, "file") if Path(flag[index]).is_file()]
@@ -96,7 +97,7 @@ class PlainLanguage:
     def split(self, words: Sequence[str]) -> list[FlagWords]:
         flags: list[FlagWords] = []
         for word in words:
-            if flags and (not word.startswith("-") or _is_number(word)):
+            if flags and (not word.startswith("-") or is_number(word)):
                 flags[-1] = (*flags[-1], word)
             else:
                 flags.append((word,))
@@ -109,7 +110,7 @@ class PlainLanguage:
         return [index for index in range(1, len(flag)) if _is_count(flag[index])]
 
     def numbers(self, flag: FlagWords) -> list[int]:
-        return [index for index in range(1, len(flag)) if _is_number(flag[index]) and not flag[index].isdigit()]
+        return [index for index in range(1, len(flag)) if is_number(flag[index]) and not flag[index].isdigit()]
 
     def files(self, flag: FlagWords) -> list[int]:
         return [index for index in range(1, len(flag)) if "/" in flag[index] and Path(flag[index]).is_file()]
@@ -117,11 +118,3 @@ class PlainLanguage:
 
 def _is_count(text: str) -> bool:
     return text.isdigit() and int(text) > 1
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

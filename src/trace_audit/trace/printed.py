@@ -14,12 +14,13 @@ def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
 
     The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
     """
-    counts = [digits(text) for row in numbers.values() for text in row if _is_number(text)]
+    counts = [digits(text) for row in numbers.values() for text in row if is_number(text)]
     most = max(counts, default=0)
     return 0.5 * 10.0 ** (1 - most) if 3 <= most < 9 else 0.0
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
+    """Whether a word can be read as a number."""
     try:
         float(text)
     except ValueError:

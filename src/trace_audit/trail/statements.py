@@ -6,7 +6,6 @@ reference and the commit that were audited; `verification_summary.json` says whe
 beside it, `*.dsse.json`, whose signature is that of ssh-keygen over the envelope's pre-authentication encoding.
 """
 
-import argparse
 import base64
 import json
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_torch._version import __version__
+from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import canonical_json, readable_json, write_atomic
 from trace_audit.trail import attempts
@@ -158,12 +158,7 @@ def write_statements(results: Path, now: datetime) -> list[Path]:
 
 def main(argv: list[str]) -> int:
     """Write the statements, or check an envelope."""
-    parser = argparse.ArgumentParser(
-        prog="python -m trace_audit.statements",
-        description=__doc__,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = command_parser("python -m trace_audit.statements", __doc__)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--check", type=Path, metavar="FILE", help="write nothing; check the signature of an envelope")
     parser.add_argument("--allowed-signers", type=Path, metavar="FILE", help="who may have signed it, with --check")

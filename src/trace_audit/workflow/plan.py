@@ -52,8 +52,8 @@ class OfPixel(Comparison):
 
 
 @dataclass(frozen=True)
-class Audit(OfPixel):
-    """The reference against our torch program, on one device, in one dtype, by eager or compiled code.
+class OfTorch(Comparison):
+    """A comparison with our torch program, on one device, in one dtype, by eager or compiled code.
 
     `suffix` is what the names of compiled code's files end with.
     """
@@ -62,11 +62,17 @@ class Audit(OfPixel):
     dtype: str
     backend: str = "eager"
     suffix: str = field(init=False)
-    document = "compare_scaling_traces.json"
-    gate = "gate/gate"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
+
+
+@dataclass(frozen=True)
+class Audit(OfTorch, OfPixel):
+    """The reference against our torch program at one pixel."""
+
+    document = "compare_scaling_traces.json"
+    gate = "gate/gate"
 
     @property
     def folder(self) -> str:
@@ -74,18 +80,11 @@ class Audit(OfPixel):
 
 
 @dataclass(frozen=True)
-class ImageAudit(Comparison):
-    """Whole images of a scenario, torch on one device in one dtype, by eager or compiled code; names as in `Audit`."""
+class ImageAudit(OfTorch):
+    """Whole images of a scenario."""
 
-    device: str
-    dtype: str
-    backend: str = "eager"
-    suffix: str = field(init=False)
     document = "image_parity.json"
     gate = "image_gate/gate"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "suffix", "" if self.backend == "eager" else f"_{self.backend}")
 
     @property
     def folder(self) -> str:
