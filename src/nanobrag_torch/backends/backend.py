@@ -45,7 +45,7 @@ class Backend(Protocol):
         into: torch.Tensor | None = None,
         hook: Hook | None = None,
     ) -> torch.Tensor | None:
-        """Photons of a whole tile (pixels,), written to `into` if it is given; None where the backend works in stages."""
+        """Photons of a whole tile (pixels,), written to `into` if given; None if the backend works in stages."""
 
     def rays(
         self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None

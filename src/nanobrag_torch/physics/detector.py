@@ -111,7 +111,7 @@ def _lengths(
 
 
 def _about_sample(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, hook: Hook | None) -> _Origin:
-    """Pivot SAMPLE: the origin is measured from the near point of the unturned detector, and turns with the detector."""
+    """Pivot SAMPLE: the origin is measured from the near point of the unturned detector, and turns with it."""
     names = ("term_fast_before_rot", "term_slow_before_rot", "term_close_before_rot")
     terms = _seen(hook, names, placement.terms_from_close_point_m(centre, axes.initial, lengths.close_m))
     before = watched(hook, "pix0_before_rotation", placement.sum_of_terms_m(terms))

@@ -71,7 +71,7 @@ class UniformStream:
 
     @property
     def _starts_anew(self) -> bool:
-        """Whether the next draw begins a fresh table; a seed that is a multiple of 2^31 - 1 leads there after one draw."""
+        """Whether the next draw begins a fresh table; a seed that is a multiple of 2^31 - 1 leads there too."""
         return self.seed_variable <= 0 or self.table.last_output == 0
 
     def draw(self) -> float:
