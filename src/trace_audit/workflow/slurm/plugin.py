@@ -1,8 +1,8 @@
 """Workarounds for two bugs of Snakemake's Slurm plugin, version 2.8.0.
 
-1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it asks sacct instead;
-   without an accounting database that never succeeds, and the run hangs although slurmctld is back. Here the last
-   answer is used until there is a new one.
+1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it asks sacct
+   instead; without an accounting database that never succeeds, and the run hangs although slurmctld is back. Here the
+   last answer is used until there is a new one.
 2. `check_active_jobs` waits without end for a job that Slurm no longer knows, because slurmctld lost its state or
    forgot the job (MinJobAge) before it was asked. Here such a job fails after a stated time, and is tried again.
 
