@@ -108,14 +108,14 @@ def _given(what: torch.Tensor, frames: Sequence[int], stream: Stream, noise: Det
     doubles = (noise.gain, noise.offset, noise.readout_sigma, float(noise.largest))
     bits = [struct.unpack("<q", struct.pack("<d", value))[0] for value in doubles]
     shared = [what[0].numel(), what.numel(), stream.number, *stream.key, *bits]
-    on_host = torch.tensor([*shared, *(number & _32_BITS for number in frames)], dtype=torch.int64)
+    on_host = torch.tensor([*shared, *(number & _32_BITS for number in frames)], dtype=torch.int64, device="cpu")
     waits = what.device.type == "cuda"
     return on_host.pin_memory().to(what.device, non_blocking=True) if waits else on_host.to(what.device)
 
 
 @cache
 def loaded(step: str, dtype: torch.dtype, device: torch.device) -> Step:
-    """A step for images or counts of a type, built if it has not been. Raises OSError and what torch's compiler does."""
+    """A step for images or counts of a type, built if it has not been. Raises what compilers raise."""
     return _on_cpu(step, dtype) if device.type == "cpu" else _on_gpu(step, dtype, device)
 
 
@@ -131,19 +131,16 @@ def _on_gpu(step: str, dtype: torch.dtype, device: torch.device) -> Step:
 
 
 def _on_cpu(step: str, dtype: torch.dtype) -> Step:
-    file = _built(step, source(step, dtype))
-    kept_open[file.name] = file
-    by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
-    run = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))[step]
+    with _built(step, source(step, dtype)) as file:
+        kept = os.dup(file.fileno())  # open for ever: the loader takes an equal name for the same library
+        by_descriptor = Path(f"/proc/self/fd/{kept}")
+        run = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))[step]
     run.restype = None
 
     def launch(tensors: list[torch.Tensor], pixels: int) -> None:
         run(*(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))  # without Python's lock
 
     return launch
-
-
-kept_open: dict[str, BinaryIO] = {}  # the loader takes an equal name, so an equal descriptor, for the same library
 
 
 def _built(step: str, text: str) -> BinaryIO:
@@ -167,7 +164,7 @@ def _built(step: str, text: str) -> BinaryIO:
                 complaint = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[0]
                 raise OSError(f"{command[0]} cannot compile the noise: {complaint}")
             made.chmod(_MODE)
-            os.replace(made, place)
+            made.replace(place)
         return opened(place)
     except (Unsafe, BrokenPackage) as error:
         raise OSError(str(error)) from error

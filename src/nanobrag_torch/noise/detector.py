@@ -1,8 +1,8 @@
 """From expected photons to what a detector stores: photons drawn, spread, amplified, read out, rounded.
 
-(13.11) counts = floor(gain (K * n) + offset + sigma g + 1/2), cut to 0 .. largest: n ~ Poisson(I) photons, K the point
+(N5) counts = floor(gain (K * n) + offset + sigma g + 1/2), cut to 0 .. largest: n ~ Poisson(I) photons, K the point
         spread, gain in counts a photon, g a standard normal number by the quantile of a deviate, sigma in counts
-(13.12) K: a Gaussian of the full width at half maximum that is given, integrated over each pixel, cut at
+(N6) K: a Gaussian of the full width at half maximum that is given, integrated over each pixel, cut at
         4 sigma + 1 pixels, its weights rounded to 2^-30 so that their sum is 1 exactly; light that would leave the
         detector is reflected at its edge, so that the sum of an image stays
 """
@@ -33,7 +33,7 @@ LARGEST_16_BITS, LARGEST_32_BITS = 2**16 - 1, 2**32 - 1
 
 @dataclass(frozen=True)
 class DetectorNoise:
-    """What a detector does to photons; lengths in pixels, see (13.11)."""
+    """What a detector does to photons; lengths in pixels, see (N5)."""
 
     gain: float = 1.0  # counts a photon
     readout_sigma: float = 0.0  # counts
@@ -111,7 +111,7 @@ def use_word(use: int) -> int:
 
 def frame_numbers(frames: Sequence[int], device: torch.device) -> torch.Tensor:
     """As words of the counter, on a device, which is not waited for."""
-    on_host = torch.tensor([number & _32_BITS for number in frames], dtype=torch.int64)
+    on_host = torch.tensor([number & _32_BITS for number in frames], dtype=torch.int64, device="cpu")
     waits = device.type == "cuda"
     return on_host.pin_memory().to(device, non_blocking=True) if waits else on_host.to(device)
 
@@ -123,7 +123,7 @@ def _words(
 
 
 def spread(photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
-    """Photons (n, slow, fast) after the point spread (13.12)."""
+    """Photons (n, slow, fast) after the point spread (N6)."""
     weights = spread_weights(fwhm_px)
     for dimension in (1, 2):
         photons = _spread_along(photons, weights, dimension)
@@ -164,7 +164,7 @@ def _reflected(places: torch.Tensor, size: int) -> torch.Tensor:
 def counts_of(
     images: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise, drawing: Drawing | None = None
 ) -> torch.Tensor:
-    """What is stored of images (n, slow, fast) of expected photons, whose frame numbers are given (13.11).
+    """What is stored of images (n, slow, fast) of expected photons, whose frame numbers are given (N5).
 
     Nothing waits for the device if the drawing does not. Non-finite pixels must be found by the caller.
     """

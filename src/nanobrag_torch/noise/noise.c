@@ -42,7 +42,7 @@ typedef struct {
     word c[4];
 } block;
 
-/* (13.7) */
+/* (N1) */
 FUNCTION block philox(word pixel, word frame, word series, word use, word k0, word k1) {
     block b = {{pixel, frame, series, use}};
     for (int round = 0; round < 10; round++) {
@@ -55,7 +55,7 @@ FUNCTION block philox(word pixel, word frame, word series, word use, word k0, wo
     return b;
 }
 
-/* (13.8) */
+/* (N2) */
 FUNCTION double uniform(word first, word second) {
     return ((double)(((integer)first << 20) | (integer)(second >> 12)) + 0.5) * 2.220446049250313e-16;
 }
@@ -115,7 +115,7 @@ FUNCTION double normal_quantile(double u) {
     return q < 0.0 ? -outer : outer;
 }
 
-/* (13.9) */
+/* (N3) */
 FUNCTION double by_inversion(double mean, double u) {
     double term = exp_of_minus(mean), total = term;
     int count = 0;
@@ -147,7 +147,7 @@ FUNCTION double log_probability(double count, double mean, double log_mean) {
     return -deviance - 0.5 * log_shifted - HALF_LOG_2_PI - correction;
 }
 
-/* (13.10) */
+/* (N4) */
 FUNCTION double by_rejection(double mean, word pixel, word frame, const integer *given) {
     double b = 0.931 + 2.53 * sqrt(mean), a = -0.059 + 0.02483 * b;
     double sure = 0.9277 - 3.6224 * (1.0 / (b - 2.0)), peak = 1.1239 + 1.1328 * (1.0 / (b - 3.4));
@@ -186,7 +186,7 @@ ENTRY photons(const integer *given, const IMAGE *expected, double *drawn) {
 }
 #endif
 
-/* (13.11) after the point spread. */
+/* (N5) after the point spread. */
 #ifdef STEP_read_out
 ENTRY read_out(const integer *given, const double *signal, COUNT *stored) {
     const double gain = of_bits(given[GAIN]), offset = of_bits(given[OFFSET]);

@@ -1,7 +1,7 @@
 """Poisson deviates of given means, pixel by pixel, by the counter-based generator.
 
-(13.9)  I < 12: the smallest k with exp(-I) (1 + I + .. + I^k/k!) >= u
-(13.10) I >= 12: Hoermann's transformed rejection (PTRS, 1993): with b = 0.931 + 2.53 sqrt(I), a = -0.059 + 0.02483 b
+(N3)  I < 12: the smallest k with exp(-I) (1 + I + .. + I^k/k!) >= u
+(N4) I >= 12: Hoermann's transformed rejection (PTRS, 1993): with b = 0.931 + 2.53 sqrt(I), a = -0.059 + 0.02483 b
         and u, v of attempt n: w = 1/2 - |u - 1/2|, k = floor((2 a/w + b)(u - 1/2) + I + 0.43), accepted if
         w >= 0.07 and v <= 0.9277 - 3.6224/(b - 2), or if k >= 0 and (w >= 0.013 or v <= w) and
         ln(v (1.1239 + 1.1328/(b - 3.4))/(a/w^2 + b)) <= k ln I - I - ln k!
@@ -54,7 +54,7 @@ def draw(means: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
 
 
 def _by_inversion(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
-    """(13.9)."""
+    """(N3)."""
     u, _ = uniforms(places, 0)
     term = exp_of_minus(means)
     drawn, total = torch.zeros_like(means), term
@@ -72,7 +72,7 @@ def _by_inversion(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms)
 
 
 def _by_rejection(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
-    """(13.10)."""
+    """(N4)."""
     drawn = torch.floor(means)
     waiting = torch.arange(means.shape[0], device=means.device)
     given = envelope(means)
