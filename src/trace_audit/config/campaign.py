@@ -1,4 +1,4 @@
-"""The group `campaign` of the config file: which frames are simulated, in what portions, on what, and where they go."""
+"""The group `campaign` of the config file: which frames are simulated, in what portions, on which device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from trace_audit.config.setting_types import PathText, ScenarioName, Strict, without_repeats
 
 MAX_FRAMES = 10**9
-# what a frame itself decides, or a shard, or nobody
+# flags that a frame or a shard sets itself, and flags without use here
 OWNED_FLAGS = frozenset(
     {"-mat", "-cell", "-misset", "-misset_seed", "-lambda", "-energy", "-hkl", "-sourcefile", "-img"}
     | {"-floatfile", "-doublefile", "-intfile", "-pgmfile", "-noisefile", "-hdf5file", "-dumpfile"}
@@ -65,7 +65,7 @@ class Campaign(Strict):
     orientations: Orientations = Orientations()
     wavelengths: Wavelengths = Wavelengths()
     extra_flags: list[str] = Field(
-        [], description="Further words of nanoBragg's command line, after the scenario's: another detector size, say."
+        [], description="Further arguments of nanoBragg, after the scenario's; for example another detector size."
     )
     frames_per_shard: int = Field(1000, ge=1, le=10**7, description="Frames that one job writes to one file.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where torch runs.")
@@ -75,7 +75,7 @@ class Campaign(Strict):
     )
     audit: FrameAudit = FrameAudit()
     folder: PathText = Field(
-        "results/campaign", min_length=1, description="Where the frames go; a scratch file system, say."
+        "results/campaign", min_length=1, description="Where the frames go; for example a scratch file system."
     )
 
     @field_validator("scenarios")

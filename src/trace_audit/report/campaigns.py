@@ -1,4 +1,4 @@
-"""What the report shows of a campaign beside its verdict: its figures, and a few of its frames."""
+"""A campaign in the report: its verdict, its figures, and a few of its frames."""
 
 import io
 from pathlib import Path
@@ -10,7 +10,7 @@ SHOWN_FRAMES = 4
 
 
 def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values for people, from the summary of a campaign."""
+    """Names and values of a campaign's summary, as text."""
     slow, fast = result["shape_slow_fast"]
     rates = result["frames_per_s"], result["frames_per_s_of_one_job"]
     return [
@@ -25,7 +25,7 @@ def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def frame_pictures(master: Path) -> list[tuple[str, str]]:
-    """Some frames as PNG data, on a logarithmic scale, evenly spaced over the campaign; none if it cannot be read."""
+    """Some frames as PNG data, on a logarithmic scale, evenly spaced over the campaign; none if they cannot be read."""
     import h5py
     import hdf5plugin  # noqa: F401 - lets h5py read what is compressed
     import numpy as np
