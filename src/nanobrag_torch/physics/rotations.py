@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import cosine, cross, dot, sine
+from nanobrag_torch.physics.tensors import alike, cosine, cross, dot, sine
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -34,20 +35,22 @@ def about_z(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*
 
 def _about(angle_rad: torch.Tensor, axis: int) -> torch.Tensor:
     c, s = cosine(angle_rad), sine(angle_rad)
-    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    tensors = isinstance(c, torch.Tensor)
+    zero, one = (torch.zeros_like(c), torch.ones_like(c)) if tensors else (np.zeros_like(c), np.ones_like(c))
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
         1: (c, zero, s, zero, one, zero, -s, zero, c),
         2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
-    stacked = torch.stack(rows, dim=-1)
-    return stacked.view(*stacked.shape[:-1], 3, 3)
+    stacked = torch.stack(rows, dim=-1) if tensors else np.stack(rows, -1)
+    return stacked.reshape(*stacked.shape[:-1], 3, 3)
 
 
 def apply(
     matrix: Float[torch.Tensor, "3 3"], v: Float[torch.Tensor, "*vectors 3"]
 ) -> Float[torch.Tensor, "*vectors 3"]:
     """The matrix (3, 3) times each vector (..., 3), in plain arithmetic."""
+    matrix, v = alike(matrix, v)
     return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
 
 
@@ -65,9 +68,19 @@ def about_axis(
 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
     """
-    axis = axis.expand_as(v)
-    c, s = torch.cos(angle_rad).unsqueeze(-1), torch.sin(angle_rad).unsqueeze(-1)
-    along = dot(axis, v).unsqueeze(-1)
+    return _turned(v, axis.expand_as(v), torch.cos(angle_rad), torch.sin(angle_rad))
+
+
+def exactly_about_axis(
+    v: Float[torch.Tensor, "*vectors 3"], axis: torch.Tensor, angle_rad: torch.Tensor
+) -> Float[torch.Tensor, "*vectors 3"]:
+    """As `about_axis`, with sine and cosine of the C library. No part of a recorded kernel."""
+    v, axis, angle_rad = alike(v, axis, angle_rad)
+    return _turned(v, axis, cosine(angle_rad), sine(angle_rad))
+
+
+def _turned(v: torch.Tensor, axis: torch.Tensor, cosine: torch.Tensor, sine: torch.Tensor) -> torch.Tensor:
+    c, s, along = cosine[..., None], sine[..., None], dot(axis, v)[..., None]
     return axis * along * (1 - c) + v * c + cross(axis, v) * s
 
 

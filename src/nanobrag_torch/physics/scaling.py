@@ -16,6 +16,7 @@ from nanobrag_torch.physics.constants import (
     WATER_G_PER_M3,
     WATER_MOLAR_MASS_G,
 )
+from nanobrag_torch.physics.tensors import alike
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -25,7 +26,8 @@ def water_background(
     water_size_m: Float[torch.Tensor, ""], fluence_photons_per_m2: Float[torch.Tensor, ""], r_e_sqr_m2: float
 ) -> Float[torch.Tensor, ""]:
     """Scattering of a cube of water: 2.57^2 r_e^2 fluence W^3 rho N_A / M, in photons / sr (12.4)."""
-    molecules = water_size_m**3 * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
+    water_size_m, fluence_photons_per_m2 = alike(water_size_m, fluence_photons_per_m2)
+    molecules = water_size_m * water_size_m * water_size_m * WATER_G_PER_M3 * AVOGADRO_PER_MOL / WATER_MOLAR_MASS_G
     return WATER_AMPLITUDE_ELECTRONS**2 * r_e_sqr_m2 * fluence_photons_per_m2 * molecules
 
 
