@@ -14,8 +14,7 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Detector, Scalar
-from nanobrag_torch.physics.tensors import home, scalar
-
+from nanobrag_torch.physics.tensors import Array, home, scalar
 
 _STATED = ("pixel_size_m", "Xbeam_m", "Ybeam_m", "Xclose_m", "Yclose_m", "ORGX_pixels", "ORGY_pixels")
 
@@ -23,14 +22,14 @@ _STATED = ("pixel_size_m", "Xbeam_m", "Ybeam_m", "Xclose_m", "Yclose_m", "ORGX_p
 class BeamCentre(NamedTuple):
     """The beam centre as stated or by default (m), and the two points of the detector that the pivots use."""
 
-    Xbeam_m: torch.Tensor
-    Ybeam_m: torch.Tensor
-    Xclose_m: torch.Tensor
-    Yclose_m: torch.Tensor
-    Fbeam_m: torch.Tensor
-    Sbeam_m: torch.Tensor
-    Fclose_m: torch.Tensor
-    Sclose_m: torch.Tensor
+    Xbeam_m: Array
+    Ybeam_m: Array
+    Xclose_m: Array
+    Yclose_m: Array
+    Fbeam_m: Array
+    Sbeam_m: Array
+    Fclose_m: Array
+    Sclose_m: Array
     near_point_leads: tuple[bool, bool]  # fast, slow: stated by -Xclose or -Yclose, and no beam spot is
 
 
@@ -47,7 +46,7 @@ def beam_centre(
     p = scalar(detector.pixel_size_m, device)
     size_fast, size_slow = scalar(size_fast_m, device), scalar(size_slow_m, device)
 
-    def or_default(value: Scalar | None, default: torch.Tensor) -> torch.Tensor:
+    def or_default(value: Scalar | None, default: Array) -> Array:
         return default if value is None else scalar(value, device)
 
     fclose = size_fast / 2.0 if detector.ORGX_pixels is None else (scalar(detector.ORGX_pixels, device) - 0.5) * p
@@ -77,8 +76,12 @@ def beam_centre(
 
 
 def _stated_near_point(
-    detector: Detector, pixel_m: torch.Tensor, size_slow_m: torch.Tensor, defects: frozenset[str], device: torch.device | None
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    detector: Detector,
+    pixel_m: Array,
+    size_slow_m: Array,
+    defects: frozenset[str],
+    device: torch.device | None,
+) -> tuple[Array | None, Array | None]:
     """Fast and slow of the near point where -Xclose and -Yclose state them."""
     x, y = (None if value is None else scalar(value, device) for value in (detector.Xclose_m, detector.Yclose_m))
     name = detector.convention

@@ -36,6 +36,7 @@ from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORM
 from nanobrag_torch.physics.sampling import COUNT_TOLERANCE, PhiSteps
 from nanobrag_torch.physics.tensors import (
     HOST,
+    Array,
     alike,
     as_tensor,
     cosine,
@@ -62,25 +63,25 @@ if TYPE_CHECKING:
 class Cell(NamedTuple):
     """One crystal orientation. Rows of the matrices are the three vectors."""
 
-    real_m: torch.Tensor  # (3, 3) a, b, c
-    real_A: torch.Tensor  # (3, 3)
-    reciprocal_per_A: torch.Tensor  # (3, 3) a*, b*, c*
-    volume_A3: torch.Tensor
+    real_m: Array  # (3, 3) a, b, c
+    real_A: Array  # (3, 3)
+    reciprocal_per_A: Array  # (3, 3) a*, b*, c*
+    volume_A3: Array
 
 
 class Orientations(NamedTuple):
     """Real-space cell vectors of every spindle step and mosaic domain."""
 
-    real_m: torch.Tensor  # (phi, domain, 3, 3); rows a, b, c
-    phi_rad: torch.Tensor  # (phi,) nominal spindle angles
+    real_m: Array  # (phi, domain, 3, 3); rows a, b, c
+    phi_rad: Array  # (phi,) nominal spindle angles
 
 
 def reciprocal_from_cell(
-    lengths_A: Float[torch.Tensor, "3"],
-    angles_rad: Float[torch.Tensor, "3"],
-    volume: Float[torch.Tensor, ""],
+    lengths_A: Float[Array, "3"],
+    angles_rad: Float[Array, "3"],
+    volume: Float[Array, ""],
     defects: frozenset[str],
-) -> Float[torch.Tensor, "3 3"]:
+) -> Float[Array, "3 3"]:
     """a*, b*, c* (rows, 1/A) of a cell, a* along x and b* in the xy plane (4.2) (4.3) (4.4) (4.5).
 
     With the defect `triclinic_cstar` on, the z component of c* is |c*| Vc/(a b c sin gamma*), which is 1/c only where
@@ -109,9 +110,7 @@ def reciprocal_from_cell(
     return stack(rows).reshape(3, 3)
 
 
-def cell_volume_A3(
-    lengths_A: Float[torch.Tensor, "3"], angles_rad: Float[torch.Tensor, "3"]
-) -> Float[torch.Tensor, ""]:
+def cell_volume_A3(lengths_A: Float[Array, "3"], angles_rad: Float[Array, "3"]) -> Float[Array, ""]:
     """2 a b c sqrt(|sin s sin(s - alpha) sin(s - beta) sin(s - gamma)|), s the half sum of the angles (4.1)."""
     lengths_A, angles_rad = alike(lengths_A, angles_rad)
     alpha, beta, gamma = angles_rad
@@ -129,7 +128,7 @@ def misset_angles_rad(
     seed: int,
     defects: frozenset[str],
     device: torch.device | None = None,
-) -> Float[torch.Tensor, "3"]:
+) -> Float[Array, "3"]:
     """Missetting angles (3,) about lab x, y, z: given, drawn, or none."""
     if crystal.misset_random:
         stream = random_numbers.stream(table, seed, random_numbers.MISSET, defects)
@@ -178,8 +177,8 @@ def _unit_rows(rows: list[list[float]]) -> list[list[float]]:
 
 def build_cell(
     crystal: Crystal,
-    wavelength_m: Float[torch.Tensor, ""],
-    misset_rad: Float[torch.Tensor, "3"],
+    wavelength_m: Float[Array, ""],
+    misset_rad: Float[Array, "3"],
     defects: frozenset[str],
     device: torch.device | None = None,
     hook: Hook | None = None,
@@ -210,9 +209,7 @@ def build_cell(
     return _spanned_by(star, lengths, volume, nominal)._replace(reciprocal_per_A=star)
 
 
-def _spanned_by(
-    star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None, nominal_volume: bool
-) -> Cell:
+def _spanned_by(star: Array, lengths: Array | None, volume: Array | None, nominal_volume: bool) -> Cell:
     """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
     area = _areas(star)
     if lengths is not None and volume is not None:
@@ -232,14 +229,14 @@ def _spanned_by(
     return Cell(real * M_PER_A, real, star, volume_A3)
 
 
-def _areas(rows: torch.Tensor) -> torch.Tensor:
+def _areas(rows: Array) -> Array:
     """b x c, c x a, a x b of the rows a, b, c."""
     return cross(following(rows, 0), previous(rows, 0))
 
 
 def n_cells(
     crystal: Crystal, cell: Cell, beamsize_m: Scalar, defects: frozenset[str], device: torch.device | None = None
-) -> Float[torch.Tensor, "3"]:
+) -> Float[Array, "3"]:
     """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each (4.11).
 
     The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
@@ -261,9 +258,9 @@ def n_cells(
 
 def orientations(
     cell: Cell,
-    spindle_axis: Float[torch.Tensor, "3"],
+    spindle_axis: Float[Array, "3"],
     phi: PhiSteps,
-    mosaic_matrices: Float[torch.Tensor, "domains 3 3"],
+    mosaic_matrices: Float[Array, "domains 3 3"],
     defects: frozenset[str],
     hook: Hook | None = None,
 ) -> Orientations:
@@ -284,10 +281,12 @@ def orientations(
     return Orientations(watched(hook, "real_m", real_m), phi_rad)
 
 
-def spindle_angles_rad(phi: PhiSteps, device: torch.device | None = None) -> Float[torch.Tensor, " steps"]:
+def spindle_angles_rad(phi: PhiSteps, device: torch.device | None = None) -> Float[Array, " steps"]:
     """Angle (phi,) of every spindle step, at the start of its slice or in the middle (4.12)."""
     device = home(device, phi.start_rad, phi.step_rad)
-    start, step, index = alike(scalar(phi.start_rad, device), scalar(phi.step_rad, device), np.arange(phi.count) + phi.into_slice)
+    start, step, index = alike(
+        scalar(phi.start_rad, device), scalar(phi.step_rad, device), np.arange(phi.count) + phi.into_slice
+    )
     return start + step * index
 
 

@@ -17,15 +17,15 @@ from nanobrag_torch.physics import placement
 from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.detector_basis import Basis, basis
 from nanobrag_torch.physics.detector_geometry import Construction, DetectorGeometry
-from nanobrag_torch.physics.tensors import alike, dot, scalar, stack
+from nanobrag_torch.physics.tensors import Array, alike, dot, scalar, stack
 
 
 class _Axes(NamedTuple):
     """The detector's axes on their way through the rotations."""
 
-    angles_rad: torch.Tensor  # (4,) rotx, roty, rotz, twotheta
+    angles_rad: Array  # (4,) rotx, roty, rotz, twotheta
     turn: placement.Turn
-    rotation: torch.Tensor  # (3, 3)
+    rotation: Array  # (3, 3)
     initial: placement.Axes
     after_rotz: placement.Axes
     final: placement.Axes
@@ -34,31 +34,31 @@ class _Axes(NamedTuple):
 class _Lengths(NamedTuple):
     """Obliquity of the beam and the distances that the user stated or implied, before the origin is known."""
 
-    ratio: torch.Tensor
-    close_m: torch.Tensor
-    distance_m: torch.Tensor
+    ratio: Array
+    close_m: Array
+    distance_m: Array
 
 
 class _Origin(NamedTuple):
     """The origin of the pixels (m) and what it is the sum of."""
 
     centre: BeamCentre
-    terms_m: torch.Tensor  # (3, 3)
-    before_rotation_m: torch.Tensor | None  # pivot SAMPLE only, as the two that follow
-    after_rotz_m: torch.Tensor | None
-    after_twotheta_m: torch.Tensor | None
-    placed_m: torch.Tensor
+    terms_m: Array  # (3, 3)
+    before_rotation_m: Array | None  # pivot SAMPLE only, as the two that follow
+    after_rotz_m: Array | None
+    after_twotheta_m: Array | None
+    placed_m: Array
 
 
 class _Distances(NamedTuple):
     """Distances (m), near point and beam spot (m, fast and slow) of the detector in its final place."""
 
-    close_distance_m: torch.Tensor
-    distance_m: torch.Tensor
-    Fclose_m: torch.Tensor
-    Sclose_m: torch.Tensor
-    Fbeam_m: torch.Tensor
-    Sbeam_m: torch.Tensor
+    close_distance_m: Array
+    distance_m: Array
+    Fclose_m: Array
+    Sclose_m: Array
+    Fbeam_m: Array
+    Sbeam_m: Array
 
 
 def build(
@@ -136,17 +136,17 @@ def _about_beam(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, ho
     return _Origin(centre, terms, None, None, None, placed)
 
 
-def _seen(hook: Hook | None, names: tuple[str, ...], terms: torch.Tensor) -> torch.Tensor:
+def _seen(hook: Hook | None, names: tuple[str, ...], terms: Array) -> Array:
     if hook is None:
         return terms
     return torch.stack([watched(hook, name, term) for name, term in zip(names, terms, strict=True)])
 
 
 def _rederive(
-    pix0: torch.Tensor,
+    pix0: Array,
     axes: placement.Axes,
-    beam: torch.Tensor,
-    ratio: torch.Tensor,
+    beam: Array,
+    ratio: Array,
     defects: frozenset[str],
     hook: Hook | None,
 ) -> _Distances:
@@ -173,7 +173,7 @@ def _construction(
     lengths: _Lengths,
     origin: _Origin,
     final: _Distances,
-    pix0_m: torch.Tensor,
+    pix0_m: Array,
     device: torch.device | None,
 ) -> Construction:
     """The steps, with the names that traces and file headers use."""
@@ -208,7 +208,7 @@ def _geometry(
     defects: frozenset[str],
     b: Basis,
     axes: placement.Axes,
-    pix0_m: torch.Tensor,
+    pix0_m: Array,
     final: _Distances,
     construction: Construction,
     device: torch.device | None,

@@ -24,6 +24,7 @@ from nanobrag_torch.physics.rotations import exactly_about_axis
 from nanobrag_torch.physics.sampling import Grid, SourceGrids
 from nanobrag_torch.physics.tensors import (
     HOST,
+    Array,
     alike,
     cross,
     exact_unit,
@@ -44,9 +45,9 @@ ROUND_DIVERGENCE_LIMIT = 1.1
 class Sources(NamedTuple):
     """The n point sources that illuminate the crystal, in the order of the loop over them."""
 
-    incident: torch.Tensor  # (n, 3) unit vectors along the light
-    wavelength_m: torch.Tensor  # (n,)
-    weight: torch.Tensor | None  # (n,) mean 1; None: every source counts the same
+    incident: Array  # (n, 3) unit vectors along the light
+    wavelength_m: Array  # (n,)
+    weight: Array | None  # (n,) mean 1; None: every source counts the same
 
     def first(self, count: int) -> Sources:
         """The first `count` of them."""
@@ -56,7 +57,7 @@ class Sources(NamedTuple):
         return Sources(self.incident[:count], self.wavelength_m[:count], weight)
 
 
-def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Float[torch.Tensor, ""]:
+def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Float[Array, ""]:
     """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2) (3.1)."""
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
         stated = (beam.flux_photons_per_s, beam.exposure_s, beam.beamsize_m)
@@ -69,10 +70,10 @@ def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Fl
 
 def from_grids(
     grids: SourceGrids,
-    wavelength_m: Float[torch.Tensor, ""],
-    beam_vector: Float[torch.Tensor, "3"],
-    polar_vector: Float[torch.Tensor, "3"],
-    vertical_vector: Float[torch.Tensor, "3"],
+    wavelength_m: Float[Array, ""],
+    beam_vector: Float[Array, "3"],
+    polar_vector: Float[Array, "3"],
+    vertical_vector: Float[Array, "3"],
     round_divergence: bool,
 ) -> Sources:
     """Sources on a grid of divergence angles, each with every wavelength of the dispersion (3.4) (3.5) (3.6).
@@ -99,7 +100,7 @@ def from_grids(
     return Sources(incident, spread(spectrum, (len(pairs), count)).reshape(-1), None)
 
 
-def _offsets(grid: Grid) -> torch.Tensor:
+def _offsets(grid: Grid) -> Array:
     """Angles, or relative shifts of the wavelength, of the points of a grid (3.2)."""
     device = home(None, grid.step, grid.half_extent)
     step, index, half = alike(scalar(grid.step, device), np.arange(grid.count), scalar(grid.half_extent, device))
@@ -130,8 +131,6 @@ def from_table(table: SourceTable, device: torch.device | None, use_weights: boo
     return Sources(-exact_unit(matrix(table.position_m, device)), vector(table.wavelength_m, device), weight)
 
 
-def vertical_direction(
-    beam_vector: Float[torch.Tensor, "3"], polar_vector: Float[torch.Tensor, "3"]
-) -> Float[torch.Tensor, "3"]:
+def vertical_direction(beam_vector: Float[Array, "3"], polar_vector: Float[Array, "3"]) -> Float[Array, "3"]:
     """The axis of the horizontal divergence: unit(b x P)."""
     return exact_unit(cross(beam_vector, polar_vector))

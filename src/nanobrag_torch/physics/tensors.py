@@ -3,14 +3,15 @@
 An operation of torch on three numbers takes ten times as long as one of numpy, so the set-up takes either. What a
 derivative is wanted by is a tensor, and so is all that is worked out from it (`alike` sees to that where the two
 meet). Everything else is a number or an array of numpy, on which the same formulas do the same operations in the same
-order: the bytes are the same. Annotations say `torch.Tensor` for both. With a `device` everything is a tensor there.
+order: the bytes are the same. `Array` is either; a checker of types takes it for a tensor. With a `device` everything
+is a tensor there.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -22,6 +23,10 @@ GEOMETRY_DTYPE = torch.float64
 HOST = torch.device("cpu")
 _NEXT, _PREVIOUS = np.array([1, 2, 0]), np.array([2, 0, 1])
 Part = TypeVar("Part")
+if TYPE_CHECKING:
+    Array: TypeAlias = torch.Tensor
+else:
+    Array = torch.Tensor | np.ndarray | np.float64
 
 
 def home(device: torch.device | None, *values: Any) -> torch.device | None:

@@ -19,7 +19,6 @@ from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
 from nanobrag_torch.simulator import Simulation
 
 
-
 class Series:
     """Simulations that differ in orientation and wavelength alone, on one device.
 
