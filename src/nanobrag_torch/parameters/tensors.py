@@ -19,7 +19,7 @@ def tensors_of(part: Any) -> list[torch.Tensor]:
     return found
 
 
-_PLAIN = (float, int, bool, str, type(None))
+_PLAIN = frozenset((float, int, bool, str, type(None), frozenset))
 
 
 def _collect(part: Any, found: list[torch.Tensor]) -> None:
@@ -30,8 +30,9 @@ def _collect(part: Any, found: list[torch.Tensor]) -> None:
             if type(item) not in _PLAIN:
                 _collect(item, found)
     elif is_dataclass(part):
+        values = vars(part)
         for name in part.__dataclass_fields__:
-            value = getattr(part, name)
+            value = values[name]
             if type(value) not in _PLAIN:
                 _collect(value, found)
 

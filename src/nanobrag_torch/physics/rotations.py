@@ -36,13 +36,15 @@ def about_z(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
 def _about(angle_rad: Array, axis: int) -> Array:
     c, s = cosine(angle_rad), sine(angle_rad)
     tensors = isinstance(c, torch.Tensor)
-    zero, one = (torch.zeros_like(c), torch.ones_like(c)) if tensors else (np.zeros_like(c), np.ones_like(c))
+    zero, one = (torch.zeros_like(c), torch.ones_like(c)) if tensors else (0.0 * c, 0.0 * c + 1.0)
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
         1: (c, zero, s, zero, one, zero, -s, zero, c),
         2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
-    stacked = torch.stack(rows, dim=-1) if tensors else np.stack(rows, -1)
+    stacked = torch.stack(rows, dim=-1) if tensors else np.array(rows)
+    if not tensors and stacked.ndim > 1:
+        stacked = np.moveaxis(stacked, 0, -1)
     return stacked.reshape(*stacked.shape[:-1], 3, 3)
 
 
@@ -66,7 +68,7 @@ def about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> 
 
 
 def exactly_about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> Float[Array, "*turned 3"]:
-    """As `about_axis`, with sine and cosine of the C library; angles may be more than vectors. No part of a recorded kernel."""
+    """As `about_axis`, with sine and cosine of the C library, for more angles too. No part of a recorded kernel."""
     v, axis, angle_rad = alike(v, axis, angle_rad)
     return _turned(v, axis, cosine(angle_rad), sine(angle_rad))
 

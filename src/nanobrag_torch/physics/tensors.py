@@ -31,8 +31,10 @@ else:
 
 def home(device: torch.device | None, *values: Any) -> torch.device | None:
     """Where tensors of these values belong: on the device, or the CPU if one is differentiated; else None: to numpy."""
-    if device is None and any(isinstance(one, torch.Tensor) and is_differentiated(one) for one in values):
-        return HOST
+    if device is None:
+        for one in values:
+            if isinstance(one, torch.Tensor) and is_differentiated(one):
+                return HOST
     return device
 
 
@@ -80,23 +82,28 @@ def as_tensor(value: Any) -> torch.Tensor:
 def as_tensors(part: Part) -> Part:
     """A nest of named tuples with tensors for all numbers of numpy."""
     made: Any = part
-    if isinstance(part, np.ndarray | np.float64):
-        made = as_tensor(part)
+    kind: Any = type(part)
+    if kind is np.ndarray or kind is np.float64:
+        made = torch.from_numpy(np.array(part, dtype=np.float64))
     elif isinstance(part, tuple):
-        parts = map(as_tensors, part)
-        made = type(part)(*parts) if hasattr(part, "_fields") else tuple(parts)
-    return made  # type: ignore[no-any-return]
+        parts = [as_tensors(one) for one in part]
+        made = kind._make(parts) if hasattr(kind, "_make") else tuple(parts)
+    return made
 
 
 def alike(*parts: Any) -> tuple[Any, ...]:
     """The parts, all of them tensors if one is."""
-    return tuple(map(as_tensor, parts)) if any(isinstance(one, torch.Tensor) for one in parts) else parts
+    for one in parts:
+        if isinstance(one, torch.Tensor):
+            return tuple(map(as_tensor, parts))
+    return parts
 
 
 def stack(parts: Sequence[Any]) -> torch.Tensor:
     """Parts of one shape along a new first dimension."""
-    if any(isinstance(one, torch.Tensor) for one in parts):
-        return torch.stack([as_tensor(one) for one in parts])
+    for one in parts:
+        if isinstance(one, torch.Tensor):
+            return torch.stack([as_tensor(one) for one in parts])
     return _plain(np.array(parts))
 
 
@@ -104,7 +111,9 @@ def where(condition: Any, one: Any, other: Any) -> torch.Tensor:
     """One where the condition holds, else the other, for numbers and for arrays."""
     if isinstance(condition, torch.Tensor):
         return torch.where(condition, one, other)
-    return _plain(np.where(condition, one, other)[()])
+    if isinstance(condition, np.bool_):
+        return _plain(one if condition else other)
+    return _plain(np.where(condition, one, other))
 
 
 def spread(v: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:

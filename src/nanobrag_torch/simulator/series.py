@@ -67,7 +67,7 @@ class Series:
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
 
     def _simulation(self, experiment: Experiment) -> Simulation:
-        xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.model
+        xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.plain
         wavelength_m = scalar(beam.wavelength_m)
         misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects)
         cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects)
@@ -88,5 +88,5 @@ class Series:
         oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
         changed = {name: as_tensors(part) for name, part in changed.items()}
         moved = transfer.moved(changed, self.first.device)
-        host = self.first.host._replace(oversample=oversample, **changed)
+        host = self.first.plain_host._replace(oversample=oversample, **changed)
         return self.first.with_model(experiment, host, base._replace(oversample=oversample, **moved))
