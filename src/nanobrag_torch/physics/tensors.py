@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import numpy as np
 import torch
 
+from nanobrag_torch.nests import mapped
 from nanobrag_torch.parameters import number as number
 from nanobrag_torch.parameters.tensors import is_differentiated
 
@@ -80,15 +81,8 @@ def as_tensor(value: Any) -> torch.Tensor:
 
 
 def as_tensors(part: Part) -> Part:
-    """A nest of named tuples with tensors for all numbers of numpy."""
-    made: Any = part
-    kind: Any = type(part)
-    if kind is np.ndarray or kind is np.float64:
-        made = torch.from_numpy(np.array(part, dtype=np.float64))
-    elif isinstance(part, tuple):
-        parts = [as_tensors(one) for one in part]
-        made = kind._make(parts) if hasattr(kind, "_make") else tuple(parts)
-    return made
+    """A nest with tensors for all numbers of numpy."""
+    return mapped(lambda leaf: as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
 
 
 def alike(*parts: Any) -> tuple[Any, ...]:

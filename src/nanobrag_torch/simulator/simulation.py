@@ -229,7 +229,7 @@ class Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
         if all(one is other for one, other in zip(tensors, self._tensors, strict=True)):
             return self
-        made = with_tensors(self.experiment, tensors)
+        made = with_tensors(self.experiment, tensors, checked=True)
         other = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
         other._derivative = self._derivative
         return other
