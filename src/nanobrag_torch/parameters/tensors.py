@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 
 
 def tensors_of(part: Any) -> list[torch.Tensor]:
-    """Every tensor in a dataclass or tuple of `parameters`, and in those that it holds."""
+    """Every tensor in a dataclass or tuple of `parameters`, at any depth."""
     found: list[torch.Tensor] = []
     _collect(part, found)
     return found
@@ -64,12 +64,12 @@ def _copied(part: Part, **changed: Any) -> Part:
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:
-    """Whether a transform of torch.func stands behind a tensor."""
+    """Whether a tensor is wrapped by a transform of torch.func."""
     return torch.func.debug_unwrap(tensor) is not tensor
 
 
 def is_mapped(tensor: torch.Tensor) -> bool:
-    """Whether torch.vmap maps over it, so that it stands for many tensors and has no value of its own."""
+    """Whether torch.vmap maps over it, so that it represents many tensors and has no single value."""
     return torch.func.debug_unwrap(tensor).dim() != tensor.dim()
 
 
@@ -79,7 +79,7 @@ def has_tangent(tensor: torch.Tensor) -> bool:
 
 
 def is_differentiated(tensor: torch.Tensor) -> bool:
-    """Whether a derivative by the tensor may be wanted: backward, forward, or by a transform of torch.func."""
+    """Whether a derivative by the tensor may be asked for: backward, forward, or by a transform of torch.func."""
     if is_transformed(tensor) or has_tangent(tensor):
         return True
     return tensor.requires_grad and torch.is_grad_enabled()

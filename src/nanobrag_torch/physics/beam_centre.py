@@ -36,11 +36,11 @@ class BeamCentre(NamedTuple):
 def beam_centre(
     detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device | None
 ) -> BeamCentre:
-    """Map the stated centre to fast and slow coordinates the way the convention does (6.2) (6.3).
+    """Map the stated centre to fast and slow coordinates by the rules of the convention (6.2) (6.3).
 
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
-    `close_beam_ignored` off, -Xclose and -Yclose are the near point, mapped in the same way, or with the defect
-    `close_axes_as_fast_slow` on as fast and slow; on, they only default the beam centre.
+    `close_beam_ignored` off, -Xclose and -Yclose give the near point, mapped in the same way, or with the defect
+    `close_axes_as_fast_slow` on as fast and slow. With it on, they are only the default of the beam centre.
     """
     device = home(device, *(getattr(detector, name) for name in _STATED), size_fast_m, size_slow_m)
     p = scalar(detector.pixel_size_m, device)
@@ -82,7 +82,7 @@ def _stated_near_point(
     defects: frozenset[str],
     device: torch.device | None,
 ) -> tuple[Array | None, Array | None]:
-    """Fast and slow of the near point where -Xclose and -Yclose state them."""
+    """Fast and slow of the near point, if -Xclose and -Yclose state them."""
     x, y = (None if value is None else scalar(value, device) for value in (detector.Xclose_m, detector.Yclose_m))
     name = detector.convention
     if "close_axes_as_fast_slow" in defects or name not in ("MOSFLM", "DENZO", "ADXV"):

@@ -154,9 +154,9 @@ def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str]) 
 
 
 def _unit_rows_of_rotation(axis: list[float], angle_rad: float) -> list[list[float]]:
-    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, in plain arithmetic.
+    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, without fused operations.
 
-    Cell counts are rounded up from lengths of the cell that is turned by it, so the last bit counts.
+    Cell counts are rounded up from lengths of the cell that this matrix turns, so the last bit counts.
     """
     x, y, z = axis
     c, s = math.cos(angle_rad), math.sin(angle_rad)
@@ -210,7 +210,7 @@ def build_cell(
 
 
 def _spanned_by(star: Array, lengths: Array | None, volume: Array | None, nominal_volume: bool) -> Cell:
-    """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
+    """The cell of reciprocal vectors (rows); a stated cell supplies the lengths, and possibly the volume."""
     area = _areas(star)
     if lengths is not None and volume is not None:
         area, lengths, volume = alike(area, lengths, volume)
@@ -239,8 +239,8 @@ def n_cells(
 ) -> Float[Array, "3"]:
     """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each (4.11).
 
-    The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
-    than a whole number of cells is one more.
+    The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, an extent that
+    exceeds a whole number of cells by the last bit gets one cell more.
     """
     slack = 0.0 if "sample_size_rounded_up" in defects else COUNT_TOLERANCE
     sizes_m = list(crystal.sample_size_m)
@@ -266,8 +266,8 @@ def orientations(
 ) -> Orientations:
     """Cell vectors at every spindle angle, then in every mosaic domain (4.13).
 
-    With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
-    last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
+    With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it; the last
+    step counts as the one before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
     device = None if hook is None else HOST
     phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, device))
@@ -291,7 +291,7 @@ def spindle_angles_rad(phi: PhiSteps, device: torch.device | None = None) -> Flo
 
 
 def _carried_steps(phi_rad: list[float]) -> list[int]:
-    """For each step, the step whose orientation it has when phi = 0 carries the previous one over."""
+    """For each step, the step whose orientation it uses: with phi = 0 that is the previous one."""
     count = len(phi_rad)
     carried = []
     for j in range(count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from nanobrag_torch import model as model_module
@@ -66,6 +67,7 @@ class Series:
         beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
 
+    @np.errstate(all="ignore")  # what must be finite is checked
     def _simulation(self, experiment: Experiment) -> Simulation:
         xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.plain
         wavelength_m = scalar(beam.wavelength_m)
