@@ -35,17 +35,17 @@ def about_z(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
 
 def _about(angle_rad: Array, axis: int) -> Array:
     c, s = cosine(angle_rad), sine(angle_rad)
-    tensors = isinstance(c, torch.Tensor)
-    zero, one = (torch.zeros_like(c), torch.ones_like(c)) if tensors else (0.0 * c, 0.0 * c + 1.0)
+    zero = 0.0 * c
+    one = zero + 1.0
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
         1: (c, zero, s, zero, one, zero, -s, zero, c),
         2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
-    stacked = torch.stack(rows, dim=-1) if tensors else np.array(rows)
-    if not tensors and stacked.ndim > 1:
-        stacked = np.moveaxis(stacked, 0, -1)
-    return stacked.reshape(*stacked.shape[:-1], 3, 3)
+    if isinstance(c, torch.Tensor):
+        return torch.stack(rows, dim=-1).reshape(*c.shape, 3, 3)
+    stacked: Array = np.moveaxis(np.array(rows), 0, -1).reshape(*c.shape, 3, 3)
+    return stacked
 
 
 def apply(matrix: Float[Array, "3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:

@@ -85,7 +85,7 @@ def as_tensors(part: Part) -> Part:
     return mapped(lambda leaf: as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
 
 
-def alike(*parts: Any) -> tuple[Any, ...]:
+def alike(*parts: Any) -> tuple[torch.Tensor, ...]:
     """The parts, all of them tensors if one is."""
     for one in parts:
         if isinstance(one, torch.Tensor):

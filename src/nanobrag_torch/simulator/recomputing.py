@@ -26,8 +26,10 @@ OLD_VMAP = (
 class TiledImage(Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
 
-    model: Model
     hooks: Hooks | None
+
+    @property
+    def model(self) -> Model: ...
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
