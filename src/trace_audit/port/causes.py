@@ -9,6 +9,7 @@ from trace_audit.port import own_image, trials
 from trace_audit.port.findings import Cause, PortAudit, same
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.units import unit_of_ratio
+from trace_audit.trace.keys import registry
 
 
 def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) -> list[Cause]:
@@ -60,7 +61,8 @@ def _keys_moved(
     except Refused:
         return []
     moved = {(row.factor.key.name, row.factor.context): row.spread_port for row in audit.rows.values()}
-    return [key for key in by_key if key not in accounted and same(now, audit.log.trace, key, moved)]
+    ours = [key for key in by_key if key in registry() and key not in accounted]
+    return [key for key in ours if same(now, audit.log.trace, key, moved)]
 
 
 def _cause_of(audit: PortAudit, interval: Interval) -> Cause:

@@ -10,7 +10,6 @@ from trace_audit.core.junit import Case, junit
 from trace_audit.port.findings import Cause, PortAudit
 from trace_audit.port.report import as_markdown, finite, own_image, row_data, sentence, summary
 from trace_audit.trace import tolerances
-from trace_audit.trace.keys import registry
 
 DOCUMENT = "port_audit.json"
 MOST_REASONS = 8
@@ -136,7 +135,7 @@ def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:
         "stages": list(interval.stages) if interval else [],
         "agreeing_above": list(interval.agreeing) if interval else [],
         "print_next": [
-            {"key": key, "formula": registry()[key].formula, "unit": registry()[key].unit}
+            {"key": key, "formula": audit.graph.keys[key].formula, "unit": audit.graph.keys[key].unit}
             for key in (interval.next_keys if interval else ())
         ],
         "own_stage": cause.proof.verdict if cause.proof else None,

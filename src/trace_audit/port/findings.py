@@ -13,6 +13,7 @@ from trace_audit.port.precision import MARGIN, Precision, Spread
 from trace_audit.port.proof import StageProof
 from trace_audit.port.two_images import Distance, agree
 from trace_audit.trace.foreign_log import ForeignLog
+from trace_audit.trace.keys import KeyGraph, graph
 from trace_audit.trace.parse import Trace
 from trace_audit.trace.tolerances import relative_tolerance
 
@@ -106,6 +107,7 @@ class PortAudit:
     roles: own_image.ImageRole | None
     causes: list[Cause] = field(default_factory=list)
     reference: ReferenceStanding = field(default_factory=ReferenceStanding)
+    graph: KeyGraph = field(default_factory=graph)  # of the keys, with the port's own
 
     @property
     def contradictions(self) -> list[Identity]:

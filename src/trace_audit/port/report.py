@@ -9,7 +9,6 @@ from trace_audit.port.findings import Cause, PortAudit, Row
 from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
 from trace_audit.trace import tolerances
-from trace_audit.trace.keys import registry
 
 
 def summary(audit: PortAudit) -> str:
@@ -74,7 +73,7 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
     above = ", ".join(interval.agreeing[-3:]) or "the command line"
     text = f"between {above} (agree) and {interval.key} (differs): stage {', '.join(interval.stages)}"
     if cause.proof is not None and cause.proof.verdict == "to blame":
-        stage, whose = registry()[interval.key].stage, cause.side or audit.name
+        stage, whose = audit.graph.keys[interval.key].stage, cause.side or audit.name
         text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
         text += f" {_values(cause.proof.our_stage_gives)} and not {_values(cause.proof.ports_value)}"
     if interval.next_keys:
@@ -121,7 +120,7 @@ def as_markdown(audit: PortAudit) -> str:
     if audit.image is not None:
         parts.append(_image_markdown(audit))
     next_rows = [
-        (key, registry()[key].unit, registry()[key].formula)
+        (key, audit.graph.keys[key].unit, audit.graph.keys[key].formula)
         for cause in audit.causes
         if cause.explanation is None and cause.interval is not None
         for key in cause.interval.next_keys
@@ -131,7 +130,7 @@ def as_markdown(audit: PortAudit) -> str:
     parts.append(_keys_markdown(audit))
     if log.own:
         named = [f"{name} ({meaning})" if meaning else name for name, meaning in list(log.own.items())[:20]]
-        parts.append(f"Keys that only {audit.name} has, not compared: {', '.join(named)}.\n")
+        parts.append(f"Keys that only {audit.name} has{_compared(audit)}: {', '.join(named)}.\n")
     if log.unknown:
         names = ", ".join(list(log.unknown)[:20])
         parts.append(f"Names that are not known (a key file can map them): {names}.\n")
@@ -154,6 +153,12 @@ def _reference(audit: PortAudit) -> str:
         return "Causes are looked for with our program."
     missing = f"; at the other {total - printed} keys our program stands in for it" if printed < total else ""
     return f"{name} prints {printed} of {total} keys, as our program does{missing}."
+
+
+def _compared(audit: PortAudit) -> str:
+    """Which of the candidate's own keys were compared."""
+    names = [name for name in audit.log.own if name in audit.rows]
+    return f" (of them compared: {', '.join(names)})" if names else ", not compared"
 
 
 def _image_markdown(audit: PortAudit) -> str:

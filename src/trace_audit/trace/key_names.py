@@ -8,16 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_yaml
 from trace_audit.trace.keys import find, registry
-
-
-class OwnKey(BaseModel):
-    """A key that only the port has: listed with its parents, never compared."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    parents: tuple[str, ...] = ()
-    unit: str = ""
-    meaning: str = ""
+from trace_audit.trace.own_keys import OwnKey, check_own_keys
 
 
 class KeyNames(BaseModel):
@@ -52,6 +43,7 @@ def read_key_names(path: Path | None) -> KeyNames:
     for theirs, ours in names.names.items():
         if ours not in registry():
             raise InputError(f"key file {path}: names.{theirs}: {_unknown(ours)}")
+    check_own_keys(names.own, f"key file {path}")
     return names
 
 
