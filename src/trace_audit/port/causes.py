@@ -6,7 +6,7 @@ import numpy as np
 
 from trace_audit.compare.gaps import Interval
 from trace_audit.port import own_image, trials
-from trace_audit.port.findings import Cause, PortAudit, same
+from trace_audit.port.findings import Cause, PortAudit, apart, same
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.units import unit_of_ratio
 from trace_audit.trace.keys import registry
@@ -28,6 +28,7 @@ def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram
                 equals=explanation.equals,
                 explains=tuple(dict.fromkeys((*keys, *explanation.explains))),
                 contradicts=explanation.contradicts,
+                residual=apart(explained.trace(), audit.log.trace, keys[0]) if keys else None,
                 interval=by_key.get(keys[0]) if keys else None,
                 proof=audit.proofs.get(keys[0]) if keys else None,
             )
@@ -36,7 +37,7 @@ def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram
     for interval in found:
         if interval.key in accounted:
             continue
-        cause = _cause_of(audit, interval)
+        cause = _cause_of(audit, interval, explained)
         same = grouped.get((cause.role, cause.explanation or interval.key))
         if same is not None and cause.explanation is not None:
             same.explains = tuple(dict.fromkeys((*same.explains, *cause.explains)))
@@ -65,7 +66,7 @@ def _keys_moved(
     return [key for key in ours if same(now, audit.log.trace, key, moved)]
 
 
-def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
+def _cause_of(audit: PortAudit, interval: Interval, explained: OurProgram) -> Cause:
     """The cause of one head of the trace that does not explain the image."""
     role = own_image.NOT_KNOWN
     if audit.roles is not None:
@@ -83,6 +84,8 @@ def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
             cause.explanation, cause.equals = known.hypothesis.sentence, known.equals
             cause.explains, cause.contradicts = known.explains, known.contradicts
             cause.role = cause.role if known.moves_image else own_image.TRACE_ONLY
+            now = explained.trace(known.hypothesis.variant)
+            cause.residual = apart(now, audit.log.trace, interval.key)
     return cause
 
 

@@ -51,6 +51,7 @@ class Cause:
     effect: float | None = None
     interval: Interval | None = None
     proof: StageProof | None = None
+    residual: float | None = None  # what stays of the key's difference with the explanation, relative
     side: str = ""  # whose fault it is, where that is not the candidate
 
 
@@ -143,3 +144,8 @@ def same(ours: Trace, port: Trace, name: str, moved: Spread) -> bool:
             if factor.relative_difference > max(relative_tolerance(), MARGIN * spread_here):
                 return False
     return True
+
+
+def apart(ours: Trace, port: Trace, name: str) -> float | None:
+    """The largest relative difference of a key in two traces; None if they do not both have it."""
+    return max((f.relative_difference for f in compare(ours, port).factors if f.key.name == name), default=None)
