@@ -50,7 +50,7 @@ def run(request, tmp_path, monkeypatch, build_folder, capfd):
 
 
 def written(folder):
-    """Files that are written and have no names yet; those of the C program have their size only when they are closed."""
+    """Files that are written and have no names yet."""
     return [path for path in folder.iterdir() if path.name[0] in "fid." and len(path.name) > 2 and path.is_file()]
 
 
