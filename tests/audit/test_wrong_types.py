@@ -22,6 +22,7 @@ from nanobrag_campaign import summary as campaign_summary
 from nanobrag_campaign import verify as campaign_verify
 from nanobrag_campaign.shards import Shard, audit_file, side_file
 from tests.audit.test_ledger import ENVIRONMENT, make_audit
+from trace_audit.config.campaign import Noise
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import sha256_of_file
 from trace_audit.derivatives import gradients, refinement
@@ -103,7 +104,7 @@ PAIR = {"status": "fail", "summary": "s", "sides": {"reference": "C", "candidate
 PAIR |= {"causes": [{"side": "my port", "key": "polar", "role": "first", "sentence": "t", "explanation": None}]}
 PAIR |= {"factors": [{"key": "k", "reference": 1.0, "candidate": 2.0, "relative_difference": 1, "verdict": "differs"}]}
 FRAME = {"frame": 0, "index_in_file": 0, "status": "fail", "worst_difference_of_peak": 0.5, "c": 1.0, "stored": 2.0}
-FRAME |= {"worst_pixel_slow_fast": [1, 2]}
+FRAME |= {"worst_pixel_slow_fast": [1, 2], "other_counts": 1}
 SHARD_VERDICT = {"shard": "still/000000", "sha256": SHA, "tolerance_of_peak": 1e-6, "tolerances_sha256": SHA}
 SHARD_VERDICT |= {"frames": [FRAME]}
 SHARD_RECORD = {"sha256": SHA, "bytes": 10, "frames": 2, "shape_slow_fast": [4, 5], "interval_s": [1.0, 2.0]}
@@ -157,6 +158,7 @@ def test_verdicts_of_gates(tmp_path):
     summary = {"status": "fail", "summary": "s", "name": "n", "device": "cpu", "dtype": "float32", "frames": 2}
     summary |= dict.fromkeys(("bytes", "bytes_per_frame", "frames_per_s", "frames_per_s_of_one_job"), 2.0)
     summary |= {"cpu_s_per_frame": 1.0, "audited": 1, "shards": 1, "shape_slow_fast": [4, 5]}
+    summary |= {"noise": "none", "structure_factors": {"s": {"kind": "file", "line": "l", "remarks": []}}}
     summary |= {"failed": [{**FRAME, "shard": "s"}], "worst": {**FRAME, "shard": "s"}}
     summary |= {"tolerance_of_peak": 1e-6, "tolerances_sha256": SHA}
     assert outcomes(lambda: gate(["gate", str(path)]), write, summary) == {1, 2}
@@ -178,7 +180,7 @@ def test_a_refinement_and_its_truth(tmp_path):
 
 def test_records_of_a_campaign(tmp_path):
     records, folder = tmp_path / "records", tmp_path / "data"
-    settings = SimpleNamespace(name="n", device="cpu", dtype="float32")
+    settings = SimpleNamespace(name="n", device="cpu", dtype="float32", noise=Noise())
     made = SimpleNamespace(settings=settings, shards=[SHARD])
     write_record, write_verdict = into(side_file(folder, SHARD)), into(audit_file(records, SHARD))
     write_record(SHARD_RECORD)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from trace_audit.core.documents import Document, Environment, Number, Pixel, Sha256, Status
+from trace_audit.core.documents import Document, Environment, Number, Pixel, Sha256, Status, StructureFactors
 
 
 class ImageVerdict(Document):
@@ -190,6 +190,7 @@ class AuditedFrame(Document):
     worst_pixel_slow_fast: Pixel
     c: Number
     stored: Number
+    other_counts: int
 
 
 class FrameOfShard(AuditedFrame):
@@ -255,6 +256,8 @@ class CampaignSummary(Document):
     frames_per_s_of_one_job: Number
     cpu_s_per_frame: Number
     audited: int
+    noise: str
+    structure_factors: dict[str, StructureFactors]
     failed: list[FrameOfShard]
     worst: FrameOfShard | None
     tolerance_of_peak: Number

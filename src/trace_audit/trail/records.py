@@ -104,6 +104,8 @@ class Campaign(Record):
     dtype: str
     status: str
     summary: str
+    noise: str = "none"
+    structure_factors: dict[str, StructureFactors] = {}
     metrics: CampaignMetrics
 
 
