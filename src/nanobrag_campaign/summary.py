@@ -135,7 +135,7 @@ def gate(result: dict[str, Any]) -> int:
             f"campaign gate: {printable(row['shard'])}: frame {row['frame']}: "
             f"{row['worst_difference_of_peak']:.1e} of the peak at pixel {row['worst_pixel_slow_fast']} (slow, fast): "
             f"C {row['c']:.9g}, stored {row['stored']:.9g}"
-            + (f"; {row['other_counts']} counts are not those drawn from it" if row["other_counts"] else ""),
+            + (f"; {row['other_counts']} counts are not those drawn from it" if row.get("other_counts") else ""),
             file=sys.stderr,
         )
     return 1 if result["status"] != "pass" else 0

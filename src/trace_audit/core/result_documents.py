@@ -198,6 +198,8 @@ class FrameOfShard(AuditedFrame):
 
     shard: str
     status: Status = "fail"
+    index_in_file: int = 0
+    other_counts: int = 0
 
 
 class ShardVerdict(Document):
