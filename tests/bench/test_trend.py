@@ -16,8 +16,13 @@ RECORD = {
     "backend": "eager",
     "inputs": {},
     "artifacts": {},
-    **{"summary": "s", "root_causes": [], "attribution": [], "commands": [], "deviations": []},
-    **{"tolerance_relative": 1e-6, "tolerances_sha256": "0" * 64},
+    "summary": "s",
+    "root_causes": [],
+    "attribution": [],
+    "commands": [],
+    "deviations": [],
+    "tolerance_relative": 1e-6,
+    "tolerances_sha256": "0" * 64,
 }
 SPEED = {"C_s": 2.0, "torch_s": 3.0, "import_s": 2.0, "torch_own_s": 1.0, "torch_own_over_C": 0.5}
 SPEED |= {"repeats": 5, "machine": "a <machine>"}
