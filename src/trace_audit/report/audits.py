@@ -114,7 +114,7 @@ def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
 def _taken(record: Record) -> list[str]:
     """What was read from a user's structure factors, and the remarks; empty for a synthetic set."""
     source = record.get("structure_factors") or {}
-    return [source["line"], *source["remarks"]] if source.get("kind") == "file" else []
+    return [source["line"], *source.get("remarks", [])] if source.get("kind") == "file" else []
 
 
 def _place_of(record: Record) -> str:
