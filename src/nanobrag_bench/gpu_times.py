@@ -49,6 +49,8 @@ def report(device: str, repeats: int) -> Iterator[str]:
             yield _timed(f"image from an experiment, {kind}, {side} x {side}", whole, repeats)
             slopes = partial(derivatives, line, device, dtype, "compiled")
             yield _timed(f"image and derivatives, {kind}, {side} x {side}", slopes, max(3, repeats // 2))
+        launch = gpu_frames.work_of_a_launch(device, dtype)
+        yield _timed(f"{gpu_frames.USUAL} images and their noise, {kind}, 512 x 512", launch, repeats)
         yield from gpu_frames.times(device, dtype)
     yield from beside(repeats)
 
