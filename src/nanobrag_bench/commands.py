@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_bench.case import Bench, Sizes, scenario_words, steps
+from nanobrag_bench.documents import PartResult, Programs
 from nanobrag_bench.programs import build_all, c_programs
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.documents import read_document
+from trace_audit.core.files import readable_json, write_atomic
 
 
 def build(options: argparse.Namespace) -> None:
@@ -39,7 +41,7 @@ def measure(options: argparse.Namespace) -> None:
     from nanobrag_bench.machine import machine
     from nanobrag_bench.parts import PARTS
 
-    about, record = machine(), read_json(options.programs, "programs")
+    about, record = machine(), read_document(options.programs, "programs", Programs)
     sizes = Sizes(**{name: getattr(options, name) for name in Sizes._fields})
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         name, words = scenario_words(options.config, options.hkl, Path(inputs))
@@ -55,7 +57,7 @@ def show(options: argparse.Namespace) -> None:
 
     found: dict[str, dict[str, Any]] = {}
     for path in options.results:
-        result = read_json(path, "results of the benchmark")
+        result = read_document(path, "results of the benchmark", PartResult)
         found[result["part"]] = result
     about = next(iter(found.values()))["machine"]
     for part, result in found.items():

@@ -19,15 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nanobrag_bench.documents import Points
 from nanobrag_bench.machine import in_words, machine
 from nanobrag_bench.measure import measure
 from nanobrag_bench.series import Figures, in_turn
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.report.pictures import data_address
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import load
+from trace_audit.trail.records import is_sound
 from trace_audit.trail.statements import name_of
 
 FOLDER = Path("trend")
@@ -45,7 +48,7 @@ def parity(results: Path) -> dict[str, Point]:
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in load(results / attempts.LEDGER):
         record = entry.record or {}
-        if record.get("kind") == "attempt" and record.get("git_commit"):
+        if record.get("kind") == "attempt" and record.get("git_commit") and is_sound(record):
             found.setdefault(record["git_commit"], {})[name_of(record)] = record
     return {commit: _point_of(commit, list(records.values())) for commit, records in found.items()}
 
@@ -185,7 +188,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
     options = parser.parse_args(argv)
     kept = options.results / FOLDER / "points.json"
-    known = read_json(kept, "points of the trend")["points"] if kept.exists() else []
+    known = read_document(kept, "points of the trend", Points)["points"] if kept.exists() else []
     commit = present_commit()
     ledger = parity(options.results)
     joined(known, ledger, commit, {})  # before anything is measured

@@ -66,11 +66,15 @@ def guarded(program: str, command: Callable[[], int]) -> int:
         return command()
     except KeyboardInterrupt:
         message, status = "interrupted; nothing more is written", 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message, status = where + (error.strerror or str(error)), 2
     except Exception as error:
         if is_memory(error):
             message, status = "not enough memory, expected a smaller experiment or a machine with more", 2
         else:
             message, status = keep(error), OUR_FAULT
     kind = "fault" if status == OUR_FAULT else "error"
-    print(f"{program}: {kind}: {message}", file=sys.stderr)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    print(f"{program}: {kind}: {shown}", file=sys.stderr)
     return status

@@ -19,7 +19,7 @@ from trace_audit.config.campaign import Campaign
 from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.config.side import Candidate, Reference, Side, require_side
-from trace_audit.core.errors import InputError
+from trace_audit.core.errors import InputError, run_command
 
 Device = Literal["cpu", "cuda", "auto"]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
@@ -294,4 +294,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    raise SystemExit(run_command(lambda _: print(schema_text(), end="") or 0))

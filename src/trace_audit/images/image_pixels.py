@@ -23,8 +23,6 @@ from trace_audit.programs.reference import run_program, trace_words
 from trace_audit.trace.log import trace_log
 from trace_audit.trace.parse import Trace, parse_trace
 
-IMAGE_KEYS: dict[Side, str] = {"c": "image_of_C", "py": "image_of_torch"}
-
 
 @dataclass(frozen=True)
 class Tracer:
@@ -85,7 +83,7 @@ def trace_pixels(
         result = verdict(comparison, blame(comparison), None)
         traces: dict[Side, Trace] = {"c": comparison.c, "py": comparison.py}
         mismatches = [
-            _mismatch(side, names[side], held[side], trace.number("floatimage_accumulated"), faint)
+            _mismatch(names[side], held[side], trace.number("floatimage_accumulated"), faint)
             for side, trace in traces.items()
         ]
         row = _row(slow, fast, result, [mismatch for mismatch in mismatches if mismatch])
@@ -114,11 +112,11 @@ def _row(slow: int, fast: int, result: dict[str, Any], mismatches: list[tuple[st
     }
 
 
-def _mismatch(side: Side, name: str, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
+def _mismatch(name: str, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
     """Name the program whose image disagrees with its own trace of the pixel."""
     if traced is None or abs(held - traced) <= bars()["image_and_trace"] * max(abs(held), abs(traced), faint):
         return None
-    return IMAGE_KEYS[side], (
+    return f"image_of_{name}", (
         f"The {name} image holds {held:.9g} where the {name} trace of the same pixel ends with {traced:.9g}: "
         "the factors are right, the image is not."
     )
@@ -135,7 +133,7 @@ def _not_computed(slow: int, fast: int, held: dict[Side, float], names: dict[Sid
         "slow": slow,
         "fast": fast,
         "status": "fail" if wrong else "pass",
-        "root_causes": [IMAGE_KEYS[side] for side in wrong],
+        "root_causes": [f"image_of_{names[side]}" for side in wrong],
         "summary": " ".join(sentences) or "Masked or outside the region of interest: 0 in both images.",
         "worst_key": None,
         "worst_relative_difference": None,

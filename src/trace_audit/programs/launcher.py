@@ -168,4 +168,8 @@ def main(argv: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except Exception as error:
+        os.write(2, f"launcher: {type(error).__name__} at its start\n".encode())
+        os._exit(NOT_STARTED)

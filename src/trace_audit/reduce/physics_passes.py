@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from trace_audit.core.files import sha256_of_bytes, write_atomic
+from trace_audit.port.changes import Variant
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.reduce.ddmin import ddmin
 from trace_audit.reduce.experiment import Experiment
@@ -64,7 +65,7 @@ def _place_of_pixel(model: OurProgram, experiment: Experiment) -> np.ndarray | N
     """The position of the pixel in our program, in metres; None if it refuses the experiment."""
     model.pixel = experiment.pixel
     try:
-        trace = model.trace(experiment.words)
+        trace = model.trace(Variant(tuple(experiment.words)))
     except Refused:
         return None
     place = trace.values("pixel_pos_meters", Context(block=0))
@@ -154,7 +155,7 @@ def _told(before: list[Row], after: list[Row]) -> str:
 
 def _trace(experiment: Experiment) -> Trace | None:
     try:
-        return OurProgram((), experiment.pixel).trace(experiment.words)
+        return OurProgram((), experiment.pixel).trace(Variant(tuple(experiment.words)))
     except Refused:
         return None
 

@@ -4,15 +4,15 @@ The record is a file of JSON lines; the first line says what is reduced, and eac
 begins. A killed run continues from it, since the order of the trials depends only on their outcomes.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core.documents import Document, Number, problem_of
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, sha256_of_bytes
+from trace_audit.core.files import canonical_json, parse_json, sha256_of_bytes
 from trace_audit.reduce.experiment import Experiment
 from trace_audit.reduce.judge import Difference, Judge
 from trace_audit.reduce.sides import Side, SideFailed
@@ -55,7 +55,7 @@ class Record:
                     f"{self.path}: is the record of another reduction (other programs, flags, pixel or key); "
                     "give another --out, or remove that folder"
                 )
-            self.known = {row["experiment"]: row for row in rows[1:]}
+            self.known = {row["experiment"]: row for row in rows[1:] if problem_of(row, Trial) is None}
         text = canonical_json({"about": self.about}) + "".join(map(canonical_json, self.known.values()))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(text, encoding="utf-8")
@@ -152,9 +152,18 @@ class Trials:
         return FAILS, here
 
 
+class Trial(Document):
+    """A trial on record."""
+
+    experiment: str
+    outcome: str
+    reference: list[str | Number]
+    candidate: list[str | Number]
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

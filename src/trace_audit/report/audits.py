@@ -114,7 +114,7 @@ def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
 def _taken(record: Record) -> list[str]:
     """What was read from a user's structure factors, and the remarks; empty for a synthetic set."""
     found = record.get("structure_factors") or {}
-    return [found["line"], *found["remarks"]] if found.get("kind") == "file" else []
+    return [found["line"], *found.get("remarks", [])] if found.get("kind") == "file" else []
 
 
 def _place_of(record: Record) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core import result_documents as forms
+from trace_audit.core.documents import Document, problem_of
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_json
 from trace_audit.report.audits import leaves
@@ -55,31 +57,36 @@ def other_results(results: Path, images: frozenset[str] | None = None) -> list[B
     Whole images count only if their folder is among `images`; None: all.
     """
     blocks: list[Block] = []
-    for pattern, maker in _SECTIONS.items():
-        found, broken = _read(results, pattern)
+    for pattern, (maker, model) in _SECTIONS.items():
+        found, broken, unlike = _read(results, pattern, model)
         if pattern == _IMAGES and images is not None:
             found = [(path, data) for path, data in found if path.parent.relative_to(results).as_posix() in images]
+            unlike = [(path, data) for path, data in unlike if path.parent.relative_to(results).as_posix() in images]
         blocks += broken
-        if found:
-            try:
-                blocks += maker(results, found)
-            except (KeyError, TypeError, ValueError, AttributeError):  # another form than the one known here
-                blocks += [block for path, data in found for block in _as_it_is(results, [(path, data)])]
+        blocks += maker(results, found) if found else []
+        blocks += _as_it_is(results, unlike)
     return blocks
 
 
-def _read(results: Path, pattern: str) -> tuple[list[tuple[Path, Any]], list[Block]]:
-    found, broken = [], []
+Found = list[tuple[Path, Any]]
+
+
+def _read(results: Path, pattern: str, model: type[Document] | None) -> tuple[Found, list[Block], Found]:
+    """Files of the form known here, sections on those that cannot be read, and files of another form."""
+    found: Found = []
+    broken: list[Block] = []
+    unlike: Found = []
     for path in sorted(results.glob(pattern)):
         if not path.is_file() or not path.resolve().is_relative_to(results.resolve()):
             continue
         try:
             if path.stat().st_size > _LARGEST_FILE_BYTES:
                 raise InputError(f"{path}: larger than {_LARGEST_FILE_BYTES} bytes, not shown here")
-            found.append((path, read_json(path, "result")))
+            data = read_json(path, "result")
+            (unlike if model and problem_of(data, model) else found).append((path, data))
         except InputError as error:
             broken.append(Block(_title(results, path), "", str(error), "", _link(results, path)))
-    return found, broken
+    return found, broken, unlike
 
 
 def _link(results: Path, path: Path) -> str:
@@ -280,14 +287,14 @@ def _short(value: float | None) -> str:
     return "not determined" if value is None else f"{value:+.2f}"
 
 
-_SECTIONS: dict[str, Maker] = {
-    _IMAGES: _image_parity,
-    "*/*/candidate/port_audit.json": _pairs,
-    "untraced/*/port_audit.json": _pairs,
-    "selftest/selftest.json": _selftest,
-    "gradients/*/gradients.json": _gradients,
-    "refinement/*/verdict.json": _refinements,
-    "campaign/*/summary.json": _campaigns,
-    "matrix/*/matrix.json": _as_it_is,
-    "bench/*.json": _as_it_is,
+_SECTIONS: dict[str, tuple[Maker, type[Document] | None]] = {
+    _IMAGES: (_image_parity, forms.ImageVerdict),
+    "*/*/candidate/port_audit.json": (_pairs, forms.PairVerdict),
+    "untraced/*/port_audit.json": (_pairs, forms.PairVerdict),
+    "selftest/selftest.json": (_selftest, forms.Selftest),
+    "gradients/*/gradients.json": (_gradients, forms.GradientSummary),
+    "refinement/*/verdict.json": (_refinements, forms.RefinementVerdict),
+    "campaign/*/summary.json": (_campaigns, forms.CampaignSummary),
+    "matrix/*/matrix.json": (_as_it_is, None),
+    "bench/*.json": (_as_it_is, None),
 }

@@ -5,7 +5,8 @@ import io
 from pathlib import Path
 from typing import Any
 
-from trace_audit.core.documents import Overview, Patch, read_document
+from trace_audit.core.documents import read_document
+from trace_audit.core.picture_documents import Overview, Patch
 from trace_audit.images.overview import packed
 
 IMAGES = "images"

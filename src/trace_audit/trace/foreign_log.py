@@ -23,6 +23,7 @@ LONGEST_LINE = 1 << 16
 MOST_LINES_OF_A_KEY = 20_000
 MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
+_DEEPEST_LIST = 8
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
@@ -286,8 +287,8 @@ def _json_pairs(line: str, known: Container[str]) -> Iterator[tuple[str, str]]:
             yield name, _flat(value)
 
 
-def _flat(value: object) -> str:
+def _flat(value: object, depth: int = 0) -> str:
     """The numbers of a nested list in order, as text."""
     if isinstance(value, list):
-        return " ".join(_flat(item) for item in value[:64])
-    return str(value)
+        return "..." if depth >= _DEEPEST_LIST else " ".join(_flat(item, depth + 1) for item in value[:64])
+    return "{...}" if isinstance(value, dict) else str(value)

@@ -13,8 +13,8 @@ from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.config.side import Reference, Side, labels
+from trace_audit.core.documents import Build, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_json
 from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
@@ -165,11 +165,14 @@ def recorded_reference(build: Path) -> Reference | None:
     """The reference named in `build.json`; None if there is no such record."""
     if not build.is_file():
         return None
-    record = read_json(build, "record of the reference")
-    if record.get("kind") == "external":
-        return Reference(binary=record["binary"])
-    ours = Path(record["source"]).resolve() == (CHECKOUT / "src" / "nanobragg_c").resolve()
-    return Reference(source="" if ours else record["source"], compiler=record["compiler"]["command"])
+    record = read_document(build, "record of the reference", Build)
+    try:
+        if record["kind"] == "external":
+            return Reference(binary=record["binary"])
+        ours = Path(record["source"]).resolve() == (CHECKOUT / "src" / "nanobragg_c").resolve()
+        return Reference(source="" if ours else record["source"], compiler=record["compiler"]["command"])
+    except (KeyError, TypeError, ValueError) as error:  # what is not stated, or stands for no path
+        raise InputError(f"record of the reference {build}: names no program or source; build it anew") from error
 
 
 def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = None) -> Plan:

@@ -4,7 +4,6 @@ snakemake's output is read line by line. Lines that the workflow's own hooks pri
 After a failure the messages of the first failed job are shown. Without a terminal a line is printed for each quarter.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -17,7 +16,7 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 
 LOG = Path("logs/workflow.log")
 SECONDS = Path(".snakemake/run.seconds.json")  # duration of a job's last run here, by rule
@@ -193,7 +192,7 @@ class Brief:
 def _known_seconds() -> dict[str, float]:
     """Duration of jobs at their last run in this folder; empty if unknown."""
     try:
-        known = json.loads(SECONDS.read_text(encoding="utf-8"))
+        known = parse_json(SECONDS.read_text(encoding="utf-8"))
         return {rule: float(took) for rule, took in known.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}

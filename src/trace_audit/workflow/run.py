@@ -15,7 +15,6 @@ logs/workflow.log. VERBOSE=1 in the environment shows all of them on the termina
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -27,7 +26,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 from trace_audit.workflow.progress import LOG, Brief, wants_all
 from trace_audit.workflow.slurm.queue import jobs_of_folder
 
@@ -103,7 +102,7 @@ def clear_leftovers(words: list[str]) -> None:
 def _used_slurm() -> bool:
     """Whether the run that left the mark sent jobs to Slurm; an unreadable mark counts as such."""
     try:
-        return bool(json.loads(MARK.read_text(encoding="utf-8"))["slurm"])
+        return bool(parse_json(MARK.read_text(encoding="utf-8"))["slurm"])
     except (ValueError, KeyError, TypeError):
         return True
 
