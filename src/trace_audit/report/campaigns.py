@@ -16,6 +16,8 @@ def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("frames", f"{result['frames']} of {slow} × {fast} pixels in {result['shards']} shards"),
         ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("noise", result.get("noise", "none")),
+        *((f"structure factors of {name}", told["line"]) for name, told in result.get("structure_factors", {}).items()),
         ("frames a second", f"{rates[0]:.3g} in all, {rates[1]:.3g} a job"),
         ("CPU time", f"{result['cpu_s_per_frame']:.3g} s a frame"),
         ("size", f"{result['bytes'] / 1e6:.1f} MB, {result['bytes_per_frame'] / 1e3:.0f} kB a frame"),
@@ -34,7 +36,8 @@ def frame_pictures(master: Path) -> list[tuple[str, str]]:
         with h5py.File(master) as file:
             data = file["entry/data/data"]
             numbers = np.unique(np.linspace(0, len(data) - 1, SHOWN_FRAMES).round().astype(int)).tolist()
-            return [(f"frame {number}, photons on a logarithmic scale", _png(data[number])) for number in numbers]
+            title = f"{data.attrs.get('units', 'photons')} on a logarithmic scale"
+            return [(f"frame {number}, {title}", _png(data[number])) for number in numbers]
     except (OSError, KeyError):
         return []
 
