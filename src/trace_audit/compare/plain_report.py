@@ -53,6 +53,8 @@ def as_json(comparison: PlainComparison) -> dict[str, Any]:
         "causes": [
             {
                 "key": interval.key,
+                "side": comparison.names[1],
+                "role": "in the trace",
                 "sentence": sentence(comparison, interval),
                 "is_one_stage": interval.is_one_stage,
                 "possible": list(interval.possible),

@@ -54,7 +54,7 @@ def audit_port(
     chosen, image_allowed = _images(case, ours, audit.precision)
     _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, found, budget_s, say)
     explained = ours.changed(audit.image_search.variant)
-    audit.roles = _roles(case, explained, found, audit.spreads[audit.precision.eps], ours.pixel)
+    audit.roles = _roles(case, explained, _of_one_cause(audit, found), audit.spreads[audit.precision.eps], ours.pixel)
     if chosen is not None:
         audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
     audit.causes = causes_of(audit, found, explained)
@@ -240,8 +240,24 @@ def _proofs(port: Trace, base: Trace, ours: OurProgram, allowed: Callable[[Facto
         return {}
 
 
+def _of_one_cause(audit: PortAudit, found: Sequence[Interval]) -> list[tuple[str, ...]]:
+    """The faulty keys in groups that have one explanation; each other key is a group of its own."""
+    groups: dict[str, list[str]] = {}
+    for interval in found:
+        if interval.key not in registry():
+            continue
+        told = next((e for e in audit.trace_search.explanations if interval.key in e.explains), None)
+        label = told.hypothesis.name if told else unit_of_ratio(audit.rows[interval.key].factor)
+        groups.setdefault(label or interval.key, []).append(interval.key)
+    return [tuple(group) for group in groups.values()]
+
+
 def _roles(
-    case: PortCase, explained: OurProgram, found: Sequence[Interval], moved: Spread, pixel: tuple[int, int]
+    case: PortCase,
+    explained: OurProgram,
+    groups: Sequence[tuple[str, ...]],
+    moved: Spread,
+    pixel: tuple[int, int],
 ) -> own_image.ImageRole | None:
     """Which faulty keys are in the port's pixel, on top of what explains its image."""
     if case.image is not None and np.isfinite(case.image[pixel]):
@@ -251,8 +267,8 @@ def _roles(
     else:
         return None
     now = explained.trace()
-    ours = [interval.key for interval in found if interval.key in registry()]
-    still = [key for key in ours if not same(now, case.log.trace, key, moved)]
+    differing = [tuple(key for key in group if not same(now, case.log.trace, key, moved)) for group in groups]
+    still = [group for group in differing if group]
     share = max((value for (name, _), value in moved.items() if name == PIXEL), default=0.0)
     limit = max(relative_tolerance(), MARGIN * share)
     return own_image.roles(case.log.trace, port_pixel, source, still, explained.watched, lambda _: limit)
