@@ -30,7 +30,9 @@ def summary(audit: PortAudit) -> str:
     if audit.image is not None and audit.image.agrees:
         head = f"the image of {audit.name} agrees with that of {audit.reference_name}; its trace does not"
     elif audit.image is not None:
+        known = any(cause.role == IN_IMAGE for cause in audit.causes)
         head = f"the image of {audit.name} differs from that of {audit.reference_name}"
+        head += "" if known else ", and why is not known"
     else:
         head = f"{audit.name} differs from {audit.reference_name} ({covered} of {total} keys compared)"
     first = next(iter(audit.causes), None)
