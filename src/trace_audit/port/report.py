@@ -10,6 +10,7 @@ from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
 from trace_audit.trace import tolerances
 
+_MOST_SUSPECTS = 6
 _HEADINGS = (
     (IN_IMAGE, "Causes in the image"),
     (NOT_KNOWN, "Not known whether in the image"),
@@ -120,12 +121,27 @@ def as_markdown(audit: PortAudit) -> str:
             for role, title in _HEADINGS
         ),
         f"{own['sentence'][0].upper()}{own['sentence'][1:]}.\n" if own is not None else "",
+        _search_markdown(audit),
         _image_markdown(audit) if audit.image is not None else "",
         next_section(next_keys, audit.graph.keys),
         _keys_markdown(audit),
         *_log_markdown(audit),
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _search_markdown(audit: PortAudit) -> str:
+    """How many changes of our program were tried, whether the time was enough, and what showed no cause."""
+    searches = audit.image_search, audit.trace_search
+    tried = sum(search.trials for search in searches)
+    text = f"{tried} changes of our program were tried." if tried else ""
+    if not all(search.is_complete for search in searches):
+        text += " The time was over before all were; `--budget-s` gives it more."
+    suspects = list(dict.fromkeys(sentence for search in searches for sentence in search.suspects))
+    if suspects:
+        listed_here = "; ".join(suspects[:_MOST_SUSPECTS])
+        text += f" The pixel is off by a plain factor, which shows no cause; it would be if: {listed_here}."
+    return f"{text.strip()}\n" if text else ""
 
 
 def _coverage(audit: PortAudit) -> str:
