@@ -19,7 +19,7 @@ from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
 from trace_audit.port.judge import OF_THE_IMAGE, Judge, Target
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
+from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, single_part, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
@@ -102,6 +102,8 @@ def _explain(
     possible = frozenset(name for interval in found for name in interval.possible)
     of_trace = Target(False, frozenset(interval.key for interval in found), possible)
     audit.trace_search = trials.search(ours, judge, of_trace, budget_s / 2.0, say)
+    if found and audit.precision.name == "float64":
+        audit.single = single_part(audit.log.numbers, audit.ours, ours.watched)
 
 
 def own_rows(log: ForeignLog, of_reference: ForeignLog | None, audit: PortAudit) -> dict[str, Row]:

@@ -86,6 +86,10 @@ def _cause_of(audit: PortAudit, interval: Interval, explained: OurProgram) -> Ca
             cause.role = cause.role if known.moves_image else own_image.TRACE_ONLY
             now = explained.trace(known.hypothesis.variant)
             cause.residual = apart(now, audit.log.trace, interval.key)
+    if cause.explanation is None and audit.single is not None:
+        factors = [factor for factor in audit.comparison.factors if factor.key.name == interval.key]
+        if factors and audit.single.explains(factors):
+            cause.explanation = f"it computes in float32 from {audit.single.first} on, as its printed numbers show"
     return cause
 
 

@@ -9,7 +9,7 @@ from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval
 from trace_audit.compare.multiply_back import Identity
 from trace_audit.port import own_image, trials
-from trace_audit.port.precision import MARGIN, Precision, Spread
+from trace_audit.port.precision import MARGIN, Precision, Single, Spread
 from trace_audit.port.proof import StageProof
 from trace_audit.port.two_images import Distance, agree
 from trace_audit.trace.foreign_log import ForeignLog
@@ -108,6 +108,7 @@ class PortAudit:
     roles: own_image.ImageRole | None
     causes: list[Cause] = field(default_factory=list)
     reference: ReferenceStanding = field(default_factory=ReferenceStanding)
+    single: Single | None = None  # the part of the port that computes in float32, where only a part does
     graph: KeyGraph = field(default_factory=graph)  # of the keys, with the port's own
 
     @property

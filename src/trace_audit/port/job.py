@@ -41,16 +41,12 @@ def compare_sides(
     end, or whose output cannot be read, is a verdict of fail with that reason.
     """
     stated = load_scenario(scenario, scenario_dir)
-    records = {role: read_record(folders[role] / RUN, "record of a run", SideRecord) for role in folders}
+    records = {role: read_record(path / RUN, "record of a run", SideRecord) for role, path in folders.items()}
     with tempfile.TemporaryDirectory(prefix="pair-") as away:
         files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
         ours = OurProgram(tuple(words), pixel)
         found = {role: found_side(side, given) for role, side in sides.items()}
-
-        def work() -> str:
-            return _audit(found, records, folders, ours, budget_s, folder)
-
-        dtype, environment = capture(Path.cwd(), work)
+        dtype, environment = capture(Path.cwd(), lambda: _audit(found, records, folders, ours, budget_s, folder))
         snapshot = {
             "scenario": stated.model_dump(mode="json", exclude_none=True),
             "pixel_slow_fast": list(pixel),
