@@ -11,7 +11,7 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import cache, launch, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
 from nanobrag_torch.cli.compile_ahead import main as build_command
@@ -97,6 +97,27 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 
 
 @needs_compiler
+@pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
+@pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
+def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
+    """Where the program counts its pixels and where it reads lists of them, as it does with a mask."""
+    detector = replace(BASE.detector, roi=roi)
+    mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
+    mask[:, 5], mask[7] = not kept_out, not kept_out
+    images = []
+    for pixels, one in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+        monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        images.append(made.image(image_dtype=torch.float64))
+        assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
+    assert all(torch.equal(images[0], other) for other in images[1:])
+    outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
+    if roi is not None:
+        outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
+    assert bool((images[0][outside] == 0).all()) and bool((images[0][~outside] > 0).any())
+
+
+@needs_compiler
 def test_an_image_of_another_type_is_rounded_to_it(always, capfd):
     got = Simulation(BASE).image(image_dtype=torch.float16)
     assert torch.equal(got, Simulation(BASE).image(image_dtype=torch.float64).half())
@@ -152,8 +173,8 @@ def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeyp
     """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
     monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
-    real = CompiledBackend.photons
-    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, how))
+    real = CompiledBackend.photons_of_region
+    monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, how))
     simulation = Simulation(BASE)
     got = simulation.image()
     said = capfd.readouterr().err
@@ -167,7 +188,7 @@ def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeyp
 def test_images_are_looked_at_again(always, capfd, monkeypatch):
     """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
     monkeypatch.setattr(making, "IMAGES", {})
-    looked, real = [], CompiledBackend.photons
+    looked, real = [], CompiledBackend.photons_of_region
     monkeypatch.setattr(making, "_doubt", lambda *args, doubt=making._doubt: looked.append(1) or doubt(*args))
     after = []
     for image in range(1, 10):
@@ -179,7 +200,7 @@ def test_images_are_looked_at_again(always, capfd, monkeypatch):
             simulate(other)  # of another structure, the first
             looked.pop()
     assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
-    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, "scaled"))
+    monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))
     for image in range(10, 17):
         simulate(BASE)
         said = capfd.readouterr().err
