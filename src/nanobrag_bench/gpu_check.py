@@ -2,7 +2,8 @@
 
 Needs torch alone, no file and no C program. Checks: images of a dozen command lines on the GPU, eager and compiled, in
 both types, against eager float64 on the CPU (1e-6 of the peak); the traced pixel is the image's pixel; the same bytes
-from run to run; derivatives as on the CPU, and the same bytes again. Then times (`gpu_times.py`). Exit status 0 if
+from run to run; derivatives as on the CPU, and the same bytes again; noise with the bytes of the CPU (`gpu_frames.py`).
+Then times (`gpu_times.py`). Exit status 0 if
 every check holds, 1 if one does not, 2 where there is no GPU.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from nanobrag_bench import gpu_frames
 from nanobrag_bench.gpu_runs import MODES, derivatives, derivatives_and_path, simulation_of
 
 TOLERANCE_OF_PEAK = 1e-6
@@ -135,7 +137,7 @@ def main(argv: list[str]) -> int:
 def _print_checks(device: str) -> int:
     """How many do not hold."""
     failed = 0
-    for what, holds, figures in chain(_checks(device), _derivative_checks(device)):
+    for what, holds, figures in chain(_checks(device), _derivative_checks(device), gpu_frames.checks(device)):
         failed += not holds
         if not holds or figures:
             print(f"{'ok  ' if holds else 'FAIL'}  {what:60s} {figures}", flush=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from nanobrag_bench import gpu_frames
 from nanobrag_bench.gpu_runs import derivatives, parsed, simulation_of
 
 CUDA_PROGRAM = "NB_CUDA_BIN"  # names a CUDA edition of nanoBragg, to be timed beside
@@ -28,7 +29,6 @@ IMAGES = {
     "1024 x 1024, 500 orientations, 4 sources": f"{LARGE} -detpixels 1024 {_DOMAINS} -dispersion 1 -dispsteps 4",
 }
 _BACK_TO_BACK = 10
-_FRAMES = 100
 
 
 def report(device: str, repeats: int) -> Iterator[str]:
@@ -49,8 +49,7 @@ def report(device: str, repeats: int) -> Iterator[str]:
             yield _timed(f"image from an experiment, {kind}, {side} x {side}", whole, repeats)
             slopes = partial(derivatives, line, device, dtype, "compiled")
             yield _timed(f"image and derivatives, {kind}, {side} x {side}", slopes, max(3, repeats // 2))
-        frames = _frames_per_second(device, dtype)
-        yield f"{'frames of a series, ' + kind + ', 512 x 512':64s} {frames:10.0f} frames/s"
+        yield from gpu_frames.times(device, dtype)
     yield from beside(repeats)
 
 
@@ -127,28 +126,6 @@ def launches(work: Callable[[], Any]) -> str:
         return f"{len(done) - copies} launches and {copies} copies, {busy_ms:.2f} ms of the device"
     except (RuntimeError, AttributeError, AssertionError) as error:
         return f"(no profile: {' '.join(str(error).split())[:60]})"
-
-
-def _frames_per_second(device: str, dtype: Any) -> float:
-    """Images of a series of orientations without noise, each from its angles, copied back together at the end."""
-    import torch
-
-    from nanobrag_torch.simulator.series import Series
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = "always"
-    with torch.no_grad():
-        series = Series(parsed(f"{LARGE} -detpixels 512 {_SPINDLE}"), device, dtype, images=_FRAMES)
-
-        def frames(count: int) -> None:
-            for i in range(count):
-                series.at((10.0, 20.0 + 0.1 * i, 30.0), 1e-10).image()
-
-        frames(3)
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        frames(_FRAMES)
-        torch.cuda.synchronize()
-        return _FRAMES / (time.perf_counter() - started)
 
 
 def beside(repeats: int) -> Iterator[str]:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH_IN, _BAR_IN = 7.0, 0.36
-_COLOURS = {"torch": "#2b6cb0", "C": "#a0522d", "external": "#6b7280"}
+_COLOURS = {"torch": "#2b6cb0", "C": "#a0522d"}
+_OTHER_COLOUR = "#6b7280"
 
 
 def svg(part: str, result: dict[str, Any], about: str) -> bytes:
@@ -32,7 +33,7 @@ def svg(part: str, result: dict[str, Any], about: str) -> bytes:
 
 
 def _colour(program: str) -> str:
-    return _COLOURS[program.split()[0]]
+    return _COLOURS.get(program.split()[0], _OTHER_COLOUR)
 
 
 def _bars(pyplot: ModuleType, result: dict[str, Any]) -> Figure:

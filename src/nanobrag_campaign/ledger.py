@@ -44,6 +44,8 @@ def fields_of(
         "summary": summary["summary"],
         "device": summary["device"],
         "dtype": summary["dtype"],
+        "noise": summary["noise"],
+        "structure_factors": summary["structure_factors"],
         "metrics": {
             **{key: summary[key] for key in keys},
             "worst_difference_of_peak": worst["worst_difference_of_peak"],

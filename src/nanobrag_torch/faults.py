@@ -1,4 +1,4 @@
-"""The last resort of every command: a fault of ours is one line and a file, and too little memory is one line."""
+"""The last resort of every command: a programming error becomes one line and a file, lack of memory one line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_MEMORY = (
 
 
 def drop_output() -> None:
-    """Let nothing be left that Python would write to a closed pipe when it ends."""
+    """Discard output that Python would otherwise write to a closed pipe at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -34,7 +34,7 @@ def is_memory(error: BaseException) -> bool:
 
 
 def keep(error: BaseException) -> str:
-    """Write the traceback of an exception to a file below logs/; what to tell the user in one line."""
+    """Write the traceback of an exception to a file below logs/; returns the line for the user."""
     name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
     return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
@@ -48,7 +48,7 @@ def _what(error: BaseException) -> str:
 
 
 def _written(name: str, text: bytes) -> str:
-    """Where the file is; it is never one that was there before."""
+    """The file's name as text for the message; an existing file is never overwritten."""
     for folder in (LOGS, Path(tempfile.gettempdir())):
         try:
             folder.mkdir(exist_ok=True)
@@ -61,7 +61,7 @@ def _written(name: str, text: bytes) -> str:
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:
-    """Exit status of a command that tells its user's mistakes itself; 3 after one line for what it did not foresee."""
+    """Run a command that reports user mistakes itself; returns its exit status, or 3 after an unforeseen exception."""
     try:
         return command()
     except KeyboardInterrupt:

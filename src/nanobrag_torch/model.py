@@ -90,7 +90,7 @@ class Model(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """Points of a pixel at which it is evaluated: layers times sub-pixels."""
+        """Points per pixel at which it is evaluated: layers times sub-pixels."""
         return self.layers * self.oversample**2
 
     @property
@@ -100,7 +100,7 @@ class Model(NamedTuple):
 
 
 def on_device(model: Model, device: torch.device) -> Model:
-    """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
+    """The model on a device, where all small tensors arrive together; the detector's construction stays behind."""
     if device.type == "cpu":
         return model
     steps: Any = model.geometry.construction
@@ -130,10 +130,10 @@ def resolve(
     table: SharedTable | None = None,
     hooks: Hooks | None = None,
 ) -> Model:
-    """Resolve an experiment on the CPU, but for a table of amplitudes that is on `device` already.
+    """Resolve an experiment on the CPU, except a table of amplitudes, which is already on `device`.
 
-    `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see
-    every step, see `nanobrag_torch.hooks`.
+    `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see every
+    step, see `nanobrag_torch.hooks`.
 
     Raises ExperimentError where the experiment contradicts itself.
     """
@@ -192,7 +192,7 @@ def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:
 def _placed_detector(
     panel: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None
 ) -> DetectorGeometry:
-    """The detector in its place, where its axes, mask, region and front are found fit."""
+    """Place the detector, and check its axes, mask, region and front."""
     model_checks.check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
     model_checks.check_detector(panel, geometry)
@@ -201,7 +201,7 @@ def _placed_detector(
 
 
 class _Lattice(NamedTuple):
-    """What a model holds of the crystal's cells: see the fields of that name in `Model`."""
+    """The crystal's part of a model: see the fields of that name in `Model`."""
 
     cell: crystal.Cell
     real_m: torch.Tensor
@@ -247,7 +247,7 @@ def _watched_sources(
 
 
 def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
-    """Where the table of amplitudes is made ready: where it is, if that is the device."""
+    """The device on which the table of amplitudes is prepared: `device` if the table is there already, else the CPU."""
     table = experiment.structure_factors.table
     there = table is not None and table.F_electrons.device.type == device.type
     return device if there else _HOST
@@ -274,7 +274,7 @@ def resolve_oversample(
     n_cells: torch.Tensor,
     wavelength_m: torch.Tensor,
 ) -> int:
-    """Sub-pixels along each side of a pixel: as asked, else as the size of the crystal recommends."""
+    """Sub-pixels along each side of a pixel: as stated, else as the size of the crystal recommends."""
     asked = experiment.detector.oversample
     if asked is not None and asked > 0:
         return asked

@@ -1,7 +1,7 @@
 """Many small tensors from one device to another in one transfer, and their derivatives back in another.
 
-A copy to a GPU costs as much for one number as for thousands, so what is resolved on the CPU travels together: as bytes
-in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU.
+A copy to a GPU costs as much for one number as for thousands. So all tensors resolved on the CPU travel together, as
+bytes in one buffer, and the tensors on the GPU are views of that buffer. No copy to a GPU is waited for.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch.utils import _pytree as pytree
 from nanobrag_torch.parameters.tensors import is_differentiated
 
 Part = TypeVar("Part")
-_WORD = torch.float64  # what the buffer is made of, as nearly all of it is such numbers
+_WORD = torch.float64  # type of the buffer, since nearly all numbers have it
 
 
 def moved(part: Part, device: torch.device) -> Part:
-    """The same nest of tensors with all of them on a device, in one transfer; in a second one those with a graph.
+    """The same nest of tensors on another device: one transfer, and a second one for tensors that have a graph.
 
-    (What comes out of a step of the graph has one, so a tensor without must not go through it with the others.)
+    (Every result of a step of the graph has a graph, so tensors without one do not go through it.)
     """
     leaves, shape = pytree.tree_flatten(part)
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
@@ -71,14 +71,14 @@ class Moved(torch.autograd.Function):
 
 
 def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> list[torch.Tensor | None]:
-    """Those that there are, moved."""
+    """Move those tensors that are not None."""
     there_are = [part for part in parts if part is not None]
     there = iter(_apply(device, there_are) if there_are else ())
     return [None if part is None else next(there) for part in parts]
 
 
 def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Those tensors on a device, which nobody waits for."""
+    """The tensors on a device; nothing waits for the copy."""
     packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
     waits = packed.device.type == "cpu" and device.type == "cuda"
     there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
@@ -94,7 +94,7 @@ def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:
-    """The bytes of a line of numbers as whole words."""
+    """The bytes of a row of numbers, padded to the buffer's type."""
     if flat.dtype == _WORD:
         return flat
     words = -(-flat.numel() * flat.element_size() // 8)

@@ -33,9 +33,8 @@ LINES = [(name, record.key.name) for name in logs.NAMES for record in logs.first
 
 def edited(name, key, edit):
     """Verdict for log `name` against itself after `edit(lines, record)` on the torch side."""
-    log = logs.as_torch(logs.lines(name))
-    parsed = parse_trace(log)
-    return judge(logs.trace(name), parse_trace(edit(log, parsed.of(key)[0])))[1]
+    record = logs.torch_trace(name).of(key)[0]
+    return judge(logs.trace(name), parse_trace(edit(list(logs.torch_lines(name)), record)))[1]
 
 
 @pytest.mark.parametrize("name", [*logs.NAMES, "historic_supervisor"])

@@ -1,4 +1,4 @@
-"""From words to a checked `CommandLine`: flags first, then files, then both together. Torch is not needed here."""
+"""From the command line's tokens to a checked `CommandLine`: flags, then files, then both together. Needs no torch."""
 
 from __future__ import annotations
 

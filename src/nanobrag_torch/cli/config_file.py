@@ -1,4 +1,4 @@
-"""-config: words of a command line that were saved as YAML by -show_config."""
+"""-config: the arguments of a command line, as -show_config saved them in a YAML file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nanobrag_torch.io.reading import ReaderError, read_text
 
 
 def expand_config(argv: list[str]) -> list[str]:
-    """Put the words of -config files, in their order, before the rest of the line. Raises UsageError."""
+    """Put the arguments of -config files, in their order, before the rest of the line. Raises UsageError."""
     first, rest, position = [], [], 0
     while position < len(argv):
         if argv[position] != "-config":

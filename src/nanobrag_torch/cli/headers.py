@@ -16,7 +16,7 @@ _BY_ORIGIN = ("XDS", "DIALS")  # conventions that the beam centre of a header do
 
 
 class _Length(NamedTuple):
-    """A key whose value must be above 0, where it goes, the flags that may stand for it, and d*TREK's own key."""
+    """A key whose value must be above 0, the field it sets, flags that can replace it, and d*TREK's key for it."""
 
     key: str
     section: str
@@ -34,7 +34,7 @@ _LENGTHS = (
 
 
 class _Dtrek(NamedTuple):
-    """How keywords of d*TREK end that say what the `standard` key says, and flags that say it, the first to advise."""
+    """How the d*TREK keywords end that correspond to `standard`, and flags that set the same, the advised one first."""
 
     tail: str
     standard: str
@@ -117,7 +117,7 @@ def _note_dtrek(flag: str, path: str, header: dict[str, str], dtrek: _Dtrek, set
 
 
 def _turns(values: str) -> bool:
-    """Whether one of the first three numbers, the rotations of a goniometer, is not 0."""
+    """Whether one of the first three numbers, the rotations of a goniometer, differs from 0."""
     try:
         angles = [float(word) for word in values.split()[:3]]
     except ValueError:
@@ -138,7 +138,7 @@ def _take_Ybeam(flag: str, path: str, header: dict[str, str], settings: Settings
 
 
 def settle_headers(settings: Settings) -> None:
-    """After all flags: what a header left open must be settled by a flag, and what of it does nothing is told.
+    """After all flags: check that flags supply what a header lacks, and warn about header values that have no effect.
 
     Raises UsageError.
     """

@@ -82,7 +82,7 @@ def _converted(occurrence: Occurrence, setting: Setting) -> Any:
 
 
 def conversion(flag: Flag, setting: Setting) -> Callable[[Value], Any] | None:
-    """From the unit of the flag to that of the parameter; None where they are the same."""
+    """The conversion from the flag's unit to the parameter's; None where both are the same."""
     if flag.convert is None or (flag.convert == "deg" and setting.name.endswith("_deg")):
         return None
     return CONVERSIONS[flag.convert]

@@ -19,8 +19,8 @@ _PIXELS_PER_TILE = 1 << 15
 def solid_angle_sr(simulation: Simulation) -> float:
     """Integral of the solid angle over the computed pixels (sr).
 
-    Without a mask it is taken by Gauss' rule over the region, with two numbers of nodes; where these do not agree, and
-    with a mask, by Gauss' rule in every pixel.
+    Without a mask Gauss' rule integrates over the region, with two numbers of nodes. If the two results differ, or with
+    a mask, Gauss' rule is used in every pixel.
     """
     if simulation.experiment.detector.mask is None:
         coarse, fine = (_of_region(simulation, nodes) for nodes in _NODES)

@@ -68,7 +68,8 @@ def is_number(word: str) -> bool:
 def split(argv: list[str]) -> list[Occurrence]:
     """The flags of a command line in order, values converted to the types of the table and checked against its ranges.
 
-    Raises UsageError for an unknown flag, a stray word, and a value that is missing, malformed or out of range.
+    Raises UsageError for an unknown flag, an argument without a flag, and a value that is missing, malformed or out of
+    range.
     """
     found: list[Occurrence] = []
     position = 0
@@ -103,7 +104,7 @@ def _unknown(word: str, before: list[Occurrence]) -> str:
 
 
 def _values_of(flag: Flag, spelling: str, rest: list[str]) -> list[str]:
-    """The words after a flag that are its values."""
+    """The tokens after a flag that are its values."""
     if flag.args and flag.args[0].word and rest and _is_stand_in(flag.args[0], rest[0]):
         return rest[:1]
     needed = flag.max_args if flag.args and flag.args[0].word else flag.min_args

@@ -54,13 +54,15 @@ ATTENUATION = Unit("um", lambda v: 1.0 / (v * 1e-6), lambda x: 1.0 / x / 1e-6 if
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number. `field` is its place in an Experiment: `detector.distance_m`, `crystal.n_cells[0]`, or a tensor
-    (`beam.sources.weight`) of which one element is meant.
+    """One continuous number.
+
+    `field` is its place in an Experiment: `detector.distance_m`, `crystal.n_cells[0]`, or a tensor
+    (`beam.sources.weight`) of which one element is chosen.
 
     `flags(experiment, folder)`: the flags that state the field of that experiment; files they name are written to
-    `folder`. None: the C program takes no such real number. `needs`: flags that make the parameter matter, after those
-    of the experiment. `start`: a value (in `unit`) to use where the experiment has none. `single`: the C program rounds
-    it to single precision, which limits how well differences of its images can agree. `range`: where values end.
+    `folder`. None: the C program has no real number for it. `needs`: flags that make the parameter matter, after those
+    of the experiment. `start`: the value (in `unit`) where the experiment has none. `single`: the C program rounds it
+    to single precision, which limits the accuracy of differences of its images. `range`: the lowest and highest value.
     """
 
     name: str
@@ -92,7 +94,7 @@ class Parameter:
 
     @property
     def is_tensor(self) -> bool:
-        """Whether the field is a tensor, of which an element has to be chosen."""
+        """Whether the field is a tensor, so that an element has to be chosen."""
         return self.field in TENSOR_FIELDS
 
     @property

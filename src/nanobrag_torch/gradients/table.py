@@ -46,7 +46,7 @@ def _text(value: Scalar | None) -> str:
 
 
 def _stated(value: T | None) -> T:
-    """A part of the experiment that must be stated, since a parameter of it is asked for."""
+    """The part of the experiment that holds the parameter; raises an error if the experiment does not state it."""
     if value is None:
         raise ValueError("the experiment does not state this parameter")
     return value

@@ -102,7 +102,7 @@ def _leave_out_unknown(path: str | Path, structure: Any) -> list[str]:
 
 
 def _weight(path: str | Path, structure: Any, notices: list[str]) -> float:
-    """1 where the occupancies of all models share one crystal, else one over their number; says so."""
+    """The weight of each model: 1 if all models share one crystal's occupancies, else 1 over their number."""
     if len(structure) == 1:
         return 1.0
     occupancy = sum(_mean_occupancy(model) for model in structure)

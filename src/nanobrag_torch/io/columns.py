@@ -30,7 +30,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Reflections of a file as they stand there."""
+    """Reflections of a file, unchanged."""
 
     path: str | Path
     hkl: np.ndarray  # (n, 3) int64
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
 
     @property
     def values(self) -> np.ndarray:
-        """The column, or the mean of the mates that there are."""
+        """The column, or the mean of those mates that are present."""
         if len(self.columns) == 1:
             return self.columns[0].values
         both = np.array([column.values for column in self.columns])
@@ -76,7 +76,7 @@ class Choice(NamedTuple):
 
 
 def choices(table: Table) -> list[Choice]:
-    """All that the table offers, measured amplitudes first, then those of mates, intensities, what is calculated."""
+    """All choices of the table, in this order: measured amplitudes, those of mates, intensities, calculated values."""
     offered = [Choice(column.label, (column,)) for column in table.columns if column.kind in (AMPLITUDE, INTENSITY)]
     offered += _mates(table, AMPLITUDE_OF_MATE) + _mates(table, INTENSITY_OF_MATE)
     return sorted(offered, key=_rank)
@@ -107,7 +107,7 @@ def _sign(label: str) -> str | None:
 
 
 def choose(table: Table, wanted: str | None) -> Choice:
-    """The column to take: the one asked for, or the first that holds a number. Raises ReaderError."""
+    """The column to read: the requested one, or the first that holds a number. Raises ReaderError."""
     offered = choices(table)
     if wanted is not None:
         return _named(table, offered, wanted)

@@ -13,9 +13,9 @@ SMALLEST_RELATIVE_VOLUME = 1e-9
 
 
 def read_matrix(path: str | Path) -> tuple[np.ndarray, tuple[float, ...]]:
-    """The first nine numbers of a file as a (3, 3) float64 matrix, and the three behind them if there are three.
+    """The first nine numbers of a file as a (3, 3) float64 matrix, and the next three if there are three.
 
-    Comments (#) and the rest are not looked at.
+    Comments (#) and any further text are ignored.
 
     Raises ReaderError for fewer than nine numbers, for a value that is not finite, and for a singular matrix.
     """

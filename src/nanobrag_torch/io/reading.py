@@ -41,7 +41,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def open_plain(path: str | Path, max_bytes: float = MAX_TEXT_BYTES) -> BinaryIO:
-    """A plain file, open for reading; a pipe is not waited for, a device not read. Raises ReaderError."""
+    """A plain file, open for reading. Raises ReaderError for anything else, such as a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -73,7 +73,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_ascii(path: str | Path) -> str:
-    """The text of a file of numbers. Only ASCII blanks separate words; other bytes become other characters.
+    """The text of a file of numbers. Only ASCII blanks separate words; bytes outside ASCII do not.
 
     Raises ReaderError when the file holds zero bytes.
     """

@@ -1,7 +1,7 @@
 """Structure factors from any supported file, symmetry expanded to P1.
 
 Text (h k l F), MTZ, mmCIF structure factors, and atom models (PDB, mmCIF) whose amplitudes are calculated without
-solvent; compressed with gzip or not. The content counts, not the name. Everything but text goes through gemmi.
+solvent; compressed with gzip or not. The content of the file decides, not its name. gemmi reads everything but text.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from nanobrag_torch.io.reading import ReaderError, decode_ascii
 from nanobrag_torch.io.refln_cif import holds_model, read_refln
 from nanobrag_torch.io.symmetry import count_distinct, expand_to_P1, representatives
 
-_SAME = 1e-4  # relative difference of amplitudes that stand twice
+_SAME = 1e-4  # relative difference of the amplitudes of a repeated reflection
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What was read of a file, for the terminal, the record and the report."""
+    """What was read from a file, for the terminal, the record and the report."""
 
     file: str
     format: str
-    rows: int  # reflections that stand in the file
+    rows: int  # reflections in the file
     reflections: int  # different ones among them, with an amplitude
     in_P1: int
     block: str | None = None
@@ -38,8 +38,8 @@ class Taken:
     missing: int = 0  # rows without a number
     negative: int = 0  # intensities below 0, counted as 0
     left_out: int = 0  # rows of a status that is not to be used
-    merged_from: int | None = None  # rows that the reflections are the means of, where that is more of them
-    not_taken: tuple[str, ...] = ()  # other columns that could have been
+    merged_from: int | None = None  # rows that were averaged to reflections, if there are more rows than reflections
+    not_taken: tuple[str, ...] = ()  # other columns that could have been read
 
     def line(self) -> str:
         """One sentence."""
@@ -134,7 +134,7 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
 
 
 def _about(content: Content, table: Table, choice: Choice, asked: bool) -> list[str]:
-    """What is not as one would expect it of a choice that was not asked for."""
+    """Remarks on an automatic choice that a user may not expect."""
     said = []
     if choice.calculated and not asked:
         said.append(f"{content.path}: has no measured amplitudes or intensities, so {choice.shown} are read")

@@ -123,7 +123,7 @@ def _offers(table: Table, wanted: str | None) -> bool:
 
 
 def _numbers(gemmi: Any, words: list[str]) -> np.ndarray:
-    """Numbers, NaN for `?` and `.` and for what is none; a standard deviation in brackets is left away."""
+    """Numbers; NaN for `?`, `.` and text that is no number. A standard deviation in brackets is dropped."""
     array = np.array(words, dtype=np.str_)
     plain = np.where(np.isin(array, ("?", ".")), "nan", array)
     try:

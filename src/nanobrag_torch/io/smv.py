@@ -99,7 +99,7 @@ def write_smv(path: str | Path, header: SmvHeader, rows: Iterable[np.ndarray]) -
 
 
 def read_smv_header(path: str | Path) -> dict[str, str]:
-    """Keys, in capitals, and values of an SMV header; of a key that stands twice the last value counts.
+    """Keys, in capitals, and values of an SMV header; the last value of a repeated key counts.
 
     Raises ReaderError.
     """

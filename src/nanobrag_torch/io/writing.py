@@ -42,7 +42,7 @@ def check_target(path: str | Path) -> None:
 
 
 class _Set:
-    """Files that are written, each beside the path that it is to have."""
+    """Files that are being written, each under a temporary name beside its final path."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -53,7 +53,7 @@ class _Set:
             self._ready.append((temporary, path))
 
     def commit(self) -> None:
-        """Give every file its path. What cannot have it raises OSError."""
+        """Give every file its final name. Raises OSError where that fails."""
         with self._lock:
             while self._ready:
                 temporary, path = self._ready[0]
@@ -61,7 +61,7 @@ class _Set:
                 del self._ready[0]
 
     def discard(self) -> None:
-        """Remove what has no path yet."""
+        """Remove the files that have no final name yet."""
         with self._lock:
             for temporary, _ in self._ready:
                 temporary.unlink(missing_ok=True)
@@ -73,9 +73,10 @@ _together: ContextVar[_Set | None] = ContextVar("together", default=None)
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Within this, files get their names only at its end, all of them, and none if anything went wrong.
+    """Files written in this context get their names only at its end: all of them, or none if anything failed.
 
-    Holds for the threads that run in a copy of this context. An interrupt at the end does not cut the set in two.
+    This holds for threads that run in a copy of this context. An interrupt at the end does not leave only some of the
+    files.
     """
     files = _Set()
     token = _together.set(files)
@@ -121,7 +122,7 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
 
 
 def replace_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
+    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; a failure leaves no file."""
     import tempfile  # slow to import
 
     path = path.resolve() if path.is_symlink() else path

@@ -13,7 +13,7 @@ Part = TypeVar("Part")
 
 
 def tensors_of(part: Any) -> list[torch.Tensor]:
-    """Every tensor in a dataclass or tuple of `parameters`, and in those that it holds."""
+    """Every tensor in a dataclass or tuple of `parameters`, at any depth."""
     found: list[torch.Tensor] = []
     _collect(part, found)
     return found
@@ -37,7 +37,7 @@ def _collect(part: Any, found: list[torch.Tensor]) -> None:
 
 
 def with_tensors(part: Part, tensors: Sequence[torch.Tensor]) -> Part:
-    """The same with other tensors, as many as `tensors_of` finds."""
+    """A copy with other tensors, as many as `tensors_of` finds."""
     filled: Part = _filled(part, iter(tensors))
     return filled
 
@@ -51,12 +51,12 @@ def _filled(part: Any, tensors: Iterator[torch.Tensor]) -> Any:
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:
-    """Whether a transform of torch.func stands behind a tensor."""
+    """Whether a tensor is wrapped by a transform of torch.func."""
     return torch.func.debug_unwrap(tensor) is not tensor
 
 
 def is_mapped(tensor: torch.Tensor) -> bool:
-    """Whether torch.vmap maps over it, so that it stands for many tensors and has no value of its own."""
+    """Whether torch.vmap maps over it, so that it represents many tensors and has no single value."""
     return torch.func.debug_unwrap(tensor).dim() != tensor.dim()
 
 
@@ -66,7 +66,7 @@ def has_tangent(tensor: torch.Tensor) -> bool:
 
 
 def is_differentiated(tensor: torch.Tensor) -> bool:
-    """Whether a derivative by the tensor may be wanted: backward, forward, or by a transform of torch.func."""
+    """Whether a derivative by the tensor may be asked for: backward, forward, or by a transform of torch.func."""
     if is_transformed(tensor) or has_tangent(tensor):
         return True
     return tensor.requires_grad and torch.is_grad_enabled()

@@ -34,11 +34,11 @@ class BeamCentre(NamedTuple):
 def beam_centre(
     detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device
 ) -> BeamCentre:
-    """Map the stated centre to fast and slow coordinates the way the convention does (6.2) (6.3).
+    """Map the stated centre to fast and slow coordinates by the rules of the convention (6.2) (6.3).
 
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
-    `close_beam_ignored` off, -Xclose and -Yclose are the near point, mapped in the same way, or with the defect
-    `close_axes_as_fast_slow` on as fast and slow; on, they only default the beam centre.
+    `close_beam_ignored` off, -Xclose and -Yclose give the near point, mapped in the same way, or with the defect
+    `close_axes_as_fast_slow` on as fast and slow. With it on, they are only the default of the beam centre.
     """
     p = scalar(detector.pixel_size_m, device)
     size_fast, size_slow = scalar(size_fast_m, device), scalar(size_slow_m, device)
@@ -75,7 +75,7 @@ def beam_centre(
 def _stated_near_point(
     detector: Detector, pixel_m: torch.Tensor, size_slow_m: torch.Tensor, defects: frozenset[str]
 ) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Fast and slow of the near point where -Xclose and -Yclose state them."""
+    """Fast and slow of the near point, if -Xclose and -Yclose state them."""
     x, y = (
         None if value is None else scalar(value, pixel_m.device) for value in (detector.Xclose_m, detector.Yclose_m)
     )

@@ -99,7 +99,7 @@ def reciprocal_from_cell(
 
 
 def _cosine(value: torch.Tensor) -> torch.Tensor:
-    """A value that must be a cosine: what lies outside [-1, 1] becomes 1."""
+    """A value that must be a cosine; outside [-1, 1] it becomes 1."""
     return torch.where(value.abs() > 1.0, torch.ones_like(value), value)
 
 
@@ -144,9 +144,9 @@ def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str], 
 
 
 def _unit_rows_of_rotation(axis: list[float], angle_rad: float) -> list[list[float]]:
-    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, in plain arithmetic.
+    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, without fused operations.
 
-    Cell counts are rounded up from lengths of the cell that is turned by it, so the last bit counts.
+    Cell counts are rounded up from lengths of the cell that this matrix turns, so the last bit counts.
     """
     x, y, z = axis
     c, s = math.cos(angle_rad), math.sin(angle_rad)
@@ -201,7 +201,7 @@ def build_cell(
 def _spanned_by(
     star: torch.Tensor, lengths: torch.Tensor | None, volume: torch.Tensor | None, nominal_volume: bool
 ) -> Cell:
-    """The cell of reciprocal vectors (rows), with the lengths of a stated cell, or its volume too."""
+    """The cell of reciprocal vectors (rows); a stated cell supplies the lengths, and possibly the volume."""
     area = torch.stack([cross(star[1], star[2]), cross(star[2], star[0]), cross(star[0], star[1])])
     volume_star = dot(star[0], area[0])
     if lengths is not None and volume is not None:
@@ -223,8 +223,8 @@ def n_cells(
 ) -> Float[torch.Tensor, "3"]:
     """Cells along a, b, c (3,): from the sample size where one is given, else as stated; at least 1 each (4.11).
 
-    The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, a last bit more
-    than a whole number of cells is one more.
+    The sample's width and height are clipped to the beam. With the defect `sample_size_rounded_up` on, an extent that
+    exceeds a whole number of cells by the last bit gets one cell more.
     """
     slack = 0.0 if "sample_size_rounded_up" in defects else COUNT_TOLERANCE
     sizes_m = list(crystal.sample_size_m)
@@ -250,8 +250,8 @@ def orientations(
 ) -> Orientations:
     """Cell vectors at every spindle angle, then in every mosaic domain (4.13).
 
-    With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it, the
-    last step standing before the first. Rotation by exactly zero leaves the vectors bit for bit.
+    With the defect `phi_carryover` on, a step at exactly phi = 0 keeps the orientation of the step before it; the last
+    step counts as the one before the first. Rotation by exactly zero leaves the vectors bit for bit.
     """
     phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, cell.real_m.device))
     effective = phi_rad
@@ -271,7 +271,7 @@ def spindle_angles_rad(phi: PhiSteps, device: torch.device) -> Float[torch.Tenso
 
 
 def _carried_steps(phi_rad: list[float]) -> list[int]:
-    """For each step, the step whose orientation it has when phi = 0 carries the previous one over."""
+    """For each step, the step whose orientation it uses: with phi = 0 that is the previous one."""
     count = len(phi_rad)
     carried = []
     for j in range(count):

@@ -40,11 +40,11 @@ class _Lengths(NamedTuple):
 
 
 class _Origin(NamedTuple):
-    """The origin of the pixels (m) and what it is the sum of."""
+    """The origin of the pixels (m) and its three terms."""
 
     centre: BeamCentre
     terms_m: torch.Tensor  # (3, 3)
-    before_rotation_m: torch.Tensor | None  # pivot SAMPLE only, as the two that follow
+    before_rotation_m: torch.Tensor | None  # pivot SAMPLE only, like the next two
     after_rotz_m: torch.Tensor | None
     after_twotheta_m: torch.Tensor | None
     placed_m: torch.Tensor
@@ -111,7 +111,7 @@ def _lengths(
 
 
 def _about_sample(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, hook: Hook | None) -> _Origin:
-    """Pivot SAMPLE: the origin is measured from the near point of the detector before it turns, and turns with it."""
+    """Pivot SAMPLE: the origin is measured from the near point of the unturned detector, and turns with it."""
     names = ("term_fast_before_rot", "term_slow_before_rot", "term_close_before_rot")
     terms = _seen(hook, names, placement.terms_from_close_point_m(centre, axes.initial, lengths.close_m))
     before = watched(hook, "pix0_before_rotation", placement.sum_of_terms_m(terms))
@@ -121,7 +121,7 @@ def _about_sample(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, 
 
 
 def _about_beam(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, hook: Hook | None) -> _Origin:
-    """Pivot BEAM: the origin is measured from the spot of the direct beam on the detector as it stands."""
+    """Pivot BEAM: the origin is measured from the spot of the direct beam on the turned detector."""
     fbeam, sbeam = placement.beam_spot_m(centre, axes.final, lengths.distance_m, b.beam)
     centre = centre._replace(Fbeam_m=watched(hook, "Fbeam_m", fbeam), Sbeam_m=watched(hook, "Sbeam_m", sbeam))
     names = ("term_fast", "term_slow", "term_beam")
@@ -142,7 +142,7 @@ def _rederive(
     defects: frozenset[str],
     hook: Hook | None,
 ) -> _Distances:
-    """Close point, distances and beam centre that the final origin implies (6.10) (6.11).
+    """Close point, distances and beam centre that follow from the final origin (6.10) (6.11).
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
@@ -209,7 +209,7 @@ def _geometry(
     construction: Construction,
     hook: Hook | None,
 ) -> DetectorGeometry:
-    """What the pixels need of the placed detector."""
+    """The quantities of the placed detector that the pixels need."""
     device = pix0_m.device
     n_fast, n_slow, size_fast_m, size_slow_m = pixel_counts(detector)
     return DetectorGeometry(

@@ -1,4 +1,4 @@
-"""Unit vectors of a detector before any rotation: of its convention, or as stated. Section 6 of docs/physics.md.
+"""Unit vectors of a detector before any rotation: from its convention, or as stated. Section 6 of docs/physics.md.
 
 (6.4)  O = unit(F x S) where |O| is not exactly 1 with normal_exact_length;  where no O is given without
        its sign so that b.O > 0 without normal_by_handedness

@@ -53,7 +53,7 @@ def rotation_matrices(angles: Float[torch.Tensor, "4"]) -> Turn:
 
 
 def combined_rotation(turn: Turn) -> Float[torch.Tensor, "3 3"]:
-    """The three in one, for the trace: nothing is turned by it, since their product rounds differently."""
+    """The product of the three rotations, for the trace only: applying the product would round differently."""
     return turn.z @ (turn.y @ turn.x)
 
 
@@ -90,7 +90,7 @@ def distance_m(close_m: Float[torch.Tensor, ""], ratio: Float[torch.Tensor, ""])
 
 
 def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]) -> bool:
-    """Whether two-theta leaves a given close distance as it is although the panel pivots about the beam spot."""
+    """Whether a stated close distance holds after two-theta although the panel pivots about the beam spot."""
     given = detector.close_distance_m is not None
     return given and pivot == "BEAM" and "distance_without_twotheta" not in defects
 
@@ -98,7 +98,7 @@ def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]
 def beam_spot_m(
     centre: BeamCentre, axes: Axes, distance_m: Float[torch.Tensor, ""], beam: Float[torch.Tensor, "3"]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated (6.12)."""
+    """Fast and slow of the beam spot: as stated, or the spot that belongs to the stated near point (6.12)."""
     stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
     rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)
     fast, slow = (close + distance_m * dot(beam, axis) if leads else spot for leads, spot, close, axis in rows)
@@ -142,7 +142,7 @@ def swung_origin_m(
 def final_origin_m(
     detector: Detector, placed_m: Float[torch.Tensor, "3"], defects: frozenset[str]
 ) -> Float[torch.Tensor, "3"]:
-    """Where the pivot puts the origin, or the vector given, which the defect `pix0_ignored` passes over."""
+    """The origin given by the pivot, or the stated vector, which the defect `pix0_ignored` ignores."""
     if "pix0_ignored" in defects or detector.pix0_vector_m is None:
         return placed_m
     return vector(detector.pix0_vector_m, placed_m.device)

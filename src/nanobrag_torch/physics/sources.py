@@ -108,7 +108,7 @@ def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
 
 
 def from_table(table: SourceTable, device: torch.device, use_weights: bool) -> Sources:
-    """Sources as listed in a file; with `use_weights`, each counts by its weight over the mean weight (3.7)."""
+    """Sources as listed in a file; with `use_weights`, each counts with its weight over the mean weight (3.7)."""
     weight = None
     if use_weights:
         weight = table.weight.to(device=device, dtype=GEOMETRY_DTYPE)

@@ -72,7 +72,7 @@ def wants_interpolation(
     n_cells_final: Sequence[Scalar],
     defects: frozenset[str],
 ) -> bool:
-    """Whether amplitudes are interpolated: as told, else when the crystal has two cells or fewer along any axis.
+    """Whether amplitudes are interpolated: as stated, else if the crystal has two cells or fewer along any axis.
 
     With the defect `early_interpolation_choice` on, the stated cell counts decide, not those from the sample size.
     """
@@ -90,7 +90,7 @@ def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations
         return amplitudes.default_F
     padded, minimum, maximum, strides = amplitudes.table
     low, high = minimum.int() - 1, maximum.int() + 1
-    whole = rounded.int()  # whatever is too large for it, or no number, becomes one beyond any table
+    whole = rounded.int()  # an index too large for the type, or NaN, becomes one beyond any table
     kind = torch.int32 if padded.numel() <= torch.iinfo(torch.int32).max else torch.int64
     index = torch.zeros((), dtype=kind, device=rounded.device)
     for axis in range(3):

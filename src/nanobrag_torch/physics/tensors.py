@@ -27,7 +27,7 @@ def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.
 
 
 def sine(angle_rad: torch.Tensor) -> torch.Tensor:
-    """Sine with the value of the C library, which torch's own may miss by a last bit; the gradient is torch's."""
+    """Sine with the value of the C library, from which torch's may differ in the last bit; the gradient is torch's."""
     return _valued(torch.sin(angle_rad), angle_rad, math.sin)
 
 
@@ -43,7 +43,7 @@ def _valued(result: torch.Tensor, argument: torch.Tensor, function: Callable[[fl
 
 
 def square_root(x: torch.Tensor) -> torch.Tensor:
-    """Square root to the last bit, which torch's own may miss where a library of vector functions works it out.
+    """Square root correct to the last bit; torch's may not be, where a vector library computes it.
 
     Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
     """
@@ -61,7 +61,7 @@ def norm(v: torch.Tensor) -> torch.Tensor:
 
 
 def exact_norm(v: torch.Tensor) -> torch.Tensor:
-    """Length over the last dimension, to the last bit: for what is counted from it. No part of a recorded kernel."""
+    """Length over the last dimension, correct to the last bit, for counts derived from it. Not used in the kernel."""
     return square_root(dot(v, v))
 
 
@@ -97,8 +97,8 @@ def length(rays: torch.Tensor) -> torch.Tensor:
 def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
     """Sum over the first dimension by halves: accurate, and the same for each column whatever their number.
 
-    The last step is a sum of one row, which adds nothing. For a single row it is the only one, and what a compiled
-    loop over that dimension is made from.
+    The last step is a sum of one row, which adds nothing. For a single row it is the only step, and compiled code turns
+    it into a loop over that dimension.
     """
     while values.shape[0] > 1:
         half = values.shape[0] // 2

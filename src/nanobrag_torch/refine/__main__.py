@@ -1,7 +1,7 @@
 """`python -m nanobrag_torch.refine config.yaml`: refine an experiment against measured images.
 
-Writes refinement.json, report.md, convergence.png and images.png. Exit status 0; 2 with one line where something is
-wrong; 1 if the refinement did not converge (its files are written all the same).
+Writes refinement.json, report.md, convergence.png and images.png. Exit status 0; 2 with one line for a user's mistake;
+1 if the refinement did not converge (its files are still written).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which parameters the images determine, and which pixels decide a refinement by themselves."""
+"""Which parameters the images determine, and which single pixels decide a refinement."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from nanobrag_torch.refine.problem import Problem
 from nanobrag_torch.refine.solvers import Stage
 
-LEAST_SHARE = 1e-10  # of a parameter's effect on the images that no combination of those before it has
-_PARTNER = 1e-3  # of the effect: a smaller part in the combination is not named
+LEAST_SHARE = 1e-10  # share of a parameter's effect that no combination of earlier parameters explains
+_PARTNER = 1e-3  # share of the effect: parameters with a smaller part in the combination are not named
 _OUTLIER_SIGMAS = 20.0
 _OUTLIER_SHARE = 0.5  # of the target
 
@@ -28,7 +28,7 @@ class Undetermined(NamedTuple):
 
 
 def undetermined(names: tuple[str, ...], fisher: torch.Tensor) -> list[Undetermined]:
-    """The parameters, in the order of `names`, whose effect is none or a combination of those before it."""
+    """The parameters, in the order of `names`, that have no effect or only that of a combination of earlier ones."""
     found: list[Undetermined] = []
     kept: list[int] = []
     scale = fisher.diagonal().clamp(min=0.0).sqrt()
@@ -50,7 +50,7 @@ def undetermined(names: tuple[str, ...], fisher: torch.Tensor) -> list[Undetermi
 
 
 class Outlier(NamedTuple):
-    """A pixel that decides a refinement by itself."""
+    """A single pixel that decides a refinement."""
 
     image: str
     fast: int
@@ -67,7 +67,7 @@ class Outlier(NamedTuple):
 
 
 def outliers(stage: Stage, problem: Problem, values: torch.Tensor) -> list[Outlier]:
-    """Pixels that make up most of the target and are far from what is predicted."""
+    """Pixels that make up most of the target and are far from their predicted photons."""
     found, total = [], 0.0
     for image in problem.images:
         with torch.no_grad():

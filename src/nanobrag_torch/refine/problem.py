@@ -56,7 +56,7 @@ class Problem:
         return sum(image.photons.shape[0] for image in self.images)
 
     def without(self, names: Collection[str]) -> Problem:
-        """The problem in which these parameters stay as each image's flags state them, and a scale is 1."""
+        """The problem without these parameters: they stay as each image's flags state them, and a scale is 1."""
         left = [place for place, name in enumerate(self.names) if name not in names]
         return replace(self, names=tuple(self.names[place] for place in left), start=self.start[left])
 
@@ -139,7 +139,7 @@ def _observed(config: Config, place: int, device: torch.device) -> Observed:
 
 
 def _with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """The number of sub-pixels and the interpolation of amplitudes stay as at the start of the refinement."""
+    """The experiment with the sub-pixels and the interpolation of the start, whatever the refinement changes."""
     resolved = Simulation(experiment).model
     factors = replace(experiment.structure_factors, interpolate=resolved.amplitudes.interpolate)
     detector = replace(experiment.detector, oversample=resolved.oversample)

@@ -17,7 +17,7 @@ from nanobrag_torch.refine.targets import TARGETS
 
 _COARSE_DECREASE = 0.01  # a stage with widened spots need not converge fully
 
-Progress = Callable[[str, int, int], None]  # what is going on, done, of how many
+Progress = Callable[[str, int, int], None]  # current activity, steps done, steps in all
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Refinement:
     converged: bool
     seconds: float
     steps: list[Step] = field(default_factory=list)
-    frozen: tuple[Undetermined, ...] = ()  # asked for, but the images do not determine them: as they were
-    outliers: tuple[Outlier, ...] = ()  # pixels that decide the outcome by themselves: it has not converged
+    frozen: tuple[Undetermined, ...] = ()  # not determined: kept at their start
+    outliers: tuple[Outlier, ...] = ()  # with any, it has not converged
 
     @property
     def sigmas(self) -> torch.Tensor:
@@ -84,7 +84,7 @@ def refine(config: Config, folder: Path = Path(), progress: Progress | None = No
 
 
 def _determined(config: Config, problem: Problem) -> tuple[Problem, tuple[Undetermined, ...]]:
-    """The problem without the parameters that the images do not determine, at the start; and those."""
+    """The problem without the parameters that the images do not determine at the start, and those parameters."""
     values = _rescaled(problem, problem.start, 1.0)
     found = undetermined(problem.names, _stages(config, problem)[-1].curvature(values)[2])
     if found and config.undetermined == "refuse":

@@ -25,8 +25,8 @@ Report = Callable[[int, torch.Tensor, float], None]  # iteration, values, target
 class Stage:
     """The target as a function of the values (parameters,), with the crystal's cell counts times a factor.
 
-    `least_decrease`: an iteration that lowers the target by a smaller share ends the stage; 0: only `tolerance_sigma`
-    does.
+    `least_decrease`: an iteration that lowers the target by a smaller share ends the stage; with 0 only
+    `tolerance_sigma` ends it.
     """
 
     problem: Problem
@@ -127,7 +127,7 @@ def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> t
 
 
 def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Tensor, bool]:
-    """torch.optim.LBFGS with a strong-Wolfe line search, in coordinates in which the Fisher matrix is 1 at the start.
+    """torch.optim.LBFGS with a strong-Wolfe line search, in coordinates that make the initial Fisher matrix 1.
 
     One unit is one standard deviation. The coordinates are computed again whenever the search stalls.
     """

@@ -92,7 +92,7 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
 
 
 def _notes(document: dict[str, Any]) -> list[str]:
-    """What was left out of a refinement, and what it hangs on."""
+    """Parameters that were left out of a refinement, and pixels that decide it."""
     left = [f"Not refined: {one['why']}; it stays as the flags state it." for one in document["undetermined"]]
     return [*left, *(f"One pixel decides: {one}." for one in document["outliers"])]
 

@@ -85,17 +85,22 @@ def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile) -> str 
     None where it does not. Eager code makes them on the CPU, where its many operations cost least. A few pixels of
     the image itself, so that no other model vouches for this one.
     """
-    peak = int(image.view(-1)[brightest.where].abs().argmax())
+    peak, n_fast = int(image.view(-1)[brightest.where].abs().argmax()), simulation.geometry.n_fast
+    wanted = [[int(brightest.fast[peak]), int(brightest.slow[peak])], *looked_at(simulation)]
+    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)]).T
+    with torch.no_grad():
+        fast, slow = chosen
+        table = simulation.host.amplitudes.padded  # which may be on the device, where the user has it
+        host = simulation.host if table is None or table.device == _HOST else transfer.moved(simulation.host, _HOST)
+        return selection.doubt(host, fast, slow, image.view(-1)[(slow * n_fast + fast).to(image.device)].cpu())
+
+
+def looked_at(simulation: Simulation) -> list[list[int]]:
+    """(fast, slow) of pixels that are looked at in every image: nearest to the direct beam, the first, the last."""
     x_min, x_max, y_min, y_max = simulation.roi
     g, size_m = simulation.geometry, number(simulation.geometry.pixel_size_m)
     beam = [
         min(max(int(number(metres) / size_m), low), high)
         for metres, low, high in ((g.Fbeam_m, x_min, x_max), (g.Sbeam_m, y_min, y_max))
     ]
-    wanted = [[int(brightest.fast[peak]), int(brightest.slow[peak])], beam, [x_min, y_min], [x_max, y_max]]
-    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)]).T
-    with torch.no_grad():
-        fast, slow = chosen
-        table = simulation.host.amplitudes.padded  # which may be on the device, where the user has it
-        host = simulation.host if table is None or table.device == _HOST else transfer.moved(simulation.host, _HOST)
-        return selection.doubt(host, fast, slow, image.view(-1)[(slow * g.n_fast + fast).to(image.device)].cpu())
+    return [beam, [x_min, y_min], [x_max, y_max]]

@@ -1,4 +1,4 @@
-"""Strange surroundings: full and read-only disks, odd paths, no git, two checkouts at once, no HOME."""
+"""Unusual surroundings: full and read-only disks, odd paths, no git, two checkouts at once, no HOME."""
 
 import os
 import shutil
@@ -17,15 +17,15 @@ from trace_audit.chaos.checkout import (
     run,
 )
 
-Row = tuple[str, str, bool]  # what was done, what came of it, whether that is as it should be
+Row = tuple[str, str, bool]  # condition, outcome, whether the outcome is the expected one
 _OWN_MOUNTS = "CHAOS_HAS_ITS_OWN_MOUNTS"
-_FULL_AT = (0.1, 0.3, 0.5, 0.7, 0.9, 0.98)  # parts of what an undisturbed run writes
+_FULL_AT = (0.1, 0.3, 0.5, 0.7, 0.9, 0.98)  # shares of the bytes that an undisturbed run writes
 _ROOM = "size=1g"
 SAME = "same bytes"
 
 
 def enter_own_mounts() -> None:
-    """Start this program again where it may mount file systems that nobody else sees, if the machine permits that."""
+    """Restart this program with a private mount namespace, if the machine permits that."""
     if _OWN_MOUNTS in os.environ or shutil.which("unshare") is None:
         return
     for rights in ([], ["--map-root-user"]):
@@ -38,7 +38,7 @@ def enter_own_mounts() -> None:
 
 
 def surroundings(make: Callable[[Path], Path], base: Path, expected: dict[str, str]) -> Iterator[Row]:
-    """One row for each of them, in checkouts made by `make` below `base`."""
+    """One row for each condition, in checkouts made by `make` below `base`."""
     for what, name in (
         ("path with blanks and letters beyond ASCII", "a b Ångström ✓"),
         ("path with shell characters", "it's $(touch pwned) & b;"),
@@ -63,7 +63,7 @@ def _completes(what: str, fault: str) -> Row:
 
 
 def _refuses(what: str, done: subprocess.CompletedProcess[str]) -> Row:
-    """A run that cannot complete must say so: a failing exit status and a line that names the reason."""
+    """A run that cannot complete must report it: a failing exit status and a line that names the reason."""
     return what, f"exit status {done.returncode}: {last_error(done)}", _is_clear(done)
 
 
@@ -99,7 +99,7 @@ def _two_at_once(folders: list[Path], expected: dict[str, str]) -> Row:
 
 
 def _full_disk(folder: Path, place: str, part: float, expected: dict[str, str]) -> Iterator[Row]:
-    """A run with `place` on a disk of that part of the room it needs, then one with room enough."""
+    """A run with `place` on a disk with that share of the space it needs, then one with enough space."""
     what = f"results/ on a disk that fills up at {part:.0%}" if place == "results" else "checkout on a full disk"
     away = folder.with_name(f"{folder.name} away")
     if place == ".":
@@ -120,7 +120,7 @@ def _full_disk(folder: Path, place: str, part: float, expected: dict[str, str]) 
 
 
 def _used_bytes(folder: Path) -> int:
-    """Room that files take on a tmpfs: whole pages."""
+    """Space that files take on a tmpfs, in whole pages."""
     return sum(4096 * -(-path.lstat().st_size // 4096) for path in folder.rglob("*") if path.is_file())
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a scenario file: all of it at once, each mistake with the form expected and an example to type."""
+"""The mistakes in a scenario file, all at once, each with the expected form and an example to type."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -14,7 +14,7 @@ from trace_audit.config.scenario_model import Scenario
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "scenarios" / "supervisor.yaml"
 
 
-# sections of which the full example has more than a line
+# sections that take more than one line in the full example
 _SECTIONS: dict[str, Any] = {
     "crystal": {"cell": {"a_A": 50.0, "b_A": 60.0, "c_A": 70.0}, "N_cells": [5, 5, 5]},
     "detector": {"pixel_mm": 0.1, "pixels_fast": 1024, "pixels_slow": 1024, "distance_mm": 100.0},
@@ -28,8 +28,8 @@ NO_AMPLITUDES = (
 def checked(data: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
     """The scenario, or None and every mistake.
 
-    A section with a mistake in a key is checked as a whole only when that key is right, so such keys are put right, as
-    the full example has them, until nothing new is found. What then depends on a key that was put in does not count.
+    A section with a mistake in a key can be checked as a whole only if that key is right. So wrong keys are replaced by
+    the values of the full example until no new mistake appears. Mistakes that depend on a replaced key do not count.
     """
     found: dict[tuple[tuple[Any, ...], str], Any] = {}
     data = deepcopy(data)
@@ -49,13 +49,13 @@ def checked(data: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
 
 
 def _depends(error: Any, mended: set[tuple[Any, ...]]) -> bool:
-    """Whether an error about pixels may come of a detector, or of pixels, that were put in."""
+    """Whether an error about pixels may be the result of a replaced detector or of replaced pixels."""
     about_pixels = "off the detector" in error["msg"] or "masked or outside roi" in error["msg"]
     return about_pixels and any(loc[:1] in (("detector",), ("pixels",)) for loc in mended)
 
 
 def _mend(data: Any, location: tuple[Any, ...], meant: str | None) -> None:
-    """Put what the example has in the place of a wrong key, or take the key away; a misspelt one becomes `meant`.
+    """Replace a wrong key by the example's value, or remove it; a misspelt key becomes `meant`.
 
     A list with a wrong item is replaced as a whole.
     """
@@ -85,12 +85,12 @@ def _example_values() -> Any:
 
 
 def complaints(errors: Sequence[Any]) -> list[str]:
-    """One line for each error of pydantic's."""
+    """One line for each error of pydantic."""
     return [_complaint(error) for error in errors]
 
 
 def in_lines(start: str, lines: Sequence[str]) -> str:
-    """One mistake in one line; several below each other."""
+    """One mistake in one line; several mistakes below each other."""
     if len(lines) == 1:
         return f"{start}: {lines[0]}"
     return f"{start}: {len(lines)} mistakes:" + "".join(f"\n  {line}" for line in lines)
@@ -113,14 +113,14 @@ def _near_field(location: Sequence[Any]) -> str:
 
 
 def _near(location: Sequence[Any]) -> str | None:
-    """The known key that an unknown one is spelt like."""
+    """The known key with the spelling closest to an unknown one."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(str(location[-1]), _fields_beside(location), n=1)), None)
 
 
 def _fields_beside(location: Sequence[Any]) -> list[str]:
-    """The keys of the section that a key is in."""
+    """The keys of the section that contains a key."""
     model: Any = Scenario
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
@@ -132,7 +132,7 @@ def _fields_beside(location: Sequence[Any]) -> list[str]:
 
 
 def _example(location: Sequence[Any]) -> str:
-    """The key as the full example has it, as a line to type; nothing where it has none."""
+    """The key as a line to type, as in the full example; empty where the example lacks it."""
     import yaml
 
     names = [part for part in location if isinstance(part, str)]

@@ -1,6 +1,6 @@
-"""The JSON files that commands write for each other: what each must hold, checked before anything is done with it.
+"""The JSON files that commands write for each other: the required form of each, checked on reading.
 
-More keys than those named here may stand in a file; those named have these types, and every number is finite.
+A file may hold further keys; the named keys have these types, and every number is finite.
 """
 
 import functools
@@ -21,7 +21,7 @@ Status = Literal["pass", "fail", "skipped"]
 
 
 class Document(BaseModel):
-    """A file, or a part of one: types are exact, further keys are left as they are."""
+    """A file, or a part of one: types are exact, further keys are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -70,7 +70,7 @@ class Trials(Document):
 
 
 class Worst(Document):
-    """Where two sides are farthest apart."""
+    """The place where two sides differ most."""
 
     key: str
     relative_difference: Number | None
@@ -119,7 +119,7 @@ class TraceComparison(Comparison):
 
 
 class NamedScenario(Document):
-    """A scenario, of which the name is needed here."""
+    """A scenario; only its name is needed here."""
 
     name: str
 
@@ -130,7 +130,7 @@ class Snapshot(Document):
     scenario: NamedScenario
     pixel_slow_fast: Pixel
     device: str
-    dtype: Literal["float32", "float64", "not known"]  # not known: what a program that is not ours computes in
+    dtype: Literal["float32", "float64", "not known"]  # None: unknown, for a program that is not ours
     backend: Literal["eager", "compiled", "its own"] = "eager"
     arguments: list[str] = []
     input_sha256: dict[str, Sha256] = {}
@@ -138,13 +138,13 @@ class Snapshot(Document):
 
 
 class GitState(Document):
-    """What git said of the working folder."""
+    """git's description of the working folder."""
 
     commit: str | None
 
 
 class Git(Document):
-    """The same before and after a run."""
+    """git's description before and after a run."""
 
     before: GitState
     after: GitState
@@ -158,7 +158,7 @@ class Torch(Document):
 
 
 class DeviceChoice(Document):
-    """Which device was asked for, and which was used."""
+    """The requested device and the used one."""
 
     asked: str
     used: str | None
@@ -174,7 +174,7 @@ class Environment(Document):
 
 
 class Run(Document):
-    """`c_trace_run.json` and its like: a program, its words, how it ended."""
+    """`c_trace_run.json` and similar files: a program, its arguments, how it ended."""
 
     program: str
     arguments: list[str]
@@ -202,7 +202,7 @@ class Build(Document):
 
 
 class StructureFactors(Document):
-    """`inputs/*.taken.json`: what was read of a user's file, or that there was none."""
+    """`inputs/*.taken.json`: what was read from a user's file, or that there was none."""
 
     kind: Literal["file", "synthetic"]
     line: str
@@ -210,14 +210,14 @@ class StructureFactors(Document):
 
 
 class MadeByC(Document):
-    """The C program that made one side of a picture."""
+    """The C program that made one side of an image pair."""
 
     program: str
     sha256: Sha256
 
 
 class MadeByTorch(Document):
-    """How torch made the other."""
+    """How torch made the other side."""
 
     torch: str
     backend: str
@@ -226,7 +226,7 @@ class MadeByTorch(Document):
 
 
 class MadeBy(Document):
-    """Which programs made a picture."""
+    """Which programs made an image pair."""
 
     c: MadeByC
     py: MadeByTorch
@@ -302,7 +302,7 @@ class Hashes(Document):
 
 
 def read_document(path: Path, what: str, model: type[Document]) -> Any:
-    """The values in a JSON file as they stand there, once they are of the form of `model`. Raises InputError."""
+    """The values of a JSON file, after a check against `model`. Raises InputError."""
     value = read_json(path, what)
     problem = problem_of(value, model)
     if problem:
@@ -316,7 +316,7 @@ def _checker(model: Any) -> TypeAdapter[Any]:
 
 
 def problem_of(value: Any, model: Any) -> str | None:
-    """What is wrong with the first part of `value` that is not of the form of `model`; None if nothing is."""
+    """The first problem of `value` as a `model`; None if there is none."""
     try:
         _checker(model).validate_python(value)
     except ValidationError as error:

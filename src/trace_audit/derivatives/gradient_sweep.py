@@ -1,6 +1,6 @@
 """Central differences of the C program's images over a sweep of steps, against torch's gradient.
 
-The error must fall as the square of the step until rounding takes over. Between the two images of a step a term of a
+The error must fall as the square of the step until rounding dominates. Between the two images of a step a term of a
 pixel may pass to another reflection, or to another cell of interpolated amplitudes, where the image jumps or bends.
 Such a pixel does not count at that step, but at those that are small enough for it. Each is judged at the step at which
 its differences over it and over half of it agree best, whatever torch's gradient is; left out is one without such a
@@ -72,7 +72,7 @@ class Sweep:
 
     @property
     def worst_pixel(self) -> tuple[int, int]:
-        """Where the gradients differ most (slow, fast), of the pixels that do not pass; their peak if they agree."""
+        """Where the gradients differ most (slow, fast), among usable pixels; the gradients' peak if they agree."""
         wrong = self.best is None or self.best.error > TOLERANCE
         where = np.abs(self.torch_gradient - self.c_gradient) if wrong else np.abs(self.torch_gradient)
         where = np.where(self.passing, -1.0, where)
@@ -134,7 +134,7 @@ class _Difference:
     passing: np.ndarray
 
     def point(self, gradient: np.ndarray, left_out: np.ndarray | None = None) -> Point:
-        """Its error over all pixels but those that pass, or those `left_out`."""
+        """Its error over all pixels, except those that move to another reflection or are `left_out`."""
         used = ~(self.passing if left_out is None else left_out)
         error = np.abs(self.gradient - gradient)[used]
         peak = float(np.abs(gradient).max())
@@ -176,7 +176,7 @@ def _slope(differences: list[_Difference], gradient: np.ndarray) -> tuple[float 
 def first_step(case: Case, image_peak: float, gradient_peak: float) -> float:
     """The step that changes the image by a twentieth of its peak.
 
-    At most a fifth of the value; where values end, at most nine tenths of the way there.
+    At most a fifth of the value; if the value has a limit, at most nine tenths of the way to it.
     """
     ends = case.parameter.range
     limit = 0.2 * abs(case.start) if ends is None else 0.9 * min(case.start - ends[0], ends[1] - case.start)
@@ -192,7 +192,7 @@ def _difference(case: Case, step: float) -> _Difference:
 
 
 def _passing_pixels(case: Case, above: float, below: float) -> np.ndarray:
-    """Pixels (slow, fast) whose terms are near other reflections at one value than at the other, or are others."""
+    """Pixels (slow, fast) whose terms are near different reflections at the two values, or differ in number."""
     regions = case.regions(above), case.regions(below)
     if regions[0].shape != regions[1].shape:
         return np.ones(case.shape, dtype=bool)

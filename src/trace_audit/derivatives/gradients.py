@@ -26,7 +26,7 @@ SUMMARY = "gradients.json"
 
 
 def audited_parameters(names: Sequence[str]) -> list[str]:
-    """The parameters called `names`; without names, all that the C program has a flag for. Raises InputError."""
+    """The parameters called `names`; without names, all with a flag in the C program. Raises InputError."""
     from nanobrag_torch.gradients import parameter, parameters
 
     try:
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Audit gradients (exit status 0, also where one is wrong), or judge what was found (1 where one is wrong)."""
+    """Audit gradients (exit status 0, even if one is wrong), or judge the results (1 if one is wrong)."""
     options = _parser().parse_args(argv)
     if options.command == "check":
         return _check(options.summaries)

@@ -1,9 +1,12 @@
-"""A refinement whose answer is known: simulate noisy images from hidden values, and judge what was recovered.
+"""A refinement with a known answer: simulate noisy images from hidden values, and judge the recovered values.
 
-python -m trace_audit.derivatives.refinement simulate --binary NANOBRAGG --config config/refinements/demo.yaml \
-    --out FOLDER
+python -m trace_audit.derivatives.refinement simulate --binary NANOBRAGG --config config/refinements/demo.yaml --out
+FOLDER
+
 python -m nanobrag_torch.refine FOLDER/refinement.yaml --out RESULT
+
 python -m trace_audit.derivatives.refinement judge --result RESULT --truth FOLDER/truth.json
+
 python -m trace_audit.derivatives.refinement check RESULT/verdict.json
 """
 
@@ -66,7 +69,7 @@ def load_demonstration(path: Path) -> Demonstration:
 
 
 def simulate(stated: Demonstration, binary: Path, scenario_dir: Path | None, out: Path) -> None:
-    """Write the noisy images, refinement.yaml (which knows only the start) and truth.json into `out`."""
+    """Write the noisy images, refinement.yaml (which holds only the start values) and truth.json into `out`."""
     scenario = load_scenario(stated.scenario, scenario_dir)
     scenario_folder = scenario_path(stated.scenario, scenario_dir).parent
     out.mkdir(parents=True, exist_ok=True)
@@ -91,7 +94,7 @@ def simulate(stated: Demonstration, binary: Path, scenario_dir: Path | None, out
 
 
 def _hidden_words(stated: Demonstration, start: list[str]) -> list[str]:
-    """The command line with the hidden values in the place of those to start from."""
+    """The command line with the hidden values instead of the start values."""
     from nanobrag_torch.cli import parse
     from nanobrag_torch.errors import ExperimentError
     from nanobrag_torch.gradients import parameter

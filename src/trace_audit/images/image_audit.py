@@ -3,8 +3,8 @@
 Exit status 0 pass, 1 fail, 2 bad input.
 
 The five worst pixels and those that the scenario names are traced in both programs and compared factor by factor, so
-that an image that fails comes with the factor that made it fail. Evidence of a pixel that fails goes to `pixels/`
-beside the verdict, and the experiment to `config_snapshot.json`.
+that a failing image comes with the factor at fault. Evidence for a failing pixel goes to `pixels/` beside the verdict,
+and the experiment to `config_snapshot.json`.
 """
 
 import os
@@ -93,7 +93,7 @@ def document(
 
 
 def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, Any]], names: tuple[str, str]) -> str:
-    """One sentence that a person can act on."""
+    """The result in one sentence."""
     allowed = allowed_of_peak(dtype)
     text = f"the images differ by {comparison.of_peak:.1e} of the peak, allowed {allowed:.0e}"
     if comparison.agrees(dtype) and not failed:

@@ -1,4 +1,4 @@
-"""From a pixel of an image to the factor that made it differ: trace it in both programs and compare the traces."""
+"""From a pixel of an image to the factor that differs: trace it in both programs and compare the traces."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -28,7 +28,7 @@ IMAGE_KEYS: dict[Side, str] = {"c": "image_of_C", "py": "image_of_torch"}
 
 @dataclass(frozen=True)
 class Tracer:
-    """How to trace a pixel of a scenario with both programs."""
+    """How both programs trace a pixel of a scenario."""
 
     scenario: Scenario
     files: ScenarioFiles
@@ -115,7 +115,7 @@ def _row(slow: int, fast: int, result: dict[str, Any], mismatches: list[tuple[st
 
 
 def _mismatch(side: Side, name: str, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
-    """Name the image of a program whose own trace says otherwise about the pixel."""
+    """Name the program whose image disagrees with its own trace of the pixel."""
     if traced is None or abs(held - traced) <= bars()["image_and_trace"] * max(abs(held), abs(traced), faint):
         return None
     return IMAGE_KEYS[side], (

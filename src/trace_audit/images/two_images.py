@@ -1,4 +1,4 @@
-"""Both programs on one experiment, for the report: two images, or why there is none. Nothing is kept but the pixels."""
+"""Both programs on one experiment, for the report: two images, or why there are none. Only pixels are kept."""
 
 import multiprocessing
 import tempfile
@@ -30,7 +30,7 @@ class TwoImages:
 
 
 def simulate_both(audited: Audited, time_limit_s: float, roi: list[str]) -> TwoImages:
-    """The images of what was audited, within the region `roi` (words, none for all), each within the time limit.
+    """The images of an audit's programs, within the region `roi` (arguments, none for all), each within the time limit.
 
     A C program that was traced over the whole image computes the whole image here too.
     """
@@ -87,7 +87,7 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
 
 
 def _torch(audited: Audited, time_limit_s: float, words: list[str], image: Path) -> ProgramRun:
-    """The torch program as it was audited. Raises InputError where its device is not there."""
+    """The torch program as it was audited. Raises InputError if its device is absent."""
     if choose_device(audited.device, allow_missing=True).used is None:
         raise InputError(f"torch program: device {audited.device} of the audit is not there")
     with code_of(audited.backend):

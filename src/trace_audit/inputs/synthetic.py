@@ -20,7 +20,7 @@ from trace_audit.core.files import write_atomic
 ELEMENTS = (("C", 0.634), ("N", 0.171), ("O", 0.190), ("S", 0.005))
 SHORTEST_CONTACT_A = 1.3
 MOST_REFLECTIONS = 5_000_000
-MOST_MISSES = 2000  # places tried in vain, one after the other, before the ball counts as full
+MOST_MISSES = 2000  # consecutive positions without room, after which the ball counts as full
 
 
 def reciprocal_axes_per_A(scenario: Scenario) -> np.ndarray:
@@ -91,7 +91,7 @@ def atom_model(cell: gemmi.UnitCell, recipe: SyntheticModel) -> gemmi.Model:
 def _places(
     rng: np.random.Generator, count: int, radius: float, orthogonal: np.ndarray
 ) -> list[tuple[np.ndarray, float]]:
-    """`count` fractional positions in the ball, no two closer than the shortest contact, with their distances."""
+    """`count` fractional positions in the ball, no two closer than the shortest contact; and their distances."""
     taken = np.empty((0, 3))
     result: list[tuple[np.ndarray, float]] = []
     misses = 0

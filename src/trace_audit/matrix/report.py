@@ -17,7 +17,7 @@ _COLOURS = {"key": "#3b6fb6", "image": "#e08a1e", "beyond": "#d62728"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One way to compute, how far it is off, and which source files move it where it is beyond the tolerance."""
+    """One way to compute, its distance, and, if that is beyond the tolerance, the source files responsible."""
 
     variant: Variant
     distance: Distance
@@ -45,7 +45,7 @@ def summary(matrix: Matrix) -> str:
 
 
 def as_json(matrix: Matrix) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The matrix as JSON-ready data."""
     return {
         "summary": summary(matrix),
         "experiment": matrix.experiment,
@@ -85,7 +85,7 @@ def _distance_json(d: Distance | None) -> dict[str, Any] | None:
 
 
 def as_markdown(matrix: Matrix) -> str:
-    """The page for people."""
+    """The matrix as a Markdown page."""
     slow, fast = matrix.pixel
     parts = [
         f"# {matrix.experiment}, pixel ({slow}, {fast}), against {matrix.strictest}\n\n{summary(matrix)}\n",
@@ -120,7 +120,7 @@ def _row(cell: Cell) -> tuple[object, ...]:
 
 
 def _culprits(cell: Cell) -> str:
-    """The source files, what each does, and what is left without them."""
+    """The source files, the effect of each, and the remaining effect without them."""
     found = cell.culprits
     if not found.groups:
         return "not found: mixed objects do not show it" if found.links else ""

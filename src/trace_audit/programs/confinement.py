@@ -1,7 +1,7 @@
-"""Run a program of anybody's: in a folder, within limits of time, memory and output, and confined where that works.
+"""Run any program in a folder, within limits of time, memory and output, and confined where that is possible.
 
-Confined: no network, only the folder is writable, and nothing that the program started outlives it. Linux namespaces
-do that, or bubblewrap where the system lets nothing else make them; elsewhere the limits alone hold, and it is said.
+Confined means: no network, only the folder is writable, and no process outlives the run. Linux namespaces provide that,
+or bubblewrap if the system allows only that; elsewhere only the limits hold, and the record says so.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _PROBE_LIMIT_S = 20
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may use; 0: no limit."""
+    """Limits of a run; 0: no limit."""
 
     time_s: float
     memory_bytes: int = 0  # address space
@@ -42,8 +42,8 @@ class Ending:
     """How a run ended. `exit_code` None: it was stopped at a limit; negative: killed by that signal."""
 
     exit_code: int | None
-    excess: str | None  # the limit that it went beyond
-    confined: str  # one of the ways above
+    excess: str | None  # the limit that was exceeded
+    confined: str  # one of the confinements above
 
 
 def run_confined(
@@ -57,10 +57,9 @@ def run_confined(
     name: str | None = None,
     confine: bool = True,
 ) -> Ending:
-    """Run `words` in `folder`, below `writable`, without a shell, standard output and error going to two files.
+    """Run `words` in `folder`, below `writable`, without a shell; standard output and error go to two files.
 
-    `name`: what it is told that it is called, if not its own path.
-    Raises OSError where the program does not start.
+    `name`: its argv[0], if not its own path. Raises OSError if the program does not start.
     """
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
@@ -110,7 +109,7 @@ def way() -> str:
 
 
 def _problem(how: str) -> str:
-    """Why a way of confinement does not work here; "" if it does."""
+    """Why a confinement does not work here; empty if it works."""
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
         words = _command(
             [sys.executable, sys.executable, "-I", "-S", "-c", ""], Path(folder).resolve(), Limits(_PROBE_LIMIT_S), how
@@ -126,7 +125,7 @@ def _problem(how: str) -> str:
 def _watch(
     process: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], limits: Limits, ends: float
 ) -> tuple[int | None, str | None]:
-    """Wait for the end, or for a limit."""
+    """Wait until the program ends or exceeds a limit."""
     exit_code, pause_s = None, 0.002
     while exit_code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -140,7 +139,7 @@ def _watch(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all of its group; with it go its namespaces and all that is in them."""
+    """End the process and its group; its namespaces and all processes in them end with it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

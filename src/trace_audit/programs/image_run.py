@@ -1,7 +1,7 @@
 """`python -m trace_audit.programs.image_run`: the float image of a scenario, by the C program or by torch.
 
 Beside the image: `c_image_stdout.txt`, `c_image_stderr.txt`, `c_image_run.json`, or the same with `py_` and the
-environment of the run in `py_image_env.json`. The program runs in an empty folder; an image is whole or absent.
+environment of the run in `py_image_env.json`. The program runs in an empty folder; an image is complete or absent.
 """
 
 import os
@@ -53,7 +53,7 @@ def run_torch(words: list[str], image: Path, device: str, dtype: str) -> Program
 
 
 def _nothing(choice: Choice, allowed: bool) -> ProgramRun:
-    """A run that did not happen, since its device is not there; a failure unless that is `allowed`."""
+    """A run that did not happen because its device is absent; a failure unless that is `allowed`."""
     if not allowed:
         return ProgramRun(2, b"", f"nanobrag_torch: error: {refusal(choice)}\n".encode(), {})
     return ProgramRun(0, b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), {})
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
 
 
 def _why_skipped(options: argparse.Namespace, run: ProgramRun, environment: dict[str, Any] | None) -> str:
-    """Why there is no image to compare, "" if there is one."""
+    """Why there is no image to compare; empty if there is one."""
     if environment is None:
         return ""
     if environment["device"]["used"] is None:
@@ -118,7 +118,7 @@ def _why_skipped(options: argparse.Namespace, run: ProgramRun, environment: dict
 
 
 def made_by(stdout: bytes) -> dict[str, str]:
-    """What made the image of torch, as it says itself: name, digest of the source, compiler."""
+    """What made torch's image, according to its output: name, digest of the source, compiler."""
     said = re.search(
         r"^image by (\w+) code(?: \(source sha256 (\S*); (.*)\))?$", stdout.decode(errors="replace"), re.MULTILINE
     )
@@ -127,7 +127,7 @@ def made_by(stdout: bytes) -> dict[str, str]:
 
 
 def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tuple[ProgramRun, dict[str, Any] | None]:
-    """The run, and for torch what it depended on."""
+    """The run, and for torch its environment."""
     if options.program == "c":
         return run_c(options.binary, words, image, options.time_limit_s), None
     allowed = options.allow_missing_device

@@ -1,7 +1,7 @@
-"""`python -m trace_audit.reference`: run a nanoBragg program in an empty folder of its own and keep its trace.
+"""`python -m trace_audit.reference`: run a nanoBragg program in its own empty folder and keep its trace.
 
 Beside the log: `c_trace_stdout.txt`, `c_trace_stderr.txt` and `c_trace_run.json`. A program that crashes, hangs or
-prints no trace is reported as that (exit status 2); its output stays, a log is then not written.
+prints no trace is reported as such (exit status 2); its output is kept, and no log is written.
 """
 
 import argparse
@@ -38,18 +38,18 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "HOME")
 
 @dataclass(frozen=True)
 class ProgramRun:
-    """What came of one run. `exit_code` None: it was stopped at the time limit; negative: killed by that signal."""
+    """The result of one run. `exit_code` None: it was stopped at the time limit; negative: killed by that signal."""
 
     exit_code: int | None
     stdout: bytes
     stderr: bytes
-    made: dict[str, str]  # SHA-256 by name of the files it left in its folder
-    excess: str | None = None  # which cap it went beyond
+    made: dict[str, str]  # SHA-256 by name of the files in its folder at the end
+    excess: str | None = None  # the limit that it exceeded
     sha256: str = ""  # of the program that ran
-    confined: str = ""  # how it was kept from the rest of the machine
+    confined: str = ""  # its confinement
 
     def failure(self, time_limit_s: float) -> str | None:
-        """Why the run does not count, None if it does."""
+        """Why the run does not count; None if it does."""
         if self.excess is not None:
             return self.excess
         if self.exit_code is None:
@@ -72,11 +72,11 @@ def _signal_name(number: int) -> str:
 def run_program(
     binary: Path, words: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
 ) -> ProgramRun:
-    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment, confined.
+    """Run `binary words...` in a new empty folder, without a shell, with a small environment, confined.
 
-    A compiled program runs from a private copy; any program that is not the same afterwards has failed. `keep`: files
-    of its folder by name that are copied elsewhere, where it made them. What it prints and each file it writes has a
-    cap, and it may not take more memory than the machine has.
+    A compiled program runs from a private copy; a program that changed during the run has failed. `keep`: files of its
+    folder by name that are copied elsewhere, if it made them. Its printed output, each of its files and its memory have
+    limits.
     """
     environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
     environment |= {"LC_ALL": "C", "OMP_NUM_THREADS": "1"}  # a historic trace depends on the order of the pixels
@@ -125,7 +125,7 @@ def _hash(binary: Path) -> str:
 
 
 def _private_copy(binary: Path, sha256: str, folder: Path) -> Path:
-    """A copy that nobody else can exchange; the program itself where it may need the files beside it."""
+    """A copy that nobody else can replace; the program itself if it may need the files beside it."""
     with binary.open("rb") as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if binary.stat().st_size else b""
         movable = content[:4] == b"\x7fELF" and content.find(b"$ORIGIN") < 0
@@ -140,7 +140,7 @@ def _memory_of_machine() -> int:
 
 
 def _take(folder: Path, keep: Mapping[str, Path]) -> None:
-    """Copy plain files out of the folder; links that a program left are not followed."""
+    """Copy plain files out of the folder; links are not followed."""
     for name, target in keep.items():
         content = read_plain(folder / name, MAX_FILE_BYTES)
         if content is not None:
@@ -153,7 +153,7 @@ def _content(output: IO[bytes]) -> bytes:
 
 
 def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
-    """SHA-256 by name of the plain files in a folder, links left out; and which of them is too large to hash."""
+    """SHA-256 by name of the plain files in a folder, links left out; and a file that is too large to hash, if any."""
     made: dict[str, str] = {}
     too_large = None
     for number, path in enumerate(sorted(folder.iterdir())):
@@ -170,7 +170,7 @@ def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
 
 
 def named_words(words: list[str], files: ScenarioFiles) -> list[str]:
-    """The command line with input files by name only, so that records do not depend on where they were."""
+    """The command line with input files by name only, so that records do not depend on their folder."""
     names = {str(path): path.name for path in files.given.values()}
     return [names.get(word, word) for word in words]
 

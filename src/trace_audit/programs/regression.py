@@ -1,4 +1,4 @@
-"""Run the regression test that guards the torch trace, and keep its result as a file that the trace depends on."""
+"""Run the regression test that guards the torch trace, and write its result to a file that the trace depends on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 
 def run_regression_test(node: str, root: Path, result: Path) -> dict[str, Any]:
-    """Run one pytest node from `root` and write its result as JSON, only if it passed.
+    """Run one pytest node from `root`; write its result as JSON if it passed.
 
     The result names the test, the hash of its file, each case that passed and each that was skipped, with the reason.
-    It holds no time. Raises InputError when a case fails or none ran; pytest's own words go to stderr.
+    It holds no time. Raises InputError if a case fails or none ran; pytest's output goes to stderr.
     """
     file, _, selected = node.partition("::")
     if not (root / file).is_file():

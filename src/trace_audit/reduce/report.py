@@ -1,4 +1,4 @@
-"""What came of a reduction: Markdown and a few lines for people, JSON for programs."""
+"""The result of a reduction: Markdown and a few lines of text, and JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from trace_audit.reduce.trials import RUN
 
 @dataclass(frozen=True)
 class Reduction:
-    """The search at its end. `is_complete` False: a limit was reached; the same command goes on from the record."""
+    """The search at its end. `is_complete` False: a limit was reached; the same command continues from the record."""
 
     search: Search
     first: Experiment
@@ -25,7 +25,7 @@ class Reduction:
 
 
 def as_json(reduction: Reduction) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The reduction as JSON-ready data."""
     search, trials = reduction.search, reduction.search.trials
     failure = trials.failure
     assert failure is not None
@@ -60,7 +60,7 @@ def lines_for_terminal(reduction: Reduction) -> list[str]:
 
 
 def as_markdown(reduction: Reduction) -> str:
-    """The page for people."""
+    """The reduction as a Markdown page."""
     told = as_json(reduction)
     state = "" if reduction.is_complete else " A limit was reached: the same command goes on from here."
     parts = [

@@ -1,4 +1,4 @@
-"""The two programs of a reduction: a command line of anybody's, or our torch program in this process."""
+"""The two programs of a reduction: any command line, or our torch program in this process."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ Read = Callable[[Iterable[bytes]], Any]
 
 
 class SideFailed(Exception):
-    """The program does not run this experiment to its end. `kind`: how it ended, without numbers and paths."""
+    """The program does not complete this experiment. `kind`: how it ended, without numbers and paths."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -40,10 +40,10 @@ class Side(Protocol):
         """The lines that it prints. Raises SideFailed."""
 
     def command_line(self, experiment: Experiment) -> str:
-        """What to paste into a shell."""
+        """The command line for a shell."""
 
     def described(self) -> list[str]:
-        """What tells this program from another, for the record."""
+        """The identity of the program, for the record."""
 
 
 @dataclass
@@ -72,7 +72,7 @@ class CommandSide:
 
 @dataclass
 class TorchSide:
-    """Our torch program: one pixel, nothing of the image. `extra` are flags that only this side is given."""
+    """Our torch program, which computes one pixel and no image. `extra` are flags for this side only."""
 
     name: str
     extra: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class TorchSide:
 
 
 def config_side(role: str, stated: config.Side, folder: Path) -> Side:
-    """A side as the config file states it; one that is built is built in `folder`. Raises InputError."""
+    """A side as the config file states it; a source is built in `folder`. Raises InputError."""
     name = stated.label(role)
     if stated.log:
         raise InputError(f"{role}: a recorded log cannot be run on a smaller experiment; give the program")
@@ -128,10 +128,10 @@ def side(
     time_limit_s: float,
     known_flags: bool = True,
 ) -> Side:
-    """The program that a text names: `torch` and flags for it alone, or a command line.
+    """The program that a text names: `torch` with its own flags, or a command line.
 
-    A command without `{flags}` is taken for an instrumented nanoBragg: the flags and -trace_pixel are added.
-    `known_flags` False: another simulator, which has to say where its flags go. Raises InputError.
+    A command without `{flags}` counts as an instrumented nanoBragg: the flags and -trace_pixel are added. `known_flags`
+    False: another simulator, whose command must contain `{flags}`. Raises InputError.
     """
     words = shlex.split(text) if isinstance(text, str) else list(text)
     if not words:

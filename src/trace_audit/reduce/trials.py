@@ -1,7 +1,7 @@
-"""Trials of a reduction: does the experiment still fail at the same key? Each is kept on record and never run twice.
+"""Trials of a reduction: does the experiment still fail at the same key? Each is recorded and never run twice.
 
-The record is a file of JSON lines, the first of which says what is reduced; each trial is written before the next one
-begins. A run that was killed goes on from it, since the order of the trials follows from their outcomes alone.
+The record is a file of JSON lines; the first line says what is reduced, and each trial is written before the next
+begins. A killed run continues from it, since the order of the trials depends only on their outcomes.
 """
 
 import json
@@ -18,7 +18,7 @@ from trace_audit.reduce.judge import Difference, Judge
 from trace_audit.reduce.sides import Side, SideFailed
 
 FAILS, PASSES, ELSEWHERE, REFUSED = "fails", "passes", "fails elsewhere", "refused"
-RUN = "(run)"  # stands for a key where the candidate does not come to its end
+RUN = "(run)"  # used instead of a key if the candidate does not complete
 SMALLEST_SHARE = 0.1
 
 
@@ -28,7 +28,7 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """What has to stay: the key (RUN: the way the candidate ends), and how far apart the sides are at the outset."""
+    """What must be preserved: the key (RUN: the way the candidate ends), and the initial difference of the sides."""
 
     key: str
     relative: float
@@ -46,9 +46,9 @@ class Record:
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def open(self) -> None:
-        """Read what a former run left, or begin. Raises InputError for the record of something else."""
+        """Read the record of an earlier run, or begin one. Raises InputError for the record of another reduction."""
         if self.path.exists():
-            lines = self.path.read_bytes().split(b"\n")[:-1]  # a line that was not finished does not count
+            lines = self.path.read_bytes().split(b"\n")[:-1]  # an unfinished line is ignored
             rows = [row for row in map(_parsed, lines) if row is not None]
             if rows and rows[0].get("about") != self.about:
                 raise InputError(
@@ -61,7 +61,7 @@ class Record:
         self.path.write_text(text, encoding="utf-8")
 
     def add(self, row: dict[str, Any]) -> None:
-        """Keep one trial."""
+        """Record one trial."""
         self.known[row["experiment"]] = row
         with self.path.open("ab") as stream:
             stream.write(canonical_json(row).encode())
@@ -70,7 +70,7 @@ class Record:
 
 @dataclass
 class Trials:
-    """Runs both programs on an experiment and says whether it still fails in the same way."""
+    """Runs both programs on an experiment and decides whether it still fails in the same way."""
 
     reference: Side
     candidate: Side
@@ -84,7 +84,7 @@ class Trials:
     say: Callable[[str], None] = lambda _: None
 
     def first_failure(self, experiment: Experiment, key: str | None) -> Failure:
-        """What fails at the outset: the named key, or the first in order of computation. Raises InputError."""
+        """The failure at the start: the named key, or the first in order of computation. Raises InputError."""
         try:
             printed = self.reference.output(experiment)
         except SideFailed as error:
@@ -117,7 +117,7 @@ class Trials:
         return bool(self.record.known[name]["outcome"] == FAILS)
 
     def values(self, experiment: Experiment) -> tuple[Any, Any]:
-        """The key on both sides, for an experiment that fails."""
+        """The key's values on both sides, for an experiment that fails."""
         row = self.record.known.get(self._hash(experiment))
         assert self.failure is not None
         return (row["reference"], row["candidate"]) if row else self.failure.values

@@ -1,6 +1,6 @@
-"""`python -m trace_audit.report.ending`: what a person reads last when a run failed, in at most ten lines.
+"""`python -m trace_audit.report.ending`: the last lines of a failed run, at most ten.
 
-Audits of one cause are one line. The last line is the path of the summary to open first.
+Audits with the same cause share one line. The last line is the path of the summary to open first.
 """
 
 import argparse
@@ -24,7 +24,7 @@ _KINDS = {"image_parity.json": "image"}  # others are audits
 
 
 def lines(verdicts: list[tuple[Path, dict[str, Any]]], not_compared: int) -> list[str]:
-    """The ending of a run with these comparisons, some of which failed; `not_compared` more never came about."""
+    """The last lines of a run with these comparisons, some of which failed; `not_compared` more were never made."""
     failed = [(path, verdict) for path, verdict in verdicts if verdict["status"] == "fail"]
     known = dict(verdicts)
     rows = []
@@ -65,7 +65,7 @@ def _places(paths: list[Path]) -> list[str]:
 
 
 def _fitting(names: list[str], width: int) -> str:
-    """As many names as fit, at least one, and the number of the others."""
+    """As many names as fit, at least one, and the number of the rest."""
     shown = names[:1]
     while len(shown) < len(names) and len(", ".join([*shown, names[len(shown)]])) < width:
         shown.append(names[len(shown)])

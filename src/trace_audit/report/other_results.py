@@ -1,7 +1,7 @@
-"""Sections about everything below results/ that is no audit of a trace: images, gradients, refinements, campaigns, ...
+"""Sections about all results other than audits of traces: images, gradients, refinements, campaigns, ...
 
-Each is drawn from the JSON that its rule leaves; where there is none, there is no section. What a file holds beside the
-fields that are known here is shown as it is, so that a result of a new kind needs no code.
+Each is made from the JSON file that its rule writes; without the file there is no section. Fields unknown to this code
+are shown unchanged, so that a new kind of result needs no code.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ class Table:
 
 @dataclass
 class Block:
-    """One section. `status` is pass, fail, skipped or "" where nothing is judged."""
+    """One section. `status` is pass, fail, skipped, or empty if there is no verdict."""
 
     title: str
     status: str
@@ -50,9 +50,9 @@ Maker = Callable[[Path, list[tuple[Path, Any]]], list[Block]]
 
 
 def other_results(results: Path, images: frozenset[str] | None = None) -> list[Block]:
-    """All sections, in a fixed order. A file that cannot be read becomes a section that says so.
+    """All sections, in a fixed order. An unreadable file becomes a section that says so.
 
-    Of whole images only those count whose folder is among `images`; None: all.
+    Whole images count only if their folder is among `images`; None: all.
     """
     blocks: list[Block] = []
     for pattern, maker in _SECTIONS.items():
@@ -63,7 +63,7 @@ def other_results(results: Path, images: frozenset[str] | None = None) -> list[B
         if found:
             try:
                 blocks += maker(results, found)
-            except (KeyError, TypeError, ValueError, AttributeError):  # of another form than the one known here
+            except (KeyError, TypeError, ValueError, AttributeError):  # another form than the one known here
                 blocks += [block for path, data in found for block in _as_it_is(results, [(path, data)])]
     return blocks
 
@@ -95,7 +95,7 @@ def _status(statuses: list[str]) -> str:
 
 
 def _cut(caption: str, headings: list[str], rows: list[Row]) -> Table:
-    ordered = sorted(rows, key=lambda row: row[0] != "fail")  # what fails comes first, and is not cut
+    ordered = sorted(rows, key=lambda row: row[0] != "fail")  # failing rows come first and are never cut
     return Table(caption, headings, ordered[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
 
 
@@ -243,7 +243,7 @@ def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
 
 
 def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
-    """A result of any form: its status and summary if it has them, its values, its lists of records as tables."""
+    """A result of any form: its status and summary if present, its values, its lists of records as tables."""
     blocks = []
     for path, data in found:
         record = data if isinstance(data, dict) else {"values": data}

@@ -17,15 +17,15 @@ from trace_audit.trail.records import is_sound
 from trace_audit.trail.verify import changed_inputs, verify
 
 FOLDER = Path("report")
-MOST_OPEN = 3  # audits and images that are unfolded at first
+MOST_OPEN = 3  # audits and images that are open at first
 Section = dict[str, Any]
-# made for the page itself, between the seal of the run and the one that follows it
+# records made by the report itself, between two seals
 _OF_THE_PAGE = re.compile(r"report/|.*/patch\.json: (extra|changed)$")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Folders below results of the audits and the images that count; None: all that are on record."""
+    """Folders below results of the audits and images to count; None: all on record."""
 
     audits: frozenset[str] | None = None
     images: frozenset[str] | None = None
@@ -71,7 +71,7 @@ def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it
 
 
 def split(sections: list[Section], folders: frozenset[str] | None) -> tuple[list[Section], list[Section]]:
-    """The audits that count, what failed first, and those that are no longer in the config."""
+    """The audits to count, failed ones first, and those that are no longer in the config."""
     counting = [section for section in sections if folders is None or section["folder"] in folders]
     earlier = [section for section in sections if section not in counting]
     return sorted(counting, key=lambda section: section["record"]["status"] != "fail"), earlier

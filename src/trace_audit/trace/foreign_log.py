@@ -1,9 +1,9 @@
-"""Trace lines picked out of whatever a program prints.
+"""Reads trace lines from the output of any program.
 
-A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and goes on as `key value ...`,
+A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and continues as `key value ...`,
 `key=value ...` or `key: value ...`, or if it is a JSON object with `key` and `value`, or with names of keys. Terminal
-colours are taken away. All other lines are counted and left. Names that are in no registry are listed as not known;
-they are no fault. Memory is bounded however much a program prints.
+colours are removed. All other lines are counted and ignored. Names in no registry are listed as unknown; they are no
+error. Memory is bounded for any amount of output.
 """
 
 import json
@@ -40,11 +40,11 @@ _LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])", re.ASCII)
 
 @dataclass
 class ForeignLog:
-    """What a program printed, as far as it could be read.
+    """A program's output, as far as it could be read.
 
-    `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names that
-    are in no registry, `repeated` the values of a key that came again after the first. `own`: keys that its key file
-    lists as its own, with their meaning.
+    `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names in no
+    registry, `repeated` the values of a key after its first. `own`: keys that the key file lists as the program's own,
+    with their meaning.
     """
 
     trace: Trace
@@ -60,9 +60,9 @@ class ForeignLog:
 def read_foreign_log(
     path: Path, names: KeyNames, *, name: str | None = None, may_be_silent: bool = False
 ) -> ForeignLog:
-    """The trace in the file `path`. Raises InputError if it cannot be read, or holds no trace line and has to.
+    """The trace in the file `path`. Raises InputError if it cannot be read, or lacks a required trace line.
 
-    `name`: whose log it is, for messages. `may_be_silent`: an image stands in for a trace.
+    `name`: the side's name, for messages. `may_be_silent`: an image is used instead of a trace.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -89,7 +89,7 @@ def read_foreign_lines(lines: Iterable[bytes], names: KeyNames) -> ForeignLog:
 
 
 class LineReader:
-    """State of one pass through the output. `keys` are those that are known; a nanoBragg has lines beside its keys."""
+    """State of one pass through the output. `keys` are the known keys; a nanoBragg prints lines beside its keys."""
 
     beside_keys: tuple[str, ...] = ("TRACE_PHI", "subpixel", "term")
 
@@ -98,7 +98,7 @@ class LineReader:
         self.keys = registry() if keys is None else keys
         self.log = ForeignLog(Trace(historic=True))
         self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
-        self.whole: dict[str, str] = {}  # keys that a log has once
+        self.whole: dict[str, str] = {}  # keys that occur once in a log
         self.phi: dict[str, str] = {}
         self.own_form: list[str] = []  # `subpixel` and `term` lines: a log in this project's own form
         self.opener = ""
@@ -116,7 +116,7 @@ class LineReader:
             self.take(number, name, text)
 
     def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
-        """(name, value text) of every key on a line; nothing for a line that is no trace line."""
+        """(name, value text) of every key on a line; empty for any other line."""
         if line.startswith("{"):
             yield from _json_pairs(line, {*self.keys, *self.names.names})
             return
@@ -134,7 +134,7 @@ class LineReader:
             yield match[1], match[2].strip()
 
     def _of_another_prefix(self, line: str) -> str | None:
-        """What follows `TRACE_JAX:`, `[TRACE]` and the like, if it begins with the name of a key."""
+        """The text after `TRACE_JAX:`, `[TRACE]` and similar prefixes, if it begins with the name of a key."""
         other = _ANY.match(line)
         match = None if other is None else _NAME.match(other[1].strip())
         return other[1] if other and match and self._key(match[1]) is not None else None
@@ -192,7 +192,7 @@ class LineReader:
         if key.where in ("run", "setup", "setup_sample", "setup_beam", "end"):
             place = self.whole
         else:
-            self.opener = self.opener or key.name  # the first key of a sub-pixel comes again with the next one
+            self.opener = self.opener or key.name  # the first key of a sub-pixel is repeated for the next one
             if key.name == self.opener and key.name in self.blocks[-1] and not self.own_form:
                 self.blocks.append({})
             place = self.blocks[-1]
@@ -203,7 +203,7 @@ class LineReader:
             self.log.numbers.setdefault(key.name, []).extend(values.split())
 
     def _values(self, number: int, key: Key, text: str, factor: float) -> str | None:
-        """The values of a key as words of our form; None with a problem on record where they cannot be read."""
+        """The values of a key in our format; None, with a recorded problem, if they cannot be read."""
         if key.kind == "word":
             if not text.split():
                 self._problem(number, key, "unparsable", "no value")
@@ -231,7 +231,7 @@ class LineReader:
         return " ".join(words if factor == 1.0 else [repr(value * factor) for value in numbers])
 
     def _problem(self, number: int, key: Key, kind: str, what: str) -> None:
-        """Put a value that cannot be read on record."""
+        """Record a value that cannot be read."""
         if len(self.log.problems) < MOST_NAMES:
             self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(what)}"))
 
@@ -241,7 +241,7 @@ class LineReader:
             counts[name] = counts.get(name, 0) + 1
 
     def finish(self) -> ForeignLog:
-        """All that was kept, as a trace."""
+        """All recorded lines as a trace."""
         lines = [f"TRACE_PY: {_labelled(name, values)}" for name, values in self.whole.items()]
         for index, block in enumerate(self.blocks):
             lines += [f"TRACE_PY: {r.split(' ', 1)[1]}" for r in self.own_form if r.startswith(f"{index} subpixel")]
@@ -261,7 +261,7 @@ class LineReader:
 
 
 def _labelled(name: str, values: str) -> str:
-    """A key and its values; a record gets the labels of its components, which our form has."""
+    """A key and its values; a record gets the labels of its components, as in our own format."""
     key = registry()[name]
     if key.kind == "record":
         values = " ".join(f"{label}:{value}" for label, value in zip(key.components, values.split(), strict=True))
@@ -269,7 +269,7 @@ def _labelled(name: str, values: str) -> str:
 
 
 def _without_line(message: str) -> str:
-    """A message without the number of its line, which is not that of the program's output."""
+    """A message without its line number, which does not refer to the program's output."""
     return re.sub(r"^line \d+: ", "", message)
 
 
@@ -287,7 +287,7 @@ def _json_pairs(line: str, known: Container[str]) -> Iterator[tuple[str, str]]:
 
 
 def _flat(value: object) -> str:
-    """The numbers of a nested list in order, as words."""
+    """The numbers of a nested list in order, as text."""
     if isinstance(value, list):
         return " ".join(_flat(item) for item in value[:64])
     return str(value)

@@ -69,12 +69,12 @@ class Trace:
     ignored_lines: int = 0
 
     def values(self, name: str, context: Context | None = None) -> tuple[Value, ...] | None:
-        """Values of a key, None if the log does not have it."""
+        """Values of a key; None if the log lacks it."""
         record = self.records.get(name, {}).get(context or Context())
         return record.values if record else None
 
     def number(self, name: str, context: Context | None = None) -> float | None:
-        """First value of a numeric key, None if the log does not have it."""
+        """First value of a numeric key; None if the log lacks it."""
         values = self.values(name, context)
         return None if values is None else float(values[0])
 
@@ -84,7 +84,7 @@ class Trace:
 
 
 def is_trace_line(line: str) -> bool:
-    """Whether a line of a program's output belongs into its trace log."""
+    """Whether a line of a program's output belongs to its trace log."""
     return line.startswith(("TRACE_C:", "TRACE_C_PHI ", "TRACE_PY:", "TRACE_PY_PHI "))
 
 
@@ -101,7 +101,7 @@ def read_trace(path: Path) -> Trace:
 def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
     """Parse the lines of a log. Never raises on a bad line: each becomes a `Problem` with its name and number.
 
-    `block_is_open`: the first sub-pixel needs no line that opens it, as in a log that prints some keys only.
+    `block_is_open`: the first sub-pixel needs no opening line, as in a log that prints only some keys.
     """
     own = re.compile(r"TRACE_(C|PY): (subpixel|pixel_slow_fast|term)\b")
     reader = _Reader(Trace(historic=not any(own.match(line) for line in lines)))

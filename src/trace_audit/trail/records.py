@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from trace_audit.core.documents import Document, Number, Pixel, problem_of
+from trace_audit.core.documents import Document, Number, Pixel, StructureFactors, problem_of
 
 
 def stays_inside(name: str) -> bool:
@@ -103,6 +103,8 @@ class Campaign(Record):
     dtype: str
     status: str
     summary: str
+    noise: str = "none"
+    structure_factors: dict[str, StructureFactors] = {}
     metrics: CampaignMetrics
 
 

@@ -1,4 +1,4 @@
-"""Run the `main(snakemake)` of a workflow script with its messages in the rule's log."""
+"""Run the `main(snakemake)` of a workflow script with its messages going to the rule's log."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
         "torch": torch.__version__,
         "torch_git": torch.version.git_version,
         "device": device.type,
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
     }
 
 
@@ -92,7 +92,7 @@ def kernel_sha256() -> str:
 
 
 @cache
-def _cpu() -> str:
+def processor() -> str:
     """Model and instruction sets: code compiled for one machine may not run on another of the same name."""
     with contextlib.suppress(OSError):
         text = Path("/proc/cpuinfo").read_text()

@@ -19,14 +19,14 @@ import zlib
 from pathlib import Path
 
 _OPTION = re.compile(r"--slurm-jobstep-array-execs[=\s]+'?([A-Za-z0-9+/=]+)'?")
-_UNPACKED = "TRACE_AUDIT_ARRAY_TASK"  # set for the unpacked command, which begins with the same precommand
+_UNPACKED = "TRACE_AUDIT_ARRAY_TASK"  # set for the unpacked command, which starts with the same precommand
 
 
 def own_command(script: str, task: str) -> str | None:
-    """The shell command of an array's task in its batch script; None where the script itself is that command.
+    """The shell command of an array's task in its batch script; None if the script itself is that command.
 
-    Where the option stands in a line of its own, which happens when the packed commands are long, the shell would take
-    it for a program; then the first task's command is the line before.
+    If the packed commands are long, the option is on a line of its own, which the shell would run as a program; then
+    the first task's command is the line before.
     """
     option = _OPTION.search(script)
     if option is None:
