@@ -49,6 +49,7 @@ def record(found: Refinement) -> dict[str, Any]:
         "target_per_pixel": found.target_per_pixel,
         "pixels": problem.pixels,
         "images": [image.name for image in problem.images],
+        "derivatives": dict(problem.made_by),
         "seconds": round(found.seconds, 3),
         "steps": [vars(step) for step in found.steps],
     }
