@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch.utils import _pytree as pytree
 
+from nanobrag_torch import nests
 from nanobrag_torch.parameters.tensors import is_differentiated
 
 Part = TypeVar("Part")
@@ -23,16 +23,16 @@ def moved(part: Part, device: torch.device) -> Part:
 
     (Every result of a step of the graph has a graph, so tensors without one do not go through it.)
     """
-    leaves, shape = pytree.tree_flatten(part)
+    leaves = list(nests.leaves(part))
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
     followed = [i for i in elsewhere if is_differentiated(leaves[i])]
-    plain = [i for i in elsewhere if i not in followed]
+    plain = sorted(set(elsewhere) - set(followed))
     for places, send in ((followed, _apply), (plain, _sent)):
         if places:
-            for i, there in zip(places, send(device, [leaves[i] for i in places]), strict=True):
-                leaves[i] = there
-    found: Part = pytree.tree_unflatten(leaves, shape)
-    return found
+            for i, sent in zip(places, send(device, [leaves[i] for i in places]), strict=True):
+                leaves[i] = sent
+    there = iter(leaves)
+    return nests.mapped(lambda _: next(there), part)
 
 
 def _on(tensor: torch.Tensor, device: torch.device) -> bool:

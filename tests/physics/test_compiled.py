@@ -18,7 +18,7 @@ from nanobrag_torch.cli.compile_ahead import main as build_command
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.physics.sinpi import sinpi
-from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.simulator import Simulation, making, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import per_term, small
 
@@ -150,16 +150,44 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after other images of the process were right."""
+    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
     real = CompiledBackend.photons
     monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, how))
     simulation = Simulation(BASE)
     got = simulation.image()
-    assert "compiled code is not used: " in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "compiled code is not used: " in said and "may be wrong" not in said
     assert isinstance(simulation.backend(), eager.EagerBackend)
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     assert torch.equal(got, simulate(BASE))
+
+
+@needs_compiler
+def test_images_are_looked_at_again(always, capfd, monkeypatch):
+    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    monkeypatch.setattr(making, "IMAGES", {})
+    looked, real = [], CompiledBackend.photons
+    monkeypatch.setattr(making, "_doubt", lambda *args, doubt=making._doubt: looked.append(1) or doubt(*args))
+    after = []
+    for image in range(1, 10):
+        expected = simulate(replace(BASE, beam=replace(BASE.beam, wavelength_m=1.1e-10 + image * 1e-13)))
+        after.append(len(looked))
+        assert capfd.readouterr().err.count("not used") == 0
+        if image == 5:
+            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(other)  # of another structure, the first
+            looked.pop()
+    assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
+    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, "scaled"))
+    for image in range(10, 17):
+        simulate(BASE)
+        said = capfd.readouterr().err
+        assert ("the last 7 images that it made in this process may be wrong too" in said) == (image == 16), said
+    simulate(BASE)
+    said = capfd.readouterr().err
+    assert "not used" in said and "may be wrong" not in said
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"key": 1, "sha256": ""}'])

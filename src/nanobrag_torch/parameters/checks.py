@@ -11,7 +11,7 @@ import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +33,11 @@ class Rule:
     value: int = 0
     unit: float = 1.0
 
-    @property
+    @cached_property
     def range(self) -> Range:
-        return _range(self)
-
-
-@cache
-def _range(rule: Rule) -> Range:
-    found = next(flag for flag in flags() if flag.name == rule.flag).args[rule.value].range or Range()
-    limits_of = ("min", "max", "exclusive_min", "exclusive_max")
-    return replace(found, infinite=False, **{n: _scaled(getattr(found, n), rule.unit) for n in limits_of})
+        found = next(flag for flag in flags() if flag.name == self.flag).args[self.value].range or Range()
+        limits_of = ("min", "max", "exclusive_min", "exclusive_max")
+        return replace(found, infinite=False, **{n: _scaled(getattr(found, n), self.unit) for n in limits_of})
 
 
 def _scaled(limit: float | None, unit: float) -> float | None:
@@ -231,7 +226,9 @@ def _check_count(name: str, value: Any, limits_of: Range) -> None:
 
 def _number(name: str, value: Any, limits_of: Range) -> float | None:
     """The number itself; None where it cannot be read."""
-    if is_tensor(value):
+    if type(value) is float or type(value) is int:
+        found = float(value)
+    elif is_tensor(value):
         if value.dim() or value.is_complex():
             raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, expected one number (a 0-d tensor)")
         if not _has_value(value):

@@ -48,7 +48,7 @@ class Batch:
             return None
         frame = int(digest[:, _MOST].argmax())
         simulation, row = self.simulations[frame], digest[frame].tolist()
-        n_fast = simulation.geometry.n_fast
+        n_fast = simulation.plain_host.geometry.n_fast
         at = [int(row[_WHERE]), *places(simulation)]
         seen = [
             (where % n_fast, where // n_fast, value)
@@ -58,14 +58,14 @@ class Batch:
         fast, slow = (torch.tensor([pixel[i] for pixel in seen], dtype=torch.int64) for i in range(2))
         got = torch.tensor([value for *_, value in seen], dtype=self.images.dtype)
         with torch.no_grad():
-            return selection.doubt(transfer.moved(simulation.host, _CPU), fast, slow, got)
+            return selection.doubt(transfer.moved(simulation.plain_host, _CPU), fast, slow, got)
 
     def made_again(self, why: str) -> Batch:
         """The same images by eager code."""
         selection.tell(why)
         images = []
         for simulation in self.simulations:
-            image, _ = making.image(simulation, EagerBackend(simulation.model, why), None, self.images.dtype)
+            image, _ = making.image(simulation, EagerBackend(simulation.plain, why), None, self.images.dtype)
             assert image is not None  # eager code always makes one
             images.append(image)
         return _batch(self.simulations, images, False)
@@ -82,7 +82,7 @@ def images_of(
     for simulation in simulations:
         backend = simulation.backend(image_dtype) if trust_later else None
         if isinstance(backend, CompiledBackend):
-            backend.trusted_with = simulation.model
+            backend.trusted_with = simulation.plain
         images.append(simulation.image())
     return _batch(simulations, images, trust_later)
 
@@ -99,7 +99,7 @@ def _batch(simulations: Sequence[Simulation], images: Sequence[torch.Tensor], tr
 
 def places(simulation: Simulation) -> list[int]:
     """Where pixels that are looked at in every image are in it: at the direct beam, the first and the last one."""
-    return [slow * simulation.geometry.n_fast + fast for fast, slow in making.looked_at(simulation)]
+    return [slow * simulation.plain_host.geometry.n_fast + fast for fast, slow in making.looked_at(simulation)]
 
 
 def copies_to_host(tensors: list[torch.Tensor]) -> Callable[[], list[torch.Tensor]]:

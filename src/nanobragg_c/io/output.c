@@ -50,7 +50,7 @@ bool output_check(const char *flag, const char *path) {
     return true;
 }
 
-/* The path that a file not yet there would have; the caller frees. */
+/* The path that a new file would have; the caller frees. */
 static char *future_path(const char *path) {
     char *target = follow_links(path), *folder = folder_of(target), *real = realpath(folder, NULL);
     const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
@@ -126,7 +126,7 @@ FILE *output_open(output_set *set, const char *path) {
     if (set->count >= OUTPUT_MAX_FILES) message_fail("internal: more than %d output files", OUTPUT_MAX_FILES);
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is then an error of write */
     if (set->held == NULL) set->held = signals_hold();
-    if (signals_waiting(set->held)) fail(set, path, "interrupted"); /* by that signal, when it is let through */
+    if (signals_waiting(set->held)) fail(set, path, "interrupted"); /* by that signal, once it is unblocked */
     output_file *out = &set->files[set->count++];
     *out = (output_file){.path = path, .target_path = follow_links(path)};
     out->file = is_device(path) ? fopen(path, "wb") : open_temporary(out);

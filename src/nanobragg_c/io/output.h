@@ -1,5 +1,5 @@
-/* Output files appear whole or not at all: written beside the target, synced, and renamed when all are written.
- * A signal that ends the program waits meanwhile and finds the files complete or removed. Devices and pipes
+/* Output files appear completely or not at all: written beside the target, synced, and renamed when all are written.
+ * Signals that end the program are delayed meanwhile, so the files are complete or removed. Devices and pipes
  * (/dev/null) are written directly. */
 #ifndef NANOBRAGG_OUTPUT_H
 #define NANOBRAGG_OUTPUT_H
@@ -27,7 +27,7 @@ typedef struct output_set {
 /* Ends the program if `path` could not be written; creates nothing. False: it is a device or a pipe. */
 bool output_check(const char *flag, const char *path);
 
-/* Both paths lead to one file, be it there already or not. Devices and pipes are never the same. */
+/* Whether both paths lead to the same file, which may not exist yet. Devices and pipes are never the same. */
 bool output_same_file(const char *a, const char *b);
 
 /* A file to write to; ends the program, removing all temporary files of the set, if it cannot be made. */

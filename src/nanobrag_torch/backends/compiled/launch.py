@@ -154,6 +154,7 @@ class CompiledBackend:
         built = {name: about(file) for name, file in files.items()} if built is None else built
         self.description = _description(built.values())
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
+        self._files = tuple((file, file.stat().st_mtime_ns) for file in files.values())
         self._names = frozenset(files if names is None else names)
         self._take(model)
 
@@ -163,8 +164,14 @@ class CompiledBackend:
         other._take(model)
         return other
 
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What images have in common whose models differ in the values of their tensors alone."""
+        table = self._model.amplitudes.padded
+        return self._files, self.orientations, self._model.samples, len(self._inputs), table is None or table.shape
+
     def _take(self, model: Model) -> None:
-        self.trusted_with: Model | None = None  # the model of which an image has been held against eager code
+        self.trusted_with: Model | None = None  # the model of which an image has been made and not refused
         self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
