@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from torch.utils import _pytree as pytree
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, nests
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend
@@ -40,13 +39,13 @@ def directions_of(make: Make, values: torch.Tensor) -> Directions:
     """The model, and how its tensors move with each of the values."""
     with torch.enable_grad():
         model = make(values.detach().requires_grad_())
-    leaves = pytree.tree_leaves(model)
+    leaves = list(nests.leaves(model))
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in places)):
         raise ValueError("derivatives by a table of amplitudes, which are looked up, are not compiled")
 
     def moving(at: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found = pytree.tree_leaves(make(at))
+        found = list(nests.leaves(make(at)))
         return tuple(found[place] for place in places)
 
     return Directions(model, places, _forward(moving, values) if places else ())

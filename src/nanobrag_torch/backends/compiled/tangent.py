@@ -6,14 +6,15 @@ few factors of each pixel, follows by torch's forward differentiation, one direc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.autograd import forward_ad
-from torch.utils import _pytree as pytree
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, nests
 from nanobrag_torch.backends.compiled.launch import CompiledBackend, load
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
@@ -25,30 +26,33 @@ class Directions:
     """A model, and how each of its tensors that move does along each direction (tensor..., directions)."""
 
     def __init__(self, model: Model, places: Sequence[int], moves: Sequence[torch.Tensor]):
-        self.model = pytree.tree_map_only(torch.Tensor, torch.Tensor.detach, model)
+        self.model = nests.mapped(lambda one: one.detach() if isinstance(one, torch.Tensor) else one, model)
         self.places, self.moves = places, moves
         self.count = moves[0].shape[-1] if moves else 0
 
     def part(self, direction: int) -> Model:
         """A model that holds the part of each tensor that moves, and everything else as it is."""
-        leaves, shape = pytree.tree_flatten(self.model)
-        for place, move in zip(self.places, self.moves, strict=True):
-            leaves[place] = move[..., direction]
-        return pytree.tree_unflatten(leaves, shape)
+        return self._with(lambda tensor, move: move[..., direction])
 
     def dual(self, direction: int) -> Model:
         """The model with each of those as a tangent; within a level of forward differentiation."""
-        leaves, shape = pytree.tree_flatten(self.model)
-        for place, move in zip(self.places, self.moves, strict=True):
-            leaves[place] = forward_ad.make_dual(leaves[place], move[..., direction].contiguous())
-        return pytree.tree_unflatten(leaves, shape)
+        return self._with(
+            lambda tensor, move: forward_ad.make_dual(tensor.contiguous(), move[..., direction].contiguous())
+        )
 
     def marked(self) -> Model:
         """The model whose tensors that move are those which require a gradient."""
-        leaves, shape = pytree.tree_flatten(self.model)
-        for place in self.places:
-            leaves[place] = leaves[place].detach().requires_grad_()
-        return pytree.tree_unflatten(leaves, shape)
+        return self._with(lambda tensor, move: tensor.detach().requires_grad_())
+
+    def _with(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Model:
+        """The model with function(tensor, move) in the place of each tensor that moves."""
+        moves, places = dict(zip(self.places, self.moves, strict=True)), count()
+
+        def one(leaf: Any) -> Any:
+            place = next(places)
+            return function(leaf, moves[place]) if place in moves else leaf
+
+        return nests.mapped(one, self.model)
 
 
 def changed(program: Program, directions: Directions) -> Program:
