@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from nanobrag_bench.gpu_runs import parsed
@@ -58,6 +58,7 @@ def checks(device: str) -> Iterator[tuple[str, bool, str]]:
             found = counts_of(images.to(device), frames, stream, noise, drawing).cpu().long()
             differ = int((found != expected).sum())
             yield f"noise: bytes of the CPU, {code}, {name}", differ == 0, f"{differ} counts differ"
+    yield from _frames_of_a_launch(device)
     mean, count = 37.0, 2**18
     drawn = Compiled().photons(torch.full((1, 512, 512), mean, device=device), [0], stream)
     off = (float(drawn.mean()) - mean) / (mean / count) ** 0.5
@@ -65,15 +66,64 @@ def checks(device: str) -> Iterator[tuple[str, bool, str]]:
     yield "noise: mean and variance of 2^18 pixels", max(abs(off), abs(wide)) < 4.5, f"{off:+.1f}, {wide:+.1f} sigma"
 
 
-def frames_per_second(device: str, dtype: Any, noise: Any, at_once: int, count: int = _FRAMES) -> float:
-    """Frames of a series of orientations that reach the host in a second, so many a launch."""
+def _frames_of_a_launch(device: str) -> Iterator[tuple[str, bool, str]]:
+    """Several images in one launch against a launch for each of them."""
+    import torch
+
+    from nanobrag_torch.simulator.batch import images_of
+
+    for dtype in (torch.float32, torch.float64):
+        with torch.no_grad():
+            simulations = _simulations(_series(device, dtype, 8), range(8))
+            together = images_of(simulations, trust_later=True)
+            alone = torch.stack([simulation.image() for simulation in simulations])
+        differ = int((together.images != alone).sum())
+        doubt = together.doubt(together.digest.cpu())
+        what = f"frames: 8 in one launch, {str(dtype).removeprefix('torch.')}"
+        yield what, differ == 0 and doubt is None, doubt or f"{differ} pixels differ"
+
+
+def _series(device: str, dtype: Any, count: int) -> Any:
     import torch
 
     from nanobrag_torch.simulator.series import Series
 
     os.environ["NANOBRAG_TORCH_COMPILE"] = "always"
     with torch.no_grad():
-        series = Series(parsed(FRAME), device, dtype, images=count)
+        return Series(parsed(FRAME), device, dtype, images=count)
+
+
+def _simulations(series: Any, numbers: Iterable[int]) -> list[Any]:
+    return [series.at((10.0, 20.0 + 0.1 * number, 30.0), 1e-10) for number in numbers]
+
+
+def work_of_a_launch(device: str, dtype: Any) -> Callable[[], Any]:
+    """Images and counts of as many frames as a campaign has in a launch, for a profile; nothing waits."""
+    import torch
+
+    from nanobrag_torch.noise.compiled import drawing_for
+    from nanobrag_torch.noise.detector import Stream, counts_of
+    from nanobrag_torch.simulator.batch import images_of
+
+    series, noise = _series(device, dtype, USUAL), noises()["with noise"]
+    with torch.no_grad():
+        simulations = _simulations(series, range(USUAL))
+    drawing = drawing_for(series.first.device)
+
+    def work() -> Any:
+        with torch.no_grad():
+            images = images_of(simulations, trust_later=True).images
+            return counts_of(images, list(range(USUAL)), Stream(4, "bench"), noise, drawing)
+
+    return work
+
+
+def frames_per_second(device: str, dtype: Any, noise: Any, at_once: int, count: int = _FRAMES) -> float:
+    """Frames of a series of orientations that reach the host in a second, so many a launch."""
+    import torch
+
+    series = _series(device, dtype, count)
+    with torch.no_grad():
         _make(series, noise, at_once, 2 * at_once)
         started = time.perf_counter()
         _make(series, noise, at_once, count)
@@ -91,8 +141,7 @@ def _make(series: Any, noise: Any, at_once: int, count: int) -> None:
     reader.start()
     for first in range(0, count, at_once):
         numbers = range(first, min(first + at_once, count))
-        simulations = [series.at((10.0, 20.0 + 0.1 * number, 30.0), 1e-10) for number in numbers]
-        batch = images_of(simulations, trust_later=True)
+        batch = images_of(_simulations(series, numbers), trust_later=True)
         stored = batch.images if noise is None else counts_of(batch.images, list(numbers), stream, noise, drawing)
         waiting.put((batch, copies_to_host([batch.digest, stored])))
     waiting.put(None)

@@ -16,7 +16,8 @@ from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, audit_file, shard_file
 from trace_audit.core.documents import StructureFactors, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.result_documents import CampaignSummary, ShardVerdict
 
 _SHOWN = (
     *("shard", "frame", "index_in_file", "worst_difference_of_peak", "worst_pixel_slow_fast", "c", "stored"),
@@ -27,9 +28,9 @@ _SHOWN = (
 def verdict_of(records: Path, folder: Path, shard: Shard) -> dict[str, Any]:
     """The verdict on a shard. Raises InputError if it was reached on other bytes than the shard now has."""
     path = audit_file(records, shard)
-    verdict = read_json(path, "verdict on a shard")
+    verdict: dict[str, Any] = read_document(path, "verdict on a shard", ShardVerdict)
     recorded = verify.side_record(folder, shard)["sha256"]
-    if not isinstance(verdict, dict) or verdict.get("sha256") != recorded:
+    if verdict["sha256"] != recorded:
         raise InputError(f"{path}: is about other bytes than {shard_file(folder, shard)}; remove it and run again")
     return verdict
 
@@ -131,9 +132,10 @@ def gate(result: dict[str, Any]) -> int:
     """Name the frames that do not agree; 1 if there is any."""
     for row in result["failed"]:
         print(
-            f"campaign gate: {row['shard']}: frame {row['frame']}: {row['worst_difference_of_peak']:.1e} of the peak "
-            f"at pixel {row['worst_pixel_slow_fast']} (slow, fast): C {row['c']:.9g}, stored {row['stored']:.9g}"
-            + (f"; {row['other_counts']} counts are not those drawn from it" if row["other_counts"] else ""),
+            f"campaign gate: {printable(row['shard'])}: frame {row['frame']}: "
+            f"{row['worst_difference_of_peak']:.1e} of the peak at pixel {row['worst_pixel_slow_fast']} (slow, fast): "
+            f"C {row['c']:.9g}, stored {row['stored']:.9g}"
+            + (f"; {row['other_counts']} counts are not those drawn from it" if row.get("other_counts") else ""),
             file=sys.stderr,
         )
     return 1 if result["status"] != "pass" else 0
@@ -159,7 +161,7 @@ def main(argv: list[str]) -> int:
     check.add_argument("summary", type=Path, metavar="FILE", help="summary.json")
     options = parser.parse_args(argv)
     if options.command == "gate":
-        return gate(read_json(options.summary, "summary of a campaign"))
+        return gate(read_document(options.summary, "summary of a campaign", CampaignSummary))
     result = summarize(read_plan(options.plan), options.folder, options.records, options.taken)
     write_atomic(options.out.with_suffix(".txt"), text(result))
     write_atomic(options.out, readable_json(result))

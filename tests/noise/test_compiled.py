@@ -63,7 +63,10 @@ def test_c_has_the_bytes_of_torch(name, dtype):
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
 def test_cuda_has_the_bytes_of_torch(tmp_path):
     def load(step, dtype, device):
-        types = ("float", "double") if step == "photons" else ("double", "unsigned short")
+        types = (
+            "float" if step == "photons" else "double",
+            "unsigned short" if step == "read_out" else "double",
+        )
         file = tmp_path / f"{step}.cpp"
         file.write_text(GPU % (source(step, dtype), *types, step))
         library = tmp_path / f"{step}.so"
@@ -124,6 +127,13 @@ def test_without_a_compiler_it_is_said_once_and_torch_draws(monkeypatch, capsys,
 
 
 def test_a_step_has_only_its_own_entry():
-    for step, other in zip(STEPS, reversed(STEPS), strict=True):
+    for step in STEPS:
         text = source(step, torch.float32)
-        assert f"#define STEP_{step} 1" in text and f"#define STEP_{other} 1" not in text
+        assert [other for other in STEPS if f"#define STEP_{other} 1" in text] == [step]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (3, 5, 2), (2, 40, 33)])
+@pytest.mark.parametrize("fwhm", [0.2, 1.5, 12.0])
+def test_spread_in_c_reaches_over_every_edge(shape, fwhm):
+    photons = torch.rand(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)) * 1e4
+    assert torch.equal(Compiled().spread(photons, fwhm), ByTorch().spread(photons, fwhm))

@@ -12,7 +12,6 @@ from nanobrag_torch.noise.detector import (
     DetectorNoise,
     Stream,
     counts_of,
-    spread,
     spread_weights,
 )
 
@@ -110,7 +109,7 @@ def test_point_spread_keeps_the_sum_and_has_its_width(fwhm):
     assert weights[0] + 2 * sum(weights[1:]) == 1.0 and min(weights) >= 0
     photons = torch.zeros(2, 61, 71, dtype=torch.float64)
     photons[0, 30, 30], photons[1, 0, 70], photons[1, 60, 3] = 1e6, 1e6, 7.0  # in the middle, in corners
-    after = spread(photons, fwhm)
+    after = ByTorch().spread(photons, fwhm)
     torch.testing.assert_close(after.sum((1, 2)), photons.sum((1, 2)), rtol=1e-13, atol=0)
     x = torch.arange(71, dtype=torch.float64) - 30
     profile = after[0].sum(0) / 1e6
@@ -127,12 +126,12 @@ def test_point_spread_is_the_integral_of_a_gaussian():
     sigma = 2.0 / math.sqrt(8 * math.log(2))
     edges = torch.arange(32, dtype=torch.float64) - 15.5
     share = torch.diff(torch.special.ndtr(edges / sigma))
-    torch.testing.assert_close(spread(photons, 2.0)[0], share[:, None] * share, rtol=0, atol=1e-6)
+    torch.testing.assert_close(ByTorch().spread(photons, 2.0)[0], share[:, None] * share, rtol=0, atol=1e-6)
 
 
 def test_spread_on_a_detector_smaller_than_its_reach():
     photons = torch.rand(1, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    after = spread(photons, 12.0)
+    after = ByTorch().spread(photons, 12.0)
     assert float(after.sum()) == pytest.approx(float(photons.sum()), rel=1e-12)
     assert float(after.std()) < 0.05 * float(photons.std())
 

@@ -8,7 +8,7 @@ import torch
 
 from nanobrag_torch.noise import functions, poisson
 from nanobrag_torch.noise.compiled import Compiled
-from nanobrag_torch.noise.detector import ByTorch, DetectorNoise, Stream, counts_of, spread
+from nanobrag_torch.noise.detector import ByTorch, DetectorNoise, Stream, counts_of
 from nanobrag_torch.noise.philox import philox, uniform
 
 ONES = 0xFFFFFFFF
@@ -139,7 +139,7 @@ def test_nothing_is_pinned_to_the_host():
         functions.normal_quantile(at),
         functions.exp_of_minus(at),
         *poisson.attempted(poisson.envelope(at), at, at),
-        spread(at.view(1, 5, 10), 1.2),
+        ByTorch().spread(at.view(1, 5, 10), 1.2),
         ByTorch().read_out(at.view(2, 5, 5), [1, 2], Stream(1), DetectorNoise(readout_sigma=1.0)),
     ]
     assert {one.device.type for one in found} == {"meta"}

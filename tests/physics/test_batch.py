@@ -113,7 +113,7 @@ def test_frames_are_counted_and_their_noise_is_checked(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_frames, "FRAMES_PER_LAUNCH", (2,))
     monkeypatch.setattr(gpu_frames, "_FRAMES", 4)
     found = list(gpu_frames.checks("cpu"))
-    assert len(found) == 6 and all(holds for _, holds, _ in found)
+    assert len(found) == 8 and all(holds for _, holds, _ in found)
     lines = [line for line in gpu_frames.times("cpu", torch.float32)]
     assert len(lines) == 3 and "(goal 500)" in lines[0] and "(goal 300)" in lines[2]
     assert selection.mode() == "always"

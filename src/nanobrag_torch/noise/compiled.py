@@ -1,4 +1,4 @@
-"""The two steps that draw, as C for a CPU and as CUDA for a GPU: one launch for all frames that are given.
+"""The three steps of the noise, as C for a CPU and as CUDA for a GPU: one launch for all frames that are given.
 
 Neither contracts a product and a sum, so both give the bytes of torch's own operations (`detector.ByTorch`), which
 remain where there is no compiler.
@@ -24,10 +24,20 @@ from nanobrag_torch.backends.compiled.cache import BrokenPackage, folder, opened
 from nanobrag_torch.backends.compiled.compiler import compiler
 from nanobrag_torch.backends.compiled.ownership import Unsafe, check_folder
 from nanobrag_torch.noise import functions, poisson
-from nanobrag_torch.noise.detector import _32_BITS, READOUT, ByTorch, DetectorNoise, Drawing, Stream, use_word
+from nanobrag_torch.noise.detector import (
+    _32_BITS,
+    READOUT,
+    ByTorch,
+    DetectorNoise,
+    Drawing,
+    Stream,
+    sent,
+    spread_weights,
+    use_word,
+)
 
 SOURCE = Path(__file__).with_name("noise.c")
-STEPS = ("photons", "read_out")
+STEPS = ("photons", "spread", "read_out")
 _OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
 _GPU_OPTIONS = ["--fmad=false"] if torch.version.hip is None else ["-ffp-contract=off"]
 _IMAGE_TYPES = {torch.float32: "float", torch.float64: "double"}
@@ -70,47 +80,51 @@ def source(step: str, dtype: torch.dtype) -> str:
 
 
 class Compiled:
-    """Both steps by compiled code, on the device of what is given. Nothing waits for a GPU."""
+    """All steps by compiled code, on the device of what is given. Nothing waits for a GPU."""
 
     def __init__(self, load: Callable[[str, torch.dtype, torch.device], Step] | None = None):
         self._load = loaded if load is None else load
 
     def photons(self, images: torch.Tensor, frames: Sequence[int], stream: Stream) -> torch.Tensor:
         drawn = torch.empty(images.shape, dtype=torch.float64, device=images.device)
-        self._run("photons", images.dtype, images, drawn, frames, stream, DetectorNoise())
+        given = _given(images, frames, stream, DetectorNoise())
+        self._launch("photons", images.dtype, given, images, drawn)
         return drawn
+
+    def spread(self, photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
+        weights = spread_weights(fwhm_px)
+        for size, stride in ((photons.shape[1], photons.shape[2]), (photons.shape[2], 1)):
+            shared = torch.empty(photons.shape, dtype=torch.float64, device=photons.device)
+            numbers = [size, stride, photons.numel(), len(weights) - 1, *map(_bits, weights)]
+            self._launch("spread", torch.float64, sent(numbers, photons.device), photons, shared)
+            photons = shared
+        return photons
 
     def read_out(
         self, signal: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise
     ) -> torch.Tensor:
         stored = torch.empty(signal.shape, dtype=noise.dtype, device=signal.device)
-        self._run("read_out", noise.dtype, signal, stored, frames, stream, noise)
+        self._launch("read_out", noise.dtype, _given(signal, frames, stream, noise), signal, stored)
         return stored
 
-    def _run(
-        self,
-        step: str,
-        dtype: torch.dtype,
-        what: torch.Tensor,
-        into: torch.Tensor,
-        frames: Sequence[int],
-        stream: Stream,
-        noise: DetectorNoise,
-    ) -> None:
-        if not what.numel():
-            return
-        given = _given(what, frames, stream, noise)
-        self._load(step, dtype, what.device)([given, what.contiguous(), into], what.numel())
+    def _launch(self, step: str, dtype: torch.dtype, *tensors: torch.Tensor) -> None:
+        pixels = tensors[-1].numel()
+        if pixels:
+            given, what, into = tensors
+            self._load(step, dtype, what.device)([given, what.contiguous(), into], pixels)
 
 
 def _given(what: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise) -> torch.Tensor:
-    """What the steps read besides pixels, in one transfer; the order is that of the enum in noise.c."""
+    """What the steps that draw read besides pixels, in one transfer; the order is that of the enum in noise.c."""
     doubles = (noise.gain, noise.offset, noise.readout_sigma, float(noise.largest))
-    bits = [struct.unpack("<q", struct.pack("<d", value))[0] for value in doubles]
-    shared = [what[0].numel(), what.numel(), stream.number, *stream.key, *bits]
-    on_host = torch.tensor([*shared, *(number & _32_BITS for number in frames)], dtype=torch.int64, device="cpu")
-    waits = what.device.type == "cuda"
-    return on_host.pin_memory().to(what.device, non_blocking=True) if waits else on_host.to(what.device)
+    shared = [what[0].numel() if len(what) else 1, what.numel(), stream.number, *stream.key, *map(_bits, doubles)]
+    return sent([*shared, *(number & _32_BITS for number in frames)], what.device)
+
+
+def _bits(value: float) -> int:
+    """Those of a float64, as a whole number."""
+    bits: int = struct.unpack("<q", struct.pack("<d", value))[0]
+    return bits
 
 
 @cache
@@ -189,9 +203,9 @@ def _agrees(device: torch.device) -> bool:
     noise = DetectorNoise(gain=0.7, readout_sigma=3.0, offset=40.0)
     own, there = ByTorch(), Compiled()
     drawn, found = own.photons(images, frames, stream), there.photons(images.to(device), frames, stream)
-    same = torch.equal(drawn, found.cpu()) and torch.equal(
-        own.read_out(drawn, frames, stream, noise), there.read_out(found, frames, stream, noise).cpu()
-    )
+    shared, spread = own.spread(drawn, 1.7), there.spread(found, 1.7)
+    stored, read = own.read_out(shared, frames, stream, noise), there.read_out(spread, frames, stream, noise)
+    same = torch.equal(drawn, found.cpu()) and torch.equal(shared, spread.cpu()) and torch.equal(stored, read.cpu())
     if not same:
         _tell("noise by torch's own operations: compiled code gives other numbers on this machine")
     return same

@@ -65,10 +65,13 @@ class Stream:
 
 
 class Drawing(Protocol):
-    """The two steps that draw: torch's own operations here, compiled code in `compiled.py`."""
+    """The three steps: torch's own operations here, compiled code in `compiled.py`."""
 
     def photons(self, images: torch.Tensor, frames: Sequence[int], stream: Stream) -> torch.Tensor:
         """Photons of images (n, slow, fast) of expected photons, float64."""
+
+    def spread(self, photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
+        """Photons after the point spread."""
 
     def read_out(
         self, signal: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise
@@ -77,7 +80,7 @@ class Drawing(Protocol):
 
 
 class ByTorch:
-    """Both by torch's own operations, on any device."""
+    """All by torch's own operations, on any device."""
 
     def photons(self, images: torch.Tensor, frames: Sequence[int], stream: Stream) -> torch.Tensor:
         means = images.double().reshape(-1)
@@ -91,6 +94,10 @@ class ByTorch:
             return uniform(*words[:2]), uniform(*words[2:])
 
         return poisson.draw(means, uniforms).view(images.shape)
+
+    def spread(self, photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
+        weights = spread_weights(fwhm_px)
+        return _spread_along(_spread_along(photons, weights, 1), weights, 2)
 
     def read_out(
         self, signal: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise
@@ -109,25 +116,21 @@ def use_word(use: int) -> int:
     return use << _USE_SHIFT
 
 
+def sent(numbers: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Whole numbers on a device, which is not waited for."""
+    on_host = torch.tensor(numbers, dtype=torch.int64, device="cpu")
+    return on_host.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else on_host.to(device)
+
+
 def frame_numbers(frames: Sequence[int], device: torch.device) -> torch.Tensor:
-    """As words of the counter, on a device, which is not waited for."""
-    on_host = torch.tensor([number & _32_BITS for number in frames], dtype=torch.int64, device="cpu")
-    waits = device.type == "cuda"
-    return on_host.pin_memory().to(device, non_blocking=True) if waits else on_host.to(device)
+    """As words of the counter."""
+    return sent([number & _32_BITS for number in frames], device)
 
 
 def _words(
     pixel: torch.Tensor, frame: torch.Tensor, series: int, use: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     return pixel, frame, torch.full_like(pixel, series), torch.full_like(pixel, use)
-
-
-def spread(photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
-    """Photons (n, slow, fast) after the point spread (N6)."""
-    weights = spread_weights(fwhm_px)
-    for dimension in (1, 2):
-        photons = _spread_along(photons, weights, dimension)
-    return photons
 
 
 def spread_weights(fwhm_px: float) -> list[float]:
@@ -171,5 +174,5 @@ def counts_of(
     drawing = ByTorch() if drawing is None else drawing
     signal = drawing.photons(images, frames, stream)
     if noise.point_spread_fwhm_px > 0:
-        signal = spread(signal, noise.point_spread_fwhm_px)
+        signal = drawing.spread(signal, noise.point_spread_fwhm_px)
     return drawing.read_out(signal, frames, stream, noise)

@@ -202,3 +202,30 @@ ENTRY read_out(const integer *given, const double *signal, COUNT *stored) {
     }
 }
 #endif
+
+/* (N6) along one dimension, whose pixels are `STRIDE` numbers apart. */
+#ifdef STEP_spread
+enum { SIZE, STRIDE, SPREAD_COUNT, REACH, WEIGHTS };
+
+FUNCTION integer reflected(integer place, integer size) {
+    integer around = place % (2 * size);
+    if (around < 0) around += 2 * size;
+    return around < size ? around : 2 * size - 1 - around;
+}
+
+ENTRY spread(const integer *given, const double *photons, double *shared) {
+    const integer size = given[SIZE], stride = given[STRIDE], reach = given[REACH];
+    EACH(at, given[SPREAD_COUNT]) {
+        const integer place = (integer)at / stride % size;
+        const double *line = photons + ((integer)at - place * stride);
+        double total = photons[at] * of_bits(given[WEIGHTS]);
+        for (integer step = 1; step <= reach; step++) {
+            integer before = place - step, after = place + step;
+            if (before < 0) before = reflected(before, size);
+            if (after >= size) after = reflected(after, size);
+            total = total + (line[before * stride] + line[after * stride]) * of_bits(given[WEIGHTS + step]);
+        }
+        shared[at] = total;
+    }
+}
+#endif

@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 
 from nanobrag_torch import transfer
-from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled import cache as kept
+from nanobrag_torch.backends.compiled import frames, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.simulator import Simulation, making
@@ -68,27 +70,67 @@ class Batch:
             image, _ = making.image(simulation, EagerBackend(simulation.plain, why), None, self.images.dtype)
             assert image is not None  # eager code always makes one
             images.append(image)
-        return _batch(self.simulations, images, False)
+        return _batch(self.simulations, torch.stack(images), False)
 
 
 def images_of(
     simulations: Sequence[Simulation], trust_later: bool = False, image_dtype: torch.dtype = torch.float32
 ) -> Batch:
-    """The images of simulations of one detector, made one behind the other without waiting for the device.
+    """The images of simulations that differ in the values of their tensors alone, made without waiting for the device.
 
-    With `trust_later` compiled code is not held against eager code before the images are on the host, see `doubt`.
+    With `trust_later` compiled code is not held against eager code before the images are on the host, see `doubt`; on
+    a GPU they then are one launch, where each of them would be one.
     """
+    together = _one_launch(simulations, image_dtype) if trust_later and len(simulations) > 1 else None
+    if together is not None:
+        return _batch(simulations, together, trust_later)
     images = []
     for simulation in simulations:
         backend = simulation.backend(image_dtype) if trust_later else None
         if isinstance(backend, CompiledBackend):
             backend.trusted_with = simulation.plain
         images.append(simulation.image())
-    return _batch(simulations, images, trust_later)
+    return _batch(simulations, images[0][None] if len(images) == 1 else torch.stack(images), trust_later)
 
 
-def _batch(simulations: Sequence[Simulation], images: Sequence[torch.Tensor], trusted_later: bool) -> Batch:
-    together = images[0][None] if len(images) == 1 else torch.stack(list(images))
+def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
+    """Images (n, slow, fast) of one launch; None where an image is more than that, or is not made on a GPU."""
+    first = simulations[0]
+    if not _launches_frames(first.device) or first.experiment.detector.mask is not None:
+        return None
+    geometry, rows = first.geometry, []
+    whole = first.pixel_count == geometry.n_slow * geometry.n_fast
+    size = len(simulations), geometry.n_slow, geometry.n_fast
+    images = (torch.empty if whole else torch.zeros)(size, dtype=image_dtype, device=first.device)
+    backends = [simulation.backend(image_dtype) for simulation in simulations]
+    tiles = list(first.tiles(backends[0].pixels))
+    if len(tiles) != 1 or not isinstance(tiles[0].where, slice):
+        return None
+    name, fast, slow = "", tiles[0].fast, tiles[0].slow
+    for backend, image in zip(backends, images, strict=True):
+        reads = backend.inputs_of_image(image_dtype) if isinstance(backend, CompiledBackend) else None
+        if reads is None or reads[0] != (name or reads[0]):
+            return None
+        name = reads[0]
+        rows.append([*reads[1], fast, slow, image.view(-1)[tiles[0].where]])
+    try:
+        return images if frames.launched(name, first.model, rows, fast.shape[0]) else None
+    except (RuntimeError, ValueError, OSError, kept.BrokenPackage) as error:
+        _tell_once(f"every image is a launch of its own: {' '.join(str(error).split())[:200]}")
+        return None
+
+
+def _launches_frames(device: torch.device) -> bool:
+    """Whether a launch has a dimension for frames; on a CPU one call after the other costs nothing."""
+    return device.type != "cpu"
+
+
+@cache
+def _tell_once(message: str) -> None:
+    selection.tell(message)
+
+
+def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_later: bool) -> Batch:
     flat = together.flatten(1)
     columns = [one[:, None].double() for one in flat.aminmax(dim=1)]
     if trusted_later:

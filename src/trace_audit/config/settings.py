@@ -19,7 +19,7 @@ from trace_audit.config.campaign import Campaign
 from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.config.side import Candidate, Reference, Side, require_side
-from trace_audit.core.errors import InputError
+from trace_audit.core.errors import InputError, run_command
 
 Device = Literal["cpu", "cuda", "auto"]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
@@ -235,7 +235,7 @@ def scenario_file(settings: Settings, name: str, source: str = "config/config.ya
     path = folder / f"{name}.yaml"
     if path.is_file():
         return path
-    known = sorted(found.stem for found in folder.glob("*.yaml"))
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     raise InputError(
         f"{source}: scenarios: unknown scenario {name!r}, no file {path}; "
         + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")
@@ -294,4 +294,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    raise SystemExit(run_command(lambda _: print(schema_text(), end="") or 0))

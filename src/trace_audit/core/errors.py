@@ -8,6 +8,7 @@ from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
+INTERRUPTED = 128 + 2  # 2: SIGINT
 
 
 class InputError(Exception):
@@ -20,8 +21,8 @@ def run_command(
     """Exit status of `command(argv)`: its own, or 2 after one line on stderr for a user's mistake.
 
     If the reader of the output has closed it, as `| head` does, nothing more is printed and the status is 141, as for a
-    program that SIGPIPE ended. Any other exception is a bug: its traceback goes to a file below logs/, one line names
-    the file, and the status is 3; without `catch_faults` it is raised.
+    program that SIGPIPE ended; 130 after Ctrl-C. Any other exception is a bug: its traceback goes to a file below
+    logs/, one line names the file, and the status is 3; without `catch_faults` it is raised.
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
@@ -32,6 +33,9 @@ def run_command(
     except BrokenPipeError:
         drop_output()
         return READER_GONE
+    except KeyboardInterrupt:
+        print("trace_audit: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except (InputError, ExperimentError) as error:
         message = str(error)
     except OSError as error:

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,8 @@ from nanobrag_torch.io.reading import ReaderError, open_plain
 from trace_audit.core.errors import InputError
 
 ASIDE = ".aside"
+MAX_JSON_DEPTH = 100
+_TOO_DEEP = f"nested deeper than {MAX_JSON_DEPTH}"
 
 
 def sha256_of_bytes(data: bytes) -> str:
@@ -200,17 +202,46 @@ def yaml_value(text: str, what: str) -> Any:
         raise InputError(f"{what}: {error}") from error
 
 
+def read_json(path: Path, what: str) -> Any:
+    """Parsed JSON of a file. Raises InputError naming `what` it should have been."""
+    text = read_text(path, what)
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
+    except ValueError as error:
+        raise InputError(f"{what} {path}: is not JSON as expected ({error})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text, which can be written again. Raises ValueError for what is none.
+
+    Refused are NaN and what is infinite, halves of surrogate pairs, and what is nested deeper than MAX_JSON_DEPTH.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level, depth = [value], 0
+    while level := [part for whole in level for part in _parts(whole) if isinstance(part, dict | list)]:
+        depth += 1
+        if depth >= MAX_JSON_DEPTH:
+            raise ValueError(_TOO_DEEP)
+    if (b"\\ud" in text.lower()) if isinstance(text, bytes) else ("\\ud" in text.lower()):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _parts(whole: Any) -> Iterable[Any]:
+    return whole.values() if isinstance(whole, dict) else whole if isinstance(whole, list) else ()
+
+
 def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Parsed JSON of a file. Raises InputError, which calls the file `what`."""
-    try:
-        return json.loads(read_text(path, what), parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{what} {path}: is not JSON as expected (NaN, Infinity, a number too long, or too deep)"
-        ) from error
+def _finite(word: str) -> float:
+    value = float(word)
+    if math.isinf(value):
+        raise ValueError("a number is beyond 1.8e308")
+    return value

@@ -17,8 +17,10 @@ from typing import Any
 
 from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.result_documents import GradientSummary
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.environment import operation_by_operation
 
@@ -145,17 +147,11 @@ def _sentence(row: dict[str, Any]) -> str:
 def _check(summaries: list[Path]) -> int:
     failed = False
     for path in summaries:
-        summary = read_json(path, "summary of gradients")
-        try:
-            rows = summary["parameters"]
-            wrong = [row for row in rows if row["status"] != "pass"]
-            verdict = f"{summary['scenario']}: {len(rows) - len(wrong)} of {len(rows)} gradients pass"
-            lines = [verdict, *(_sentence(row) for row in wrong)]
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: no summary of trace_audit.derivatives.gradients run (it lacks {error})"
-            ) from error
-        print("\n".join(lines), file=sys.stderr)
+        summary = read_document(path, "summary of gradients", GradientSummary)
+        rows = summary["parameters"]
+        wrong = [row for row in rows if row["status"] != "pass"]
+        verdict = f"{summary['scenario']}: {len(rows) - len(wrong)} of {len(rows)} gradients pass"
+        print("\n".join(printable(line) for line in (verdict, *map(_sentence, wrong))), file=sys.stderr)
         failed = failed or bool(wrong) or not rows
     return int(failed)
 

@@ -61,7 +61,7 @@ def read_audited(options: argparse.Namespace) -> Audited:
         sha = str(c_run["binary_sha256"])
         binary = program_with(sha, options.build)
         gone = "" if binary else _gone(str(c_run["program"]), sha)
-        gone = gone or _changed_hkl(snapshot["input_sha256"].get("hkl"), options.hkl)
+        gone = gone or _changed_hkl(snapshot.get("input_sha256", {}).get("hkl"), options.hkl)
         if "skipped" in snapshot:
             gone = f"The audit was skipped: {snapshot['skipped']}"
         return Audited(

@@ -4,15 +4,15 @@ The record is a file of JSON lines; the first line says what is reduced, and eac
 begins. A killed run continues from it, since the order of the trials depends only on their outcomes.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core.documents import Document, Number, problem_of
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, sha256_of_bytes
+from trace_audit.core.files import canonical_json, parse_json, sha256_of_bytes
 from trace_audit.reduce.experiment import Experiment
 from trace_audit.reduce.judge import Difference, Judge
 from trace_audit.reduce.sides import Side, SideFailed
@@ -55,7 +55,7 @@ class Record:
                     f"{self.path}: is the record of another reduction (other programs, flags, pixel or key); "
                     "give another --out, or remove that folder"
                 )
-            self.known = {row["experiment"]: row for row in rows[1:]}
+            self.known = {row["experiment"]: row for row in rows[1:] if problem_of(row, Trial) is None}
         text = canonical_json({"about": self.about}) + "".join(map(canonical_json, self.known.values()))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(text, encoding="utf-8")
@@ -90,21 +90,25 @@ class Trials:
         except SideFailed as error:
             raise InputError(f"{self.reference.name} {error}; the reference has to run the experiment") from error
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             if key is not None:
                 raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
             return Failure(RUN, 1.0, True, error.kind)
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         heads = self.judge.graph.heads(diverging)
         if key is None and not heads:
-            told = f"on all {len(found)} keys that both print" if found else "since they print no key in common"
-            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {told}")
+            extent = (
+                f"on all {len(differences)} keys that both print"
+                if differences
+                else "since they print no key in common"
+            )
+            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {extent}")
         chosen = key or heads[0]
         if chosen not in diverging:
-            state = "agrees" if chosen in found else "is not printed by both"
+            state = "agrees" if chosen in differences else "is not printed by both"
             raise InputError(f"--key {chosen}: {state}; keys that differ: {', '.join(diverging[:12]) or 'none'}")
-        return Failure(chosen, found[chosen].relative, chosen in heads, values=found[chosen].values)
+        return Failure(chosen, differences[chosen].relative, chosen in heads, values=differences[chosen].values)
 
     def fails(self, experiment: Experiment) -> bool:
         """Whether the experiment fails in the same way. Raises LimitReached."""
@@ -123,8 +127,8 @@ class Trials:
         return (row["reference"], row["candidate"]) if row else self.failure.values
 
     def _hash(self, experiment: Experiment) -> str:
-        words = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
-        return sha256_of_bytes(canonical_json([words, experiment.pixel]).encode())[:20]
+        argv = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        return sha256_of_bytes(canonical_json([argv, experiment.pixel]).encode())[:20]
 
     def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:
         outcome, difference = self._outcome(experiment)
@@ -140,21 +144,30 @@ class Trials:
         except SideFailed:
             return REFUSED, None
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             return (FAILS if failure.key == RUN and error.kind == failure.kind else REFUSED), None
-        here = found.get(failure.key)
+        here = differences.get(failure.key)
         if here is None or here.agrees or here.relative < SMALLEST_SHARE * failure.relative:
             return PASSES, here
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         if failure.is_head and failure.key not in self.judge.graph.heads(diverging):
             return ELSEWHERE, here
         return FAILS, here
 
 
+class Trial(Document):
+    """A trial on record."""
+
+    experiment: str
+    outcome: str
+    reference: list[str | Number]
+    candidate: list[str | Number]
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.cause import by_cause, evidence
-from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_json
+from trace_audit.core.documents import Comparison, read_document
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import printable
 
 MOST_LINES = 10
 _MOST_CAUSES = 5
@@ -56,12 +57,12 @@ def _counted(number: int, path: Path) -> str:
 
 def _places(paths: list[Path]) -> list[str]:
     """Scenario and pixel of each audit, each once: "still (200, 256)"."""
-    found = []
+    names = []
     for path in paths:
         scenario, pixel = (path.parts[-4], path.parts[-3]) if len(path.parts) > 3 else ("", path.parent.name)
         match = re.fullmatch(r"S(\d+)_F(\d+)", pixel)
-        found.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
-    return list(dict.fromkeys(found))
+        names.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
+    return list(dict.fromkeys(names))
 
 
 def _fitting(names: list[str], width: int) -> str:
@@ -83,10 +84,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     verdicts = []
     for path in options.comparisons:
-        verdict = read_json(path, "comparison")
-        if not isinstance(verdict, dict) or "status" not in verdict:
-            raise InputError(f"{path}: no comparison; run the audit again")
-        verdicts.append((path, verdict))
+        verdicts.append((path, read_document(path, "comparison", Comparison)))
     print("\n".join(lines(verdicts, options.not_compared)))
     return 0
 

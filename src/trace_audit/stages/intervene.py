@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch.hooks import Place
+from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.trace import trace_lines
 from trace_audit.stages.exchange import Visit
@@ -19,10 +19,24 @@ from trace_audit.stages.setup import SetUp
 
 
 def watched_trace(
-    experiment: Experiment, pixel: tuple[int, int], *, device: str, dtype: torch.dtype, visit: Visit
+    experiment: Experiment,
+    pixel: tuple[int, int],
+    *,
+    device: str,
+    dtype: torch.dtype,
+    visit: Visit,
+    first: Hooks | None = None,
 ) -> list[str]:
-    """The trace of pixel (slow, fast) with `visit` after every stage. Raises what the simulator raises."""
-    return list(trace_lines(experiment, *pixel, device=device, dtype=dtype, hooks=Visitor(visit)))
+    """The trace of pixel (slow, fast) with `visit` after every stage. Raises what the simulator raises.
+
+    `first`: hooks that have their way with each value before it is visited.
+    """
+    visitor = Visitor(visit)
+
+    def both(name: str, value: Any, place: Place) -> Any:
+        return visitor(name, value if first is None else first(name, value, place), place)
+
+    return list(trace_lines(experiment, *pixel, device=device, dtype=dtype, hooks=both))
 
 
 class Visitor(OnePixel, SetUp):

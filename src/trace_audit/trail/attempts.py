@@ -86,7 +86,7 @@ def _commands(
             confined = {"confined": record["confined"]} if record.get("confined") else {}
             commands.append(command | confined)
     if torch_run is None:
-        commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
+        commands.append({"arguments": ["nanobrag_torch", *config.get("arguments", [])], "exit_code": None})
     if status == SKIPPED:
         return commands
     commands.append({"arguments": [f"trace_audit.{module}"], "exit_code": 0 if status == "pass" else 1})

@@ -68,6 +68,7 @@ class Attempt(Record):
     tolerances_sha256: str
     commands: list[Command]
     environment: dict[str, Any] = {}
+    structure_factors: StructureFactors | None = None
     git_commit: str | None
     deviations: list[str]
 

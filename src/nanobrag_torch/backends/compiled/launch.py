@@ -199,6 +199,11 @@ class CompiledBackend:
             self._programs[name]([*given, *results], rays, self.orientations)
         return results
 
+    def inputs_of_image(self, image_dtype: torch.dtype) -> tuple[str, list[torch.Tensor]] | None:
+        """The program by which an image is one launch, and what it reads of the model; None where there is none."""
+        name = PHOTONS.get(image_dtype, "")
+        return (name, self._inputs[name][0]) if name in self._inputs else None
+
     def photons(
         self,
         fast: torch.Tensor,
