@@ -54,8 +54,8 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     for name, command in commands.items():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(f"benchmark: building {name} failed with {done.returncode}: {said}")
+            complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InputError(f"benchmark: building {name} failed with {done.returncode}: {complaint}")
     version = subprocess.run([compiler_path, "--version"], capture_output=True, text=True, check=True).stdout
     programs = {
         name: {
@@ -75,11 +75,11 @@ def c_programs(record: dict[str, Any]) -> list[Program]:
     return [Program(name, Path(entry["binary"]).resolve()) for name, entry in record["programs"].items()]
 
 
-def torch_command(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+def torch_command(argv: list[str], dtype: str, device: str = "cpu") -> list[str]:
     """A whole process of the torch program."""
-    return [sys.executable, "-m", "nanobrag_torch", *torch_words(words, dtype, device)]
+    return [sys.executable, "-m", "nanobrag_torch", *torch_words(argv, dtype, device)]
 
 
-def torch_words(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+def torch_words(argv: list[str], dtype: str, device: str = "cpu") -> list[str]:
     """The flags of the torch program that choose device and type."""
-    return [*words, "-device", device, "-dtype", dtype]
+    return [*argv, "-device", device, "-dtype", dtype]

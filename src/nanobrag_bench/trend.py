@@ -45,12 +45,12 @@ Point = dict[str, Any]
 
 def parity(results: Path) -> dict[str, Point]:
     """What the ledger says of each commit, in the order of their first records."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    worst: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in load(results / attempts.LEDGER):
         record = entry.record or {}
         if record.get("kind") == "attempt" and record.get("git_commit") and is_sound(record):
-            found.setdefault(record["git_commit"], {})[name_of(record)] = record
-    return {commit: _point_of(commit, list(records.values())) for commit, records in found.items()}
+            worst.setdefault(record["git_commit"], {})[name_of(record)] = record
+    return {commit: _point_of(commit, list(records.values())) for commit, records in worst.items()}
 
 
 def _point_of(commit: str, records: list[dict[str, Any]]) -> Point:
@@ -71,16 +71,16 @@ def _point_of(commit: str, records: list[dict[str, Any]]) -> Point:
 def speed(binary: Path, repeats: int = REPEATS) -> dict[str, Any]:
     """Median seconds of a process of each program; torch's own are those beyond `import torch`, in the same turn."""
     with tempfile.TemporaryDirectory(prefix="trend-") as folder:
-        words = [*FLAGS.split(), "-floatfile", f"{folder}/image.bin", "-intfile", f"{folder}/image.img"]
-        torch = [sys.executable, "-m", "nanobrag_torch", *words, "-dtype", "float32"]
-        commands = {"C": [str(binary), *words], "torch": torch, "import": [sys.executable, "-c", "import torch"]}
+        argv = [*FLAGS.split(), "-floatfile", f"{folder}/image.bin", "-intfile", f"{folder}/image.img"]
+        torch = [sys.executable, "-m", "nanobrag_torch", *argv, "-dtype", "float32"]
+        commands = {"C": [str(binary), *argv], "torch": torch, "import": [sys.executable, "-c", "import torch"]}
         actions: dict[str, Callable[[], Figures]] = {
             name: partial(_seconds, command) for name, command in commands.items()
         }
-        runs = {name: [run["wall_s"] for run in found] for name, found in in_turn(actions, repeats).items()}
+        runs = {name: [run["wall_s"] for run in figures] for name, figures in in_turn(actions, repeats).items()}
     own = [max(0.0, whole - start) for whole, start in zip(runs["torch"], runs["import"], strict=True)]
     return {
-        **{f"{name}_s": statistics.median(found) for name, found in runs.items()},
+        **{f"{name}_s": statistics.median(figures) for name, figures in runs.items()},
         "torch_own_s": statistics.median(own),
         "torch_own_over_C": statistics.median(mine / c for mine, c in zip(own, runs["C"], strict=True)),
         "repeats": repeats,

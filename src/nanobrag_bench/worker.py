@@ -97,10 +97,10 @@ def main(argv: Sequence[str]) -> int:
     }
     works: dict[str, _SECONDS] = {}
     for line in sys.stdin:
-        what = line.strip()
-        if what not in works:
-            works[what] = make[what]()
-        print(json.dumps(timed(works[what])), flush=True)
+        request = line.strip()
+        if request not in works:
+            works[request] = make[request]()
+        print(json.dumps(timed(works[request])), flush=True)
     return 0
 
 

@@ -30,7 +30,7 @@ def drop_output() -> None:
 
 def is_memory(error: BaseException) -> bool:
     """Whether an exception of any library says that there is too little memory."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY)
+    return isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OF_MEMORY)
 
 
 def keep(error: BaseException) -> str:
@@ -43,8 +43,8 @@ def keep(error: BaseException) -> str:
 def _what(error: BaseException) -> str:
     """Kind of an exception and the place of the code where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + place
+    location = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + location
 
 
 def _written(name: str, text: bytes) -> str:

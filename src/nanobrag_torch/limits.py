@@ -54,8 +54,8 @@ def check_axes_of_cell(name: str, lengths_A: Sequence[float], hint: str = "") ->
 def check_direction(name: str, vector: Sequence[float]) -> None:
     """Check that a vector gives a direction."""
     if not _SHORTEST_DIRECTION < math.hypot(*vector) < _LONGEST_DIRECTION:
-        given = " ".join(f"{component:g}" for component in vector)
-        raise ExperimentError(f"{name} is {given}, expected a direction: not zero, and of ordinary size")
+        shown = " ".join(f"{component:g}" for component in vector)
+        raise ExperimentError(f"{name} is {shown}, expected a direction: not zero, and of ordinary size")
 
 
 def check_plane(fast_name: str, fast: Sequence[float], slow_name: str, slow: Sequence[float]) -> None:
@@ -77,10 +77,10 @@ def check_placement(close_m: float, distance_m: float, hint: str) -> None:
         )
 
 
-def check_exposure(what: str, flux_name: str, flux: float, exposure: float, beamsize: float) -> None:
+def check_exposure(name: str, flux_name: str, flux: float, exposure: float, beamsize: float) -> None:
     """Check that a flux has an exposure time and a beam size."""
     if flux and exposure > 0 and beamsize == 0:
-        raise ExperimentError(f"{what}, expected above 0 with {flux_name} (fluence = flux exposure / beamsize^2)")
+        raise ExperimentError(f"{name}, expected above 0 with {flux_name} (fluence = flux exposure / beamsize^2)")
 
 
 def check_cells(name: str, size_m: float, length_A: float) -> None:
@@ -146,13 +146,13 @@ def check_steps(steps: float) -> None:
         raise ExperimentError(f"{steps:g} steps a pixel, expected at most {MAX_STEPS:g}; use fewer of each kind")
 
 
-def check_memory(what: str, needed_bytes: float) -> None:
+def check_memory(subject: str, needed_bytes: float) -> None:
     """Check that this machine has the memory, and that this process may use it."""
     room = room_bytes()
     if needed_bytes > room:
         raise ExperimentError(
-            f"not enough memory: {what} take {needed_bytes / 1e9:.3g} GB, expected at most {max(room, 0.0) / 1e9:.3g} "
-            "GB; make them fewer"
+            f"not enough memory: {subject} take {needed_bytes / 1e9:.3g} GB, "
+            f"expected at most {max(room, 0.0) / 1e9:.3g} GB; make them fewer"
         )
 
 

@@ -104,8 +104,8 @@ def on_device(model: Model, device: torch.device) -> Model:
         return model
     steps: Any = model.geometry.construction
     nothing: Any = None
-    there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
-    return there._replace(geometry=there.geometry._replace(construction=steps))
+    moved_model = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
+    return moved_model._replace(geometry=moved_model.geometry._replace(construction=steps))
 
 
 def _on_host(experiment: Experiment) -> Experiment:
@@ -255,8 +255,8 @@ def _watched_sources(
 def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
     """The device on which the table of amplitudes is prepared: `device` if the table is there already, else the CPU."""
     table = experiment.structure_factors.table
-    there = table is not None and table.F_electrons.device.type == device.type
-    return device if there else HOST
+    on_it = table is not None and table.F_electrons.device.type == device.type
+    return device if on_it else HOST
 
 
 def resolve_sources(

@@ -43,7 +43,9 @@ def check_axes(panel: Detector) -> None:
     if panel.convention == "CUSTOM":
         habit = CONVENTIONS["CUSTOM"]
         stated = (panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector)
-        fast, slow = ([number(x) for x in (default if given is None else given)] for given, default in stated)
+        fast, slow = (
+            [number(x) for x in (default if stated_axis is None else stated_axis)] for stated_axis, default in stated
+        )
         limits.check_plane("Detector.fdet_vector", fast, "Detector.sdet_vector", slow)
 
 

@@ -27,12 +27,12 @@ def moved(part: Part, device: torch.device) -> Part:
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
     followed = [i for i in elsewhere if is_differentiated(leaves[i])]
     plain = sorted(set(elsewhere) - set(followed))
-    for places, send in ((followed, _apply), (plain, _sent)):
-        if places:
-            for i, sent in zip(places, send(device, [leaves[i] for i in places]), strict=True):
+    for indices, send in ((followed, _apply), (plain, _sent)):
+        if indices:
+            for i, sent in zip(indices, send(device, [leaves[i] for i in indices]), strict=True):
                 leaves[i] = sent
-    there = iter(leaves)
-    return nests.mapped(lambda _: next(there), part)
+    moved_leaves = iter(leaves)
+    return nests.mapped(lambda _: next(moved_leaves), part)
 
 
 def _on(tensor: torch.Tensor, device: torch.device) -> bool:
@@ -41,8 +41,8 @@ def _on(tensor: torch.Tensor, device: torch.device) -> bool:
 
 def _apply(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     apply: Any = Moved.apply
-    found: tuple[torch.Tensor, ...] = apply(device, *tensors)
-    return found
+    outputs: tuple[torch.Tensor, ...] = apply(device, *tensors)
+    return outputs
 
 
 class Moved(torch.autograd.Function):
@@ -58,7 +58,7 @@ class Moved(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.devices = [tensor.device for tensor in inputs[1:]]
         ctx.to = inputs[0]
-        ctx.mark_non_differentiable(*(one for one in output if not one.is_floating_point()))
+        ctx.mark_non_differentiable(*(result for result in output if not result.is_floating_point()))
         ctx.set_materialize_grads(False)
 
     @staticmethod
@@ -73,31 +73,31 @@ class Moved(torch.autograd.Function):
 def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> list[torch.Tensor | None]:
     """Move those tensors that are not None."""
     there_are = [part for part in parts if part is not None]
-    there = iter(_apply(device, there_are) if there_are else ())
-    return [None if part is None else next(there) for part in parts]
+    arrived = iter(_apply(device, there_are) if there_are else ())
+    return [None if part is None else next(arrived) for part in parts]
 
 
 def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """The tensors on a device; nothing waits for the copy."""
     packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
     waits = packed.device.type == "cpu" and device.type == "cuda"
-    there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
-    found, first = [], 0
+    buffer = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
+    views, first = [], 0
     for tensor in tensors:
         size = -(-tensor.numel() * tensor.element_size() // 8)
-        part = there[first : first + size]
+        part = buffer[first : first + size]
         if tensor.dtype != _WORD:
             part = part.view(tensor.dtype)[: tensor.numel()]
-        found.append(part.view(tensor.shape))
+        views.append(part.view(tensor.shape))
         first += size
-    return tuple(found)
+    return tuple(views)
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:
     """The bytes of a row of numbers, padded to the buffer's type."""
     if flat.dtype == _WORD:
         return flat
-    words = -(-flat.numel() * flat.element_size() // 8)
-    padded = flat.new_zeros(words * 8 // flat.element_size())
+    count = -(-flat.numel() * flat.element_size() // 8)
+    padded = flat.new_zeros(count * 8 // flat.element_size())
     padded[: flat.numel()] = flat
     return padded.view(_WORD)

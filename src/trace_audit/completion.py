@@ -40,11 +40,11 @@ def options_of(command: str) -> tuple[str, ...]:
 
 def commands() -> dict[str, Command]:
     """The commands for users, by name."""
-    found = {}
+    completed = {}
     for name, meaning in {**OWN, **FOR_PEOPLE}.items():
-        words = tuple(registry()) if name == "explain" else ("bash", "zsh") if name == "completion" else ()
-        found[name] = Command(meaning, () if name == "completion" else options_of(name), words)
-    return found
+        values = tuple(registry()) if name == "explain" else ("bash", "zsh") if name == "completion" else ()
+        completed[name] = Command(meaning, () if name == "completion" else options_of(name), values)
+    return completed
 
 
 def main(argv: list[str]) -> int:

@@ -52,11 +52,11 @@ def compilers() -> Iterator[Finding]:
 def packages() -> Iterator[Finding]:
     """Whether another distribution also installs a package called nanobrag_torch."""
     owners = set(importlib.metadata.packages_distributions().get("nanobrag_torch", ()))
-    others = sorted(owners - {OURS})
+    other_distributions = sorted(owners - {OURS})
     costs = "files of the two stand in one folder, whichever came last"
-    remedy = f"pip uninstall {' '.join([*others, OURS])}; pip install {OURS} in an environment of its own"
-    what = f"nanobrag_torch of {' and '.join(sorted(owners)) or Path(__file__).parents[1]}"
-    yield Finding("package", not others, what, costs, remedy, needed=True)
+    remedy = f"pip uninstall {' '.join([*other_distributions, OURS])}; pip install {OURS} in an environment of its own"
+    owner = f"nanobrag_torch of {' and '.join(sorted(owners)) or Path(__file__).parents[1]}"
+    yield Finding("package", not other_distributions, owner, costs, remedy, needed=True)
 
 
 def torch_and_gpu() -> Iterator[Finding]:
@@ -68,9 +68,11 @@ def torch_and_gpu() -> Iterator[Finding]:
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     yield Finding("torch", True, f"{torch.__version__}, {build}")
-    there = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if there else "none that torch can use"
-    yield Finding("GPU", there, name, "audits and images on the CPU alone", "keep devices: [cpu] in config/config.yaml")
+    has_gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name(0) if has_gpu else "none that torch can use"
+    yield Finding(
+        "GPU", has_gpu, name, "audits and images on the CPU alone", "keep devices: [cpu] in config/config.yaml"
+    )
 
 
 def programs() -> Iterator[Finding]:

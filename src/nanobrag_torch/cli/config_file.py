@@ -31,9 +31,9 @@ def _config_words(path: str) -> list[str]:
     except strict_yaml.YamlError as error:
         line = f" (line {error.line})" if error.line else ""
         raise UsageError(f"-config {one_line(path)}: is no YAML{line}, {expected}") from None
-    words = document.get("command_line") if isinstance(document, dict) else None
-    if not isinstance(words, list):
+    arguments = document.get("command_line") if isinstance(document, dict) else None
+    if not isinstance(arguments, list):
         raise UsageError(f"-config {one_line(path)}: has no list command_line, {expected}")
-    if not all(isinstance(word, str) for word in words) or "-config" in words:
+    if not all(isinstance(word, str) for word in arguments) or "-config" in arguments:
         raise UsageError(f"-config {one_line(path)}: command_line holds more than plain words, {expected}")
-    return list(words)
+    return list(arguments)

@@ -103,10 +103,10 @@ def _assign(settings: Settings, name: str, value: Any) -> None:
 
 def _refuse_lost(occurrence: Occurrence, value: Any) -> None:
     """Refuse a number that becomes infinite or 0 in the unit of the parameter."""
-    given = occurrence.values[0]
-    if isinstance(value, float) and given != 0 and (not math.isfinite(value) or value == 0):
+    stated = occurrence.values[0]
+    if isinstance(value, float) and stated != 0 and (not math.isfinite(value) or value == 0):
         unit = f" {occurrence.flag.unit}" if occurrence.flag.unit else ""
-        raise UsageError(f"{occurrence.spelling} is {given}{unit}, expected a number of ordinary size")
+        raise UsageError(f"{occurrence.spelling} is {stated}{unit}, expected a number of ordinary size")
 
 
 def _cell(settings: Settings, occurrence: Occurrence) -> None:

@@ -78,14 +78,14 @@ class Parameter:
 
     def value(self, experiment: Experiment, index: tuple[int, ...] = ()) -> float | None:
         """The number in `unit`; None where the experiment does not state it."""
-        found: Any = experiment
+        part: Any = experiment
         for name in self._names:
-            found = getattr(found, name)
+            part = getattr(part, name)
         if self._component is not None:
-            found = None if found is None else found[self._component]
+            part = None if part is None else part[self._component]
         elif index:
-            found = found[index]
-        return None if found is None else float(self.unit.from_field(found))
+            part = part[index]
+        return None if part is None else float(self.unit.from_field(part))
 
     def put(self, experiment: Experiment, value: Any, index: tuple[int, ...] = ()) -> Experiment:
         """The experiment with the parameter (or element `index` of a tensor) at `value`, in `unit`; tensors pass."""
@@ -103,8 +103,8 @@ class Parameter:
 
     @property
     def _component(self) -> int | None:
-        found = re.search(r"\[(\d)\]$", self.field)
-        return int(found[1]) if found else None
+        index = re.search(r"\[(\d)\]$", self.field)
+        return int(index[1]) if index else None
 
     def _set(self, owner: Any, names: list[str], value: Any, index: tuple[int, ...]) -> Any:
         name, rest = names[0], names[1:]

@@ -92,11 +92,11 @@ def _leave_out_unknown(path: str | Path, structure: Any) -> list[str]:
     for model in structure:
         for chain in model:
             for residue in chain:
-                for place in reversed(range(len(residue))):
-                    element = residue[place].element
+                for index in reversed(range(len(residue))):
+                    element = residue[index].element
                     if element.atomic_number == 0 or element.it92 is None:
                         unknown[element.name] = unknown.get(element.name, 0) + 1
-                        del residue[place]
+                        del residue[index]
     named = ", ".join(f"{count} of element {name}" for name, count in unknown.items())
     return [f"{path}: atoms without scattering factors are left out: {named}"] if unknown else []
 

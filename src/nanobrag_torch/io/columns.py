@@ -102,8 +102,8 @@ def _mates(table: Table, kind: str) -> list[Choice]:
 
 
 def _sign(label: str) -> str | None:
-    found = _SIGN.search(label)
-    return None if found is None else ("+" if "+" in found[0] or "plus" in found[0].lower() else "-")
+    match = _SIGN.search(label)
+    return None if match is None else ("+" if "+" in match[0] or "plus" in match[0].lower() else "-")
 
 
 def choose(table: Table, wanted: str | None) -> Choice:
@@ -129,14 +129,14 @@ def _named(table: Table, offered: list[Choice], wanted: str) -> Choice:
         for column in choice.columns:
             by_name.setdefault(column.label, Choice(column.label, (column,)))
     lower = {name.lower(): choice for name, choice in by_name.items()}
-    found = by_name.get(plain) or lower.get(plain.lower())
+    match = by_name.get(plain) or lower.get(plain.lower())
     there = shorten(", ".join(choice.shown for choice in offered) or "none", 300)
-    if found is None:
+    if match is None:
         kind = next((column.kind for column in table.columns if column.label == plain), None)
         problem = f"has no column {shorten(plain)}"
         if kind is not None:
             problem = f"has a column {shorten(plain)}, but of {_TYPES.get(kind, f'type {kind}')}"
         raise ReaderError(table.path, f"{problem}, expected one of: {there}")
-    if not np.isfinite(found.values).any():
-        raise ReaderError(table.path, f"holds no number in {found.name}, expected one of: {there}")
-    return found
+    if not np.isfinite(match.values).any():
+        raise ReaderError(table.path, f"holds no number in {match.name}, expected one of: {there}")
+    return match

@@ -95,11 +95,11 @@ def shorten(word: str, limit: int = 40) -> str:
     return word if len(word) <= limit else word[: limit - 3] + "..."
 
 
-def number(path: str | Path, word: str, place: str) -> float:
+def number(path: str | Path, word: str, name: str) -> float:
     """A decimal number between the limits above. Raises ReaderError that names the place in the file."""
     if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
-        raise ReaderError(path, f"{place} is '{shorten(word)}', expected a number")
+        raise ReaderError(path, f"{name} is '{shorten(word)}', expected a number")
     value = float(word)
     if not is_ordinary(value):
-        raise ReaderError(path, f"{place} is {shorten(word)}, expected a number of ordinary size")
+        raise ReaderError(path, f"{name} is {shorten(word)}, expected a number of ordinary size")
     return value

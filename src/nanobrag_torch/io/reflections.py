@@ -51,9 +51,9 @@ class Taken:
             (self.left_out, "of status x or - left out"),
             (self.negative, "negative intensities set to 0"),
         ]
-        told = "".join(f", {count} {what}" for count, what in losses if count)
-        others = f"; not taken: {', '.join(self.not_taken)}" if self.not_taken else ""
-        return f"structure factors of {self.file}: {', '.join(filter(None, of))}; {counts}{told}{others}"
+        lost = "".join(f", {count} {reason}" for count, reason in losses if count)
+        not_read = f"; not taken: {', '.join(self.not_taken)}" if self.not_taken else ""
+        return f"structure factors of {self.file}: {', '.join(filter(None, of))}; {counts}{lost}{not_read}"
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def read_reflections(
         _refuse_column(content, column, "is an atom model")
         return _from_model(content, resolution_A)
     notices: list[str] = []
-    found = read_mtz(content) if content.kind == "mtz" else read_refln(content, column, notices)
-    return _from_table(content, found, column, notices)
+    content_table = read_mtz(content) if content.kind == "mtz" else read_refln(content, column, notices)
+    return _from_table(content, content_table, column, notices)
 
 
-def _refuse_column(content: Content, column: str | None, what: str) -> None:
+def _refuse_column(content: Content, column: str | None, kind: str) -> None:
     if column is not None:
-        raise ReaderError(content.path, f"{what}, which has no named columns, expected none asked for (-hkl_column)")
+        raise ReaderError(content.path, f"{kind}, which has no named columns, expected none asked for (-hkl_column)")
 
 
 def _from_text(content: Content, column: str | None) -> ReflectionFile:
@@ -103,8 +103,8 @@ def _from_text(content: Content, column: str | None) -> ReflectionFile:
     return ReflectionFile(reflections, Taken(str(content.path), "text h k l F", rows, distinct, distinct))
 
 
-def _from_table(content: Content, found: Found, column: str | None, notices: list[str]) -> ReflectionFile:
-    table = found.table
+def _from_table(content: Content, table_of_file: Found, column: str | None, notices: list[str]) -> ReflectionFile:
+    table = table_of_file.table
     if not len(table.hkl):
         raise ReaderError(content.path, "holds no reflection that is to be used")
     choice = choose(table, column)
@@ -112,10 +112,10 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
     known = np.isfinite(values)
     negative = np.count_nonzero(values[known] < 0) if choice.intensities else 0
     amplitudes = np.sqrt(np.maximum(values[known], 0.0)) if choice.intensities else values[known]
-    hkl, amplitudes = _merged(content, table.hkl[known], amplitudes, found, notices)
+    hkl, amplitudes = _merged(content, table.hkl[known], amplitudes, table_of_file, notices)
     notices += _about(content, table, choice, column is not None)
-    expanded = expand_to_P1(hkl, amplitudes, found.spacegroup.operations())
-    others = [other.shown for other in choices(table) if other.name != choice.name]
+    expanded = expand_to_P1(hkl, amplitudes, table_of_file.spacegroup.operations())
+    not_taken = [choice_left.shown for choice_left in choices(table) if choice_left.name != choice.name]
     taken = Taken(
         file=str(content.path),
         format={"mtz": "MTZ", "cif": "mmCIF"}[content.kind],
@@ -128,28 +128,30 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
         negative=int(negative),
         left_out=table.left_out,
         merged_from=int(np.count_nonzero(known)) if len(hkl) < np.count_nonzero(known) else None,
-        not_taken=tuple(others),
+        not_taken=tuple(not_taken),
     )
-    return ReflectionFile(expanded, taken, found.cell, notices)
+    return ReflectionFile(expanded, taken, table_of_file.cell, notices)
 
 
 def _about(content: Content, table: Table, choice: Choice, asked: bool) -> list[str]:
     """Remarks on an automatic choice that a user may not expect."""
-    said = []
+    remarks = []
     if choice.calculated and not asked:
-        said.append(f"{content.path}: has no measured amplitudes or intensities, so {choice.shown} are read")
+        remarks.append(f"{content.path}: has no measured amplitudes or intensities, so {choice.shown} are read")
     elif choice.intensities and not asked:
-        said.append(f"{content.path}: no amplitudes, so they are the roots of the intensities {choice.name}")
+        remarks.append(f"{content.path}: no amplitudes, so they are the roots of the intensities {choice.name}")
     if len(choice.columns) > 1:
-        said.append(f"{content.path}: anomalous differences are ignored, the {choice.what} are means of {choice.name}")
-    return said
+        remarks.append(
+            f"{content.path}: anomalous differences are ignored, the {choice.what} are means of {choice.name}"
+        )
+    return remarks
 
 
 def _merged(
-    content: Content, hkl: np.ndarray, amplitudes: np.ndarray, found: Found, notices: list[str]
+    content: Content, hkl: np.ndarray, amplitudes: np.ndarray, table_of_file: Found, notices: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each reflection once. Friedel mates are averaged; other rows of one reflection must agree."""
-    operations = found.spacegroup.operations()
+    operations = table_of_file.spacegroup.operations()
     which = representatives(hkl, operations, friedel=True)
     _, first, group = np.unique(which, return_index=True, return_inverse=True)
     if len(first) == len(hkl):

@@ -84,18 +84,18 @@ def _stated_size(path: str | Path, data: bytes) -> int:
 def _fields(path: str | Path, text: str) -> tuple[dict[str, str], int | None]:
     """The fields, and the position after the closing brace; None without a closing brace."""
     fields: dict[str, str] = {}
-    place = 1  # behind the opening brace
-    while place < len(text):
-        if text[place] in _BLANKS or text[place] == ";":
-            place += 1
-        elif text[place] == "}":
-            return fields, place + 1
+    position = 1  # behind the opening brace
+    while position < len(text):
+        if text[position] in _BLANKS or text[position] == ";":
+            position += 1
+        elif text[position] == "}":
+            return fields, position + 1
         else:
-            key, value, place, closed = _field(path, text, place)
+            key, value, position, closed = _field(path, text, position)
             if key is not None:
                 fields[key.upper()] = value
             if closed:
-                return fields, place
+                return fields, position
     return fields, None
 
 

@@ -35,9 +35,11 @@ class Rule:
 
     @cached_property
     def range(self) -> Range:
-        found = next(flag for flag in flags() if flag.name == self.flag).args[self.value].range or Range()
+        limits_of_flag = next(flag for flag in flags() if flag.name == self.flag).args[self.value].range or Range()
         limits_of = ("min", "max", "exclusive_min", "exclusive_max")
-        return replace(found, infinite=False, **{n: _scaled(getattr(found, n), self.unit) for n in limits_of})
+        return replace(
+            limits_of_flag, infinite=False, **{n: _scaled(getattr(limits_of_flag, n), self.unit) for n in limits_of}
+        )
 
 
 def _scaled(limit: float | None, unit: float) -> float | None:
@@ -148,9 +150,9 @@ def check(part: Any, choices: dict[str, Any]) -> None:
         _check_count(f"{kind}.{field}", getattr(part, field), rule.range)
     for field, rule in NUMBERS.get(kind, {}).items():
         value = getattr(part, field)
-        found = None if value is None else _number(f"{kind}.{field}", value, rule.range)
-        if found is not None and field in SIZES.get(kind, ()):
-            limits.check_size(f"{kind}.{field}", found)
+        checked = None if value is None else _number(f"{kind}.{field}", value, rule.range)
+        if checked is not None and field in SIZES.get(kind, ()):
+            limits.check_size(f"{kind}.{field}", checked)
     for field, rule in VECTORS.get(kind, {}).items():
         value = getattr(part, field)
         if isinstance(value, list):  # its tensors would not be found
@@ -175,8 +177,8 @@ def check_tensor(name: str, value: Any, shape: Sequence[int | str], above: float
         raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, {expected}")
     if above is None or not _has_value(value):
         return
-    found = value.detach()
-    if not bool((found.isfinite() & (found > above)).all()):
+    plain = value.detach()
+    if not bool((plain.isfinite() & (plain > above)).all()):
         raise ExperimentError(f"{name} holds a number that is not finite and above {above:g}, expected none")
 
 
@@ -190,7 +192,7 @@ def check_places(name: str, position_m: torch.Tensor) -> None:
 
 def check_exposure(flux: Any, exposure: Any, beamsize: Any) -> None:
     """Check that a flux has an exposure time and a beam size: fluence = flux exposure / beamsize^2."""
-    if not any(is_tensor(one) for one in (flux, exposure, beamsize)):
+    if not any(is_tensor(quantity) for quantity in (flux, exposure, beamsize)):
         limits.check_exposure("Beam.beamsize_m is 0 m", "Beam.flux_photons_per_s", flux, exposure, beamsize)
 
 
@@ -227,22 +229,22 @@ def _check_count(name: str, value: Any, limits_of: Range) -> None:
 def _number(name: str, value: Any, limits_of: Range) -> float | None:
     """The number itself; None where it cannot be read."""
     if type(value) is float or type(value) is int:
-        found = float(value)
+        plain = float(value)
     elif is_tensor(value):
         if value.dim() or value.is_complex():
             raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, expected one number (a 0-d tensor)")
         if not _has_value(value):
             return None
-        found = _value_of(value)
+        plain = _value_of(value)
     elif isinstance(value, Real) and not isinstance(value, bool):
-        found = float(value)
+        plain = float(value)
     else:
         raise ExperimentError(f"{name} is {_shown(value)}, expected a number")
-    if not math.isfinite(found):
-        raise ExperimentError(f"{name} is {found}, expected a finite number")
-    if not limits_of.contains(found):
-        raise ExperimentError(f"{name} is {found:g}, expected {limits_of.describe()}")
-    return found
+    if not math.isfinite(plain):
+        raise ExperimentError(f"{name} is {plain}, expected a finite number")
+    if not limits_of.contains(plain):
+        raise ExperimentError(f"{name} is {plain:g}, expected {limits_of.describe()}")
+    return plain
 
 
 def _value_of(tensor: Any) -> float:
@@ -261,8 +263,8 @@ def _vector(name: str, value: Any, limits_of: Range) -> list[float] | None:
     if not isinstance(value, tuple | list) or len(value) != 3:
         count = f"has {len(value)} numbers" if isinstance(value, tuple | list) else f"is {_shown(value)}"
         raise ExperimentError(f"{name} {count}, expected 3")
-    numbers = [_number(f"{name}[{place}]", one, limits_of) for place, one in enumerate(value)]
-    asked = [one for one in numbers if one is not None]
+    numbers = [_number(f"{name}[{index}]", component, limits_of) for index, component in enumerate(value)]
+    asked = [component for component in numbers if component is not None]
     return asked if len(asked) == len(numbers) else None
 
 

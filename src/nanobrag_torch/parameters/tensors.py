@@ -14,27 +14,27 @@ Part = TypeVar("Part")
 
 def tensors_of(part: Any) -> list[torch.Tensor]:
     """Every tensor in a dataclass or tuple of `parameters`, at any depth."""
-    found: list[torch.Tensor] = []
-    _collect(part, found)
-    return found
+    tensors: list[torch.Tensor] = []
+    _collect(part, tensors)
+    return tensors
 
 
 _PLAIN = frozenset((float, int, bool, str, type(None), frozenset))
 
 
-def _collect(part: Any, found: list[torch.Tensor]) -> None:
+def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
     if isinstance(part, torch.Tensor):
-        found.append(part)
+        tensors.append(part)
     elif isinstance(part, tuple):
         for item in part:
             if type(item) not in _PLAIN:
-                _collect(item, found)
+                _collect(item, tensors)
     elif is_dataclass(part):
         values = vars(part)
         for name in part.__dataclass_fields__:
             value = values[name]
             if type(value) not in _PLAIN:
-                _collect(value, found)
+                _collect(value, tensors)
 
 
 def with_tensors(part: Part, tensors: Sequence[torch.Tensor], checked: bool = False) -> Part:

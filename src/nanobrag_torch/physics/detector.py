@@ -74,8 +74,8 @@ def build(
     pivot = effective_pivot(detector, defects)
     axes = _turned(detector, b, device, hook)
     lengths = _lengths(detector, pivot, axes, b, defects, device, hook)
-    place = _about_sample if pivot == "SAMPLE" else _about_beam
-    origin = place(centre, axes, lengths, b, hook)
+    placed = _about_sample if pivot == "SAMPLE" else _about_beam
+    origin = placed(centre, axes, lengths, b, hook)
     pix0_m = watched(hook, "pix0_m", placement.final_origin_m(detector, origin.placed_m, defects, device))
     final = _rederive(pix0_m, axes.final, b.beam, lengths.ratio, defects, hook)
     construction = _construction(detector, pivot, b, axes, lengths, origin, final, pix0_m, device)

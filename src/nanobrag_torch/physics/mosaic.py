@@ -52,8 +52,8 @@ def domain_matrices(
         return identity.unsqueeze(0)
     if not crystal.mosaic_quadrature:
         return even_rotations(torch.tensor(drawn, dtype=GEOMETRY_DTYPE, device=device), spread)
-    there = even_rotations(_points(domains.count, device), spread)
-    pairs = torch.stack([there, there.transpose(-1, -2)], 1).flatten(0, 1)
+    tilted = even_rotations(_points(domains.count, device), spread)
+    pairs = torch.stack([tilted, tilted.transpose(-1, -2)], 1).flatten(0, 1)
     return torch.cat([identity.unsqueeze(0), pairs]) if domains.count % 2 else pairs
 
 

@@ -95,8 +95,8 @@ def distance_m(close_m: Float[Array, ""], ratio: Float[Array, ""]) -> Float[Arra
 
 def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]) -> bool:
     """Whether a stated close distance holds after two-theta although the panel pivots about the beam spot."""
-    given = detector.close_distance_m is not None
-    return given and pivot == "BEAM" and "distance_without_twotheta" not in defects
+    stated = detector.close_distance_m is not None
+    return stated and pivot == "BEAM" and "distance_without_twotheta" not in defects
 
 
 def beam_spot_m(

@@ -153,9 +153,9 @@ def stream(table: SharedTable, seed_variable: int, use: int, defects: frozenset[
 def _powers(count: int) -> np.ndarray:
     """16807^1 .. 16807^count modulo 2^31 - 1."""
     powers, power = np.empty(count, dtype=np.uint64), 1
-    for place in range(count):
+    for index in range(count):
         power = power * _MULTIPLIER % _MODULUS
-        powers[place] = power
+        powers[index] = power
     return powers
 
 

@@ -125,8 +125,8 @@ def interpolated(
         for j, wk in zip(_STENCIL, weights, strict=True):
             line: Scalar = 0.0
             for k, wl in zip(_STENCIL, weights, strict=True):
-                place = torch.minimum(torch.maximum(origin + (i * steps[0] + j * steps[1] + k), first), last)
-                line = line + wl[2] * flat[place.reshape(-1)].view(inside.shape)
+                index = torch.minimum(torch.maximum(origin + (i * steps[0] + j * steps[1] + k), first), last)
+                line = line + wl[2] * flat[index.reshape(-1)].view(inside.shape)
             plane = plane + wk[1] * line
         value = value + wh[0] * plane
     return torch.where(inside, value, nearest(amplitudes, rounded))

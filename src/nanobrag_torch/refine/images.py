@@ -57,10 +57,10 @@ def _check_counts(path: Path, photons: np.ndarray) -> None:
     """Check that no pixel holds more photons than a double can count one by one."""
     slow, fast = np.nonzero(photons > _MOST_PHOTONS)
     if len(slow):
-        places = ", ".join(f"fast {x} slow {y}" for x, y in list(zip(fast, slow, strict=True))[:_NAMED])
+        shown = ", ".join(f"fast {x} slow {y}" for x, y in list(zip(fast, slow, strict=True))[:_NAMED])
         more = f" and {len(slow) - _NAMED} more" if len(slow) > _NAMED else ""
         raise ConfigError(
-            f"{path}: {places}{more}: {photons.max():.4g} photons, expected at most {_MOST_PHOTONS:.0e} in a pixel; "
+            f"{path}: {shown}{more}: {photons.max():.4g} photons, expected at most {_MOST_PHOTONS:.0e} in a pixel; "
             "mask what is wrong with the key mask"
         )
 

@@ -48,10 +48,10 @@ class Stage:
         """The target as a number; infinite if the experiment is impossible."""
         with torch.no_grad():
             try:
-                found = float(self.value(values))
+                target = float(self.value(values))
             except ExperimentError:
                 return float("inf")
-        return found if found == found else float("inf")
+        return target if target == target else float("inf")
 
     def curvature(self, values: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
         """Target, half its steepest descent (parameters,), and Fisher matrix J^T W J (parameters, parameters)."""
@@ -135,8 +135,8 @@ def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Ten
     while iteration < stage.max_iterations:
         value, _, fisher = stage.curvature(values)
         before = values
-        for found, size, reached in _descend(stage, before, fisher, _factor(stage, value), report, iteration):
-            values, iteration = found, iteration + 1
+        for values_now, size, reached in _descend(stage, before, fisher, _factor(stage, value), report, iteration):
+            values, iteration = values_now, iteration + 1
             little, value = value - reached < stage.least_decrease * value, reached
             if size <= stage.tolerance_sigma or little:
                 report(iteration, values, reached)

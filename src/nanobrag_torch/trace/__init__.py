@@ -73,9 +73,9 @@ def trace_simulation(
     seen = Seen(simulation.hooks)
     show = partial(watched, at(simulation.hooks))
     slow, fast = show("pixel_slow_fast", (slow, fast))
-    place = torch.tensor([[fast], [slow]], device=simulation.device)
+    pixel = torch.tensor([[fast], [slow]], device=simulation.device)
     backend = simulation.tracing_backend(image_dtype) if backend is None else backend
-    photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
+    photons = integrate.photons(simulation.model, pixel[0], pixel[1], backend, image_dtype, hooks=seen)
     yield from setup_lines(g, show)
     yield from context_lines(simulation.model, slow, fast, show)
     yield from PixelLines(simulation.model, seen, show).lines()

@@ -16,9 +16,9 @@ from nanobrag_torch.trace.text import PREFIX, Show, integers, numbers, pixel_lin
 class Seen:
     """Hooks that keep the values of one pass over a pixel, after other hooks have changed them."""
 
-    def __init__(self, others: Hooks | None):
+    def __init__(self, inner: Hooks | None):
         self.places: dict[Place, dict[str, Any]] = {}  # in the order of the pass
-        self._others = others
+        self._others = inner
 
     def __call__(self, name: str, value: Any, place: Place) -> Any:
         value = value if self._others is None else self._others(name, value, place)

@@ -26,8 +26,8 @@ def table(tallies: list[Tally], rows: list[Row]) -> str:
         lines.append(f"{t.victim:<29}{t.tried:>5}  {t.struck:>6}  {t.same:>29}  {t.first_fault or 'none'}")
     tried, struck, same = (sum(getattr(t, name) for t in tallies) for name in ("tried", "struck", "same"))
     lines += [f"{'all':<29}{tried:>5}  {struck:>6}  {same:>29}", ""] if tallies else []
-    width = max((len(what) for what, *_ in rows), default=0)
-    lines += [f"{what:<{width}}  {'ok   ' if good else 'FAULT'}  {outcome}" for what, outcome, good in rows]
+    width = max((len(condition) for condition, *_ in rows), default=0)
+    lines += [f"{condition:<{width}}  {'ok   ' if good else 'FAULT'}  {outcome}" for condition, outcome, good in rows]
     return "\n".join(lines) + "\n"
 
 

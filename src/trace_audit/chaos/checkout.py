@@ -71,9 +71,11 @@ def make_checkout(folder: Path) -> Path:
 
 def environment(**changes: str | None) -> dict[str, str]:
     """The environment of a run: this process's with `changes`; None removes a variable."""
-    given = {name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL", "PYTHONPATH")}
-    given |= {"OMP_NUM_THREADS": "1", **{name: value for name, value in changes.items() if value is not None}}
-    return {name: value for name, value in given.items() if changes.get(name, "") is not None}
+    variables = {
+        name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL", "PYTHONPATH")
+    }
+    variables |= {"OMP_NUM_THREADS": "1", **{name: value for name, value in changes.items() if value is not None}}
+    return {name: value for name, value in variables.items() if changes.get(name, "") is not None}
 
 
 def command() -> list[str]:
@@ -83,21 +85,21 @@ def command() -> list[str]:
 
 def prepare(folder: Path) -> Path:
     """Run a checkout until the reference is built and the regression test has passed; returns the checkout."""
-    words = [*command(), "results/audit/regression_test.json"]
-    subprocess.run(words, cwd=folder, env=environment(), capture_output=True, check=True, timeout=LIMIT_S)
+    argv = [*command(), "results/audit/regression_test.json"]
+    subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, check=True, timeout=LIMIT_S)
     return folder
 
 
 def run(folder: Path, *prefix: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
     """Run the whole audit in a checkout in any state, as `make audit` does."""
-    given = environment(**changes)
+    variables = environment(**changes)
     if any((folder / ".snakemake/locks").glob("*")):
         unlock = [*command(), "--unlock"]
-        subprocess.run(unlock, cwd=folder, env=given, capture_output=True, check=False, timeout=LIMIT_S)
+        subprocess.run(unlock, cwd=folder, env=variables, capture_output=True, check=False, timeout=LIMIT_S)
     return subprocess.run(
         [*prefix, *command()],
         cwd=folder,
-        env=given,
+        env=variables,
         text=True,
         capture_output=True,
         check=False,
@@ -131,9 +133,9 @@ def difference(folder: Path, expected: dict[str, str]) -> str:
     wrong = sorted(name for name in {*expected, *now} if expected.get(name) != now.get(name))
     if wrong:
         return f"other bytes: {', '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-    words = [sys.executable, "-m", "trace_audit", "verify", "results"]
-    given = {**environment(), "PYTHONPATH": str(folder / "src")}
-    done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-m", "trace_audit", "verify", "results"]
+    variables = {**environment(), "PYTHONPATH": str(folder / "src")}
+    done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     return "verify: " + (done.stdout + done.stderr).splitlines()[0] if done.returncode else ""
 
 

@@ -85,10 +85,10 @@ def kill_at(folder: Path, victim: str, moment_s: float, everything: bool = False
     return outcome
 
 
-def _is_victim(words: list[str], folder: Path, victim: str) -> bool:
+def _is_victim(argv: list[str], folder: Path, victim: str) -> bool:
     if victim == "torch run":
-        return "trace_audit.harness" in words[:4]
-    return words[0] == str(folder / "results/reference/nanobragg")
+        return "trace_audit.harness" in argv[:4]
+    return argv[0] == str(folder / "results/reference/nanobragg")
 
 
 def _kill_program(process: subprocess.Popen[bytes], folder: Path, victim: str, moment_s: float) -> str:
@@ -101,7 +101,7 @@ def _kill_program(process: subprocess.Popen[bytes], folder: Path, victim: str, m
 
 
 def _alive(session: int, folder: Path, victim: str) -> list[int]:
-    return [pid for pid, words in _processes(session, folder) if _is_victim(words, folder, victim)]
+    return [pid for pid, argv in _processes(session, folder) if _is_victim(argv, folder, victim)]
 
 
 def _processes(session: int, folder: Path) -> Iterator[tuple[int, list[str]]]:
@@ -110,16 +110,16 @@ def _processes(session: int, folder: Path) -> Iterator[tuple[int, list[str]]]:
         if not path.name.isdigit():
             continue
         try:
-            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if os.getsid(int(path.name)) == session or words[0].startswith(f"{folder}/"):
-                yield int(path.name), words
+            argv = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if os.getsid(int(path.name)) == session or argv[0].startswith(f"{folder}/"):
+                yield int(path.name), argv
         except OSError:
             continue
 
 
 def _wait_for_the_rest(session: int, folder: Path) -> None:
     until = time.monotonic() + LIMIT_S
-    while any(words[0] for _, words in _processes(session, folder)) and time.monotonic() < until:
+    while any(argv[0] for _, argv in _processes(session, folder)) and time.monotonic() < until:
         time.sleep(_POLL_S)
 
 

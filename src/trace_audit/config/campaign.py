@@ -117,17 +117,17 @@ class Campaign(Strict):
 
     @field_validator("extra_flags")
     @classmethod
-    def _not_owned(cls, words: list[str]) -> list[str]:
+    def _not_owned(cls, flags: list[str]) -> list[str]:
         from nanobrag_torch.cli.tokens import UsageError, split
 
         try:
-            names = [occurrence.name for occurrence in split(words)]
+            names = [occurrence.name for occurrence in split(flags)]
         except UsageError as error:
             raise ValueError(str(error)) from None
         for name in names:
             if name in OWNED_FLAGS:
                 raise ValueError(f"{name} is none of a campaign's flags, which sets it itself or has no use for it")
-        return words
+        return flags
 
     @model_validator(mode="after")
     def _bounded(self) -> Campaign:

@@ -68,9 +68,11 @@ def _given() -> str:
     """The GPUs that the scheduler or shell gave this process, according to its environment."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     job = os.environ.get("SLURM_JOB_ID")
-    place = f"Slurm job {job}" if job else "this process"
+    process = f"Slurm job {job}" if job else "this process"
     if visible is None:
-        return f"{place} was given no GPU" if job else "CUDA_VISIBLE_DEVICES is unset"
+        return f"{process} was given no GPU" if job else "CUDA_VISIBLE_DEVICES is unset"
     return (
-        f"{place} was given GPU {visible}" if visible else f"{place} was given no GPU (CUDA_VISIBLE_DEVICES is empty)"
+        f"{process} was given GPU {visible}"
+        if visible
+        else f"{process} was given no GPU (CUDA_VISIBLE_DEVICES is empty)"
     )

@@ -107,14 +107,14 @@ def write_matrix(scenario: Scenario, folder: Path) -> Path | None:
 
 def arguments(scenario: Scenario, files: ScenarioFiles) -> list[str]:
     """The scenario as arguments of a nanoBragg command line. The last pivot-setting flag wins, so the order matters."""
-    words: list[str] = []
+    argv: list[str] = []
     for flag, value in _flags(scenario, files):
         if value is None or value is False:
             continue
-        words.append(flag)
+        argv.append(flag)
         if value is not True:
-            words += [_word(item) for item in (value if isinstance(value, list) else [value])]
-    return words + list(scenario.extra_flags)
+            argv += [_word(item) for item in (value if isinstance(value, list) else [value])]
+    return argv + list(scenario.extra_flags)
 
 
 def _word(value: object) -> str:

@@ -31,18 +31,18 @@ def checked(data: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
     A section with a mistake in a key can be checked as a whole only if that key is right. So wrong keys are replaced by
     the values of the full example until no new mistake appears. Mistakes that depend on a replaced key do not count.
     """
-    found: dict[tuple[tuple[Any, ...], str], Any] = {}
+    mistakes: dict[tuple[tuple[Any, ...], str], Any] = {}
     data = deepcopy(data)
     mended: set[tuple[Any, ...]] = set()
     while True:
         try:
             scenario = Scenario.model_validate(data)
-            return (scenario, []) if not found else (None, complaints(list(found.values())))
+            return (scenario, []) if not mistakes else (None, complaints(list(mistakes.values())))
         except ValidationError as error:
-            fresh = [e for e in error.errors() if (e["loc"], e["msg"]) not in found and not _depends(e, mended)]
+            fresh = [e for e in error.errors() if (e["loc"], e["msg"]) not in mistakes and not _depends(e, mended)]
         if not fresh:
-            return None, complaints(list(found.values()))
-        found |= {(e["loc"], e["msg"]): e for e in fresh}
+            return None, complaints(list(mistakes.values()))
+        mistakes |= {(e["loc"], e["msg"]): e for e in fresh}
         for each in fresh:
             mended.add(each["loc"])
             _mend(data, each["loc"], _near(each["loc"]) if each["type"] == "extra_forbidden" else None)
@@ -97,14 +97,14 @@ def in_lines(start: str, lines: Sequence[str]) -> str:
 
 
 def _complaint(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"]) or "scenario"
+    key = ".".join(str(part) for part in error["loc"]) or "scenario"
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place!r}{_near_field(error['loc'])}"
+        return f"unknown key {key!r}{_near_field(error['loc'])}"
     if error["type"] == "missing":
-        return f"key {place!r} is missing{_example(error['loc'])}"
+        return f"key {key!r} is missing{_example(error['loc'])}"
     message = error["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
-    return f"{place}{shown}: {message[:1].lower()}{message[1:]}{_example(error['loc'])}"
+    return f"{key}{shown}: {message[:1].lower()}{message[1:]}{_example(error['loc'])}"
 
 
 def _near_field(location: Sequence[Any]) -> str:

@@ -236,10 +236,10 @@ class Detector(_Section):
     @model_validator(mode="after")
     def _convention_fits_vectors(self) -> "Detector":
         names = ("fdet_vector", "sdet_vector", "odet_vector", "beam_vector", "polar_vector", "pix0_vector_mm")
-        given = [name for name in (*names, "twotheta_axis") if getattr(self, name) is not None]
-        if given and self.convention != "custom":
-            raise ValueError(f"{given[0]} selects convention custom; say convention: custom")
-        if self.convention == "custom" and not given:
+        stated = [name for name in (*names, "twotheta_axis") if getattr(self, name) is not None]
+        if stated and self.convention != "custom":
+            raise ValueError(f"{stated[0]} selects convention custom; say convention: custom")
+        if self.convention == "custom" and not stated:
             raise ValueError("convention custom needs at least one vector")
         return self
 

@@ -58,9 +58,9 @@ def _section(
     yield "|" + "---|" * len(headings)
     required = model.get("required", [])
     for key, field in model["properties"].items():
-        said = "required" if key in required else default(field)
+        shown_default = "required" if key in required else default(field)
         meaning = field.get("description") or _target(field, schema)["description"]
-        cells = [f"`{key}`", cell(_value(field)), cell(said), *(column(field) for column in more.values())]
+        cells = [f"`{key}`", cell(_value(field)), cell(shown_default), *(column(field) for column in more.values())]
         yield f"| {' | '.join([*cells, cell(meaning)])} |"
     yield ""
 
@@ -101,8 +101,8 @@ def _value(field: Mapping[str, Any]) -> str:
 def _of_each_name(field: Mapping[str, Any]) -> Mapping[str, Any]:
     """The schema of a mapping's values, for any name or for names that match a pattern."""
     patterns: Sequence[Mapping[str, Any]] = list(field.get("patternProperties", {}).values())
-    found: Mapping[str, Any] = patterns[0] if patterns else field["additionalProperties"]
-    return found
+    schema: Mapping[str, Any] = patterns[0] if patterns else field["additionalProperties"]
+    return schema
 
 
 def _limits(field: Mapping[str, Any]) -> list[str]:

@@ -235,7 +235,7 @@ def scenario_file(settings: Settings, name: str, source: str = "config/config.ya
     path = folder / f"{name}.yaml"
     if path.is_file():
         return path
-    known = sorted(found.stem for found in folder.glob("*.yaml"))
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     raise InputError(
         f"{source}: scenarios: unknown scenario {name!r}, no file {path}; "
         + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")

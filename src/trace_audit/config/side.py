@@ -88,14 +88,14 @@ class Side(Strict):
 
     @field_validator("command")
     @classmethod
-    def _known_placeholders(cls, words: list[str]) -> list[str]:
-        for word in words:
+    def _known_placeholders(cls, command: list[str]) -> list[str]:
+        for word in command:
             for name in re.findall(r"\{\w*\}", word):
                 if name not in PLACEHOLDERS:
                     raise ValueError(f"{name} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
             if "{flags}" in word and word != "{flags}":
                 raise ValueError(f"{word!r}: {{flags}} must be a word of its own, since it becomes many words")
-        return words
+        return command
 
     @model_validator(mode="after")
     def _one_kind(self) -> Side:
@@ -164,9 +164,9 @@ def stated_side(model: type[AnySide], stated: dict[str, Any], flag: str) -> AnyS
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        told = str(first.get("ctx", {}).get("error", first["msg"]))
+        message = str(first.get("ctx", {}).get("error", first["msg"]))
         raise InputError(
-            f"{flag}: {where + ': ' if where else ''}{told}; keys: {', '.join(model.model_fields)}"
+            f"{flag}: {where + ': ' if where else ''}{message}; keys: {', '.join(model.model_fields)}"
         ) from None
     for key in ("binary", "source", "keys", "log", "image"):
         path = getattr(side, key)

@@ -256,7 +256,7 @@ def problem_of(value: Any, model: Any) -> str | None:
         _checker(model).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = printable(".".join(map(str, first["loc"])))[:120] or "the whole"
+        where = printable(".".join(map(str, first["loc"])))[:120] or "the whole"
         message = printable(first["msg"].removeprefix("Value error, "))[:200]
-        return f"{place}: {message[:1].lower()}{message[1:]}"
+        return f"{where}: {message[:1].lower()}{message[1:]}"
     return None

@@ -110,7 +110,7 @@ def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, An
 def markdown(result: dict[str, Any]) -> str:
     """The verdict for people."""
     text = f"# Image parity of {result['scenario']}: {result['status']}\n\n{cell(result['summary'])}\n\n"
-    place = result["worst_relative_pixel_slow_fast"]
+    pixel = result["worst_relative_pixel_slow_fast"]
     rows = [
         ("device, dtype, backend", f"{result['device']}, {result['dtype']}, {result['backend']}"),
         ("peak (photons)", result["peak"]),
@@ -118,7 +118,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("allowed", f"{result['tolerance_relative']:.0e}"),
         (
             f"worst relative difference above {result['relative_differences_above_of_peak']:.0e} of the peak",
-            f"{result['worst_relative_difference']:.2e}" + (f" at ({place[0]}, {place[1]})" if place else ""),
+            f"{result['worst_relative_difference']:.2e}" + (f" at ({pixel[0]}, {pixel[1]})" if pixel else ""),
         ),
         ("correlation (information only)", "none" if result["correlation"] is None else result["correlation"]),
     ]

@@ -102,12 +102,12 @@ def compare_images(c: np.ndarray, py: np.ndarray, names: tuple[str, str] = ("C",
         of_peak = float(difference[slow, fast] / peak) if peak else 0.0
         own = float(difference[slow, fast] / level[slow, fast]) if level[slow, fast] else 0.0
         worst.append(PixelDifference(slow, fast, float(c[slow, fast]), float(py[slow, fast]), of_peak, own))
-    place = np.unravel_index(relative.argmax(), c.shape)
+    worst_pixel = np.unravel_index(relative.argmax(), c.shape)
     return ImageComparison(
         peak,
         worst[0].of_peak,
         float(relative.max()),
-        (int(place[0]), int(place[1])) if relative.any() else None,
+        (int(worst_pixel[0]), int(worst_pixel[1])) if relative.any() else None,
         int((level > bars()["faint_of_peak"] * peak).sum()) if peak else 0,
         _correlation(c, py),
         tuple(worst),

@@ -108,11 +108,13 @@ def _cell(
     time_limit_s: float,
 ) -> Cell:
     dtype = variant.dtype
-    found = distance(strict, outcome, dtype)
-    if not isinstance(variant, CVariant) or not found.is_beyond or variant.options == STRICTEST:
-        return Cell(variant, found)
+    difference = distance(strict, outcome, dtype)
+    if not isinstance(variant, CVariant) or not difference.is_beyond or variant.options == STRICTEST:
+        return Cell(variant, difference)
     base = CVariant(variant.compiler, STRICTEST, variant.openmp)
-    return Cell(variant, found, culprits(builds[base], builds[variant], experiment, found, time_limit_s, _say))
+    return Cell(
+        variant, difference, culprits(builds[base], builds[variant], experiment, difference, time_limit_s, _say)
+    )
 
 
 def _version(compiler: str) -> str:

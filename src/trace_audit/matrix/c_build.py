@@ -24,12 +24,12 @@ class Build:
 
 def build(source: Path, variant: CVariant, folder: Path) -> Build:
     """Make the program in `folder`. Raises InputError with the compiler's message."""
-    words = ["make", "-s", "-C", str(source), f"BUILD={folder}", f"CC={variant.compiler}"]
-    words += [f"CFLAGS={' '.join(variant.options)} -Wno-error", f"OPENMP={'-fopenmp' if variant.openmp else ''}"]
+    command = ["make", "-s", "-C", str(source), f"BUILD={folder}", f"CC={variant.compiler}"]
+    command += [f"CFLAGS={' '.join(variant.options)} -Wno-error", f"OPENMP={'-fopenmp' if variant.openmp else ''}"]
     environment = {
         name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")
     }
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     program = folder / PROGRAM
     if done.returncode != 0 or not program.is_file():
         lines = (
@@ -47,8 +47,8 @@ def mixed(strict: Build, fast: Build, from_fast: Collection[str], program: Path)
     objects = [str((fast if name in from_fast else strict).objects[name]) for name in strict.objects]
     variant = (fast if LINK in from_fast else strict).variant
     openmp = ["-fopenmp"] if variant.openmp else []
-    words = [variant.compiler, *openmp, *variant.options, *objects, "-o", str(program), "-lm"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [variant.compiler, *openmp, *variant.options, *objects, "-o", str(program), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise InputError(f"{variant.name}: linking objects of two builds failed: {done.stderr.strip()[:300]}")
     return program

@@ -63,8 +63,8 @@ def run_c(program: Path, experiment: Experiment, time_limit_s: float) -> Outcome
     with tempfile.TemporaryDirectory(prefix="matrix-") as away:
         image = Path(away) / "image.bin"
         pixel = ("-trace_pixel", str(slow), str(fast))
-        words = [*experiment.words, *pixel, "-nopgm", "-nonoise", "-floatfile", image.name]
-        run = run_program(program.resolve(), words, time_limit_s, {image.name: image})
+        argv = [*experiment.words, *pixel, "-nopgm", "-nonoise", "-floatfile", image.name]
+        run = run_program(program.resolve(), argv, time_limit_s, {image.name: image})
         failure = run.failure(time_limit_s)
         try:
             if failure is None:

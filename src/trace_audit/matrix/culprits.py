@@ -67,20 +67,20 @@ class _Bench:
 
 def culprits(
     strict: Build,
-    other: Build,
+    other_build: Build,
     experiment: Experiment,
-    found: Distance,
+    whole: Distance,
     time_limit_s: float,
     say: Callable[[str], None] = lambda _: None,
 ) -> Culprits:
     """The source files that move the result. `found`: the effect of the whole other build."""
     links = 0
-    for one in _experiments(experiment, found):
-        base = run_c(strict.program, one, time_limit_s)
+    for quick in _experiments(experiment, whole):
+        base = run_c(strict.program, quick, time_limit_s)
         if base.failure is not None:
             continue
         with tempfile.TemporaryDirectory(prefix="objects-") as away:
-            bench = _Bench(strict, other, one, base, Path(away), time_limit_s, say)
+            bench = _Bench(strict, other_build, quick, base, Path(away), time_limit_s, say)
             groups, rest = _groups(bench, [*strict.objects, LINK])
         links += len(bench.tried)
         if groups:
@@ -98,9 +98,9 @@ def _groups(bench: _Bench, names: list[str]) -> tuple[list[Culprit], Distance]:
     return groups, bench.distance(left)
 
 
-def _experiments(experiment: Experiment, found: Distance) -> list[Experiment]:
+def _experiments(experiment: Experiment, whole: Distance) -> list[Experiment]:
     """Experiments that may show the difference, quickest first: the traced pixel, then the whole image."""
     slow, fast = experiment.pixel
     alone = experiment.of_pixel(slow, fast)
-    shows_there = found.failure is not None or found.diverging > 0
+    shows_there = whole.failure is not None or whole.diverging > 0
     return [alone, experiment] if shows_there else [experiment]

@@ -106,8 +106,8 @@ def _compiles(compiler: str, text: str, *flags: str) -> str | None:
     with tempfile.TemporaryDirectory(prefix="compiler-") as folder:
         source = Path(folder) / "a.c"
         source.write_text(text, encoding="utf-8")
-        words = [compiler, "-std=c11", *flags, "-o", str(source.with_suffix("")), str(source)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        command = [compiler, "-std=c11", *flags, "-o", str(source.with_suffix("")), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it says nothing"])[-1][:200]
 
 

@@ -43,10 +43,10 @@ def source_files(source: Path) -> list[Path]:
 
 def find_tool(name: str, package: str) -> str:
     """Full path of a program. Raises InputError naming what to install."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise InputError(f"{name} not found on PATH, needed to build the reference; install {package}")
-    return found
+    return path
 
 
 def hashes(source: Path) -> dict[str, str]:
@@ -129,8 +129,8 @@ def _find_binary(folders: list[Path], started_ns: int) -> Path:
     named = [path for path in new if path.name in BINARY_NAMES]
     chosen = named or new
     if len(chosen) != 1:
-        found = ", ".join(path.name for path in chosen) or "none"
-        raise InputError(f"make wrote no program called {' or '.join(BINARY_NAMES)}; executables found: {found}")
+        names = ", ".join(path.name for path in chosen) or "none"
+        raise InputError(f"make wrote no program called {' or '.join(BINARY_NAMES)}; executables found: {names}")
     return chosen[0]
 
 

@@ -47,7 +47,7 @@ class Ending:
 
 
 def run_confined(
-    words: Sequence[str],
+    argv: Sequence[str],
     writable: Path,
     folder: Path,
     environment: Mapping[str, str],
@@ -64,7 +64,7 @@ def run_confined(
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
     process = subprocess.Popen(
-        _command([words[0], name or words[0], *words[1:]], writable.resolve(), limits, how),
+        _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how),
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -79,14 +79,14 @@ def run_confined(
     return Ending(exit_code, excess, how)
 
 
-def _command(words: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
+def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
     inner = [str(folder), str(limits.memory_bytes), str(limits.file_bytes)]
     start = [sys.executable, "-I", "-S", launcher.__file__, *inner]
     if how == NAMESPACES:
-        return [*start, "namespaces", *words]
+        return [*start, "namespaces", *argv]
     if how == BUBBLEWRAP:
-        return [*_bubblewrap(folder), *start, "limits", *words]
-    return [*start, "limits", *words]
+        return [*_bubblewrap(folder), *start, "limits", *argv]
+    return [*start, "limits", *argv]
 
 
 def _bubblewrap(folder: Path) -> list[str]:
@@ -99,27 +99,27 @@ def way() -> str:
     """The strongest confinement that works on this machine."""
     if sys.platform != "linux":
         return f"{LIMITS_ONLY}: this system has no namespaces"
-    found = ""
+    problems = ""
     for how in (NAMESPACES, *([BUBBLEWRAP] if shutil.which("bwrap") else [])):
         problem = _problem(how)
         if not problem:
             return how
-        found = found or problem
-    return f"{LIMITS_ONLY}: {found}"
+        problems = problems or problem
+    return f"{LIMITS_ONLY}: {problems}"
 
 
 def _problem(how: str) -> str:
     """Why a confinement does not work here; empty if it works."""
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        words = _command(
+        command = _command(
             [sys.executable, sys.executable, "-I", "-S", "-c", ""], Path(folder).resolve(), Limits(_PROBE_LIMIT_S), how
         )
         try:
-            done = subprocess.run(words, capture_output=True, cwd=folder, timeout=_PROBE_LIMIT_S, check=False)
+            done = subprocess.run(command, capture_output=True, cwd=folder, timeout=_PROBE_LIMIT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return printable(str(error))[:200]
-    said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-    return "" if done.returncode == 0 else printable(said[-1].removeprefix("launcher: "))[:200]
+    messages = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+    return "" if done.returncode == 0 else printable(messages[-1].removeprefix("launcher: "))[:200]
 
 
 def _watch(
@@ -147,7 +147,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def not_started(ending: Ending, stderr: bytes) -> str | None:
     """Why the program did not start, None if it did."""
-    said = stderr.decode(errors="replace").strip().splitlines()
-    if ending.exit_code in (126, launcher.NOT_STARTED) and said and said[-1].startswith("launcher: "):
-        return printable(said[-1].removeprefix("launcher: "))
+    messages = stderr.decode(errors="replace").strip().splitlines()
+    if ending.exit_code in (126, launcher.NOT_STARTED) and messages and messages[-1].startswith("launcher: "):
+        return printable(messages[-1].removeprefix("launcher: "))
     return None

@@ -62,17 +62,17 @@ def code_of(backend: str) -> Iterator[None]:
             os.environ[COMPILE] = before
 
 
-def _output(words: list[str], folder: Path) -> bytes | None:
+def _output(command: list[str], folder: Path) -> bytes | None:
     """Standard output of a command; None if it is missing or fails."""
     try:
-        done = subprocess.run(words, cwd=folder, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 
 
-def _line(words: list[str], folder: Path) -> str | None:
-    output = _output(words, folder)
+def _line(command: list[str], folder: Path) -> str | None:
+    output = _output(command, folder)
     return output.decode(errors="replace").splitlines()[0] if output else None
 
 

@@ -75,7 +75,7 @@ class NotCompiled(Exception):
     """Compiled code is not available for the experiment or on this machine; the message says why."""
 
 
-def print_trace(words: list[str], backend: str) -> dict[str, str]:
+def print_trace(argv: list[str], backend: str) -> dict[str, str]:
     """Parse a command line as the simulator does and print the trace of its pixel, warnings to stderr.
 
     Returns what made the trace. Raises NotCompiled if that is not the requested backend.
@@ -84,7 +84,7 @@ def print_trace(words: list[str], backend: str) -> dict[str, str]:
     from nanobrag_torch.simulator import Simulation
     from nanobrag_torch.trace import trace_simulation
 
-    invocation = parse(words)
+    invocation = parse(argv)
     for warning in invocation.warnings:
         print(f"nanobrag_torch: warning: {warning}", file=sys.stderr)
     if invocation.trace_pixel is None or invocation.dtype is None:
@@ -98,7 +98,7 @@ def print_trace(words: list[str], backend: str) -> dict[str, str]:
     return made_by.description._asdict()
 
 
-def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
+def run_torch(argv: list[str], backend: str = "eager") -> TorchRun:
     """Trace in this process and capture everything it prints."""
     made_by: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
@@ -107,7 +107,7 @@ def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
         failure: str | None = None
         with _redirected(*paths):
             try:
-                made_by = print_trace(words, backend)
+                made_by = print_trace(argv, backend)
             except NotCompiled as error:
                 exit_code, failure, made_by = None, None, {"not_compiled": str(error)}
                 print(f"nanobrag_torch was not run: {error}", file=sys.stderr)
@@ -159,12 +159,13 @@ def main(argv: list[str]) -> int:
     scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = torch_words(scenario, files, pixel, options.device, options.dtype)
+        program_argv = torch_words(scenario, files, pixel, options.device, options.dtype)
         with code_of(options.backend):
             run, environment = capture(
-                Path.cwd(), lambda: run_torch(words, options.backend) if choice.used else _nothing(choice, options)
+                Path.cwd(),
+                lambda: run_torch(program_argv, options.backend) if choice.used else _nothing(choice, options),
             )
-        snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
+        snapshot = _snapshot(options, scenario, named_words(program_argv, files), files.hashes())
     environment["device"] = choice.record()
     if choice.used is None and options.allow_missing_device:
         snapshot["skipped"] = choice.reason
@@ -196,7 +197,7 @@ def _write(
 
 
 def _snapshot(
-    options: argparse.Namespace, scenario: Scenario, words: list[str], hashes: dict[str, str]
+    options: argparse.Namespace, scenario: Scenario, argv: list[str], hashes: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "scenario": scenario.model_dump(mode="json"),
@@ -204,7 +205,7 @@ def _snapshot(
         "device": options.device,
         "dtype": options.dtype,
         "backend": options.backend,
-        "arguments": words,
+        "arguments": argv,
         "input_sha256": hashes,
         "tolerances_sha256": file_sha256(),
     }

@@ -27,10 +27,10 @@ _HERE, _BELOW_TOO = -100, 0x8000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _check(status: int, what: str) -> None:
+def _check(status: int, call: str) -> None:
     if status != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
 def _write(path: str, text: str) -> None:
@@ -80,15 +80,15 @@ def _limit(memory_bytes: int, file_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _become(words: list[str], memory_bytes: int, file_bytes: int) -> None:
+def _become(command: list[str], memory_bytes: int, file_bytes: int) -> None:
     """Replace this process by the program; does not return."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     _limit(memory_bytes, file_bytes)
-    os.execvp(words[0], words[1:])
+    os.execvp(command[0], command[1:])
 
 
-def _program(words: list[str], memory_bytes: int, file_bytes: int, ready: int, go: int) -> None:
+def _program(command: list[str], memory_bytes: int, file_bytes: int, ready: int, go: int) -> None:
     """The last child: a second user namespace ends the rights over mounts; in it the process is the user again."""
     user, group = _whole_ids
     _check(_libc.unshare(_NEW_USER), "unshare")
@@ -96,18 +96,18 @@ def _program(words: list[str], memory_bytes: int, file_bytes: int, ready: int, g
     os.write(ready, b".")
     os.read(go, 1)
     os.chdir(Path.cwd())  # the same folder, seen through its new mount
-    _become(words, memory_bytes, file_bytes)
+    _become(command, memory_bytes, file_bytes)
 
 
 _whole_ids = (os.getuid(), os.getgid())
 
 
-def _first_process(folder: str, words: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
+def _first_process(folder: str, command: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
     """Process 1 of the namespace: when it ends the kernel ends all others. Writes the program's wait status."""
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        _or_say(lambda: _program(words, memory_bytes, file_bytes, ready[1], go[0]))
+        _or_say(lambda: _program(command, memory_bytes, file_bytes, ready[1], go[0]))
     os.close(ready[1])
     if os.read(ready[0], 1):
         _only_writable(folder)
@@ -130,7 +130,7 @@ def _or_say(action: object) -> None:
     os._exit(0)
 
 
-def _in_namespaces(folder: str, words: list[str], memory_bytes: int, file_bytes: int) -> None:
+def _in_namespaces(folder: str, command: list[str], memory_bytes: int, file_bytes: int) -> None:
     user, group = _whole_ids
     _check(_libc.unshare(_NEW_USER | _NEW_MOUNTS | _NEW_NET | _NEW_IPC | _NEW_PIDS), "unshare")
     _own_users(0, 0, user, group)
@@ -138,13 +138,13 @@ def _in_namespaces(folder: str, words: list[str], memory_bytes: int, file_bytes:
     first = os.fork()
     if first == 0:
         _libc.prctl(1, signal.SIGKILL)  # it ends with this process
-        _or_say(lambda: _first_process(folder, words, memory_bytes, file_bytes, report[1]))
+        _or_say(lambda: _first_process(folder, command, memory_bytes, file_bytes, report[1]))
     os.close(report[1])
-    told = os.read(report[0], 4)
+    status = os.read(report[0], 4)
     os.waitpid(first, 0)
-    if len(told) != 4:
+    if len(status) != 4:
         os._exit(NOT_STARTED)
-    _end_alike(struct.unpack("i", told)[0])
+    _end_alike(struct.unpack("i", status)[0])
 
 
 def _end_alike(status: int) -> None:
@@ -161,10 +161,10 @@ def _end_alike(status: int) -> None:
 
 def main(argv: list[str]) -> None:
     """Start the program."""
-    folder, memory_bytes, file_bytes, how, *words = argv
+    folder, memory_bytes, file_bytes, how, *command = argv
     if how == "namespaces":
-        _or_say(lambda: _in_namespaces(folder, words, int(memory_bytes), int(file_bytes)))
-    _or_say(lambda: _become(words, int(memory_bytes), int(file_bytes)))
+        _or_say(lambda: _in_namespaces(folder, command, int(memory_bytes), int(file_bytes)))
+    _or_say(lambda: _become(command, int(memory_bytes), int(file_bytes)))
 
 
 if __name__ == "__main__":

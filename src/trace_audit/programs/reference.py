@@ -54,7 +54,7 @@ class ProgramRun:
 
 
 def run_program(
-    binary: Path, words: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
+    binary: Path, argv: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
 ) -> ProgramRun:
     """Run `binary words...` in a new empty folder, without a shell, with a small environment, confined.
 
@@ -72,7 +72,7 @@ def run_program(
         program = _private_copy(binary, before, Path(private))
         limits = Limits(time_limit_s, _memory_of_machine(), MAX_OUTPUT_BYTES, MAX_FILE_BYTES)
         ending = run_in_box(
-            [str(program), *words],
+            [str(program), *argv],
             box,
             limits,
             (stdout, stderr),
@@ -140,19 +140,19 @@ def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
     return made, too_large
 
 
-def named_words(words: list[str], files: ScenarioFiles) -> list[str]:
+def named_words(argv: list[str], files: ScenarioFiles) -> list[str]:
     """The command line with input files by name only, so that records do not depend on their folder."""
     names = {str(path): path.name for path in files.given.values()}
-    return [names.get(word, word) for word in words]
+    return [names.get(word, word) for word in argv]
 
 
 def trace_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int], whole_image: bool) -> list[str]:
     """The command line of a traced run; unless `whole_image`, only the traced pixel is computed."""
     slow, fast = pixel
-    words = arguments(scenario, files)
+    argv = arguments(scenario, files)
     if not whole_image:
-        words += ["-roi", *map(str, (fast, fast, slow, slow))]
-    return [*words, "-trace_pixel", str(slow), str(fast)]
+        argv += ["-roi", *map(str, (fast, fast, slow, slow))]
+    return [*argv, "-trace_pixel", str(slow), str(fast)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -178,9 +178,9 @@ def main(argv: list[str]) -> int:
     folder = options.out.parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = trace_words(scenario, files, pixel, options.whole_image)
-        run = run_program(options.binary.resolve(), words, options.time_limit_s)
-        record = _record(options, scenario, run, named_words(words, files), files.hashes())
+        program_argv = trace_words(scenario, files, pixel, options.whole_image)
+        run = run_program(options.binary.resolve(), program_argv, options.time_limit_s)
+        record = _record(options, scenario, run, named_words(program_argv, files), files.hashes())
     write_atomic(folder / "c_trace_stdout.txt", run.stdout)
     write_atomic(folder / "c_trace_stderr.txt", run.stderr)
     write_atomic(folder / "c_trace_run.json", readable_json(record))
@@ -191,7 +191,7 @@ def main(argv: list[str]) -> int:
 
 
 def _record(
-    options: argparse.Namespace, scenario: Scenario, run: ProgramRun, words: list[str], hashes: dict[str, str]
+    options: argparse.Namespace, scenario: Scenario, run: ProgramRun, argv: list[str], hashes: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "program": options.binary.name,
@@ -199,7 +199,7 @@ def _record(
         "confined": run.confined,
         "scenario": scenario.name,
         "pixel_slow_fast": list(options.pixel),
-        "arguments": words,
+        "arguments": argv,
         "input_sha256": hashes,
         "time_limit_s": options.time_limit_s,
         "exit_code": run.exit_code,

@@ -41,8 +41,8 @@ def run_regression_test(node: str, root: Path, result: Path) -> dict[str, Any]:
     }
     failed = sorted(name for name, status, _ in cases if status == "failed")
     if done.returncode != 0 or failed or not outcome["passed"]:
-        what = f"failed: {', '.join(failed)}" if failed else f"passed nothing (pytest exit code {done.returncode})"
-        raise InputError(f"the regression test {selected or file} {what}; torch is not traced until it passes")
+        reason = f"failed: {', '.join(failed)}" if failed else f"passed nothing (pytest exit code {done.returncode})"
+        raise InputError(f"the regression test {selected or file} {reason}; torch is not traced until it passes")
     outcome["status"] = "pass"
     write_atomic(result, readable_json(outcome))
     return outcome

@@ -148,24 +148,24 @@ def _flags(options: argparse.Namespace, language: Language, folder: Path) -> lis
     """The experiment's flags, with their files copied to `folder`/inputs."""
     with tempfile.TemporaryDirectory(prefix="reduce-") as away:
         if options.flags is not None:
-            words = shlex.split(options.flags)
+            argv = shlex.split(options.flags)
         else:
             scenario = load_scenario(options.config, options.scenario_dir)
             check_pixel(scenario, *options.pixel)
             beside = scenario_path(options.config, options.scenario_dir).parent
-            words = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
-        return [_copied(flag, language, folder / "inputs") for flag in language.split(words)]
+            argv = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
+        return [_copied(flag, language, folder / "inputs") for flag in language.split(argv)]
 
 
 def _copied(flag: tuple[str, ...], language: Language, folder: Path) -> tuple[str, ...]:
-    words = list(flag)
+    argv = list(flag)
     for index in language.files(flag):
         source = Path(flag[index])
         target = folder / f"{sha256_of_file(source)[:12]}{source.suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        words[index] = str(target)
-    return tuple(words)
+        argv[index] = str(target)
+    return tuple(argv)
 
 
 def _hashes(language: Language, experiment: Experiment) -> list[str]:

@@ -41,7 +41,7 @@ class Experiment:
 class Language(Protocol):
     """The meaning of a program's command line. Values are numbered from 1 after their flag."""
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
         """The command line as flags with their values. Raises InputError for an unknown flag."""
 
     def name(self, flag: FlagWords) -> str:
@@ -62,8 +62,8 @@ class NanoBraggLanguage:
 
     _NO_COUNTS = ("-roi", "-detpixels", "-detpixels_f", "-detpixels_s", "-trace_pixel", "-printout_pixel", "-threads")
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
-        return split_words(words)
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
+        return split_words(argv)
 
     def name(self, flag: FlagWords) -> str:
         return self._known(flag).name
@@ -94,9 +94,9 @@ class NanoBraggLanguage:
 class PlainLanguage:
     """The command line of another simulator: an argument that begins with `-` and is no number starts a flag."""
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
         flags: list[FlagWords] = []
-        for word in words:
+        for word in argv:
             if flags and (not word.startswith("-") or is_number(word)):
                 flags[-1] = (*flags[-1], word)
             else:

@@ -68,8 +68,8 @@ def _place_of_pixel(model: OurProgram, experiment: Experiment) -> np.ndarray | N
         trace = model.trace(Variant(tuple(experiment.words)))
     except Refused:
         return None
-    place = trace.values("pixel_pos_meters", Context(block=0))
-    return None if place is None else np.array([float(value) for value in place])
+    position = trace.values("pixel_pos_meters", Context(block=0))
+    return None if position is None else np.array([float(value) for value in position])
 
 
 def _moved_to(model: OurProgram, small: Experiment, pair: tuple[str, str], wanted: np.ndarray) -> Experiment | None:
@@ -85,8 +85,8 @@ def _moved_to(model: OurProgram, small: Experiment, pair: tuple[str, str], wante
     slopes = np.stack([by_x - origin, by_y - origin], axis=1)
     solution, *_ = np.linalg.lstsq(slopes, wanted - origin, rcond=None)
     moved = at(float(solution[0]), float(solution[1]))
-    place = _place_of_pixel(model, moved)
-    if place is None or np.abs(place - wanted).max() > _SAME_PLACE * np.abs(wanted).max():
+    position = _place_of_pixel(model, moved)
+    if position is None or np.abs(position - wanted).max() > _SAME_PLACE * np.abs(wanted).max():
         return None
     return moved
 
@@ -122,8 +122,8 @@ def matrix_to_a_cell(search: Search) -> None:
     index = next((i for i, flag in enumerate(search.best.flags) if search.language.name(flag) == "-mat"), None)
     if index is not None:
         flags = tuple(flag for i, flag in enumerate(search.best.flags) if i != index)
-        others = replace(search.best, flags=flags).only(lambda flag: search.language.name(flag) != "-cell")
-        search.take(others.plus("-cell", "100"), "no matrix: a cube of 100 Angstrom")
+        without_cell = replace(search.best, flags=flags).only(lambda flag: search.language.name(flag) != "-cell")
+        search.take(without_cell.plus("-cell", "100"), "no matrix: a cube of 100 Angstrom")
 
 
 Row = tuple[str, str, str, str]
@@ -132,8 +132,8 @@ Row = tuple[str, str, str, str]
 def _rows_of(path: Path) -> list[Row] | None:
     """Lines h k l F of a text file; None for any other file."""
     try:
-        words = path.read_text(encoding="ascii").split()
-        rows = [(words[i], words[i + 1], words[i + 2], words[i + 3]) for i in range(0, len(words) - 3, 4)]
+        numbers = path.read_text(encoding="ascii").split()
+        rows = [(numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]) for i in range(0, len(numbers) - 3, 4)]
         for row in rows:
             int(row[0]), int(row[1]), int(row[2]), float(row[3])
     except (OSError, ValueError):
@@ -167,7 +167,9 @@ def _of_the_pixel(trace: Trace) -> tuple[str, ...]:
 
 def _near(trace: Trace) -> set[tuple[str, ...]]:
     """Reflections that the terms of the pixel use, and their neighbours, for programs that interpolate."""
-    found = {tuple(int(v) for v in record.values) for record in trace.of("term.hkl_rounded")}
-    found |= {tuple(int(v) for v in record.values) for record in trace.of("hkl_rounded")}
+    reflections = {tuple(int(v) for v in record.values) for record in trace.of("term.hkl_rounded")}
+    reflections |= {tuple(int(v) for v in record.values) for record in trace.of("hkl_rounded")}
     reach = range(-2, 3)
-    return {(str(h + i), str(k + j), str(l + m)) for h, k, l in found for i in reach for j in reach for m in reach}
+    return {
+        (str(h + i), str(k + j), str(l + m)) for h, k, l in reflections for i in reach for j in reach for m in reach
+    }

@@ -48,12 +48,12 @@ def as_json(reduction: Reduction) -> dict[str, Any]:
 
 def lines_for_terminal(reduction: Reduction) -> list[str]:
     """The two command lines at the end, ready to paste."""
-    search, told = reduction.search, as_json(reduction)
-    before, after = told["before"]["flags"], told["after"]["flags"]
-    lines = [f"{_what(told)}: {before} flags to {after}, {told['trials']} trials"]
+    search, document = reduction.search, as_json(reduction)
+    before, after = document["before"]["flags"], document["after"]["flags"]
+    lines = [f"{_what(document)}: {before} flags to {after}, {document['trials']} trials"]
     if not reduction.is_complete:
         lines[0] += "; stopped at a limit, the same command goes on"
-    lines += [f"  {name}: {_text(values)}" for name, values in told["values"].items() if values]
+    lines += [f"  {name}: {_text(values)}" for name, values in document["values"].items() if values]
     lines += [line for name, command in reduction.commands for line in (f"# {name}", command)]
     lines.append(str(search.trials.folder / "reduce.md"))
     return lines
@@ -61,23 +61,23 @@ def lines_for_terminal(reduction: Reduction) -> list[str]:
 
 def as_markdown(reduction: Reduction) -> str:
     """The reduction as a Markdown page."""
-    told = as_json(reduction)
+    document = as_json(reduction)
     state = "" if reduction.is_complete else " A limit was reached: the same command goes on from here."
     parts = [
-        f"# The smallest experiment that still fails\n\n{_what(told)}, after {told['trials']} trials: "
-        f"{told['before']['flags']} flags to {told['after']['flags']}, pixel {_text(told['before']['pixel'])} to "
-        f"{_text(told['after']['pixel'])}.{state}\n",
-        table(("program", "value"), [(name, _text(values)) for name, values in told["values"].items()]),
+        f"# The smallest experiment that still fails\n\n{_what(document)}, after {document['trials']} trials: "
+        f"{document['before']['flags']} flags to {document['after']['flags']}, "
+        f"pixel {_text(document['before']['pixel'])} to {_text(document['after']['pixel'])}.{state}\n",
+        table(("program", "value"), [(name, _text(values)) for name, values in document["values"].items()]),
     ]
     for name, command in reduction.commands:
         parts.append(f"## {name}\n\n```sh\n{command}\n```\n")
-    if told["steps"]:
-        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(told["steps"], 1)))
+    if document["steps"]:
+        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
     return "\n".join(parts)
 
 
-def _what(told: dict[str, Any]) -> str:
-    return "the candidate does not come to its end" if told["key"] == RUN else f"differs at {told['key']}"
+def _what(document: dict[str, Any]) -> str:
+    return "the candidate does not come to its end" if document["key"] == RUN else f"differs at {document['key']}"
 
 
 def _text(values: list[Any]) -> str:

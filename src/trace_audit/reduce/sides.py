@@ -62,9 +62,9 @@ class CommandSide:
                 return stream.read(int(self.command.output_limit_MB * 1e6)).splitlines(keepends=True)
 
     def command_line(self, experiment: Experiment) -> str:
-        words = program.filled(self.command, experiment.words, experiment.pixel, Path(program.IMAGE))
+        argv = program.filled(self.command, experiment.words, experiment.pixel, Path(program.IMAGE))
         variables = [f"{name}={value}" for name, value in self.command.environment.items()]
-        return shlex.join([*(("env", *variables) if variables else ()), *words])
+        return shlex.join([*(("env", *variables) if variables else ()), *argv])
 
     def described(self) -> list[str]:
         return [*self.command.words, *(f"{name}={value}" for name, value in sorted(self.command.environment.items()))]
@@ -133,18 +133,18 @@ def side(
     A command without `{flags}` counts as an instrumented nanoBragg: the flags and -trace_pixel are added. `known_flags`
     False: another simulator, whose command must contain `{flags}`. Raises InputError.
     """
-    words = shlex.split(text) if isinstance(text, str) else list(text)
-    if not words:
+    argv = shlex.split(text) if isinstance(text, str) else list(text)
+    if not argv:
         raise InputError(f"--{name}: is empty; give a command line, or {TORCH}")
-    if words[0] == TORCH and known_flags:
-        return TorchSide(name, tuple(words[1:]))
-    if shutil.which(words[0]) is None:
-        raise InputError(f"--{name}: {words[0]} is no program; give its full path, or {TORCH}")
-    words[0] = str(Path(shutil.which(words[0]) or words[0]).absolute())
-    words[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in words[1:]]
-    if "{flags}" not in words:
+    if argv[0] == TORCH and known_flags:
+        return TorchSide(name, tuple(argv[1:]))
+    if shutil.which(argv[0]) is None:
+        raise InputError(f"--{name}: {argv[0]} is no program; give its full path, or {TORCH}")
+    argv[0] = str(Path(shutil.which(argv[0]) or argv[0]).absolute())
+    argv[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in argv[1:]]
+    if "{flags}" not in argv:
         if not known_flags:
             raise InputError(f"--{name}: has no word {{flags}}, so the program would not know the experiment")
-        words += _AS_A_NANOBRAGG
+        argv += _AS_A_NANOBRAGG
     variables = {"OMP_NUM_THREADS": "1"} | dict(environment or {})
-    return CommandSide(name, program.Command(tuple(words), variables, time_limit_s))
+    return CommandSide(name, program.Command(tuple(argv), variables, time_limit_s))

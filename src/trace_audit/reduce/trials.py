@@ -90,21 +90,25 @@ class Trials:
         except SideFailed as error:
             raise InputError(f"{self.reference.name} {error}; the reference has to run the experiment") from error
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             if key is not None:
                 raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
             return Failure(RUN, 1.0, True, error.kind)
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         heads = self.judge.graph.heads(diverging)
         if key is None and not heads:
-            told = f"on all {len(found)} keys that both print" if found else "since they print no key in common"
-            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {told}")
+            extent = (
+                f"on all {len(differences)} keys that both print"
+                if differences
+                else "since they print no key in common"
+            )
+            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {extent}")
         chosen = key or heads[0]
         if chosen not in diverging:
-            state = "agrees" if chosen in found else "is not printed by both"
+            state = "agrees" if chosen in differences else "is not printed by both"
             raise InputError(f"--key {chosen}: {state}; keys that differ: {', '.join(diverging[:12]) or 'none'}")
-        return Failure(chosen, found[chosen].relative, chosen in heads, values=found[chosen].values)
+        return Failure(chosen, differences[chosen].relative, chosen in heads, values=differences[chosen].values)
 
     def fails(self, experiment: Experiment) -> bool:
         """Whether the experiment fails in the same way. Raises LimitReached."""
@@ -123,8 +127,8 @@ class Trials:
         return (row["reference"], row["candidate"]) if row else self.failure.values
 
     def _hash(self, experiment: Experiment) -> str:
-        words = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
-        return sha256_of_bytes(canonical_json([words, experiment.pixel]).encode())[:20]
+        argv = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        return sha256_of_bytes(canonical_json([argv, experiment.pixel]).encode())[:20]
 
     def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:
         outcome, difference = self._outcome(experiment)
@@ -140,13 +144,13 @@ class Trials:
         except SideFailed:
             return REFUSED, None
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             return (FAILS if failure.key == RUN and error.kind == failure.kind else REFUSED), None
-        here = found.get(failure.key)
+        here = differences.get(failure.key)
         if here is None or here.agrees or here.relative < SMALLEST_SHARE * failure.relative:
             return PASSES, here
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         if failure.is_head and failure.key not in self.judge.graph.heads(diverging):
             return ELSEWHERE, here
         return FAILS, here

@@ -32,14 +32,14 @@ def bar_percent(relative_difference: float) -> float:
 
 def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
     """The latest trace attempt of each audit with the one before it, in the order of scenario, pixel, device, dtype."""
-    found: dict[tuple[Any, ...], list[Record]] = {}
+    attempts_by_audit: dict[tuple[Any, ...], list[Record]] = {}
     for entry in entries:
         record = entry.record or {}
         if record.get("kind") == "attempt" and record.get("pixel_slow_fast") and is_sound(record):
-            place = (record["scenario"], tuple(record["pixel_slow_fast"]))
-            key = (*place, record["device"], record["dtype"], record.get("backend", "eager"))
-            found.setdefault(key, []).append(record)
-    return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(found.items())]
+            audited = (record["scenario"], tuple(record["pixel_slow_fast"]))
+            key = (*audited, record["device"], record["dtype"], record.get("backend", "eager"))
+            attempts_by_audit.setdefault(key, []).append(record)
+    return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(attempts_by_audit.items())]
 
 
 def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
@@ -113,8 +113,8 @@ def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
 
 def _taken(record: Record) -> list[str]:
     """What was read from a user's structure factors, and the remarks; empty for a synthetic set."""
-    found = record.get("structure_factors") or {}
-    return [found["line"], *found.get("remarks", [])] if found.get("kind") == "file" else []
+    source = record.get("structure_factors") or {}
+    return [source["line"], *source.get("remarks", [])] if source.get("kind") == "file" else []
 
 
 def _place_of(record: Record) -> str:

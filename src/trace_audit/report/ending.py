@@ -57,12 +57,12 @@ def _counted(number: int, path: Path) -> str:
 
 def _places(paths: list[Path]) -> list[str]:
     """Scenario and pixel of each audit, each once: "still (200, 256)"."""
-    found = []
+    names = []
     for path in paths:
         scenario, pixel = (path.parts[-4], path.parts[-3]) if len(path.parts) > 3 else ("", path.parent.name)
         match = re.fullmatch(r"S(\d+)_F(\d+)", pixel)
-        found.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
-    return list(dict.fromkeys(found))
+        names.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
+    return list(dict.fromkeys(names))
 
 
 def _fitting(names: list[str], width: int) -> str:

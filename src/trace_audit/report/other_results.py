@@ -58,12 +58,14 @@ def other_results(results: Path, images: frozenset[str] | None = None) -> list[B
     """
     blocks: list[Block] = []
     for pattern, (maker, model) in _SECTIONS.items():
-        found, broken, unlike = _read(results, pattern, model)
+        documents, broken, unlike = _read(results, pattern, model)
         if pattern == _IMAGES and images is not None:
-            found = [(path, data) for path, data in found if path.parent.relative_to(results).as_posix() in images]
+            documents = [
+                (path, data) for path, data in documents if path.parent.relative_to(results).as_posix() in images
+            ]
             unlike = [(path, data) for path, data in unlike if path.parent.relative_to(results).as_posix() in images]
         blocks += broken
-        blocks += maker(results, found) if found else []
+        blocks += maker(results, documents) if documents else []
         blocks += _as_it_is(results, unlike)
     return blocks
 
@@ -73,7 +75,7 @@ Found = list[tuple[Path, Any]]
 
 def _read(results: Path, pattern: str, model: type[Document] | None) -> tuple[Found, list[Block], Found]:
     """Files of the form known here, sections on those that cannot be read, and files of another form."""
-    found: Found = []
+    documents: Found = []
     broken: list[Block] = []
     unlike: Found = []
     for path in sorted(results.glob(pattern)):
@@ -83,10 +85,10 @@ def _read(results: Path, pattern: str, model: type[Document] | None) -> tuple[Fo
             if path.stat().st_size > _LARGEST_FILE_BYTES:
                 raise InputError(f"{path}: larger than {_LARGEST_FILE_BYTES} bytes, not shown here")
             data = read_json(path, "result")
-            (unlike if model and problem_of(data, model) else found).append((path, data))
+            (unlike if model and problem_of(data, model) else documents).append((path, data))
         except InputError as error:
             broken.append(Block(_title(results, path), "", str(error), "", _link(results, path)))
-    return found, broken, unlike
+    return documents, broken, unlike
 
 
 def _link(results: Path, path: Path) -> str:
@@ -106,7 +108,7 @@ def _cut(caption: str, headings: list[str], rows: list[Row]) -> Table:
     return Table(caption, headings, ordered[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
 
 
-def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _image_parity(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     rows: list[Row] = [
         (
             v["status"],
@@ -122,7 +124,7 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
                 v["status"],
             ],
         )
-        for _, v in found
+        for _, v in documents
     ]
     good, failed = sum(row[0] == "pass" for row in rows), sum(row[0] == "fail" for row in rows)
     headings = ["scenario", "device", "dtype", "backend", "slow x fast", "worst, of peak", "allowed", "root causes"]
@@ -131,14 +133,14 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     text = f"{good} of {good + failed} whole images of both programs agree, and so does every factor traced in them."
     if failed:
         text = f"{failed} of {good + failed} whole images do not agree."
-    status, source = _status([row[0] for row in rows]), _link(results, found[0][0])
+    status, source = _status([row[0] for row in rows]), _link(results, documents[0][0])
     return [Block("Whole images", status, text, "make parity", source, [table])]
 
 
-def _pairs(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _pairs(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     """Audits of any two programs: one block each, with its causes and the keys that differ."""
     blocks = []
-    for path, audit in found:
+    for path, audit in documents:
         sides = audit["sides"]
         causes: list[Row] = [("fail", [c["side"], c["key"], c["role"], c["sentence"]]) for c in audit["causes"]]
         keys: list[Row] = [
@@ -162,7 +164,7 @@ def _pairs(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _gradients(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     rows: list[Row] = [
         (
             row["status"],
@@ -175,7 +177,7 @@ def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
                 row["status"],
             ],
         )
-        for _, summary in found
+        for _, summary in documents
         for row in summary["parameters"]
     ]
     good = sum(row[0] == "pass" for row in rows)
@@ -183,12 +185,12 @@ def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     table = _cut("Derivatives of the torch image against differences of the C program's images.", headings, rows)
     text = f"{good} of {len(rows)} derivatives agree with differences of the C program's images."
     status = _status([row[0] for row in rows])
-    return [Block("Gradients", status, text, ".venv/bin/snakemake gradients", _link(results, found[0][0]), [table])]
+    return [Block("Gradients", status, text, ".venv/bin/snakemake gradients", _link(results, documents[0][0]), [table])]
 
 
-def _refinements(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _refinements(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     blocks = []
-    for path, verdict in found:
+    for path, verdict in documents:
         rows: list[Row] = [
             ("", [row["name"], row["true"], row["start_off"], _short(row["off_sigma"])])
             for row in verdict["parameters"]
@@ -204,8 +206,8 @@ def _refinements(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
-    path, result = found[0]
+def _selftest(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
+    path, result = documents[0]
     wrong = [row for row in result["injections"] if not row["as_expected"]]
     rows: list[Row] = [
         ("fail", [row["key"], row["component"], row["case"], row["status"], ", ".join(row["roots"])]) for row in wrong
@@ -223,9 +225,9 @@ def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return [Block("The audit, audited", status, text, "make audit-selftest", _link(results, path), [table])]
 
 
-def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _campaigns(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     blocks = []
-    for path, result in found:
+    for path, result in documents:
         rows: list[Row] = [
             (
                 "fail",
@@ -249,10 +251,10 @@ def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _as_it_is(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     """A result of any form: its status and summary if present, its values, its lists of records as tables."""
     blocks = []
-    for path, data in found:
+    for path, data in documents:
         record = data if isinstance(data, dict) else {"values": data}
         tables = [
             _cut(

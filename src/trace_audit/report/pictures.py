@@ -81,14 +81,14 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
         pixels = traced.setdefault(section["record"]["scenario"], [])
         if section["record"]["pixel_slow_fast"] not in pixels:
             pixels.append(section["record"]["pixel_slow_fast"])
-    found = []
+    pictures = []
     for number, path in enumerate(sorted((folder / IMAGES).glob("*.json"))):
         about = read_document(path, "overview", Overview)
         if about["scenario"] in traced:
             scenario = about["scenario"]
-            found.append(_overview(f"image-{number}", {"made_by": None} | about, traced[scenario], names[scenario]))
+            pictures.append(_overview(f"image-{number}", {"made_by": None} | about, traced[scenario], names[scenario]))
     order = list(traced)
-    return sorted(found, key=lambda part: order.index(part["about"]["scenario"]))
+    return sorted(pictures, key=lambda part: order.index(part["about"]["scenario"]))
 
 
 def _overview(name: str, about: dict[str, Any], marks: list[list[int]], names: dict[str, str]) -> dict[str, Any]:

@@ -101,12 +101,12 @@ def main(argv: list[str]) -> int:
         "--taken", type=Path, nargs="*", default=[], metavar="FILE", help="what was taken of users' files, JSON"
     )
     options = parser.parse_args(argv)
-    told = taken_lines(options.taken)
+    taken = taken_lines(options.taken)
     rows = sorted(audit_row(path) for path in options.comparisons)
     if options.out:
-        write_atomic(options.out, plain(rows) + told)
+        write_atomic(options.out, plain(rows) + taken)
     show(rows)
-    print(told, end="")
+    print(taken, end="")
     return 0
 
 

@@ -33,7 +33,7 @@ those of [physics.md](physics.md).
 def trace_document() -> str:
     """The whole document as Markdown."""
     text = _INTRODUCTION
-    for place, title in _PLACES.items():
+    for part, title in _PLACES.items():
         rows = [
             (
                 key.name,
@@ -44,7 +44,7 @@ def trace_document() -> str:
                 key.meaning,
             )
             for key in registry().values()
-            if key.where == place
+            if key.where == part
         ]
         text += f"\n## {title}\n\n" + table(("key", "unit", "formula", "equation", "computed from", "meaning"), rows)
     text += "\n## Order of computation\n\nA key is a root cause if it differs and all keys it is computed from agree. "

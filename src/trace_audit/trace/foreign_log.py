@@ -72,9 +72,9 @@ def read_foreign_log(
         raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
     if not log.trace_lines and not may_be_silent:
         prefixes = ", ".join(("TRACE_C", "TRACE_PY", *names.prefixes))
-        what = f"log {path}" if name is None else f"{name}: log {path}"
+        name_of_log = f"log {path}" if name is None else f"{name}: log {path}"
         raise InputError(
-            f"{what}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
+            f"{name_of_log}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
             "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', or have it write "
             "an image, see docs/porting.md"
         )
@@ -136,9 +136,9 @@ class LineReader:
 
     def _of_another_prefix(self, line: str) -> str | None:
         """The text after `TRACE_JAX:`, `[TRACE]` and similar prefixes, if it begins with the name of a key."""
-        other = _ANY.match(line)
-        match = None if other is None else _NAME.match(other[1].strip())
-        return other[1] if other and match and self._key(match[1]) is not None else None
+        prefixed = _ANY.match(line)
+        match = None if prefixed is None else _NAME.match(prefixed[1].strip())
+        return prefixed[1] if prefixed and match and self._key(match[1]) is not None else None
 
     def take(self, number: int, name: str, text: str) -> None:
         """Keep one value of one key."""
@@ -191,16 +191,16 @@ class LineReader:
 
     def _store(self, key: Key, values: str) -> None:
         if key.where in ("run", "setup", "setup_sample", "setup_beam", "end"):
-            place = self.whole
+            values_of_part = self.whole
         else:
             self.opener = self.opener or key.name  # the first key of a sub-pixel is repeated for the next one
             if key.name == self.opener and key.name in self.blocks[-1] and not self.own_form:
                 self.blocks.append({})
-            place = self.blocks[-1]
-        if key.name in place:
+            values_of_part = self.blocks[-1]
+        if key.name in values_of_part:
             self._count(self.log.repeated, key.name)
         else:
-            place[key.name] = values
+            values_of_part[key.name] = values
             self.log.numbers.setdefault(key.name, []).extend(values.split())
 
     def _values(self, number: int, key: Key, text: str, factor: float) -> str | None:
@@ -210,17 +210,17 @@ class LineReader:
                 self._problem(number, key, "unparsable", "no value")
                 return None
             return text.split()[0]
-        words = text.split()
-        if len(words) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in words):
+        texts = text.split()
+        if len(texts) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in texts):
             self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
             return None
         plain = _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " ")
-        words = plain.split()
-        if len(words) != key.size or not all(_NUMBER.fullmatch(word) for word in words):
+        texts = plain.split()
+        if len(texts) != key.size or not all(_NUMBER.fullmatch(word) for word in texts):
             count = f"{key.size} number{'s' if key.size > 1 else ''}"
             self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
             return None
-        numbers = [float(word) for word in words]
+        numbers = [float(word) for word in texts]
         if not all(map(math.isfinite, numbers)):
             self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
             return None
@@ -229,12 +229,12 @@ class LineReader:
                 self._problem(number, key, "unparsable", f"expected whole numbers, found {text[:60]!r}")
                 return None
             return " ".join(str(int(value)) for value in numbers)
-        return " ".join(words if factor == 1.0 else [repr(value * factor) for value in numbers])
+        return " ".join(texts if factor == 1.0 else [repr(value * factor) for value in numbers])
 
-    def _problem(self, number: int, key: Key, kind: str, what: str) -> None:
+    def _problem(self, number: int, key: Key, kind: str, fault: str) -> None:
         """Record a value that cannot be read."""
         if len(self.log.problems) < MOST_NAMES:
-            self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(what)}"))
+            self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(fault)}"))
 
     def _count(self, counts: dict[str, int], name: str) -> None:
         name = printable(name[:60])

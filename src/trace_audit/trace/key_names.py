@@ -47,8 +47,8 @@ def read_key_names(path: Path | None) -> KeyNames:
         names = KeyNames(**document)
     except (ValidationError, TypeError) as error:
         faults = error.errors() if isinstance(error, ValidationError) else []
-        told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
-        raise InputError(f"key file {path}: {told}; the parts are {', '.join(KeyNames.model_fields)}") from None
+        complaint = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
+        raise InputError(f"key file {path}: {complaint}; the parts are {', '.join(KeyNames.model_fields)}") from None
     for theirs, ours in names.names.items():
         if ours not in registry():
             raise InputError(f"key file {path}: names.{theirs}: {_unknown(ours)}")

@@ -183,24 +183,24 @@ class _Reader:
                 expected = " ".join(f"{name}:value" for name in key.components)
                 self.problem("unparsable", key.name, number, f"{key.name}: expected {expected}, found {text[:60]!r}")
                 return None
-            words = [word for _, word in fields]
+            texts = [word for _, word in fields]
         else:
-            words = text.strip("[]").replace(";", " ").split()
-        return self.parse(number, key.name, key.kind, words, key.size)
+            texts = text.strip("[]").replace(";", " ").split()
+        return self.parse(number, key.name, key.kind, texts, key.size)
 
-    def parse(self, number: int, name: str, kind: str, words: list[str], size: int) -> tuple[Value, ...] | None:
-        if len(words) != size:
-            self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(words)}")
+    def parse(self, number: int, name: str, kind: str, texts: list[str], size: int) -> tuple[Value, ...] | None:
+        if len(texts) != size:
+            self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
-        pattern, what = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
-        for word in words:
+        pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
+        for word in texts:
             if _NOT_FINITE.fullmatch(word):
                 self.problem("non-finite", name, number, f"{name}: {word} is not finite")
                 return None
             if not pattern.fullmatch(word):
-                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {what}")
+                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {expected}")
                 return None
-        values = tuple(int(word) if kind == "integer" else float(word) for word in words)
+        values = tuple(int(word) if kind == "integer" else float(word) for word in texts)
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
@@ -225,13 +225,13 @@ class _Reader:
             self.problem("unknown", f"TRACE_PHI.{name}", number, f"per-phi column {name!r} is not in the registry")
 
     def read_term(self, number: int, text: str) -> None:
-        words = text.split()
-        indices = self.parse(number, "term", "integer", words[:6], 6)
+        texts = text.split()
+        indices = self.parse(number, "term", "integer", texts[:6], 6)
         width = 6 + sum(registry()[name].size for name in _TERM_COLUMNS)
         if indices is None:
             return
-        if len(words) != width:
-            self.problem("unparsable", "term", number, f"term: expected {width} values, found {len(words)}")
+        if len(texts) != width:
+            self.problem("unparsable", "term", number, f"term: expected {width} values, found {len(texts)}")
             return
         if self.block is None or self.trace.blocks[self.block] != indices[:3]:
             self.problem("unparsable", "term", number, f"term of sub-pixel {indices[:3]} stands in another block")
@@ -240,7 +240,7 @@ class _Reader:
         at = 6
         for name in _TERM_COLUMNS:
             key = registry()[name]
-            values = self.parse(number, name, key.kind, words[at : at + key.size], key.size)
+            values = self.parse(number, name, key.kind, texts[at : at + key.size], key.size)
             at += key.size
             if values is not None:
                 self.add(number, key, context, values)

@@ -83,8 +83,8 @@ def read_simulator(path: Path) -> Simulator:
     try:
         file = _File.model_validate(document)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"registry {path}: {told}; see docs/porting.md") from None
+        complaint = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise InputError(f"registry {path}: {complaint}; see docs/porting.md") from None
     _check(path, file)
     graph = KeyGraph({row.name: _key(row) for row in file.keys})
     try:

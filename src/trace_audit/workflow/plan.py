@@ -189,12 +189,12 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
     files = {name: scenario_file(settings, name, source) for name in names}
     hkl_sources, audits = {}, []
     for name, path in files.items():
-        given = settings.structure_factors.file
-        scenario = load_scenario(str(path), hkl_elsewhere=bool(given))
+        file = settings.structure_factors.file
+        scenario = load_scenario(str(path), hkl_elsewhere=bool(file))
         listed = name in settings.scenarios
         if scenario.structure_factors.have_an_origin and not (listed or name in settings.campaign.scenarios):
-            given = ""
-        hkl_sources[name] = _hkl_source(given, scenario, path)
+            file = ""
+        hkl_sources[name] = _hkl_source(file, scenario, path)
         if not listed:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):
@@ -218,8 +218,8 @@ def _with_shipped_files(settings: Settings) -> Settings:
 
 def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:
     """The pixels of a scenario, each once, each on the detector."""
-    given = settings.pixels.get(name, scenario.pixels)
-    pixels = list(dict.fromkeys((slow, fast) for slow, fast in given))
+    stated = settings.pixels.get(name, scenario.pixels)
+    pixels = list(dict.fromkeys((slow, fast) for slow, fast in stated))
     for slow, fast in pixels:
         try:
             check_pixel(scenario, slow, fast)
@@ -228,13 +228,13 @@ def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> l
     return pixels
 
 
-def _hkl_source(given: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
+def _hkl_source(stated: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
     """The file of a scenario's structure factors; `given` replaces the scenario's."""
     factors = scenario.structure_factors
     if factors.have_an_origin and factors.synthetic is None and factors.file is None:
         return None
-    if given:
-        return (given,)
+    if stated:
+        return (stated,)
     if factors.file is None:
         return ()
     file = path.parent / factors.file

@@ -51,20 +51,20 @@ class Steps:
         now = time.monotonic()
         if line == "Job stats:":
             self._in_table = True
-        elif self._in_table and (found := _COUNT.match(line)):
-            self.waiting[found[1]] += int(found[2])
+        elif self._in_table and (match := _COUNT.match(line)):
+            self.waiting[match[1]] += int(match[2])
         elif self._in_table and not line:
             self._in_table, self.total = False, self.waiting.pop("total", 0)
-        elif found := _JOB.match(line):
-            self.running[found[1]] = (found[2], now)
-        elif found := _RULE.match(line):
-            self._rule = found[1]
-        elif found := _JOB_ID.match(line):
-            self.running.setdefault(found[1], (self._rule, now))
-        elif found := _FINISHED.match(line):
-            self._finish(found[1], found[2], now)
-        elif found := _STEPS.match(line):
-            self.done, self.total = int(found[1]), int(found[2])
+        elif match := _JOB.match(line):
+            self.running[match[1]] = (match[2], now)
+        elif match := _RULE.match(line):
+            self._rule = match[1]
+        elif match := _JOB_ID.match(line):
+            self.running.setdefault(match[1], (self._rule, now))
+        elif match := _FINISHED.match(line):
+            self._finish(match[1], match[2], now)
+        elif match := _STEPS.match(line):
+            self.done, self.total = int(match[1]), int(match[2])
 
     def _finish(self, number: str, rule: str, now: float) -> None:
         _, began = self.running.pop(number, ("", now))
@@ -75,7 +75,7 @@ class Steps:
     @property
     def doing(self) -> str:
         """The rules at work, the latest first."""
-        return next((printable(what) for what, _ in reversed(self.running.values())), "")
+        return next((printable(rule) for rule, _ in reversed(self.running.values())), "")
 
     @property
     def elapsed_s(self) -> float:

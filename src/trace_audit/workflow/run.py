@@ -43,7 +43,7 @@ MOST_ROUNDS = 4
 
 
 @contextlib.contextmanager
-def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
+def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
     """Keep other runs out of the current folder; returns the descriptor that every process of the run must inherit.
 
     Raises InputError if another run is at work, or jobs of a killed one are.
@@ -61,9 +61,9 @@ def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
             "one, or call snakemake itself and see to it that it runs once"
         ) from None
     try:
-        clear_leftovers(words)
+        clear_leftovers(arguments)
         if not locked_by_snakemake():
-            write_atomic(MARK, readable_json({"slurm": names_slurm(words)}))
+            write_atomic(MARK, readable_json({"slurm": names_slurm(arguments)}))
         yield descriptors[-1]
     finally:
         if not locked_by_snakemake():
@@ -76,7 +76,7 @@ def locked_by_snakemake() -> bool:
     return any((FOLDER / "locks").glob("*"))
 
 
-def clear_leftovers(words: list[str]) -> None:
+def clear_leftovers(arguments: list[str]) -> None:
     """Remove snakemake's lock if an earlier run of this command left it; `words` are those of the new run.
 
     The caller holds the lock of the run, so that earlier run has ended.
@@ -92,7 +92,7 @@ def clear_leftovers(words: list[str]) -> None:
                 f"files as a new run: scancel {numbers}, or wait until they end; then start again"
             )
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--unlock", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "snakemake", "--unlock", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it left no message"])[-1]
@@ -107,15 +107,15 @@ def _used_slurm() -> bool:
         return True
 
 
-def names_slurm(words: list[str]) -> bool:
+def names_slurm(arguments: list[str]) -> bool:
     """Whether these arguments make snakemake send jobs to Slurm."""
-    pairs = list(zip(words, words[1:], strict=False))
+    pairs = list(zip(arguments, arguments[1:], strict=False))
     named = [value for word, value in pairs if word in ("--profile", "--workflow-profile", "--executor", "-e")]
-    named += [word.partition("=")[2] for word in words if word.startswith(("--profile=", "--executor="))]
+    named += [word.partition("=")[2] for word in arguments if word.startswith(("--profile=", "--executor="))]
     return any(Path(value).name == "slurm" for value in named)
 
 
-def run_snakemake(words: list[str], descriptor: int, brief: Brief | None = None) -> int:
+def run_snakemake(arguments: list[str], descriptor: int, brief: Brief | None = None) -> int:
     """Exit status of snakemake, shown by `brief` if given; a signal that ends this process ends snakemake first."""
     BEGAN.unlink(missing_ok=True)
     LAST_WORDS.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def run_snakemake(words: list[str], descriptor: int, brief: Brief | None = None)
     pipes: dict[str, Any] = {}
     if brief:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"}
-    command = [sys.executable, "-m", "snakemake", *words]
+    command = [sys.executable, "-m", "snakemake", *arguments]
     child = subprocess.Popen(command, pass_fds=[descriptor], env=environment, **pipes)
 
     def hand_on(number: int, _: object) -> None:
@@ -156,14 +156,14 @@ def _show_failure(brief: Brief | None) -> None:
 def main(argv: list[str]) -> int:
     """Run snakemake with these arguments in the current folder; returns its exit status."""
     own = list(itertools.takewhile(lambda word: word in (UNTIL_DONE, BRIEF), argv))
-    words = argv[len(own) :]
-    if words in (["-h"], ["--help"]):
+    arguments = argv[len(own) :]
+    if arguments in (["-h"], ["--help"]):
         print(__doc__)
         return 0
-    with alone(words) as descriptor:
+    with alone(arguments) as descriptor:
         brief = Brief() if BRIEF in own and not wants_all() else None
         for _ in range(MOST_ROUNDS):
-            status = run_snakemake(words, descriptor, brief)
+            status = run_snakemake(arguments, descriptor, brief)
             if status != 0 or UNTIL_DONE not in own or not BEGAN.exists():
                 return status
             if brief:

@@ -30,22 +30,28 @@ def share_environment(source: Path) -> None:
 
 def require_writable(folder: Path) -> None:
     """Raise InputError if files cannot be created in `folder`, or in its parent if it does not exist yet."""
-    place = folder if folder.exists() else folder.absolute().parent
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        kind = "on a read-only file system" if place.is_dir() and _read_only(place) else "no folder that you may write"
+    existing = folder if folder.exists() else folder.absolute().parent
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        kind = (
+            "on a read-only file system"
+            if existing.is_dir() and _read_only(existing)
+            else "no folder that you may write"
+        )
         raise InputError(f"{folder}: {kind}; make it writable, or run in a copy of the checkout")
 
 
 def require_plain(*folders: Path) -> None:
     """Raise InputError for a folder whose path has characters that snakemake reads as a pattern."""
     for folder in folders:
-        found = sorted(set("{}<>") & set(str(folder.resolve())))
-        if found:
-            raise InputError(f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(found)}; rename it")
+        characters = sorted(set("{}<>") & set(str(folder.resolve())))
+        if characters:
+            raise InputError(
+                f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(characters)}; rename it"
+            )
 
 
-def _read_only(place: Path) -> bool:
-    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+def _read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def show_summary() -> None:
@@ -91,8 +97,8 @@ class Session:
         kinds = {type(comparisons[path]) for path in judged}
         lacking = [path for path, audit in comparisons.items() if type(audit) in kinds and not path.is_file()]
         shown = [str(path) for path in comparisons if path in judged and path.is_file()]
-        words = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
-        self._say_last(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout)
+        command = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
+        self._say_last(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout)
 
     def say_log(self, log: Path) -> None:
         """Print the new lines of a job's log."""

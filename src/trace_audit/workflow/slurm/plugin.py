@@ -85,8 +85,8 @@ def prepare_plugin(forgotten_after_s: float) -> None:
 def _overheard(ask: Callable[..., Any], forgotten: Forgotten) -> Callable[..., Any]:
     """`ask`, with each answer passed to `forgotten`."""
 
-    async def query(*words: Any) -> Any:
-        answer = await ask(*words)
+    async def query(*arguments: Any) -> Any:
+        answer = await ask(*arguments)
         forgotten.asked(answer[0])
         return answer
 
