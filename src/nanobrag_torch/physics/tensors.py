@@ -72,7 +72,7 @@ def _plain(value: Any) -> torch.Tensor:
 
 
 def _plain_of(tensor: torch.Tensor) -> torch.Tensor:
-    return _plain(tensor.detach().to(dtype=GEOMETRY_DTYPE, device=HOST).numpy())
+    return _plain(np.array(tensor.detach().tolist(), dtype=np.float64))  # one of torch.func's lends no memory to numpy
 
 
 def as_tensor(value: Any) -> torch.Tensor:

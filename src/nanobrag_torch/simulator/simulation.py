@@ -19,6 +19,7 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.launch import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -41,6 +42,7 @@ if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: 
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Part = TypeVar("Part")
 
 
 def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -153,6 +155,18 @@ class Simulation:
             self._tiles.clear()
             self._tiles[pixels] = list(self._new_tiles(pixels))
         return self._tiles[pixels]
+
+    def regions(self, pixels: int) -> list[Region] | None:
+        """Rectangles of whole rows, of up to that many pixels but at least one row, in storage order.
+
+        None where a mask leaves pixels out.
+        """
+        x_min, x_max, y_min, y_max = self.roi
+        width = x_max - x_min + 1
+        if self.experiment.detector.mask is not None or width <= 0:
+            return None
+        rows = max(1, pixels // width)
+        return [Region(x_min, first, width, min(rows, y_max + 1 - first)) for first in range(y_min, y_max + 1, rows)]
 
     def _new_tiles(self, pixels: int) -> Iterator[Tile]:
         x_min, x_max, y_min, y_max = self.roi
@@ -278,15 +292,19 @@ class Simulation:
         return image.view(self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast)
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
-        """function(tile) of every tile of up to that many pixels, in storage order.
+        """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
+        return self.over(function, self.tiles(pixels))
+
+    def over(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """function(part) of parts of the image, in their order.
 
         On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
         each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-        tiles, threads = self.tiles(pixels), torch.get_num_threads()
+        threads = torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
-            return (function(tile) for tile in tiles)
-        return _in_order(function, tiles, threads)
+            return (function(part) for part in parts)
+        return _in_order(function, parts, threads)
 
     def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
@@ -330,11 +348,11 @@ class Simulation:
         return other
 
 
-def _in_order(function: Callable[[Tile], Result], arguments: Iterable[Tile], threads: int) -> Iterator[Result]:
+def _in_order(function: Callable[[Part], Result], arguments: Iterable[Part], threads: int) -> Iterator[Result]:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     inference = torch.is_inference_mode_enabled()  # a thread begins without it
 
-    def worked_out(argument: Tile) -> Result:
+    def worked_out(argument: Part) -> Result:
         with torch.inference_mode(inference):
             return function(argument)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import ctypes
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 import torch
 
-from nanobrag_torch import kernel
+from nanobrag_torch import kernel, transfer
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
@@ -30,6 +30,34 @@ class Summed(NamedTuple):
 
     shape: torch.Size
     of_orientations: bool
+
+
+class Region(NamedTuple):
+    """Whole rows of a rectangle of pixels."""
+
+    x_min: int
+    y_min: int
+    width: int
+    rows: int
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels."""
+        return self.width * self.rows
+
+    def pixel(self, number: int) -> tuple[int, int]:
+        """(fast, slow) of one of them, counted in storage order."""
+        return self.x_min + number % self.width, self.y_min + number // self.width
+
+    def of(self, image: torch.Tensor) -> torch.Tensor:
+        """Its part of an image (slow, fast)."""
+        return image[self.y_min : self.y_min + self.rows, self.x_min : self.x_min + self.width]
+
+
+@lru_cache(maxsize=256)
+def _constants(numbers: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A few numbers that stay on a device; nothing is ever written to them."""
+    return transfer.moved(torch.tensor(numbers, dtype=dtype), device)
 
 
 class _Loaded(Protocol):
@@ -217,6 +245,18 @@ class CompiledBackend:
         if name not in self._names:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
+
+    def makes_whole_pixels(self, image_dtype: torch.dtype) -> bool:
+        """Whether one launch makes photons of pixels that it counts itself, see `photons_of_region`."""
+        return PHOTONS.get(image_dtype) in self._programs
+
+    def photons_of_region(self, region: Region, into: torch.Tensor) -> torch.Tensor:
+        """Photons of the pixels of a region, written `into` (rows, width); no list of pixels is made or read."""
+        name = PHOTONS[into.dtype]
+        numbers = (region.x_min, region.y_min, region.width, 0)
+        pixels = [_constants(numbers, torch.int32, into.device), _constants((), torch.int32, into.device)]
+        self._programs[name]([*self._inputs[name][0], *pixels, into], region.pixels, self.orientations)
+        return into
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:
         """Rays to one sample of each pixel."""
