@@ -67,7 +67,7 @@ static void evaluate_axis(double n_cells, const double *restrict h, const double
         for (size_t i = 0; i < count; i++) factor[i] = 1.0;
         return;
     }
-    const double odd_steps = fmod(n_cells - 1.0, 2.0);
+    const double odd_steps = fmod(rounding_nearest(n_cells) - 1.0, 2.0); /* a count that is not whole: the nearest */
 #pragma omp simd
     for (size_t i = 0; i < count; i++) factor[i] = grating(h[i] - rounded[i], rounded[i], n_cells, odd_steps);
 }

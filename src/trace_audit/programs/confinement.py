@@ -9,6 +9,7 @@ import functools
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -63,29 +64,41 @@ def run_confined(
     """
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
-    process = subprocess.Popen(
-        _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how),
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=outputs[0],
-        stderr=outputs[1],
-        start_new_session=True,
-    )
+    told, tell = os.pipe()
     try:
-        exit_code, excess = _watch(process, outputs, limits, started + limits.time_s)
+        process = subprocess.Popen(
+            _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how, tell),
+            pass_fds=[tell] if how == BUBBLEWRAP else [],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=outputs[0],
+            stderr=outputs[1],
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(told)
+        raise
     finally:
-        _end(process)
+        os.close(tell)
+    with os.fdopen(told, "rb") as report:
+        try:
+            exit_code, excess = _watch(process, outputs, limits, started + limits.time_s)
+        finally:
+            _end(process)
+        status = report.read(4) if exit_code is not None and how == BUBBLEWRAP else b""
+    if len(status) == 4:  # bubblewrap itself makes an exit status of a signal
+        exit_code = os.waitstatus_to_exitcode(struct.unpack("i", status)[0])
     return Ending(exit_code, excess, how)
 
 
-def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
+def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str, tell: int | None = None) -> list[str]:
     inner = [str(folder), str(limits.memory_bytes), str(limits.file_bytes)]
     start = [sys.executable, "-I", "-S", launcher.__file__, *inner]
     if how == NAMESPACES:
         return [*start, "namespaces", *argv]
     if how == BUBBLEWRAP:
-        return [*_bubblewrap(folder), *start, "limits", *argv]
+        return [*_bubblewrap(folder), *start, "limits" if tell is None else f"tell:{tell}", *argv]
     return [*start, "limits", *argv]
 
 

@@ -73,7 +73,7 @@ class _Recording:
         for name, given in program.inputs(model).items():
             self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
-        results = self._derivatives() if program.by else self._results()
+        results = self._changes() if program.along else self._derivatives() if program.by else self._results()
         varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
         self.outputs = [
             self._output(f"out{place}", result, over)
@@ -118,12 +118,49 @@ class _Recording:
 
     def _results(self) -> list[torch.Tensor]:
         bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
-        hooks = None if self.program.by else self._watch
-        with torch.set_grad_enabled(bool(self.program.by)), self.recorder:
+        differentiated = bool(self.program.by or self.program.along)
+        hooks = None if differentiated else self._watch
+        with torch.set_grad_enabled(differentiated), self.recorder:
             results = list(self.program.function(bare, *self.arguments, hooks=hooks))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
             raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
         return results
+
+    def _changes(self) -> list[torch.Tensor]:
+        """Changes (directions, 1) of the results: derivatives by the tensors, times their parts of each direction."""
+        by = [self.tensors[name].requires_grad_() for name in self.program.along]
+        parts = [self._give_directions(name) for name in self.program.along]
+        results = [result for result in self._results() if result.is_floating_point()]
+        with self.recorder:
+            return [self._change(result, by, parts) for result in results]
+
+    def _give_directions(self, name: str) -> torch.Tensor:
+        """The part (directions, numbers) of a tensor in each direction; of `real_m` that of one orientation."""
+        varies = ORIENTATION if name == "real_m" else 0
+        value = torch.ones(self.program.directions, self.tensors[name].numel(), dtype=self.tensors[name].dtype)
+        self.inputs.append(
+            Input(f"along_{name.replace('.', '_')}", value.dtype, varies, elements=value.numel(), padding="first")
+        )
+        self.recorder.give(value, self.inputs[-1].name, varies)
+        return value
+
+    def _change(self, result: torch.Tensor, by: list[torch.Tensor], parts: list[torch.Tensor]) -> torch.Tensor:
+        if not result.requires_grad:
+            return torch.zeros_like(result).expand(self.program.directions, 1).contiguous()
+        found = torch.autograd.grad(result, by, torch.ones_like(result), allow_unused=True, retain_graph=True)
+        slopes = [(slope.reshape(-1), part) for slope, part in zip(found, parts, strict=True) if slope is not None]
+        changes = []
+        for direction in range(self.program.directions):
+            change, of_orientations = torch.zeros_like(result), torch.zeros_like(result)
+            for slope, part in slopes:
+                for place, number in enumerate(self.recorder.numbers_of(slope)):
+                    term = (slope[place : place + 1] * part[direction, place : place + 1]).to(result.dtype)
+                    if number.varies == ORIENTATION | RAY:
+                        of_orientations = of_orientations + term
+                    else:
+                        change = change + term
+            changes.append(change + of_orientations.reshape(1, 1).sum(0))
+        return torch.stack(changes)
 
     def _derivatives(self) -> list[torch.Tensor]:
         """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""

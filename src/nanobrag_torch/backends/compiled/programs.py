@@ -52,6 +52,13 @@ class Program:
     traced: bool = False  # whether every value that hooks see is a result too
     by: tuple[str, ...] = ()  # tensors by which the sum of the results, each times a number per ray, is differentiated
 
+    along: tuple[str, ...] = ()  # tensors that move along directions, with which the results change
+    directions: int = 0
+
+    def change(self, along: tuple[str, ...], directions: int) -> Program:
+        """The program of how the results change along directions, for which it reads a part for each of the tensors."""
+        return replace(self, name=f"{self.name}_change", along=along, directions=directions)
+
     def derivative(self, by: tuple[str, ...]) -> Program:
         """The program of the derivatives by these tensors."""
         return replace(self, name=f"{self.name}_derivative", by=by)
@@ -73,7 +80,11 @@ class Program:
     def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
         """All that is compiled in: settings by name, and which tensors there are, of which type."""
         kinds = [(name, str(value.dtype)) for name, value in self.inputs(model).items()]
-        return tuple([(name, repr(_setting(model, name))) for name in self.settings] + kinds + [("by", repr(self.by))])
+        return tuple(
+            [(name, repr(_setting(model, name))) for name in self.settings]
+            + kinds
+            + [("by", repr(self.by or (self.along, self.directions)))]
+        )
 
 
 def _field(model: Model, name: str) -> Any:

@@ -16,6 +16,7 @@ from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated, not_differentiable
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend, changed
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
@@ -174,6 +175,40 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
         tell(why)
         return EagerBackend(model, why)
+
+
+def why_not_changed(model: Model, pixels: int, directions: int) -> str | None:
+    """Why compiled changes of that many pixels along directions are not even tried, or None."""
+    return _why_not(model, pixels * steps_of_pixel(model) * (1 + directions), WORTH_LOADING)
+
+
+def tangent_backend(directions: Directions, pixels: int, check: Callable[[TangentBackend], float]) -> TangentBackend:
+    """Compiled code for the changes of that many pixels along directions. Raises what stands against it.
+
+    `check`: how far off its numbers are, as a share of the largest, at pixels that eager code works out too.
+    """
+    model = directions.model
+    steps, folder = pixels * steps_of_pixel(model) * (1 + directions.count), cache.folder()
+    plain = {name: PROGRAMS[name] for name in needed(model, torch.float64)}
+    moved = {name: changed(program, directions) for name, program in plain.items()}
+    files = _complete(
+        {one: _package(one, model, folder, _worth_building(steps)) for one in (*plain.values(), *moved.values())}
+    )
+    if files is None:
+        raise Disagreement(NOT_BUILT)
+    backend = TangentBackend(
+        directions,
+        {name: files[program] for name, program in plain.items()},
+        {name: (program, files[program]) for name, program in moved.items() if program.along},
+    )
+
+    def agree() -> None:
+        off = check(backend)
+        if not off <= _SLOPE_AGREEMENT[model.dtype]:
+            raise Disagreement(f"they differ by {off:.1e} of the largest")
+
+    _once(list(files.values()), agree)
+    return backend
 
 
 def _check_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> None:
