@@ -34,23 +34,7 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     """
     folder.mkdir(parents=True, exist_ok=True)
     compiler_path = find_tool(compiler, f"{compiler} (Debian: apt install build-essential)")
-    made = folder / "make"
-    commands = {
-        DEFAULT: [
-            find_tool("make", "make"),
-            "-s",
-            "-C",
-            str(source),
-            f"CC={compiler}",
-            f"BUILD={made.resolve()}",
-            "all",
-        ]
-    }
-    binaries = {DEFAULT: made / "nanobragg"}
-    for name, flags in FLAGS.items():
-        binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
-        sources = sorted(map(str, source.rglob("*.c")))
-        commands[name] = [compiler_path, *flags, f"-I{source}", *sources, "-o", str(binaries[name]), "-lm"]
+    commands, binaries = _commands(source, folder, compiler, compiler_path)
     for name, command in commands.items():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -68,6 +52,20 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     if external is not None:
         programs[EXTERNAL] = {"binary": str(external), "flags": ["unknown"], "sha256": sha256_of_file(external)}
     return {"compiler": version.splitlines()[0], "programs": programs}
+
+
+def _commands(
+    source: Path, folder: Path, compiler: str, compiler_path: str
+) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    """The command that builds each program, and the file it makes."""
+    made = folder / "make"
+    make = [find_tool("make", "make"), "-s", "-C", str(source), f"CC={compiler}", f"BUILD={made.resolve()}", "all"]
+    commands, binaries = {DEFAULT: make}, {DEFAULT: made / "nanobragg"}
+    sources = sorted(map(str, source.rglob("*.c")))
+    for name, flags in FLAGS.items():
+        binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
+        commands[name] = [compiler_path, *flags, f"-I{source}", *sources, "-o", str(binaries[name]), "-lm"]
+    return commands, binaries
 
 
 def c_programs(record: dict[str, Any]) -> list[Program]:

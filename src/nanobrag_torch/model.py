@@ -131,7 +131,7 @@ def resolve(
 ) -> Model:
     """Resolve an experiment on the CPU, except a table of amplitudes, which is already on `device`.
 
-    What no derivative is wanted by is worked out by numpy (`nanobrag_torch.physics.tensors`); hooks see tensors.
+    Values without a derivative are computed by numpy (`nanobrag_torch.physics.tensors`); hooks see tensors.
     `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see
     every step, see `nanobrag_torch.hooks`.
 
@@ -139,8 +139,8 @@ def resolve(
     """
     table = SharedTable() if table is None else table
     with np.errstate(all="ignore"):  # as torch does; what must be finite is checked
-        found = _resolved(_on_host(experiment), _table_device(experiment, device), dtype, table, at(hooks))
-    return as_tensors(found)
+        model = _resolved(_on_host(experiment), _table_device(experiment, device), dtype, table, at(hooks))
+    return as_tensors(model)
 
 
 def _resolved(
@@ -154,8 +154,7 @@ def _resolved(
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
     lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
-    layers = sampling.sensor_layers(panel, defects)
-    layer_count = watched(hook, "thick_steps", layers.count)
+    sensor = _sensor(panel, defects, device, hook)
     fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(experiment.beam, device))
     counts = [number(n) for n in lattice.n_cells]
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, counts, defects)
@@ -173,10 +172,7 @@ def _resolved(
         kahn=scalar(experiment.beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
-        layers=layer_count,
-        layer_pitch_m=scalar(layers.pitch_m, device),
-        attenuation_per_m=scalar(layers.attenuation_per_m, device),
-        absorbing=bool(layers.pitch_m > 0),
+        **sensor._asdict(),
         oversample=watched(hook, "oversample", oversample),
         fluence_photons_per_m2=fluence,
         r_e_sqr_m2=r_e_sqr_m2,
@@ -185,6 +181,25 @@ def _resolved(
         factors=_factors(experiment, defects, hook),
         dtype=dtype,
         defects=defects,
+    )
+
+
+class _Sensor(NamedTuple):
+    """The sensor's part of a model: see the fields of that name in `Model`."""
+
+    layers: int
+    layer_pitch_m: torch.Tensor
+    attenuation_per_m: torch.Tensor
+    absorbing: bool
+
+
+def _sensor(panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None) -> _Sensor:
+    layers = sampling.sensor_layers(panel, defects)
+    return _Sensor(
+        layers=watched(hook, "thick_steps", layers.count),
+        layer_pitch_m=scalar(layers.pitch_m, device),
+        attenuation_per_m=scalar(layers.attenuation_per_m, device),
+        absorbing=bool(layers.pitch_m > 0),
     )
 
 
@@ -231,7 +246,7 @@ def _oriented_lattice(
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
     n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, experiment.beam.beamsize_m, defects, device))
     domains = sampling.mosaic_domains(xtal, hook)
-    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     return _Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)

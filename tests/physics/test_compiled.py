@@ -17,7 +17,6 @@ from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
 from nanobrag_torch.cli.compile_ahead import main as build_command
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.physics.sinpi import sinpi
 from nanobrag_torch.simulator import Simulation, making, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import per_term, small
@@ -302,15 +301,6 @@ def test_a_program_sees_nothing_it_has_not_declared():
     assert bare.real_m is not None and bare.shape == model.shape
 
 
-@pytest.mark.parametrize("dtype,limit", [(torch.float64, 7e-16), (torch.float32, 3e-7)], ids=["float64", "float32"])
-def test_sinpi_is_the_sine(dtype, limit):
-    """A few roundings of the type; in float64 half of them are those of pi x and of the sine compared with."""
-    x = torch.linspace(-0.5, 0.5, 200_001, dtype=torch.float64)
-    x = x[x != 0].to(dtype)
-    exact = torch.sin(torch.pi * x.double())
-    assert float((sinpi(x).double() / exact - 1).abs().max()) < limit
-
-
 def test_one_sample_at_a_time_gives_the_sum_of_all():
     """Compiled passes take samples one by one; the sum must not depend on that."""
     model = Simulation(EXPERIMENTS["per_term"]).model
@@ -321,38 +311,3 @@ def test_one_sample_at_a_time_gives_the_sum_of_all():
     apart = integrate.integrate(model, index % 8, index // 8, backend=single)
     for field, got, expected in zip(apart._fields, apart, together, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-13, atol=0, msg=field)
-
-
-def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
-    """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-
-    def value(recomputed: bool, twice: bool) -> list[float]:
-        distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
-        cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
-        crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
-        simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
-        made = simulation.image if recomputed else simulation.image_with_graph
-        image = made(None, torch.float64)
-        assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
-        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
-        if twice:
-            found = torch.autograd.grad(found[0], [distance, cell])
-        return [float(part) for one in found for part in one.reshape(-1)]
-
-    for twice in (False, True):
-        assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
-
-
-def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-    threads, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
-            simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
-            found.append(float(distance.grad))
-    finally:
-        torch.set_num_threads(threads)
-    assert found[0] == found[1] == found[2]

@@ -1,4 +1,4 @@
-"""The comparison of two programs that are no nanoBragg, for people (Markdown) and machines (JSON, JUnit XML)."""
+"""The comparison of two other simulators as Markdown, JSON and JUnit XML."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +11,7 @@ from trace_audit.core.markdown import table
 
 
 def summary(comparison: PlainComparison) -> str:
-    """One sentence: whether the programs agree, and if not where they part first."""
+    """One sentence: whether the programs agree, and if not where they first differ."""
     reference, candidate = comparison.names
     common, total = comparison.coverage
     if comparison.passed:
@@ -22,7 +22,7 @@ def summary(comparison: PlainComparison) -> str:
 
 
 def sentence(comparison: PlainComparison, interval: Interval) -> str:
-    """Where one fault lies, in words."""
+    """Where one fault lies, as text."""
     keys, candidate = comparison.simulator.graph.keys, comparison.names[1]
     parents = keys[interval.key].parents
     if interval.is_one_stage:
@@ -41,7 +41,7 @@ def sentence(comparison: PlainComparison, interval: Interval) -> str:
 
 
 def as_json(comparison: PlainComparison) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The comparison as JSON-ready data."""
     keys = comparison.simulator.graph.keys
     return {
         "status": "pass" if comparison.passed else "fail",
@@ -81,7 +81,7 @@ def _verdict(row: PlainRow) -> str:
 
 
 def as_markdown(comparison: PlainComparison) -> str:
-    """The page that a person, or a pull request, reads."""
+    """The comparison as a Markdown page."""
     reference, candidate = comparison.names
     rows = []
     for row in map(_row_json, comparison.rows.values()):

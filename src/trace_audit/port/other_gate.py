@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import printable, write_atomic
-from trace_audit.core.result_documents import PairVerdict
+from trace_audit.core.result_documents import OtherVerdict
 from trace_audit.port.records import read_record
 
 
@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     lines, failed = [], []
     for path in options.audits:
-        verdict = read_record(path, "verdict", PairVerdict)
+        verdict = read_record(path, "verdict", OtherVerdict)
         line = printable(f"{path.parent.name}: {verdict.status}: {verdict.summary}")
         lines.append(f"{line}\n")
         if verdict.status != "pass":

@@ -1,4 +1,4 @@
-"""Hypotheses tried one after the other: which of them moves a diverging key to the port's value?
+"""Hypotheses are tried one after the other: which of them changes a diverging key to the port's value?
 
 A hypothesis counts only if the baseline, our program as it is, misses the port's value of a key and the changed program
 meets it, and if it gets right far more than it gets wrong; what it gets wrong is said (a trace may be worked out at one
@@ -142,6 +142,8 @@ class _Search:
         result: list[Hypothesis] = []
         by_first: dict[str, dict[str, Hypothesis]] = {}
         for first, second in pairs:
+            if first.name.startswith("-") and first.name.split()[0] == second.name.split()[0]:
+                continue  # one flag read in two ways at once
             if first.name not in by_first:
                 by_first[first.name] = {h.name: h for h in self._candidates(first.variant)}
             both = by_first[first.name].get(second.name)

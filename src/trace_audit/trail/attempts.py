@@ -1,4 +1,4 @@
-"""What goes into the ledger: attempts, blockers, and seals of the whole results folder."""
+"""The contents of the ledger: attempts, blockers, and seals of the whole results folder."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ _COMMANDS = {
     "compare_scaling_traces.json": "compare",
     "image_parity.json": "images",
     "port_audit.json": "port",
-}  # which command writes which document
+}  # the command that writes each document
 
 
 def attempt_fields(
@@ -31,14 +31,13 @@ def attempt_fields(
     extra_deviations: list[str],
     taken: Path | None = None,
 ) -> dict[str, Any]:
-    """The record of one audit: what was compared, on what, with what outcome, from which files.
+    """The record of one audit: subject, device, outcome and files.
 
-    `taken` says what was read of the user's structure factors.
+    `taken` describes what was read from the user's structure factors.
     """
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(snapshot, "configuration snapshot", Snapshot)
     env = read_document(environment, "environment record", Environment)
-    worst = verdict["worst"] or {}
     return {
         "kind": "attempt",
         "scenario": config["scenario"]["name"],
@@ -47,6 +46,22 @@ def attempt_fields(
         "dtype": config["dtype"],
         "backend": config.get("backend", "eager"),
         "made_by": read_document(torch_run, "record of the torch run", Run).get("made_by", {}) if torch_run else {},
+        **_outcome(verdict),
+        "commands": _commands(config, c_run, torch_run, verdict["status"], _COMMANDS[comparison.name]),
+        "environment": recorded_environment(env),
+        "environment_sha256": sha256_of_file(environment),
+        "git_commit": env["git"]["before"]["commit"],
+        "deviations": [*deviations(env, config["device"]), *extra_deviations],
+        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
+        "inputs": inputs,
+        "artifacts": artifacts,
+    }
+
+
+def _outcome(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record that come from the comparison."""
+    worst = verdict["worst"] or {}
+    return {
         "status": verdict["status"],
         "summary": verdict["summary"],
         "root_causes": verdict["root_causes"],
@@ -58,14 +73,6 @@ def attempt_fields(
         },
         "tolerance_relative": verdict["tolerance_relative"],
         "tolerances_sha256": verdict["tolerances_sha256"],
-        "commands": _commands(config, c_run, torch_run, verdict["status"], _COMMANDS[comparison.name]),
-        "environment": recorded_environment(env),
-        "environment_sha256": sha256_of_file(environment),
-        "git_commit": env["git"]["before"]["commit"],
-        "deviations": [*deviations(env, config["device"]), *extra_deviations],
-        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
-        "inputs": inputs,
-        "artifacts": artifacts,
     }
 
 
@@ -94,7 +101,7 @@ def _commands(
 
 
 def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[str]) -> dict[str, Any]:
-    """The record of a gate that did not open."""
+    """The record of a gate that stopped the run."""
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     return {
@@ -114,13 +121,13 @@ def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[st
 
 
 def is_audit_trail(name: str) -> bool:
-    """Whether a path below results belongs to the trail itself, which is checked in its own way."""
+    """Whether a path below results belongs to the trail itself, which has its own checks."""
     path = Path(name)
     return path in (HISTORY, NOTES) or path.is_relative_to(LEDGER) or path.is_relative_to(RECEIPTS)
 
 
 def seal_fields(results: Path) -> dict[str, Any]:
-    """A record of every file below `results` but the trail itself. What killed writers left aside goes first."""
+    """A record of every file below `results` except the trail itself; leftovers of killed writers are removed first."""
     remove_abandoned(results)
     files = {name: sha for name, sha in hash_chain.hashes_below([results], results).items() if not is_audit_trail(name)}
     receipts = sorted(path.relative_to(results).as_posix() for path in (results / RECEIPTS).rglob("*.json"))
