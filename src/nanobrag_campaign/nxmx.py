@@ -1,6 +1,6 @@
 """The file of a shard: NXmx, one chunk a frame, and for each frame its orientation and wavelength.
 
-In addition to the fields of NXmx, in /entry/sample: `misset` (n, 3) as -misset takes it, and `reciprocal_vectors` (n, 3, 3),
+Further fields in /entry/sample: `misset` (n, 3) as -misset takes it, and `reciprocal_vectors` (n, 3, 3),
 the rows a*, b*, c* before the spindle turns them, in the laboratory frame of nanoBragg. /entry/campaign holds the
 provenance of the frames. If the frames have noise, /entry/instrument/detector/expected_photons holds the audited frames
 without noise.
