@@ -37,6 +37,9 @@ class Backend(Protocol):
     def for_model(self, model: Model) -> Backend:
         """The same for a model that differs in the values of its tensors alone."""
 
+    def of_tile(self) -> Backend:
+        """The same for the pixels of one tile, of which it may keep something."""
+
     def photons(
         self,
         fast: torch.Tensor,

@@ -29,6 +29,7 @@ GROUPS: dict[str, Any] = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
+TABLE = "amplitudes.padded"  # the one tensor that numbers are looked up in
 # What hooks see of every orientation and ray; everything else is of every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
