@@ -61,7 +61,7 @@ def source(
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
-    return dialect.head(any(not group[0].varies & RAY for group in outputs)) + "\n".join(lines) + "\n"
+    return dialect.head(any(not group[0].varies & RAY for group in outputs), bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _each(lines: list[str]) -> list[str]:

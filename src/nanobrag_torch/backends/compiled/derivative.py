@@ -35,6 +35,7 @@ class DifferentiableBackend(CompiledBackend):
             name: [program.inputs(model, source) for source in range(model.source_count)]
             for name, (program, _) in derivatives.items()
         }
+        self._spare = _Spare()
         self._table: _Table | None = None
         super().__init__(model, files, (*files, *derivatives))
 
@@ -47,7 +48,7 @@ class DifferentiableBackend(CompiledBackend):
         """The backend for one tile, whose steps add what they have by a table to the same sums."""
         other = copy.copy(self)
         padded = self._model.amplitudes.padded
-        other._table = None if padded is None else _Table.of(padded)
+        other._table = None if padded is None else _Table.of(padded, self._spare)
         return other
 
     def run(
@@ -58,7 +59,7 @@ class DifferentiableBackend(CompiledBackend):
             return super().run(name, source, *arguments)
         by, found, sums = self.derivatives[name][0].by, self.derivatives[name][0].given(self._model, source), None
         if TABLE in by:
-            found[TABLE], sums = self._table or _Table.of(found[TABLE])
+            found[TABLE], sums = self._table or _Table.of(found[TABLE], self._spare)
         tensors = [found[one] for one in by]
         return list(_Step.apply(self, name, source, sums, len(arguments), *arguments, *tensors))
 
@@ -95,22 +96,46 @@ class DifferentiableBackend(CompiledBackend):
         return loaded.sums(given, wanted, rays, self.orientations)
 
 
+class _Spare:
+    """Tensors of zeros, float64 (elements,), of which no more are made than tiles are worked out at once."""
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []  # threads share it: append and pop are one step each
+
+    def like(self, table: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._tensors.pop()
+        except IndexError:
+            return torch.zeros(table.numel(), dtype=torch.float64, device=table.device)
+
+    def emptied(self, sums: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """What differs from 0 in one of them, which is then of zeros again: a tile sees a part of a large table."""
+        where = sums.nonzero().squeeze(1)
+        values = sums[where]
+        self._tensors.append(sums.index_fill_(0, where, 0.0))
+        places = torch.stack(torch.unravel_index(where, shape))
+        return torch.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
+
+
 class _Sums:
     """The derivative by each element of a table, of as many steps as there have been."""
 
-    def __init__(self) -> None:
+    def __init__(self, spare: _Spare) -> None:
+        self._spare = spare
         self._by_element: torch.Tensor | None = None
 
     def like(self, table: torch.Tensor) -> torch.Tensor:
         """What the next step adds to, float64 (elements,)."""
         if self._by_element is None:
-            self._by_element = torch.zeros(table.numel(), dtype=torch.float64, device=table.device)
+            self._by_element = self._spare.like(table)
         return self._by_element
 
-    def taken(self) -> torch.Tensor | None:
-        """The sums, which then begin anew; None where nothing was added."""
+    def taken(self, shape: torch.Size) -> torch.Tensor | None:
+        """The sums, sparse on a CPU, where there are many tiles; None where nothing was added. They begin anew."""
         found, self._by_element = self._by_element, None
-        return found
+        if found is None or found.device.type != "cpu":
+            return None if found is None else found.view(shape)
+        return self._spare.emptied(found, shape)
 
 
 class _Table(NamedTuple):
@@ -120,8 +145,8 @@ class _Table(NamedTuple):
     sums: _Sums
 
     @staticmethod
-    def of(table: torch.Tensor) -> _Table:
-        sums = _Sums()
+    def of(table: torch.Tensor, spare: _Spare) -> _Table:
+        sums = _Sums(spare)
         return _Table(_Symbol.apply(sums, table), sums)
 
 
@@ -135,8 +160,7 @@ class _Symbol(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, _: torch.Tensor) -> tuple[Any, ...]:
-        sums = ctx.sums.taken()
-        return None, None if sums is None else sums.view(ctx.shape)
+        return None, ctx.sums.taken(ctx.shape)
 
 
 class _Step(torch.autograd.Function):

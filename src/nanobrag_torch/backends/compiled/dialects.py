@@ -51,11 +51,7 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     if (changed) EACH {{ seen[l] = index[l]; value[l] = table[index[l]]; }} }} while (0)
 #define TERMS(to)
 #define TERMS_OF_WARP(to)
-#define SCATTER(to, value, place, kept, held) do {{ \
-    index_t changed = 0; \
-    EACH changed |= place[l] ^ kept[l]; \
-    if (changed) EACH if (place[l] != kept[l]) {{ to[kept[l]] += held[l]; kept[l] = place[l]; held[l] = 0; }} \
-    EACH held[l] += value[l]; }} while (0)
+#define SCATTER(to, value, place, kept, held) scatter(to, value, place, kept, held)
 #define SCATTER_HELD(to, kept, held) EACH to[kept[l]] += held[l]
 #define SAME_FOR_ALL(name) double name##_each[BLOCK]; EACH name##_each[l] = name
 #define IS(name) (name##_each[l] != 0)
@@ -173,10 +169,22 @@ __device__ __forceinline__ double reciprocal_estimate(const double x)
 """
 
 
+_C_SCATTER = """
+__attribute__((noinline)) static void scatter(double *restrict to, const double *restrict value,
+    const index_t *restrict place, index_t *restrict kept, double *restrict held)
+{
+    index_t changed = 0;
+    EACH changed |= place[l] ^ kept[l];
+    if (changed) EACH if (place[l] != kept[l]) { to[kept[l]] += held[l]; kept[l] = place[l]; held[l] = 0; }
+    EACH held[l] += value[l];
+}
+"""
+
+
 class Dialect(NamedTuple):
     """A language of compiled code."""
 
-    head: Callable[[bool], str]  # whether of a program that sums over rays
+    head: Callable[[bool, bool], str]  # whether of a program that sums over rays, and by places of a table
     sums: Callable[[str, list[Output]], Iterable[str]]  # of what is of everything: lines after the loop over rays
     sums_of_orientation: Callable[[str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
     table: Callable[[str], list[str]]  # the arguments of one that is added to by places
@@ -219,11 +227,11 @@ def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
     yield f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms); }}"
 
 
-def _c_head(summed: bool) -> str:
-    return _C_HEAD + _BOTH_HEADS
+def _c_head(summed: bool, by_place: bool) -> str:
+    return _C_HEAD + _BOTH_HEADS + _C_SCATTER * by_place
 
 
-def _cuda_head(summed: bool) -> str:
+def _cuda_head(summed: bool, by_place: bool) -> str:
     blocks = BLOCKS_PER_PROCESSOR["derivative" if summed else "image"]
     return f"#define BLOCKS {blocks}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
 
