@@ -132,7 +132,7 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})
-// Whole numbers, of which any order has the same sum: multiples of 1/scale, then what is left in steps of 2^-{LOW_BITS}.
+// Whole numbers, which have the same sum in any order: of 1/scale, and of 2^-{LOW_BITS} of that.
 __device__ void add_to_table(unsigned long long *const to, const double scale, const int32_t place, const double value)
 {{
     if (scale == 0 || value == 0) return;

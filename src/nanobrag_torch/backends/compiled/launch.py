@@ -96,7 +96,7 @@ class OnGpu:
         warps = _blocks(rays) * (THREADS_PER_BLOCK // WARP)
         tables = [None if one.into is None else _OfWholeNumbers(one.into, warps) for one in wanted]
         parts = [
-            [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)] if table is None else table.parts
+            table.parts if table else [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)]
             for one, table in zip(wanted, tables, strict=True)
         ]
         given = [*tensors, *(tensor for part in parts for tensor in part)]

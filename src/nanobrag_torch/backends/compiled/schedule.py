@@ -197,7 +197,6 @@ class Loops:
             loop = self._home[id(number)] if number.varies & RAY else "after"
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
 
-
     def _scatter(self, name: str, number: Number, place: Number) -> None:
         """Add a number to a table, what is added at the same place for one orientation after the other at once."""
         if self._home[id(place)] != "pair" or self._home[id(number)] == "after":
