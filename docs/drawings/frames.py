@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
+from nanobrag_torch.faults import guarded
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.parameters.experiment import Detector
 from nanobrag_torch.physics import detector
@@ -163,4 +164,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE)
+    raise SystemExit(guarded("frames", lambda: main(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE) or 0))

@@ -9,6 +9,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
+from nanobrag_torch.faults import guarded
+
 WIDTH, HEIGHT = 1180, 1180
 COLOURS = 48
 
@@ -27,4 +29,4 @@ def main(source: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise SystemExit(guarded("page", lambda: main(*sys.argv[1:]) or 0))

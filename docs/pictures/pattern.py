@@ -10,6 +10,8 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
+from nanobrag_torch.faults import guarded
+
 BLOCK = 3
 COLOURS = 32
 DECADES = 6.5
@@ -27,4 +29,4 @@ def main(source: str, slow: str, fast: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise SystemExit(guarded("pattern", lambda: main(*sys.argv[1:]) or 0))

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
+from nanobrag_torch.faults import guarded
+
 COMMAND = "python -m trace_audit.compare --c-log c.log --py-log torch.log --names C torch --summary diff_summary.md ..."
 FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
@@ -37,4 +39,4 @@ def main(verdict: str, summary: str, out: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    raise SystemExit(guarded("terminal", lambda: main(*sys.argv[1:]) or 0))

@@ -35,7 +35,7 @@ class Bench(NamedTuple):
     @property
     def plain(self) -> Program:
         """The C program as people build it, which torch is compared with."""
-        return next(one for one in self.programs if one.name == PLAIN)
+        return next(program for program in self.programs if program.name == PLAIN)
 
 
 def scenario_words(file: Path, hkl: Path | None, folder: Path) -> tuple[str, list[str]]:
@@ -57,13 +57,13 @@ def steps(*, phi: int = 1, mosaic: int = 1, sources: int = 1, oversample: int = 
     return ["-phisteps", str(phi), *spread, *colours, "-oversample", str(oversample)]
 
 
-def from_a_cell(words: list[str]) -> list[str]:
+def from_a_cell(argv: list[str]) -> list[str]:
     """The command line with a triclinic cell and a misset in place of a matrix, to be differentiated by them."""
     kept, position = [], 0
-    while position < len(words):
-        if words[position] == "-mat":
+    while position < len(argv):
+        if argv[position] == "-mat":
             position += 2
             continue
-        kept.append(words[position])
+        kept.append(argv[position])
         position += 1
     return [*kept, "-cell", "74", "83", "92", "85", "95", "104", "-misset", "12", "34", "56"]

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from nanobrag_bench.case import Bench, Sizes, scenario_words, steps
+from nanobrag_bench.documents import PartResult, Programs
 from nanobrag_bench.programs import build_all, c_programs
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.documents import read_document
+from trace_audit.core.files import readable_json, write_atomic
 
 
 def build(options: argparse.Namespace) -> None:
@@ -30,8 +32,8 @@ def compile_torch(options: argparse.Namespace) -> None:
     from nanobrag_bench import compiled
 
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        name, words = scenario_words(options.config, options.hkl, Path(inputs))
-        images = {f"image of {name}": words, "many samples a pixel": [*words, *steps(sources=4, oversample=4)]}
+        name, argv = scenario_words(options.config, options.hkl, Path(inputs))
+        images = {f"image of {name}": argv, "many samples a pixel": [*argv, *steps(sources=4, oversample=4)]}
         write_atomic(options.record, readable_json(compiled.build(options.cache, images)))
 
 
@@ -39,11 +41,11 @@ def measure(options: argparse.Namespace) -> None:
     from nanobrag_bench.machine import machine
     from nanobrag_bench.parts import PARTS
 
-    about, record = machine(), read_json(options.programs, "programs")
+    about, record = machine(), read_document(options.programs, "programs", Programs)
     sizes = Sizes(**{name: getattr(options, name) for name in Sizes._fields})
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        name, words = scenario_words(options.config, options.hkl, Path(inputs))
-        bench = Bench(name, words, c_programs(record), options.cache, options.repeats, sizes)
+        name, argv = scenario_words(options.config, options.hkl, Path(inputs))
+        bench = Bench(name, argv, c_programs(record), options.cache, options.repeats, sizes)
         result = PARTS[options.part](bench)
     described = {"part": options.part, "scenario": name, "machine": about, "build": record, **result}
     write_atomic(options.out, readable_json(described))
@@ -53,15 +55,15 @@ def show(options: argparse.Namespace) -> None:
     from nanobrag_bench import plots, table
     from nanobrag_bench.machine import in_words
 
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for path in options.results:
-        result = read_json(path, "results of the benchmark")
-        found[result["part"]] = result
-    about = next(iter(found.values()))["machine"]
-    for part, result in found.items():
+        result = read_document(path, "results of the benchmark", PartResult)
+        results[result["part"]] = result
+    about = next(iter(results.values()))["machine"]
+    for part, result in results.items():
         write_atomic(options.folder / f"{part}.svg", plots.svg(part, result, in_words(result["machine"])))
-    write_atomic(options.folder / "table.txt", table.text(found, about))
-    write_atomic(options.folder / "readme_table.md", table.markdown(found, about))
+    write_atomic(options.folder / "table.txt", table.text(results, about))
+    write_atomic(options.folder / "readme_table.md", table.markdown(results, about))
 
 
 def gpu_code(options: argparse.Namespace) -> None:

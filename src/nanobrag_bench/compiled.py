@@ -56,7 +56,7 @@ def build(cache: Path, named_words: Mapping[str, list[str]]) -> dict[str, Any]:
     if switched_off():
         return {"built": False, "reason": f"{MODE_VARIABLE}=never: all images are worked out operation by operation"}
     command = [sys.executable, "-m", _MODULE, "build", "--dtype", *DTYPES, "--"]
-    wall_s = {name: _wall_s([*command, *words], cache) for name, words in named_words.items()}
+    wall_s = {name: _wall_s([*command, *argv], cache) for name, argv in named_words.items()}
     programs = sorted(cache.glob("*.so"))
     return {
         "built": True,

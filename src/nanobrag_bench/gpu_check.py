@@ -2,7 +2,8 @@
 
 Needs torch alone, no file and no C program. Checks: images of a dozen command lines on the GPU, eager and compiled, in
 both types, against eager float64 on the CPU (1e-6 of the peak); the traced pixel is the image's pixel; the same bytes
-from run to run; derivatives as on the CPU, and the same bytes again. Then times (`gpu_times.py`). Exit status 0 if
+from run to run; derivatives as on the CPU, and the same bytes again; noise with the bytes of the CPU (`gpu_frames.py`).
+Then times (`gpu_times.py`). Exit status 0 if
 every check holds, 1 if one does not, 2 where there is no GPU.
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+from nanobrag_bench import gpu_frames
 from nanobrag_bench.gpu_runs import MODES, derivatives, derivatives_and_path, simulation_of
 
 TOLERANCE_OF_PEAK = 1e-6
@@ -54,13 +56,13 @@ def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
                 simulation = simulation_of(line, device, dtype, mode)
                 image, again = simulation.image(), simulation.image()
                 worst = float((image.cpu().double() - truth).abs().max() / truth.abs().max())
-                what = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
-                yield f"image: {what}", worst <= TOLERANCE_OF_PEAK, f"{worst:.1e} of the peak"
-                yield f"same bytes: {what}", torch.equal(image, again), ""
+                subject = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
+                yield f"image: {subject}", worst <= TOLERANCE_OF_PEAK, f"{worst:.1e} of the peak"
+                yield f"same bytes: {subject}", torch.equal(image, again), ""
                 if name not in TRACED:
                     continue
-                ulps = max(_ulps_between_trace_and_image(simulation, image, place) for place in _pixels(truth))
-                yield f"trace: {what}", ulps <= ULPS[mode], f"{ulps:g} ulp"
+                ulps = max(_ulps_between_trace_and_image(simulation, image, pixel) for pixel in _pixels(truth))
+                yield f"trace: {subject}", ulps <= ULPS[mode], f"{ulps:g} ulp"
 
 
 def _pixels(truth: Any) -> list[tuple[int, int]]:
@@ -70,14 +72,14 @@ def _pixels(truth: Any) -> list[tuple[int, int]]:
     return [(brightest // fast, brightest % fast), (slow // 2, fast // 2), (0, 0)]
 
 
-def _ulps_between_trace_and_image(simulation: Any, image: Any, place: tuple[int, int]) -> float:
+def _ulps_between_trace_and_image(simulation: Any, image: Any, position: tuple[int, int]) -> float:
     """Units in the last place of float32 between the traced pixel and the image's."""
     import torch
 
     from nanobrag_torch.trace import trace_simulation
 
-    last = [line for line in trace_simulation(simulation, *place) if " floatimage_accumulated " in line]
-    traced, pixel = torch.tensor(float(last[-1].split()[-1])), image[place].cpu().float()
+    last = [line for line in trace_simulation(simulation, *position) if " floatimage_accumulated " in line]
+    traced, pixel = torch.tensor(float(last[-1].split()[-1])), image[position].cpu().float()
     step = torch.nextafter(pixel.abs(), torch.tensor(torch.inf)) - pixel.abs()
     return float((traced - pixel).abs() / step)
 
@@ -96,10 +98,10 @@ def _derivative_checks(device: str) -> Iterator[tuple[str, bool, str]]:
                 continue
             (got, path), (again, _) = (derivatives_and_path(LINES[name], device, dtype, mode) for _ in range(2))
             worst = max(abs(a - b) / abs(b) for a, b in zip(got, truth, strict=True))
-            what = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
-            yield f"derivatives: {what}", worst <= limit, f"{worst:.1e}"
-            yield f"same bytes: derivatives, {what}", got == again, ""
-            yield f"derivative path: {what}", mode == "eager" or path.startswith("tiles, compiled"), path
+            subject = f"{name}, {mode}, {str(dtype).removeprefix('torch.')}"
+            yield f"derivatives: {subject}", worst <= limit, f"{worst:.1e}"
+            yield f"same bytes: derivatives, {subject}", got == again, ""
+            yield f"derivative path: {subject}", mode == "eager" or path.startswith("tiles, compiled"), path
 
 
 def main(argv: list[str]) -> int:
@@ -135,8 +137,8 @@ def main(argv: list[str]) -> int:
 def _print_checks(device: str) -> int:
     """How many do not hold."""
     failed = 0
-    for what, holds, figures in chain(_checks(device), _derivative_checks(device)):
+    for subject, holds, figures in chain(_checks(device), _derivative_checks(device), gpu_frames.checks(device)):
         failed += not holds
         if not holds or figures:
-            print(f"{'ok  ' if holds else 'FAIL'}  {what:60s} {figures}", flush=True)
+            print(f"{'ok  ' if holds else 'FAIL'}  {subject:60s} {figures}", flush=True)
     return failed

@@ -61,16 +61,16 @@ def _model(dtype: torch.dtype, flags: Sequence[str]) -> Model:
 
 def texts() -> dict[str, str]:
     """CUDA of the kernels of the table, by what they are."""
-    found = {}
+    kernels = {}
     for dtype in (torch.float32, torch.float64):
         kind = str(dtype).removeprefix("torch.")
         for shape, flags in _SHAPES.items():
             model = _model(dtype, flags)
-            found[f"image, {shape}, {kind}"] = source_of(PROGRAMS["photons"], model, device="cuda")[0]
+            kernels[f"image, {shape}, {kind}"] = source_of(PROGRAMS["photons"], model, device="cuda")[0]
             if shape == "square":
                 slopes = PROGRAMS["photons"].derivative(_BY)
-                found[f"derivatives, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
-    return found
+                kernels[f"derivatives, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
+    return kernels
 
 
 def read(report: str, disassembly: str) -> Kernel:
@@ -78,22 +78,22 @@ def read(report: str, disassembly: str) -> Kernel:
     registers = re.search(r"Used (\d+) registers", report)
     spilled = sum(map(int, re.findall(r"(\d+) bytes spill", report)))
     lines = re.findall(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", disassembly, re.MULTILINE)
-    code = [(int(place, 16), text) for place, text in lines]
+    code = [(int(address, 16), text) for address, text in lines]
     step = max(_loops(code), key=len, default=[])
     if registers is None or not step:
         raise InputError(f"nvcc's report names no registers, or its code has no loop: {report.strip()[-200:]}")
     operations = [re.sub(r"^@!?U?P\w+\s+", "", text).split()[0].split(".")[0] for text in step]
-    return Kernel(int(registers.group(1)), spilled, len(step), sum(one in _DOUBLE for one in operations))
+    return Kernel(int(registers.group(1)), spilled, len(step), sum(operation in _DOUBLE for operation in operations))
 
 
 def _loops(code: Sequence[tuple[int, str]]) -> list[list[str]]:
     """What lies between a branch and the earlier place that it goes to."""
-    found = []
-    for place, text in code:
+    loops = []
+    for address, text in code:
         target = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", text)
-        if target and int(target.group(1), 16) < place:
-            found.append([one for at, one in code if int(target.group(1), 16) <= at <= place])
-    return found
+        if target and int(target.group(1), 16) < address:
+            loops.append([operation for at, operation in code if int(target.group(1), 16) <= at <= address])
+    return loops
 
 
 def compiled(text: str, nvcc: Path, architecture: str) -> Kernel:
@@ -121,8 +121,8 @@ def table(nvcc: Path, architectures: Sequence[str]) -> str:
     ]
     for name, text in texts().items():
         for architecture in architectures:
-            one = compiled(text, nvcc, architecture)
-            figures = (one.registers, one.spilled_bytes, f"{one.occupancy:.0%}", one.step, one.of_double)
+            kernel = compiled(text, nvcc, architecture)
+            figures = (kernel.registers, kernel.spilled_bytes, f"{kernel.occupancy:.0%}", kernel.step, kernel.of_double)
             lines.append(f"| {name} | {architecture} | {' | '.join(map(str, figures))} |")
     version = _run([nvcc, "--version"]).strip().splitlines()[-2:]
     return "\n".join([*lines, "", version[0]])

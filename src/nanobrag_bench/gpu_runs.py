@@ -48,5 +48,5 @@ def derivatives_and_path(line: str, device: str, dtype: Any, mode: str) -> tuple
     simulation = Simulation(experiment, device, dtype)
     image = simulation.image(image_dtype=torch.float64)
     weight = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64, device=image.device).view_as(image)
-    found = torch.autograd.grad((image * weight).sum(), leaves)
-    return torch.stack(found).tolist(), simulation.explain().derivative
+    gradients = torch.autograd.grad((image * weight).sum(), leaves)
+    return torch.stack(gradients).tolist(), simulation.explain().derivative

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from nanobrag_bench import gpu_frames
 from nanobrag_bench.gpu_runs import derivatives, parsed, simulation_of
 
 CUDA_PROGRAM = "NB_CUDA_BIN"  # names a CUDA edition of nanoBragg, to be timed beside
@@ -28,7 +29,6 @@ IMAGES = {
     "1024 x 1024, 500 orientations, 4 sources": f"{LARGE} -detpixels 1024 {_DOMAINS} -dispersion 1 -dispsteps 4",
 }
 _BACK_TO_BACK = 10
-_FRAMES = 100
 
 
 def report(device: str, repeats: int) -> Iterator[str]:
@@ -38,19 +38,20 @@ def report(device: str, repeats: int) -> Iterator[str]:
     yield from about(device)
     for dtype in (torch.float32, torch.float64):
         kind = str(dtype).removeprefix("torch.")
-        for what, line in IMAGES.items():
+        for subject, line in IMAGES.items():
             simulation = simulation_of(line, device, dtype, "compiled")
             alone, many = median(simulation.image, repeats), _each(simulation.image)
             rate = simulation.steps / many / 1e9
-            yield _row(f"image, {kind}, {what}", alone, f"{many * 1e3:.3f} ms back to back: {rate:.0f} G steps/s")
+            yield _row(f"image, {kind}, {subject}", alone, f"{many * 1e3:.3f} ms back to back: {rate:.0f} G steps/s")
         for side in (1024, 2048):
             line = f"{LARGE} -detpixels {side} {_SPINDLE}"
             whole = partial(_simulate, parsed(line), device, dtype)
             yield _timed(f"image from an experiment, {kind}, {side} x {side}", whole, repeats)
             slopes = partial(derivatives, line, device, dtype, "compiled")
             yield _timed(f"image and derivatives, {kind}, {side} x {side}", slopes, max(3, repeats // 2))
-        frames = _frames_per_second(device, dtype)
-        yield f"{'frames of a series, ' + kind + ', 512 x 512':64s} {frames:10.0f} frames/s"
+        launch = gpu_frames.work_of_a_launch(device, dtype)
+        yield _timed(f"{gpu_frames.USUAL} images and their noise, {kind}, 512 x 512", launch, repeats)
+        yield from gpu_frames.times(device, dtype)
     yield from beside(repeats)
 
 
@@ -75,13 +76,13 @@ def about(device: str) -> Iterator[str]:
     yield f"torch {torch.__version__}, CUDA {torch.version.cuda}, Python {platform.python_version()}"
 
 
-def _row(what: str, seconds: float, note: str = "") -> str:
-    return f"{what:64s} {seconds * 1e3:10.3f} ms  {note}".rstrip()
+def _row(subject: str, seconds: float, note: str = "") -> str:
+    return f"{subject:64s} {seconds * 1e3:10.3f} ms  {note}".rstrip()
 
 
-def _timed(what: str, work: Callable[[], Any], repeats: int) -> str:
+def _timed(subject: str, work: Callable[[], Any], repeats: int) -> str:
     seconds = median(work, repeats)
-    return _row(what, seconds, launches(work))
+    return _row(subject, seconds, launches(work))
 
 
 def median(work: Callable[[], Any], repeats: int) -> float:
@@ -121,34 +122,12 @@ def launches(work: Callable[[], Any]) -> str:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
             work()
             torch.cuda.synchronize()
-        done = [one for one in seen.events() if one.device_type == torch.profiler.DeviceType.CUDA]
-        copies = sum("Memcpy" in one.name for one in done)
-        busy_ms = sum(one.time_range.elapsed_us() for one in done) / 1e3
+        done = [event for event in seen.events() if event.device_type == torch.profiler.DeviceType.CUDA]
+        copies = sum("Memcpy" in event.name for event in done)
+        busy_ms = sum(event.time_range.elapsed_us() for event in done) / 1e3
         return f"{len(done) - copies} launches and {copies} copies, {busy_ms:.2f} ms of the device"
     except (RuntimeError, AttributeError, AssertionError) as error:
         return f"(no profile: {' '.join(str(error).split())[:60]})"
-
-
-def _frames_per_second(device: str, dtype: Any) -> float:
-    """Images of a series of orientations without noise, each from its angles, copied back together at the end."""
-    import torch
-
-    from nanobrag_torch.simulator.series import Series
-
-    os.environ["NANOBRAG_TORCH_COMPILE"] = "always"
-    with torch.no_grad():
-        series = Series(parsed(f"{LARGE} -detpixels 512 {_SPINDLE}"), device, dtype, images=_FRAMES)
-
-        def frames(count: int) -> None:
-            for i in range(count):
-                series.at((10.0, 20.0 + 0.1 * i, 30.0), 1e-10).image()
-
-        frames(3)
-        torch.cuda.synchronize()
-        started = time.perf_counter()
-        frames(_FRAMES)
-        torch.cuda.synchronize()
-        return _FRAMES / (time.perf_counter() - started)
 
 
 def beside(repeats: int) -> Iterator[str]:
@@ -156,8 +135,8 @@ def beside(repeats: int) -> Iterator[str]:
     named = os.environ.get(CUDA_PROGRAM)
     if not named:
         return
-    for what, line in IMAGES.items():
-        walls, said = [], ""
+    for subject, line in IMAGES.items():
+        walls, outcome = [], ""
         for _ in range(max(2, repeats // 3)):
             started = time.perf_counter()
             done = subprocess.run(
@@ -167,10 +146,10 @@ def beside(repeats: int) -> Iterator[str]:
                 check=False,
             )
             walls.append(time.perf_counter() - started)
-            said = done.stdout + done.stderr
+            outcome = done.stdout + done.stderr
             if done.returncode != 0:
-                yield f"{CUDA_PROGRAM}, {what}: ended with {done.returncode}: {said.strip()[-120:]}"
+                yield f"{CUDA_PROGRAM}, {subject}: ended with {done.returncode}: {outcome.strip()[-120:]}"
                 return
-        kernels = re.findall(r"kernel[^\n]*?([\d.eE+-]+)\s*ms", said, re.IGNORECASE)
+        kernels = re.findall(r"kernel[^\n]*?([\d.eE+-]+)\s*ms", outcome, re.IGNORECASE)
         note = f"kernels, ms: {' '.join(kernels)}" if kernels else ""
-        yield _row(f"{CUDA_PROGRAM}, {what}, process", statistics.median(walls), note)
+        yield _row(f"{CUDA_PROGRAM}, {subject}, process", statistics.median(walls), note)

@@ -83,11 +83,11 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
         wall_s = time.perf_counter() - started
         largest_MiB = watcher.stop()
         process.returncode = os.waitstatus_to_exitcode(status)
-        said, warned = _text(output), _text(messages)
+        printed, warned = _text(output), _text(messages)
     if process.returncode != 0:
         name, complaint = Path(command[0]).name, warned.strip().splitlines()[-1:]
         raise InputError(f"benchmark: {name} ended with {process.returncode}: {' '.join(complaint)}")
-    return Measured(wall_s, usage.ru_utime + usage.ru_stime, largest_MiB, said, warned)
+    return Measured(wall_s, usage.ru_utime + usage.ru_stime, largest_MiB, printed, warned)
 
 
 def _text(stream: IO[bytes]) -> str:

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH_IN, _BAR_IN = 7.0, 0.36
-_COLOURS = {"torch": "#2b6cb0", "C": "#a0522d", "external": "#6b7280"}
+_COLOURS = {"torch": "#2b6cb0", "C": "#a0522d"}
+_OTHER_COLOUR = "#6b7280"
 
 
 def svg(part: str, result: dict[str, Any], about: str) -> bytes:
@@ -32,14 +33,14 @@ def svg(part: str, result: dict[str, Any], about: str) -> bytes:
 
 
 def _colour(program: str) -> str:
-    return _COLOURS[program.split()[0]]
+    return _COLOURS.get(program.split()[0], _OTHER_COLOUR)
 
 
 def _bars(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
     """A panel for each unit: a bar a row."""
     figure: Figure
-    units = list(dict.fromkeys(one["unit"] for one in result["rows"]))
-    groups = [[one for one in result["rows"] if one["unit"] == unit] for unit in units]
+    units = list(dict.fromkeys(measured["unit"] for measured in result["rows"]))
+    groups = [[measured for measured in result["rows"] if measured["unit"] == unit] for unit in units]
     if not groups:
         figure = pyplot.figure(figsize=(_WIDTH_IN, 1.2))
         figure.text(0.5, 0.45, f"not run: {result.get('not_run', 'nothing to show')}", ha="center")
@@ -54,15 +55,18 @@ def _bars(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
         layout="constrained",
     )
     for panel, group, unit in zip(panels[:, 0], groups, units, strict=True):
-        labels = [f"{one['program']}, {one['what']}" for one in group]
-        places = range(len(group))
+        labels = [f"{measured['program']}, {measured['what']}" for measured in group]
+        positions = range(len(group))
         panel.barh(
-            places, [one["median"] for one in group], color=[_colour(one["program"]) for one in group], alpha=0.7
+            positions,
+            [measured["median"] for measured in group],
+            color=[_colour(measured["program"]) for measured in group],
+            alpha=0.7,
         )
-        for place, one in zip(places, group, strict=True):
-            panel.plot(one["runs"], [place] * len(one["runs"]), ".", color="black", markersize=3)
-            panel.annotate(f" {one['median']:.3g}", (max(one["runs"]), place), va="center")
-        panel.set_yticks(list(places), labels)
+        for position, measured in zip(positions, group, strict=True):
+            panel.plot(measured["runs"], [position] * len(measured["runs"]), ".", color="black", markersize=3)
+            panel.annotate(f" {measured['median']:.3g}", (max(measured["runs"]), position), va="center")
+        panel.set_yticks(list(positions), labels)
         panel.invert_yaxis()
         panel.set_xlabel(unit)
     return figure
@@ -74,7 +78,7 @@ def _lines(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
     figure, panel = pyplot.subplots(figsize=(_WIDTH_IN, 4.2), layout="constrained")
     styles = {"float64": "--"}
     for name, law in result["laws"].items():
-        points = [(one["steps"], one["median"]) for one in result["rows"] if one["program"] == name]
+        points = [(measured["steps"], measured["median"]) for measured in result["rows"] if measured["program"] == name]
         count, seconds = zip(*points, strict=True)
         style = styles.get(name.split()[-1], "-")
         fitted = [law["start_s"] + law["ns_per_step"] * 1e-9 * steps for steps in count]

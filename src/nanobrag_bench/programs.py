@@ -34,28 +34,12 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     """
     folder.mkdir(parents=True, exist_ok=True)
     compiler_path = find_tool(compiler, f"{compiler} (Debian: apt install build-essential)")
-    made = folder / "make"
-    commands = {
-        DEFAULT: [
-            find_tool("make", "make"),
-            "-s",
-            "-C",
-            str(source),
-            f"CC={compiler}",
-            f"BUILD={made.resolve()}",
-            "all",
-        ]
-    }
-    binaries = {DEFAULT: made / "nanobragg"}
-    for name, flags in FLAGS.items():
-        binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
-        sources = sorted(map(str, source.rglob("*.c")))
-        commands[name] = [compiler_path, *flags, f"-I{source}", *sources, "-o", str(binaries[name]), "-lm"]
+    commands, binaries = _commands(source, folder, compiler, compiler_path)
     for name, command in commands.items():
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            said = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise InputError(f"benchmark: building {name} failed with {done.returncode}: {said}")
+            complaint = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise InputError(f"benchmark: building {name} failed with {done.returncode}: {complaint}")
     version = subprocess.run([compiler_path, "--version"], capture_output=True, text=True, check=True).stdout
     programs = {
         name: {
@@ -70,16 +54,30 @@ def build_all(source: Path, folder: Path, external: Path | None, compiler: str =
     return {"compiler": version.splitlines()[0], "programs": programs}
 
 
+def _commands(
+    source: Path, folder: Path, compiler: str, compiler_path: str
+) -> tuple[dict[str, list[str]], dict[str, Path]]:
+    """The command that builds each program, and the file it makes."""
+    made = folder / "make"
+    make = [find_tool("make", "make"), "-s", "-C", str(source), f"CC={compiler}", f"BUILD={made.resolve()}", "all"]
+    commands, binaries = {DEFAULT: make}, {DEFAULT: made / "nanobragg"}
+    sources = sorted(map(str, source.rglob("*.c")))
+    for name, flags in FLAGS.items():
+        binaries[name] = folder / ("nanobragg_O3" if name == PLAIN else "nanobragg_fast_math")
+        commands[name] = [compiler_path, *flags, f"-I{source}", *sources, "-o", str(binaries[name]), "-lm"]
+    return commands, binaries
+
+
 def c_programs(record: dict[str, Any]) -> list[Program]:
     """The programs of a record of `build_all`."""
     return [Program(name, Path(entry["binary"]).resolve()) for name, entry in record["programs"].items()]
 
 
-def torch_command(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+def torch_command(argv: list[str], dtype: str, device: str = "cpu") -> list[str]:
     """A whole process of the torch program."""
-    return [sys.executable, "-m", "nanobrag_torch", *torch_words(words, dtype, device)]
+    return [sys.executable, "-m", "nanobrag_torch", *torch_words(argv, dtype, device)]
 
 
-def torch_words(words: list[str], dtype: str, device: str = "cpu") -> list[str]:
+def torch_words(argv: list[str], dtype: str, device: str = "cpu") -> list[str]:
     """The flags of the torch program that choose device and type."""
-    return [*words, "-device", device, "-dtype", dtype]
+    return [*argv, "-device", device, "-dtype", dtype]

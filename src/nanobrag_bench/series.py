@@ -20,11 +20,11 @@ class LongRuns(NamedTuple):
     wall_s: float
     repeats: int
 
-    def suffice(self, name: str, found: list[Figures]) -> bool:
+    def suffice(self, name: str, runs: list[Figures]) -> bool:
         """Whether a program has run often enough."""
-        if name not in self.programs or not found:
+        if name not in self.programs or not runs:
             return False
-        return found[0]["wall_s"] > self.wall_s and len(found) >= self.repeats
+        return runs[0]["wall_s"] > self.wall_s and len(runs) >= self.repeats
 
 
 def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int, long: LongRuns | None = None) -> Runs:
@@ -44,37 +44,39 @@ def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int, long: Lo
                 if name != EXTERNAL:
                     raise
                 failed.add(name)
-    return {name: found for name, found in runs.items() if name not in failed}
+    return {name: figures_of_runs for name, figures_of_runs in runs.items() if name not in failed}
 
 
-def row(program: str, what: str, unit: str, runs: list[float]) -> dict[str, Any]:
+def row(program: str, subject: str, unit: str, runs: list[float]) -> dict[str, Any]:
     """One line of a table: the median, and every run it comes from."""
-    return {"program": program, "what": what, "unit": unit, "median": statistics.median(runs), "runs": runs}
+    return {"program": program, "what": subject, "unit": unit, "median": statistics.median(runs), "runs": runs}
 
 
-def rows(runs: Runs, what: str, unit: str, figure: str) -> list[dict[str, Any]]:
+def rows(runs: Runs, subject: str, unit: str, figure: str) -> list[dict[str, Any]]:
     """One line for each program, from the figure of that name."""
-    return [row(name, what, unit, [run[figure] for run in found]) for name, found in runs.items()]
+    return [
+        row(name, subject, unit, [run[figure] for run in figures_of_runs]) for name, figures_of_runs in runs.items()
+    ]
 
 
 def ratio(runs: Runs, slower: str, faster: str, figure: str = "wall_s") -> dict[str, Any] | None:
     """How many times `slower` takes what `faster` does, in every turn of both; None where one of them did not run."""
     if slower not in runs or faster not in runs:
         return None
-    each = [one[figure] / other[figure] for one, other in zip(runs[slower], runs[faster], strict=False)]
+    each = [slow_run[figure] / fast_run[figure] for slow_run, fast_run in zip(runs[slower], runs[faster], strict=False)]
     return {"of": slower, "to": faster, "median": statistics.median(each), "runs": each}
 
 
-def less(runs: Runs, name: str, other: str) -> list[float]:
+def less(runs: Runs, name: str, subtracted: str) -> list[float]:
     """Seconds that one program took longer than another, in every turn."""
-    pairs = zip(runs[name], runs[other], strict=True)
-    return [one["wall_s"] - shorter["wall_s"] for one, shorter in pairs]
+    pairs = zip(runs[name], runs[subtracted], strict=True)
+    return [longer["wall_s"] - shorter["wall_s"] for longer, shorter in pairs]
 
 
 def ratios(runs: Runs, pairs: list[tuple[str, str]], figure: str = "wall_s") -> list[dict[str, Any]]:
     """The ratios of those pairs (slower, faster) of which both ran."""
-    found = (ratio(runs, slower, faster, figure) for slower, faster in pairs)
-    return [one for one in found if one is not None]
+    all_ratios = (ratio(runs, slower, faster, figure) for slower, faster in pairs)
+    return [known_ratio for known_ratio in all_ratios if known_ratio is not None]
 
 
 def at_least(goal: str, measured: float | None, wanted: float) -> dict[str, Any]:
@@ -89,6 +91,9 @@ def at_most(goal: str, measured: float | None, wanted: float) -> dict[str, Any]:
     return {"goal": goal, "wanted": f"at most {wanted:g}", "measured": measured, "met": met}
 
 
-def median_ratio(found: list[dict[str, Any]], slower: str, faster: str) -> float | None:
+def median_ratio(all_ratios: list[dict[str, Any]], slower: str, faster: str) -> float | None:
     """The median of one of the ratios, or None."""
-    return next((one["median"] for one in found if (one["of"], one["to"]) == (slower, faster)), None)
+    return next(
+        (ratio_row["median"] for ratio_row in all_ratios if (ratio_row["of"], ratio_row["to"]) == (slower, faster)),
+        None,
+    )

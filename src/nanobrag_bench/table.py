@@ -17,19 +17,19 @@ def text(results: Results, about: dict[str, Any]) -> str:
         if "not_run" in result:
             lines.append(f"  not run: {result['not_run']}")
         lines += [
-            f"  {one['program']:<24} {one['what']:<44} {_number(one['median']):>9} {one['unit']:<4} "
-            f"of {len(one['runs'])}: {_number(min(one['runs']))} to {_number(max(one['runs']))}"
-            for one in result["rows"]
+            f"  {goal['program']:<24} {goal['what']:<44} {_number(goal['median']):>9} {goal['unit']:<4} "
+            f"of {len(goal['runs'])}: {_number(min(goal['runs']))} to {_number(max(goal['runs']))}"
+            for goal in result["rows"]
         ]
         lines += [
             f"  {name:<24} time = {law['start_s']:.3g} s + {law['ns_per_step']:.3g} ns x steps, exponent "
             f"{law['exponent']:.3f}, {law['off_line']:.1%} of the longest off the line"
             for name, law in result.get("laws", {}).items()
         ]
-        lines += [f"  {one['of']} / {one['to']} = {_number(one['median'])}" for one in result["ratios"]]
+        lines += [f"  {goal['of']} / {goal['to']} = {_number(goal['median'])}" for goal in result["ratios"]]
         lines += [
-            f"  goal  {one['goal']:<56} {one['wanted']:<16} {_number(one['measured']):>9}  {_verdict(one)}"
-            for one in result["goals"]
+            f"  goal  {goal['goal']:<56} {goal['wanted']:<16} {_number(goal['measured']):>9}  {_verdict(goal)}"
+            for goal in result["goals"]
         ]
         lines.append("")
     return "\n".join(lines)
@@ -39,11 +39,15 @@ def markdown(results: Results, about: dict[str, Any]) -> str:
     """The goals, and what each program took, for a README."""
     lines = [f"Measured on {in_words(about)}.", "", "| goal | wanted | measured | |", "|---|---|---|---|"]
     lines += [
-        f"| {part}: {one['goal']} | {one['wanted']} | {_number(one['measured'])} | {_verdict(one)} |"
+        f"| {part}: {goal['goal']} | {goal['wanted']} | {_number(goal['measured'])} | {_verdict(goal)} |"
         for part, result in results.items()
-        for one in result["goals"]
+        for goal in result["goals"]
     ]
-    lines += [f"| {part} | | | not run: {found['not_run']} |" for part, found in results.items() if "not_run" in found]
+    lines += [
+        f"| {part} | | | not run: {part_results['not_run']} |"
+        for part, part_results in results.items()
+        if "not_run" in part_results
+    ]
     for part in ("kernel", "process", "large"):
         if part in results:
             lines += ["", *_medians(results[part])]
@@ -52,12 +56,12 @@ def markdown(results: Results, about: dict[str, Any]) -> str:
 
 def _medians(result: dict[str, Any]) -> list[str]:
     """The first figure of every program as a row of columns."""
-    what = result["rows"][0]["what"]
-    first = [one for one in result["rows"] if one["what"] == what]
+    subject = result["rows"][0]["what"]
+    first = [measured for measured in result["rows"] if measured["what"] == subject]
     return [
-        f"| {result['title']} | {' | '.join(one['program'] for one in first)} |",
+        f"| {result['title']} | {' | '.join(measured['program'] for measured in first)} |",
         f"|---|{'---|' * len(first)}",
-        f"| {what}, {first[0]['unit']} | {' | '.join(_number(one['median']) for one in first)} |",
+        f"| {subject}, {first[0]['unit']} | {' | '.join(_number(measured['median']) for measured in first)} |",
     ]
 
 

@@ -19,15 +19,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from nanobrag_bench.documents import Points
 from nanobrag_bench.machine import in_words, machine
 from nanobrag_bench.measure import measure
 from nanobrag_bench.series import Figures, in_turn
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.report.pictures import data_address
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import load
+from trace_audit.trail.records import is_sound
 from trace_audit.trail.statements import name_of
 
 FOLDER = Path("trend")
@@ -42,12 +45,12 @@ Point = dict[str, Any]
 
 def parity(results: Path) -> dict[str, Point]:
     """What the ledger says of each commit, in the order of their first records."""
-    found: dict[str, dict[str, dict[str, Any]]] = {}
+    worst: dict[str, dict[str, dict[str, Any]]] = {}
     for entry in load(results / attempts.LEDGER):
         record = entry.record or {}
-        if record.get("kind") == "attempt" and record.get("git_commit"):
-            found.setdefault(record["git_commit"], {})[name_of(record)] = record
-    return {commit: _point_of(commit, list(records.values())) for commit, records in found.items()}
+        if record.get("kind") == "attempt" and record.get("git_commit") and is_sound(record):
+            worst.setdefault(record["git_commit"], {})[name_of(record)] = record
+    return {commit: _point_of(commit, list(records.values())) for commit, records in worst.items()}
 
 
 def _point_of(commit: str, records: list[dict[str, Any]]) -> Point:
@@ -68,16 +71,16 @@ def _point_of(commit: str, records: list[dict[str, Any]]) -> Point:
 def speed(binary: Path, repeats: int = REPEATS) -> dict[str, Any]:
     """Median seconds of a process of each program; torch's own are those beyond `import torch`, in the same turn."""
     with tempfile.TemporaryDirectory(prefix="trend-") as folder:
-        words = [*FLAGS.split(), "-floatfile", f"{folder}/image.bin", "-intfile", f"{folder}/image.img"]
-        torch = [sys.executable, "-m", "nanobrag_torch", *words, "-dtype", "float32"]
-        commands = {"C": [str(binary), *words], "torch": torch, "import": [sys.executable, "-c", "import torch"]}
+        argv = [*FLAGS.split(), "-floatfile", f"{folder}/image.bin", "-intfile", f"{folder}/image.img"]
+        torch = [sys.executable, "-m", "nanobrag_torch", *argv, "-dtype", "float32"]
+        commands = {"C": [str(binary), *argv], "torch": torch, "import": [sys.executable, "-c", "import torch"]}
         actions: dict[str, Callable[[], Figures]] = {
             name: partial(_seconds, command) for name, command in commands.items()
         }
-        runs = {name: [run["wall_s"] for run in found] for name, found in in_turn(actions, repeats).items()}
+        runs = {name: [run["wall_s"] for run in figures] for name, figures in in_turn(actions, repeats).items()}
     own = [max(0.0, whole - start) for whole, start in zip(runs["torch"], runs["import"], strict=True)]
     return {
-        **{f"{name}_s": statistics.median(found) for name, found in runs.items()},
+        **{f"{name}_s": statistics.median(figures) for name, figures in runs.items()},
         "torch_own_s": statistics.median(own),
         "torch_own_over_C": statistics.median(mine / c for mine, c in zip(own, runs["C"], strict=True)),
         "repeats": repeats,
@@ -185,7 +188,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--binary", type=Path, required=True, metavar="FILE", help="the C program")
     options = parser.parse_args(argv)
     kept = options.results / FOLDER / "points.json"
-    known = read_json(kept, "points of the trend")["points"] if kept.exists() else []
+    known = read_document(kept, "points of the trend", Points)["points"] if kept.exists() else []
     commit = present_commit()
     ledger = parity(options.results)
     joined(known, ledger, commit, {})  # before anything is measured

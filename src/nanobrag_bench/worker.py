@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from trace_audit.core.errors import run_command
+
 if TYPE_CHECKING:
     from nanobrag_torch.cli import Invocation
 
@@ -95,12 +97,12 @@ def main(argv: Sequence[str]) -> int:
     }
     works: dict[str, _SECONDS] = {}
     for line in sys.stdin:
-        what = line.strip()
-        if what not in works:
-            works[what] = make[what]()
-        print(json.dumps(timed(works[what])), flush=True)
+        request = line.strip()
+        if request not in works:
+            works[request] = make[request]()
+        print(json.dumps(timed(works[request])), flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(run_command(main))

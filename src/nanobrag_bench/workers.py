@@ -20,14 +20,12 @@ class Worker:
     Raises InputError at the end where `environment` insists on compiled code and it went without.
     """
 
-    def __init__(
-        self, words: Sequence[str], environment: Mapping[str, str] | None = None, gradient: Sequence[str] = ()
-    ):
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None, gradient: Sequence[str] = ()):
         by = ["--gradient", *gradient] if gradient else []
         self._environment = environment or {}
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "nanobrag_bench.worker", *by, "--", *words],
+            [sys.executable, "-m", "nanobrag_bench.worker", *by, "--", *argv],
             env={**os.environ, **self._environment},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -46,12 +44,12 @@ class Worker:
             if failure is None:
                 check_used(self._said_so_far(), self._environment)
 
-    def ask(self, what: str) -> dict[str, float]:
+    def ask(self, request: str) -> dict[str, float]:
         """What one line of work took. Raises InputError when the worker has died."""
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None and answers is not None  # both are pipes
         try:
-            questions.write(f"{what}\n")
+            questions.write(f"{request}\n")
             questions.flush()
             answer = answers.readline()
         except BrokenPipeError:

@@ -10,8 +10,9 @@ from typing import Any
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import audit_file, shard_file, side_file
 from nanobrag_campaign.verify import side_record
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import run_command
-from trace_audit.core.files import read_json
+from trace_audit.core.result_documents import CampaignSummary, MasterRecord
 from trace_audit.programs.environment import deviations
 from trace_audit.trail import hash_chain
 from trace_audit.trail.append import add_record
@@ -26,7 +27,8 @@ def artifacts_of(plan: Plan, folder: Path, records: Path, results: Path) -> dict
         small += [folder / "plan.h5", folder / "plan.json", folder / "master.json"]
         small += [side_file(folder, shard) for shard in plan.shards]
         large = {shard_file(folder, shard): side_record(folder, shard)["sha256"] for shard in plan.shards}
-        large[folder / "master.h5"] = read_json(folder / "master.json", "record of the master")["sha256"]
+        master = read_document(folder / "master.json", "record of the master", MasterRecord)
+        large[folder / "master.h5"] = master["sha256"]
     named = {path.resolve().relative_to(results.resolve()).as_posix(): sha for path, sha in large.items()}
     return dict(sorted({**hash_chain.hashes_below(small, results), **named}.items()))
 
@@ -44,6 +46,8 @@ def fields_of(
         "summary": summary["summary"],
         "device": summary["device"],
         "dtype": summary["dtype"],
+        "noise": summary["noise"],
+        "structure_factors": summary["structure_factors"],
         "metrics": {
             **{key: summary[key] for key in keys},
             "worst_difference_of_peak": worst["worst_difference_of_peak"],
@@ -69,7 +73,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--receipt", type=Path, required=True, metavar="FILE", help="below results/audit/receipts/")
     options = parser.parse_args(argv)
     plan = read_plan(options.plan)
-    summary = read_json(options.records / "summary.json", "summary of a campaign")
+    summary = read_document(options.records / "summary.json", "summary of a campaign", CampaignSummary)
     artifacts = artifacts_of(plan, options.folder, options.records, options.results)
     environment = side_record(options.folder, plan.shards[0])["environment"]
     fields = fields_of(plan, summary, environment, artifacts, hash_chain.hashes_of_inputs(options.inputs))

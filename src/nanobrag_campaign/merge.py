@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from nanobrag_campaign import verify
-from nanobrag_campaign.nxmx import MISSET, PER_FRAME, WAVELENGTH
+from nanobrag_campaign.nxmx import EXPECTED, MISSET, PER_FRAME, WAVELENGTH
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, content_key, shard_file
 from nanobrag_torch.io.writing import replace_with
@@ -23,7 +23,7 @@ from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 SCENARIO = "entry/sample/scenario"
-_COPIED_LINKS = ("entry/instrument/detector/data",)
+_OF_A_SHARD = ("entry/instrument/detector/data", EXPECTED)
 
 
 def check_shards(plan: Plan, folder: Path) -> None:
@@ -91,7 +91,7 @@ def _copy_description(first: Any, file: Any) -> None:
     file.attrs.update(first.attrs)
 
     def copy(name: str) -> None:
-        if name in PER_FRAME or name in _COPIED_LINKS:
+        if name in PER_FRAME or name in _OF_A_SHARD:
             return
         item = first[name]
         if hasattr(item, "keys"):
@@ -112,7 +112,7 @@ def _require_same_detector(first: Any, other: Path) -> None:
         first["entry/instrument/detector"].visit(names.append)
         for name in names:
             mine, its = first["entry/instrument/detector"][name], file["entry/instrument/detector"].get(name)
-            if hasattr(mine, "keys") or name == "data":
+            if hasattr(mine, "keys") or f"entry/instrument/detector/{name}" in _OF_A_SHARD:
                 continue
             same = its is not None and np.array_equal(mine[()], its[()])
             vectors = same and np.array_equal(mine.attrs.get("vector", ()), its.attrs.get("vector", ()))
@@ -132,8 +132,8 @@ def _join(file: Any, first: Any, name: str, shards: list[tuple[Shard, Path]], be
         source = h5py.VirtualSource(str(path.relative_to(beside)), name, (shard.count, *of_first.shape[1:]))
         layout[start : start + shard.count] = source
         start += shard.count
-    fill = np.nan if of_first.dtype.kind == "f" else -1
-    dataset = file.create_virtual_dataset(name, layout, fillvalue=fill)
+    fill = {"f": np.nan, "i": -1, "u": np.iinfo(np.uint16).max if of_first.dtype.itemsize == 2 else 2**32 - 1}
+    dataset = file.create_virtual_dataset(name, layout, fillvalue=fill[of_first.dtype.kind])
     dataset.attrs.update(of_first.attrs)
 
 

@@ -23,12 +23,14 @@ from typing import Any
 from nanobrag_campaign import frames as framing
 from nanobrag_campaign.frames import Frame
 from nanobrag_campaign.plan import frames_of
+from nanobrag_campaign.production import Production
 from nanobrag_campaign.shards import (
     Shard,
     add_shard_options,
     content_key,
     given_shard,
     parse_settings,
+    sample,
     shard_file,
     side_file,
 )
@@ -58,6 +60,7 @@ class Work:
     input_sha256: dict[str, str]
     device: str
     dtype: str
+    noise: dict[str, Any] | None = None  # which generator makes the counts, if any does
 
 
 def prepare(options: argparse.Namespace) -> Work:
@@ -90,32 +93,19 @@ def prepare(options: argparse.Namespace) -> Work:
 def simulate(work: Work, path: Path, progress: Callable[[int], None]) -> dict[str, float]:
     """Simulate every frame into the file `path`; returns the seconds that its parts took."""
     import h5py
-    import numpy as np
-    import torch
 
-    from nanobrag_campaign.nxmx import finish_file, start_file
-    from nanobrag_campaign.writer import FrameWriter
+    from nanobrag_campaign.nxmx import add_expected, finish_file, start_file
 
-    count = len(work.frames)
-    reciprocal = torch.empty((count, 3, 3), dtype=torch.float64, device=work.device)
-    seconds = {"prepare": 0.0, "image": 0.0, "hand_over": 0.0}
+    settings = work.settings
+    noise = settings.noise
+    kept = [] if noise.generator == "none" else sample(work.shard, settings.audit.frames_per_shard, settings.audit.seed)
     with h5py.File(path, "w", libver="earliest") as file:
-        dataset = start_file(file, _description(work), _shape(work), work.frames, work.settings.compression)
-        with torch.no_grad(), FrameWriter(dataset, lambda i: framing.place_of(work.shard, work.frames[i])) as writer:
-            for index, frame in enumerate(work.frames):
-                marks = [time.perf_counter()]
-                simulation = framing.simulation_of(work.series, work.scenario, frame)
-                marks.append(time.perf_counter())
-                image = simulation.image()
-                reciprocal[index] = simulation.model.cell.reciprocal_per_A
-                marks.append(time.perf_counter())
-                writer.put(index, image)
-                marks.append(time.perf_counter())
-                for name, start, end in zip(seconds, marks, marks[1:], strict=False):
-                    seconds[name] += end - start
-                progress(index + 1)
-        finish_file(file, np.asarray(reciprocal.cpu()), provenance(work))
-    return seconds
+        data = start_file(file, _description(work), _shape(work), work.frames, settings.compression, noise)
+        expected = add_expected(file, _shape(work), kept, settings.compression) if kept else None
+        made = Production(settings, work.shard, work.frames, work.scenario, work.series, data, expected, kept)
+        work.noise = made.story() if noise.generator != "none" else None
+        finish_file(file, made.run(progress), provenance(work))
+    return made.seconds
 
 
 def _shape(work: Work) -> tuple[int, int]:
@@ -148,6 +138,7 @@ def provenance(work: Work) -> dict[str, Any]:
         "input_sha256": work.input_sha256,
         "device_type": work.device.partition(":")[0],
         "dtype": work.dtype,
+        **({} if work.noise is None else {"noise": work.noise}),
     }
 
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pydantic import ValidationError
 
-from nanobrag_campaign.orientations import misset_from_file
+from nanobrag_campaign.orientations import misset_from_file, uniform_deviates
 from trace_audit.config.campaign import MAX_FRAMES, Campaign
 from trace_audit.core.errors import InputError
 
@@ -65,9 +66,17 @@ def audit_key(settings: Campaign) -> str:
 
 
 def _content(settings: Campaign) -> dict[str, Any]:
-    fields = settings.model_dump(exclude={"scenarios", "frames_per_shard", "audit", "folder", "orientations"})
+    divided = {"scenarios", "frames_per_shard", "frames_per_launch", "folder", "orientations"}
+    noisy = settings.noise.generator != "none"  # then a shard also holds what its sample is audited by
+    fields = settings.model_dump(exclude=divided if noisy else divided | {"audit", "noise"})
     orientations = settings.orientations
     return {**fields, "orientations": orientations.model_dump(include={"file"} if orientations.file else {"seed"})}
+
+
+def sample(shard: Shard, count: int, seed: int) -> list[int]:
+    """Which frames of a shard are audited: `count` of them without repetition, in order; all if there are no more."""
+    deviates = uniform_deviates(seed, shard.first, shard.count)[:, 0]
+    return sorted(np.argsort(deviates, kind="stable")[: min(count, shard.count)].tolist())
 
 
 def parse_settings(text: str) -> Campaign:

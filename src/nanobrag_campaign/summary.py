@@ -6,30 +6,40 @@ With `gate` in place of `summarize`: exit status 1, and the frames by name, if t
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from nanobrag_campaign import verify
+from nanobrag_campaign.noise import NAMES, bytes_per_pixel
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, audit_file, shard_file
+from trace_audit.core.documents import StructureFactors, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.result_documents import CampaignSummary, ShardVerdict
 
-_SHOWN = ("shard", "frame", "index_in_file", "worst_difference_of_peak", "worst_pixel_slow_fast", "c", "stored")
+_SHOWN = (
+    *("shard", "frame", "index_in_file", "worst_difference_of_peak", "worst_pixel_slow_fast", "c", "stored"),
+    "other_counts",
+)
 
 
 def verdict_of(records: Path, folder: Path, shard: Shard) -> dict[str, Any]:
     """The verdict on a shard. Raises InputError if it was reached on other bytes than the shard now has."""
     path = audit_file(records, shard)
-    verdict = read_json(path, "verdict on a shard")
+    verdict: dict[str, Any] = read_document(path, "verdict on a shard", ShardVerdict)
     recorded = verify.side_record(folder, shard)["sha256"]
-    if not isinstance(verdict, dict) or verdict.get("sha256") != recorded:
+    if verdict["sha256"] != recorded:
         raise InputError(f"{path}: is about other bytes than {shard_file(folder, shard)}; remove it and run again")
     return verdict
 
 
-def summarize(plan: Plan, folder: Path, records: Path) -> dict[str, Any]:
-    """The figures of a campaign, JSON-ready. Raises InputError where a shard or its verdict is missing."""
+def summarize(plan: Plan, folder: Path, records: Path, taken: Sequence[Path] = ()) -> dict[str, Any]:
+    """The figures of a campaign, JSON-ready. Raises InputError where a shard or its verdict is missing.
+
+    `taken`: files SCENARIO.taken.json that say what was read of the structure factors.
+    """
     sides = [verify.side_record(folder, shard) for shard in plan.shards]
     verdicts = [verdict_of(records, folder, shard) for shard in plan.shards]
     frames = sum(side["frames"] for side in sides)
@@ -48,9 +58,14 @@ def summarize(plan: Plan, folder: Path, records: Path) -> dict[str, Any]:
         "shape_slow_fast": [slow, fast],
         "device": plan.settings.device,
         "dtype": plan.settings.dtype,
+        "noise": plan.settings.noise.generator,
+        "structure_factors": {
+            path.name.removesuffix(".taken.json"): read_document(path, "record of structure factors", StructureFactors)
+            for path in taken
+        },
         "bytes": size,
         "bytes_per_frame": size / frames,
-        "raw_bytes_per_frame": 4 * slow * fast,
+        "raw_bytes_per_frame": bytes_per_pixel(plan.settings.noise) * slow * fast,
         "seconds": {name: sum(side["seconds"][name] for side in sides) for name in sides[0]["seconds"]},
         "frames_per_s": frames / busy_s([side["interval_s"] for side in sides]),
         "frames_per_s_of_one_job": frames / sum(side["seconds"]["wall"] for side in sides),
@@ -79,11 +94,14 @@ def _sentence(plan: Plan, frames: int, audited: int, failed: list[dict[str, Any]
         first = failed[0]
         return (
             f"{len(failed)} of {audited} audited frames differ from those of the C program, first frame "
-            f"{first['frame']} of {first['shard']}: {first['worst_difference_of_peak']:.1e} of the peak."
+            f"{first['frame']} of {first['shard']}: {first['worst_difference_of_peak']:.1e} of the peak"
+            + (f", {first['other_counts']} counts are not those drawn from it." if first["other_counts"] else ".")
         )
+    noisy = plan.settings.noise.generator != "none"
     return (
         f"{frames} frames; the {audited} that the C program simulated again agree, "
-        f"worst {worst['worst_difference_of_peak']:.1e} of the peak."
+        f"worst {worst['worst_difference_of_peak']:.1e} of the peak"
+        + (" before noise; their counts are those drawn from them." if noisy else ".")
     )
 
 
@@ -94,6 +112,8 @@ def text(result: dict[str, Any]) -> str:
     rows = [
         ("frames", f"{result['frames']} of {slow} x {fast} pixels (slow x fast), {result['shards']} shards"),
         ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("noise", NAMES[result["noise"]]),
+        *((f"structure factors of {name}", told["line"]) for name, told in result["structure_factors"].items()),
         ("all jobs", f"{result['frames_per_s']:.3g} frames/s while any ran"),
         ("one job", f"{result['frames_per_s_of_one_job']:.3g} frames/s, {result['cpu_s_per_frame']:.3g} CPU s a frame"),
         (
@@ -112,8 +132,10 @@ def gate(result: dict[str, Any]) -> int:
     """Name the frames that do not agree; 1 if there is any."""
     for row in result["failed"]:
         print(
-            f"campaign gate: {row['shard']}: frame {row['frame']}: {row['worst_difference_of_peak']:.1e} of the peak "
-            f"at pixel {row['worst_pixel_slow_fast']} (slow, fast): C {row['c']:.9g}, stored {row['stored']:.9g}",
+            f"campaign gate: {printable(row['shard'])}: frame {row['frame']}: "
+            f"{row['worst_difference_of_peak']:.1e} of the peak at pixel {row['worst_pixel_slow_fast']} (slow, fast): "
+            f"C {row['c']:.9g}, stored {row['stored']:.9g}"
+            + (f"; {row['other_counts']} counts are not those drawn from it" if row.get("other_counts") else ""),
             file=sys.stderr,
         )
     return 1 if result["status"] != "pass" else 0
@@ -132,12 +154,15 @@ def main(argv: list[str]) -> int:
     make.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="summary.json; summary.txt goes beside it"
     )
+    make.add_argument(
+        "--taken", type=Path, nargs="*", default=[], metavar="FILE", help="what was read of the structure factors, JSON"
+    )
     check = commands.add_parser("gate", help="fail if an audited frame does not agree")
     check.add_argument("summary", type=Path, metavar="FILE", help="summary.json")
     options = parser.parse_args(argv)
     if options.command == "gate":
-        return gate(read_json(options.summary, "summary of a campaign"))
-    result = summarize(read_plan(options.plan), options.folder, options.records)
+        return gate(read_document(options.summary, "summary of a campaign", CampaignSummary))
+    result = summarize(read_plan(options.plan), options.folder, options.records, options.taken)
     write_atomic(options.out.with_suffix(".txt"), text(result))
     write_atomic(options.out, readable_json(result))
     return 0

@@ -8,8 +8,10 @@ from typing import Any
 
 from nanobrag_campaign.plan import Plan, read_plan
 from nanobrag_campaign.shards import Shard, shard_file, side_file
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, sha256_of_file
+from trace_audit.core.files import sha256_of_file
+from trace_audit.core.result_documents import ShardRecord
 
 MEND = "remove it and run the campaign again, which makes what is missing"
 
@@ -17,11 +19,7 @@ MEND = "remove it and run the campaign again, which makes what is missing"
 def side_record(folder: Path, shard: Shard) -> dict[str, Any]:
     """What was recorded when a shard was written. Raises InputError if it is missing or says something else."""
     path = side_file(folder, shard)
-    record: Any = read_json(path, "record of a shard")
-    keys = ("provenance", "environment", "sha256", "bytes", "frames", "shape_slow_fast", "interval_s", "seconds")
-    lacking = [key for key in keys if not isinstance(record, dict) or key not in record]
-    if lacking:
-        raise InputError(f"record of a shard {path}: no key {lacking[0]!r}; {MEND}")
+    record = read_document(path, "record of a shard", ShardRecord, MEND)
     if record["frames"] != shard.count:
         raise InputError(f"{path}: holds {record['frames']} frames, the plan has {shard.count} in this shard; {MEND}")
     checked: dict[str, Any] = record

@@ -1,4 +1,4 @@
-"""The last resort of every command: a fault of ours is one line and a file, and too little memory is one line."""
+"""The last resort of every command: a programming error becomes one line and a file, lack of memory one line."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _OF_MEMORY = (
 
 
 def drop_output() -> None:
-    """Let nothing be left that Python would write to a closed pipe when it ends."""
+    """Discard output that Python would otherwise write to a closed pipe at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_memory(error: BaseException) -> bool:
     """Whether an exception of any library says that there is too little memory."""
-    return isinstance(error, MemoryError) or any(words in str(error).lower() for words in _OF_MEMORY)
+    return isinstance(error, MemoryError) or any(phrase in str(error).lower() for phrase in _OF_MEMORY)
 
 
 def keep(error: BaseException) -> str:
-    """Write the traceback of an exception to a file below logs/; what to tell the user in one line."""
+    """Write the traceback of an exception to a file below logs/; returns the line for the user."""
     name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
     return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
@@ -43,12 +43,12 @@ def keep(error: BaseException) -> str:
 def _what(error: BaseException) -> str:
     """Kind of an exception and the place of the code where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + place
+    location = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    return type(error).__name__ + location
 
 
 def _written(name: str, text: bytes) -> str:
-    """Where the file is; it is never one that was there before."""
+    """The file's name as text for the message; an existing file is never overwritten."""
     for folder in (LOGS, Path(tempfile.gettempdir())):
         try:
             folder.mkdir(exist_ok=True)
@@ -61,16 +61,20 @@ def _written(name: str, text: bytes) -> str:
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:
-    """Exit status of a command that tells its user's mistakes itself; 3 after one line for what it did not foresee."""
+    """Run a command that reports user mistakes itself; returns its exit status, or 3 after an unforeseen exception."""
     try:
         return command()
     except KeyboardInterrupt:
         message, status = "interrupted; nothing more is written", 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        message, status = where + (error.strerror or str(error)), 2
     except Exception as error:
         if is_memory(error):
             message, status = "not enough memory, expected a smaller experiment or a machine with more", 2
         else:
             message, status = keep(error), OUR_FAULT
     kind = "fault" if status == OUR_FAULT else "error"
-    print(f"{program}: {kind}: {message}", file=sys.stderr)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    print(f"{program}: {kind}: {shown}", file=sys.stderr)
     return status

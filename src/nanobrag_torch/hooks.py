@@ -1,12 +1,12 @@
-"""The one seam of the simulator: `hooks` see every named value where it is computed, and may put another in its place.
+"""The one hook interface of the simulator: hooks see every named value where it is computed, and may replace it.
 
 The set-up (`Simulation`, `model.resolve`), the kernel and the sum over a pixel take `hooks`, by default none. A trace
-collects values through it; an audit feeds stages with another program's values or moves a value to see what follows;
-a recording of compiled code names the variables of its C. Without hooks nothing is looked at and nothing is computed
-for them. What a hook returns is used for all that follows: the value itself to leave things as they are.
+collects values through it; an audit replaces values by another program's or changes one to see what follows; the
+recorder of compiled code takes the names of its C variables from it. Without hooks nothing is computed for them. The
+value that a hook returns is used from there on; a hook that only observes returns the value itself.
 
 Names are those of the values in the code, the unit last: `q_per_m`, `F_cell`, `hkl`. A `Place` says which pass of the
-sums it is.
+sums a value belongs to.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 
 
 class Place(NamedTuple):
-    """The pass that a value belongs to; values of the set-up and of whole pixels belong to the first."""
+    """The pass that a value belongs to; values of the set-up and of whole pixels belong to the first pass."""
 
-    sample: int = 0  # the first of the pass: layer, slow and fast sub-pixel counted in one
+    sample: int = 0  # first sample of the pass; one number counts layers, slow and fast sub-pixels
     source: int = 0
-    orientation: int = 0  # the first of the pass: spindle step and mosaic domain counted in one
+    orientation: int = 0  # first orientation of the pass; one number counts spindle steps and mosaic domains
 
 
 Hooks = Callable[[str, Any, Place], Any]
@@ -39,7 +39,7 @@ def _call(hooks: Hooks, place: Place, name: str, value: Any) -> Any:
 
 
 def watched(hook: Hook | None, name: str, value: T) -> T:
-    """What takes the place of a value: the value itself where nobody objects."""
+    """The value that the hooks return; the value itself without hooks."""
     if hook is None:
         return value
     seen: T = hook(name, value)

@@ -124,7 +124,7 @@ class _Tile:
         return of_rays
 
     def _add_water(self, light: kernel.Illumination, source: int, weights: TermFactors, rays_in_pass: int) -> None:
-        """Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray."""
+        """Water scatters in all directions, so no resolution limit applies, and its polarization is that of the ray."""
         polar = weights.polar
         if light.accepted is not None and self.model.factors.unpolarized:
             polar = torch.where(light.accepted, polar, self.one)

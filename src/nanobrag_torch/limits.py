@@ -1,4 +1,4 @@
-"""What numbers of an experiment make sense: one sentence each, for a flag of the command line or a field of Python.
+"""Limits on the numbers of an experiment: one sentence each, for a flag of the command line or a field of Python.
 
 `name` is what the user calls it: `-cell`, or `Crystal.cell_angles_deg`. Nothing here needs torch.
 """
@@ -17,22 +17,22 @@ SHORTEST_M, LONGEST_M = 1e-30, 1e30
 SHORTEST_AXIS_A, LONGEST_AXIS_A = 1e-6, 1e9
 MAX_PIXELS = 2**31 - 1
 MAX_CELLS = 1e15
-MAX_SOURCES = 100_000  # each is a pass over the pixels
+MAX_SOURCES = 100_000  # each source is a pass over the pixels
 MAX_ORIENTATIONS = 100_000_000
-MAX_STEPS = 2.0**53  # whole numbers that a double tells apart
+MAX_STEPS = 2.0**53  # a double represents every whole number up to here
 _FLATTEST_CELL = 1e-12
 _SHORTEST_DIRECTION, _LONGEST_DIRECTION = 1e-100, 1e100
 _SMALLEST_AREA = 1e-9
 
 
 def check_size(name: str, length_m: float) -> None:
-    """A length that is not 0 and that some experiment could have."""
+    """Check a length: not 0, and possible in some experiment."""
     if not SHORTEST_M <= abs(length_m) <= LONGEST_M:
         raise ExperimentError(f"{name}: {length_m:g} m, expected {SHORTEST_M:g} to {LONGEST_M:g} m; check its unit")
 
 
 def check_angles(name: str, angles_deg: Sequence[float]) -> None:
-    """Three angles that a unit cell can have."""
+    """Check that three angles can be those of a unit cell."""
     alpha, beta, gamma = angles_deg
     half = (alpha + beta + gamma) / 2.0
     parts = (half, half - alpha, half - beta, half - gamma)
@@ -44,7 +44,7 @@ def check_angles(name: str, angles_deg: Sequence[float]) -> None:
 
 
 def check_axes_of_cell(name: str, lengths_A: Sequence[float], hint: str = "") -> None:
-    """Axes that a unit cell can have."""
+    """Check that a unit cell can have these axes."""
     for axis, length_A in zip("abc", lengths_A, strict=True):
         if not SHORTEST_AXIS_A <= length_A <= LONGEST_AXIS_A:
             expected = f"expected from {SHORTEST_AXIS_A:g} to {LONGEST_AXIS_A:g} A"
@@ -52,14 +52,14 @@ def check_axes_of_cell(name: str, lengths_A: Sequence[float], hint: str = "") ->
 
 
 def check_direction(name: str, vector: Sequence[float]) -> None:
-    """A vector that says a direction."""
+    """Check that a vector gives a direction."""
     if not _SHORTEST_DIRECTION < math.hypot(*vector) < _LONGEST_DIRECTION:
-        given = " ".join(f"{component:g}" for component in vector)
-        raise ExperimentError(f"{name} is {given}, expected a direction: not zero, and of ordinary size")
+        shown = " ".join(f"{component:g}" for component in vector)
+        raise ExperimentError(f"{name} is {shown}, expected a direction: not zero, and of ordinary size")
 
 
 def check_plane(fast_name: str, fast: Sequence[float], slow_name: str, slow: Sequence[float]) -> None:
-    """Fast and slow must span a plane."""
+    """Check that fast and slow span a plane."""
     (a, b, c), (x, y, z) = fast, slow
     area = math.hypot(b * z - c * y, c * x - a * z, a * y - b * x)
     if not area >= _SMALLEST_AREA * math.hypot(*fast) * math.hypot(*slow):
@@ -69,7 +69,7 @@ def check_plane(fast_name: str, fast: Sequence[float], slow_name: str, slow: Seq
 
 
 def check_placement(close_m: float, distance_m: float, hint: str) -> None:
-    """The beam meets the detector's plane, which does not hold the sample."""
+    """Check that the beam meets the detector's plane, and that this plane does not hold the sample."""
     if not (math.isfinite(distance_m) and math.isfinite(close_m) and close_m != 0.0 and distance_m != 0.0):
         raise ExperimentError(
             f"the detector's plane holds the sample or misses the beam (close distance {close_m:g} m, distance "
@@ -77,14 +77,14 @@ def check_placement(close_m: float, distance_m: float, hint: str) -> None:
         )
 
 
-def check_exposure(what: str, flux_name: str, flux: float, exposure: float, beamsize: float) -> None:
-    """A beam of a size, where photons go through it in a time."""
+def check_exposure(name: str, flux_name: str, flux: float, exposure: float, beamsize: float) -> None:
+    """Check that a flux has an exposure time and a beam size."""
     if flux and exposure > 0 and beamsize == 0:
-        raise ExperimentError(f"{what}, expected above 0 with {flux_name} (fluence = flux exposure / beamsize^2)")
+        raise ExperimentError(f"{name}, expected above 0 with {flux_name} (fluence = flux exposure / beamsize^2)")
 
 
 def check_cells(name: str, size_m: float, length_A: float) -> None:
-    """A sample of no more cells than can be counted."""
+    """Check that a sample has no more cells than can be counted."""
     if size_m / (1e-10 * length_A) > MAX_CELLS:
         raise ExperimentError(
             f"{name}: {size_m:g} m holds more than {MAX_CELLS:g} cells along an axis, expected at most that: "
@@ -93,7 +93,7 @@ def check_cells(name: str, size_m: float, length_A: float) -> None:
 
 
 def check_region(name: str, region: Sequence[int]) -> None:
-    """First and last pixel, in this order."""
+    """Check that the first pixel of a region is not behind its last."""
     x_min, x_max, y_min, y_max = region
     for low, high, axis in ((x_min, x_max, "x"), (y_min, y_max, "y")):
         if 0 <= high < low:
@@ -101,27 +101,27 @@ def check_region(name: str, region: Sequence[int]) -> None:
 
 
 def check_region_on_detector(name: str, region: Sequence[int], n_fast: int, n_slow: int) -> None:
-    """A region that begins on the detector."""
+    """Check that a region begins on the detector."""
     for low, n, axis in ((region[0], n_fast, "x"), (region[2], n_slow, "y")):
         if low >= n:
             raise ExperimentError(f"{name}: {axis}min is {low}, expected below {n}, the number of pixels")
 
 
 def check_pixels(name: str, n_fast: int, n_slow: int) -> None:
-    """No more pixels than can be counted."""
+    """Check that there are no more pixels than can be counted."""
     if n_fast * n_slow > MAX_PIXELS:
         raise ExperimentError(f"{name}: {n_fast} x {n_slow} pixels, expected at most {MAX_PIXELS} in all")
 
 
 def check_mask(name: str, shape: Sequence[int], n_fast: int, n_slow: int) -> None:
-    """A mask of the detector's size."""
+    """Check that a mask has the detector's size."""
     if tuple(shape) != (n_slow, n_fast):
         has = " x ".join(str(n) for n in reversed(shape))
         raise ExperimentError(f"{name}: has {has} pixels, expected {n_fast} x {n_slow} as the detector has")
 
 
 def check_sources(count: float) -> None:
-    """No more sources than a run goes through in reasonable time."""
+    """Check that there are no more sources than a run can process in reasonable time."""
     if count > MAX_SOURCES:
         raise ExperimentError(
             f"divergence and dispersion, or the list of sources, make {count:g} sources, expected at most "
@@ -130,7 +130,7 @@ def check_sources(count: float) -> None:
 
 
 def check_orientations(phi_steps: int, domains: int) -> None:
-    """No more orientations than can be held, nor more than memory has room for."""
+    """Check that the orientations can be counted and fit into memory."""
     if phi_steps * domains > MAX_ORIENTATIONS:
         raise ExperimentError(
             f"{phi_steps} spindle steps of {domains} mosaic domains are too many, expected at most "
@@ -141,18 +141,18 @@ def check_orientations(phi_steps: int, domains: int) -> None:
 
 
 def check_steps(steps: float) -> None:
-    """No more steps than can be counted."""
+    """Check that there are no more steps than can be counted."""
     if steps > MAX_STEPS:
         raise ExperimentError(f"{steps:g} steps a pixel, expected at most {MAX_STEPS:g}; use fewer of each kind")
 
 
-def check_memory(what: str, needed_bytes: float) -> None:
-    """Whether the memory of this machine, or what this process may take of it, holds that much."""
+def check_memory(subject: str, needed_bytes: float) -> None:
+    """Check that this machine has the memory, and that this process may use it."""
     room = room_bytes()
     if needed_bytes > room:
         raise ExperimentError(
-            f"not enough memory: {what} take {needed_bytes / 1e9:.3g} GB, expected at most {max(room, 0.0) / 1e9:.3g} "
-            "GB; make them fewer"
+            f"not enough memory: {subject} take {needed_bytes / 1e9:.3g} GB, "
+            f"expected at most {max(room, 0.0) / 1e9:.3g} GB; make them fewer"
         )
 
 

@@ -11,6 +11,7 @@ import time
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from nanobrag_torch import model_checks, transfer
@@ -32,9 +33,7 @@ from nanobrag_torch.physics import (
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.physics.tensors import exact_norm, number, scalar
-
-_HOST = torch.device("cpu")
+from nanobrag_torch.physics.tensors import HOST, alike, as_tensors, exact_norm, number, scalar
 
 
 class Factors(NamedTuple):
@@ -90,7 +89,7 @@ class Model(NamedTuple):
 
     @property
     def samples(self) -> int:
-        """Points of a pixel at which it is evaluated: layers times sub-pixels."""
+        """Points per pixel at which it is evaluated: layers times sub-pixels."""
         return self.layers * self.oversample**2
 
     @property
@@ -100,13 +99,13 @@ class Model(NamedTuple):
 
 
 def on_device(model: Model, device: torch.device) -> Model:
-    """The model on a device, where all small tensors come together; the steps that placed the detector stay behind."""
+    """The model on a device, where all small tensors arrive together; the detector's construction stays behind."""
     if device.type == "cpu":
         return model
     steps: Any = model.geometry.construction
     nothing: Any = None
-    there = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
-    return there._replace(geometry=there.geometry._replace(construction=steps))
+    moved_model = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
+    return moved_model._replace(geometry=moved_model.geometry._replace(construction=steps))
 
 
 def _on_host(experiment: Experiment) -> Experiment:
@@ -115,7 +114,7 @@ def _on_host(experiment: Experiment) -> Experiment:
         return experiment
     factors, panel = experiment.structure_factors, experiment.detector
     bare = replace(experiment, structure_factors=replace(factors, table=None), detector=replace(panel, mask=None))
-    bare = with_tensors(bare, transfer.moved(tensors_of(bare), _HOST))
+    bare = with_tensors(bare, transfer.moved(tensors_of(bare), HOST))
     return replace(
         bare,
         structure_factors=replace(bare.structure_factors, table=factors.table),
@@ -130,16 +129,24 @@ def resolve(
     table: SharedTable | None = None,
     hooks: Hooks | None = None,
 ) -> Model:
-    """Resolve an experiment on the CPU, but for a table of amplitudes that is on `device` already.
+    """Resolve an experiment on the CPU, except a table of amplitudes, which is already on `device`.
 
+    Values without a derivative are computed by numpy (`nanobrag_torch.physics.tensors`); hooks see tensors.
     `table` is the random generator's shared state; misset and mosaic draws advance it, in that order. `hooks` see
     every step, see `nanobrag_torch.hooks`.
 
     Raises ExperimentError where the experiment contradicts itself.
     """
     table = SharedTable() if table is None else table
-    hook, table_device = at(hooks), _table_device(experiment, device)
-    experiment, device = _on_host(experiment), _HOST
+    with np.errstate(all="ignore"):  # as torch does; what must be finite is checked
+        model = _resolved(_on_host(experiment), _table_device(experiment, device), dtype, table, at(hooks))
+    return as_tensors(model)
+
+
+def _resolved(
+    experiment: Experiment, table_device: torch.device, dtype: torch.dtype, table: SharedTable, hook: Hook | None
+) -> Model:
+    device = None if hook is None else HOST
     defects = defect_registry.active(experiment.defects)
     xtal, panel, factors_of = experiment.crystal, experiment.detector, experiment.structure_factors
     model_checks.check_scatterers(factors_of)
@@ -147,12 +154,10 @@ def resolve(
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
     lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
-    layers = sampling.sensor_layers(panel, defects)
-    layer_count = watched(hook, "thick_steps", layers.count)
+    sensor = _sensor(panel, defects, device, hook)
     fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(experiment.beam, device))
-    interpolate = structure_factor.wants_interpolation(
-        factors_of, xtal.n_cells, lattice.n_cells.detach().tolist(), defects
-    )
+    counts = [number(n) for n in lattice.n_cells]
+    interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, counts, defects)
     r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
     oversample = resolve_oversample(experiment, geometry, lattice.cell, lattice.n_cells, wavelength_m)
     return Model(
@@ -167,10 +172,7 @@ def resolve(
         kahn=scalar(experiment.beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
-        layers=layer_count,
-        layer_pitch_m=scalar(layers.pitch_m, device),
-        attenuation_per_m=scalar(layers.attenuation_per_m, device),
-        absorbing=bool(layers.pitch_m > 0),
+        **sensor._asdict(),
         oversample=watched(hook, "oversample", oversample),
         fluence_photons_per_m2=fluence,
         r_e_sqr_m2=r_e_sqr_m2,
@@ -182,7 +184,26 @@ def resolve(
     )
 
 
-def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:
+class _Sensor(NamedTuple):
+    """The sensor's part of a model: see the fields of that name in `Model`."""
+
+    layers: int
+    layer_pitch_m: torch.Tensor
+    attenuation_per_m: torch.Tensor
+    absorbing: bool
+
+
+def _sensor(panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None) -> _Sensor:
+    layers = sampling.sensor_layers(panel, defects)
+    return _Sensor(
+        layers=watched(hook, "thick_steps", layers.count),
+        layer_pitch_m=scalar(layers.pitch_m, device),
+        attenuation_per_m=scalar(layers.attenuation_per_m, device),
+        absorbing=bool(layers.pitch_m > 0),
+    )
+
+
+def _wavelength_m(beam: Beam, device: torch.device | None) -> torch.Tensor:
     wavelength_m = scalar(beam.wavelength_m, device)
     if not number(wavelength_m) > 0:
         raise ExperimentError(f"wavelength {number(wavelength_m):g} m; expected a positive length")
@@ -190,9 +211,9 @@ def _wavelength_m(beam: Beam, device: torch.device) -> torch.Tensor:
 
 
 def _placed_detector(
-    panel: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None
+    panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None
 ) -> DetectorGeometry:
-    """The detector in its place, where its axes, mask, region and front are found fit."""
+    """Place the detector, and check its axes, mask, region and front."""
     model_checks.check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
     model_checks.check_detector(panel, geometry)
@@ -201,7 +222,7 @@ def _placed_detector(
 
 
 class _Lattice(NamedTuple):
-    """What a model holds of the crystal's cells: see the fields of that name in `Model`."""
+    """The crystal's part of a model: see the fields of that name in `Model`."""
 
     cell: crystal.Cell
     real_m: torch.Tensor
@@ -219,13 +240,13 @@ def _oriented_lattice(
     hook: Hook | None,
 ) -> _Lattice:
     """The unit cell in every orientation that phi steps and mosaic domains give it; draws misset, then tilts."""
-    xtal, device = experiment.crystal, wavelength_m.device
+    xtal, device = experiment.crystal, None if hook is None else HOST
     misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
     misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
     n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, experiment.beam.beamsize_m, defects, device))
     domains = sampling.mosaic_domains(xtal, hook)
-    tilts = mosaic.domain_matrices(domains, xtal, table, defects, device)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     return _Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)
@@ -238,7 +259,7 @@ def _watched_sources(
     defects: frozenset[str],
     hook: Hook | None,
 ) -> sources.Sources:
-    light = resolve_sources(experiment, geometry, wavelength_m, defects)
+    light = resolve_sources(experiment, geometry, wavelength_m, defects, None if hook is None else HOST)
     light = light.first(watched(hook, "sources", light.incident.shape[0]))
     return light._replace(
         incident=watched(hook, "incident", light.incident),
@@ -247,19 +268,23 @@ def _watched_sources(
 
 
 def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
-    """Where the table of amplitudes is made ready: where it is, if that is the device."""
+    """The device on which the table of amplitudes is prepared: `device` if the table is there already, else the CPU."""
     table = experiment.structure_factors.table
-    there = table is not None and table.F_electrons.device.type == device.type
-    return device if there else _HOST
+    on_it = table is not None and table.F_electrons.device.type == device.type
+    return device if on_it else HOST
 
 
 def resolve_sources(
-    experiment: Experiment, geometry: DetectorGeometry, wavelength_m: torch.Tensor, defects: frozenset[str]
+    experiment: Experiment,
+    geometry: DetectorGeometry,
+    wavelength_m: torch.Tensor,
+    defects: frozenset[str],
+    device: torch.device | None = None,
 ) -> sources.Sources:
     """The sources of the beam, from its table or from its divergence and dispersion."""
     beam = experiment.beam
     if beam.sources is not None:
-        return sources.from_table(beam.sources, wavelength_m.device, "source_weights_ignored" not in defects)
+        return sources.from_table(beam.sources, device, "source_weights_ignored" not in defects)
     vertical = sources.vertical_direction(geometry.beam_vector, geometry.polar_vector)
     grids = sampling.source_grids(beam, defects)
     return sources.from_grids(
@@ -274,11 +299,12 @@ def resolve_oversample(
     n_cells: torch.Tensor,
     wavelength_m: torch.Tensor,
 ) -> int:
-    """Sub-pixels along each side of a pixel: as asked, else as the size of the crystal recommends."""
+    """Sub-pixels along each side of a pixel: as stated, else as the size of the crystal recommends."""
     asked = experiment.detector.oversample
     if asked is not None and asked > 0:
         return asked
-    largest_m = number((exact_norm(cell.real_m) * n_cells).max())
+    lengths_m, counts = alike(exact_norm(cell.real_m), n_cells)
+    largest_m = number((lengths_m * counts).max())
     defects = defect_registry.active(experiment.defects)
     slack = 0.0 if "distance_without_twotheta" in defects else sampling.COUNT_TOLERANCE
     distance_m, pixel_m = detector_sides.sampling_distance_m(geometry, defects), number(geometry.pixel_size_m)

@@ -1,4 +1,4 @@
-"""What an experiment must be to be resolved, beyond the ranges of its single fields. Each raises ExperimentError."""
+"""Checks of a whole experiment, beyond the ranges of its single fields. Each raises ExperimentError."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nanobrag_torch.physics.tensors import number
 
 
 def check_scatterers(factors: StructureFactors) -> None:
-    """Something scatters: a tensor may, whatever its value, since somebody may want the derivative by it."""
+    """Check that something scatters. A tensor passes with any value, since its derivative may be wanted."""
     strengths = factors.default_F, factors.water_size_m
     if factors.table is None and not any(isinstance(x, torch.Tensor) or x for x in strengths):
         raise ExperimentError(
@@ -24,7 +24,7 @@ def check_scatterers(factors: StructureFactors) -> None:
 
 
 def check_counts(experiment: Experiment, defects: frozenset[str]) -> None:
-    """Sources, orientations and steps are no more than can be held, before any is made."""
+    """Check the numbers of sources, orientations and steps before any is made."""
     beam, oversample = experiment.beam, experiment.detector.oversample or 1
     if beam.sources is None:
         grids = sampling.source_grids(beam, defects)
@@ -39,16 +39,18 @@ def check_counts(experiment: Experiment, defects: frozenset[str]) -> None:
 
 
 def check_axes(panel: Detector) -> None:
-    """The stated axes of a detector span a plane."""
+    """Check that the stated axes of a detector span a plane."""
     if panel.convention == "CUSTOM":
         habit = CONVENTIONS["CUSTOM"]
         stated = (panel.fdet_vector, habit.fdet_vector), (panel.sdet_vector, habit.sdet_vector)
-        fast, slow = ([number(x) for x in (default if given is None else given)] for given, default in stated)
+        fast, slow = (
+            [number(x) for x in (default if stated_axis is None else stated_axis)] for stated_axis, default in stated
+        )
         limits.check_plane("Detector.fdet_vector", fast, "Detector.sdet_vector", slow)
 
 
 def check_detector(panel: Detector, g: DetectorGeometry) -> None:
-    """Mask and region fit the detector, and the beam meets its plane."""
+    """Check that mask and region fit the detector, and that the beam meets its plane."""
     limits.check_pixels("Detector", g.n_fast, g.n_slow)
     if panel.roi is not None:
         limits.check_region_on_detector("Detector.roi", panel.roi, g.n_fast, g.n_slow)

@@ -1,7 +1,7 @@
 """Many small tensors from one device to another in one transfer, and their derivatives back in another.
 
-A copy to a GPU costs as much for one number as for thousands, so what is resolved on the CPU travels together: as bytes
-in one buffer, of which the tensors there are views. Nothing waits for a copy to a GPU.
+A copy to a GPU costs as much for one number as for thousands. So all tensors resolved on the CPU travel together, as
+bytes in one buffer, and the tensors on the GPU are views of that buffer. No copy to a GPU is waited for.
 """
 
 from __future__ import annotations
@@ -10,29 +10,29 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch.utils import _pytree as pytree
 
+from nanobrag_torch import nests
 from nanobrag_torch.parameters.tensors import is_differentiated
 
 Part = TypeVar("Part")
-_WORD = torch.float64  # what the buffer is made of, as nearly all of it is such numbers
+_WORD = torch.float64  # type of the buffer, since nearly all numbers have it
 
 
 def moved(part: Part, device: torch.device) -> Part:
-    """The same nest of tensors with all of them on a device, in one transfer; in a second one those with a graph.
+    """The same nest of tensors on another device: one transfer, and a second one for tensors that have a graph.
 
-    (What comes out of a step of the graph has one, so a tensor without must not go through it with the others.)
+    (Every result of a step of the graph has a graph, so tensors without one do not go through it.)
     """
-    leaves, shape = pytree.tree_flatten(part)
+    leaves = list(nests.leaves(part))
     elsewhere = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and not _on(leaf, device)]
     followed = [i for i in elsewhere if is_differentiated(leaves[i])]
-    plain = [i for i in elsewhere if i not in followed]
-    for places, send in ((followed, _apply), (plain, _sent)):
-        if places:
-            for i, there in zip(places, send(device, [leaves[i] for i in places]), strict=True):
-                leaves[i] = there
-    found: Part = pytree.tree_unflatten(leaves, shape)
-    return found
+    plain = sorted(set(elsewhere) - set(followed))
+    for indices, send in ((followed, _apply), (plain, _sent)):
+        if indices:
+            for i, sent in zip(indices, send(device, [leaves[i] for i in indices]), strict=True):
+                leaves[i] = sent
+    moved_leaves = iter(leaves)
+    return nests.mapped(lambda _: next(moved_leaves), part)
 
 
 def _on(tensor: torch.Tensor, device: torch.device) -> bool:
@@ -41,8 +41,8 @@ def _on(tensor: torch.Tensor, device: torch.device) -> bool:
 
 def _apply(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
     apply: Any = Moved.apply
-    found: tuple[torch.Tensor, ...] = apply(device, *tensors)
-    return found
+    outputs: tuple[torch.Tensor, ...] = apply(device, *tensors)
+    return outputs
 
 
 class Moved(torch.autograd.Function):
@@ -58,7 +58,7 @@ class Moved(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         ctx.devices = [tensor.device for tensor in inputs[1:]]
         ctx.to = inputs[0]
-        ctx.mark_non_differentiable(*(one for one in output if not one.is_floating_point()))
+        ctx.mark_non_differentiable(*(result for result in output if not result.is_floating_point()))
         ctx.set_materialize_grads(False)
 
     @staticmethod
@@ -71,33 +71,33 @@ class Moved(torch.autograd.Function):
 
 
 def _together(parts: Sequence[torch.Tensor | None], device: torch.device) -> list[torch.Tensor | None]:
-    """Those that there are, moved."""
+    """Move those tensors that are not None."""
     there_are = [part for part in parts if part is not None]
-    there = iter(_apply(device, there_are) if there_are else ())
-    return [None if part is None else next(there) for part in parts]
+    arrived = iter(_apply(device, there_are) if there_are else ())
+    return [None if part is None else next(arrived) for part in parts]
 
 
 def _sent(device: torch.device, tensors: Sequence[torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """Those tensors on a device, which nobody waits for."""
+    """The tensors on a device; nothing waits for the copy."""
     packed = torch.cat([_words(tensor.reshape(-1)) for tensor in tensors])
     waits = packed.device.type == "cpu" and device.type == "cuda"
-    there = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
-    found, first = [], 0
+    buffer = packed.pin_memory().to(device, non_blocking=True) if waits else packed.to(device)
+    views, first = [], 0
     for tensor in tensors:
         size = -(-tensor.numel() * tensor.element_size() // 8)
-        part = there[first : first + size]
+        part = buffer[first : first + size]
         if tensor.dtype != _WORD:
             part = part.view(tensor.dtype)[: tensor.numel()]
-        found.append(part.view(tensor.shape))
+        views.append(part.view(tensor.shape))
         first += size
-    return tuple(found)
+    return tuple(views)
 
 
 def _words(flat: torch.Tensor) -> torch.Tensor:
-    """The bytes of a line of numbers as whole words."""
+    """The bytes of a row of numbers, padded to the buffer's type."""
     if flat.dtype == _WORD:
         return flat
-    words = -(-flat.numel() * flat.element_size() // 8)
-    padded = flat.new_zeros(words * 8 // flat.element_size())
+    count = -(-flat.numel() * flat.element_size() // 8)
+    padded = flat.new_zeros(count * 8 // flat.element_size())
     padded[: flat.numel()] = flat
     return padded.view(_WORD)

@@ -107,10 +107,10 @@ class Flag:
     @property
     def usage(self) -> str:
         """Name and values as the help text shows them: `-cell a [b] [c] [alpha] [beta] [gamma]`."""
-        words = [f"[{arg.name}]" if arg.optional else arg.name for arg in self.args]
+        arguments = [f"[{arg.name}]" if arg.optional else arg.name for arg in self.args]
         if self.args and self.args[0].word:
-            words = [*(arg.name for arg in self.args), "|", self.args[0].word]
-        return " ".join([self.name, *words])
+            arguments = [*(arg.name for arg in self.args), "|", self.args[0].word]
+        return " ".join([self.name, *arguments])
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def _read(name: str) -> Any:
 def _effects(entry: Any) -> Effects:
     if isinstance(entry, dict):
         return Effects(tuple(map(Setting, entry["by_code"])), by_code=True)
-    return Effects(tuple(Setting(one) if isinstance(one, str) else Setting(*one) for one in entry))
+    return Effects(tuple(Setting(setting) if isinstance(setting, str) else Setting(*setting) for setting in entry))
 
 
 def _flag(row: dict[str, Any]) -> Flag:
@@ -200,9 +200,9 @@ def resolve_defects(text: str, program: str = "torch") -> frozenset[str]:
         "historic": {name for name, can in possible.items() if can},
         "none": set(),
     }
-    words = text.split(",")
-    active = set(presets[words.pop(0)]) if words[0] in PRESETS else set(presets["default"])
-    for word in words:
+    parts = text.split(",")
+    active = set(presets[parts.pop(0)]) if parts[0] in PRESETS else set(presets["default"])
+    for word in parts:
         sign, name = word[:1], word[1:]
         if sign not in ("+", "-"):
             raise ValueError(f"'{word}': expected {', '.join(PRESETS)} first, then +name or -name, between commas")

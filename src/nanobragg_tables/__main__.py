@@ -40,4 +40,6 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    from nanobrag_torch.faults import guarded
+
+    sys.exit(guarded("nanobragg_tables", lambda: main(sys.argv[1:])))

@@ -85,13 +85,13 @@ def bash(commands: Mapping[str, Command]) -> str:
     for program, key in PROGRAMS.items():
         names = "\\n".join(name for flag in all_flags() if key in flag.programs for name in flag.spellings)
         flags.append(f"  {program}) words=$'{names}' ;;")
-    options, words = [], []
+    options, values = [], []
     for name, command in commands.items():
         listed = "\\n".join((*command.options, "--help"))
         options.append(f"    {name}) words=$'{listed}' ;;")
         if command.words:
             listed = "\\n".join(command.words)
-            words.append(f"    {name}) words=$'{listed}' ;;")
+            values.append(f"    {name}) words=$'{listed}' ;;")
     return _BASH.substitute(
         programs=", ".join([*PROGRAMS, AUDIT]),
         programs_of_flags=" ".join(PROGRAMS),
@@ -100,7 +100,7 @@ def bash(commands: Mapping[str, Command]) -> str:
         flags="\n".join(flags),
         commands="\\n".join([*commands, "--help"]),
         options="\n".join(options),
-        words="\n".join(words),
+        words="\n".join(values),
     )
 
 

@@ -32,27 +32,27 @@ class Block:
 
 def _read_block(lines: list[str], leader: str) -> dict[str, list[str]]:
     """Equations of consecutive lines by number: the numbered line, and those that continue it."""
-    found: dict[str, list[str]] = {}
+    equations: dict[str, list[str]] = {}
     for line in lines:
         text = line.removeprefix(leader)
         if numbered := _NUMBERED.match(text):
-            if numbered.group(1) in found:
+            if numbered.group(1) in equations:
                 raise ValueError(f"equation ({numbered.group(1)}) stands twice")
-            found[numbered.group(1)] = current = [text]
+            equations[numbered.group(1)] = current = [text]
         else:
             current.append(text)
-    return found
+    return equations
 
 
 def document_equations(text: str) -> dict[str, list[str]]:
     """Every equation of the document by its number, in its order."""
-    found: dict[str, list[str]] = {}
+    equations: dict[str, list[str]] = {}
     for block in re.findall(r"^```text\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         for number, lines in _read_block(block.splitlines(), "").items():
-            if number in found:
+            if number in equations:
                 raise ValueError(f"{DOCUMENT.name}: equation ({number}) stands twice")
-            found[number] = lines
-    return found
+            equations[number] = lines
+    return equations
 
 
 def file_block(text: str) -> Block | None:
@@ -86,12 +86,12 @@ def source_files(program: str) -> list[Path]:
 
 def owners(program: str) -> dict[str, list[Path]]:
     """The files of a program that open with each equation."""
-    found: dict[str, list[Path]] = {}
+    files: dict[str, list[Path]] = {}
     for path in source_files(program):
         block = file_block((REPOSITORY / path).read_text(encoding="utf-8"))
         for number in block.equations if block else ():
-            found.setdefault(number, []).append(path)
-    return found
+            files.setdefault(number, []).append(path)
+    return files
 
 
 def refreshed(text: str, equations: dict[str, list[str]]) -> str:

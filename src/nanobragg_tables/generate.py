@@ -124,16 +124,16 @@ def _sets(flag: Flag) -> str:
 
 
 def _flag_row(flag: Flag) -> str:
-    other = ""
+    spellings = ""
     if len(flag.programs) == 1:
-        other = {"c": " (C program only)", "torch": " (torch program only)"}[flag.programs[0]]
+        spellings = {"c": " (C program only)", "torch": " (torch program only)"}[flag.programs[0]]
     limits = {arg.range.describe() for arg in flag.args if arg.range}
     cells = [
         f"`{flag.usage}`",
         " ".join(f"`{alias}`" for alias in flag.aliases),
         flag.unit,
         flag.default,
-        flag.meaning + (f" ({flag.effect})" if flag.effect else "") + other,
+        flag.meaning + (f" ({flag.effect})" if flag.effect else "") + spellings,
         "; ".join(sorted(limits)),
         _sets(flag),
     ]

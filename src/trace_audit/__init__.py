@@ -1,1 +1,1 @@
-"""Compare two traces of one pixel factor by factor, name the factor that parted first, and keep the evidence."""
+"""Compare two traces of one pixel factor by factor, name the first factor that differs, and keep the evidence."""

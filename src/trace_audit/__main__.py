@@ -14,8 +14,8 @@ SCHEMA = Path("workflow/schemas/scenario.schema.json")
 SCENARIO_DOCUMENT = Path("docs/scenario.md")
 SETTINGS_DOCUMENT = Path("docs/config.md")
 EXIT_CODES = (
-    "exit codes: 0 done, and what was checked holds; 1 it does not hold: a verdict is fail, a file is not as recorded;",
-    "2 a mistake in the command line or in an input, in one line on stderr; 3 a fault of ours, its traceback in logs/;",
+    "exit codes: 0 done, all checks passed; 1 a check failed: a verdict is fail, a file is not as recorded;",
+    "2 a mistake in the command line or in an input, in one line on stderr; 3 a bug, traceback in logs/;",
     "128 and more: stopped by the signal of that number less 128",
 )
 
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     again = commands.add_parser("rerun", help="repeat a recorded audit in a fresh folder and compare what comes out")
     again.add_argument("number", type=int, metavar="N", help="number of the record")
     again.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
-    again.add_argument("--out", type=Path, metavar="DIR", help="keep what the rerun made in this new folder")
+    again.add_argument("--out", type=Path, metavar="DIR", help="keep the rerun's files in this new folder")
     again.add_argument("--script", type=Path, metavar="FILE", help="run nothing; write a shell script that does")
     again.add_argument(
         "--run-recorded-program",

@@ -1,8 +1,8 @@
-"""`python -m trace_audit.completion bash|zsh`: completion of the command lines, for the shell to read.
+"""`python -m trace_audit.completion bash|zsh`: prints the completion of the command lines, for the shell to read.
 
 In ~/.bashrc: `source <(nanobrag-audit completion bash)`; in ~/.zshrc, after compinit: the same with zsh. It completes
-nanobragg and nanobrag-torch (flags, files, the words that a flag takes) and nanobrag-audit (commands, their options,
-keys of `explain`). A shell starts faster if it reads a file: write what is printed to one.
+nanobragg and nanobrag-torch (flags, files, the values of a flag) and nanobrag-audit (commands, their options, keys of
+`explain`). A shell starts faster from a file: save the output in one.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ OWN = {
 
 
 def options_of(command: str) -> tuple[str, ...]:
-    """The options that the help of a command names."""
+    """The options that the help of a command lists."""
     text, before = io.StringIO(), sys.argv
     sys.argv = ["trace_audit", command, "--help"]
     try:
@@ -39,12 +39,12 @@ def options_of(command: str) -> tuple[str, ...]:
 
 
 def commands() -> dict[str, Command]:
-    """The commands that people type, by name."""
-    found = {}
+    """The commands for users, by name."""
+    completed = {}
     for name, meaning in {**OWN, **FOR_PEOPLE}.items():
-        words = tuple(registry()) if name == "explain" else ("bash", "zsh") if name == "completion" else ()
-        found[name] = Command(meaning, () if name == "completion" else options_of(name), words)
-    return found
+        values = tuple(registry()) if name == "explain" else ("bash", "zsh") if name == "completion" else ()
+        completed[name] = Command(meaning, () if name == "completion" else options_of(name), values)
+    return completed
 
 
 def main(argv: list[str]) -> int:

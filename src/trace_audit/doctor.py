@@ -1,6 +1,6 @@
-"""`python -m trace_audit doctor`: what this machine has, what each missing thing costs, and what to type.
+"""`python -m trace_audit doctor`: the tools of this machine, the effect of each missing one, and what to type.
 
-Exit status 0 when all is there that an audit needs, else 1. Nothing is changed; torch is imported.
+Exit status 0 if an audit has everything it needs, else 1. Nothing is changed; torch is imported.
 """
 
 import importlib.metadata
@@ -25,7 +25,7 @@ _OPENMP = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked for: `costs` and `remedy` say what its absence means and what to type."""
+    """One check: `costs` and `remedy` say what a missing tool means and what to type."""
 
     name: str
     there: bool
@@ -50,13 +50,13 @@ def compilers() -> Iterator[Finding]:
 
 
 def packages() -> Iterator[Finding]:
-    """Whether another distribution brings a package called nanobrag_torch as well."""
+    """Whether another distribution also installs a package called nanobrag_torch."""
     owners = set(importlib.metadata.packages_distributions().get("nanobrag_torch", ()))
-    others = sorted(owners - {OURS})
+    other_distributions = sorted(owners - {OURS})
     costs = "files of the two stand in one folder, whichever came last"
-    remedy = f"pip uninstall {' '.join([*others, OURS])}; pip install {OURS} in an environment of its own"
-    what = f"nanobrag_torch of {' and '.join(sorted(owners)) or Path(__file__).parents[1]}"
-    yield Finding("package", not others, what, costs, remedy, needed=True)
+    remedy = f"pip uninstall {' '.join([*other_distributions, OURS])}; pip install {OURS} in an environment of its own"
+    owner = f"nanobrag_torch of {' and '.join(sorted(owners)) or Path(__file__).parents[1]}"
+    yield Finding("package", not other_distributions, owner, costs, remedy, needed=True)
 
 
 def torch_and_gpu() -> Iterator[Finding]:
@@ -68,9 +68,11 @@ def torch_and_gpu() -> Iterator[Finding]:
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "CPU only"
     yield Finding("torch", True, f"{torch.__version__}, {build}")
-    there = torch.cuda.is_available()
-    name = torch.cuda.get_device_name(0) if there else "none that torch can use"
-    yield Finding("GPU", there, name, "audits and images on the CPU alone", "keep devices: [cpu] in config/config.yaml")
+    has_gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name(0) if has_gpu else "none that torch can use"
+    yield Finding(
+        "GPU", has_gpu, name, "audits and images on the CPU alone", "keep devices: [cpu] in config/config.yaml"
+    )
 
 
 def programs() -> Iterator[Finding]:
@@ -98,14 +100,14 @@ def surroundings(folder: Path) -> Iterator[Finding]:
 
 
 def findings(folder: Path) -> list[Finding]:
-    """All that was looked for, in the order of a first run."""
+    """All checks, in the order of a first run."""
     version = sys.version.split()[0]
     python = Finding("python", sys.version_info >= (3, 11), version, "nothing runs", "make PYTHON=python3.12", True)
     return [python, *packages(), *compilers(), *torch_and_gpu(), *programs(), *surroundings(folder)]
 
 
 def report(rows: list[Finding]) -> str:
-    """The findings as text, what is missing with its cost and remedy."""
+    """The findings as text; a missing tool comes with its effect and remedy."""
     lines = []
     for row in rows:
         state = "ok" if row.there else "MISSING" if row.needed else "absent"
@@ -116,7 +118,7 @@ def report(rows: list[Finding]) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Look, print, and say by the exit status whether an audit can be made."""
+    """Check, print, and return 0 if an audit can be made."""
     parser = command_parser("python -m trace_audit.doctor", __doc__)
     parser.parse_args(argv)
     rows = findings(Path.cwd())

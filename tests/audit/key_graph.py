@@ -193,19 +193,17 @@ class Measured:
         """Keys that come out different although nothing was moved."""
         return {key for key, _ in self._changed(self.held)}
 
-    def children(self, parent: str, wanted: set[str] | None = None) -> set[str]:
-        """Keys that move with `parent`; `wanted`: larger moves are tried only while some of these have not moved."""
-        found: set[str] = set()
+    def children(self, parent: str) -> set[str]:
+        """Keys that move with `parent`, in any of its moves."""
+        moving: set[str] = set()
         for move in moves(parent):
             moved = {place: move(values) for place, values in self.held.items() if place[0] == parent}
             if not moved or any(values is None for values in moved.values()):
                 continue
             held = {place: values for place, values in self.held.items() if place[0] != _RELEASED.get(parent)}
             changed = self._changed({**held, **moved})
-            found |= {key for key, place in changed if not (parent == "oversample" and place[0] > 0)} - {parent}
-            if wanted is not None and wanted & self.keys <= found:
-                break
-        return found
+            moving |= {key for key, place in changed if not (parent == "oversample" and place[0] > 0)} - {parent}
+        return moving
 
     def _changed(self, replaced: Values) -> Iterator[Place]:
         told = self.run(replaced)

@@ -31,6 +31,18 @@ def as_torch(log: list[str]) -> list[str]:
     return [re.sub(r"^TRACE_C(?=:|_PHI )", "TRACE_PY", line) for line in log]
 
 
+@cache
+def torch_lines(name: str) -> tuple[str, ...]:
+    """The committed log `name` as if the torch program had printed it."""
+    return tuple(as_torch(lines(name)))
+
+
+@cache
+def torch_trace(name: str) -> Trace:
+    """The same, parsed."""
+    return parse_trace(list(torch_lines(name)))
+
+
 def first_records(parsed: Trace) -> list[Record]:
     """One record of each key that the log has."""
     return [parsed.of(name)[0] for name in registry() if parsed.of(name)]

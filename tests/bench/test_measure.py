@@ -133,7 +133,8 @@ def test_pictures_hold_every_program_and_repeat_to_the_byte():
                  "C -O3": {"exponent": 1.0, "ns_per_step": 2e9, "start_s": 0.0, "off_line": 0.0}},
     }  # fmt: skip
     assert "ns x steps, exponent 1.000, 10.0% of the longest off the line" in table.text({"steps": steps}, ABOUT)
-    for part, result in {"kernel": RESULT, "steps": steps, "gpu": GPU}.items():
+    no_program_of_ours = {**RESULT, "rows": [RESULT["rows"][0] | {"program": "import torch"}]}
+    for part, result in {"kernel": RESULT, "steps": steps, "gpu": GPU, "process": no_program_of_ours}.items():
         picture = plots.svg(part, result, in_words(ABOUT))
         assert picture.startswith(b"<?xml") and picture == plots.svg(part, result, in_words(ABOUT))
 

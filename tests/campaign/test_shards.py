@@ -15,7 +15,7 @@ from nanobrag_campaign import verify
 from nanobrag_campaign.frames import experiment_of, frame_words
 from nanobrag_campaign.nxmx import COMPRESSIONS, DATA, MISSET, RECIPROCAL, WAVELENGTH
 from nanobrag_campaign.shards import shard_file, side_file
-from nanobrag_campaign.writer import FrameWriter
+from nanobrag_campaign.writer import Writer
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.campaign.conftest import Made
 from trace_audit.config.scenario import load_scenario
@@ -229,15 +229,14 @@ def test_a_failing_frame_leaves_no_file(campaign, tmp_path, monkeypatch):
 def test_writer_keeps_the_order_and_the_first_error():
     written = []
 
-    class Sink:
-        def __setitem__(self, index, frame):
-            if index == 30:
-                raise OSError(28, "No space left on device")
-            written.append(index)
+    def task(index):
+        if index == 30:
+            raise OSError(28, "No space left on device")
+        written.append(index)
 
-    with pytest.raises(OSError, match="No space"), FrameWriter(Sink(), str) as writer:
+    with pytest.raises(OSError, match="No space"), Writer() as writer:
         for index in range(50):
-            writer.put(index, torch.full((2, 2), float(index)))
+            writer.put(lambda index=index: task(index))
     assert written == list(range(30))
 
 

@@ -22,14 +22,22 @@ from pathlib import Path
 import yaml
 
 from tests.audit import logs
-from tests.audit.test_ledger import bad_record, make_audit, record_attempt
 from tests.fuzz import program_readers
+from tests.fuzz.audit_base import (
+    GOOD,
+    NAMED,
+    PORT_DATA,
+    REFUSED,
+    REPOSITORY,
+    base_folder,
+    outcome,
+    reader,
+)
 from tests.fuzz.damage import as_bytes, damaged, other_values
 from trace_audit.__main__ import main as commands
 from trace_audit.compare.__main__ import main as compare
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario
 from trace_audit.config.settings import parse_settings
-from trace_audit.core.errors import run_command
 from trace_audit.core.files import read_yaml
 from trace_audit.port.two_images import read_port_image
 from trace_audit.report.__main__ import main as report
@@ -44,60 +52,6 @@ from trace_audit.trail import attempts, hash_chain, history
 from trace_audit.trail.gate import main as gate
 from trace_audit.trail.ledger import main as ledger
 from trace_audit.trail.protect import main as protect
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-SLOWEST_S = 20.0
-PORT_DATA = REPOSITORY / "tests/port/data"
-GOOD, NAMED, REFUSED = 0, 1, 2
-
-
-def base_results(folder: Path) -> Path:
-    """Two audits and one that failed, recorded and sealed, with pictures and a whole image for the page."""
-    from tests.report.conftest import write_other_results, write_overview, write_patch
-
-    results = folder / "results"
-    audits = [make_audit(results), make_audit(results, dtype="float32"), bad_record(results, "wrong")]
-    for audit in audits:
-        write_patch(audit)
-        record_attempt(results, audit)
-    write_overview(results, "tiny")
-    write_other_results(results)
-    run_command(ledger, ["seal", "--results", str(results), "--receipt", str(results / "audit/receipts/seal.json")])
-    return results
-
-
-def base_folder(folder: Path) -> Path:
-    """`base_results` without a word on the terminal."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        return base_results(folder)
-
-
-def outcome(command: Callable[[list[str]], int], words: list[object], allowed: tuple[int, ...]) -> int:
-    """Exit status of a command; AssertionError where a user would see what no user may see."""
-    out, error = io.StringIO(), io.StringIO()
-    started = time.monotonic()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        status = run_command(command, [str(word) for word in words], catch_faults=False)
-    seconds = time.monotonic() - started
-    said = error.getvalue()
-    assert status in allowed, f"exit status {status}, expected one of {allowed}: {said or out.getvalue()[-500:]}"
-    assert seconds < SLOWEST_S, f"{seconds:.1f} s"
-    strange = [char for char in out.getvalue() + said if not (char.isprintable() or char == "\n")]
-    assert not strange, f"control character {strange[0]!r} on the terminal"
-    if status == REFUSED:
-        lines = said.splitlines()
-        assert lines and all(line.startswith("  ") for line in lines[1:]), f"no one line: {said!r}"
-    return status
-
-
-def _reader(read: Callable[[Path], object], path: Path, data: bytes) -> None:
-    path.write_bytes(data)
-
-    def command(_: list[str]) -> int:
-        read(path)
-        return GOOD
-
-    outcome(command, [], (GOOD, REFUSED))
 
 
 def fuzz_compare(rng: random.Random, base: Path, folder: Path) -> None:
@@ -206,7 +160,7 @@ def fuzz_scenario(rng: random.Random, base: Path, folder: Path) -> None:
     def read(path: Path) -> None:
         arguments(load_scenario(str(path)), ScenarioFiles())
 
-    _reader(read, folder / source.name, data)
+    reader(read, folder / source.name, data)
 
 
 def _plain(value: object) -> object:
@@ -220,7 +174,7 @@ def fuzz_config(rng: random.Random, base: Path, folder: Path) -> None:
         data = yaml.safe_dump(_plain(other_values(rng, yaml.safe_load(data)))).encode(errors="replace")
     else:
         data = damaged(rng, data)
-    _reader(lambda path: parse_settings(read_yaml(path, "config"), str(path)), folder / "config.yaml", data)
+    reader(lambda path: parse_settings(read_yaml(path, "config"), str(path)), folder / "config.yaml", data)
 
 
 def fuzz_port(rng: random.Random, base: Path, folder: Path) -> None:
@@ -228,17 +182,17 @@ def fuzz_port(rng: random.Random, base: Path, folder: Path) -> None:
     name = rng.choice(("mosaic", "phi_sweep", "triclinic_misset", "flux_beam_clip"))
     names = read_key_names(None)
     data = damaged(rng, (PORT_DATA / f"{name}.log").read_bytes())
-    _reader(lambda path: read_foreign_log(path, names), folder / "port.log", data)
+    reader(lambda path: read_foreign_log(path, names), folder / "port.log", data)
     image = damaged(rng, (PORT_DATA / f"{name}.npz").read_bytes())
     suffix = rng.choice((".npz", ".npz", ".npy", ".bin"))
-    _reader(lambda path: read_port_image(path, (40, 40), None), folder / f"image{suffix}", image)
+    reader(lambda path: read_port_image(path, (40, 40), None), folder / f"image{suffix}", image)
     keys = {
         "names": {"my_omega": "omega_pixel"},
         "factors": {"omega_pixel": 1.0},
         "prefixes": ["T:"],
         "unprinted": ["polar"],
     }
-    _reader(read_key_names, folder / "keys.yaml", yaml.safe_dump(_plain(other_values(rng, keys))).encode())
+    reader(read_key_names, folder / "keys.yaml", yaml.safe_dump(_plain(other_values(rng, keys))).encode())
 
 
 def fuzz_simulator(rng: random.Random, base: Path, folder: Path) -> None:
@@ -248,9 +202,9 @@ def fuzz_simulator(rng: random.Random, base: Path, folder: Path) -> None:
     simulator = read_simulator(folder / "good.yaml")
     other = other_values(rng, yaml.safe_load(keys)) if rng.random() < 0.5 else None
     data = damaged(rng, keys) if other is None else yaml.safe_dump(_plain(other)).encode()
-    _reader(read_simulator, folder / "keys.yaml", data)
+    reader(read_simulator, folder / "keys.yaml", data)
     lines = "".join(f"{prefix} {name} 1.5\n" for prefix in simulator.prefixes or ("",) for name in simulator.floors)
-    _reader(lambda path: read_plain_log(path, simulator), folder / "x.log", damaged(rng, lines.encode()))
+    reader(lambda path: read_plain_log(path, simulator), folder / "x.log", damaged(rng, lines.encode()))
 
 
 def fuzz_protect(rng: random.Random, base: Path, folder: Path) -> None:

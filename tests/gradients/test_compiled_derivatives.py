@@ -16,6 +16,7 @@ from nanobrag_torch.parameters.experiment import SourceTable
 from nanobrag_torch.simulator import Simulation
 from tests.physics.helpers import per_term, reflection_table, small
 
+WHOLE_GRAPH = eager.PAIRS_PER_PASS  # with it the images here are small ones, which keep every step
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
 )
@@ -90,7 +91,7 @@ def always(tmp_path_factory, monkeypatch):
 def whole_graph(monkeypatch):
     """Let what follows keep the graph of every step."""
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 1 << 18)
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", WHOLE_GRAPH)
 
 
 @pytest.fixture

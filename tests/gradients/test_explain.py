@@ -71,7 +71,7 @@ def test_what_is_not_compiled_is_named(monkeypatch):
 @needs_compiler
 def test_compiled_code_that_fails_is_named(monkeypatch, capfd):
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
-    monkeypatch.setattr(selection.CompiledBackend, "photons", lambda *_: 1 / 0)
+    monkeypatch.setattr(selection.CompiledBackend, "photons_of_region", lambda *_: 1 / 0)
     simulation = Simulation(BASE)
     with torch.no_grad():
         simulation.image()

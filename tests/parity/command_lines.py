@@ -5,61 +5,16 @@ the end the groups are shuffled, since the order of flags decides conventions an
 kept small, so that a run takes a fraction of a second.
 """
 
-from dataclasses import dataclass, field
 from random import Random
 
-from nanobragg_tables import defects, flags
+from nanobragg_tables import defects
 from tests.parity import input_files
-
-SPELLINGS = {flag.name: flag.spellings for flag in flags()}
-
-
-@dataclass
-class CommandLine:
-    """Words of a command line and the files (by name) that they speak of."""
-
-    seed: int
-    words: list[str] = field(default_factory=list)
-    files: dict[str, bytes] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        return f"seed {self.seed}: {' '.join(self.words)}"
-
-
-class _Draft:
-    """A command line in the making."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = Random(seed)
-        self.groups: list[list[str]] = []
-        self.files: dict[str, bytes] = {}
-        self.n_fast, self.n_slow = self.random.choice([11, 16, 23]), 0
-        self.n_slow = self.n_fast + self.random.choice([0, 3])
-        self.pixel_mm = self.random.choice([0.1, 0.4, 1.5])
-
-    def chance(self, probability: float) -> bool:
-        return self.random.random() < probability
-
-    def uniform(self, low: float, high: float, digits: int = 3) -> str:
-        return f"{self.random.uniform(low, high):.{digits}f}"
-
-    def add(self, flag: str, *values: object) -> None:
-        """Give a flag, in any of its spellings."""
-        self.groups.append([self.random.choice(SPELLINGS[flag]), *map(str, values)])
-
-    def maybe(self, probability: float, flag: str, *values: object) -> None:
-        if self.chance(probability):
-            self.add(flag, *values)
-
-    def give(self, flag: str, name: str, content: bytes) -> None:
-        """Give a flag that names a file."""
-        self.files[name] = content
-        self.add(flag, name)
+from tests.parity.draft import SPELLINGS, CommandLine, Draft
 
 
 def command_line(seed: int) -> CommandLine:
     """The command line of a seed, the same on every machine."""
-    draft = _Draft(seed)
+    draft = Draft(seed)
     for section in (
         _pixels, _convention, _placement, _crystal, _cells, _mosaic, _amplitudes, _beam, _sources, _spindle, _sensor,
         _sampling, _outputs, _without_effect, _defects,
@@ -80,7 +35,7 @@ def with_beam_on_a_pixel(line: CommandLine) -> CommandLine:
     return CommandLine(line.seed, [*words, "-oversample", str(sub_pixels)], line.files)
 
 
-def _pixels(d: _Draft) -> None:
+def _pixels(d: Draft) -> None:
     header = d.random.choice([None] * 8 + ["-mask", "-img"])
     if header:
         pixels = input_files.mask(d.random, d.n_fast, d.n_slow)
@@ -102,7 +57,7 @@ def _pixels(d: _Draft) -> None:
         d.add("-detsize", f"{d.pixel_mm * d.n_fast:.5f}")
 
 
-def _convention(d: _Draft) -> None:
+def _convention(d: Draft) -> None:
     convention = d.random.choice([None, "-mosflm", "-xds", "-adxv", "-denzo", "-dials", "custom", "custom"])
     if convention != "custom":
         if convention:
@@ -127,7 +82,7 @@ def _convention(d: _Draft) -> None:
             d.add("-pix0_vector_mm", *(f"{1000 * x:.3f}" for x in metres))
 
 
-def _placement(d: _Draft) -> None:
+def _placement(d: Draft) -> None:
     size_mm = d.pixel_mm * d.n_fast
     d.maybe(0.8, "-distance", d.uniform(40, 150))
     d.maybe(0.15, "-close_distance", d.uniform(40, 150))
@@ -143,7 +98,7 @@ def _placement(d: _Draft) -> None:
     d.maybe(0.1, "-point_pixel")
 
 
-def _crystal(d: _Draft) -> None:
+def _crystal(d: Draft) -> None:
     origin = d.random.choice(["cell", "cell", "matrix", "both"])
     if origin != "matrix":
         cells = ["50 60 70 80 95 105", "40 40 40 90 90 90", "30", "70 80 90 75 85 95", "50 60 70 90 100", "100 110"]
@@ -158,7 +113,7 @@ def _crystal(d: _Draft) -> None:
         d.add("-misset", *(d.uniform(-90, 90) for _ in range(3)))
 
 
-def _cells(d: _Draft) -> None:
+def _cells(d: Draft) -> None:
     kind = d.random.choice(["N", "axes", "axes", "size", "extents", "none"])
     if kind == "N":
         d.add("-N", d.random.randrange(0, 12))
@@ -176,14 +131,14 @@ def _cells(d: _Draft) -> None:
     d.maybe(0.2, "-fudge", d.uniform(0.3, 3))
 
 
-def _mosaic(d: _Draft) -> None:
+def _mosaic(d: Draft) -> None:
     d.maybe(0.4, "-mosaic", d.uniform(0, 2))
     d.maybe(0.4, "-mosaic_dom", d.random.randrange(0, 6))
     d.maybe(0.3, "-mosaic_seed", d.random.choice([-5, 3, 99, 12345]))
     d.maybe(0.1, "-mosaic_quadrature")
 
 
-def _amplitudes(d: _Draft) -> None:
+def _amplitudes(d: Draft) -> None:
     kind = d.random.choice(["dense", "dense", "sparse", "default", "default", "dump"])
     if kind == "dense":
         d.give("-hkl", "dense.hkl", input_files.dense_reflections())
@@ -201,7 +156,7 @@ def _amplitudes(d: _Draft) -> None:
     d.maybe(0.1, "-water", d.uniform(1, 50))
 
 
-def _beam(d: _Draft) -> None:
+def _beam(d: Draft) -> None:
     wavelength_A = d.random.uniform(0.7, 1.5)
     if d.chance(0.3):
         d.add("-energy", f"{12398.42 / wavelength_A:.2f}")
@@ -215,7 +170,7 @@ def _beam(d: _Draft) -> None:
     d.maybe(0.15, "-nopolar")
 
 
-def _sources(d: _Draft) -> None:
+def _sources(d: Draft) -> None:
     kind = d.random.choice(["none", "none", "horizontal", "both", "grid", "steps", "file"])
     if kind == "file":
         d.give("-sourcefile", "sources.txt", input_files.sources(d.random))
@@ -237,14 +192,14 @@ def _sources(d: _Draft) -> None:
     d.maybe(0.25, "-dispsteps", d.random.randrange(0, 4))
 
 
-def _spindle(d: _Draft) -> None:
+def _spindle(d: Draft) -> None:
     d.maybe(0.4, "-phi", d.random.choice(["0", d.uniform(-3, 3), "-1", "0.5"]))
     d.maybe(0.35, "-osc", d.random.choice([d.uniform(0, 2), "1", "2"]))
     d.maybe(0.35, "-phisteps", d.random.randrange(0, 5))
     d.maybe(0.1, "-phistep", d.uniform(0.3, 1))
 
 
-def _sensor(d: _Draft) -> None:
+def _sensor(d: Draft) -> None:
     if not d.chance(0.3):
         return
     d.add("-detector_thick", d.random.choice(["0", d.uniform(1, 900, 1), d.uniform(1, 900, 1)]))
@@ -252,7 +207,7 @@ def _sensor(d: _Draft) -> None:
     d.maybe(0.6, "-detector_thicksteps", d.random.randrange(0, 5))
 
 
-def _sampling(d: _Draft) -> None:
+def _sampling(d: Draft) -> None:
     for flag in ("-oversample_thick", "-oversample_polar", "-oversample_omega"):
         d.maybe(0.15, flag)
     automatic = d.pixel_mm == 0.1 and any(set(group) & set(SPELLINGS["-N"]) for group in d.groups)
@@ -265,7 +220,7 @@ def _sampling(d: _Draft) -> None:
         d.add("-roi", *fast, *slow)
 
 
-def _outputs(d: _Draft) -> None:
+def _outputs(d: Draft) -> None:
     d.maybe(0.1, "-scale", d.uniform(0, 2))
     d.maybe(0.1, "-adc", d.uniform(0, 100))
     d.maybe(0.1, "-pgmscale", d.uniform(0, 2))
@@ -282,7 +237,7 @@ def _outputs(d: _Draft) -> None:
     d.maybe(0.01, "-printout")
 
 
-def _without_effect(d: _Draft) -> None:
+def _without_effect(d: Draft) -> None:
     d.maybe(0.05, "-density", d.uniform(0.5, 2))
     d.maybe(0.05, "-MW", d.uniform(10, 100))
     d.maybe(0.05, "-coherent")
@@ -291,7 +246,7 @@ def _without_effect(d: _Draft) -> None:
         d.give(d.random.choice(["-stol", "-4stol", "-Q"]), "water.stol", input_files.scattering_table())
 
 
-def _defects(d: _Draft) -> None:
+def _defects(d: Draft) -> None:
     if d.chance(0.5):
         return
     names = [defect.name for defect in defects() if defect.torch]

@@ -11,14 +11,13 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import cache, launch, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, bare_model
 from nanobrag_torch.cli.compile_ahead import main as build_command
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.physics.sinpi import sinpi
-from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.simulator import Simulation, making, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.physics.helpers import per_term, small
 
@@ -98,6 +97,27 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 
 
 @needs_compiler
+@pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
+@pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
+def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
+    """Where the program counts its pixels and where it reads lists of them, as it does with a mask."""
+    detector = replace(BASE.detector, roi=roi)
+    mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
+    mask[:, 5], mask[7] = not kept_out, not kept_out
+    images = []
+    for pixels, one in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+        monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        images.append(made.image(image_dtype=torch.float64))
+        assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
+    assert all(torch.equal(images[0], other) for other in images[1:])
+    outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
+    if roi is not None:
+        outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
+    assert bool((images[0][outside] == 0).all()) and bool((images[0][~outside] > 0).any())
+
+
+@needs_compiler
 def test_an_image_of_another_type_is_rounded_to_it(always, capfd):
     got = Simulation(BASE).image(image_dtype=torch.float16)
     assert torch.equal(got, Simulation(BASE).image(image_dtype=torch.float64).half())
@@ -150,16 +170,44 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after other images of the process were right."""
+    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
-    real = CompiledBackend.photons
-    monkeypatch.setattr(CompiledBackend, "photons", lambda *args: wrong(real(*args), expected, how))
+    real = CompiledBackend.photons_of_region
+    monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, how))
     simulation = Simulation(BASE)
     got = simulation.image()
-    assert "compiled code is not used: " in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "compiled code is not used: " in said and "may be wrong" not in said
     assert isinstance(simulation.backend(), eager.EagerBackend)
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     assert torch.equal(got, simulate(BASE))
+
+
+@needs_compiler
+def test_images_are_looked_at_again(always, capfd, monkeypatch):
+    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    monkeypatch.setattr(making, "IMAGES", {})
+    looked, real = [], CompiledBackend.photons_of_region
+    monkeypatch.setattr(making, "_doubt", lambda *args, doubt=making._doubt: looked.append(1) or doubt(*args))
+    after = []
+    for image in range(1, 10):
+        expected = simulate(replace(BASE, beam=replace(BASE.beam, wavelength_m=1.1e-10 + image * 1e-13)))
+        after.append(len(looked))
+        assert capfd.readouterr().err.count("not used") == 0
+        if image == 5:
+            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(other)  # of another structure, the first
+            looked.pop()
+    assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
+    monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))
+    for image in range(10, 17):
+        simulate(BASE)
+        said = capfd.readouterr().err
+        assert ("the last 7 images that it made in this process may be wrong too" in said) == (image == 16), said
+    simulate(BASE)
+    said = capfd.readouterr().err
+    assert "not used" in said and "may be wrong" not in said
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"key": 1, "sha256": ""}'])
@@ -253,15 +301,6 @@ def test_a_program_sees_nothing_it_has_not_declared():
     assert bare.real_m is not None and bare.shape == model.shape
 
 
-@pytest.mark.parametrize("dtype,limit", [(torch.float64, 7e-16), (torch.float32, 3e-7)], ids=["float64", "float32"])
-def test_sinpi_is_the_sine(dtype, limit):
-    """A few roundings of the type; in float64 half of them are those of pi x and of the sine compared with."""
-    x = torch.linspace(-0.5, 0.5, 200_001, dtype=torch.float64)
-    x = x[x != 0].to(dtype)
-    exact = torch.sin(torch.pi * x.double())
-    assert float((sinpi(x).double() / exact - 1).abs().max()) < limit
-
-
 def test_one_sample_at_a_time_gives_the_sum_of_all():
     """Compiled passes take samples one by one; the sum must not depend on that."""
     model = Simulation(EXPERIMENTS["per_term"]).model
@@ -272,38 +311,3 @@ def test_one_sample_at_a_time_gives_the_sum_of_all():
     apart = integrate.integrate(model, index % 8, index // 8, backend=single)
     for field, got, expected in zip(apart._fields, apart, together, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-13, atol=0, msg=field)
-
-
-def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
-    """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-
-    def value(recomputed: bool, twice: bool) -> list[float]:
-        distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
-        cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
-        crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
-        simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
-        made = simulation.image if recomputed else simulation.image_with_graph
-        image = made(None, torch.float64)
-        assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
-        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
-        if twice:
-            found = torch.autograd.grad(found[0], [distance, cell])
-        return [float(part) for one in found for part in one.reshape(-1)]
-
-    for twice in (False, True):
-        assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
-
-
-def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-    threads, found = torch.get_num_threads(), []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
-            distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
-            simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
-            found.append(float(distance.grad))
-    finally:
-        torch.set_num_threads(threads)
-    assert found[0] == found[1] == found[2]

@@ -58,6 +58,10 @@ def test_what_has_no_graph_gets_none_on_the_way(name):
     crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
     with Counted() as counted:
         simulation = Simulation(replace(EXPERIMENTS[name], crystal=crystal), "meta")
+    assert counted.names == ["_to_copy"], "an image needs no graph"
+    assert not any(one.requires_grad for one in leaves_of(simulation.plain))
+    with Counted() as counted:
+        assert simulation.model.real_m.requires_grad
     assert counted.names == ["_to_copy", "_to_copy"]
     found = differentiated(PROGRAMS["photons"], simulation.model)
     assert found.by == differentiated(PROGRAMS["photons"], simulation.host).by

@@ -12,7 +12,7 @@ import torch
 from beartype import beartype
 
 from nanobrag_torch.cli import parse
-from nanobrag_torch.simulator import simulate
+from nanobrag_torch.simulator import Simulation
 
 MODULES = ["crystal", "detector_basis", "interference", "lattice", "mosaic", "placement", "polarization", "rays"]
 MODULES += ["rotations", "scaling", "scattering", "sources", "structure_factor"]
@@ -63,7 +63,8 @@ def public_functions():
 
 def shapes_of(function) -> list:
     hints = typing.get_type_hints(function, localns=NAMES)
-    return [hint for hint in hints.values() if getattr(hint, "__module__", "") == "jaxtyping"]
+    each = [one for hint in hints.values() for one in (typing.get_args(hint) or (hint,))]  # of numpy or of torch
+    return [one for one in each if getattr(one, "__module__", "") == "jaxtyping"]
 
 
 @pytest.fixture
@@ -87,10 +88,12 @@ def checked(monkeypatch, tmp_path):
     return called
 
 
-def test_shapes_are_as_stated(checked):
+@pytest.mark.parametrize("hooks", [None, lambda name, value, place: value], ids=["numpy", "torch"])
+def test_shapes_are_as_stated(checked, hooks):
+    """Without hooks the set-up is worked out by numpy, with them by torch."""
     for line in LINES.values():
         experiment = parse([*BASE, *line.split()]).experiment
-        assert torch.isfinite(simulate(experiment)).all(), line
+        assert torch.isfinite(Simulation(experiment, hooks=hooks).image()).all(), line
     assert len(checked) >= 45, checked
 
 

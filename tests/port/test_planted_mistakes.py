@@ -15,7 +15,7 @@ import pytest
 from tests.port.planted import MISTAKES
 from trace_audit.port.audit import audit_port
 from trace_audit.port.findings import PortCase
-from trace_audit.port.our_program import OurProgram
+from trace_audit.port.our_program import OurProgram, one_pixel
 from trace_audit.stages.intervene import watched_trace
 from trace_audit.trace.foreign_log import read_foreign_lines
 from trace_audit.trace.key_names import KeyNames
@@ -46,7 +46,7 @@ def lines(mistake: str) -> tuple[str, ...]:
     from tests.port.planted import visitor
 
     visit = visitor(*MISTAKES[mistake])
-    experiment = ours()._one_pixel(ours().base)
+    experiment = one_pixel(ours().base, PIXEL)
     return tuple(watched_trace(experiment, PIXEL, device="cpu", dtype=torch.float64, visit=visit))
 
 

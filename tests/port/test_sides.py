@@ -14,7 +14,7 @@ from trace_audit.core.errors import run_command
 from trace_audit.port.__main__ import main
 from trace_audit.port.document import as_json, as_junit
 from trace_audit.port.findings import PortCase
-from trace_audit.port.our_program import OurProgram
+from trace_audit.port.our_program import OurProgram, one_pixel
 from trace_audit.port.pair import audit_pair
 from trace_audit.port.report import as_markdown, lines_for_terminal
 from trace_audit.port.side import command_of
@@ -40,7 +40,7 @@ def side(name: str, mistake: str = "", shown: str = ""):
     import torch
 
     visit = visitor(*MISTAKES[mistake]) if mistake else lambda *_: None
-    experiment = ours()._one_pixel(ours().base)
+    experiment = one_pixel(ours().base, PIXEL)
     lines = watched_trace(experiment, PIXEL, device="cpu", dtype=torch.float64, visit=visit)
     chosen = [line.encode() for line in lines if not shown or any(f" {key}" in line for key in shown.split(","))]
     return PortCase(name, read_foreign_lines(chosen, KeyNames()), None)

@@ -1,6 +1,7 @@
 """A small project in a temporary folder, and snakemake run on it with the repository's own Snakefile."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, write_config
 
@@ -43,6 +45,11 @@ class Project:
             check=False,
         )
 
+    def copy(self, folder: Path) -> "Project":
+        """The same project elsewhere, file times kept, so that what is up to date stays so."""
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
+        return Project(folder)
+
     def file(self, name: str) -> Path:
         return self.folder / name
 
@@ -57,11 +64,27 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose audit has run, made by the first process of the tests that asks for it."""
+    base = tmp_path_factory.getbasetemp()  # with several workers each has a folder of its own below a common one
+    common = base.parent / "of all workers" if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = common / "audited once"
+    common.mkdir(exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "terminal.txt").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            done = make_project(folder).snakemake("--quiet", "host", "reason")
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "terminal.txt").write_text(done.stdout + done.stderr)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose audit has run once, in a folder with a blank and a non-ASCII letter in its name."""
-    project = make_project(tmp_path_factory.mktemp("audit of Ångström"))
-    done = project.snakemake("--quiet", "host", "reason")
-    assert done.returncode == 0, done.stdout + done.stderr
-    (project.folder / "terminal.txt").write_text(done.stdout + done.stderr)
-    return project
+def finished(audited_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose audit has run once, in a folder with a blank and a non-ASCII letter in its name.
+
+    The folder is as deep as the one that it is a copy of: a rule's inputs among the sources are relative to it.
+    """
+    return Project(audited_once).copy(tmp_path_factory.mktemp("audit of Ångström"))

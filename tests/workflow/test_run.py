@@ -29,12 +29,6 @@ ARTIFACTS = [
 ]
 
 
-def copy_of(project: Project, folder: Path) -> Project:
-    """The same project elsewhere, file times kept, so that what is up to date stays so."""
-    shutil.copytree(project.folder, folder / "copy", symlinks=True)
-    return Project(folder / "copy")
-
-
 def fake_reference(folder: Path, edit: str) -> Path:
     """A program that runs the true reference and passes its output through `sed -e edit`."""
     fake = folder / "fake nanobragg"
@@ -79,7 +73,7 @@ def test_second_run_runs_no_job(finished: Project):
 
 
 def test_a_table_that_a_full_disk_kept_from_being_written_is_made_by_the_next_run(finished: Project, tmp_path: Path):
-    project = copy_of(finished, tmp_path)
+    project = finished.copy(tmp_path / "copy")
     tables = ("results/audit/factors.csv", "results/audit/worst_factors.csv")
     for name in (*tables, "results/audit/gate.json", "results/audit/receipts/seal.json"):
         project.file(name).unlink()  # summary.txt, of the same job, is there
@@ -115,7 +109,7 @@ def test_comparison_script_has_three_exit_codes(finished: Project, tmp_path: Pat
 @pytest.fixture(scope="module")
 def halted(finished: Project, tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
     """The audit again, with a reference that prints another polarization factor."""
-    project = copy_of(finished, tmp_path_factory.mktemp("halted"))
+    project = finished.copy(tmp_path_factory.mktemp("halted") / "copy")
     fake = fake_reference(project.folder, r"s/^TRACE_C: polar .*/TRACE_C: polar 0.5/")
     return project, project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(fake))
 
@@ -161,7 +155,7 @@ def test_a_failed_run_says_in_ten_lines_what_failed_and_what_to_open(halted):
 
 
 def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path):
-    project = copy_of(finished, tmp_path)
+    project = finished.copy(tmp_path / "copy")
     record = project.file("results/audit/protected_before.json")
     another = "0" * 64
     record.write_text(re.sub(r'("config/scenarios/small.yaml": )"[0-9a-f]+"', rf'\1"{another}"', record.read_text()))
@@ -171,7 +165,7 @@ def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path
 
 
 def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: Path):
-    project = copy_of(finished, tmp_path)
+    project = finished.copy(tmp_path / "copy")
     crashing = project.file("crashing")
     crashing.write_text("#!/bin/sh\necho 'last words' >&2\nkill -SEGV $$\n")
     crashing.chmod(0o755)
@@ -196,7 +190,7 @@ def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: P
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
 def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
-    project = copy_of(finished, tmp_path)
+    project = finished.copy(tmp_path / "copy")
     project.write_config(devices=["cuda"])
     done = project.snakemake("--quiet", "host", "reason", "--until", "torch_trace")
     assert done.returncode == 1
@@ -212,7 +206,7 @@ def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
 def test_missing_device_that_is_allowed_is_a_recorded_skip(finished: Project, tmp_path: Path):
-    project = copy_of(finished, tmp_path)
+    project = finished.copy(tmp_path / "copy")
     project.write_config(devices=["cpu", "cuda"], allow_missing_device=True)
     done = project.snakemake("--quiet", "host", "reason")
     assert done.returncode == 0, done.stderr

@@ -171,6 +171,11 @@ rule campaign_summary:
         plan=f"{CAMPAIGN_DATA}/plan.h5",
         audits=per_shard(f"{CAMPAIGN_RECORDS}/audit/{{shard}}.json"),
         master=f"{CAMPAIGN_DATA}/master.json",
+        taken=[
+            f"results/inputs/{name}.taken.json"
+            for name in CAMPAIGN.scenarios
+            if PLAN.hkl_sources[name] is not None
+        ],
     output:
         json=f"{CAMPAIGN_RECORDS}/summary.json",
         text=report(
@@ -192,7 +197,7 @@ rule campaign_summary:
         "Figures of the campaign"
     shell:
         "python -m nanobrag_campaign.summary summarize --plan {input.plan:q} --folder {params.data:q}"
-        " --records {params.records:q} --out {output.json:q} &> {log:q}"
+        " --records {params.records:q} --out {output.json:q} --taken {input.taken:q} &> {log:q}"
 
 
 rule campaign_ledger:

@@ -8,6 +8,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
+
 
 class Page(HTMLParser):
     """The links of one page, and the places that a link can lead to."""
@@ -55,4 +59,4 @@ def main(site: Path) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    raise SystemExit(guarded("check_site", lambda: main(Path(sys.argv[1]))))

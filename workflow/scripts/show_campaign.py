@@ -3,12 +3,21 @@
 import sys
 from pathlib import Path
 
-import yaml
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from nanobrag_campaign.shards import record_folder
-from trace_audit.config.settings import parse_settings
+from nanobrag_campaign.shards import record_folder  # noqa: E402 - found by the line above
+from trace_audit.config.settings import parse_settings  # noqa: E402
+from trace_audit.core.errors import run_command  # noqa: E402
+from trace_audit.core.files import read_text, read_yaml  # noqa: E402
 
-settings = parse_settings(yaml.safe_load(Path("config/config.yaml").read_text(encoding="utf-8")))
-print((record_folder(settings.campaign) / "summary.txt").read_text(encoding="utf-8"), end="")
+CONFIG = Path("config/config.yaml")
+
+
+def main(_: list[str]) -> int:
+    settings = parse_settings(read_yaml(CONFIG, "config"), str(CONFIG))
+    print(read_text(record_folder(settings.campaign) / "summary.txt", "summary of the campaign"), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

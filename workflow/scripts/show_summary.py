@@ -1,13 +1,13 @@
 """Print the verdicts of the last run that compared anything, and where the files are."""
 
-import sys
-
-from nanobrag_torch.faults import drop_output
+from trace_audit.core.errors import run_command
 from trace_audit.workflow.run_hooks import show_summary
 
+
+def main(_: list[str]) -> int:
+    show_summary()
+    return 0
+
+
 if __name__ == "__main__":
-    try:
-        show_summary()
-        sys.stdout.flush()
-    except BrokenPipeError:  # its reader has seen enough, as `make audit | head` has
-        drop_output()
+    raise SystemExit(run_command(main))

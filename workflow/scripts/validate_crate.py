@@ -20,6 +20,10 @@ from cyclonedx.validation.json import JsonStrictValidator
 from rocrate_validator import models, services
 from rocrate_validator.utils.http import HttpRequester
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
+
+from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
+
 PROFILES = ("workflow-run-crate", "provenance-run-crate")
 BILL = "results/audit/sbom.cdx.json"
 BASE = "https://w3id.org/ro/crate/1.1/context"
@@ -115,4 +119,4 @@ def check_bill(crate: Path) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(guarded("validate_crate", main))

@@ -55,8 +55,8 @@ def _simulations(bench: Bench) -> Runs:
     with ExitStack() as stack:
         actions: dict[str, Callable[[], Figures]] = {PLAIN: partial(c_simulation, bench.plain.binary, bench.words)}
         for dtype in DTYPES:
-            words = torch_words(bench.words, dtype, DEVICE)
-            worker = stack.enter_context(Worker(words, compiled.environment(bench.cache)))
+            argv = torch_words(bench.words, dtype, DEVICE)
+            worker = stack.enter_context(Worker(argv, compiled.environment(bench.cache)))
             worker.ask("image")
             actions[f"torch {DEVICE} {dtype}"] = partial(worker.ask, "image")
         return in_turn(actions, bench.repeats)

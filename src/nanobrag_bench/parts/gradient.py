@@ -27,7 +27,7 @@ def run(bench: Bench) -> dict[str, Any]:
     _, few = _of_size(bench, side // 2, bench.repeats)
     runs, many = _of_size(bench, side, bench.repeats)
     pairs = [(f"torch {dtype} gradient", f"torch {dtype} simulate") for dtype in DTYPES]
-    found = ratios(runs, [*pairs, *((f"torch {dtype} gradient", f"torch {dtype} image") for dtype in DTYPES)])
+    ratios_of_pairs = ratios(runs, [*pairs, *((f"torch {dtype} gradient", f"torch {dtype} image") for dtype in DTYPES)])
     more_pixels = side**2 - (side // 2) ** 2
     growth = {name: (many[name] - few[name]) * _BYTES_PER_MIB / more_pixels for name in many}
     return {
@@ -39,25 +39,30 @@ def run(bench: Bench) -> dict[str, Any]:
             *(row(name, f"{side} x {side} pixels, peak memory", "MiB", [peak]) for name, peak in many.items()),
             *(row(name, "memory of a further pixel", "B", [grown]) for name, grown in growth.items()),
         ],
-        "ratios": found,
+        "ratios": ratios_of_pairs,
         "goals": [
-            *(at_most(f"{one} / {other}", median_ratio(found, one, other), _TIME) for one, other in pairs),
-            at_most("gradient, memory of a further pixel, B", max(growth[one] for one, _ in pairs), _BYTES_A_PIXEL),
+            *(
+                at_most(f"{slower} / {faster}", median_ratio(ratios_of_pairs, slower, faster), _TIME)
+                for slower, faster in pairs
+            ),
+            at_most(
+                "gradient, memory of a further pixel, B", max(growth[slower] for slower, _ in pairs), _BYTES_A_PIXEL
+            ),
         ],
     }
 
 
 def _of_size(bench: Bench, side: int, repeats: int) -> tuple[Runs, dict[str, float]]:
     """Runs of all works in turn, each in a process of its own that has done it once, and that process' peak memory."""
-    words = [*from_a_cell(bench.words), *square(side)]
+    argv = [*from_a_cell(bench.words), *square(side)]
     with ExitStack() as stack:
         workers, actions = {}, {}
         for dtype in DTYPES:
-            for what in WORKS:
-                name = f"torch {dtype} {what}"
-                worker = Worker(torch_words(words, dtype), compiled.one_code(bench.cache), BY)
+            for work in WORKS:
+                name = f"torch {dtype} {work}"
+                worker = Worker(torch_words(argv, dtype), compiled.one_code(bench.cache), BY)
                 workers[name] = stack.enter_context(worker)
-                workers[name].ask(what)
-                actions[name] = partial(workers[name].ask, what)
+                workers[name].ask(work)
+                actions[name] = partial(workers[name].ask, work)
         runs = in_turn(actions, repeats)
     return runs, {name: worker.peak_MiB for name, worker in workers.items()}

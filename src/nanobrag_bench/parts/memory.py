@@ -23,13 +23,15 @@ _IMAGE_MIB, _GROWTH, _HUGE_MIB = 700, 1.1, 2.5e9 / 2**20
 
 def run(bench: Bench) -> dict[str, Any]:
     ready = compiled.environment(bench.cache)
-    actions = {one.name: lambda one=one: whole([str(one.binary), *bench.words]) for one in bench.programs}
+    actions = {
+        program.name: lambda program=program: whole([str(program.binary), *bench.words]) for program in bench.programs
+    }
     for dtype in DTYPES:
         actions[f"torch {dtype}"] = lambda dtype=dtype: whole(torch_command(bench.words, dtype), ready)
     image = rows(in_turn(actions, bench.repeats), f"image of {bench.scenario}", "MiB", "peak_MiB")
-    growth = [one for dtype in DTYPES for one in _growth(bench, dtype)]
+    growth = [program for dtype in DTYPES for program in _growth(bench, dtype)]
     huge = _huge(bench)
-    peaks = {one["program"]: one["median"] for one in image}
+    peaks = {program["program"]: program["median"] for program in image}
     return {
         "title": "largest resident memory",
         "rows": [*image, *growth, *huge],
@@ -46,31 +48,32 @@ def run(bench: Bench) -> dict[str, Any]:
 def _growth(bench: Bench, dtype: str) -> list[dict[str, Any]]:
     """Peak memory with one step a pixel, and with many of each kind, on a smaller detector; all by compiled code."""
     ready = compiled.one_code(bench.cache)
-    words = [*bench.words, *square(bench.sizes.memory)]
+    argv = [*bench.words, *square(bench.sizes.memory)]
     actions = {
-        what: lambda more=more: whole(torch_command([*words, *more], dtype), ready) for what, more in _FLAGS.items()
+        subject: lambda more=more: whole(torch_command([*argv, *more], dtype), ready)
+        for subject, more in _FLAGS.items()
     }
     runs = in_turn(actions, min(bench.repeats, 3))
     side = f"{bench.sizes.memory} x {bench.sizes.memory} pixels"
     return [
-        row(f"torch {dtype}", f"{side}, {what}", "MiB", [run["peak_MiB"] for run in found])
-        for what, found in runs.items()
+        row(f"torch {dtype}", f"{side}, {subject}", "MiB", [run["peak_MiB"] for run in figures])
+        for subject, figures in runs.items()
     ]
 
 
 def _worst_growth(growth: list[dict[str, Any]]) -> float:
     """The largest median with many steps over that with one, within the same type."""
-    peaks = {(one["program"], one["what"].split(", ")[1]): one["median"] for one in growth}
+    peaks = {(measured["program"], measured["what"].split(", ")[1]): measured["median"] for measured in growth}
     return max(float(peak / peaks[name, _BASE]) for (name, _), peak in peaks.items())
 
 
 def _huge(bench: Bench) -> list[dict[str, Any]]:
     """One run on a detector that fills memory: its peak and its time."""
     side = bench.sizes.huge
-    words = [*bench.words, *square(side), *steps()]
-    found = whole(torch_command(words, "float32"), compiled.environment(bench.cache))
-    what = f"{side} x {side} pixels, 1 step a pixel"
+    argv = [*bench.words, *square(side), *steps()]
+    figures = whole(torch_command(argv, "float32"), compiled.environment(bench.cache))
+    subject = f"{side} x {side} pixels, 1 step a pixel"
     return [
-        row("torch float32", what, "MiB", [found["peak_MiB"]]),
-        row("torch float32", f"{what}, process", "s", [found["wall_s"]]),
+        row("torch float32", subject, "MiB", [figures["peak_MiB"]]),
+        row("torch float32", f"{subject}, process", "s", [figures["wall_s"]]),
     ]

@@ -28,7 +28,7 @@ OWN_S = 0.35  # of a whole process, less the import of torch
 def run(bench: Bench) -> dict[str, Any]:
     ready = compiled.environment(bench.cache)
     actions: dict[str, Callable[[], Figures]] = {
-        one.name: partial(whole, [str(one.binary), *bench.words]) for one in bench.programs
+        program.name: partial(whole, [str(program.binary), *bench.words]) for program in bench.programs
     }
     for dtype in DTYPES:
         command, one_pixel = (torch_command([*bench.words, *more], dtype) for more in ([], ONE_PIXEL))
@@ -41,7 +41,9 @@ def run(bench: Bench) -> dict[str, Any]:
     images = [name for name in runs if not name.endswith(_START) and name != IMPORT]
     own = {f"{name} less {IMPORT}": less(runs, name, IMPORT) for name in (f"torch {dtype}" for dtype in DTYPES)}
     pairs = [(name, c) for c in images if not c.startswith("torch") for name in images if name.startswith("torch")]
-    found = ratios(runs, [*pairs, *((name, name.removesuffix(_START)) for name in runs if name.endswith(_START))])
+    ratios_of_pairs = ratios(
+        runs, [*pairs, *((name, name.removesuffix(_START)) for name in runs if name.endswith(_START))]
+    )
     return {
         "title": f"whole process, image of scenario {bench.scenario}",
         "rows": [
@@ -50,7 +52,7 @@ def run(bench: Bench) -> dict[str, Any]:
             *rows(runs, "process, CPU", "s", "cpu_s"),
             *rows(runs, "process, memory", "MiB", "peak_MiB"),
         ],
-        "ratios": found,
+        "ratios": ratios_of_pairs,
         "goals": [at_most(f"{name}, s", statistics.median(seconds), OWN_S) for name, seconds in own.items()],
     }
 
@@ -65,9 +67,9 @@ def whole(command: list[str], environment: dict[str, str] | None = None) -> dict
 
     Raises InputError where it fails, or `environment` insists on compiled code and it went without.
     """
-    found = measure(command, environment)
-    compiled.check_used(found.messages, environment or {})
-    return {"wall_s": found.wall_s, "cpu_s": found.cpu_s, "peak_MiB": found.peak_MiB}
+    figures = measure(command, environment)
+    compiled.check_used(figures.messages, environment or {})
+    return {"wall_s": figures.wall_s, "cpu_s": figures.cpu_s, "peak_MiB": figures.peak_MiB}
 
 
 def cold(command: list[str]) -> dict[str, float]:

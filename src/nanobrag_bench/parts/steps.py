@@ -38,10 +38,10 @@ class Point(NamedTuple):
 def run(bench: Bench) -> dict[str, Any]:
     with ExitStack() as stack:
         points = [point for phi, mosaic in SHAPES for point in _points(bench, phi, mosaic, stack)]
-        works = {f"{one.program}, {one.steps} steps": one.work for one in points}
+        works = {f"{job.program}, {job.steps} steps": job.work for job in points}
         found_rows = _rows(points, in_turn(works, bench.repeats).values())
-    names = list(dict.fromkeys(one["program"] for one in found_rows))
-    laws = {name: law_of([one for one in found_rows if one["program"] == name]) for name in names}
+    names = list(dict.fromkeys(job["program"] for job in found_rows))
+    laws = {name: law_of([job for job in found_rows if job["program"] == name]) for name in names}
     return {
         "title": f"simulation alone against steps, {bench.sizes.steps} x {bench.sizes.steps} pixels",
         "rows": found_rows,
@@ -54,11 +54,11 @@ def run(bench: Bench) -> dict[str, Any]:
 def _points(bench: Bench, phi: int, mosaic: int, stack: ExitStack) -> list[Point]:
     """The C program, and torch in both types, each in a process that has done that image once."""
     side, ready = bench.sizes.steps, compiled.one_code(bench.cache)
-    words = [*bench.words, *square(side), *steps(phi=phi, mosaic=mosaic)]
+    argv = [*bench.words, *square(side), *steps(phi=phi, mosaic=mosaic)]
     count = side * side * phi * mosaic
-    points = [Point(PLAIN, count, partial(c_simulation, bench.plain.binary, words))]
+    points = [Point(PLAIN, count, partial(c_simulation, bench.plain.binary, argv))]
     for dtype in DTYPES:
-        worker = stack.enter_context(Worker(torch_words(words, dtype), ready))
+        worker = stack.enter_context(Worker(torch_words(argv, dtype), ready))
         worker.ask("image")
         points.append(Point(f"torch {dtype}", count, partial(_image, worker)))
     return points
@@ -66,18 +66,18 @@ def _points(bench: Bench, phi: int, mosaic: int, stack: ExitStack) -> list[Point
 
 def _image(worker: Worker) -> Figures:
     """The median over as many images as take a while, since a single small one ends before a core is up to speed."""
-    found = [worker.ask("image")]
-    while sum(one["wall_s"] for one in found) < _LONG_ENOUGH_S:
-        found.append(worker.ask("image"))
-    return {figure: statistics.median(one[figure] for one in found) for figure in found[0]}
+    runs = [worker.ask("image")]
+    while sum(figures["wall_s"] for figures in runs) < _LONG_ENOUGH_S:
+        runs.append(worker.ask("image"))
+    return {figure: statistics.median(figures[figure] for figures in runs) for figure in runs[0]}
 
 
 def _rows(points: list[Point], runs: Iterable[list[Figures]]) -> list[dict[str, Any]]:
     found_rows = []
-    for point, found in zip(points, runs, strict=True):
-        one = row(point.program, f"{point.steps} steps", "s", [figures["wall_s"] for figures in found])
-        if one["median"] > 0:  # a difference of two C processes can come out at nothing where the work is
-            found_rows.append({**one, "steps": point.steps})
+    for point, measured in zip(points, runs, strict=True):
+        line = row(point.program, f"{point.steps} steps", "s", [figures["wall_s"] for figures in measured])
+        if line["median"] > 0:  # a difference of two C processes can come out at nothing where the work is
+            found_rows.append({**line, "steps": point.steps})
     return found_rows
 
 
@@ -93,8 +93,8 @@ def law_of(of_program: list[dict[str, Any]]) -> dict[str, float]:
 
     `off_line` is the largest distance of a median from the line, of the longest median.
     """
-    count = np.array([one["steps"] for one in of_program], dtype=np.float64)
-    seconds = np.array([one["median"] for one in of_program])
+    count = np.array([point["steps"] for point in of_program], dtype=np.float64)
+    seconds = np.array([point["median"] for point in of_program])
     many = count >= count.max() / 100
     count, seconds = count[many], seconds[many]
     step_s, start_s = np.polyfit(count, seconds, 1)

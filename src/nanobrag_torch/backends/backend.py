@@ -15,7 +15,7 @@ class Description(NamedTuple):
     """What made an image: `eager`, or `compiled` from source code of that digest, by that compiler."""
 
     name: str
-    source_sha256: str = ""  # of each program, in the order of their names
+    source_sha256: str = ""  # one digest for each program, in the order of their names
     compiler: str = ""  # with its options
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Backend(Protocol):
     why: str  # it was chosen
 
     def for_model(self, model: Model) -> Backend:
-        """The same for a model that differs in the values of its tensors alone."""
+        """This backend for a model whose tensors have other values and which is otherwise the same."""
 
     def of_tile(self) -> Backend:
         """The same for the pixels of one tile, of which it may keep something."""
@@ -48,14 +48,14 @@ class Backend(Protocol):
         into: torch.Tensor | None = None,
         hook: Hook | None = None,
     ) -> torch.Tensor | None:
-        """Everything at once, (pixels,), written `into` that if it is given; None where that cannot be done."""
+        """Photons of a whole tile (pixels,), written to `into` if given; None if the backend works in stages."""
 
     def rays(
         self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
     ) -> Any: ...
 
     def of_sample(self, rays: Any, number: int, pixels: int) -> Any:
-        """The rays of one of several samples of that many pixels."""
+        """The rays of one sample, out of rays that hold several samples of `pixels` pixels each."""
 
     def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor: ...
 
@@ -66,6 +66,6 @@ class Backend(Protocol):
     def polar(self, rays: Any, light: Any, source: int, hook: Hook | None = None) -> torch.Tensor: ...
 
     def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
-        """Asked for by hooks alone."""
+        """Cosine of each ray's scattering angle (rays,); only hooks ask for it."""
 
     def scattered(self, light: Any, first: int, last: int, hook: Hook | None = None) -> torch.Tensor: ...

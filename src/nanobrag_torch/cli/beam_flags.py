@@ -14,7 +14,7 @@ _NAMES = {
 }
 
 
-def beam_flag_warnings(given: set[str], panel: Detector, defects: frozenset[str]) -> list[str]:
+def beam_flag_warnings(stated: set[str], panel: Detector, defects: frozenset[str]) -> list[str]:
     """One warning for each flag in `given` that does not move the detector, with the one that does."""
     if panel.pix0_vector_m is not None and "pix0_ignored" not in defects:
         return []
@@ -25,7 +25,7 @@ def beam_flag_warnings(given: set[str], panel: Detector, defects: frozenset[str]
     for axis in (0, 1):
         first = next((kind for kind in order if getattr(panel, _NAMES[kind][axis]) is not None), None)
         for kind, flags in _FLAGS.items():
-            if flags[axis] not in given or kind == first or (kind == _CLOSE and told_elsewhere):
+            if flags[axis] not in stated or kind == first or (kind == _CLOSE and told_elsewhere):
                 continue
             why = f"in the {panel.convention} convention with the pivot {pivot.lower()}; {_FLAGS[order[0]][axis]} does"
             if first is not None:

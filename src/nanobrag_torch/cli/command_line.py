@@ -1,4 +1,4 @@
-"""From words to a checked `CommandLine`: flags first, then files, then both together. Torch is not needed here."""
+"""From the command line's tokens to a checked `CommandLine`: flags, then files, then both together. Needs no torch."""
 
 from __future__ import annotations
 
@@ -73,9 +73,9 @@ def read_command_line(argv: list[str]) -> CommandLine:
 
     Raises UsageError with one line that names the flag, the value and what was expected. Nothing is written.
     """
-    words = expand_config(argv)
+    arguments = expand_config(argv)
     settings = Settings()
-    occurrences = split(words)
+    occurrences = split(arguments)
     with with_flag(settings):
         _set(settings, occurrences)
         defects = _defects(settings)
@@ -88,7 +88,7 @@ def read_command_line(argv: list[str]) -> CommandLine:
         check_sampling(settings, defects)
         files = read_inputs(settings, defects)
         line = CommandLine(
-            words=tuple(word for word in words if word != "-show_config"),
+            words=tuple(word for word in arguments if word != "-show_config"),
             settings=settings,
             defects=defects,
             files=files,
@@ -143,9 +143,9 @@ def _warnings(line: CommandLine) -> list[str]:
 
 def _about_cell(line: CommandLine) -> list[str]:
     files, paths, matrix = line.files, line.settings.files, line.files.matrix
-    said = []
+    warnings = []
     if matrix is not None:
-        said += unit_cell.matrix_warnings(paths["-mat"], matrix, line.beam, files.missets)
+        warnings += unit_cell.matrix_warnings(paths["-mat"], matrix, line.beam, files.missets)
     if files.cell is not None:
-        said += unit_cell.other_cell(paths["-hkl"], files.cell, line.crystal, matrix, line.beam)
-    return said
+        warnings += unit_cell.other_cell(paths["-hkl"], files.cell, line.crystal, matrix, line.beam)
+    return warnings

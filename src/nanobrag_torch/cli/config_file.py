@@ -1,4 +1,4 @@
-"""-config: words of a command line that were saved as YAML by -show_config."""
+"""-config: the arguments of a command line, as -show_config saved them in a YAML file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from nanobrag_torch.io.reading import ReaderError, read_text
 
 
 def expand_config(argv: list[str]) -> list[str]:
-    """Put the words of -config files, in their order, before the rest of the line. Raises UsageError."""
+    """Put the arguments of -config files, in their order, before the rest of the line. Raises UsageError."""
     first, rest, position = [], [], 0
     while position < len(argv):
         if argv[position] != "-config":
@@ -31,9 +31,9 @@ def _config_words(path: str) -> list[str]:
     except strict_yaml.YamlError as error:
         line = f" (line {error.line})" if error.line else ""
         raise UsageError(f"-config {one_line(path)}: is no YAML{line}, {expected}") from None
-    words = document.get("command_line") if isinstance(document, dict) else None
-    if not isinstance(words, list):
+    arguments = document.get("command_line") if isinstance(document, dict) else None
+    if not isinstance(arguments, list):
         raise UsageError(f"-config {one_line(path)}: has no list command_line, {expected}")
-    if not all(isinstance(word, str) for word in words) or "-config" in words:
+    if not all(isinstance(word, str) for word in arguments) or "-config" in arguments:
         raise UsageError(f"-config {one_line(path)}: command_line holds more than plain words, {expected}")
-    return list(words)
+    return list(arguments)

@@ -26,6 +26,6 @@ def present(name: str) -> str:
     if name == "auto":
         return "cuda" if cuda else "cpu"
     if int(name.partition(":")[2] or 0) >= cuda:
-        there = ", ".join(["cpu", *(f"cuda:{index}" for index in range(cuda))])
-        raise UsageError(f"-device {one_line(name)}: no such device here, expected one of {there}")
+        available = ", ".join(["cpu", *(f"cuda:{index}" for index in range(cuda))])
+        raise UsageError(f"-device {one_line(name)}: no such device here, expected one of {available}")
     return name

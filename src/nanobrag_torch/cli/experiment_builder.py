@@ -49,8 +49,8 @@ def placement_warnings(panel: Detector, defects: frozenset[str]) -> list[str]:
         return []
     g = detector_physics.build(panel, defects, _CPU)
     behind = detector_sides.pixels_behind(g)
-    told = f"{behind} of {g.n_fast * g.n_slow} pixels are reached from behind and count 0; check -odet_vector and "
-    return [f"{told}-curved_det"] if behind else []
+    warning = f"{behind} of {g.n_fast * g.n_slow} pixels are reached from behind and count 0; check -odet_vector and "
+    return [f"{warning}-curved_det"] if behind else []
 
 
 def _check_placement(panel: Detector, defects: frozenset[str]) -> None:

@@ -16,7 +16,7 @@ _BY_ORIGIN = ("XDS", "DIALS")  # conventions that the beam centre of a header do
 
 
 class _Length(NamedTuple):
-    """A key whose value must be above 0, where it goes, the flags that may stand for it, and d*TREK's own key."""
+    """A key whose value must be above 0, the field it sets, flags that can replace it, and d*TREK's key for it."""
 
     key: str
     section: str
@@ -34,7 +34,7 @@ _LENGTHS = (
 
 
 class _Dtrek(NamedTuple):
-    """How keywords of d*TREK end that say what the `standard` key says, and flags that say it, the first to advise."""
+    """How the d*TREK keywords end that correspond to `standard`, and flags that set the same, the advised one first."""
 
     tail: str
     standard: str
@@ -100,8 +100,8 @@ def _take_length(flag: str, path: str, header: dict[str, str], length: _Length, 
     elif value is not None:
         settings.open_lengths[length.key] = f"{where}has {length.key}={value:g}, expected more than 0"
     elif any(key.endswith(length.dtrek_key) for key in header):
-        told = f"has {length.dtrek_key} of d*TREK, which is not read, and no {length.key}"
-        settings.open_lengths[length.key] = where + told
+        problem = f"has {length.dtrek_key} of d*TREK, which is not read, and no {length.key}"
+        settings.open_lengths[length.key] = where + problem
 
 
 def _note_dtrek(flag: str, path: str, header: dict[str, str], dtrek: _Dtrek, settings: Settings) -> None:
@@ -109,15 +109,15 @@ def _note_dtrek(flag: str, path: str, header: dict[str, str], dtrek: _Dtrek, set
     if dtrek.standard in header:
         settings.dtrek.pop(dtrek.tail, None)
         return
-    said = [value for key, value in header.items() if key.endswith(dtrek.tail) and not key.startswith("CRYSTAL")]
-    if not said or (dtrek.tail == "GONIO_VALUES" and not _turns(said[0])):
+    values = [value for key, value in header.items() if key.endswith(dtrek.tail) and not key.startswith("CRYSTAL")]
+    if not values or (dtrek.tail == "GONIO_VALUES" and not _turns(values[0])):
         return
-    problem = f"has {dtrek.tail}={one_line(said[0])[:60]} of d*TREK, which is not read, and no {dtrek.standard}"
+    problem = f"has {dtrek.tail}={one_line(values[0])[:60]} of d*TREK, which is not read, and no {dtrek.standard}"
     settings.dtrek[dtrek.tail] = f"{flag} {one_line(path)}: {problem}"
 
 
 def _turns(values: str) -> bool:
-    """Whether one of the first three numbers, the rotations of a goniometer, is not 0."""
+    """Whether one of the first three numbers, the rotations of a goniometer, differs from 0."""
     try:
         angles = [float(word) for word in values.split()[:3]]
     except ValueError:
@@ -138,7 +138,7 @@ def _take_Ybeam(flag: str, path: str, header: dict[str, str], settings: Settings
 
 
 def settle_headers(settings: Settings) -> None:
-    """After all flags: what a header left open must be settled by a flag, and what of it does nothing is told.
+    """After all flags: check that flags supply what a header lacks, and warn about header values that have no effect.
 
     Raises UsageError.
     """
@@ -165,18 +165,18 @@ def settle_headers(settings: Settings) -> None:
 
 
 def _tell_unused(settings: Settings, convention: str) -> None:
-    panel, given = settings.detector, settings.given
+    panel, stated = settings.detector, settings.given
     path = settings.files.get("-img", settings.files.get("-mask"))
     if path is None:
         return
     flag = "-img" if "-img" in settings.files else "-mask"
-    header_beam = any(f"{axis}beam_m" in panel and f"-{axis}beam" not in given for axis in "XY")
+    header_beam = any(f"{axis}beam_m" in panel and f"-{axis}beam" not in stated for axis in "XY")
     if convention in _BY_ORIGIN and header_beam and not {"ORGX_pixels", "ORGY_pixels"} & set(panel):
         settings.remarks.append(
             f"{flag}: the beam centre in the header of {path} has no effect in the {convention} convention; "
             "give -ORGX and -ORGY"
         )
-    if "-distance" in given and "-close_distance" not in given and panel.get("close_distance_m") is not None:
+    if "-distance" in stated and "-close_distance" not in stated and panel.get("close_distance_m") is not None:
         settings.remarks.append(
             f"-distance is not used: CLOSE_DISTANCE={1000 * panel['close_distance_m']:g} in the header of {path} comes "
             "first (historic); give -close_distance"

@@ -66,11 +66,11 @@ def _unused_centre(panel: Detector, defects: frozenset[str]) -> list[str]:
     spot = panel.Xbeam_m is not None or panel.Ybeam_m is not None
     near = panel.ORGX_pixels is not None or panel.ORGY_pixels is not None
     if pivot == "BEAM" and name in ("MOSFLM", "DENZO", "ADXV") and near and not spot:
-        told = f"-ORGX and -ORGY do not move a detector that pivots about the beam spot in the {name} convention"
-        return [f"{told}; use -Xbeam and -Ybeam"]
+        warning = f"-ORGX and -ORGY do not move a detector that pivots about the beam spot in the {name} convention"
+        return [f"{warning}; use -Xbeam and -Ybeam"]
     if pivot == "SAMPLE" and name != "CUSTOM" and spot and not near:
-        told = (
+        warning = (
             f"-Xbeam and -Ybeam change the header alone: the detector pivots about the sample in the {name} convention"
         )
-        return [f"{told}; use -ORGX and -ORGY"]
+        return [f"{warning}; use -ORGX and -ORGY"]
     return []

@@ -29,10 +29,10 @@ def outputs_of(settings: Settings) -> Outputs:
             check_target(path)
         except WriterError as error:
             raise UsageError(f"{flag} {one_line(str(error))}") from None
-        place = Path(os.path.realpath(path))
-        other = taken.setdefault(place, flag)
-        if other != flag and (place.is_file() or not place.exists()):
-            raise UsageError(f"{flag} {one_line(path)}: is the file of {other} too, expected different files")
+        target = Path(os.path.realpath(path))
+        earlier = taken.setdefault(target, flag)
+        if earlier != flag and (target.is_file() or not target.exists()):
+            raise UsageError(f"{flag} {one_line(path)}: is the file of {earlier} too, expected different files")
     for flag, path in settings.files.items():
         writer = taken.get(Path(os.path.realpath(path)))
         if writer and flag != "-img" and not (flag == writer == "-dumpfile"):

@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _print_answer(answer: str) -> int:
-    """Whoever reads it may stop when they have seen enough."""
+    """Print a text; a reader that closes the pipe early is no error."""
     try:
         print(answer, flush=True)
     except BrokenPipeError:
@@ -65,9 +65,9 @@ def _print_answer(answer: str) -> int:
 
 @contextmanager
 def _stopped_as_by_a_key() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does, so that a file that is being written does not stay behind as a part.
+    """Let SIGTERM end the run as Ctrl-C does, so that no partly written file remains.
 
-    Told twice, it still ends in order: files at work are finished or removed.
+    A second signal changes nothing: files that are being written are finished or removed.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread is told of signals
@@ -170,7 +170,7 @@ def _image_dtype(invocation: Invocation) -> torch.dtype:
 
 @contextmanager
 def _progress(invocation: Invocation) -> Iterator[Progress | None]:
-    """A bar on standard error while it is a terminal and nobody objects; yields the callable that moves it, or None."""
+    """A progress bar on standard error, if that is a terminal that shows it; yields its update function or None."""
     outputs = invocation.outputs
     if not outputs.progress or outputs.printout or not sys.stderr.isatty():
         yield None

@@ -82,7 +82,7 @@ def _converted(occurrence: Occurrence, setting: Setting) -> Any:
 
 
 def conversion(flag: Flag, setting: Setting) -> Callable[[Value], Any] | None:
-    """From the unit of the flag to that of the parameter; None where they are the same."""
+    """The conversion from the flag's unit to the parameter's; None where both are the same."""
     if flag.convert is None or (flag.convert == "deg" and setting.name.endswith("_deg")):
         return None
     return CONVERSIONS[flag.convert]
@@ -103,10 +103,10 @@ def _assign(settings: Settings, name: str, value: Any) -> None:
 
 def _refuse_lost(occurrence: Occurrence, value: Any) -> None:
     """Refuse a number that becomes infinite or 0 in the unit of the parameter."""
-    given = occurrence.values[0]
-    if isinstance(value, float) and given != 0 and (not math.isfinite(value) or value == 0):
+    stated = occurrence.values[0]
+    if isinstance(value, float) and stated != 0 and (not math.isfinite(value) or value == 0):
         unit = f" {occurrence.flag.unit}" if occurrence.flag.unit else ""
-        raise UsageError(f"{occurrence.spelling} is {given}{unit}, expected a number of ordinary size")
+        raise UsageError(f"{occurrence.spelling} is {stated}{unit}, expected a number of ordinary size")
 
 
 def _cell(settings: Settings, occurrence: Occurrence) -> None:

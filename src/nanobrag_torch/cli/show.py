@@ -22,7 +22,7 @@ _Dumper.add_representer(list, lambda dumper, value: dumper.represent_sequence("t
 
 
 def config_text(line: CommandLine) -> str:
-    """YAML: `command_line` (what -config reads), then the values it leads to, for the eye."""
+    """YAML: `command_line`, which -config reads, then the resulting values for the reader."""
     document: dict[str, Any] = {
         "command_line": list(line.words),
         "device": line.device,

@@ -19,8 +19,8 @@ _PIXELS_PER_TILE = 1 << 15
 def solid_angle_sr(simulation: Simulation) -> float:
     """Integral of the solid angle over the computed pixels (sr).
 
-    Without a mask it is taken by Gauss' rule over the region, with two numbers of nodes; where these do not agree, and
-    with a mask, by Gauss' rule in every pixel.
+    Without a mask Gauss' rule integrates over the region, with two numbers of nodes. If the two results differ, or with
+    a mask, Gauss' rule is used in every pixel.
     """
     if simulation.experiment.detector.mask is None:
         coarse, fine = (_of_region(simulation, nodes) for nodes in _NODES)
@@ -38,10 +38,10 @@ def _at(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> torch
 
 
 def _of_pixels(simulation: Simulation, fast: torch.Tensor, slow: torch.Tensor) -> float:
-    places, weights = np.polynomial.legendre.leggauss(_NODES_IN_A_PIXEL)
+    nodes, weights = np.polynomial.legendre.leggauss(_NODES_IN_A_PIXEL)
     total = 0.0
-    for along_fast, fast_weight in zip(places, weights, strict=True):
-        for along_slow, slow_weight in zip(places, weights, strict=True):
+    for along_fast, fast_weight in zip(nodes, weights, strict=True):
+        for along_slow, slow_weight in zip(nodes, weights, strict=True):
             middle = fast.double() + 0.5 + along_fast / 2.0, slow.double() + 0.5 + along_slow / 2.0
             total += fast_weight * slow_weight / 4.0 * float(_at(simulation, *middle).sum())
     return total
@@ -51,9 +51,9 @@ def _of_region(simulation: Simulation, nodes: int) -> float:
     x_min, x_max, y_min, y_max = simulation.roi
     if x_max < x_min or y_max < y_min:
         return 0.0
-    places, weights = np.polynomial.legendre.leggauss(nodes)
+    positions, weights = np.polynomial.legendre.leggauss(nodes)
     halves = (x_max + 1 - x_min) / 2.0, (y_max + 1 - y_min) / 2.0
-    axes = np.meshgrid(x_min + halves[0] * (1.0 + places), y_min + halves[1] * (1.0 + places))
+    axes = np.meshgrid(x_min + halves[0] * (1.0 + positions), y_min + halves[1] * (1.0 + positions))
     fast, slow = (torch.from_numpy(axis.reshape(-1)).to(simulation.device) for axis in axes)
     weight = torch.from_numpy(np.outer(weights, weights).reshape(-1)).to(simulation.device)
     return float((_at(simulation, fast, slow) * weight).sum()) * halves[0] * halves[1]

@@ -68,27 +68,28 @@ def is_number(word: str) -> bool:
 def split(argv: list[str]) -> list[Occurrence]:
     """The flags of a command line in order, values converted to the types of the table and checked against its ranges.
 
-    Raises UsageError for an unknown flag, a stray word, and a value that is missing, malformed or out of range.
+    Raises UsageError for an unknown flag, an argument without a flag, and a value that is missing, malformed or out of
+    range.
     """
-    found: list[Occurrence] = []
+    occurrences: list[Occurrence] = []
     position = 0
     while position < len(argv):
         spelling = argv[position]
         flag = spellings().get(spelling)
         if flag is None:
-            raise UsageError(_unknown(spelling, found))
-        words = _values_of(flag, spelling, argv[position + 1 :])
-        values = tuple(_convert(spelling, flag, arg, word) for arg, word in zip(flag.args, words, strict=False))
-        found.append(Occurrence(flag, spelling, values))
-        position += 1 + len(words)
-    return found
+            raise UsageError(_unknown(spelling, occurrences))
+        own_values = _values_of(flag, spelling, argv[position + 1 :])
+        values = tuple(_convert(spelling, flag, arg, word) for arg, word in zip(flag.args, own_values, strict=False))
+        occurrences.append(Occurrence(flag, spelling, values))
+        position += 1 + len(own_values)
+    return occurrences
 
 
 def _unknown(word: str, before: list[Occurrence]) -> str:
     shown = one_line(word)
     if not word.startswith("-") or is_number(word):
-        place = f" after {before[-1].spelling} and its values" if before else ""
-        return f"unexpected word '{shown}'{place}: expected a flag; --help lists them"
+        where = f" after {before[-1].spelling} and its values" if before else ""
+        return f"unexpected word '{shown}'{where}: expected a flag; --help lists them"
     for flag in flags():
         if word in flag.spellings:
             return f"{shown}: a flag of the C program only; leave it out"
@@ -103,19 +104,19 @@ def _unknown(word: str, before: list[Occurrence]) -> str:
 
 
 def _values_of(flag: Flag, spelling: str, rest: list[str]) -> list[str]:
-    """The words after a flag that are its values."""
+    """The tokens after a flag that are its values."""
     if flag.args and flag.args[0].word and rest and _is_stand_in(flag.args[0], rest[0]):
         return rest[:1]
     needed = flag.max_args if flag.args and flag.args[0].word else flag.min_args
-    words: list[str] = []
+    values: list[str] = []
     for arg in flag.args:
-        word = rest[len(words)] if len(words) < len(rest) else None
-        if len(words) >= needed and (word is None or not is_number(word)):
+        word = rest[len(values)] if len(values) < len(rest) else None
+        if len(values) >= needed and (word is None or not is_number(word)):
             break
         if word is None or not _can_be_value(arg, word):
-            raise UsageError(_missing(flag, spelling, needed, len(words), word))
-        words.append(word)
-    return words
+            raise UsageError(_missing(flag, spelling, needed, len(values), word))
+        values.append(word)
+    return values
 
 
 def _is_stand_in(arg: Arg, word: str) -> bool:
@@ -129,14 +130,14 @@ def _can_be_value(arg: Arg, word: str) -> bool:
     return not word.startswith("-")
 
 
-def _missing(flag: Flag, spelling: str, needed: int, given: int, word: str | None) -> str:
+def _missing(flag: Flag, spelling: str, needed: int, present: int, word: str | None) -> str:
     names = " ".join(arg.name for arg in flag.args[:needed])
     unit = f" in {flag.unit}" if flag.unit else ""
     after = "at the end of the line" if word is None else f"before '{one_line(word)}'"
     count = "a value" if needed == 1 else f"{needed} values"
-    had = f", {given} given" if given else ""
+    had = f", {present} given" if present else ""
     hint = ""
-    if word is not None and flag.args[given].type == "file" and word not in spellings():
+    if word is not None and flag.args[present].type == "file" and word not in spellings():
         hint = f"; a file of that name is written ./{one_line(word)}"
     return f"{spelling}: expected {count} ({names}{unit}){had} {after}{hint}"
 

@@ -16,9 +16,9 @@ _MISFIT = 0.01  # of a length, or of 90 deg
 
 
 def parameters(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> tuple[np.ndarray, np.ndarray]:
-    """Lengths (A) and angles (deg) of the cell; with a matrix the angles are its own, and the lengths without -cell.
+    """Lengths (A) and angles (deg) of the cell; a matrix gives the angles, and without -cell the lengths too.
 
-    Raises UsageError where there is neither.
+    Raises UsageError if there is neither.
     """
     lengths_A = None
     if crystal.get("cell_lengths_A") is not None:
@@ -32,7 +32,7 @@ def parameters(crystal: Section, matrix: np.ndarray | None, beam: Beam) -> tuple
 
 
 def _of_matrix(star: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of the real-space axes that belong to reciprocal ones, the columns of `star` (1/A)."""
+    """Lengths and angles of the real-space axes for reciprocal axes, the columns of `star` (1/A)."""
     with np.errstate(all="ignore"):
         cross = np.cross(star[:, [1, 2, 0]].T, star[:, [2, 0, 1]].T)
         lengths_A = np.linalg.norm(cross, axis=1) / abs(np.dot(star[:, 0], cross[0]))
@@ -64,7 +64,7 @@ def other_cell(
 
 
 def matrix_warnings(path: str, matrix: np.ndarray, beam: Beam, further: tuple[float, ...]) -> list[str]:
-    """What is odd about an orientation matrix; `further`: the three numbers behind its nine."""
+    """Warnings about an orientation matrix; `further`: three numbers that follow its nine."""
     warnings = []
     if np.linalg.det(matrix) < 0:
         warnings.append(f"-mat {path}: its axes are left-handed; expected right-handed a*, b*, c*")

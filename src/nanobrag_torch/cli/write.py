@@ -40,9 +40,9 @@ def write_all(
     image: np.ndarray,
     stats: pixel_values.Statistics,
 ) -> list[str]:
-    """Write the float image (slow, fast) and all that is made from it, all or none; returns what to print.
+    """Write the float image (slow, fast) and every file made from it, all or none; returns the lines to print.
 
-    `unrounded` is the image in the precision it was asked for in, `image` the same in single precision.
+    `unrounded` is the image in the precision that was asked for, `image` the same in single precision.
     """
     if invocation.outputs.noise_file is not None:
         require_finite(image, simulation.roi)
@@ -57,7 +57,7 @@ def write_all(
 
 
 class _Work:
-    """Jobs on the threads of a pool, which loses sight of a thread when an interrupt strikes as it starts it."""
+    """Jobs on a thread pool; it keeps track of every thread, also of one that an interrupt hits at its start."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -77,7 +77,7 @@ class _Work:
                 self._changed.notify_all()
 
     def go_on(self) -> None:
-        """Raise CancelledError if all were stopped; for a job that takes long, to ask now and then."""
+        """Raise CancelledError if all jobs were stopped; a long job calls this now and then."""
         if self._stopped:
             raise CancelledError
 
@@ -191,7 +191,7 @@ def smv_header(simulation: Simulation) -> SmvHeader:
 
 
 def _made_by(simulation: Simulation) -> tuple[tuple[str, str], ...]:
-    """Keys for an image of compiled code; one of eager code has nanoBragg's keys alone."""
+    """Header keys that describe compiled code; an image of eager code has nanoBragg's keys only."""
     made = simulation.made_by
     if not made.compiler:
         return ()

@@ -54,13 +54,15 @@ ATTENUATION = Unit("um", lambda v: 1.0 / (v * 1e-6), lambda x: 1.0 / x / 1e-6 if
 
 @dataclass(frozen=True)
 class Parameter:
-    """One number. `field` is its place in an Experiment: `detector.distance_m`, `crystal.n_cells[0]`, or a tensor
-    (`beam.sources.weight`) of which one element is meant.
+    """One continuous number.
+
+    `field` is its place in an Experiment: `detector.distance_m`, `crystal.n_cells[0]`, or a tensor
+    (`beam.sources.weight`) of which one element is chosen.
 
     `flags(experiment, folder)`: the flags that state the field of that experiment; files they name are written to
-    `folder`. None: the C program takes no such real number. `needs`: flags that make the parameter matter, after those
-    of the experiment. `start`: a value (in `unit`) to use where the experiment has none. `single`: the C program rounds
-    it to single precision, which limits how well differences of its images can agree. `range`: where values end.
+    `folder`. None: the C program has no real number for it. `needs`: flags that make the parameter matter, after those
+    of the experiment. `start`: the value (in `unit`) where the experiment has none. `single`: the C program rounds it
+    to single precision, which limits the accuracy of differences of its images. `range`: the lowest and highest value.
     """
 
     name: str
@@ -76,14 +78,14 @@ class Parameter:
 
     def value(self, experiment: Experiment, index: tuple[int, ...] = ()) -> float | None:
         """The number in `unit`; None where the experiment does not state it."""
-        found: Any = experiment
+        part: Any = experiment
         for name in self._names:
-            found = getattr(found, name)
+            part = getattr(part, name)
         if self._component is not None:
-            found = None if found is None else found[self._component]
+            part = None if part is None else part[self._component]
         elif index:
-            found = found[index]
-        return None if found is None else float(self.unit.from_field(found))
+            part = part[index]
+        return None if part is None else float(self.unit.from_field(part))
 
     def put(self, experiment: Experiment, value: Any, index: tuple[int, ...] = ()) -> Experiment:
         """The experiment with the parameter (or element `index` of a tensor) at `value`, in `unit`; tensors pass."""
@@ -92,7 +94,7 @@ class Parameter:
 
     @property
     def is_tensor(self) -> bool:
-        """Whether the field is a tensor, of which an element has to be chosen."""
+        """Whether the field is a tensor, so that an element has to be chosen."""
         return self.field in TENSOR_FIELDS
 
     @property
@@ -101,8 +103,8 @@ class Parameter:
 
     @property
     def _component(self) -> int | None:
-        found = re.search(r"\[(\d)\]$", self.field)
-        return int(found[1]) if found else None
+        index = re.search(r"\[(\d)\]$", self.field)
+        return int(index[1]) if index else None
 
     def _set(self, owner: Any, names: list[str], value: Any, index: tuple[int, ...]) -> Any:
         name, rest = names[0], names[1:]

@@ -46,7 +46,7 @@ def _text(value: Scalar | None) -> str:
 
 
 def _stated(value: T | None) -> T:
-    """A part of the experiment that must be stated, since a parameter of it is asked for."""
+    """The part of the experiment that holds the parameter; raises an error if the experiment does not state it."""
     if value is None:
         raise ValueError("the experiment does not state this parameter")
     return value
@@ -94,8 +94,8 @@ def _vector_rows(
         return [flag, *(_text(unit.from_field(value)) for value in values)]
 
     kind = more.pop("kind", "differentiable")
-    for place, name in enumerate(names.split()):
-        yield Parameter(name, f"{field}[{place}]", unit, kind, why, flags, needs, **more)
+    for axis, name in enumerate(names.split()):
+        yield Parameter(name, f"{field}[{axis}]", unit, kind, why, flags, needs, **more)
 
 
 def _cell_flags(experiment: Experiment, folder: Path) -> list[str]:
@@ -107,11 +107,11 @@ def _cell_flags(experiment: Experiment, folder: Path) -> list[str]:
 
 def _cell_rows() -> Iterator[Parameter]:
     why = "real and reciprocal vectors; not where three angles are just no longer those of a cell"
-    for place, (length, angle) in enumerate(
+    for axis, (length, angle) in enumerate(
         (("cell_a", "cell_alpha"), ("cell_b", "cell_beta"), ("cell_c", "cell_gamma"))
     ):
-        yield Parameter(length, f"crystal.cell_lengths_A[{place}]", ANGSTROM, "differentiable", why, _cell_flags)
-        yield Parameter(angle, f"crystal.cell_angles_deg[{place}]", DEGREE, "differentiable", why, _cell_flags)
+        yield Parameter(length, f"crystal.cell_lengths_A[{axis}]", ANGSTROM, "differentiable", why, _cell_flags)
+        yield Parameter(angle, f"crystal.cell_angles_deg[{axis}]", DEGREE, "differentiable", why, _cell_flags)
 
 
 def _matrix_flags(experiment: Experiment, folder: Path) -> list[str]:
@@ -136,7 +136,7 @@ def _source_flags(experiment: Experiment, folder: Path) -> list[str]:
     table = _stated(experiment.beam.sources)
     columns = zip(table.position_m.tolist(), table.weight.tolist(), table.wavelength_m.tolist(), strict=True)
     path = folder / "sources.txt"
-    path.write_text("".join(" ".join(map(_text, (*place, *rest))) + "\n" for place, *rest in columns))
+    path.write_text("".join(" ".join(map(_text, (*position, *rest))) + "\n" for position, *rest in columns))
     return ["-sourcefile", str(path)]
 
 
@@ -186,8 +186,8 @@ def _axes(experiment: Experiment, folder: Path) -> list[str]:
         "-spindle_axis": (0.1, 0.05, 1.0),
         "-twotheta_axis": (0.02, -0.03, -1.0),
     }
-    words = [word for flag, vector in vectors.items() for word in (flag, *map(_text, vector))]
-    return [*words, "-pivot", "sample", "-twotheta", "5"]
+    arguments = [word for flag, vector in vectors.items() for word in (flag, *map(_text, vector))]
+    return [*arguments, "-pivot", "sample", "-twotheta", "5"]
 
 
 def _vectors() -> Iterator[Parameter]:

@@ -92,17 +92,17 @@ def _leave_out_unknown(path: str | Path, structure: Any) -> list[str]:
     for model in structure:
         for chain in model:
             for residue in chain:
-                for place in reversed(range(len(residue))):
-                    element = residue[place].element
+                for index in reversed(range(len(residue))):
+                    element = residue[index].element
                     if element.atomic_number == 0 or element.it92 is None:
                         unknown[element.name] = unknown.get(element.name, 0) + 1
-                        del residue[place]
+                        del residue[index]
     named = ", ".join(f"{count} of element {name}" for name, count in unknown.items())
     return [f"{path}: atoms without scattering factors are left out: {named}"] if unknown else []
 
 
 def _weight(path: str | Path, structure: Any, notices: list[str]) -> float:
-    """1 where the occupancies of all models share one crystal, else one over their number; says so."""
+    """The weight of each model: 1 if all models share one crystal's occupancies, else 1 over their number."""
     if len(structure) == 1:
         return 1.0
     occupancy = sum(_mean_occupancy(model) for model in structure)

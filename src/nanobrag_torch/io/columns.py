@@ -30,7 +30,7 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """Reflections of a file as they stand there."""
+    """Reflections of a file, unchanged."""
 
     path: str | Path
     hkl: np.ndarray  # (n, 3) int64
@@ -59,7 +59,7 @@ class Choice(NamedTuple):
 
     @property
     def values(self) -> np.ndarray:
-        """The column, or the mean of the mates that there are."""
+        """The column, or the mean of those mates that are present."""
         if len(self.columns) == 1:
             return self.columns[0].values
         both = np.array([column.values for column in self.columns])
@@ -76,7 +76,7 @@ class Choice(NamedTuple):
 
 
 def choices(table: Table) -> list[Choice]:
-    """All that the table offers, measured amplitudes first, then those of mates, intensities, what is calculated."""
+    """All choices of the table, in this order: measured amplitudes, those of mates, intensities, calculated values."""
     offered = [Choice(column.label, (column,)) for column in table.columns if column.kind in (AMPLITUDE, INTENSITY)]
     offered += _mates(table, AMPLITUDE_OF_MATE) + _mates(table, INTENSITY_OF_MATE)
     return sorted(offered, key=_rank)
@@ -102,12 +102,12 @@ def _mates(table: Table, kind: str) -> list[Choice]:
 
 
 def _sign(label: str) -> str | None:
-    found = _SIGN.search(label)
-    return None if found is None else ("+" if "+" in found[0] or "plus" in found[0].lower() else "-")
+    match = _SIGN.search(label)
+    return None if match is None else ("+" if "+" in match[0] or "plus" in match[0].lower() else "-")
 
 
 def choose(table: Table, wanted: str | None) -> Choice:
-    """The column to take: the one asked for, or the first that holds a number. Raises ReaderError."""
+    """The column to read: the requested one, or the first that holds a number. Raises ReaderError."""
     offered = choices(table)
     if wanted is not None:
         return _named(table, offered, wanted)
@@ -129,14 +129,14 @@ def _named(table: Table, offered: list[Choice], wanted: str) -> Choice:
         for column in choice.columns:
             by_name.setdefault(column.label, Choice(column.label, (column,)))
     lower = {name.lower(): choice for name, choice in by_name.items()}
-    found = by_name.get(plain) or lower.get(plain.lower())
+    match = by_name.get(plain) or lower.get(plain.lower())
     there = shorten(", ".join(choice.shown for choice in offered) or "none", 300)
-    if found is None:
+    if match is None:
         kind = next((column.kind for column in table.columns if column.label == plain), None)
         problem = f"has no column {shorten(plain)}"
         if kind is not None:
             problem = f"has a column {shorten(plain)}, but of {_TYPES.get(kind, f'type {kind}')}"
         raise ReaderError(table.path, f"{problem}, expected one of: {there}")
-    if not np.isfinite(found.values).any():
-        raise ReaderError(table.path, f"holds no number in {found.name}, expected one of: {there}")
-    return found
+    if not np.isfinite(match.values).any():
+        raise ReaderError(table.path, f"holds no number in {match.name}, expected one of: {there}")
+    return match

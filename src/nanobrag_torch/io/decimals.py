@@ -64,13 +64,13 @@ def _block_of_decimals(text: np.ndarray, first: np.ndarray, length: np.ndarray) 
     mantissa = np.zeros(first.size, dtype=np.int64)
     digits, decimals = np.zeros((2, first.size), dtype=np.int8)
     pointed = np.zeros(first.size, dtype=bool)
-    for place in range(int(length.max())):
-        inside = length > place
-        byte = text[np.minimum(first + place, text.size - 1)]
+    for column in range(int(length.max())):
+        inside = length > column
+        byte = text[np.minimum(first + column, text.size - 1)]
         digit = byte - np.uint8(_ZERO)  # wraps round for what is none
         is_digit, is_point = inside & (digit < 10), inside & (byte == _POINT)
         odd = inside & ~is_digit & ~(is_point & ~pointed)
-        if place == 0:
+        if column == 0:
             odd &= (byte != _PLUS) & (byte != _MINUS)
         if odd.any():
             return None

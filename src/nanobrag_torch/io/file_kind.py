@@ -1,4 +1,4 @@
-"""What a file of structure factors holds, told by its content: compressed or not, and whatever its name ends with."""
+"""The kind of a file of structure factors, from its content: compressed or not, whatever suffix its name has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEGINNING = 65536
 _PDB_RECORD = re.compile(rb"^(HEADER|CRYST1|TITLE |REMARK|MODEL |ATOM  |HETATM|COMPND|EXPDTA|HET   )", re.MULTILINE)
 _CIF_START = re.compile(rb"\A(\xef\xbb\xbf)?(\s|#[^\n]*\n)*data_", re.IGNORECASE)
 _SUFFIXES: dict[str, Kind] = {".mtz": "mtz", ".pdb": "pdb", ".cif": "cif", ".mmcif": "cif"}
-# what begins so cannot be read here: what it is, and what makes something of it that can
+# formats that cannot be read here, by their first bytes: what each is, and how to convert it
 _OTHERS = {
     b"!FORMAT=XDS_ASCII": "is a file of XDS (XDS_ASCII), expected merged data: convert it with XDSCONV or AIMLESS",
     b"\x89HDF": "is an HDF5 file, expected structure factors as text, MTZ, mmCIF or PDB",

@@ -52,20 +52,20 @@ def mcstas_rotation(beam: np.ndarray, polar: np.ndarray) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
-def write_nxmx(path: str | Path, image: np.ndarray, what: Nxmx) -> None:
+def write_nxmx(path: str | Path, image: np.ndarray, metadata: Nxmx) -> None:
     """Write an image (slow, fast) of photons as one frame. Raises WriterError."""
     path = Path(path)
     try:
-        replace_with(path, lambda temporary: _fill(temporary, image, what))
+        replace_with(path, lambda temporary: _fill(temporary, image, metadata))
     except OSError as error:
         raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
-def _fill(path: Path, image: np.ndarray, what: Nxmx) -> None:
+def _fill(path: Path, image: np.ndarray, metadata: Nxmx) -> None:
     import h5py
 
     with h5py.File(path, "w", libver="earliest") as file:
-        dataset = _frame(describe(file, what, image.shape)["data"], image)
+        dataset = _frame(describe(file, metadata, image.shape)["data"], image)
         dataset.attrs["units"] = "photons"
 
 
@@ -74,25 +74,27 @@ def frame_chunks(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return 1, min(shape[0], max(1, _MAX_CHUNK_PIXELS // shape[1])), shape[1]
 
 
-def describe(file: Any, what: Nxmx, shape: tuple[int, ...]) -> Any:
+def describe(file: Any, metadata: Nxmx, shape: tuple[int, ...]) -> Any:
     """Write everything but the pixels, whose shape is (slow, fast); returns the entry. Pixels go to entry/data/data."""
     import h5py
 
     file.attrs["default"] = "entry"
     file.attrs["NX_class"] = "NXroot"
-    entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": what.command_line})
+    entry = group(file, "entry", "NXentry", {"definition": "NXmx", "title": metadata.command_line})
     entry.attrs["default"] = "data"
     # nothing was exposed: a fixed moment, so that the same experiment makes the same bytes
     entry["start_time"] = "1970-01-01T00:00:00Z"
     entry["end_time_estimated"] = "1970-01-01T00:00:00Z"
-    process = {"program": PROGRAM, "version": what.version} | ({"backend": what.backend} if what.backend else {})
+    process = {"program": PROGRAM, "version": metadata.version} | (
+        {"backend": metadata.backend} if metadata.backend else {}
+    )
     group(entry, "program", "NXprocess", process)
     group(entry, "data", "NXdata", {}).attrs["signal"] = "data"
-    turn = mcstas_rotation(what.beam, what.polar)
-    _sample(entry, what, turn)
+    turn = mcstas_rotation(metadata.beam, metadata.polar)
+    _sample(entry, metadata, turn)
     instrument = group(entry, "instrument", "NXinstrument", {"name": PROGRAM})
-    _beam(instrument, what)
-    _detector(instrument, what, turn, shape)
+    _beam(instrument, metadata)
+    _detector(instrument, metadata, turn, shape)
     instrument["detector/data"] = h5py.SoftLink("/entry/data/data")
     source = group(entry, "source", "NXsource", {"name": "simulated"})
     source.attrs["short_name"] = "simulated"
@@ -135,32 +137,32 @@ def _transformation(
     )
 
 
-def _sample(entry: Any, what: Nxmx, turn: np.ndarray) -> None:
+def _sample(entry: Any, metadata: Nxmx, turn: np.ndarray) -> None:
     sample = group(
         entry, "sample", "NXsample", {"name": "simulated", "depends_on": "/entry/sample/transformations/phi"}
     )
     axes = group(sample, "transformations", "NXtransformations", {})
-    _transformation(axes, "phi", what.phi_start_deg, "deg", "rotation", turn @ what.spindle, ".")
-    quantity(axes, "phi_increment_set", np.array([what.osc_deg], dtype=np.float64), "deg")
+    _transformation(axes, "phi", metadata.phi_start_deg, "deg", "rotation", turn @ metadata.spindle, ".")
+    quantity(axes, "phi_increment_set", np.array([metadata.osc_deg], dtype=np.float64), "deg")
 
 
-def _beam(instrument: Any, what: Nxmx) -> None:
+def _beam(instrument: Any, metadata: Nxmx) -> None:
     beam = group(instrument, "beam", "NXbeam", {})
-    quantity(beam, "incident_wavelength", np.float64(what.wavelength_A), "angstrom")
-    quantity(beam, "incident_fluence", np.float64(what.fluence_photons_per_m2), "photons/m^2")
+    quantity(beam, "incident_wavelength", np.float64(metadata.wavelength_A), "angstrom")
+    quantity(beam, "incident_fluence", np.float64(metadata.fluence_photons_per_m2), "photons/m^2")
 
 
-def _detector(instrument: Any, what: Nxmx, turn: np.ndarray, shape: tuple[int, ...]) -> None:
+def _detector(instrument: Any, metadata: Nxmx, turn: np.ndarray, shape: tuple[int, ...]) -> None:
     detector = group(instrument, "detector", "NXdetector", {"type": "simulated", "sensor_material": "Si"})
     detector["depends_on"] = "/entry/instrument/detector/transformations/origin"
-    quantity(detector, "distance", what.distance_m, "m")
-    quantity(detector, "beam_center_x", what.beam_fast_pixels, "pixels")
-    quantity(detector, "beam_center_y", what.beam_slow_pixels, "pixels")
+    quantity(detector, "distance", metadata.distance_m, "m")
+    quantity(detector, "beam_center_x", metadata.beam_fast_pixels, "pixels")
+    quantity(detector, "beam_center_y", metadata.beam_slow_pixels, "pixels")
     for axis in "xy":
-        quantity(detector, f"{axis}_pixel_size", what.pixel_m, "m")
-    quantity(detector, "sensor_thickness", what.thickness_m, "m")
+        quantity(detector, f"{axis}_pixel_size", metadata.pixel_m, "m")
+    quantity(detector, "sensor_thickness", metadata.thickness_m, "m")
     axes = group(detector, "transformations", "NXtransformations", {})
-    origin = turn @ what.pix0_m
+    origin = turn @ metadata.pix0_m
     length = float(np.linalg.norm(origin))
     direction = origin / length if length > 0 else np.array([0.0, 0.0, 1.0])
     _transformation(axes, "origin", length, "m", "translation", direction, ".")
@@ -170,7 +172,7 @@ def _detector(instrument: Any, what: Nxmx, turn: np.ndarray, shape: tuple[int, .
     root = "/entry/instrument/detector"
     fast_depends = f"{root}/transformations/origin"
     for name, vector, depends in (
-        ("fast_pixel_direction", what.fast, fast_depends),
-        ("slow_pixel_direction", what.slow, f"{root}/module/fast_pixel_direction"),
+        ("fast_pixel_direction", metadata.fast, fast_depends),
+        ("slow_pixel_direction", metadata.slow, f"{root}/module/fast_pixel_direction"),
     ):
-        _transformation(module, name, what.pixel_m, "m", "translation", turn @ vector, depends)
+        _transformation(module, name, metadata.pixel_m, "m", "translation", turn @ vector, depends)

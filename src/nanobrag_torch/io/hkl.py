@@ -86,11 +86,11 @@ def _complaint(path: str | Path, plain: bytes) -> ReaderError:
     layout = _complaint_of_layout(path, rows)
     if layout is not None:
         return layout
-    place = 0
+    count = 0
     for number, row in enumerate(rows, start=1):
         for word in row:
-            name = "hklF"[place % 4]
-            place += 1
+            name = "hklF"[count % 4]
+            count += 1
             shown = f"line {number}: {name} is '{shorten(word)}'"
             if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
                 return ReaderError(path, f"{shown}, expected a number")
@@ -98,7 +98,7 @@ def _complaint(path: str | Path, plain: bytes) -> ReaderError:
                 return ReaderError(path, f"{shown}, expected a number of ordinary size")
             if name != "F" and (float(word) != round(float(word)) or abs(float(word)) > _LARGEST_INDEX):
                 return ReaderError(path, f"{shown}, expected a whole number up to {_LARGEST_INDEX}")
-    return ReaderError(path, f"holds {place} numbers, expected four for each reflection: h k l F")
+    return ReaderError(path, f"holds {count} numbers, expected four for each reflection: h k l F")
 
 
 def _complaint_of_layout(path: str | Path, rows: list[list[str]]) -> ReaderError | None:

@@ -13,9 +13,9 @@ SMALLEST_RELATIVE_VOLUME = 1e-9
 
 
 def read_matrix(path: str | Path) -> tuple[np.ndarray, tuple[float, ...]]:
-    """The first nine numbers of a file as a (3, 3) float64 matrix, and the three behind them if there are three.
+    """The first nine numbers of a file as a (3, 3) float64 matrix, and the next three if there are three.
 
-    Comments (#) and the rest are not looked at.
+    Comments (#) and any further text are ignored.
 
     Raises ReaderError for fewer than nine numbers, for a value that is not finite, and for a singular matrix.
     """
@@ -23,7 +23,7 @@ def read_matrix(path: str | Path) -> tuple[np.ndarray, tuple[float, ...]]:
     words = list(islice((word for line in lines for word in line.split()), 12))
     if len(words) < 9:
         raise ReaderError(path, f"holds {len(words)} words, expected nine numbers (a*, b*, c* as columns)")
-    values = [number(path, word, f"number {place} of 9") for place, word in enumerate(words[:9], start=1)]
+    values = [number(path, word, f"number {index} of 9") for index, word in enumerate(words[:9], start=1)]
     matrix = np.array(values, dtype=np.float64).reshape(3, 3)
     with np.errstate(all="ignore"):
         lengths = np.linalg.norm(matrix, axis=0)

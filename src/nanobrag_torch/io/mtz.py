@@ -70,12 +70,12 @@ def _read(gemmi: Any, content: Content) -> Found:
 def _indices(content: Content, columns: list[tuple[str, str, np.ndarray]]) -> np.ndarray:
     """H, K and L by their labels, else the first three columns of the type of indices."""
     by_label = {label.upper(): values for label, kind, values in columns if kind == "H"}
-    found = [by_label[name] for name in "HKL" if name in by_label]
-    if len(found) < 3:
-        found = [values for _, kind, values in columns if kind == "H"][:3]
-    if len(found) < 3:
+    labelled = [by_label[name] for name in "HKL" if name in by_label]
+    if len(labelled) < 3:
+        labelled = [values for _, kind, values in columns if kind == "H"][:3]
+    if len(labelled) < 3:
         raise ReaderError(content.path, "has no three columns of indices (type H), expected H K L")
-    hkl = np.column_stack(found)
+    hkl = np.column_stack(labelled)
     if not (np.isfinite(hkl).all() and (hkl == np.rint(hkl)).all()):
         raise ReaderError(content.path, "has indices that are not whole numbers in its columns H K L")
     return hkl.astype(np.int64)

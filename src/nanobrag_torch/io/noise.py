@@ -42,7 +42,7 @@ _GROUP, _FEW = 4096, 0.02
 
 
 class NoiseError(ExperimentError):
-    """An image that noise cannot be made of; the message is one line."""
+    """An image that no noise can be computed for; the message is one line."""
 
 
 class NoiseImage(NamedTuple):
@@ -90,7 +90,8 @@ class PoissonStream:
     def draws(self, means: np.ndarray, before_group: Callable[[], None] = lambda: None) -> np.ndarray:
         """One deviate for each mean (n,) (single precision, finite), in order, as float64.
 
-        `before_group` is called every few thousand deviates, some hundredths of a second; what it raises ends them.
+        `before_group` is called every few thousand deviates, some hundredths of a second; an exception it raises stops
+        the drawing.
         """
         means = np.asarray(means, dtype=np.float32)
         drawn = np.zeros(means.size, dtype=np.float64)
@@ -104,7 +105,7 @@ class PoissonStream:
         return drawn
 
     def _mostly_nothing(self, means: np.ndarray, limits: np.ndarray, drawn: np.ndarray) -> None:
-        """For blocks in which most pixels get no photon: these need one deviate each and are skipped together."""
+        """For blocks in which most pixels get no photon: such pixels take one deviate each and are skipped together."""
         pixel = 0
         while pixel < means.size:
             ahead = self._ahead(means.size - pixel)
@@ -236,7 +237,7 @@ class Noise:
 def require_finite(image: np.ndarray, roi: Roi) -> None:
     """Raise NoiseError if a pixel of the region is NaN or infinite: no count can be drawn for it.
 
-    Told before the first draw, since rejection would never accept a count for NaN.
+    This is checked before the first draw, since rejection would never accept a count for NaN.
     """
     fast_min, _, slow_min, _ = roi
     region = image[window(roi)]

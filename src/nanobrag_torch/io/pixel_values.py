@@ -142,15 +142,15 @@ def _doubles(region: np.ndarray, part: slice) -> np.ndarray:
 
 def _first_largest(region: np.ndarray) -> tuple[int, int]:
     """(slow, fast) of the first pixel with the largest value, NaN left out."""
-    best, place = -math.inf, (0, 0)
+    best, pixel = -math.inf, (0, 0)
     for rows in blocks_of_rows(region.shape):
         values = region[rows]
         if np.isnan(values.max()):
             values = np.where(np.isnan(values), -np.inf, values)
         slow, fast = divmod(int(values.argmax()), region.shape[1])
         if values[slow, fast] > best:
-            best, place = float(values[slow, fast]), (rows.start + slow, fast)
-    return place
+            best, pixel = float(values[slow, fast]), (rows.start + slow, fast)
+    return pixel
 
 
 def integer_scale(asked: float, stats: Statistics) -> float:

@@ -41,7 +41,7 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def open_plain(path: str | Path, max_bytes: float = MAX_TEXT_BYTES) -> BinaryIO:
-    """A plain file, open for reading; a pipe is not waited for, a device not read. Raises ReaderError."""
+    """A plain file, open for reading. Raises ReaderError for anything else, such as a pipe or a device."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
@@ -73,7 +73,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_ascii(path: str | Path) -> str:
-    """The text of a file of numbers. Only ASCII blanks separate words; other bytes become other characters.
+    """The text of a file of numbers. Only ASCII blanks separate words; bytes outside ASCII do not.
 
     Raises ReaderError when the file holds zero bytes.
     """
@@ -95,11 +95,11 @@ def shorten(word: str, limit: int = 40) -> str:
     return word if len(word) <= limit else word[: limit - 3] + "..."
 
 
-def number(path: str | Path, word: str, place: str) -> float:
+def number(path: str | Path, word: str, name: str) -> float:
     """A decimal number between the limits above. Raises ReaderError that names the place in the file."""
     if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
-        raise ReaderError(path, f"{place} is '{shorten(word)}', expected a number")
+        raise ReaderError(path, f"{name} is '{shorten(word)}', expected a number")
     value = float(word)
     if not is_ordinary(value):
-        raise ReaderError(path, f"{place} is {shorten(word)}, expected a number of ordinary size")
+        raise ReaderError(path, f"{name} is {shorten(word)}, expected a number of ordinary size")
     return value

@@ -1,7 +1,7 @@
 """Structure factors from any supported file, symmetry expanded to P1.
 
 Text (h k l F), MTZ, mmCIF structure factors, and atom models (PDB, mmCIF) whose amplitudes are calculated without
-solvent; compressed with gzip or not. The content counts, not the name. Everything but text goes through gemmi.
+solvent; compressed with gzip or not. The content of the file decides, not its name. gemmi reads everything but text.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from nanobrag_torch.io.reading import ReaderError, decode_ascii
 from nanobrag_torch.io.refln_cif import holds_model, read_refln
 from nanobrag_torch.io.symmetry import count_distinct, expand_to_P1, representatives
 
-_SAME = 1e-4  # relative difference of amplitudes that stand twice
+_SAME = 1e-4  # relative difference of the amplitudes of a repeated reflection
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What was read of a file, for the terminal, the record and the report."""
+    """What was read from a file, for the terminal, the record and the report."""
 
     file: str
     format: str
-    rows: int  # reflections that stand in the file
+    rows: int  # reflections in the file
     reflections: int  # different ones among them, with an amplitude
     in_P1: int
     block: str | None = None
@@ -38,8 +38,8 @@ class Taken:
     missing: int = 0  # rows without a number
     negative: int = 0  # intensities below 0, counted as 0
     left_out: int = 0  # rows of a status that is not to be used
-    merged_from: int | None = None  # rows that the reflections are the means of, where that is more of them
-    not_taken: tuple[str, ...] = ()  # other columns that could have been
+    merged_from: int | None = None  # rows that were averaged to reflections, if there are more rows than reflections
+    not_taken: tuple[str, ...] = ()  # other columns that could have been read
 
     def line(self) -> str:
         """One sentence."""
@@ -51,9 +51,9 @@ class Taken:
             (self.left_out, "of status x or - left out"),
             (self.negative, "negative intensities set to 0"),
         ]
-        told = "".join(f", {count} {what}" for count, what in losses if count)
-        others = f"; not taken: {', '.join(self.not_taken)}" if self.not_taken else ""
-        return f"structure factors of {self.file}: {', '.join(filter(None, of))}; {counts}{told}{others}"
+        lost = "".join(f", {count} {reason}" for count, reason in losses if count)
+        not_read = f"; not taken: {', '.join(self.not_taken)}" if self.not_taken else ""
+        return f"structure factors of {self.file}: {', '.join(filter(None, of))}; {counts}{lost}{not_read}"
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def read_reflections(
         _refuse_column(content, column, "is an atom model")
         return _from_model(content, resolution_A)
     notices: list[str] = []
-    found = read_mtz(content) if content.kind == "mtz" else read_refln(content, column, notices)
-    return _from_table(content, found, column, notices)
+    content_table = read_mtz(content) if content.kind == "mtz" else read_refln(content, column, notices)
+    return _from_table(content, content_table, column, notices)
 
 
-def _refuse_column(content: Content, column: str | None, what: str) -> None:
+def _refuse_column(content: Content, column: str | None, kind: str) -> None:
     if column is not None:
-        raise ReaderError(content.path, f"{what}, which has no named columns, expected none asked for (-hkl_column)")
+        raise ReaderError(content.path, f"{kind}, which has no named columns, expected none asked for (-hkl_column)")
 
 
 def _from_text(content: Content, column: str | None) -> ReflectionFile:
@@ -103,8 +103,8 @@ def _from_text(content: Content, column: str | None) -> ReflectionFile:
     return ReflectionFile(reflections, Taken(str(content.path), "text h k l F", rows, distinct, distinct))
 
 
-def _from_table(content: Content, found: Found, column: str | None, notices: list[str]) -> ReflectionFile:
-    table = found.table
+def _from_table(content: Content, table_of_file: Found, column: str | None, notices: list[str]) -> ReflectionFile:
+    table = table_of_file.table
     if not len(table.hkl):
         raise ReaderError(content.path, "holds no reflection that is to be used")
     choice = choose(table, column)
@@ -112,10 +112,10 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
     known = np.isfinite(values)
     negative = np.count_nonzero(values[known] < 0) if choice.intensities else 0
     amplitudes = np.sqrt(np.maximum(values[known], 0.0)) if choice.intensities else values[known]
-    hkl, amplitudes = _merged(content, table.hkl[known], amplitudes, found, notices)
+    hkl, amplitudes = _merged(content, table.hkl[known], amplitudes, table_of_file, notices)
     notices += _about(content, table, choice, column is not None)
-    expanded = expand_to_P1(hkl, amplitudes, found.spacegroup.operations())
-    others = [other.shown for other in choices(table) if other.name != choice.name]
+    expanded = expand_to_P1(hkl, amplitudes, table_of_file.spacegroup.operations())
+    not_taken = [choice_left.shown for choice_left in choices(table) if choice_left.name != choice.name]
     taken = Taken(
         file=str(content.path),
         format={"mtz": "MTZ", "cif": "mmCIF"}[content.kind],
@@ -128,28 +128,30 @@ def _from_table(content: Content, found: Found, column: str | None, notices: lis
         negative=int(negative),
         left_out=table.left_out,
         merged_from=int(np.count_nonzero(known)) if len(hkl) < np.count_nonzero(known) else None,
-        not_taken=tuple(others),
+        not_taken=tuple(not_taken),
     )
-    return ReflectionFile(expanded, taken, found.cell, notices)
+    return ReflectionFile(expanded, taken, table_of_file.cell, notices)
 
 
 def _about(content: Content, table: Table, choice: Choice, asked: bool) -> list[str]:
-    """What is not as one would expect it of a choice that was not asked for."""
-    said = []
+    """Remarks on an automatic choice that a user may not expect."""
+    remarks = []
     if choice.calculated and not asked:
-        said.append(f"{content.path}: has no measured amplitudes or intensities, so {choice.shown} are read")
+        remarks.append(f"{content.path}: has no measured amplitudes or intensities, so {choice.shown} are read")
     elif choice.intensities and not asked:
-        said.append(f"{content.path}: no amplitudes, so they are the roots of the intensities {choice.name}")
+        remarks.append(f"{content.path}: no amplitudes, so they are the roots of the intensities {choice.name}")
     if len(choice.columns) > 1:
-        said.append(f"{content.path}: anomalous differences are ignored, the {choice.what} are means of {choice.name}")
-    return said
+        remarks.append(
+            f"{content.path}: anomalous differences are ignored, the {choice.what} are means of {choice.name}"
+        )
+    return remarks
 
 
 def _merged(
-    content: Content, hkl: np.ndarray, amplitudes: np.ndarray, found: Found, notices: list[str]
+    content: Content, hkl: np.ndarray, amplitudes: np.ndarray, table_of_file: Found, notices: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Each reflection once. Friedel mates are averaged; other rows of one reflection must agree."""
-    operations = found.spacegroup.operations()
+    operations = table_of_file.spacegroup.operations()
     which = representatives(hkl, operations, friedel=True)
     _, first, group = np.unique(which, return_index=True, return_inverse=True)
     if len(first) == len(hkl):

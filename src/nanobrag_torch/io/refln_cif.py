@@ -79,7 +79,7 @@ def _read(gemmi: Any, content: Content, wanted: str | None, notices: list[str]) 
         names = shorten(" ".join(str(table.block) for table in tables), 100)
         raise ReaderError(content.path, f"holds no amplitude that is a number in any of its blocks {names}")
     table = (good or tables)[0]
-    skipped = [str(other.block) for other in tables if other is not table]
+    skipped = [str(skipped_table.block) for skipped_table in tables if skipped_table is not table]
     if skipped:
         notices.append(f"{content.path}: block {table.block} is read, not {shorten(' '.join(skipped), 100)}")
     own = next(block for block in document if block.name == table.block)
@@ -100,16 +100,16 @@ def _loop(block: Any) -> Any:
 
 def _table(gemmi: Any, content: Content, block: Any, loop: Any) -> Table:
     names = [tag.removeprefix("_refln").lstrip("._") for tag in loop.tags]
-    words = {name: list(loop.values[place :: len(names)]) for place, name in enumerate(names)}
+    texts = {name: list(loop.values[column :: len(names)]) for column, name in enumerate(names)}
     if not {"index_h", "index_k", "index_l"} <= set(names):
         raise ReaderError(content.path, f"has reflections without index_h, index_k and index_l in block {block.name}")
-    hkl = np.column_stack([_numbers(gemmi, words[f"index_{axis}"]) for axis in "hkl"])
+    hkl = np.column_stack([_numbers(gemmi, texts[f"index_{axis}"]) for axis in "hkl"])
     if not (np.isfinite(hkl).all() and (hkl == np.rint(hkl)).all() and (np.abs(hkl) < 1e8).all()):
         raise ReaderError(content.path, f"has indices that are not whole numbers in block {block.name}")
-    used = ~np.isin(words.get("status", ["o"] * len(hkl)), _NOT_USED)
+    used = ~np.isin(texts.get("status", ["o"] * len(hkl)), _NOT_USED)
     unused = np.full(np.count_nonzero(used), np.nan)
     columns = [
-        Column(name, _KIND_OF.get(name, ""), _numbers(gemmi, words[name])[used] if name in _KIND_OF else unused)
+        Column(name, _KIND_OF.get(name, ""), _numbers(gemmi, texts[name])[used] if name in _KIND_OF else unused)
         for name in names
     ]
     return Table(content.path, hkl[used].astype(np.int64), columns, block.name, int((~used).sum()))
@@ -122,14 +122,14 @@ def _offers(table: Table, wanted: str | None) -> bool:
     return any(np.isfinite(choice.values).any() for choice in choices(table))
 
 
-def _numbers(gemmi: Any, words: list[str]) -> np.ndarray:
-    """Numbers, NaN for `?` and `.` and for what is none; a standard deviation in brackets is left away."""
-    array = np.array(words, dtype=np.str_)
+def _numbers(gemmi: Any, texts: list[str]) -> np.ndarray:
+    """Numbers; NaN for `?`, `.` and text that is no number. A standard deviation in brackets is dropped."""
+    array = np.array(texts, dtype=np.str_)
     plain = np.where(np.isin(array, ("?", ".")), "nan", array)
     try:
         return plain.astype(np.float64)
     except ValueError:
-        return np.array([gemmi.cif.as_number(word) for word in words], dtype=np.float64)
+        return np.array([gemmi.cif.as_number(word) for word in texts], dtype=np.float64)
 
 
 def _value(gemmi: Any, block: Any, tag: str) -> str | None:
@@ -142,10 +142,10 @@ def _value(gemmi: Any, block: Any, tag: str) -> str | None:
 
 
 def _cell(gemmi: Any, block: Any) -> tuple[float, ...] | None:
-    words = [_value(gemmi, block, tag) for tag in _CELL]
-    if None in words:
+    texts = [_value(gemmi, block, tag) for tag in _CELL]
+    if None in texts:
         return None
-    numbers = [gemmi.cif.as_number(word) for word in words]
+    numbers = [gemmi.cif.as_number(word) for word in texts]
     return usable_cell(gemmi.UnitCell(*numbers)) if np.isfinite(numbers).all() else None
 
 

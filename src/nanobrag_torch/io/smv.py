@@ -99,7 +99,7 @@ def write_smv(path: str | Path, header: SmvHeader, rows: Iterable[np.ndarray]) -
 
 
 def read_smv_header(path: str | Path) -> dict[str, str]:
-    """Keys, in capitals, and values of an SMV header; of a key that stands twice the last value counts.
+    """Keys, in capitals, and values of an SMV header; the last value of a repeated key counts.
 
     Raises ReaderError.
     """
@@ -112,9 +112,9 @@ def read_smv(path: str | Path) -> tuple[dict[str, str], np.ndarray]:
     header = parse_header(path, data)
     n_fast, n_slow = pixel_counts(path, header.fields)
     kind, named = pixel_type(path, header.fields)
-    expected, there = kind.itemsize * n_fast * n_slow, len(data) - header.size
-    if there < expected or (there > expected and not named):
+    expected, available = kind.itemsize * n_fast * n_slow, len(data) - header.size
+    if available < expected or (available > expected and not named):
         hint = "" if named else "; the header names no TYPE"
-        raise ReaderError(path, f"holds {there} bytes of pixels, expected {expected} for {n_fast} x {n_slow}{hint}")
+        raise ReaderError(path, f"holds {available} bytes of pixels, expected {expected} for {n_fast} x {n_slow}{hint}")
     pixels = np.frombuffer(data, dtype=kind, count=n_fast * n_slow, offset=header.size)
     return header.fields, pixels.astype(kind.newbyteorder("=")).reshape(n_slow, n_fast)

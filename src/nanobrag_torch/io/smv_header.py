@@ -48,7 +48,7 @@ _LAYOUT = {"DIM": ("2",), "COMPRESSION": ("none", ""), "BYTE_ORDER": ("little en
 
 
 class Header(NamedTuple):
-    """Keys, in capitals, with their values; of a key that stands twice the last value counts."""
+    """Keys, in capitals, with their values; the last value of a repeated key counts."""
 
     fields: dict[str, str]
     size: int  # where the pixels begin
@@ -82,25 +82,25 @@ def _stated_size(path: str | Path, data: bytes) -> int:
 
 
 def _fields(path: str | Path, text: str) -> tuple[dict[str, str], int | None]:
-    """Fields, and the place behind the closing brace; None where there is none."""
+    """The fields, and the position after the closing brace; None without a closing brace."""
     fields: dict[str, str] = {}
-    place = 1  # behind the opening brace
-    while place < len(text):
-        if text[place] in _BLANKS or text[place] == ";":
-            place += 1
-        elif text[place] == "}":
-            return fields, place + 1
+    position = 1  # behind the opening brace
+    while position < len(text):
+        if text[position] in _BLANKS or text[position] == ";":
+            position += 1
+        elif text[position] == "}":
+            return fields, position + 1
         else:
-            key, value, place, closed = _field(path, text, place)
+            key, value, position, closed = _field(path, text, position)
             if key is not None:
                 fields[key.upper()] = value
             if closed:
-                return fields, place
+                return fields, position
     return fields, None
 
 
 def _field(path: str | Path, text: str, start: int) -> tuple[str | None, str, int, bool]:
-    """Key (None: text without `=`), value, the place behind the field, and whether the header ends there."""
+    """Key (None: text without `=`), value, the position after the field, and whether the header ends there."""
     end = _end_of_field(text, start)
     equals = text.find("=", start, end)
     if equals < 0:

@@ -36,8 +36,8 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
 def _row(path: str | Path, index: int, words: list[str], defaults: list[float]) -> list[float]:
     if len(words) > len(COLUMNS):
         raise ReaderError(path, f"line {index} has {len(words)} columns, expected at most 5: X Y Z weight wavelength")
-    given = [number(path, word, f"line {index}: {name}") for name, word in zip(COLUMNS, words, strict=False)]
-    row = given + defaults[len(given) :]
+    stated = [number(path, word, f"line {index}: {name}") for name, word in zip(COLUMNS, words, strict=False)]
+    row = stated + defaults[len(stated) :]
     if not SHORTEST_M <= math.hypot(*row[:3]) <= LONGEST_M:
         raise ReaderError(
             path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a place off the sample"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 MAX_CHARACTERS = 4_000_000
-MAX_VALUES = 1_000_000  # with every alias counted as what it stands for
+MAX_VALUES = 1_000_000  # an alias counts as many values as it refers to
 MAX_DEPTH = 40
 MAX_ALIASES = 1000
 MAX_DIGITS = 18  # of an integer; a longer one is a float
@@ -35,7 +35,7 @@ class YamlError(ValueError):
 
 
 def load(text: str, numbers: bool = True) -> Any:
-    """The one document in `text`. Without `numbers` they stay as they are written. Raises YamlError."""
+    """The one document in `text`. Without `numbers` numbers stay text. Raises YamlError."""
     import yaml
 
     if len(text) > MAX_CHARACTERS:
@@ -51,7 +51,7 @@ def load(text: str, numbers: bool = True) -> Any:
 
 
 class _Reader:
-    """Values from the parser's events; stops at the first that is beyond a bound."""
+    """Values from the parser's events; stops at the first value beyond a limit."""
 
     def __init__(self, events: Iterator[Any], numbers: bool):
         self._events, self._numbers = events, numbers

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -42,26 +43,59 @@ def check_target(path: str | Path) -> None:
 
 
 class _Set:
-    """Files that are written, each beside the path that it is to have."""
+    """Files that are being written, each under a temporary name beside its final path."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ready: list[tuple[Path, Path]] = []
+        self._former: list[tuple[Path, Path]] = []  # another name of what a path was, and the path
+        self._new: list[Path] = []  # paths that were free
 
     def add(self, temporary: Path, path: Path) -> None:
         with self._lock:
             self._ready.append((temporary, path))
 
     def commit(self) -> None:
-        """Give every file its path. What cannot have it raises OSError."""
+        """Give every file its final name. Where one cannot have it all are as they were before. Raises OSError."""
         with self._lock:
-            while self._ready:
-                temporary, path = self._ready[0]
-                temporary.replace(path)
-                del self._ready[0]
+            try:
+                for temporary, path in self._ready if len(self._ready) > 1 else ():
+                    self._keep_former(path, temporary.with_name(f"{temporary.name}~"))
+                while self._ready:
+                    temporary, path = self._ready[0]
+                    temporary.replace(path)
+                    del self._ready[0]
+            except BaseException:
+                self._take_back()
+                raise
+            for former, _ in self._former:
+                former.unlink(missing_ok=True)
+
+    def _keep_former(self, path: Path, former: Path) -> None:
+        """Let what is at the path have another name too, until the whole set has its paths."""
+        if not os.path.lexists(path):
+            self._new.append(path)
+            return
+        try:
+            os.link(path, former, follow_symlinks=False)
+        except OSError:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path)) from None
+            path.rename(former)  # a file system without hard links has it under the other name alone for a moment
+        self._former.append((former, path))
+
+    def _take_back(self) -> None:
+        waiting = {path for _, path in self._ready}
+        for former, path in self._former:
+            with suppress(OSError):  # what cannot go back keeps its other name
+                former.replace(path)
+                former.unlink(missing_ok=True)  # two names of one file stay both
+        for path in self._new:
+            if path not in waiting:
+                path.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Remove what has no path yet."""
+        """Remove the files that have no final name yet."""
         with self._lock:
             for temporary, _ in self._ready:
                 temporary.unlink(missing_ok=True)
@@ -73,9 +107,10 @@ _together: ContextVar[_Set | None] = ContextVar("together", default=None)
 
 @contextmanager
 def together() -> Iterator[None]:
-    """Within this, files get their names only at its end, all of them, and none if anything went wrong.
+    """Files written in this context get their names only at its end: all of them, or none if anything failed.
 
-    Holds for the threads that run in a copy of this context. An interrupt at the end does not cut the set in two.
+    This holds for threads that run in a copy of this context. An interrupt at the end does not leave only some of the
+    files.
     """
     files = _Set()
     token = _together.set(files)
@@ -121,7 +156,7 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
 
 
 def replace_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; nothing stays behind on failure."""
+    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; a failure leaves no file."""
     import tempfile  # slow to import
 
     path = path.resolve() if path.is_symlink() else path

@@ -1,7 +1,7 @@
-"""Checks of what Python states: shapes, ranges and choices of every field, when its dataclass is made.
+"""Checks of experiments stated in Python: shapes, ranges and choices of every field, when its dataclass is made.
 
-The ranges are those of the flags that set the same fields, and the sentences those of the command line, with the names
-that Python has for them. A tensor whose value cannot be asked for, as within torch.vmap, passes for its shape alone.
+The ranges and sentences are those of the flags that set the same fields, with the names of Python. A tensor whose value
+cannot be read, as inside torch.vmap, is checked for its shape only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
@@ -27,22 +27,19 @@ _RADIAN, _PERCENT = math.pi / 180.0, 0.01
 
 @dataclass(frozen=True)
 class Rule:
-    """Where the range of a number stands: the flag, which of its values, and the field's unit in that of the flag."""
+    """The source of a number's range: the flag, which of its values, and the field's unit in terms of the flag's."""
 
     flag: str
     value: int = 0
     unit: float = 1.0
 
-    @property
+    @cached_property
     def range(self) -> Range:
-        return _range(self)
-
-
-@cache
-def _range(rule: Rule) -> Range:
-    found = next(flag for flag in flags() if flag.name == rule.flag).args[rule.value].range or Range()
-    limits_of = ("min", "max", "exclusive_min", "exclusive_max")
-    return replace(found, infinite=False, **{n: _scaled(getattr(found, n), rule.unit) for n in limits_of})
+        limits_of_flag = next(flag for flag in flags() if flag.name == self.flag).args[self.value].range or Range()
+        limits_of = ("min", "max", "exclusive_min", "exclusive_max")
+        return replace(
+            limits_of_flag, infinite=False, **{n: _scaled(getattr(limits_of_flag, n), self.unit) for n in limits_of}
+        )
 
 
 def _scaled(limit: float | None, unit: float) -> float | None:
@@ -139,7 +136,7 @@ CHOICES = {
 
 
 def check(part: Any, choices: dict[str, Any]) -> None:
-    """See that a dataclass of `parameters` states what can be; `choices` are its types of words, by name.
+    """Check a dataclass of `parameters`; `choices` are its types with named values, by name.
 
     Raises ExperimentError with one sentence.
     """
@@ -153,12 +150,12 @@ def check(part: Any, choices: dict[str, Any]) -> None:
         _check_count(f"{kind}.{field}", getattr(part, field), rule.range)
     for field, rule in NUMBERS.get(kind, {}).items():
         value = getattr(part, field)
-        found = None if value is None else _number(f"{kind}.{field}", value, rule.range)
-        if found is not None and field in SIZES.get(kind, ()):
-            limits.check_size(f"{kind}.{field}", found)
+        checked = None if value is None else _number(f"{kind}.{field}", value, rule.range)
+        if checked is not None and field in SIZES.get(kind, ()):
+            limits.check_size(f"{kind}.{field}", checked)
     for field, rule in VECTORS.get(kind, {}).items():
         value = getattr(part, field)
-        if isinstance(value, list):  # whose tensors nobody would find
+        if isinstance(value, list):  # its tensors would not be found
             object.__setattr__(part, field, tuple(value))
         numbers = None if value is None else _vector(f"{kind}.{field}", value, rule.range)
         if numbers is not None and kind == "Detector" and field in DIRECTIONS:
@@ -170,7 +167,7 @@ def check(part: Any, choices: dict[str, Any]) -> None:
 
 
 def check_tensor(name: str, value: Any, shape: Sequence[int | str], above: float | None = None) -> None:
-    """A tensor of real numbers of that shape (a word for any size), all finite and above a limit if there is one."""
+    """Check a tensor: real numbers, finite, of this shape (a text stands for any size), above a limit if given."""
     expected = f"expected a tensor of shape ({', '.join(map(str, shape))})"
     if not is_tensor(value) or value.is_complex():
         raise ExperimentError(f"{name} is {_shown(value)}, {expected}")
@@ -180,13 +177,13 @@ def check_tensor(name: str, value: Any, shape: Sequence[int | str], above: float
         raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, {expected}")
     if above is None or not _has_value(value):
         return
-    found = value.detach()
-    if not bool((found.isfinite() & (found > above)).all()):
+    plain = value.detach()
+    if not bool((plain.isfinite() & (plain > above)).all()):
         raise ExperimentError(f"{name} holds a number that is not finite and above {above:g}, expected none")
 
 
 def check_places(name: str, position_m: torch.Tensor) -> None:
-    """Places off the sample, which a source can stand at."""
+    """Check that source positions are away from the sample."""
     if _has_value(position_m):
         far_m = position_m.detach().double().norm(dim=-1)
         if not bool(((far_m >= limits.SHORTEST_M) & (far_m <= limits.LONGEST_M)).all()):
@@ -194,13 +191,13 @@ def check_places(name: str, position_m: torch.Tensor) -> None:
 
 
 def check_exposure(flux: Any, exposure: Any, beamsize: Any) -> None:
-    """A beam of a size, where photons go through it in a time: fluence = flux exposure / beamsize^2."""
-    if not any(is_tensor(one) for one in (flux, exposure, beamsize)):
+    """Check that a flux has an exposure time and a beam size: fluence = flux exposure / beamsize^2."""
+    if not any(is_tensor(quantity) for quantity in (flux, exposure, beamsize)):
         limits.check_exposure("Beam.beamsize_m is 0 m", "Beam.flux_photons_per_s", flux, exposure, beamsize)
 
 
 def check_mask(name: str, mask: Any, n_fast: int | None, n_slow: int | None) -> None:
-    """A mask of the detector's size, where that is stated in pixels."""
+    """Check that a mask has the detector's size, where that is stated in pixels."""
     check_tensor(name, mask, ("slow", "fast"))
     if str(mask.dtype) != "torch.bool":
         raise ExperimentError(f"{name} holds {mask.dtype}, expected torch.bool: True where a pixel is computed")
@@ -209,7 +206,7 @@ def check_mask(name: str, mask: Any, n_fast: int | None, n_slow: int | None) -> 
 
 
 def check_region(name: str, region: Any) -> None:
-    """First and last pixel along fast, then along slow."""
+    """Check a region: first and last pixel along fast, then along slow."""
     if not isinstance(region, tuple) or len(region) != 4 or not all(isinstance(n, Integral) for n in region):
         raise ExperimentError(f"{name} is {_shown(region)}, expected four whole numbers: xmin xmax ymin ymax")
     limits.check_region(name, region)
@@ -230,22 +227,24 @@ def _check_count(name: str, value: Any, limits_of: Range) -> None:
 
 
 def _number(name: str, value: Any, limits_of: Range) -> float | None:
-    """The number itself; None where it cannot be asked for."""
-    if is_tensor(value):
+    """The number itself; None where it cannot be read."""
+    if type(value) is float or type(value) is int:
+        plain = float(value)
+    elif is_tensor(value):
         if value.dim() or value.is_complex():
             raise ExperimentError(f"{name} has the shape {tuple(value.shape)}, expected one number (a 0-d tensor)")
         if not _has_value(value):
             return None
-        found = _value_of(value)
+        plain = _value_of(value)
     elif isinstance(value, Real) and not isinstance(value, bool):
-        found = float(value)
+        plain = float(value)
     else:
         raise ExperimentError(f"{name} is {_shown(value)}, expected a number")
-    if not math.isfinite(found):
-        raise ExperimentError(f"{name} is {found}, expected a finite number")
-    if not limits_of.contains(found):
-        raise ExperimentError(f"{name} is {found:g}, expected {limits_of.describe()}")
-    return found
+    if not math.isfinite(plain):
+        raise ExperimentError(f"{name} is {plain}, expected a finite number")
+    if not limits_of.contains(plain):
+        raise ExperimentError(f"{name} is {plain:g}, expected {limits_of.describe()}")
+    return plain
 
 
 def _value_of(tensor: Any) -> float:
@@ -257,25 +256,25 @@ def _value_of(tensor: Any) -> float:
 
 
 def _vector(name: str, value: Any, limits_of: Range) -> list[float] | None:
-    """Three numbers, or None where they cannot be asked for."""
+    """Three numbers, or None where they cannot be read."""
     if is_tensor(value):
         check_tensor(name, value, (3,))
         value = value.unbind()
     if not isinstance(value, tuple | list) or len(value) != 3:
         count = f"has {len(value)} numbers" if isinstance(value, tuple | list) else f"is {_shown(value)}"
         raise ExperimentError(f"{name} {count}, expected 3")
-    numbers = [_number(f"{name}[{place}]", one, limits_of) for place, one in enumerate(value)]
-    asked = [one for one in numbers if one is not None]
+    numbers = [_number(f"{name}[{index}]", component, limits_of) for index, component in enumerate(value)]
+    asked = [component for component in numbers if component is not None]
     return asked if len(asked) == len(numbers) else None
 
 
 def is_tensor(value: Any) -> bool:
-    """Whether it is a torch.Tensor, told without torch."""
+    """Whether a value is a torch.Tensor; decided without importing torch."""
     return hasattr(value, "requires_grad") and hasattr(value, "detach")
 
 
 def _has_value(tensor: torch.Tensor) -> bool:
-    """Whether a tensor's numbers can be asked for; not within torch.vmap, on the meta device, or while it is traced."""
+    """Whether a tensor's numbers can be read; not inside torch.vmap, on the meta device, or while it is traced."""
     from nanobrag_torch.parameters.tensors import is_mapped
 
     if tensor.device.type == "meta" or is_mapped(tensor):

@@ -1,4 +1,4 @@
-"""Detector conventions: the basis vectors and the pivot that each program takes for granted, and the pixel counts.
+"""Detector conventions: the basis vectors and pivot of each program's convention, and the pixel counts.
 
 Section 6 of docs/physics.md.
 
@@ -46,7 +46,7 @@ MAX_PIXELS_PER_SIDE = 1_000_000
 
 
 def pixel_counts(detector: Detector) -> tuple[int, int, Scalar, Scalar]:
-    """(n_fast, n_slow, size_fast_m, size_slow_m); a count given sets the size, half a pixel rounds down."""
+    """(n_fast, n_slow, size_fast_m, size_slow_m); a stated count sets the size, and half a pixel rounds down."""
     p = detector.pixel_size_m
     sizes, counts = [], []
     for count, size_m in ((detector.n_fast, detector.size_fast_m), (detector.n_slow, detector.size_slow_m)):

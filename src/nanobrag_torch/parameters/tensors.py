@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import is_dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -13,50 +13,63 @@ Part = TypeVar("Part")
 
 
 def tensors_of(part: Any) -> list[torch.Tensor]:
-    """Every tensor in a dataclass or tuple of `parameters`, and in those that it holds."""
-    found: list[torch.Tensor] = []
-    _collect(part, found)
-    return found
+    """Every tensor in a dataclass or tuple of `parameters`, at any depth."""
+    tensors: list[torch.Tensor] = []
+    _collect(part, tensors)
+    return tensors
 
 
-_PLAIN = (float, int, bool, str, type(None))
+_PLAIN = frozenset((float, int, bool, str, type(None), frozenset))
 
 
-def _collect(part: Any, found: list[torch.Tensor]) -> None:
+def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
     if isinstance(part, torch.Tensor):
-        found.append(part)
+        tensors.append(part)
     elif isinstance(part, tuple):
         for item in part:
             if type(item) not in _PLAIN:
-                _collect(item, found)
+                _collect(item, tensors)
     elif is_dataclass(part):
+        values = vars(part)
         for name in part.__dataclass_fields__:
-            value = getattr(part, name)
+            value = values[name]
             if type(value) not in _PLAIN:
-                _collect(value, found)
+                _collect(value, tensors)
 
 
-def with_tensors(part: Part, tensors: Sequence[torch.Tensor]) -> Part:
-    """The same with other tensors, as many as `tensors_of` finds."""
-    filled: Part = _filled(part, iter(tensors))
+def with_tensors(part: Part, tensors: Sequence[torch.Tensor], checked: bool = False) -> Part:
+    """The same with other tensors, as many as `tensors_of` finds; `checked`: their values are those that were there."""
+    filled: Part = _filled(part, iter(tensors), _copied if checked else replace)
     return filled
 
 
-def _filled(part: Any, tensors: Iterator[torch.Tensor]) -> Any:
+def _filled(part: Any, tensors: Iterator[torch.Tensor], made: Callable[..., Any]) -> Any:
     if isinstance(part, torch.Tensor):
         return next(tensors)
-    if is_dataclass(part) and not isinstance(part, type) and tensors_of(part):
-        return replace(part, **{field.name: _filled(getattr(part, field.name), tensors) for field in fields(part)})
-    return tuple(_filled(item, tensors) for item in part) if isinstance(part, tuple) else part
+    if isinstance(part, tuple):
+        return tuple(item if type(item) in _PLAIN else _filled(item, tensors, made) for item in part)
+    if not is_dataclass(part) or isinstance(part, type):
+        return part
+    values = {name: value for name, value in vars(part).items() if type(value) not in _PLAIN}
+    changed = {name: _filled(value, tensors, made) for name, value in values.items()}
+    changed = {name: value for name, value in changed.items() if value is not values[name]}
+    return made(part, **changed) if changed else part
+
+
+def _copied(part: Part, **changed: Any) -> Part:
+    """As `dataclasses.replace`, without the checks of a new one."""
+    made = object.__new__(type(part))
+    made.__dict__.update(vars(part) | changed)
+    return made
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:
-    """Whether a transform of torch.func stands behind a tensor."""
+    """Whether a tensor is wrapped by a transform of torch.func."""
     return torch.func.debug_unwrap(tensor) is not tensor
 
 
 def is_mapped(tensor: torch.Tensor) -> bool:
-    """Whether torch.vmap maps over it, so that it stands for many tensors and has no value of its own."""
+    """Whether torch.vmap maps over it, so that it represents many tensors and has no single value."""
     return torch.func.debug_unwrap(tensor).dim() != tensor.dim()
 
 
@@ -66,7 +79,7 @@ def has_tangent(tensor: torch.Tensor) -> bool:
 
 
 def is_differentiated(tensor: torch.Tensor) -> bool:
-    """Whether a derivative by the tensor may be wanted: backward, forward, or by a transform of torch.func."""
+    """Whether a derivative by the tensor may be asked for: backward, forward, or by a transform of torch.func."""
     if is_transformed(tensor) or has_tangent(tensor):
         return True
     return tensor.requires_grad and torch.is_grad_enabled()

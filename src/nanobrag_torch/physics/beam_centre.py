@@ -14,36 +14,39 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_torch.parameters import Detector, Scalar
-from nanobrag_torch.physics.tensors import scalar
+from nanobrag_torch.physics.tensors import Array, home, scalar
+
+_STATED = ("pixel_size_m", "Xbeam_m", "Ybeam_m", "Xclose_m", "Yclose_m", "ORGX_pixels", "ORGY_pixels")
 
 
 class BeamCentre(NamedTuple):
     """The beam centre as stated or by default (m), and the two points of the detector that the pivots use."""
 
-    Xbeam_m: torch.Tensor
-    Ybeam_m: torch.Tensor
-    Xclose_m: torch.Tensor
-    Yclose_m: torch.Tensor
-    Fbeam_m: torch.Tensor
-    Sbeam_m: torch.Tensor
-    Fclose_m: torch.Tensor
-    Sclose_m: torch.Tensor
+    Xbeam_m: Array
+    Ybeam_m: Array
+    Xclose_m: Array
+    Yclose_m: Array
+    Fbeam_m: Array
+    Sbeam_m: Array
+    Fclose_m: Array
+    Sclose_m: Array
     near_point_leads: tuple[bool, bool]  # fast, slow: stated by -Xclose or -Yclose, and no beam spot is
 
 
 def beam_centre(
-    detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device
+    detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device | None
 ) -> BeamCentre:
-    """Map the stated centre to fast and slow coordinates the way the convention does (6.2) (6.3).
+    """Map the stated centre to fast and slow coordinates by the rules of the convention (6.2) (6.3).
 
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
-    `close_beam_ignored` off, -Xclose and -Yclose are the near point, mapped in the same way, or with the defect
-    `close_axes_as_fast_slow` on as fast and slow; on, they only default the beam centre.
+    `close_beam_ignored` off, -Xclose and -Yclose give the near point, mapped in the same way, or with the defect
+    `close_axes_as_fast_slow` on as fast and slow. With it on, they are only the default of the beam centre.
     """
+    device = home(device, *(getattr(detector, name) for name in _STATED), size_fast_m, size_slow_m)
     p = scalar(detector.pixel_size_m, device)
     size_fast, size_slow = scalar(size_fast_m, device), scalar(size_slow_m, device)
 
-    def or_default(value: Scalar | None, default: torch.Tensor) -> torch.Tensor:
+    def or_default(value: Scalar | None, default: Array) -> Array:
         return default if value is None else scalar(value, device)
 
     fclose = size_fast / 2.0 if detector.ORGX_pixels is None else (scalar(detector.ORGX_pixels, device) - 0.5) * p
@@ -52,7 +55,7 @@ def beam_centre(
     name = detector.convention
     if name in ("MOSFLM", "DENZO"):
         x, y = or_default(detector.Xbeam_m, (size_slow + p) / 2.0), or_default(detector.Ybeam_m, (size_fast + p) / 2.0)
-        half = p / 2.0 if name == "MOSFLM" else torch.zeros_like(p)
+        half = p / 2.0 if name == "MOSFLM" else scalar(0.0, device)
         fbeam, sbeam = y + half, x + half
     elif name == "ADXV":
         x, y = or_default(detector.Xbeam_m, (size_fast + p) / 2.0), or_default(detector.Ybeam_m, (size_slow - p) / 2.0)
@@ -64,7 +67,7 @@ def beam_centre(
             fclose, sclose = x, y
     leads = [False, False]
     if "close_beam_ignored" not in defects:
-        near = _stated_near_point(detector, p, size_slow, defects)
+        near = _stated_near_point(detector, p, size_slow, defects, device)
         beam = [detector.Xbeam_m, detector.Ybeam_m]
         spot = beam[::-1] if name in ("MOSFLM", "DENZO") else beam
         leads = [n is not None and b is None for n, b in zip(near, spot, strict=True)]
@@ -73,16 +76,18 @@ def beam_centre(
 
 
 def _stated_near_point(
-    detector: Detector, pixel_m: torch.Tensor, size_slow_m: torch.Tensor, defects: frozenset[str]
-) -> tuple[torch.Tensor | None, torch.Tensor | None]:
-    """Fast and slow of the near point where -Xclose and -Yclose state them."""
-    x, y = (
-        None if value is None else scalar(value, pixel_m.device) for value in (detector.Xclose_m, detector.Yclose_m)
-    )
+    detector: Detector,
+    pixel_m: Array,
+    size_slow_m: Array,
+    defects: frozenset[str],
+    device: torch.device | None,
+) -> tuple[Array | None, Array | None]:
+    """Fast and slow of the near point, if -Xclose and -Yclose state them."""
+    x, y = (None if value is None else scalar(value, device) for value in (detector.Xclose_m, detector.Yclose_m))
     name = detector.convention
     if "close_axes_as_fast_slow" in defects or name not in ("MOSFLM", "DENZO", "ADXV"):
         return x, y
     if name == "ADXV":
         return x, None if y is None else size_slow_m - y
-    half = pixel_m / 2.0 if name == "MOSFLM" else torch.zeros_like(pixel_m)
+    half = pixel_m / 2.0 if name == "MOSFLM" else scalar(0.0, device)
     return None if y is None else y + half, None if x is None else x + half

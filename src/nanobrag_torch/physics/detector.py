@@ -17,15 +17,15 @@ from nanobrag_torch.physics import placement
 from nanobrag_torch.physics.beam_centre import BeamCentre, beam_centre
 from nanobrag_torch.physics.detector_basis import Basis, basis
 from nanobrag_torch.physics.detector_geometry import Construction, DetectorGeometry
-from nanobrag_torch.physics.tensors import dot, scalar
+from nanobrag_torch.physics.tensors import Array, alike, dot, scalar, stack
 
 
 class _Axes(NamedTuple):
     """The detector's axes on their way through the rotations."""
 
-    angles_rad: torch.Tensor  # (4,) rotx, roty, rotz, twotheta
+    angles_rad: Array  # (4,) rotx, roty, rotz, twotheta
     turn: placement.Turn
-    rotation: torch.Tensor  # (3, 3)
+    rotation: Array  # (3, 3)
     initial: placement.Axes
     after_rotz: placement.Axes
     final: placement.Axes
@@ -34,35 +34,35 @@ class _Axes(NamedTuple):
 class _Lengths(NamedTuple):
     """Obliquity of the beam and the distances that the user stated or implied, before the origin is known."""
 
-    ratio: torch.Tensor
-    close_m: torch.Tensor
-    distance_m: torch.Tensor
+    ratio: Array
+    close_m: Array
+    distance_m: Array
 
 
 class _Origin(NamedTuple):
-    """The origin of the pixels (m) and what it is the sum of."""
+    """The origin of the pixels (m) and its three terms."""
 
     centre: BeamCentre
-    terms_m: torch.Tensor  # (3, 3)
-    before_rotation_m: torch.Tensor | None  # pivot SAMPLE only, as the two that follow
-    after_rotz_m: torch.Tensor | None
-    after_twotheta_m: torch.Tensor | None
-    placed_m: torch.Tensor
+    terms_m: Array  # (3, 3)
+    before_rotation_m: Array | None  # pivot SAMPLE only, as the two that follow
+    after_rotz_m: Array | None
+    after_twotheta_m: Array | None
+    placed_m: Array
 
 
 class _Distances(NamedTuple):
     """Distances (m), near point and beam spot (m, fast and slow) of the detector in its final place."""
 
-    close_distance_m: torch.Tensor
-    distance_m: torch.Tensor
-    Fclose_m: torch.Tensor
-    Sclose_m: torch.Tensor
-    Fbeam_m: torch.Tensor
-    Sbeam_m: torch.Tensor
+    close_distance_m: Array
+    distance_m: Array
+    Fclose_m: Array
+    Sclose_m: Array
+    Fbeam_m: Array
+    Sbeam_m: Array
 
 
 def build(
-    detector: Detector, defects: frozenset[str], device: torch.device, hook: Hook | None = None
+    detector: Detector, defects: frozenset[str], device: torch.device | None = None, hook: Hook | None = None
 ) -> DetectorGeometry:
     """Place the detector: rotate the basis, find the origin from the pivot, re-derive distances and centres."""
     _, _, size_fast_m, size_slow_m = pixel_counts(detector)
@@ -73,16 +73,16 @@ def build(
     )
     pivot = effective_pivot(detector, defects)
     axes = _turned(detector, b, device, hook)
-    lengths = _lengths(detector, pivot, axes, b, defects, hook)
-    place = _about_sample if pivot == "SAMPLE" else _about_beam
-    origin = place(centre, axes, lengths, b, hook)
-    pix0_m = watched(hook, "pix0_m", placement.final_origin_m(detector, origin.placed_m, defects))
+    lengths = _lengths(detector, pivot, axes, b, defects, device, hook)
+    placed = _about_sample if pivot == "SAMPLE" else _about_beam
+    origin = placed(centre, axes, lengths, b, hook)
+    pix0_m = watched(hook, "pix0_m", placement.final_origin_m(detector, origin.placed_m, defects, device))
     final = _rederive(pix0_m, axes.final, b.beam, lengths.ratio, defects, hook)
-    construction = _construction(detector, pivot, b, axes, lengths, origin, final, pix0_m)
-    return _geometry(detector, defects, b, axes.final, pix0_m, final, construction, hook)
+    construction = _construction(detector, pivot, b, axes, lengths, origin, final, pix0_m, device)
+    return _geometry(detector, defects, b, axes.final, pix0_m, final, construction, device, hook)
 
 
-def _turned(detector: Detector, b: Basis, device: torch.device, hook: Hook | None) -> _Axes:
+def _turned(detector: Detector, b: Basis, device: torch.device | None, hook: Hook | None) -> _Axes:
     """The axes turned about the laboratory's axes, then swung about the two-theta axis."""
 
     def seen(step: str, axes: placement.Axes) -> placement.Axes:
@@ -101,17 +101,23 @@ def _turned(detector: Detector, b: Basis, device: torch.device, hook: Hook | Non
 
 
 def _lengths(
-    detector: Detector, pivot: str, axes: _Axes, b: Basis, defects: frozenset[str], hook: Hook | None
+    detector: Detector,
+    pivot: str,
+    axes: _Axes,
+    b: Basis,
+    defects: frozenset[str],
+    device: torch.device | None,
+    hook: Hook | None,
 ) -> _Lengths:
     keeps_close = placement.keeps_close_distance(detector, pivot, defects)
     facing = axes.final.normal if keeps_close else axes.after_rotz.normal
     ratio = watched(hook, "ratio", placement.ratio(b.beam, facing))
-    close = watched(hook, "close_distance_m", placement.close_distance_m(detector, ratio))
+    close = watched(hook, "close_distance_m", placement.close_distance_m(detector, ratio, device))
     return _Lengths(ratio, close, watched(hook, "distance_m", placement.distance_m(close, ratio)))
 
 
 def _about_sample(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, hook: Hook | None) -> _Origin:
-    """Pivot SAMPLE: the origin is measured from the near point of the detector before it turns, and turns with it."""
+    """Pivot SAMPLE: the origin is measured from the near point of the unturned detector, and turns with it."""
     names = ("term_fast_before_rot", "term_slow_before_rot", "term_close_before_rot")
     terms = _seen(hook, names, placement.terms_from_close_point_m(centre, axes.initial, lengths.close_m))
     before = watched(hook, "pix0_before_rotation", placement.sum_of_terms_m(terms))
@@ -121,7 +127,7 @@ def _about_sample(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, 
 
 
 def _about_beam(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, hook: Hook | None) -> _Origin:
-    """Pivot BEAM: the origin is measured from the spot of the direct beam on the detector as it stands."""
+    """Pivot BEAM: the origin is measured from the spot of the direct beam on the turned detector."""
     fbeam, sbeam = placement.beam_spot_m(centre, axes.final, lengths.distance_m, b.beam)
     centre = centre._replace(Fbeam_m=watched(hook, "Fbeam_m", fbeam), Sbeam_m=watched(hook, "Sbeam_m", sbeam))
     names = ("term_fast", "term_slow", "term_beam")
@@ -130,19 +136,21 @@ def _about_beam(centre: BeamCentre, axes: _Axes, lengths: _Lengths, b: Basis, ho
     return _Origin(centre, terms, None, None, None, placed)
 
 
-def _seen(hook: Hook | None, names: tuple[str, ...], terms: torch.Tensor) -> torch.Tensor:
+def _seen(hook: Hook | None, names: tuple[str, ...], terms: Array) -> Array:
+    if hook is None:
+        return terms
     return torch.stack([watched(hook, name, term) for name, term in zip(names, terms, strict=True)])
 
 
 def _rederive(
-    pix0: torch.Tensor,
+    pix0: Array,
     axes: placement.Axes,
-    beam: torch.Tensor,
-    ratio: torch.Tensor,
+    beam: Array,
+    ratio: Array,
     defects: frozenset[str],
     hook: Hook | None,
 ) -> _Distances:
-    """Close point, distances and beam centre that the final origin implies (6.10) (6.11).
+    """Close point, distances and beam centre that follow from the final origin (6.10) (6.11).
 
     With the defect `distance_without_twotheta` on, the distance uses the obliquity of the placement.
     """
@@ -151,15 +159,10 @@ def _rederive(
     if "distance_without_twotheta" not in defects:
         ratio = placement.ratio(beam, normal)
     distance = placement.distance_m(close, ratio)
-    to_beam = distance * beam - pix0
-    return _Distances(
-        close_distance_m=close,
-        distance_m=distance,
-        Fclose_m=-dot(pix0, fast),
-        Sclose_m=-dot(pix0, slow),
-        Fbeam_m=dot(fast, to_beam),
-        Sbeam_m=dot(slow, to_beam),
-    )
+    distance_m, beam, pix0 = alike(distance, beam, pix0)
+    near = -dot(pix0, stack([fast, slow]))
+    spot = dot(stack([fast, slow]), distance_m * beam - pix0)
+    return _Distances(close, distance, near[0], near[1], spot[0], spot[1])
 
 
 def _construction(
@@ -170,10 +173,11 @@ def _construction(
     lengths: _Lengths,
     origin: _Origin,
     final: _Distances,
-    pix0_m: torch.Tensor,
+    pix0_m: Array,
+    device: torch.device | None,
 ) -> Construction:
     """The steps, with the names that traces and file headers use."""
-    pixel_m = scalar(detector.pixel_size_m, pix0_m.device)
+    fclose_m, sclose_m, pixel_m = alike(final.Fclose_m, final.Sclose_m, scalar(detector.pixel_size_m, device))
     return Construction(
         convention=detector.convention,
         pivot=pivot,
@@ -193,9 +197,9 @@ def _construction(
         after_rotz=axes.after_rotz,
         after_twotheta=axes.final,
         pix0_m=origin.placed_m,
-        ORGX_pixels=final.Fclose_m / pixel_m + 0.5,
-        ORGY_pixels=final.Sclose_m / pixel_m + 0.5,
-        dials_origin_mm=1000.0 * torch.stack([pix0_m[2], pix0_m[1], -pix0_m[0]]),
+        ORGX_pixels=fclose_m / pixel_m + 0.5,
+        ORGY_pixels=sclose_m / pixel_m + 0.5,
+        dials_origin_mm=1000.0 * stack([pix0_m[2], pix0_m[1], -pix0_m[0]]),
     )
 
 
@@ -204,13 +208,13 @@ def _geometry(
     defects: frozenset[str],
     b: Basis,
     axes: placement.Axes,
-    pix0_m: torch.Tensor,
+    pix0_m: Array,
     final: _Distances,
     construction: Construction,
+    device: torch.device | None,
     hook: Hook | None,
 ) -> DetectorGeometry:
-    """What the pixels need of the placed detector."""
-    device = pix0_m.device
+    """The quantities of the placed detector that the pixels need."""
     n_fast, n_slow, size_fast_m, size_slow_m = pixel_counts(detector)
     return DetectorGeometry(
         n_fast=n_fast,

@@ -1,4 +1,4 @@
-"""What is known of a detector once it is placed: where its pixels are, and the steps that put them there."""
+"""The geometry of a placed detector: where its pixels are, and the steps of the construction."""
 
 from __future__ import annotations
 

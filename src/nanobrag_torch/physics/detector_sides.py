@@ -1,4 +1,4 @@
-"""What the sample sees of a detector: its nearest point, its front or back. Sections 6 and 7 of docs/physics.md.
+"""The detector seen from the sample: its nearest point, its front or back. Sections 6 and 7 of docs/physics.md.
 
 (6.13) close > 0 but with back_face_negative
 (7.7)  nearest = sqrt(close^2 + x^2 + y^2),  x, y how far the near point lies beside the panel    [m]
@@ -31,7 +31,7 @@ def sampling_distance_m(g: DetectorGeometry, defects: frozenset[str]) -> float:
 
 
 def check_front(g: DetectorGeometry) -> None:
-    """Raise ExperimentError for a panel that shows its back to the sample, unless negative photons are wanted.
+    """Raise ExperimentError if the panel shows its back to the sample, unless negative photons are wanted.
 
     Equation (6.13).
     """
@@ -45,10 +45,10 @@ def check_front(g: DetectorGeometry) -> None:
 
 
 def pixels_behind(g: DetectorGeometry) -> int:
-    """How many pixels of a sensor are reached from behind, where that can be some but not all of them.
+    """The number of pixels reached from behind, if some but not all of them can be.
 
-    That is where the normal is not perpendicular to the panel, or the panel is bent by more than a quarter turn and
-    its normal is not.
+    That happens if the normal is not perpendicular to the panel, or if the panel is bent by more than a quarter turn
+    while its normal is not bent.
     """
     perpendicular = max(abs(number(dot(axis, g.odet))) for axis in (g.fdet, g.sdet)) < 1e-12
     if g.negative_back or (not g.curved_axes if g.curved else perpendicular):

@@ -49,8 +49,8 @@ def _reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, tor
 class Interference(torch.autograd.Function):
     """sin(pi r)/sin(pi f) in `dtype`, and the turns, for N (3, 1, 1) and f (3, orientations, rays) in float64.
 
-    The quotient is smooth in N and f, but the derivatives of its two sines are not: they grow as 1/f and cancel. So
-    the derivatives are those of the quotient itself.
+    The quotient is smooth in N and f, but the derivatives of its two sines grow as 1/f and cancel. So the derivatives
+    are computed from the quotient itself.
     """
 
     generate_vmap_rule = True
@@ -85,7 +85,7 @@ class Interference(torch.autograd.Function):
 
 
 class _OnceForward(torch.autograd.Function):
-    """The same tensor, which refuses a second derivative forward: torch makes that of a `jvp` 0 without a word."""
+    """The same tensor, which refuses a second forward derivative: torch would silently return 0 for that of a `jvp`."""
 
     generate_vmap_rule = True
 
@@ -107,7 +107,7 @@ class _OnceForward(torch.autograd.Function):
 
 
 def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The quotient and the turns along one axis: a third of the memory of all three at once, which caches hold.
+    """The quotient and the turns along one axis: a third of the memory of all three, which fits into caches.
 
     Equation (9.2).
     """
@@ -120,7 +120,7 @@ def slopes(
     fraction: Float[torch.Tensor, "3 orientations rays"],
     dtype: torch.dtype = torch.float64,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: their power series where N f is small, else as they stand."""
+    """d/dN and d/df of sin(pi r)/sin(pi f) in `dtype`: power series where N f is small, closed form elsewhere."""
     turned = (math.pi * n).to(dtype) * fraction.to(dtype)
     small = turned.abs() < math.pi * _SERIES_LIMIT[dtype]
     near_n, near = _near(n, turned)

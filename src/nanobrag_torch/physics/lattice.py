@@ -40,8 +40,8 @@ def square(
     """Parallelepiped of cells: product over the axes of sin(pi N h)/sin(pi h), N where h is whole (9.1).
 
     N f is reduced to the nearest integer in float64; sine and quotient are then accurate to a few units in the last
-    place of any dtype, also next to the zeros. A hook sees the factors and their product with the historic signs, which
-    no intensity depends on and which are worked out for nobody else: they change no other bit.
+    place of any dtype, also next to the zeros. Intensities do not depend on the sign, so the factors and their product
+    get their historic signs only for a hook; no other bit changes.
     """
     n = n_cells.view(3, 1, 1)
     along_axes: torch.Tensor

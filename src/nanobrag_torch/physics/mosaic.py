@@ -52,8 +52,8 @@ def domain_matrices(
         return identity.unsqueeze(0)
     if not crystal.mosaic_quadrature:
         return even_rotations(torch.tensor(drawn, dtype=GEOMETRY_DTYPE, device=device), spread)
-    there = even_rotations(_points(domains.count, device), spread)
-    pairs = torch.stack([there, there.transpose(-1, -2)], 1).flatten(0, 1)
+    tilted = even_rotations(_points(domains.count, device), spread)
+    pairs = torch.stack([tilted, tilted.transpose(-1, -2)], 1).flatten(0, 1)
     return torch.cat([identity.unsqueeze(0), pairs]) if domains.count % 2 else pairs
 
 
@@ -70,11 +70,11 @@ def _points(count: int, device: torch.device) -> torch.Tensor:
 def even_rotations(
     shares: Float[torch.Tensor, "n 3"], spread_rad: Float[torch.Tensor, ""]
 ) -> Float[torch.Tensor, "n 3 3"]:
-    """Rotations (n, 3, 3) for shares (n, 3) in (0, 1): even shares make even rotations among all by at most the spread.
+    """Rotations (n, 3, 3) by at most the spread, for shares (n, 3) in (0, 1): even shares give even rotations.
 
     Equation (5.8).
 
-    The cosine of the axis' polar angle, its azimuth and the share of rotations that tilt less are the three shares.
+    The three shares are the cosine of the axis' polar angle, its azimuth, and the share of rotations that tilt less.
     """
     z, azimuth = 2.0 * shares[:, 0] - 1.0, 2.0 * math.pi * shares[:, 1]
     w = (1.0 - z * z).sqrt()

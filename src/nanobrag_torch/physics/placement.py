@@ -12,6 +12,7 @@ Section 6 of docs/physics.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -20,7 +21,7 @@ from nanobrag_torch.parameters import Detector
 from nanobrag_torch.physics import rotations
 from nanobrag_torch.physics.beam_centre import BeamCentre
 from nanobrag_torch.physics.constants import SMALLEST_NORMAL
-from nanobrag_torch.physics.tensors import dot, scalar, vector
+from nanobrag_torch.physics.tensors import Array, alike, as_tensor, dot, scalar, stack, vector, where
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
 class Axes(NamedTuple):
     """Fast, slow and normal direction of the detector, each (3,)."""
 
-    fast: torch.Tensor
-    slow: torch.Tensor
-    normal: torch.Tensor
+    fast: Array
+    slow: Array
+    normal: Array
 
 
-def angles_rad(detector: Detector, device: torch.device) -> Float[torch.Tensor, "4"]:
+def angles_rad(detector: Detector, device: torch.device | None) -> Float[Array, "4"]:
     """The four angles (4,): about lab x, y, z, then two-theta."""
     return vector([detector.rotx_rad, detector.roty_rad, detector.rotz_rad, detector.twotheta_rad], device)
 
@@ -42,112 +43,123 @@ def angles_rad(detector: Detector, device: torch.device) -> Float[torch.Tensor, 
 class Turn(NamedTuple):
     """Rotations about lab x, y and z, each (3, 3), which turn axes and origin in this order."""
 
-    x: torch.Tensor
-    y: torch.Tensor
-    z: torch.Tensor
+    x: Array
+    y: Array
+    z: Array
 
 
-def rotation_matrices(angles: Float[torch.Tensor, "4"]) -> Turn:
+def rotation_matrices(angles: Float[Array, "4"]) -> Turn:
     """Rotations about lab x, y and z, each (3, 3)."""
     return Turn(rotations.about_x(angles[0]), rotations.about_y(angles[1]), rotations.about_z(angles[2]))
 
 
-def combined_rotation(turn: Turn) -> Float[torch.Tensor, "3 3"]:
-    """The three in one, for the trace: nothing is turned by it, since their product rounds differently."""
-    return turn.z @ (turn.y @ turn.x)
+def combined_rotation(turn: Turn) -> Float[Array, "3 3"]:
+    """The product of the three rotations, for the trace only: applying the product would round differently."""
+    x, y, z = map(as_tensor, turn)
+    return z @ (y @ x)
 
 
 def rotated_axes(axes: Axes, turn: Turn) -> Axes:
     """The axes turned about lab x, y, z (6.7)."""
-    return Axes(*(_turned(v, turn) for v in axes))
+    return Axes(*_turned(stack(axes), turn))
 
 
-def _turned(v: torch.Tensor, turn: Turn) -> torch.Tensor:
+def _turned(v: Array, turn: Turn) -> Array:
     return rotations.apply(turn.z, rotations.apply(turn.y, rotations.apply(turn.x, v)))
 
 
-def swung_axes(axes: Axes, twotheta_axis: Float[torch.Tensor, "3"], angles: Float[torch.Tensor, "4"]) -> Axes:
+def swung_axes(axes: Axes, twotheta_axis: Float[Array, "3"], angles: Float[Array, "4"]) -> Axes:
     """The axes turned by two-theta (6.7)."""
-    return Axes(*(rotations.about_axis(v, twotheta_axis, angles[3]) for v in axes))
+    return Axes(*rotations.exactly_about_axis(stack(axes), twotheta_axis, angles[3]))
 
 
-def ratio(beam: Float[torch.Tensor, "3"], normal: Float[torch.Tensor, "3"]) -> Float[torch.Tensor, ""]:
+def ratio(beam: Float[Array, "3"], normal: Float[Array, "3"]) -> Float[Array, ""]:
     """Cosine between beam and detector normal; the smallest normal number where it is 0 (6.5)."""
     cosine = dot(beam, normal)
-    return torch.where(cosine == 0, torch.full_like(cosine, SMALLEST_NORMAL), cosine)
+    return where(cosine == 0, SMALLEST_NORMAL, cosine)
 
 
-def close_distance_m(detector: Detector, ratio: Float[torch.Tensor, ""]) -> Float[torch.Tensor, ""]:
+def close_distance_m(detector: Detector, ratio: Float[Array, ""], device: torch.device | None) -> Float[Array, ""]:
     """Distance of the plane: as stated, else |ratio distance| (6.6)."""
     if detector.close_distance_m is None:
-        return (ratio * scalar(detector.distance_m, ratio.device)).abs()
-    return scalar(detector.close_distance_m, ratio.device)
+        ratio, distance = alike(ratio, scalar(detector.distance_m, device))
+        return abs(ratio * distance)
+    return scalar(detector.close_distance_m, device)
 
 
-def distance_m(close_m: Float[torch.Tensor, ""], ratio: Float[torch.Tensor, ""]) -> Float[torch.Tensor, ""]:
+def distance_m(close_m: Float[Array, ""], ratio: Float[Array, ""]) -> Float[Array, ""]:
     """Distance along the beam (6.6)."""
+    close_m, ratio = alike(close_m, ratio)
     return close_m / ratio
 
 
 def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]) -> bool:
-    """Whether two-theta leaves a given close distance as it is although the panel pivots about the beam spot."""
-    given = detector.close_distance_m is not None
-    return given and pivot == "BEAM" and "distance_without_twotheta" not in defects
+    """Whether a stated close distance holds after two-theta although the panel pivots about the beam spot."""
+    stated = detector.close_distance_m is not None
+    return stated and pivot == "BEAM" and "distance_without_twotheta" not in defects
 
 
 def beam_spot_m(
-    centre: BeamCentre, axes: Axes, distance_m: Float[torch.Tensor, ""], beam: Float[torch.Tensor, "3"]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Fast and slow of the beam spot: as stated, or where it has to be for the near point that is stated (6.12)."""
+    centre: BeamCentre, axes: Axes, distance_m: Float[Array, ""], beam: Float[Array, "3"]
+) -> tuple[Array, Array]:
+    """Fast and slow of the beam spot: as stated, or the spot that belongs to the stated near point (6.12)."""
     stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
     rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)
-    fast, slow = (close + distance_m * dot(beam, axis) if leads else spot for leads, spot, close, axis in rows)
+    fast, slow = (_beyond(close, distance_m, dot(beam, axis)) if leads else spot for leads, spot, close, axis in rows)
     return fast, slow
 
 
-def terms_from_close_point_m(
-    centre: BeamCentre, axes: Axes, close_m: Float[torch.Tensor, ""]
-) -> Float[torch.Tensor, "3 3"]:
+def _beyond(close: Array, distance_m: Array, cosine: Array) -> Array:
+    close, distance_m, cosine = alike(close, distance_m, cosine)
+    return close + distance_m * cosine
+
+
+def terms_from_close_point_m(centre: BeamCentre, axes: Axes, close_m: Float[Array, ""]) -> Float[Array, "3 3"]:
     """Fast, slow and normal part (3, 3) of the origin as seen from the point of the plane nearest to the sample.
 
     Equation (6.8).
     """
-    return torch.stack([-centre.Fclose_m * axes.fast, -centre.Sclose_m * axes.slow, close_m * axes.normal])
+    return _parts((-centre.Fclose_m, -centre.Sclose_m, close_m), axes)
 
 
 def terms_from_beam_m(
-    centre: BeamCentre, axes: Axes, distance_m: Float[torch.Tensor, ""], beam: Float[torch.Tensor, "3"]
-) -> Float[torch.Tensor, "3 3"]:
+    centre: BeamCentre, axes: Axes, distance_m: Float[Array, ""], beam: Float[Array, "3"]
+) -> Float[Array, "3 3"]:
     """Fast, slow and beam part (3, 3) of the origin as seen from where the beam hits the detector (6.9)."""
-    return torch.stack([-centre.Fbeam_m * axes.fast, -centre.Sbeam_m * axes.slow, distance_m * beam])
+    return _parts((-centre.Fbeam_m, -centre.Sbeam_m, distance_m), (axes.fast, axes.slow, beam))
 
 
-def sum_of_terms_m(terms: Float[torch.Tensor, "3 3"]) -> Float[torch.Tensor, "3"]:
+def _parts(lengths_m: Sequence[Array], directions: Sequence[Array]) -> Array:
+    lengths, vectors = alike(stack(lengths_m), stack(directions))
+    return lengths[:, None] * vectors
+
+
+def sum_of_terms_m(terms: Float[Array, "3 3"]) -> Float[Array, "3"]:
     """The origin (3,)."""
     return terms[0] + terms[1] + terms[2]
 
 
-def rotated_origin_m(origin_m: Float[torch.Tensor, "3"], turn: Turn) -> Float[torch.Tensor, "3"]:
+def rotated_origin_m(origin_m: Float[Array, "3"], turn: Turn) -> Float[Array, "3"]:
     """The origin turned about lab x, y, z."""
     return _turned(origin_m, turn)
 
 
 def swung_origin_m(
-    origin_m: Float[torch.Tensor, "3"], twotheta_axis: Float[torch.Tensor, "3"], angles: Float[torch.Tensor, "4"]
-) -> Float[torch.Tensor, "3"]:
+    origin_m: Float[Array, "3"], twotheta_axis: Float[Array, "3"], angles: Float[Array, "4"]
+) -> Float[Array, "3"]:
     """The origin turned by two-theta."""
-    return rotations.about_axis(origin_m, twotheta_axis, angles[3])
+    return rotations.exactly_about_axis(origin_m, twotheta_axis, angles[3])
 
 
 def final_origin_m(
-    detector: Detector, placed_m: Float[torch.Tensor, "3"], defects: frozenset[str]
-) -> Float[torch.Tensor, "3"]:
-    """Where the pivot puts the origin, or the vector given, which the defect `pix0_ignored` passes over."""
+    detector: Detector, placed_m: Float[Array, "3"], defects: frozenset[str], device: torch.device | None
+) -> Float[Array, "3"]:
+    """The origin given by the pivot, or the stated vector, which the defect `pix0_ignored` ignores."""
     if "pix0_ignored" in defects or detector.pix0_vector_m is None:
         return placed_m
-    return vector(detector.pix0_vector_m, placed_m.device)
+    return vector(detector.pix0_vector_m, device)
 
 
-def plane_distance_m(origin_m: Float[torch.Tensor, "3"], normal: Float[torch.Tensor, "3"]) -> Float[torch.Tensor, ""]:
+def plane_distance_m(origin_m: Float[Array, "3"], normal: Float[Array, "3"]) -> Float[Array, ""]:
     """Distance of the detector plane from the sample."""
     return dot(origin_m, normal)

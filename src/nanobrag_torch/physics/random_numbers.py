@@ -48,8 +48,8 @@ class SharedTable:
 class UniformStream:
     """Uniform deviates in (0, 1), single precision, from one seed variable.
 
-    A seed variable that is zero or negative starts a fresh table; a positive one goes on with the table that the
-    previous stream left (unless no stream has run yet).
+    A zero or negative seed variable starts a fresh table; a positive one continues with the table of the previous
+    stream (unless no stream has run yet).
     """
 
     table: SharedTable
@@ -71,7 +71,7 @@ class UniformStream:
 
     @property
     def _starts_anew(self) -> bool:
-        """Whether the next draw begins a fresh table; a multiple of 2^31 - 1 as seed leads there after one draw."""
+        """Whether the next draw begins a fresh table; a seed that is a multiple of 2^31 - 1 leads there too."""
         return self.seed_variable <= 0 or self.table.last_output == 0
 
     def draw(self) -> float:
@@ -93,7 +93,7 @@ class UniformStream:
         return drawn + self._following(count - len(drawn))
 
     def _following(self, count: int) -> list[float]:
-        """The next `count` deviates of a stream that does not start anew: its state is never 0 again."""
+        """The next `count` deviates of a stream that does not start afresh: its state is never 0 again."""
         if not count:
             return []
         steps = (_powers(count) * np.uint64(self.seed_variable)) % np.uint64(_MODULUS)
@@ -106,10 +106,10 @@ class UniformStream:
         return deviates
 
     def _shuffle(self, slots: list[int]) -> tuple[list[int], list[int]]:
-        """Places of the values that come out, step by step, and of those the table holds in the end.
+        """Positions of the values that come out, step by step, and of the values in the final table.
 
-        The first values are the table; `slots` says to which of its places each value leads.
-        Each step takes what lies in the slot that the output before it names, and puts the next value there.
+        The first values are the table; `slots` gives the slot that each value selects. Each step takes the value in the
+        slot selected by the output before it, and puts the next value there.
         """
         table = list(range(_TABLE_SIZE))
         order: list[int] = []
@@ -153,9 +153,9 @@ def stream(table: SharedTable, seed_variable: int, use: int, defects: frozenset[
 def _powers(count: int) -> np.ndarray:
     """16807^1 .. 16807^count modulo 2^31 - 1."""
     powers, power = np.empty(count, dtype=np.uint64), 1
-    for place in range(count):
+    for index in range(count):
         power = power * _MULTIPLIER % _MODULUS
-        powers[place] = power
+        powers[index] = power
     return powers
 
 

@@ -98,7 +98,7 @@ def _on_sphere(g: DetectorGeometry, fast_m: torch.Tensor, slow_m: torch.Tensor) 
 
     Equation (7.3).
 
-    Rays run along its normal, so all layers see the same ones and the depth does not enter.
+    Rays run along its normal, so all layers see the same rays and the depth has no effect.
     """
     near = (g.close_distance_m * g.odet).expand(fast_m.shape[0], 3)
     left_handed = dot(cross(g.fdet, g.sdet), g.odet) < 0
@@ -129,7 +129,7 @@ def capture_fraction(
 ) -> Float[torch.Tensor, " rays"]:
     """Fraction of the photons absorbed in a layer: exp(-t dT mu/par) - exp(-(t+1) dT mu/par), par = d.O (7.6).
 
-    A ray that comes from behind is absorbed in nothing; with the defect `back_face_negative` it counts negative.
+    A ray from behind is not absorbed; with the defect `back_face_negative` it counts negative.
     """
     par = incidence(g, rays.direction)
     front = par > 0
@@ -139,7 +139,7 @@ def capture_fraction(
 
 
 def incidence(g: DetectorGeometry, direction: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
-    """Cosine (rays,) between rays and the sensor's normal, which a bent detector has along the ray."""
+    """Cosine (rays,) between rays and the sensor's normal; a bent detector's normal lies along the ray."""
     if g.curved and not g.curved_axes:
         return torch.ones_like(direction[0])
     return along(g.odet, direction)

@@ -9,71 +9,76 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import cosine, cross, dot, sine
+from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine
 
 if TYPE_CHECKING:
     from jaxtyping import Float
 
 
-def about_x(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
+def about_x(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
     """Rotation about lab x: y' = c y - s z, z' = s y + c z. Angle of shape (...), result (..., 3, 3)."""
     return _about(angle_rad, 0)
 
 
-def about_y(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
+def about_y(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
     """Rotation about lab y: x' = c x + s z, z' = -s x + c z."""
     return _about(angle_rad, 1)
 
 
-def about_z(angle_rad: Float[torch.Tensor, "*angles"]) -> Float[torch.Tensor, "*angles 3 3"]:
+def about_z(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
     """Rotation about lab z: x' = c x - s y, y' = s x + c y."""
     return _about(angle_rad, 2)
 
 
-def _about(angle_rad: torch.Tensor, axis: int) -> torch.Tensor:
+def _about(angle_rad: Array, axis: int) -> Array:
     c, s = cosine(angle_rad), sine(angle_rad)
-    zero, one = torch.zeros_like(c), torch.ones_like(c)
+    zero = 0.0 * c
+    one = zero + 1.0
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
         1: (c, zero, s, zero, one, zero, -s, zero, c),
         2: (c, -s, zero, s, c, zero, zero, zero, one),
     }[axis]
-    stacked = torch.stack(rows, dim=-1)
-    return stacked.view(*stacked.shape[:-1], 3, 3)
+    if isinstance(c, torch.Tensor):
+        return torch.stack(rows, dim=-1).reshape(*c.shape, 3, 3)
+    stacked: Array = np.moveaxis(np.array(rows), 0, -1).reshape(*c.shape, 3, 3)
+    return stacked
 
 
-def apply(
-    matrix: Float[torch.Tensor, "3 3"], v: Float[torch.Tensor, "*vectors 3"]
-) -> Float[torch.Tensor, "*vectors 3"]:
+def apply(matrix: Float[Array, "3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:
     """The matrix (3, 3) times each vector (..., 3), in plain arithmetic."""
+    matrix, v = alike(matrix, v)
     return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
 
 
-def about_xyz(
-    v: Float[torch.Tensor, "*vectors 3"], angles_rad: Float[torch.Tensor, "3"]
-) -> Float[torch.Tensor, "*vectors 3"]:
+def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "3"]) -> Float[Array, "*vectors 3"]:
     """Vectors (..., 3) turned about lab x, then y, then z by angles (3,) (1.2)."""
     return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
 
 
-def about_axis(
-    v: Float[torch.Tensor, "*vectors 3"], axis: torch.Tensor, angle_rad: torch.Tensor
-) -> Float[torch.Tensor, "*vectors 3"]:
+def about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> Float[Array, "*vectors 3"]:
     """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length (1.3).
 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
     """
-    axis = axis.expand_as(v)
-    c, s = torch.cos(angle_rad).unsqueeze(-1), torch.sin(angle_rad).unsqueeze(-1)
-    along = dot(axis, v).unsqueeze(-1)
+    return _turned(v, axis.expand_as(v), torch.cos(angle_rad), torch.sin(angle_rad))
+
+
+def exactly_about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> Float[Array, "*turned 3"]:
+    """As `about_axis`, with sine and cosine of the C library, for more angles too. No part of a recorded kernel."""
+    v, axis, angle_rad = alike(v, axis, angle_rad)
+    return _turned(v, axis, cosine(angle_rad), sine(angle_rad))
+
+
+def _turned(v: Array, axis: Array, cosine: Array, sine: Array) -> Array:
+    c, s, along = cosine[..., None], sine[..., None], dot(axis, v)[..., None]
     return axis * along * (1 - c) + v * c + cross(axis, v) * s
 
 
-def axis_matrix(
-    axis: Float[torch.Tensor, "*angles 3"], angle_rad: Float[torch.Tensor, "*angles"]
-) -> Float[torch.Tensor, "*angles 3 3"]:
+def axis_matrix(axis: Float[Array, "*angles 3"], angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
     """cos t I + sin t [n]x + (1 - cos t) n n^T for axes (..., 3) and angles (...): shape (..., 3, 3) (5.5)."""
     columns = torch.eye(3, dtype=axis.dtype, device=axis.device).expand(*angle_rad.shape, 3, 3)
     rotated = about_axis(

@@ -1,4 +1,4 @@
-"""How many steps each sampled quantity gets: the rules that fill in what a user left out. Section 2 of docs/physics.md.
+"""How many steps each sampled quantity gets: rules for what the user did not state. Section 2 of docs/physics.md.
 
 (2.1)  n = ceil(r/d) with divergence_grid;  floor(r/d + 1/2) + 1 without
 (2.2)  d = r/(n - 1)
@@ -17,7 +17,7 @@ from nanobrag_torch.parameters import Beam, Crystal, Detector, Scalar, Spindle, 
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 
 UNSET = -1
-COUNT_TOLERANCE = 1e-9  # by which a count may exceed a whole number and still be that
+COUNT_TOLERANCE = 1e-9  # a count that exceeds a whole number by this share still rounds to it
 
 
 @dataclass(frozen=True)

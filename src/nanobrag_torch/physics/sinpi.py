@@ -1,4 +1,4 @@
-"""sin(pi x) and cos(pi x) for |x| <= 1/2, where all time of the lattice factor goes."""
+"""sin(pi x) and cos(pi x) for |x| <= 1/2, which take nearly all time of the lattice factor."""
 
 from __future__ import annotations
 

@@ -14,14 +14,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Beam, SourceTable
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
-from nanobrag_torch.physics.rotations import about_axis
+from nanobrag_torch.physics.rotations import exactly_about_axis
 from nanobrag_torch.physics.sampling import Grid, SourceGrids
-from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, cross, number, scalar, unit
+from nanobrag_torch.physics.tensors import (
+    HOST,
+    Array,
+    alike,
+    cross,
+    exact_unit,
+    home,
+    matrix,
+    number,
+    scalar,
+    spread,
+    vector,
+)
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -32,9 +45,9 @@ ROUND_DIVERGENCE_LIMIT = 1.1
 class Sources(NamedTuple):
     """The n point sources that illuminate the crystal, in the order of the loop over them."""
 
-    incident: torch.Tensor  # (n, 3) unit vectors along the light
-    wavelength_m: torch.Tensor  # (n,)
-    weight: torch.Tensor | None  # (n,) mean 1; None: every source counts the same
+    incident: Array  # (n, 3) unit vectors along the light
+    wavelength_m: Array  # (n,)
+    weight: Array | None  # (n,) mean 1; None: every source counts the same
 
     def first(self, count: int) -> Sources:
         """The first `count` of them."""
@@ -44,21 +57,23 @@ class Sources(NamedTuple):
         return Sources(self.incident[:count], self.wavelength_m[:count], weight)
 
 
-def fluence_photons_per_m2(beam: Beam, device: torch.device) -> Float[torch.Tensor, ""]:
+def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Float[Array, ""]:
     """flux exposure / beamsize^2 where a flux is given, else the fluence as stated (photons / m^2) (3.1)."""
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
-        exposed = scalar(beam.flux_photons_per_s, device) * scalar(beam.exposure_s, device)
-        beamsize_m = scalar(beam.beamsize_m, device)
+        stated = (beam.flux_photons_per_s, beam.exposure_s, beam.beamsize_m)
+        device = home(device, *stated)
+        flux, exposure, beamsize_m = (scalar(one, device) for one in stated)
+        exposed = flux * exposure
         return exposed / beamsize_m / beamsize_m
     return scalar(beam.fluence_photons_per_m2, device)
 
 
 def from_grids(
     grids: SourceGrids,
-    wavelength_m: Float[torch.Tensor, ""],
-    beam_vector: Float[torch.Tensor, "3"],
-    polar_vector: Float[torch.Tensor, "3"],
-    vertical_vector: Float[torch.Tensor, "3"],
+    wavelength_m: Float[Array, ""],
+    beam_vector: Float[Array, "3"],
+    polar_vector: Float[Array, "3"],
+    vertical_vector: Float[Array, "3"],
     round_divergence: bool,
 ) -> Sources:
     """Sources on a grid of divergence angles, each with every wavelength of the dispersion (3.4) (3.5) (3.6).
@@ -66,8 +81,7 @@ def from_grids(
     The beam is turned about the polarization axis by the vertical angle, then about the vertical axis by the
     horizontal one. lambda_k = lambda0 (1 + step k - range/2).
     """
-    device = beam_vector.device
-    horizontal, vertical = _offsets(grids.horizontal, device), _offsets(grids.vertical, device)
+    horizontal, vertical = _offsets(grids.horizontal), _offsets(grids.vertical)
     pairs = [
         (i, j)
         for i in range(grids.horizontal.count)
@@ -76,20 +90,21 @@ def from_grids(
     ]
     if not pairs:
         raise ExperimentError("the divergence leaves no source; give a range with its steps, or -square_div")
-    rows = torch.tensor([i for i, _ in pairs], device=device)
-    columns = torch.tensor([j for _, j in pairs], device=device)
-    towards_source = (-SOURCE_DISTANCE_M * beam_vector).expand(len(pairs), 3)
-    tilted = about_axis(towards_source, polar_vector, vertical[columns])
-    position = about_axis(tilted, vertical_vector, horizontal[rows])
-    spectrum = wavelength_m * (1.0 + _offsets(grids.dispersion, device))
-    count = grids.dispersion.count
-    return Sources(-unit(position).repeat_interleave(count, dim=0), spectrum.repeat(len(pairs)), None)
+    rows, columns = map(list, zip(*pairs, strict=True))
+    towards_source = spread(-SOURCE_DISTANCE_M * beam_vector, (len(pairs), 3))
+    tilted = exactly_about_axis(towards_source, polar_vector, vertical[columns])
+    position = exactly_about_axis(tilted, vertical_vector, horizontal[rows])
+    wavelength_m, shift = alike(wavelength_m, _offsets(grids.dispersion))
+    spectrum, incident, count = wavelength_m * (1.0 + shift), -exact_unit(position), grids.dispersion.count
+    incident = spread(incident[:, None], (len(pairs), count, 3)).reshape(-1, 3)
+    return Sources(incident, spread(spectrum, (len(pairs), count)).reshape(-1), None)
 
 
-def _offsets(grid: Grid, device: torch.device) -> torch.Tensor:
+def _offsets(grid: Grid) -> Array:
     """Angles, or relative shifts of the wavelength, of the points of a grid (3.2)."""
-    index = torch.arange(grid.count, dtype=GEOMETRY_DTYPE, device=device)
-    return scalar(grid.step, device) * index - scalar(grid.half_extent, device)
+    device = home(None, grid.step, grid.half_extent)
+    step, index, half = alike(scalar(grid.step, device), np.arange(grid.count), scalar(grid.half_extent, device))
+    return step * index - half
 
 
 def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
@@ -107,18 +122,15 @@ def _outside_ellipse(grids: SourceGrids, i: int, j: int) -> bool:
     return total * 4.0 > ROUND_DIVERGENCE_LIMIT
 
 
-def from_table(table: SourceTable, device: torch.device, use_weights: bool) -> Sources:
-    """Sources as listed in a file; with `use_weights`, each counts by its weight over the mean weight (3.7)."""
+def from_table(table: SourceTable, device: torch.device | None, use_weights: bool) -> Sources:
+    """Sources as listed in a file; with `use_weights`, each counts with its weight over the mean weight (3.7)."""
     weight = None
     if use_weights:
-        weight = table.weight.to(device=device, dtype=GEOMETRY_DTYPE)
+        weight = vector(table.weight, HOST)
         weight = weight / weight.mean()
-    position = table.position_m.to(device=device, dtype=GEOMETRY_DTYPE)
-    return Sources(-unit(position), table.wavelength_m.to(device=device, dtype=GEOMETRY_DTYPE), weight)
+    return Sources(-exact_unit(matrix(table.position_m, device)), vector(table.wavelength_m, device), weight)
 
 
-def vertical_direction(
-    beam_vector: Float[torch.Tensor, "3"], polar_vector: Float[torch.Tensor, "3"]
-) -> Float[torch.Tensor, "3"]:
+def vertical_direction(beam_vector: Float[Array, "3"], polar_vector: Float[Array, "3"]) -> Float[Array, "3"]:
     """The axis of the horizontal divergence: unit(b x P)."""
-    return unit(cross(beam_vector, polar_vector))
+    return exact_unit(cross(beam_vector, polar_vector))

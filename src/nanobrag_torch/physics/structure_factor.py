@@ -72,7 +72,7 @@ def wants_interpolation(
     n_cells_final: Sequence[Scalar],
     defects: frozenset[str],
 ) -> bool:
-    """Whether amplitudes are interpolated: as told, else when the crystal has two cells or fewer along any axis.
+    """Whether amplitudes are interpolated: as stated, else if the crystal has two cells or fewer along any axis.
 
     With the defect `early_interpolation_choice` on, the stated cell counts decide, not those from the sample size.
     """
@@ -90,7 +90,7 @@ def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations
         return amplitudes.default_F
     padded, minimum, maximum, strides = amplitudes.table
     low, high = minimum.int() - 1, maximum.int() + 1
-    whole = rounded.int()  # whatever is too large for it, or no number, becomes one beyond any table
+    whole = rounded.int()  # an index too large for the type, or NaN, becomes one beyond any table
     kind = torch.int32 if padded.numel() <= torch.iinfo(torch.int32).max else torch.int64
     index = torch.zeros((), dtype=kind, device=rounded.device)
     for axis in range(3):
@@ -125,8 +125,8 @@ def interpolated(
         for j, wk in zip(_STENCIL, weights, strict=True):
             line: Scalar = 0.0
             for k, wl in zip(_STENCIL, weights, strict=True):
-                place = torch.minimum(torch.maximum(origin + (i * steps[0] + j * steps[1] + k), first), last)
-                line = line + wl[2] * flat[place.reshape(-1)].view(inside.shape)
+                index = torch.minimum(torch.maximum(origin + (i * steps[0] + j * steps[1] + k), first), last)
+                line = line + wl[2] * flat[index.reshape(-1)].view(inside.shape)
             plane = plane + wk[1] * line
         value = value + wh[0] * plane
     return torch.where(inside, value, nearest(amplitudes, rounded))

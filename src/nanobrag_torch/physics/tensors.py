@@ -1,67 +1,172 @@
-"""Turning the numbers of an experiment into float64 tensors, without cutting a gradient."""
+"""Numbers of an experiment in float64, and the small arithmetic of the set-up, without cutting a gradient.
+
+An operation of torch on three numbers takes ten times as long as one of numpy, so the set-up takes either. What a
+derivative is wanted by is a tensor, and so is all that is worked out from it (`alike` sees to that where the two
+meet). Everything else is a number or an array of numpy, on which the same formulas do the same operations in the same
+order: the bytes are the same. `Array` is either; a checker of types takes it for a tensor. With a `device` everything
+is a tensor there.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+import numpy as np
 import torch
 
+from nanobrag_torch.nests import mapped
 from nanobrag_torch.parameters import number as number
+from nanobrag_torch.parameters.tensors import is_differentiated
 
 GEOMETRY_DTYPE = torch.float64
+HOST = torch.device("cpu")
+_NEXT, _PREVIOUS = np.array([1, 2, 0]), np.array([2, 0, 1])
+Part = TypeVar("Part")
+if TYPE_CHECKING:
+    Array: TypeAlias = torch.Tensor
+else:
+    Array = torch.Tensor | np.ndarray | np.float64
 
 
-def scalar(value: float | torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A 0-d float64 tensor on `device`; a tensor argument keeps its graph."""
-    return torch.as_tensor(value, dtype=GEOMETRY_DTYPE, device=device)
+def home(device: torch.device | None, *values: Any) -> torch.device | None:
+    """Where tensors of these values belong: on the device, or the CPU if one is differentiated; else None: to numpy."""
+    if device is None:
+        for one in values:
+            if isinstance(one, torch.Tensor) and is_differentiated(one):
+                return HOST
+    return device
 
 
-def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A 1-d float64 tensor on `device`; tensor elements keep their graph."""
+def scalar(value: float | torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+    """A 0-d float64 tensor, which keeps its graph; without a device, and without a derivative, a number of numpy."""
+    device = home(device, value)
+    if device is not None:
+        return torch.as_tensor(value, dtype=GEOMETRY_DTYPE, device=device)
+    return _plain(np.float64(number(value)))
+
+
+def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+    """A 1-d float64 tensor whose elements keep their graph; without a device or derivative an array of numpy."""
     if isinstance(values, torch.Tensor):
-        return values.to(dtype=GEOMETRY_DTYPE, device=device)
+        device = home(device, values)
+        return _plain_of(values) if device is None else values.to(dtype=GEOMETRY_DTYPE, device=device)
+    device = home(device, *values)
+    if device is None:
+        return _plain(np.array([number(v) for v in values], dtype=np.float64))
     if not any(isinstance(v, torch.Tensor) for v in values):
         return torch.tensor([float(v) for v in values], dtype=GEOMETRY_DTYPE, device=device)
     return torch.stack([scalar(v, device) for v in values])
 
 
+def matrix(values: torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+    """A tensor in float64, or its numbers in numpy."""
+    return vector(values, device)
+
+
+def _plain(value: Any) -> torch.Tensor:
+    """Numbers of numpy, under the name that annotations have for both."""
+    plain: torch.Tensor = value
+    return plain
+
+
+def _plain_of(tensor: torch.Tensor) -> torch.Tensor:
+    return _plain(np.array(tensor.detach().tolist(), dtype=np.float64))  # one of torch.func's lends no memory to numpy
+
+
+def as_tensor(value: Any) -> torch.Tensor:
+    """Numbers of numpy as a tensor of their own; a tensor as it is."""
+    return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float64))
+
+
+def as_tensors(part: Part) -> Part:
+    """A nest with tensors for all numbers of numpy."""
+    return mapped(lambda leaf: as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
+
+
+def alike(*parts: Any) -> tuple[torch.Tensor, ...]:
+    """The parts, all of them tensors if one is."""
+    for one in parts:
+        if isinstance(one, torch.Tensor):
+            return tuple(map(as_tensor, parts))
+    return parts
+
+
+def stack(parts: Sequence[Any]) -> torch.Tensor:
+    """Parts of one shape along a new first dimension."""
+    for one in parts:
+        if isinstance(one, torch.Tensor):
+            return torch.stack([as_tensor(one) for one in parts])
+    return _plain(np.array(parts))
+
+
+def where(condition: Any, one: Any, other: Any) -> torch.Tensor:
+    """One where the condition holds, else the other, for numbers and for arrays."""
+    if isinstance(condition, torch.Tensor):
+        return torch.where(condition, one, other)
+    if isinstance(condition, np.bool_):
+        return _plain(one if condition else other)
+    return _plain(np.where(condition, one, other))
+
+
+def spread(v: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
+    """The same numbers over a larger shape."""
+    return v.expand(*shape) if isinstance(v, torch.Tensor) else np.broadcast_to(v, shape)
+
+
+def following(v: torch.Tensor, dimension: int = -1) -> torch.Tensor:
+    """(y, z, x) of (x, y, z)."""
+    return v.roll(-1, dimension) if isinstance(v, torch.Tensor) else v.take(_NEXT, dimension)
+
+
+def previous(v: torch.Tensor, dimension: int = -1) -> torch.Tensor:
+    """(z, x, y) of (x, y, z)."""
+    return v.roll(1, dimension) if isinstance(v, torch.Tensor) else v.take(_PREVIOUS, dimension)
+
+
 def sine(angle_rad: torch.Tensor) -> torch.Tensor:
-    """Sine with the value of the C library, which torch's own may miss by a last bit; the gradient is torch's."""
-    return _valued(torch.sin(angle_rad), angle_rad, math.sin)
+    """Sine with the value of the C library, from which torch's may differ in the last bit; the gradient is torch's."""
+    return _valued(angle_rad, torch.sin, math.sin)
 
 
 def cosine(angle_rad: torch.Tensor) -> torch.Tensor:
     """Cosine with the value of the C library; the gradient is torch's."""
-    return _valued(torch.cos(angle_rad), angle_rad, math.cos)
-
-
-def _valued(result: torch.Tensor, argument: torch.Tensor, function: Callable[[float], float]) -> torch.Tensor:
-    plain = [function(x) for x in argument.detach().reshape(-1).tolist()]
-    exact = torch.tensor(plain, dtype=result.dtype, device=result.device).view(result.shape)
-    return result + (exact - result.detach())
+    return _valued(angle_rad, torch.cos, math.cos)
 
 
 def square_root(x: torch.Tensor) -> torch.Tensor:
-    """Square root to the last bit, which torch's own may miss where a library of vector functions works it out.
+    """Square root correct to the last bit; torch's may not be, where a vector library computes it.
 
     Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
     """
-    result = x.sqrt()
-    if x.device.type == "meta":  # shapes alone, without values
+    return _valued(x, torch.sqrt, _root)
+
+
+def _root(x: float) -> float:
+    return math.sqrt(x) if x >= 0 else math.nan
+
+
+def _valued(
+    argument: torch.Tensor, by_torch: Callable[[torch.Tensor], torch.Tensor], function: Callable[[float], float]
+) -> torch.Tensor:
+    """The function with the values of the C library and the gradient of torch."""
+    if not isinstance(argument, torch.Tensor):
+        if isinstance(argument, float):
+            return _plain(np.float64(function(argument)))
+        return _plain(np.array([function(x) for x in argument.ravel().tolist()]).reshape(argument.shape))
+    result = by_torch(argument)
+    if result.device.type == "meta":  # shapes alone, without values
         return result
-    plain = [math.sqrt(value) if value >= 0 else math.nan for value in x.detach().reshape(-1).tolist()]
+    plain = [function(x) for x in argument.detach().reshape(-1).tolist()]
+    if plain == result.detach().reshape(-1).tolist():
+        return result
     exact = torch.tensor(plain, dtype=result.dtype, device=result.device).view(result.shape)
     return result + torch.where(exact == result.detach(), torch.zeros_like(exact), exact - result.detach())
 
 
-def norm(v: torch.Tensor) -> torch.Tensor:
-    """Length over the last dimension."""
-    return dot(v, v).sqrt()
-
-
 def exact_norm(v: torch.Tensor) -> torch.Tensor:
-    """Length over the last dimension, to the last bit: for what is counted from it. No part of a recorded kernel."""
+    """Length over the last dimension, correct to the last bit, for counts derived from it. Not used in the kernel."""
     return square_root(dot(v, v))
 
 
@@ -71,11 +176,21 @@ def unit(v: torch.Tensor) -> torch.Tensor:
     return v / torch.where(square == 0, torch.ones_like(square), square).sqrt()
 
 
+def exact_unit(v: torch.Tensor) -> torch.Tensor:
+    """As `unit`, to the last bit. No part of a recorded kernel."""
+    square = dot(v, v)
+    return v / square_root(where(square == 0, 1.0, square))[..., None]
+
+
 def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Scalar product over the last dimension, summed from x to z without fused operations.
 
     Step counts are rounded up from such numbers, so their last bit must be that of plain arithmetic.
     """
+    if not isinstance(u, torch.Tensor) and not isinstance(v, torch.Tensor):
+        product = u * v
+        return product[..., 0] + product[..., 1] + product[..., 2]
+    u, v = alike(u, v)
     x, y, z = (u * v).unbind(-1)
     return x + y + z
 
@@ -97,8 +212,8 @@ def length(rays: torch.Tensor) -> torch.Tensor:
 def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
     """Sum over the first dimension by halves: accurate, and the same for each column whatever their number.
 
-    The last step is a sum of one row, which adds nothing. For a single row it is the only one, and what a compiled
-    loop over that dimension is made from.
+    The last step is a sum of one row, which adds nothing. For a single row it is the only step, and compiled code turns
+    it into a loop over that dimension.
     """
     while values.shape[0] > 1:
         half = values.shape[0] // 2
@@ -109,5 +224,5 @@ def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
 
 def cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     """Vector product over the last dimension."""
-    u, v = torch.broadcast_tensors(u, v)
-    return u.roll(-1, -1) * v.roll(1, -1) - u.roll(1, -1) * v.roll(-1, -1)
+    u, v = alike(u, v)
+    return following(u) * previous(v) - previous(u) * following(v)

@@ -1,4 +1,4 @@
-"""Refinement: the parameters of an experiment that explain measured images best, and how certain they are."""
+"""Refinement: the parameters of an experiment that best explain measured images, and their uncertainties."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ _WITH_TORCH = ("Refinement", "refine")
 
 
 def __getattr__(name: str) -> Any:
-    """Import what needs torch on first use: a configuration is read and refused without torch."""
+    """Import modules that need torch on first use: a configuration is read and checked without torch."""
     if name not in _WITH_TORCH:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module("nanobrag_torch.refine.refinement"), name)

@@ -1,7 +1,7 @@
 """`python -m nanobrag_torch.refine config.yaml`: refine an experiment against measured images.
 
-Writes refinement.json, report.md, convergence.png and images.png. Exit status 0; 2 with one line where something is
-wrong; 1 if the refinement did not converge (its files are written all the same).
+Writes refinement.json, report.md, convergence.png and images.png. Exit status 0; 2 with one line for a user's mistake;
+1 if the refinement did not converge (its files are still written).
 """
 
 from __future__ import annotations
@@ -50,18 +50,20 @@ def _run(path: Path, out: Path) -> int:
     from nanobrag_torch.refine.summary import write_report
 
     with _progress() as progress:
-        found = refine(config, path.parent, progress)
-    write_report(found, out)
-    columns = zip(found.problem.names, found.values.tolist(), found.sigmas.tolist(), found.problem.units, strict=True)
+        outcome = refine(config, path.parent, progress)
+    write_report(outcome, out)
+    columns = zip(
+        outcome.problem.names, outcome.values.tolist(), outcome.sigmas.tolist(), outcome.problem.units, strict=True
+    )
     for name, value, sigma, unit in columns:
         print(f"{name:15s} {value:16.9g} +- {sigma:.2g} {unit}")
-    for frozen in found.frozen:
+    for frozen in outcome.frozen:
         print(f"{frozen.name:15s} not refined: {frozen}")
-    for outlier in found.outliers:
+    for outlier in outcome.outliers:
         print(f"one pixel decides: {outlier}")
-    state = "converged" if found.converged else "not converged"
-    print(f"{state}, {found.target} target per pixel {found.target_per_pixel:.5g}; see {out}")
-    return 0 if found.converged else 1
+    state = "converged" if outcome.converged else "not converged"
+    print(f"{state}, {outcome.target} target per pixel {outcome.target_per_pixel:.5g}; see {out}")
+    return 0 if outcome.converged else 1
 
 
 @contextmanager

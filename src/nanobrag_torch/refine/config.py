@@ -85,11 +85,11 @@ def _check_parameter(name: str) -> None:
     if name == SCALE:
         return
     try:
-        found = parameter(name)
+        row = parameter(name)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-    if found.kind == "none" or found.is_tensor:
-        why = found.why if found.kind == "none" else "it is many numbers; refine it through the API"
+    if row.kind == "none" or row.is_tensor:
+        why = row.why if row.kind == "none" else "it is many numbers; refine it through the API"
         raise ValueError(f"{name} cannot be refined: {why}")
 
 
@@ -117,14 +117,14 @@ def _first_complaint(errors: list[Any]) -> str:
     from difflib import get_close_matches
 
     first = errors[0]
-    place = ".".join(map(str, first["loc"]))
+    where = ".".join(map(str, first["loc"]))
     if first["type"] == "extra_forbidden":
         model = ImageFile if "images" in first["loc"] else Config
         near = get_close_matches(str(first["loc"][-1]), list(model.model_fields), n=1)
-        return f"unknown key {place!r}; " + (
+        return f"unknown key {where!r}; " + (
             f"did you mean {near[0]}?" if near else f"known: {', '.join(model.model_fields)}"
         )
     if first["type"] == "missing":
-        return f"key {place!r} is missing"
+        return f"key {where!r} is missing"
     message = first["msg"].removeprefix("Value error, ")
-    return f"{place}: {message}" if place else message
+    return f"{where}: {message}" if where else message

@@ -1,4 +1,4 @@
-"""Which parameters the images determine, and which pixels decide a refinement by themselves."""
+"""Which parameters the images determine, and which single pixels decide a refinement."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 from nanobrag_torch.refine.problem import Problem
 from nanobrag_torch.refine.solvers import Stage
 
-LEAST_SHARE = 1e-10  # of a parameter's effect on the images that no combination of those before it has
-_PARTNER = 1e-3  # of the effect: a smaller part in the combination is not named
+LEAST_SHARE = 1e-10  # share of a parameter's effect that no combination of earlier parameters explains
+_PARTNER = 1e-3  # share of the effect: parameters with a smaller part in the combination are not named
 _OUTLIER_SIGMAS = 20.0
 _OUTLIER_SHARE = 0.5  # of the target
 
@@ -28,29 +28,29 @@ class Undetermined(NamedTuple):
 
 
 def undetermined(names: tuple[str, ...], fisher: torch.Tensor) -> list[Undetermined]:
-    """The parameters, in the order of `names`, whose effect is none or a combination of those before it."""
-    found: list[Undetermined] = []
+    """The parameters, in the order of `names`, that have no effect or only that of a combination of earlier ones."""
+    frozen: list[Undetermined] = []
     kept: list[int] = []
     scale = fisher.diagonal().clamp(min=0.0).sqrt()
     scaled = fisher / torch.outer(scale, scale)
-    for place, name in enumerate(names):
-        if not (bool(torch.isfinite(scale[place])) and float(scale[place]) > 0):
-            found.append(Undetermined(name, ()))
+    for index, name in enumerate(names):
+        if not (bool(torch.isfinite(scale[index])) and float(scale[index]) > 0):
+            frozen.append(Undetermined(name, ()))
             continue
         if kept:
-            weights = torch.linalg.lstsq(scaled[kept][:, kept], scaled[kept, place].unsqueeze(1)).solution[:, 0]
-            if 1.0 - float(weights @ scaled[kept, place]) < LEAST_SHARE:
+            weights = torch.linalg.lstsq(scaled[kept][:, kept], scaled[kept, index].unsqueeze(1)).solution[:, 0]
+            if 1.0 - float(weights @ scaled[kept, index]) < LEAST_SHARE:
                 partners = [
                     names[i] for i, weight in zip(kept, weights.tolist(), strict=True) if abs(weight) > _PARTNER
                 ]
-                found.append(Undetermined(name, tuple(partners)))
+                frozen.append(Undetermined(name, tuple(partners)))
                 continue
-        kept.append(place)
-    return found
+        kept.append(index)
+    return frozen
 
 
 class Outlier(NamedTuple):
-    """A pixel that decides a refinement by itself."""
+    """A single pixel that decides a refinement."""
 
     image: str
     fast: int
@@ -67,17 +67,17 @@ class Outlier(NamedTuple):
 
 
 def outliers(stage: Stage, problem: Problem, values: torch.Tensor) -> list[Outlier]:
-    """Pixels that make up most of the target and are far from what is predicted."""
-    found, total = [], 0.0
+    """Pixels that make up most of the target and are far from their predicted photons."""
+    deciding, total = [], 0.0
     for image in problem.images:
         with torch.no_grad():
             predicted = problem.predicted(values, image)
         each = stage.target.each(predicted, image.photons)
         total += float(each.sum())
         worst = int(each.argmax())
-        found.append((image, worst, float(each[worst]), float(image.photons[worst]), float(predicted[worst])))
+        deciding.append((image, worst, float(each[worst]), float(image.photons[worst]), float(predicted[worst])))
     return [
         Outlier(image.name, int(image.fast[at]), int(image.slow[at]), measured, expected, value / total)
-        for image, at, value, measured, expected in found
+        for image, at, value, measured, expected in deciding
         if value > _OUTLIER_SHARE * total and abs(measured - expected) > _OUTLIER_SIGMAS * max(expected, 1.0) ** 0.5
     ]

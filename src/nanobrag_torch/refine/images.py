@@ -15,7 +15,7 @@ from nanobrag_torch.refine.config import ConfigError, ImageFile
 
 SMV_OFFSET_COUNTS = 40.0
 _SATURATED = 65535
-_MOST_PHOTONS = 1e15  # beyond them a double does not tell one more
+_MOST_PHOTONS = 1e15  # beyond this a double cannot represent one photon more
 _NAMED = 5  # pixels of a message
 _HDF5_SUFFIXES = (".h5", ".hdf5", ".nxs")
 
@@ -54,13 +54,13 @@ def read_measured(image: ImageFile, folder: Path, shape: tuple[int, int]) -> Mea
 
 
 def _check_counts(path: Path, photons: np.ndarray) -> None:
-    """No pixel holds more photons than can be counted one by one."""
+    """Check that no pixel holds more photons than a double can count one by one."""
     slow, fast = np.nonzero(photons > _MOST_PHOTONS)
     if len(slow):
-        places = ", ".join(f"fast {x} slow {y}" for x, y in list(zip(fast, slow, strict=True))[:_NAMED])
+        shown = ", ".join(f"fast {x} slow {y}" for x, y in list(zip(fast, slow, strict=True))[:_NAMED])
         more = f" and {len(slow) - _NAMED} more" if len(slow) > _NAMED else ""
         raise ConfigError(
-            f"{path}: {places}{more}: {photons.max():.4g} photons, expected at most {_MOST_PHOTONS:.0e} in a pixel; "
+            f"{path}: {shown}{more}: {photons.max():.4g} photons, expected at most {_MOST_PHOTONS:.0e} in a pixel; "
             "mask what is wrong with the key mask"
         )
 

@@ -21,12 +21,12 @@ def convergence_plot(document: dict[str, Any]) -> bytes:
     steps = document["steps"]
     for start in sorted({step["start"] for step in steps}):
         own = [step for step in steps if step["start"] == start]
-        places = np.arange(len(own))
-        axes.plot(places, [step["target_per_pixel"] for step in own], "o-", markersize=3, linewidth=1,
+        positions = np.arange(len(own))
+        axes.plot(positions, [step["target_per_pixel"] for step in own], "o-", markersize=3, linewidth=1,
                   label=f"start {start + 1}")  # fmt: skip
-        for place in places[1:]:
-            if own[place]["cells_factor"] != own[place - 1]["cells_factor"]:
-                axes.axvline(place - 0.5, color="0.8", linewidth=1)
+        for position in positions[1:]:
+            if own[position]["cells_factor"] != own[position - 1]["cells_factor"]:
+                axes.axvline(position - 0.5, color="0.8", linewidth=1)
     axes.set_xlabel("iteration (lines: the crystal's spots are narrowed)")
     axes.set_ylabel(f"{document['target'].replace('_', ' ')} target per pixel")
     axes.legend(frameon=False, fontsize=8)

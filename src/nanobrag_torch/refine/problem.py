@@ -56,9 +56,9 @@ class Problem:
         return sum(image.photons.shape[0] for image in self.images)
 
     def without(self, names: Collection[str]) -> Problem:
-        """The problem in which these parameters stay as each image's flags state them, and a scale is 1."""
-        left = [place for place, name in enumerate(self.names) if name not in names]
-        return replace(self, names=tuple(self.names[place] for place in left), start=self.start[left])
+        """The problem without these parameters: they stay as each image's flags state them, and a scale is 1."""
+        left = [index for index, name in enumerate(self.names) if name not in names]
+        return replace(self, names=tuple(self.names[index] for index in left), start=self.start[left])
 
     def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
         """Photons (pixels,) at parameter values (parameters,); differentiable in them.
@@ -113,20 +113,20 @@ def load_problem(config: Config, folder: Path) -> Problem:
     return Problem(tuple(config.parameters), torch.tensor(start, dtype=torch.float64, device=device), images, device)
 
 
-def _start(found: Parameter, experiment: Experiment) -> float:
-    value = found.value(experiment)
+def _start(row: Parameter, experiment: Experiment) -> float:
+    value = row.value(experiment)
     if value is None or not math.isfinite(value):
-        raise ConfigError(f"{found.name}: the flags do not state it, expected a value to start from")
+        raise ConfigError(f"{row.name}: the flags do not state it, expected a value to start from")
     return value
 
 
-def _observed(config: Config, place: int, device: torch.device) -> Observed:
-    image = config.images[place]
-    words = [*_split(config.flags, "flags"), *_split(image.flags, f"images.{place}.flags")]
-    refused = [word for word in words if word in _REFUSED_FLAGS]
+def _observed(config: Config, number: int, device: torch.device) -> Observed:
+    image = config.images[number]
+    arguments = [*_split(config.flags, "flags"), *_split(image.flags, f"images.{number}.flags")]
+    refused = [word for word in arguments if word in _REFUSED_FLAGS]
     if refused:
         raise ConfigError(f"flags: {refused[0]} has no place in a refinement, expected flags of the experiment alone")
-    experiment = _with_fixed_sampling(parse([*words, "-nopgm", "-nonoise"]).experiment)
+    experiment = _with_fixed_sampling(parse([*arguments, "-nopgm", "-nonoise"]).experiment)
     geometry = build_detector(experiment.detector, experiment.defects or frozenset(), torch.device("cpu"))
     shape = (geometry.n_slow, geometry.n_fast)
     measured = read_measured(image, Path(), shape)
@@ -139,7 +139,7 @@ def _observed(config: Config, place: int, device: torch.device) -> Observed:
 
 
 def _with_fixed_sampling(experiment: Experiment) -> Experiment:
-    """The number of sub-pixels and the interpolation of amplitudes stay as at the start of the refinement."""
+    """The experiment with the sub-pixels and the interpolation of the start, whatever the refinement changes."""
     resolved = Simulation(experiment).model
     factors = replace(experiment.structure_factors, interpolate=resolved.amplitudes.interpolate)
     detector = replace(experiment.detector, oversample=resolved.oversample)

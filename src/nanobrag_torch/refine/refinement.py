@@ -17,7 +17,7 @@ from nanobrag_torch.refine.targets import TARGETS
 
 _COARSE_DECREASE = 0.01  # a stage with widened spots need not converge fully
 
-Progress = Callable[[str, int, int], None]  # what is going on, done, of how many
+Progress = Callable[[str, int, int], None]  # current activity, steps done, steps in all
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class Refinement:
     converged: bool
     seconds: float
     steps: list[Step] = field(default_factory=list)
-    frozen: tuple[Undetermined, ...] = ()  # asked for, but the images do not determine them: as they were
-    outliers: tuple[Outlier, ...] = ()  # pixels that decide the outcome by themselves: it has not converged
+    frozen: tuple[Undetermined, ...] = ()  # not determined: kept at their start
+    outliers: tuple[Outlier, ...] = ()  # with any, it has not converged
 
     @property
     def sigmas(self) -> torch.Tensor:
@@ -67,9 +67,9 @@ def refine(config: Config, folder: Path = Path(), progress: Progress | None = No
     best: Refinement | None = None
     steps: list[Step] = []
     for number, start in enumerate(_starts(config, problem)):
-        found = _from_start(config, problem, number, start, steps, progress)
-        if best is None or found.target_per_pixel < best.target_per_pixel:
-            best = found
+        outcome = _from_start(config, problem, number, start, steps, progress)
+        if best is None or outcome.target_per_pixel < best.target_per_pixel:
+            best = outcome
     assert best is not None
     odd = tuple(outliers(_stages(config, problem)[-1], problem, best.values))
     return replace(
@@ -84,14 +84,14 @@ def refine(config: Config, folder: Path = Path(), progress: Progress | None = No
 
 
 def _determined(config: Config, problem: Problem) -> tuple[Problem, tuple[Undetermined, ...]]:
-    """The problem without the parameters that the images do not determine, at the start; and those."""
+    """The problem without the parameters that the images do not determine at the start, and those parameters."""
     values = _rescaled(problem, problem.start, 1.0)
-    found = undetermined(problem.names, _stages(config, problem)[-1].curvature(values)[2])
-    if found and config.undetermined == "refuse":
-        raise ConfigError(f"parameters: {'; '.join(map(str, found))}: expected parameters that the images determine")
-    if len(found) == len(problem.names):
-        raise ConfigError(f"parameters: {'; '.join(map(str, found))}: expected one that the images determine")
-    return problem.without([one.name for one in found]), tuple(found)
+    frozen = undetermined(problem.names, _stages(config, problem)[-1].curvature(values)[2])
+    if frozen and config.undetermined == "refuse":
+        raise ConfigError(f"parameters: {'; '.join(map(str, frozen))}: expected parameters that the images determine")
+    if len(frozen) == len(problem.names):
+        raise ConfigError(f"parameters: {'; '.join(map(str, frozen))}: expected one that the images determine")
+    return problem.without([parameter.name for parameter in frozen]), tuple(frozen)
 
 
 def _stages(config: Config, problem: Problem) -> list[Stage]:
@@ -124,14 +124,14 @@ def _from_start(
     total = config.starts * len(config.cells_factors)
     stages = _stages(config, problem)
     before = stages[-1].tried(_rescaled(problem, start, 1.0))
-    for place, stage in enumerate(stages):
+    for index, stage in enumerate(stages):
 
-        def report(iteration: int, at: torch.Tensor, value: float, stage: Stage = stage, place: int = place) -> None:
+        def report(iteration: int, at: torch.Tensor, value: float, stage: Stage = stage, index: int = index) -> None:
             steps.append(Step(number, stage.cells_factor, iteration, value / problem.pixels, at.tolist()))
             if progress:
                 text = f"start {number + 1}, cells x {stage.cells_factor:g}, iteration {iteration}, "
                 text += f"target per pixel {value / problem.pixels:.5g}"
-                progress(text, number * len(stages) + place, total)
+                progress(text, number * len(stages) + index, total)
 
         values = _rescaled(problem, values, stage.cells_factor)
         values, converged = SOLVERS[config.method](stage, values, report)
@@ -154,13 +154,13 @@ def _rescaled(problem: Problem, values: torch.Tensor, cells_factor: float) -> to
     """The values with `scale` chosen so that the predicted photons add up to the measured ones."""
     if SCALE not in problem.names:
         return values
-    place = problem.names.index(SCALE)
+    index = problem.names.index(SCALE)
     unscaled = values.clone()
-    unscaled[place] = 1.0
+    unscaled[index] = 1.0
     with torch.no_grad():
         predicted = sum(float(problem.predicted(unscaled, image, cells_factor).sum()) for image in problem.images)
     measured = sum(float(image.photons.sum()) for image in problem.images)
     if not (predicted > 0 and measured > 0):
         raise ConfigError("scale: no photons are measured or predicted, expected images with signal")
-    unscaled[place] = measured / predicted
+    unscaled[index] = measured / predicted
     return unscaled

@@ -25,8 +25,8 @@ Report = Callable[[int, torch.Tensor, float], None]  # iteration, values, target
 class Stage:
     """The target as a function of the values (parameters,), with the crystal's cell counts times a factor.
 
-    `least_decrease`: an iteration that lowers the target by a smaller share ends the stage; 0: only `tolerance_sigma`
-    does.
+    `least_decrease`: an iteration that lowers the target by a smaller share ends the stage; with 0 only
+    `tolerance_sigma` ends it.
     """
 
     problem: Problem
@@ -48,10 +48,10 @@ class Stage:
         """The target as a number; infinite if the experiment is impossible."""
         with torch.no_grad():
             try:
-                found = float(self.value(values))
+                target = float(self.value(values))
             except ExperimentError:
                 return float("inf")
-        return found if found == found else float("inf")
+        return target if target == target else float("inf")
 
     def curvature(self, values: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
         """Target, half its steepest descent (parameters,), and Fisher matrix J^T W J (parameters, parameters)."""
@@ -127,7 +127,7 @@ def levenberg_marquardt(stage: Stage, values: torch.Tensor, report: Report) -> t
 
 
 def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Tensor, bool]:
-    """torch.optim.LBFGS with a strong-Wolfe line search, in coordinates in which the Fisher matrix is 1 at the start.
+    """torch.optim.LBFGS with a strong-Wolfe line search, in coordinates that make the initial Fisher matrix 1.
 
     One unit is one standard deviation. The coordinates are computed again whenever the search stalls.
     """
@@ -135,8 +135,8 @@ def lbfgs(stage: Stage, values: torch.Tensor, report: Report) -> tuple[torch.Ten
     while iteration < stage.max_iterations:
         value, _, fisher = stage.curvature(values)
         before = values
-        for found, size, reached in _descend(stage, before, fisher, _factor(stage, value), report, iteration):
-            values, iteration = found, iteration + 1
+        for values_now, size, reached in _descend(stage, before, fisher, _factor(stage, value), report, iteration):
+            values, iteration = values_now, iteration + 1
             little, value = value - reached < stage.least_decrease * value, reached
             if size <= stage.tolerance_sigma or little:
                 report(iteration, values, reached)

@@ -18,39 +18,42 @@ from nanobrag_torch.refine.refinement import Refinement
 JSON, PAGE, CONVERGENCE, IMAGES = "refinement.json", "report.md", "convergence.png", "images.png"
 
 
-def write_report(found: Refinement, folder: Path) -> None:
+def write_report(outcome: Refinement, folder: Path) -> None:
     """Write all four files into `folder`. Raises WriterError."""
     folder.mkdir(parents=True, exist_ok=True)
-    document = record(found)
+    document = record(outcome)
     write_whole(folder / JSON, [(json.dumps(document, indent=1, allow_nan=False) + "\n").encode()])
     write_whole(folder / CONVERGENCE, [convergence_plot(document)])
-    write_whole(folder / IMAGES, [images_plot(_pictures(found))])
+    write_whole(folder / IMAGES, [images_plot(_pictures(outcome))])
     write_whole(folder / PAGE, [page(document).encode()])
 
 
-def record(found: Refinement) -> dict[str, Any]:
+def record(outcome: Refinement) -> dict[str, Any]:
     """The refinement as JSON values; null for a number that is not finite."""
-    problem = found.problem
-    columns = zip(problem.names, problem.units, found.start.tolist(), found.values.tolist(), found.sigmas.tolist(),
-                  strict=True)  # fmt: skip
+    problem = outcome.problem
+    figures = [tensor.tolist() for tensor in (outcome.start, outcome.values, outcome.sigmas)]
+    columns = zip(problem.names, problem.units, *figures, strict=True)
     return {
         "parameters": [
             {"name": name, "unit": unit, "start": start, "value": value, "sigma": _finite(sigma)}
             for name, unit, start, value, sigma in columns
         ],
-        "correlation": [[_finite(value) for value in row] for row in found.correlation.tolist()],
-        "covariance": [[_finite(value) for value in row] for row in found.covariance.tolist()],
-        "undetermined": [{"name": one.name, "partners": list(one.partners), "why": str(one)} for one in found.frozen],
-        "outliers": [str(one) for one in found.outliers],
-        "target": found.target,
-        "method": found.method,
-        "converged": found.converged,
-        "target_per_pixel_start": found.start_target_per_pixel,
-        "target_per_pixel": found.target_per_pixel,
+        "correlation": [[_finite(value) for value in row] for row in outcome.correlation.tolist()],
+        "covariance": [[_finite(value) for value in row] for row in outcome.covariance.tolist()],
+        "undetermined": [
+            {"name": parameter.name, "partners": list(parameter.partners), "why": str(parameter)}
+            for parameter in outcome.frozen
+        ],
+        "outliers": [str(parameter) for parameter in outcome.outliers],
+        "target": outcome.target,
+        "method": outcome.method,
+        "converged": outcome.converged,
+        "target_per_pixel_start": outcome.start_target_per_pixel,
+        "target_per_pixel": outcome.target_per_pixel,
         "pixels": problem.pixels,
         "images": [image.name for image in problem.images],
-        "seconds": round(found.seconds, 3),
-        "steps": [vars(step) for step in found.steps],
+        "seconds": round(outcome.seconds, 3),
+        "steps": [vars(step) for step in outcome.steps],
     }
 
 
@@ -65,7 +68,7 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
         "sigma",
         *(["true", "start off by", "refined off by"] if truth else []),
     ]
-    notes = [line for one in _notes(document) for line in (one, "")]
+    notes = [line for note in _notes(document) for line in (note, "")]
     lines = ["# Refinement", "", _verdict(document), "", *notes, f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [row["name"], row["unit"], f"{row['start']:.6g}", f"{row['value']:.8g}", _text(row["sigma"], ".2g")]
@@ -92,9 +95,11 @@ def page(document: dict[str, Any], truth: dict[str, float] | None = None) -> str
 
 
 def _notes(document: dict[str, Any]) -> list[str]:
-    """What was left out of a refinement, and what it hangs on."""
-    left = [f"Not refined: {one['why']}; it stays as the flags state it." for one in document["undetermined"]]
-    return [*left, *(f"One pixel decides: {one}." for one in document["outliers"])]
+    """Parameters that were left out of a refinement, and pixels that decide it."""
+    left = [
+        f"Not refined: {parameter['why']}; it stays as the flags state it." for parameter in document["undetermined"]
+    ]
+    return [*left, *(f"One pixel decides: {parameter}." for parameter in document["outliers"])]
 
 
 def _verdict(document: dict[str, Any]) -> str:
@@ -126,12 +131,12 @@ def _text(value: float | None, form: str) -> str:
     return "not determined" if value is None else format(value, form)
 
 
-def _pictures(found: Refinement) -> list[dict[str, Any]]:
+def _pictures(outcome: Refinement) -> list[dict[str, Any]]:
     """For each image the photons measured, predicted at the start and at the end, (slow, fast); NaN where not used."""
     pictures: list[dict[str, Any]] = []
-    for image in found.problem.images:
+    for image in outcome.problem.images:
         with torch.no_grad():
-            before, after = (found.problem.predicted(values, image) for values in (found.start, found.values))
+            before, after = (outcome.problem.predicted(values, image) for values in (outcome.start, outcome.values))
 
         def placed(values: torch.Tensor, image: Observed = image) -> np.ndarray:
             canvas = np.full(image.shape, np.nan)

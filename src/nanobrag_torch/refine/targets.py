@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-# Predicted photons count as at least this: otherwise one measured photon where none is predicted would dominate.
+# Lower limit of predicted photons: otherwise one measured photon where none is predicted would dominate.
 FLOOR_PHOTONS = 1e-3
 
 
@@ -18,7 +18,7 @@ class Poisson:
         return self.each(predicted, measured).sum()
 
     def each(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-        """What each pixel adds to the target."""
+        """Contribution of each pixel to the target."""
         mu, y = predicted.clamp(min=FLOOR_PHOTONS), measured.clamp(min=0.0)
         seen = torch.where(y > 0, y, torch.ones_like(y))
         return 2.0 * (mu - y + y * torch.log(seen / mu))
@@ -42,7 +42,7 @@ class LeastSquares:
         return self.each(predicted, measured).sum()
 
     def each(self, predicted: torch.Tensor, measured: torch.Tensor) -> torch.Tensor:
-        """What each pixel adds to the target."""
+        """Contribution of each pixel to the target."""
         return (measured - predicted).square()
 
     def weights(self, predicted: torch.Tensor) -> torch.Tensor:

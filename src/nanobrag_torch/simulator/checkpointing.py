@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils import _pytree as pytree
 
+from nanobrag_torch import nests
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters.tensors import has_tangent
@@ -35,7 +35,7 @@ def image(at: At, progress: Progress | None, image_dtype: torch.dtype, tensors: 
 
 def has_graph(model: Model) -> bool:
     """Whether some tensor of a model has a graph: with hooks, of tensors that the experiment does not hold."""
-    return any(isinstance(leaf, torch.Tensor) and leaf.requires_grad for leaf in pytree.tree_leaves(model))
+    return any(isinstance(leaf, torch.Tensor) and leaf.requires_grad for leaf in nests.leaves(model))
 
 
 def linked(made: torch.Tensor, tensors: Tensors) -> torch.Tensor:

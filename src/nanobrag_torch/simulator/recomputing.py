@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
-from torch.utils import _pytree as pytree
 
-from nanobrag_torch import integrate
+from nanobrag_torch import integrate, nests
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -27,8 +26,10 @@ OLD_VMAP = (
 class TiledImage(Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
 
-    model: Model
     hooks: Hooks | None
+
+    @property
+    def model(self) -> Model: ...
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -62,13 +63,19 @@ def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Te
 
     Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
     """
-    leaves, shape = pytree.tree_flatten(model)
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    tensors, copies = [leaves[i] for i in places], []
-    for i in places:
-        leaves[i] = leaves[i].detach().requires_grad_()
-        copies.append(leaves[i])
-    return pytree.tree_unflatten(leaves, shape), tensors, copies
+    tensors: list[torch.Tensor] = []
+    copies: list[torch.Tensor] = []
+
+    def copy(leaf: Any) -> Any:
+        if not (isinstance(leaf, torch.Tensor) and leaf.requires_grad):
+            return leaf
+        tensors.append(leaf)
+        copies.append(leaf.detach().requires_grad_())
+        return copies[-1]
+
+    nothing: Any = None  # of the steps that placed the detector
+    bare = model._replace(geometry=model.geometry._replace(construction=nothing))
+    return nests.mapped(copy, bare), tensors, copies
 
 
 @torch.enable_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from nanobrag_torch import model as model_module
@@ -15,10 +16,8 @@ from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.physics import crystal, detector, mosaic, sampling, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.physics.tensors import scalar
+from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
 from nanobrag_torch.simulator import Simulation
-
-_CPU = torch.device("cpu")
 
 
 class Series:
@@ -40,12 +39,12 @@ class Series:
         self.experiment = experiment
         self.first = Simulation(experiment, device, dtype)
         self._defects = defect_registry.active(experiment.defects)
-        self._geometry = detector.build(experiment.detector, self._defects, _CPU)
+        self._geometry = detector.build(experiment.detector, self._defects)
         domains = sampling.mosaic_domains(experiment.crystal)
         table = SharedTable()
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
-        self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, _CPU)
+        self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, HOST)
         with torch.no_grad():
             self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
 
@@ -68,14 +67,15 @@ class Series:
         beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
 
+    @np.errstate(all="ignore")  # what must be finite is checked
     def _simulation(self, experiment: Experiment) -> Simulation:
-        xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.model
-        wavelength_m = scalar(beam.wavelength_m, _CPU)
-        misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects, _CPU)
-        cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, _CPU)
-        n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects, _CPU)
+        xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.plain
+        wavelength_m = scalar(beam.wavelength_m)
+        misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects)
+        cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects)
+        n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects)
         factors = experiment.structure_factors
-        if structure_factor.wants_interpolation(factors, xtal.n_cells, n_cells.tolist(), defects) != (
+        if structure_factor.wants_interpolation(factors, xtal.n_cells, [number(n) for n in n_cells], defects) != (
             base.amplitudes.interpolate
         ):  # a cell count rounded to the other side of two
             return Simulation(experiment, self.first.device, base.dtype)
@@ -88,6 +88,7 @@ class Series:
             "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
         }
         oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
+        changed = {name: as_tensors(part) for name, part in changed.items()}
         moved = transfer.moved(changed, self.first.device)
-        host = self.first.host._replace(oversample=oversample, **changed)
+        host = self.first.plain_host._replace(oversample=oversample, **changed)
         return self.first.with_model(experiment, host, base._replace(oversample=oversample, **moved))

@@ -19,11 +19,13 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.launch import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
+from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing, making
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
@@ -40,6 +42,7 @@ if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: 
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
+Part = TypeVar("Part")
 
 
 def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
@@ -58,10 +61,10 @@ def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
 class Simulation:
     """One experiment on one device, as it was when this was made.
 
-    Attributes: `model` (everything resolved), `host` (the same on the CPU), `geometry` (the detector, there),
-    `random_table` (state of the random generator after the crystal's draws, for the noise that follows), `made_by`
-    (what made the last image). `hooks` see the set-up and every pass over pixels, see `nanobrag_torch.hooks`; with
-    them images are made by eager code.
+    Attributes: `model` (everything resolved), `host` (the same on the CPU), `geometry` (the detector, there); `plain`
+    and `plain_host` are these without a graph; `random_table` (state of the random generator after the crystal's draws,
+    for the noise that follows), `made_by` (what made the last image). `hooks` see the set-up and every pass over
+    pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
     @_not_traced
@@ -71,28 +74,60 @@ class Simulation:
         device: str | torch.device = "cpu",
         dtype: torch.dtype = torch.float64,
         hooks: Hooks | None = None,
+        graph_at_once: bool = False,
     ):
-        if any(map(is_mapped, tensors_of(experiment))):
+        """`graph_at_once`: the model is resolved with its graph and no other, since a derivative is what it is for."""
+        self._tensors = tensors_of(experiment)
+        if any(map(is_mapped, self._tensors)):
             raise ExperimentError("a Simulation holds one experiment, not a batch; call simulate inside torch.vmap")
         self.experiment, self.hooks = _drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
-        try:
-            self.host = model_module.resolve(self.experiment, self.device, dtype, self.random_table, hooks)
-        except RuntimeError as error:
-            raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
-        self.model = model_module.on_device(self.host, self.device)
-        self.geometry = self.host.geometry
+        self._with_graph: tuple[model_module.Model, model_module.Model] | None = None
+        with torch.set_grad_enabled(torch.is_grad_enabled() and (graph_at_once or hooks is not None)):
+            self.plain_host, self.plain = self._resolved(dtype, self.random_table)
+        if graph_at_once or hooks is not None:
+            self._with_graph = self.plain_host, self.plain
         self.made_by = EagerBackend.description
-        self._versions = _versions(self.experiment)
+        self._versions = _versions(self._tensors)
         self._tiles: dict[int, list[Tile]] = {}  # by the pixels of each
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
+    def _resolved(self, dtype: torch.dtype, table: SharedTable) -> tuple[model_module.Model, model_module.Model]:
+        try:
+            host = model_module.resolve(self.experiment, self.device, dtype, table, self.hooks)
+        except RuntimeError as error:
+            raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
+        return host, model_module.on_device(host, self.device)
+
+    def _models(self) -> tuple[model_module.Model, model_module.Model]:
+        """On the CPU and on the device, with the graph that derivatives follow: resolved when it is asked for."""
+        if self._with_graph is None and any(map(is_differentiated, self._tensors)):
+            if _versions(self._tensors) != self._versions:
+                raise ExperimentError(CHANGED)
+            self._with_graph = self._resolved(self.plain.dtype, SharedTable())
+        return self._with_graph or (self.plain_host, self.plain)
+
+    @property
+    def host(self) -> model_module.Model:
+        """Everything resolved, on the CPU."""
+        return self._models()[0]
+
+    @property
+    def model(self) -> model_module.Model:
+        """Everything resolved, on the device."""
+        return self._models()[1]
+
+    @property
+    def geometry(self) -> DetectorGeometry:
+        """The detector in its place, on the CPU."""
+        return self.host.geometry
+
     @property
     def roi(self) -> tuple[int, int, int, int]:
         """First and last fast, first and last slow pixel that is computed, all inclusive and on the detector."""
-        n_fast, n_slow = self.geometry.n_fast, self.geometry.n_slow
+        n_fast, n_slow = self.plain_host.geometry.n_fast, self.plain_host.geometry.n_slow
         x_min, x_max, y_min, y_max = self.experiment.detector.roi or (-1, -1, -1, -1)
         return (
             max(x_min, 0),
@@ -121,6 +156,18 @@ class Simulation:
             self._tiles[pixels] = list(self._new_tiles(pixels))
         return self._tiles[pixels]
 
+    def regions(self, pixels: int) -> list[Region] | None:
+        """Rectangles of whole rows, of up to that many pixels but at least one row, in storage order.
+
+        None where a mask leaves pixels out.
+        """
+        x_min, x_max, y_min, y_max = self.roi
+        width = x_max - x_min + 1
+        if self.experiment.detector.mask is not None or width <= 0:
+            return None
+        rows = max(1, pixels // width)
+        return [Region(x_min, first, width, min(rows, y_max + 1 - first)) for first in range(y_min, y_max + 1, rows)]
+
     def _new_tiles(self, pixels: int) -> Iterator[Tile]:
         x_min, x_max, y_min, y_max = self.roi
         width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
@@ -134,7 +181,7 @@ class Simulation:
             count = min(rows, y_max + 1 - first) * width
             place = fast[:count], row[:count] + first
             whole = slice(first * width, first * width + count)
-            yield Tile(*place, whole if width == self.geometry.n_fast else self._where(*place))
+            yield Tile(*place, whole if width == self.plain_host.geometry.n_fast else self._where(*place))
 
     def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
         """Tiles of that many pixels wherever they begin and end, without those that are masked."""
@@ -150,7 +197,7 @@ class Simulation:
 
     def _where(self, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
         """Where pixels are in the image taken as one line."""
-        return slow.long() * self.geometry.n_fast + fast
+        return slow.long() * self.plain_host.geometry.n_fast + fast
 
     @property
     def pixel_count(self) -> int:
@@ -171,9 +218,9 @@ class Simulation:
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        if _versions(self.experiment) != self._versions:
+        if _versions(self._tensors) != self._versions:
             raise ExperimentError(CHANGED)
-        tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in tensors_of(self.experiment)]
+        tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in self._tensors]
         if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
             return self.image_with_graph(progress, image_dtype)
         if not any(map(is_differentiated, tensors)):
@@ -184,19 +231,20 @@ class Simulation:
 
     def keeps_graph(self) -> bool:
         """Whether a derivative keeps the graph of every step: where it is small and compiled code is not asked for."""
-        asked = selection.mode() == "always" and not selection.not_compilable(self.model)
+        asked = selection.mode() == "always" and not selection.not_compilable(self.plain)
         return self.steps <= eager.PAIRS_PER_PASS and not asked
 
     @property
     def steps(self) -> int:
         """Steps of the whole image: pixels of the region of interest, their samples, sources and orientations."""
-        return self.pixel_count * selection.steps_of_pixel(self.model)
+        return self.pixel_count * selection.steps_of_pixel(self.plain)
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
-        if all(one is other for one, other in zip(tensors, tensors_of(self.experiment), strict=True)):
+        if all(one is other for one, other in zip(tensors, self._tensors, strict=True)):
             return self
-        other = Simulation(with_tensors(self.experiment, tensors), self.device, self.model.dtype, self.hooks)
+        made = with_tensors(self.experiment, tensors, checked=True)
+        other = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
         other._derivative = self._derivative
         return other
 
@@ -206,21 +254,23 @@ class Simulation:
         images = "; ".join(dict.fromkeys(f"{backend.name}: {backend.why}" for backend in made.values()))
         if self.keeps_graph():
             return Explanation(images, f"whole graph: {self.steps:,} steps, no more than {eager.PAIRS_PER_PASS:,}")
-        planned = selection.why_not_differentiated(self.model, self.pixel_count)
+        planned = selection.why_not_differentiated(self.plain, self.pixel_count)
         name = "compiled" if planned is None else "eager"
         planned = f"tiles, {name}: {planned or 'it pays, if it gives the numbers of eager code'}"
         return Explanation(images, self._derivative.get("path", planned))
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor:
         """An image of nothing."""
-        return torch.zeros(self.geometry.n_slow, self.geometry.n_fast, dtype=dtype, device=self.device)
+        return torch.zeros(
+            self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast, dtype=dtype, device=self.device
+        )
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
         backend = self.backend(image_dtype)
         image, why = making.image(self, backend, progress, image_dtype)
         if image is None:
-            backend = self._chosen[image_dtype] = EagerBackend(self.model, why)
+            backend = self._chosen[image_dtype] = EagerBackend(self.plain, why)
             image, _ = making.image(self, backend, progress, image_dtype)
         assert image is not None  # eager code always makes one
         self.made_by = backend.description
@@ -239,30 +289,34 @@ class Simulation:
                 progress(done, total)
         if parts:
             image = image.index_copy(0, torch.cat(places), torch.cat(parts))
-        return image.view(self.geometry.n_slow, self.geometry.n_fast)
+        return image.view(self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast)
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
-        """function(tile) of every tile of up to that many pixels, in storage order.
+        """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
+        return self.over(function, self.tiles(pixels))
+
+    def over(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
+        """function(part) of parts of the image, in their order.
 
         On a CPU, tiles rather than single eager operations are spread over torch's threads: nothing waits at the end of
         each operation, so it stays quick on a machine that others use too. No tile's result depends on another's.
         """
-        tiles, threads = self.tiles(pixels), torch.get_num_threads()
+        threads = torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
-            return (function(tile) for tile in tiles)
-        return _in_order(function, tiles, threads)
+            return (function(part) for part in parts)
+        return _in_order(function, parts, threads)
 
     def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
         if self.hooks is not None:
-            return EagerBackend(self.model)
+            return EagerBackend(self.plain)
         if image_dtype not in self._chosen:
-            self._chosen[image_dtype] = selection.backend_for(self.model, self.pixel_count, image_dtype, images)
+            self._chosen[image_dtype] = selection.backend_for(self.plain, self.pixel_count, image_dtype, images)
         return self._chosen[image_dtype]
 
     def tracing_backend(self, image_dtype: torch.dtype = torch.float32) -> Backend:
         """The backend of images of a type, made so that hooks see all it computes."""
-        return selection.tracing_backend(self.model, self.backend(image_dtype), image_dtype)
+        return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
     def derivative_backend(self, model: model_module.Model, slopes: selection.Differentiate | None) -> Backend:
         """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
@@ -277,7 +331,7 @@ class Simulation:
 
     def pixels_with_graph(self, backend: Backend, order: int) -> int:
         """Pixels of a tile of which a graph is kept, for derivatives of an order: its memory goes by all its steps."""
-        model = self.model
+        model = self.plain
         terms = model.samples * model.source_count
         if isinstance(backend, EagerBackend):
             return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
@@ -287,16 +341,18 @@ class Simulation:
     def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         other = copy.copy(self)
-        other.experiment, other.host, other.model, other._versions = experiment, host, model, _versions(experiment)
+        other.experiment, other._tensors = experiment, tensors_of(experiment)
+        other._versions = _versions(other._tensors)
+        other.plain_host, other.plain, other._with_graph = host, model, (host, model)
         other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return other
 
 
-def _in_order(function: Callable[[Tile], Result], arguments: Iterable[Tile], threads: int) -> Iterator[Result]:
+def _in_order(function: Callable[[Part], Result], arguments: Iterable[Part], threads: int) -> Iterator[Result]:
     """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
     inference = torch.is_inference_mode_enabled()  # a thread begins without it
 
-    def worked_out(argument: Tile) -> Result:
+    def worked_out(argument: Part) -> Result:
         with torch.inference_mode(inference):
             return function(argument)
 
@@ -337,15 +393,15 @@ def simulate(
     if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
 
         def at(found: Sequence[torch.Tensor]) -> Simulation:
-            return Simulation(with_tensors(experiment, found), device, dtype)
+            return Simulation(with_tensors(experiment, found), device, dtype, graph_at_once=True)
 
         return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)
 
 
-def _versions(experiment: Experiment) -> list[int]:
+def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
     """How often each tensor has been changed in place; tensors of inference mode don't count it."""
-    return [0 if tensor.is_inference() else tensor._version for tensor in tensors_of(experiment)]
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def _drawn(experiment: Experiment) -> Experiment:

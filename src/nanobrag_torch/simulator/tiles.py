@@ -17,6 +17,19 @@ class Tile(NamedTuple):
     slow: torch.Tensor
     where: torch.Tensor | slice
 
+    @property
+    def pixels(self) -> int:
+        """How many pixels."""
+        return self.fast.shape[0]
+
+    def pixel(self, number: int) -> tuple[int, int]:
+        """(fast, slow) of one of them."""
+        return int(self.fast[number]), int(self.slow[number])
+
+    def of(self, image: torch.Tensor) -> torch.Tensor:
+        """Their values in an image (slow, fast)."""
+        return image.view(-1)[self.where]
+
 
 class Explanation(NamedTuple):
     """Which code makes the image and its derivatives, each with the reason."""

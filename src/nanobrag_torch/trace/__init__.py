@@ -1,4 +1,4 @@
-"""The trace of one pixel: prints what the production pass over that pixel computed, and computes nothing itself.
+"""The trace of one pixel: prints the values that the production pass over the pixel computed, and computes none itself.
 
 `TRACE_PY:key=value` lines for the set-up, `TRACE_PY: key value` for the pixel, `TRACE_PY_PHI` for the spindle steps.
 """
@@ -41,9 +41,9 @@ def trace_lines(
 def derivative_lines(
     experiment: Experiment, slow: int, fast: int, derivative: text.Reading, hooks: Hooks | None = None
 ) -> list[str]:
-    """The trace with `derivative(tensor)`, of the same shape, printed in the place of every tensor.
+    """The trace with `derivative(tensor)`, of the same shape, printed in place of every tensor.
 
-    With an experiment that depends on a parameter, and its derivative by that parameter: the derivatives of all keys.
+    For an experiment that depends on a parameter, and `derivative` by that parameter: the derivatives of all keys.
     """
     token = text.reading.set(derivative)
     try:
@@ -59,9 +59,9 @@ def trace_simulation(
     image_dtype: torch.dtype = torch.float32,
     backend: Backend | None = None,
 ) -> Iterator[str]:
-    """As `trace_lines`, for a simulation that is already set up: by the code that makes its images of that type.
+    """As `trace_lines`, for a simulation that is set up already: by the code that makes its images of that type.
 
-    Or by another tracing `backend`.
+    A tracing `backend` given here is used instead.
     """
     g = simulation.geometry
     if not (0 <= slow < g.n_slow and 0 <= fast < g.n_fast):
@@ -73,9 +73,9 @@ def trace_simulation(
     seen = Seen(simulation.hooks)
     show = partial(watched, at(simulation.hooks))
     slow, fast = show("pixel_slow_fast", (slow, fast))
-    place = torch.tensor([[fast], [slow]], device=simulation.device)
+    pixel = torch.tensor([[fast], [slow]], device=simulation.device)
     backend = simulation.tracing_backend(image_dtype) if backend is None else backend
-    photons = integrate.photons(simulation.model, place[0], place[1], backend, image_dtype, hooks=seen)
+    photons = integrate.photons(simulation.model, pixel[0], pixel[1], backend, image_dtype, hooks=seen)
     yield from setup_lines(g, show)
     yield from context_lines(simulation.model, slow, fast, show)
     yield from PixelLines(simulation.model, seen, show).lines()

@@ -1,4 +1,4 @@
-"""Lines of the pixel: geometry, spindle steps and terms of each sample, then what is done with their sum."""
+"""Lines of the pixel: geometry, spindle steps and terms of each sample, then the steps from their sum to photons."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from nanobrag_torch.trace.text import PREFIX, Show, integers, numbers, pixel_lin
 
 
 class Seen:
-    """Hooks that keep what one pass over a pixel computed, after others have had their way with it."""
+    """Hooks that keep the values of one pass over a pixel, after other hooks have changed them."""
 
-    def __init__(self, others: Hooks | None):
+    def __init__(self, inner: Hooks | None):
         self.places: dict[Place, dict[str, Any]] = {}  # in the order of the pass
-        self._others = others
+        self._others = inner
 
     def __call__(self, name: str, value: Any, place: Place) -> Any:
         value = value if self._others is None else self._others(name, value, place)
@@ -30,7 +30,7 @@ class Seen:
         return next(values[name] for values in self.places.values() if name in values)
 
     def passes(self, name: str) -> Iterator[tuple[Place, dict[str, Any]]]:
-        """Places of the passes that computed a value of that name, with all they computed."""
+        """The passes that computed a value of that name, each with all its values."""
         return ((place, values) for place, values in self.places.items() if name in values)
 
 
@@ -152,7 +152,7 @@ class PixelLines:
 
 
 class _DiffractionTable:
-    """What one pass of the kernel computed as nested lists, copied to the host once: [orientation][ray]."""
+    """The values of one pass of the kernel as nested lists, copied to the host once: [orientation][ray]."""
 
     def __init__(self, values: dict[str, Any], weight: torch.Tensor):
         self.terms, self.F_cell = read(values["intensity"] * weight), read(values["F_cell"])

@@ -1,4 +1,4 @@
-"""Lines of the set-up: how the detector was placed, and what the pixel is simulated with."""
+"""Lines of the set-up: the placement of the detector, and the settings of the pixel's simulation."""
 
 from __future__ import annotations
 

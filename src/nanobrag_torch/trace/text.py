@@ -10,7 +10,7 @@ import torch
 
 PREFIX = "TRACE_PY"
 
-Show = Callable[[str, Any], Any]  # what is made where it is printed, after hooks have had their way with it
+Show = Callable[[str, Any], Any]  # computed while printing, from values that hooks may have changed
 Reading = Callable[[torch.Tensor], torch.Tensor]
 reading: ContextVar[Reading] = ContextVar("reading", default=torch.Tensor.detach)
 

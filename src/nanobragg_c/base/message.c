@@ -38,7 +38,7 @@ static size_t printable_bytes(const char *c) {
     return n == 0 || character < SMALLEST[n] || is_unprintable(character) ? 0 : n;
 }
 
-/* One line, NUL-terminated; what is not printable (in a word quoted from a file, say) becomes `?`. */
+/* One line, NUL-terminated; a character that is not printable (in text quoted from a file, for example) becomes `?`. */
 static void format_line(char line[LONGEST_LINE], const char *format, va_list arguments) {
     vsnprintf(line, LONGEST_LINE, format, arguments);
     for (char *c = line; *c != '\0';) {

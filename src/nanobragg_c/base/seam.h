@@ -1,5 +1,5 @@
-/* Where each value of the trace comes about. A build with -DNANOBRAGG_SEAM tells every one of them to functions that a
- * test supplies, which may put another in its place; in any other build the marks are nothing.
+/* Marks where each value of the trace is computed. A build with -DNANOBRAGG_SEAM passes every value to functions of a
+ * test, which may replace it; in any other build the marks are empty.
  *
  * SEAM(key, x)           x: double, vec3, mat3 or array of doubles
  * SEAM_NUMBER(key, x)    x: a number of any other type
@@ -14,12 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A value whose key says all, or of the block of terms under way. */
+/* A value that its key identifies, or of the current block of terms. */
 void seam_visit(const char *key, double *values, size_t count);
 
 void seam_visit_of_pixel(const char *key, double *values, size_t count);
 
-/* Sub-pixel and layer under way, counted in the order of the loops; then source and orientations. */
+/* The current sub-pixel and layer, counted in the order of the loops; then source and orientations. */
 #define SEAM_WHOLE_PIXEL ((size_t)-1)
 void seam_block(size_t block);
 void seam_pass(size_t source, size_t first, size_t count, size_t domains);
@@ -27,7 +27,7 @@ void seam_pass(size_t source, size_t first, size_t count, size_t domains);
 /* A factor of all terms of a source. */
 void seam_source(const char *key, size_t source, double *value);
 
-/* A value of `components` numbers, `stride` apart, of each orientation under way: traced for the first of them, for
+/* A value of `components` numbers, `stride` apart, of each current orientation: traced for the first of them, for
  * each spindle step (`phi_component` of it) and for each term; NULL: not traced there. */
 void seam_terms(const char *first_key, const char *phi_key, size_t phi_component, const char *term_key, double *values,
                 size_t components, size_t stride);

@@ -10,7 +10,7 @@ struct signals_held {
     sigset_t ending, before;
 };
 
-/* As `nohup` leaves the hang-up, for example. */
+/* For example `nohup` ignores the hang-up signal. */
 static bool is_ignored(int number) {
     struct sigaction action;
     return sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN;

@@ -1,4 +1,4 @@
-/* Putting off the signals that end a program, so that files are finished or removed first. */
+/* Delays the signals that end a program, so that files are finished or removed first. */
 #ifndef NANOBRAGG_SIGNALS_H
 #define NANOBRAGG_SIGNALS_H
 
@@ -6,13 +6,13 @@
 
 typedef struct signals_held signals_held;
 
-/* From here on interrupt, termination, hang-up and broken pipe wait, in this thread and in threads that it starts. */
+/* Blocks interrupt, termination, hang-up and broken pipe, in this thread and in threads that it starts. */
 signals_held *signals_hold(void);
 
-/* One of them has come since. */
+/* Whether one of them is pending. */
 bool signals_waiting(const signals_held *held);
 
-/* As it was before in this thread: a signal that has come takes effect now. */
+/* Restores the earlier state in this thread: a pending signal takes effect now. */
 void signals_release(signals_held *held);
 
 #endif

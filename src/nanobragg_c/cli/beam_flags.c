@@ -37,7 +37,7 @@ static bool is_given(const options_detector *d, beam_flag flag, int axis) {
 static void warn_axis(const options *o, options_pivot pivot, int axis) {
     beam_flag order[BEAM_FLAGS];
     const int n = effective(o, pivot, order);
-    /* about the beam spot, detector_move_spot_to_near_point tells it */
+    /* about the beam spot: detector_move_spot_to_near_point warns */
     const bool told_elsewhere = pivot == PIVOT_BEAM && !defect_active(o->defects, DEFECT_CLOSE_BEAM_IGNORED);
     int first = 0;
     while (first < n && !is_given(&o->detector, order[first], axis)) first++;

@@ -62,7 +62,7 @@ static bool is_in_list(const char *word, const char *list) {
     return false;
 }
 
-/* Flags of other editions of nanoBragg, and of its prose, with what does the same here; NULL for others. */
+/* For flags of other versions of nanoBragg, or of its documentation, the flag with the same effect here; else NULL. */
 static const char *flag_elsewhere(const char *word) {
     static const char *const ROWS[][2] = {{"-thick", "-detector_thick, in um"},
                                           {"-hdiv", "-hdivrange, in mrad"},
@@ -131,7 +131,7 @@ static bool contains(const char *word, const char *part, size_t length) {
     return false;
 }
 
-/* Which of the blank-separated `choices` is in `word`? The first counts; false: none. */
+/* The first of the blank-separated `choices` that `word` contains; false: none. */
 static bool choose(const char *choices, const char *word, int *choice) {
     for (*choice = 0; *choices != '\0'; ++*choice) {
         size_t length = strcspn(choices, " ");
@@ -146,7 +146,7 @@ static bool is_infinity(const char *word) {
     return strcmp(word, "inf") == 0 || strcmp(word, "+inf") == 0 || strcmp(word, "infinity") == 0;
 }
 
-/* Reads `word` as argument `row`; false if it is not of the type (nothing is stored then). */
+/* Reads `word` as argument `row`; false, with nothing stored, if it is not of the type. */
 static bool read_argument(const argument_row *row, const char *word, flag_use *use) {
     if (row->type == ARGUMENT_FLOAT) {
         if (row->infinite_allowed && is_infinity(word)) {

@@ -24,7 +24,7 @@ typedef struct flag_use {
     double real[FLAGS_MAX_ARGUMENTS];     /* FLOAT arguments */
     int64_t integer[FLAGS_MAX_ARGUMENTS]; /* INT arguments */
     const char *word;                     /* FILE or WORD argument, or the word that stands for all numbers */
-    int choice;                           /* which of its listed words a WORD argument is */
+    int choice;                           /* index of a WORD argument in its list of words */
 } flag_use;
 
 /* Reads the flag at argv[*position] and moves *position behind its arguments. Ends the program on an unknown

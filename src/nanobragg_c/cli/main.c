@@ -29,7 +29,7 @@ static bool writes_dump(const options *o) {
     return o->structure_factors.dump_file != NULL && o->structure_factors.hkl_file != NULL;
 }
 
-/* The image of -img may be replaced: of it the header is read alone, and it often is the result of the run before. */
+/* An output may replace the image of -img, which is often the result of an earlier run: only its header is read. */
 static void check_inputs_survive(const options *o, const char *output_flag, const char *output) {
     const options_structure_factors *f = &o->structure_factors;
     const struct {
@@ -73,7 +73,7 @@ static _Noreturn void fail_pixel(const char *flag, int64_t first, int64_t second
                  problem);
 }
 
-/* What a pixel that is asked for is not, NULL if it is computed. */
+/* Why the requested pixel is not computed; NULL if it is. */
 static const char *problem_of_pixel(const detector *d, int64_t slow, int64_t fast) {
     if (slow >= (int64_t)d->n_slow || fast >= (int64_t)d->n_fast) return "is outside the detector";
     if (!detector_computes(d, (size_t)slow, (size_t)fast)) return "is not computed: it is outside -roi or masked";
@@ -120,8 +120,8 @@ static void write_counts(output_set *set, const run_result *run, double scale) {
     free(counts);
 }
 
-/* Drawn before the first file is opened, so that a signal ends it at once and a pixel that cannot be drawn leaves no
- * file behind. */
+/* The noise is drawn before the first file is opened, so that a signal ends it at once and a pixel without a finite
+ * mean leaves no file behind. */
 static noise_image draw_noise(const run_result *run) {
     const options_output *o = &run->o->output;
     if (!o->noise) return (noise_image){.counts = NULL};

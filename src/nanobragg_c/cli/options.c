@@ -70,7 +70,7 @@ static void check_sources_of_input(const options *o) {
             "no unit cell: expected -cell a b c alpha beta gamma or -mat FILE; `nanobragg --help` lists the flags");
 }
 
-/* `x` is NAN where nothing was said. */
+/* `x` is NAN if not given. */
 static void check_length(const char *what, double x_m) {
     if (!isnan(x_m) && !(fabs(x_m) >= OPTIONS_SHORTEST_M && fabs(x_m) <= OPTIONS_LONGEST_M))
         message_fail("%s of %g m, expected from %g to %g m; check its unit", what, x_m, OPTIONS_SHORTEST_M,

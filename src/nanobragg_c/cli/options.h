@@ -1,7 +1,7 @@
 /* The command line as the user states it: SI units, radians, nothing derived.
  *
  * Real numbers that were not given are NAN and counts that were not given are OPTIONS_NO_COUNT, so that the
- * rules which fill gaps see exactly what was said. Paths point into argv.
+ * rules for missing values know what was given. Paths point into argv.
  */
 #ifndef NANOBRAGG_OPTIONS_H
 #define NANOBRAGG_OPTIONS_H
@@ -116,7 +116,7 @@ typedef struct options_output {
     int64_t threads;
 } options_output;
 
-/* Lengths that a header may leave open, and what it says of them. */
+/* Lengths that a header may lack, and the header's values for them. */
 typedef enum options_header_length {
     HEADER_PIXEL,
     HEADER_DISTANCE,
@@ -124,10 +124,10 @@ typedef enum options_header_length {
     HEADER_LENGTHS
 } options_header_length;
 
-/* What d*TREK's own keywords say that no key of nanoBragg says. */
+/* Values of d*TREK's keywords for which the header has no key of nanoBragg. */
 typedef enum options_header_dtrek { DTREK_BEAM, DTREK_ROTATION, DTREK_SWING, DTREK_KINDS } options_header_dtrek;
 typedef struct options_header_doubt {
-    const char *flag, *path; /* flag NULL: nothing is open */
+    const char *flag, *path; /* flag NULL: nothing is missing */
     char what[160];
 } options_header_doubt;
 

@@ -22,7 +22,7 @@ static double wavelength_A(double x) { return x / 1e10; }
 static double energy_eV(double x) { return ENERGY_TIMES_WAVELENGTH_EV_A / x / 1e10; }
 static int64_t negative(int64_t n) { return -n; }
 
-/* What flags.json says that the flag sets; false: its effect is written below. */
+/* Sets the fields that flags.json lists for the flag; false: its effect is written below. */
 static bool apply_settings(options *o, const flag_use *use) {
     switch (use->id) {
 #define X(ID, assignments) \
@@ -33,7 +33,7 @@ static bool apply_settings(options *o, const flag_use *use) {
     }
 }
 
-/* What each flag sets besides its value: the last flag that sets a pivot or a convention wins. */
+/* The convention and pivot that a flag implies: the last flag that sets one wins. */
 static void apply_order(options_detector *d, flag_id id) {
     enum { P_NONE = PIVOT_NONE, P_BEAM = PIVOT_BEAM, P_SAMPLE = PIVOT_SAMPLE };
     enum {

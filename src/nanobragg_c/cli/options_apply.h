@@ -1,4 +1,4 @@
-/* What each flag does to the options: the one place where command-line units become SI units. */
+/* The effect of each flag on the options: the one place where command-line units become SI units. */
 #ifndef NANOBRAGG_OPTIONS_APPLY_H
 #define NANOBRAGG_OPTIONS_APPLY_H
 

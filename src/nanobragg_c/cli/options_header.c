@@ -15,13 +15,13 @@ static bool number_of(const source *from, const char *key, double *value) {
     return smv_header_number(from->image, from->flag, from->path, key, value);
 }
 
-/* Takes over any number, in `units_per_si` of the header. */
+/* Reads a number, given in `units_per_si` of the header. */
 static void take(const source *from, const char *key, double units_per_si, double *target) {
     double value = 0.0;
     if (number_of(from, key, &value)) *target = value / units_per_si;
 }
 
-/* A length that must be more than 0: what is not, or is told in d*TREK's way alone, is left to the flags. */
+/* A length that must be more than 0: if it is not, or only d*TREK's keyword states it, a flag has to supply it. */
 static void take_length(const source *from, options_header_length which, const char *key, double units_per_m,
                         double *target) {
     static const char *const DTREK_KEYS[] = {[HEADER_PIXEL] = "SPATIAL_DISTORTION_INFO",
@@ -44,7 +44,7 @@ static void take_length(const source *from, options_header_length which, const c
     }
 }
 
-/* A close distance of 0 is none: the program that wrote the header knew of none. */
+/* A close distance of 0 means that the program that wrote the header had none. */
 static void take_close_distance(const source *from) {
     options *o = from->o;
     double close_m = NAN;
@@ -77,7 +77,7 @@ static bool turns(const char *word) {
     return read < 3 || angles[0] != 0.0 || angles[1] != 0.0 || angles[2] != 0.0;
 }
 
-/* Keeps what a keyword of d*TREK says where the header has no `standard` key that says it. */
+/* Keeps the value of a d*TREK keyword if the header lacks the `standard` key for it. */
 static void note_dtrek(const source *from, options_header_dtrek kind, const char *tail, const char *standard) {
     options_header_doubt *note = &from->o->header_dtrek[kind];
     char value[SMV_WORD_SIZE], word[SMV_WORD_SIZE];
@@ -127,7 +127,7 @@ void options_read_headers(options *o) {
     }
 }
 
-/* Flags that settle each length; the first is the one to advise. */
+/* Flags that supply each length; error messages advise the first. */
 static void settle_length(options *o, options_header_length which, flag_id first, flag_id second) {
     const options_header_doubt *doubt = &o->header_doubts[which];
     if (doubt->flag == NULL) return;
@@ -170,7 +170,7 @@ static void tell_unused(options *o) {
                      1000.0 * d->close_distance_m, path);
 }
 
-/* Told unless one of the flags that say the same is given; the first flags are those to advise. */
+/* A warning, unless one of the flags that set the same is given; it advises the first flags. */
 static void tell_dtrek(options *o) {
     static const struct {
         const char *advice;

@@ -1,4 +1,4 @@
-/* What -img and -mask set: the keys of an SMV header, before all other flags. */
+/* The values that -img and -mask set: the keys of an SMV header, before all other flags. */
 #ifndef NANOBRAGG_OPTIONS_HEADER_H
 #define NANOBRAGG_OPTIONS_HEADER_H
 
@@ -7,7 +7,7 @@
 /* Reads the files that -mask and -img name and takes over their geometry. */
 void options_read_headers(options *o);
 
-/* After all flags: what a header left open must have been settled by a flag. Ends the program otherwise. */
+/* After all flags: checks that flags supply what a header lacks. Ends the program otherwise. */
 void options_settle_headers(options *o);
 
 #endif

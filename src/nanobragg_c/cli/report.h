@@ -1,4 +1,4 @@
-/* Ordinary text on standard output: what was resolved, and what came out. */
+/* Text on standard output: the resolved experiment, and the results. */
 #ifndef NANOBRAGG_REPORT_H
 #define NANOBRAGG_REPORT_H
 

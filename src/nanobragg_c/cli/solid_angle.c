@@ -41,7 +41,7 @@ static gauss_rule make_rule(int n) {
     return rule;
 }
 
-/* Solid angle of a pixel whose middle is there (pixels). */
+/* Solid angle of a pixel with its middle at this position (pixels). */
 static double at(const detector *d, double fast, double slow) {
     double R_m = vec_length(detector_position_m(d, fast * d->pixel_m, slow * d->pixel_m, 0.0));
     return detector_solid_angle_sr(d, R_m, d->close_distance_m / R_m);

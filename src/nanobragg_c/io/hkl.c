@@ -35,7 +35,7 @@ static int32_t to_index(const text_reader *reader, double value, char name) {
     return (int32_t)value;
 }
 
-/* Reflections may be laid out freely, but a table of three, five or more columns is none. */
+/* Reflections may be in any layout, but a table of three, five or more columns is refused. */
 static void check_columns(const char *path) {
     text_reader reader = text_open_words("-hkl", path);
     size_t first = 0, words = 0, lines = 0;

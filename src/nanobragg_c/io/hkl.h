@@ -12,7 +12,7 @@ typedef struct hkl_table {
     double *F_electrons; /* NULL: no table */
     int64_t min[3], max[3];
     size_t size[3]; /* max - min + 1 */
-    size_t rows, distinct; /* of the text: reflections that stand there, and how many of them differ */
+    size_t rows, distinct; /* reflections in the text, and the number of different ones */
 } hkl_table;
 
 /* Text: h k l F, four numbers a reflection, `#` comments. The last duplicate wins. */

@@ -50,7 +50,7 @@ bool output_check(const char *flag, const char *path) {
     return true;
 }
 
-/* The path that a file not yet there would have; the caller frees. */
+/* The path that a new file would have; the caller frees. */
 static char *future_path(const char *path) {
     char *target = follow_links(path), *folder = folder_of(target), *real = realpath(folder, NULL);
     const char *slash = strrchr(target, '/'), *name = slash == NULL ? target : slash + 1;
@@ -81,7 +81,8 @@ bool output_same_file(const char *a, const char *b) {
 static void free_paths(output_file *out) {
     free(out->temporary_path);
     free(out->target_path);
-    out->temporary_path = out->target_path = NULL;
+    free(out->former_path);
+    out->temporary_path = out->target_path = out->former_path = NULL;
 }
 
 static void finish(output_set *set) {
@@ -90,11 +91,22 @@ static void finish(output_set *set) {
     set->held = NULL;
 }
 
+/* The target as it was before: what it was is there again, or nothing. */
+static void take_back(output_file *out) {
+    if (out->former_path != NULL) {
+        if (rename(out->former_path, out->target_path) == 0) remove(out->former_path); /* two links of one file stay */
+    } else if (out->is_placed) {
+        remove(out->target_path);
+    }
+}
+
 static void discard(output_set *set) {
     for (int i = 0; i < set->count; i++) {
-        if (set->files[i].file != NULL) fclose(set->files[i].file);
-        if (set->files[i].temporary_path != NULL) remove(set->files[i].temporary_path);
-        free_paths(&set->files[i]);
+        output_file *out = &set->files[i];
+        if (out->file != NULL) fclose(out->file);
+        if (out->temporary_path != NULL) remove(out->temporary_path);
+        take_back(out);
+        free_paths(out);
     }
     finish(set);
 }
@@ -126,7 +138,7 @@ FILE *output_open(output_set *set, const char *path) {
     if (set->count >= OUTPUT_MAX_FILES) message_fail("internal: more than %d output files", OUTPUT_MAX_FILES);
     signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is then an error of write */
     if (set->held == NULL) set->held = signals_hold();
-    if (signals_waiting(set->held)) fail(set, path, "interrupted"); /* by that signal, when it is let through */
+    if (signals_waiting(set->held)) fail(set, path, "interrupted"); /* by that signal, once it is unblocked */
     output_file *out = &set->files[set->count++];
     *out = (output_file){.path = path, .target_path = follow_links(path)};
     out->file = is_device(path) ? fopen(path, "wb") : open_temporary(out);
@@ -142,14 +154,47 @@ static bool close_synced(output_file *out) {
     return fclose(file) == 0 && good;
 }
 
+/* Keeps what the target is now under another name, until the whole set has its names. */
+static bool keep_former(output_file *out) {
+    struct stat status;
+    if (lstat(out->target_path, &status) != 0) return errno == ENOENT;
+    size_t size = strlen(out->temporary_path) + 2;
+    char *former = message_allocate(size, 1, "a path");
+    snprintf(former, size, "%s~", out->temporary_path);
+    bool kept = !S_ISDIR(status.st_mode) && link(out->target_path, former) == 0;
+    if (!kept && S_ISDIR(status.st_mode))
+        errno = EISDIR;
+    else if (!kept) /* a file system without hard links has it under the other name alone for a moment */
+        kept = rename(out->target_path, former) == 0;
+    if (kept)
+        out->former_path = former;
+    else
+        free(former);
+    return kept;
+}
+
+/* Gives one file its name. */
+static bool place(output_file *out) {
+    out->is_placed = rename(out->temporary_path, out->target_path) == 0;
+    if (!out->is_placed) return false;
+    free(out->temporary_path);
+    out->temporary_path = NULL;
+    return true;
+}
+
 void output_commit(output_set *set) {
+    bool is_alone = set->count == 1;
     for (int i = 0; i < set->count; i++)
         if (!close_synced(&set->files[i])) fail(set, set->files[i].path, "the disk or the file size limit is full");
+    for (int i = 0; i < set->count && !is_alone; i++)
+        if (set->files[i].temporary_path != NULL && !keep_former(&set->files[i]))
+            fail(set, set->files[i].path, strerror(errno));
+    for (int i = 0; i < set->count; i++)
+        if (set->files[i].temporary_path != NULL && !place(&set->files[i]))
+            fail(set, set->files[i].path, strerror(errno));
     for (int i = 0; i < set->count; i++) {
-        output_file *out = &set->files[i];
-        if (out->temporary_path != NULL && rename(out->temporary_path, out->target_path) != 0)
-            fail(set, out->path, strerror(errno));
-        free_paths(out);
+        if (set->files[i].former_path != NULL) remove(set->files[i].former_path);
+        free_paths(&set->files[i]);
     }
     finish(set);
 }

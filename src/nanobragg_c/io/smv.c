@@ -22,7 +22,7 @@ bool smv_header_number(const smv_image *image, const char *flag, const char *pat
     return true;
 }
 
-/* A count of the header; 0 if it is not there. */
+/* A count in the header; 0 if it is missing. */
 static int64_t read_count(const smv_image *image, const char *flag, const char *path, const char *key) {
     char word[SMV_WORD_SIZE];
     int value = 0;
@@ -56,7 +56,7 @@ static void normalise(char *word) {
     *out = '\0';
 }
 
-/* The value under `key`, normalised; `word` as it stands, for messages. */
+/* The value under `key`, normalised; `word` is the original text, for messages. */
 static bool read_words(const smv_image *image, const char *key, char word[SMV_WORD_SIZE], char plain[SMV_WORD_SIZE]) {
     bool found = smv_header_value(&image->header, key, word);
     memcpy(plain, word, SMV_WORD_SIZE);
@@ -64,7 +64,7 @@ static bool read_words(const smv_image *image, const char *key, char word[SMV_WO
     return found;
 }
 
-/* Pixels as they are stored: the kind of number and its bytes. */
+/* The type of the stored pixels: the kind of number and its bytes. */
 typedef struct pixel_type {
     const char *name;
     char kind; /* unsigned, integer, float */
@@ -93,7 +93,7 @@ static const pixel_type PIXEL_TYPES[] = {
     {"float ieee", 'f', 4},
 };
 
-/* The type named under `key`; NULL if it is not there. */
+/* The type named under `key`; NULL if the key is missing. */
 static const pixel_type *read_type(const smv_image *image, const char *flag, const char *path, const char *key) {
     char word[SMV_WORD_SIZE], plain[SMV_WORD_SIZE];
     if (!read_words(image, key, word, plain)) return NULL;
@@ -103,7 +103,7 @@ static const pixel_type *read_type(const smv_image *image, const char *flag, con
                  flag, path, key, word);
 }
 
-/* TYPE (ADSC) or Data_type (d*TREK, fabio); unsigned 16 bit where neither is there. */
+/* TYPE (ADSC) or Data_type (d*TREK, fabio); unsigned 16 bit without both. */
 static const pixel_type *choose_type(const smv_image *image, const char *flag, const char *path, bool *named) {
     const pixel_type *adsc = read_type(image, flag, path, "TYPE"), *dtrek = read_type(image, flag, path, "DATA_TYPE");
     if (adsc != NULL && dtrek != NULL && (adsc->kind != dtrek->kind || adsc->bytes != dtrek->bytes))
@@ -114,7 +114,7 @@ static const pixel_type *choose_type(const smv_image *image, const char *flag, c
     return adsc != NULL ? adsc : dtrek != NULL ? dtrek : &PIXEL_TYPES[0];
 }
 
-/* What else the header says of the pixels must be what is read here. */
+/* Other keys about the pixels must agree with the type that is read. */
 static void check_layout(const smv_image *image, const char *flag, const char *path) {
     static const struct {
         const char *key, *expected, *other;

@@ -20,7 +20,7 @@ typedef struct field {
 /* Walks through the fields from `cursor` to `end`. */
 typedef struct scanner {
     const char *cursor, *end;
-    const char *behind;   /* the closing brace, once it was met; else NULL */
+    const char *behind;   /* the closing brace, once it was found; else NULL */
     const span *unclosed; /* the key of a value whose brace is never closed; else NULL */
     field now;
 } scanner;
@@ -181,7 +181,7 @@ static size_t stated_size(const char *flag, const char *path, const char *bytes,
     return (size_t)size;
 }
 
-/* All fields read; where the header ends, or NULL. */
+/* Reads all fields; returns the end of the header, or NULL. */
 static const char *scan(const char *flag, const char *path, const char *bytes, size_t n_bytes) {
     scanner s = {.cursor = bytes + 1, .end = bytes + n_bytes};
     while (next_field(&s)) continue;

@@ -1,6 +1,6 @@
 /* The text of SMV headers as ADSC, d*TREK, fabio and nanoBragg write them: `{`, fields KEY=value, `}`. A field ends
  * with `;` or with its line. A value that begins with `{` ends with the brace that closes it, so the header ends with the
- * first `}` that stands where a field would begin, or behind which the header holds no more. */
+ * first `}` in the place of a field, or the one after which the header holds nothing more. */
 #ifndef NANOBRAGG_SMV_HEADER_H
 #define NANOBRAGG_SMV_HEADER_H
 
@@ -19,11 +19,11 @@ typedef struct smv_text {
 /* Ends the program if the bytes of the file do not begin with a header. Free `start`. */
 smv_text smv_header_read(const char *flag, const char *path, const char *bytes, size_t n_bytes);
 
-/* Copies the value of the last field with this key, capitals or not; empty if there is none. What is too long for any
- * number, or holds a zero byte, is no number then. */
+/* Copies the value of the last field with this key, capitals or not; empty if there is none. A value that is too long
+ * for a number, or holds a zero byte, does not count as a number. */
 bool smv_header_value(const smv_text *text, const char *key, char word[SMV_WORD_SIZE]);
 
-/* There is a field whose key ends so, as behind the name of a detector of d*TREK. */
+/* Whether there is a field whose key ends so, as d*TREK's keys do after the name of a detector. */
 bool smv_header_ends_with(const smv_text *text, const char *tail);
 
 /* The same, and the value of the first such field; keys that begin with `but_not` do not count. */

@@ -15,7 +15,7 @@ bool text_parse_real(const char *word, double *value);
 
 #define TEXT_INTEGER_LIMIT 20 /* characters */
 
-/* The whole word is an integer that, be its sign changed or not, fits 32 bits. */
+/* The whole word is an integer that fits 32 bits with either sign. */
 bool text_parse_integer(const char *word, int64_t *value);
 
 /* The bytes of a regular file and a closing NUL; the caller frees. Ends the program if it cannot be read. */

@@ -161,8 +161,8 @@ static double phi_of_step_rad(const crystal *c, size_t j) {
     return c->phi_start_rad + c->phi_step_rad * ((double)j + c->phi_into_slice);
 }
 
-/* The step whose orientation step `j` takes. Historically a step at exactly 0 is not rotated and keeps what the
- * step before it, in cyclic order, has left. */
+/* The step whose orientation step `j` uses. Historically a step at exactly 0 is not rotated and keeps the orientation
+ * of the step before it, in cyclic order. */
 static size_t step_of_orientation(const crystal *c, size_t j, bool carry_over) {
     if (!carry_over || c->phi_step_rad == 0.0) return j; /* without a step all orientations are the same */
     for (size_t back = 0; back < c->phi_steps; back++) {

@@ -29,7 +29,7 @@ typedef struct crystal {
     vec3 spindle_axis;
     size_t phi_steps;
     double phi_start_rad, phi_range_rad, phi_step_rad;
-    double phi_into_slice; /* where in its slice a step stands: 0 at the start, 1/2 in the middle */
+    double phi_into_slice; /* position of a step in its slice: 0 at the start, 1/2 in the middle */
     double *phi_deg;       /* of each step */
     size_t domains;
     double mosaic_spread_rad;

@@ -185,8 +185,8 @@ static void place_about_beam(detector *d) {
 /* A ratio of 0 would put the detector at infinity along the beam. */
 static double safe_ratio(double ratio) { return ratio == 0.0 ? DBL_MIN : ratio; }
 
-/* A close distance that is given is kept through all rotations. Historically, two-theta changes that of a detector
- * which pivots about the beam spot. (6.5) (6.6) */
+/* A given close distance holds through all rotations. Historically, two-theta changes it for a detector that pivots
+ * about the beam spot. (6.5) (6.6) */
 static void set_distances(detector *d, const options *o) {
     detector_construction *b = &d->built;
     b->close_distance_m = o->detector.close_distance_m;
@@ -229,7 +229,7 @@ static void place(detector *d, const options *o) {
         d->pix0_m = o->detector.pix0_m.value;
 }
 
-/* What follows from the final corner and axes. (6.10) (6.11) */
+/* Distances and points that follow from the final corner and axes. (6.10) (6.11) */
 static void rederive(detector *d, bool ratio_without_twotheta) {
     SEAM("pix0_vector_meters", d->pix0_m);
     double ratio = ratio_without_twotheta ? d->built.ratio : safe_ratio(vec_dot(d->beam, d->axes.normal));

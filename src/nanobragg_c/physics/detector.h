@@ -10,11 +10,11 @@ typedef struct detector_axes {
     vec3 fast, slow, normal; /* unit vectors */
 } detector_axes;
 
-/* How the placement came about, for the log. */
+/* The steps of the placement, for the log. */
 typedef struct detector_construction {
     detector_axes initial, after_xyz;
-    mat3 rotation_x, rotation_y, rotation_z; /* what turns axes and corner, one after the other */
-    mat3 rotation;                           /* the three in one, for the log: their product rounds differently */
+    mat3 rotation_x, rotation_y, rotation_z; /* rotations of axes and corner, in this order */
+    mat3 rotation;                           /* their product, for the log only: it rounds differently */
     double Fclose_m, Sclose_m, Fbeam_m, Sbeam_m, close_distance_m, distance_m, ratio;
     vec3 term_fast_m, term_slow_m, term_third_m; /* third: along the normal (SAMPLE) or the beam (BEAM) */
     vec3 pix0_unrotated_m, pix0_after_xyz_m, pix0_m;
@@ -43,7 +43,7 @@ typedef struct detector {
     bool front_face;   /* historic: layers at their entrance, with the obliquity of the front face */
     double into_layer; /* depth of a layer's point as a fraction of it */
     bool blank_without_thickness;
-    bool negative_back; /* historic: what comes from behind counts negative */
+    bool negative_back; /* historic: rays from behind count negative */
     const bool *mask; /* false: do not compute; NULL: compute all */
 } detector;
 
@@ -67,7 +67,7 @@ double detector_nearest_m(const detector *d);
 /* Refuses a panel that shows its back to the sample; warns of single pixels that are reached from behind. */
 void detector_check_front(const detector *d, const options *o);
 
-/* Cosine between a ray and the sensor's normal, which a bent detector has along the ray. */
+/* Cosine between a ray and the sensor's normal; the normal of a bent detector lies along the ray. */
 double detector_incidence(const detector *d, vec3 diffracted);
 
 bool detector_computes(const detector *d, size_t slow, size_t fast);

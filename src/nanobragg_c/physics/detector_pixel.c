@@ -1,4 +1,4 @@
-/* What a pixel of a placed detector sees. Section 7 of docs/physics.md.
+/* Position, solid angle and absorption of a pixel. Section 7 of docs/physics.md.
  *
  * (7.2)  r = Fdet F + Sdet S + Odet O + pix0                                [m]
  * (7.3)  curved, with curved_axes: r = Raxis(Raxis(distance b; S, r_y/distance); F, r_z/distance)   [m]
@@ -11,7 +11,7 @@
 #include "physics/detector.h"
 
 /* A sphere around the sample that touches the flat panel at its near point: arcs along fast and slow, from that point.
- * The depth does not enter, as rays run along the normal. (7.3) */
+ * The depth has no effect, since rays run along the normal. (7.3) */
 static vec3 bent_position_m(const detector *d, double fast_m, double slow_m) {
     const detector_axes *a = &d->axes;
     /* so that an arc runs along its own axis, in a left-handed basis too */

@@ -1,4 +1,4 @@
-/* What the sample sees of a detector: its nearest point, its front or back. Sections 6 and 7 of docs/physics.md.
+/* The detector seen from the sample: its nearest point, its front or back. Sections 6 and 7 of docs/physics.md.
  *
  * (6.13) close > 0 but with back_face_negative
  * (7.7)  nearest = sqrt(close^2 + x^2 + y^2),  x, y how far the near point lies beside the panel    [m]

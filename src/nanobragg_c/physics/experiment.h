@@ -1,4 +1,4 @@
-/* The resolved experiment: everything that the pixel loop reads and nothing that it changes. */
+/* The resolved experiment: everything that the pixel loop reads; the loop does not change it. */
 #ifndef NANOBRAGG_EXPERIMENT_H
 #define NANOBRAGG_EXPERIMENT_H
 

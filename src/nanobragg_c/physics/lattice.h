@@ -9,7 +9,7 @@ typedef struct lattice {
     double n_cells[3], all_cells; /* Na Nb Nc and their product */
     double fudge;
     bool radius_all_cells;    /* GAUSS, TOPHAT: historic radius */
-    bool closed_form;         /* ROUND: historic cancellation next to a spot */
+    bool closed_form;         /* ROUND: historic loss of digits next to a spot */
     vec3 reciprocal_A_inv[3];
 } lattice;
 

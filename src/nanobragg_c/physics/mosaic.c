@@ -11,7 +11,7 @@
 
 static double fraction(double x) { return x - floor(x); }
 
-/* Tilts there and back about the same axis, so that the mean orientation stays; the odd one out is not tilted. (5.9) */
+/* Pairs of opposite tilts about the same axis, so that the mean orientation stays; an odd one is untilted. (5.9) */
 static void fill_quadrature(mat3 *domain, size_t count, double spread_rad) {
     size_t odd = count % 2;
     if (odd) domain[0] = mat_identity();

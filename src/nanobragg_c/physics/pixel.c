@@ -14,12 +14,12 @@
 /* Spindle steps are traced one by one for SQUARE crystals. */
 #define TRACED_BY_STEP(e, key) ((e)->lattice.shape == SHAPE_SQUARE ? (key) : NULL)
 
-/* Whose scattering angle is the one traced. */
+/* The source and ray whose scattering angle is traced. */
 #define IS_LAST_RAY(p)                                                                                       \
     ((p)->step.source + 1 == (p)->e->sources.count && (p)->step.layer + 1 == (p)->e->detector.layers &&      \
      (p)->step.sub_slow + 1 == (p)->e->oversample && (p)->step.sub_fast + 1 == (p)->e->oversample)
 
-/* One pixel under way. */
+/* The state of the current pixel. */
 typedef struct pixel_pass {
     const experiment *e;
     pixel_workspace *w;
@@ -98,7 +98,7 @@ static double polarization_of(const pixel_pass *p) {
                                e->detector.polar, p->result.q.cos_2theta);
 }
 
-/* Water scatters in all directions: no resolution limit cuts it, and its polarization is that of the ray. */
+/* Water scatters in all directions, so no resolution limit applies, and its polarization is that of the ray. */
 static void add_water(pixel_pass *p, double weight, scaling_factors f, bool beyond_dmin) {
     const experiment *e = p->e;
     if (beyond_dmin && e->polarization_active && e->scaling.oversample_polar)
@@ -172,7 +172,7 @@ static void finish_background(pixel_pass *p) {
     if (!s->water || s->water_rescaled) return;
     if (p->result.factors.polar == 0.0 && e->polarization_active) p->result.factors.polar = polarization_of(p);
     double rays = (double)e->sources.count * (double)e->oversample * (double)e->oversample;
-    if (!s->oversample_thick) rays *= (double)e->detector.layers; /* the last layer stands for all */
+    if (!s->oversample_thick) rays *= (double)e->detector.layers; /* the last layer's value is used for all layers */
     p->result.background = scaling_background(s, p->result.water / rays);
     SEAM("I_background", p->result.background);
     p->result.sum += p->result.background;

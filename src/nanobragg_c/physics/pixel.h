@@ -14,7 +14,7 @@ typedef struct pixel_workspace {
     bool interpolation;         /* false: off, or ended by the latch */
 } pixel_workspace;
 
-/* Where in the sums a value belongs. */
+/* The place of a value in the sums. */
 typedef struct pixel_step {
     size_t layer, sub_slow, sub_fast, source;
 } pixel_step;

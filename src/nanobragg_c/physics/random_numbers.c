@@ -90,7 +90,7 @@ mat3 random_rotation(random_stream *s) {
                    {2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)}}};
 }
 
-/* t - sin t: the share of all rotations that turn by less than t, but for a constant. By its series for small t. */
+/* t - sin t, which is proportional to the share of all rotations by less than t. By its series for small t. */
 static double rotations_within(double t) {
     if (t > 1.0) return t - sin(t);
     double sum = 1.0, square = t * t;

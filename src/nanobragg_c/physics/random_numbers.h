@@ -1,4 +1,4 @@
-/* Uniform numbers, and the rotations that are made of them. */
+/* Uniform numbers, and rotations made from them. */
 #ifndef NANOBRAGG_RANDOM_NUMBERS_H
 #define NANOBRAGG_RANDOM_NUMBERS_H
 
@@ -15,10 +15,10 @@ typedef struct random_table {
     int64_t last;
 } random_table;
 
-/* One draw, 0 < u < 1 (a single-precision number). `seed` is the seed variable: zero or negative starts anew. */
+/* One draw, 0 < u < 1 (a single-precision number). `seed` is the seed variable: zero or negative starts a new table. */
 float random_uniform(random_table *shared, int64_t *seed);
 
-/* What is drawn from one seed: from the historic generator, or from one of its own (SplitMix64). */
+/* The generator of one seed: the historic one, or a separate one (SplitMix64). */
 typedef enum random_use { RANDOM_MISSET = 1, RANDOM_MOSAIC = 2 } random_use;
 typedef struct random_stream {
     bool historic;

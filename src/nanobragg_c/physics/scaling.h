@@ -27,8 +27,8 @@ typedef struct scaling_factors {
 /* The factors that multiply each term; 1 where the factor multiplies the sum. */
 scaling_factors scaling_of_term(const scaling *s, scaling_factors f);
 
-/* What the sum starts with (rescaled water) or gets in the end (water scaled once). `mean_factors` is the mean over
- * sub-pixels and sources, and the sum over layers, of the factors that multiply each term. */
+/* The background: the start of the sum (rescaled water) or an addition at its end (water scaled once). `mean_factors`
+ * is the mean over sub-pixels and sources, and the sum over layers, of the factors that multiply each term. */
 double scaling_background(const scaling *s, double mean_factors);
 
 /* photons = r_e^2 [m^2] * fluence [1/m^2] * sum / steps * capture * polar * omega [sr] */

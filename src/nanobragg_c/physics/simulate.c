@@ -37,7 +37,7 @@ static void compute_row(const row_task *t, size_t slow, pixel_workspace *w) {
     }
 }
 
-/* Two orders of pixels matter: that of a printout, and that of the interpolation latch. */
+/* The order of pixels matters for a printout and for the interpolation latch. */
 static int count_threads(const experiment *e, const options_output *o) {
     bool in_order = (o->printout && !o->printout_one) || (e->structure_factor.interpolate && e->structure_factor.latch);
     if (in_order) return 1;
@@ -61,7 +61,7 @@ static void compute_rows(const row_task *t, int threads, bool progress) {
     (void)threads; /* unused without OpenMP */
     const size_t first = t->e->detector.roi[2], rows = t->e->detector.roi[3] - first + 1;
     size_t done = 0;
-    /* Signals go to this thread, never to those that it starts: while files are written, it alone puts them off. */
+    /* Signals go to this thread, never to those that it starts: it delays them while files are written. */
     signals_held *held = signals_hold();
 #pragma omp parallel num_threads(threads)
     {

@@ -7,7 +7,7 @@
 
 typedef struct simulated_image {
     float *photons;        /* index slow * n_fast + fast; 0 where not computed */
-    double *unrounded;     /* the same before rounding to single; NULL: not asked for (-doublefile) */
+    double *unrounded;     /* the same before rounding to single; NULL: not requested (-doublefile) */
     size_t n_computed;
 } simulated_image;
 

@@ -30,7 +30,7 @@ static bool inside_ellipse(double h, double v, const steps_grid *horizontal, con
     return !(e * 4.0 > ROUND_DIVERGENCE_LIMIT);
 }
 
-/* What lies before the middle of a grid: half its range, or what its steps make of it. */
+/* The distance from the first point of a grid to its middle: half its range, or half its steps. */
 static double half_extent(const steps_grid *g, bool historic) {
     return historic ? g->range / 2.0 : g->step * (double)(g->count - 1) / 2.0;
 }

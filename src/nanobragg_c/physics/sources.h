@@ -1,4 +1,4 @@
-/* The beam: where each source stands and its wavelength. */
+/* The beam: position and wavelength of each source. */
 #ifndef NANOBRAGG_SOURCES_H
 #define NANOBRAGG_SOURCES_H
 
@@ -12,7 +12,7 @@ typedef struct source {
     vec3 position_m; /* as given or generated, before normalisation */
     double wavelength_m, wavelength_A;
     double weight;
-    double term_factor; /* what every term of this source is multiplied by: 1 when weights are ignored */
+    double term_factor; /* factor of every term of this source: 1 when weights are ignored */
 } source;
 
 typedef struct source_list {

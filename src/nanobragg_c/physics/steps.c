@@ -1,4 +1,4 @@
-/* Counts and steps that are left out. Section 2 of docs/physics.md.
+/* Counts and steps that are not given. Section 2 of docs/physics.md.
  *
  * (2.1)  n = ceil(r/d) with divergence_grid;  floor(r/d + 1/2) + 1 without
  * (2.2)  d = r/(n - 1)

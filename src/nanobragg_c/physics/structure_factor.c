@@ -42,7 +42,7 @@ static double nearest(const hkl_table *t, const double h0[3]) {
     return t->F_electrons[index];
 }
 
-/* The 4 x 4 x 4 reflections around h lie in the table. */
+/* Whether the 4 x 4 x 4 reflections around h are in the table. */
 static bool surrounded(const hkl_table *t, const double h[3]) {
     for (int i = 0; i < 3; i++)
         if (!(h[i] >= (double)t->min[i] + 2.0 && h[i] <= (double)t->max[i] - 2.0)) return false;

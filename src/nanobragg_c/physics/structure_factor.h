@@ -18,8 +18,8 @@ typedef struct structure_factor {
 structure_factor structure_factor_build(const options *o, const int64_t final_cells[3]);
 void structure_factor_free(structure_factor *f);
 
-/* Amplitudes in electrons for `count` orientations. `*interpolation`: interpolate; the latch sets it to false when it
- * falls. Orientations whose lattice factor is 0 do not move the latch, unless `all_count`. */
+/* Amplitudes in electrons for `count` orientations. `*interpolation`: interpolate; the latch sets it to false.
+ * Orientations whose lattice factor is 0 do not set the latch, unless `all_count`. */
 void structure_factor_evaluate(const structure_factor *f, const scattering_indices *indices, size_t count,
                                const double *lattice_factor, bool all_count, bool *interpolation, double *F_electrons);
 

@@ -17,7 +17,7 @@ typedef struct text_buffer {
 
 struct trace_log {
     text_buffer lines;
-    text_buffer terms; /* of the sub-pixel under way: they follow its other lines */
+    text_buffer terms; /* of the current sub-pixel: they follow its other lines */
 };
 
 static void append(text_buffer *b, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,7 @@
 /* The trace: every factor of one pixel, printed from the values that the pixel pass computed.
  *
  * Setup lines `TRACE_C:key=value`, then `TRACE_C: key value`, reals with 15 significant digits. The trace computes
- * no physics: it only prints what it is handed.
+ * no physics: it only prints the values it receives.
  */
 #ifndef NANOBRAGG_TRACE_H
 #define NANOBRAGG_TRACE_H

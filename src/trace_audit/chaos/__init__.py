@@ -1,1 +1,1 @@
-"""`python -m trace_audit.chaos`: runs broken in every way that a machine can break them, and run again."""
+"""`python -m trace_audit.chaos`: breaks runs in many ways, repeats them and compares the results."""

@@ -1,8 +1,8 @@
-"""Break runs of the workflow in every way that a machine can, run them again, and see that the same bytes come out.
+"""Break runs of the workflow in many ways, run them again, and check that the same bytes result.
 
 Works on copies of this checkout in a temporary folder. A kill is SIGKILL at a random moment, of snakemake, of the C
-program, or of the torch run; the run after it must complete, and every artifact that tells of no time or machine must
-be the same as that of an undisturbed run. Other faults must end in the same bytes or in one clear line.
+program, or of the torch run. The next run must complete, and every artifact without a time or machine in it must be the
+same as after an undisturbed run. Any other fault must lead to the same bytes or to one clear line.
 """
 
 import argparse
@@ -20,19 +20,19 @@ from trace_audit.core.files import write_atomic
 
 
 def table(tallies: list[Tally], rows: list[Row]) -> str:
-    """The outcome as plain text."""
+    """The results as plain text."""
     lines = ["kill -9 at a random moment   tried  struck  same bytes after the next run  first fault"]
     for t in tallies:
         lines.append(f"{t.victim:<29}{t.tried:>5}  {t.struck:>6}  {t.same:>29}  {t.first_fault or 'none'}")
     tried, struck, same = (sum(getattr(t, name) for t in tallies) for name in ("tried", "struck", "same"))
     lines += [f"{'all':<29}{tried:>5}  {struck:>6}  {same:>29}", ""] if tallies else []
-    width = max((len(what) for what, *_ in rows), default=0)
-    lines += [f"{what:<{width}}  {'ok   ' if good else 'FAULT'}  {outcome}" for what, outcome, good in rows]
+    width = max((len(condition) for condition, *_ in rows), default=0)
+    lines += [f"{condition:<{width}}  {'ok   ' if good else 'FAULT'}  {outcome}" for condition, outcome, good in rows]
     return "\n".join(lines) + "\n"
 
 
 def main(argv: list[str]) -> int:
-    """Run everything, write the table; exit status 1 if anything came out otherwise than it should."""
+    """Run everything and write the table; exit status 1 if any outcome is not the expected one."""
     parser = argparse.ArgumentParser(prog="python -m trace_audit.chaos", description=__doc__, allow_abbrev=False)
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)

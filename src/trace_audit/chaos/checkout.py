@@ -1,4 +1,4 @@
-"""A small project to be broken: a copy of this checkout with one quick scenario, so that edits here change nothing."""
+"""A small project for the tests to break: a copy of this checkout, taken once, with one quick scenario."""
 
 import os
 import shutil
@@ -47,9 +47,9 @@ def write_config(folder: Path, config: dict[str, Any], scenarios: list[dict[str,
 
 
 def make_checkout(folder: Path) -> Path:
-    """A checkout of its own in `folder`: the sources as they are now, and a small experiment.
+    """Copy the sources as they are now to `folder`, with a small experiment.
 
-    The C program computes all pixels, as one that is not ours does, so that it lives long enough to be killed.
+    The C program computes all pixels, like any other nanoBragg, so that it runs long enough to be killed.
     """
     folder.mkdir(parents=True)
     for name in _COPIED:
@@ -70,34 +70,36 @@ def make_checkout(folder: Path) -> Path:
 
 
 def environment(**changes: str | None) -> dict[str, str]:
-    """The environment of a run: this one with `changes`, None takes a variable away."""
-    given = {name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL", "PYTHONPATH")}
-    given |= {"OMP_NUM_THREADS": "1", **{name: value for name, value in changes.items() if value is not None}}
-    return {name: value for name, value in given.items() if changes.get(name, "") is not None}
+    """The environment of a run: this process's with `changes`; None removes a variable."""
+    variables = {
+        name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL", "PYTHONPATH")
+    }
+    variables |= {"OMP_NUM_THREADS": "1", **{name: value for name, value in changes.items() if value is not None}}
+    return {name: value for name, value in variables.items() if changes.get(name, "") is not None}
 
 
 def command() -> list[str]:
-    """The words that start the audit in the current folder."""
+    """The arguments that start the audit in the current folder."""
     return [sys.executable, "-m", "snakemake", "--cores", "2"]
 
 
 def prepare(folder: Path) -> Path:
-    """Go as far in a checkout as the built reference and the regression test; the checkout."""
-    words = [*command(), "results/audit/regression_test.json"]
-    subprocess.run(words, cwd=folder, env=environment(), capture_output=True, check=True, timeout=LIMIT_S)
+    """Run a checkout until the reference is built and the regression test has passed; returns the checkout."""
+    argv = [*command(), "results/audit/regression_test.json"]
+    subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, check=True, timeout=LIMIT_S)
     return folder
 
 
 def run(folder: Path, *prefix: str, **changes: str | None) -> subprocess.CompletedProcess[str]:
-    """The audit in a checkout from start to end, after whatever was there before, as `make audit` does it."""
-    given = environment(**changes)
+    """Run the whole audit in a checkout in any state, as `make audit` does."""
+    variables = environment(**changes)
     if any((folder / ".snakemake/locks").glob("*")):
         unlock = [*command(), "--unlock"]
-        subprocess.run(unlock, cwd=folder, env=given, capture_output=True, check=False, timeout=LIMIT_S)
+        subprocess.run(unlock, cwd=folder, env=variables, capture_output=True, check=False, timeout=LIMIT_S)
     return subprocess.run(
         [*prefix, *command()],
         cwd=folder,
-        env=given,
+        env=variables,
         text=True,
         capture_output=True,
         check=False,
@@ -107,7 +109,7 @@ def run(folder: Path, *prefix: str, **changes: str | None) -> subprocess.Complet
 
 
 def artifacts(folder: Path) -> dict[str, str]:
-    """Hashes of the files below results/ that tell of no time, machine or earlier attempt."""
+    """Hashes of the files below results/ that contain no time, machine or earlier attempt."""
     results = folder / "results"
     names = {path.relative_to(results).as_posix(): path for path in results.rglob("*") if path.is_file()}
     return {
@@ -126,19 +128,19 @@ def fault_of(folder: Path, expected: dict[str, str]) -> str:
 
 
 def difference(folder: Path, expected: dict[str, str]) -> str:
-    """What is not as in an undisturbed run: a file, or what `verify` says. Empty if all is."""
+    """The first difference from an undisturbed run: a file, or a complaint of `verify`. Empty if there is none."""
     now = artifacts(folder)
     wrong = sorted(name for name in {*expected, *now} if expected.get(name) != now.get(name))
     if wrong:
         return f"other bytes: {', '.join(wrong[:3])}" + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
-    words = [sys.executable, "-m", "trace_audit", "verify", "results"]
-    given = {**environment(), "PYTHONPATH": str(folder / "src")}
-    done = subprocess.run(words, cwd=folder, env=given, capture_output=True, text=True, check=False)
+    argv = [sys.executable, "-m", "trace_audit", "verify", "results"]
+    variables = {**environment(), "PYTHONPATH": str(folder / "src")}
+    done = subprocess.run(argv, cwd=folder, env=variables, capture_output=True, text=True, check=False)
     return "verify: " + (done.stdout + done.stderr).splitlines()[0] if done.returncode else ""
 
 
 def last_error(done: subprocess.CompletedProcess[str]) -> str:
-    """The last line of what a run said that tells of an error."""
+    """The last line of a run's output that reports an error."""
     lines = [line for line in (done.stdout + done.stderr).splitlines() if "error" in line.lower()]
     ours = [line for line in lines if line.startswith(("trace_audit: error", "error:"))]
     return (ours or lines or ["nothing said"])[-1].strip()[:200]

@@ -14,12 +14,12 @@ from trace_audit.chaos.checkout import LIMIT_S, command, environment, fault_of, 
 
 VICTIMS = ("snakemake", "C program", "torch run")
 _POLL_S = 0.01
-_LIFE_S = {"C program": 0.3, "torch run": 3.0}  # about how long they live: moments are drawn from this span
+_LIFE_S = {"C program": 0.3, "torch run": 3.0}  # about their lifetime: the moments of kills are drawn from this span
 
 
 @dataclass
 class Tally:
-    """What became of the kills of one victim."""
+    """Results of the kills of one victim."""
 
     victim: str
     tried: int = 0
@@ -38,7 +38,7 @@ class Tally:
 def kills(template: Path, base: Path, expected: dict[str, str], count: int, full_s: float, seed: int) -> list[Tally]:
     """`count` kills shared among the victims, each in a copy of `template` below `base`; a full run takes `full_s`.
 
-    Half the kills of snakemake strike a run from the beginning; all others one that has its reference built and tested.
+    Half the kills of snakemake hit a run from its beginning; all others hit one whose reference is built and tested.
     """
     prepared = prepare(shutil.copytree(template, base / "prepared", symlinks=True))
     rng = random.Random(seed)
@@ -57,9 +57,9 @@ def kills(template: Path, base: Path, expected: dict[str, str], count: int, full
 
 
 def kill_at(folder: Path, victim: str, moment_s: float, everything: bool = False) -> str:
-    """Start the audit, kill `victim` after `moment_s` (of its own life, for a program); what became of it.
+    """Start the audit, kill `victim` after `moment_s` (of its own life, for a program); returns the outcome.
 
-    With `everything`, all processes of the run die with it; otherwise what is left of the run goes on to its own end.
+    With `everything`, all processes of the run are killed; otherwise the others continue to their own end.
     """
     process = subprocess.Popen(
         command(),
@@ -85,10 +85,10 @@ def kill_at(folder: Path, victim: str, moment_s: float, everything: bool = False
     return outcome
 
 
-def _is_victim(words: list[str], folder: Path, victim: str) -> bool:
+def _is_victim(argv: list[str], folder: Path, victim: str) -> bool:
     if victim == "torch run":
-        return "trace_audit.harness" in words[:4]
-    return words[0] == str(folder / "results/reference/nanobragg")
+        return "trace_audit.harness" in argv[:4]
+    return argv[0] == str(folder / "results/reference/nanobragg")
 
 
 def _kill_program(process: subprocess.Popen[bytes], folder: Path, victim: str, moment_s: float) -> str:
@@ -101,25 +101,25 @@ def _kill_program(process: subprocess.Popen[bytes], folder: Path, victim: str, m
 
 
 def _alive(session: int, folder: Path, victim: str) -> list[int]:
-    return [pid for pid, words in _processes(session, folder) if _is_victim(words, folder, victim)]
+    return [pid for pid, argv in _processes(session, folder) if _is_victim(argv, folder, victim)]
 
 
 def _processes(session: int, folder: Path) -> Iterator[tuple[int, list[str]]]:
-    """Process id and command line of what belongs to a run: its session, and programs below its folder."""
+    """Process id and command line of a run's processes: those of its session, and programs below its folder."""
     for path in Path("/proc").iterdir():
         if not path.name.isdigit():
             continue
         try:
-            words = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            if os.getsid(int(path.name)) == session or words[0].startswith(f"{folder}/"):
-                yield int(path.name), words
+            argv = (path / "cmdline").read_bytes().decode(errors="replace").split("\0")
+            if os.getsid(int(path.name)) == session or argv[0].startswith(f"{folder}/"):
+                yield int(path.name), argv
         except OSError:
             continue
 
 
 def _wait_for_the_rest(session: int, folder: Path) -> None:
     until = time.monotonic() + LIMIT_S
-    while any(words[0] for _, words in _processes(session, folder)) and time.monotonic() < until:
+    while any(argv[0] for _, argv in _processes(session, folder)) and time.monotonic() < until:
         time.sleep(_POLL_S)
 
 

@@ -1,4 +1,4 @@
-"""Strange surroundings: full and read-only disks, odd paths, no git, two checkouts at once, no HOME."""
+"""Unusual surroundings: full and read-only disks, odd paths, no git, two checkouts at once, no HOME."""
 
 import os
 import shutil
@@ -17,33 +17,33 @@ from trace_audit.chaos.checkout import (
     run,
 )
 
-Row = tuple[str, str, bool]  # what was done, what came of it, whether that is as it should be
+Row = tuple[str, str, bool]  # condition, outcome, whether the outcome is the expected one
 _OWN_MOUNTS = "CHAOS_HAS_ITS_OWN_MOUNTS"
-_FULL_AT = (0.1, 0.3, 0.5, 0.7, 0.9, 0.98)  # parts of what an undisturbed run writes
+_FULL_AT = (0.1, 0.3, 0.5, 0.7, 0.9, 0.98)  # shares of the bytes that an undisturbed run writes
 _ROOM = "size=1g"
 SAME = "same bytes"
 
 
 def enter_own_mounts() -> None:
-    """Start this program again where it may mount file systems that nobody else sees, if the machine permits that."""
+    """Restart this program with a private mount namespace, if the machine permits that."""
     if _OWN_MOUNTS in os.environ or shutil.which("unshare") is None:
         return
     for rights in ([], ["--map-root-user"]):
-        words = ["unshare", "--mount", *rights]
-        probe = [*words, "mount", "-t", "tmpfs", "-o", "size=64k", "chaos", "/mnt"]
+        argv = ["unshare", "--mount", *rights]
+        probe = [*argv, "mount", "-t", "tmpfs", "-o", "size=64k", "chaos", "/mnt"]
         if subprocess.run(probe, capture_output=True, check=False).returncode == 0:
             os.environ[_OWN_MOUNTS] = "yes"
             sys.stdout.flush()
-            os.execvp("unshare", [*words, *sys.orig_argv])
+            os.execvp("unshare", [*argv, *sys.orig_argv])
 
 
 def surroundings(make: Callable[[Path], Path], base: Path, expected: dict[str, str]) -> Iterator[Row]:
-    """One row for each of them, in checkouts made by `make` below `base`."""
-    for what, name in (
+    """One row for each condition, in checkouts made by `make` below `base`."""
+    for condition, name in (
         ("path with blanks and letters beyond ASCII", "a b Ångström ✓"),
         ("path with shell characters", "it's $(touch pwned) & b;"),
     ):
-        yield _completes(what, fault_of(make(base / name), expected))
+        yield _completes(condition, fault_of(make(base / name), expected))
     yield _without_home(make(base / "no home"), expected)
     yield _completes("no git", fault_of(make(base / "no git"), expected))
     yield _dirty_tree(make(base / "git"), expected)
@@ -58,13 +58,13 @@ def surroundings(make: Callable[[Path], Path], base: Path, expected: dict[str, s
         yield "read-only results/, full tmpfs", "not tried: no right to mount a file system here", True
 
 
-def _completes(what: str, fault: str) -> Row:
-    return what, fault or SAME, not fault
+def _completes(condition: str, fault: str) -> Row:
+    return condition, fault or SAME, not fault
 
 
-def _refuses(what: str, done: subprocess.CompletedProcess[str]) -> Row:
-    """A run that cannot complete must say so: a failing exit status and a line that names the reason."""
-    return what, f"exit status {done.returncode}: {last_error(done)}", _is_clear(done)
+def _refuses(condition: str, done: subprocess.CompletedProcess[str]) -> Row:
+    """A run that cannot complete must report it: a failing exit status and a line that names the reason."""
+    return condition, f"exit status {done.returncode}: {last_error(done)}", _is_clear(done)
 
 
 def _is_clear(done: subprocess.CompletedProcess[str]) -> bool:
@@ -79,8 +79,8 @@ def _without_home(folder: Path, expected: dict[str, str]) -> Row:
 
 
 def _dirty_tree(folder: Path, expected: dict[str, str]) -> Row:
-    for words in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "first"]):
-        subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True)
+    for argv in (["init", "-q"], ["add", "."], ["-c", "user.name=n", "-c", "user.email=e", "commit", "-qm", "first"]):
+        subprocess.run(["git", *argv], cwd=folder, check=True, capture_output=True)
     with (folder / "Snakefile").open("a") as stream:
         stream.write("# an edit that is not committed\n")
     fault = fault_of(folder, expected)
@@ -98,29 +98,29 @@ def _two_at_once(folders: list[Path], expected: dict[str, str]) -> Row:
     return _completes("two checkouts at once", "" if statuses == [0, 0] and not any(faults) else f"{statuses} {faults}")
 
 
-def _full_disk(folder: Path, place: str, part: float, expected: dict[str, str]) -> Iterator[Row]:
-    """A run with `place` on a disk of that part of the room it needs, then one with room enough."""
-    what = f"results/ on a disk that fills up at {part:.0%}" if place == "results" else "checkout on a full disk"
+def _full_disk(folder: Path, disk: str, part: float, expected: dict[str, str]) -> Iterator[Row]:
+    """A run with `place` on a disk with that share of the space it needs, then one with enough space."""
+    condition = f"results/ on a disk that fills up at {part:.0%}" if disk == "results" else "checkout on a full disk"
     away = folder.with_name(f"{folder.name} away")
-    if place == ".":
+    if disk == ".":
         folder.rename(away)
-    (folder / place).mkdir(parents=True, exist_ok=True)
-    needed_bytes = _used_bytes(folder.parent / "undisturbed" / place)
-    held_bytes = _used_bytes(away) if place == "." else 0
+    (folder / disk).mkdir(parents=True, exist_ok=True)
+    needed_bytes = _used_bytes(folder.parent / "undisturbed" / disk)
+    held_bytes = _used_bytes(away) if disk == "." else 0
     limit = f"size={int(held_bytes + part * (needed_bytes - held_bytes))}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "chaos", str(folder / place)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", limit, "chaos", str(folder / disk)], check=True)
     try:
-        if place == ".":
+        if disk == ".":
             shutil.copytree(away, folder, symlinks=True, dirs_exist_ok=True)
-        yield _refuses(what, run(folder))
-        subprocess.run(["mount", "-o", f"remount,{_ROOM}", str(folder / place)], check=True)
+        yield _refuses(condition, run(folder))
+        subprocess.run(["mount", "-o", f"remount,{_ROOM}", str(folder / disk)], check=True)
         yield _completes("... and the run after it", fault_of(folder, expected))
     finally:
-        subprocess.run(["umount", str(folder / place)], check=True)
+        subprocess.run(["umount", str(folder / disk)], check=True)
 
 
 def _used_bytes(folder: Path) -> int:
-    """Room that files take on a tmpfs: whole pages."""
+    """Space that files take on a tmpfs, in whole pages."""
     return sum(4096 * -(-path.lstat().st_size // 4096) for path in folder.rglob("*") if path.is_file())
 
 

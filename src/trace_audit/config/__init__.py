@@ -1,1 +1,1 @@
-"""What a user writes: the config file, the scenario files, the device."""
+"""The user's input: the config file, the scenario files, the device."""

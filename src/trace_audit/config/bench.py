@@ -12,11 +12,11 @@ BenchPart = Literal["kernel", "process", "large", "memory", "gradient", "steps",
 
 
 class BenchPixels(Strict):
-    """Sides of the square detectors of the parts that do not take the scenario's, pixels."""
+    """Sides of the square detectors, in pixels, for the parts that do not use the scenario's."""
 
     large: int = Field(1024, ge=1, description="The large job: 2000 steps a pixel.")
     memory: int = Field(1024, ge=1, description="Growth of memory with the number of steps.")
-    huge: int = Field(16384, ge=1, description="The detector that must go through a bounded memory.")
+    huge: int = Field(16384, ge=1, description="The detector that must be simulated in bounded memory.")
     gradient: int = Field(1024, ge=2, description="Forward and backward against forward.")
     steps: int = Field(512, ge=1, description="Time against the number of steps, 1 to 1000 a pixel.")
 

@@ -1,4 +1,4 @@
-"""The group `campaign` of the config file: which frames are simulated, in what portions, on what, and where they go."""
+"""The group `campaign` of the config file: which frames are simulated, in what portions, on which device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from trace_audit.config.setting_types import PathText, ScenarioName, Strict, without_repeats
 
 MAX_FRAMES = 10**9
-# what a frame itself decides, or a shard, or nobody
+# flags that a frame or a shard sets itself, and flags without use here
 OWNED_FLAGS = frozenset(
     {"-mat", "-cell", "-misset", "-misset_seed", "-lambda", "-energy", "-hkl", "-sourcefile", "-img"}
     | {"-floatfile", "-doublefile", "-intfile", "-pgmfile", "-noisefile", "-hdf5file", "-dumpfile"}
@@ -55,6 +55,34 @@ class FrameAudit(Strict):
     seed: int = Field(3, ge=0, lt=2**63, description="Seed of the choice.")
 
 
+class Noise(Strict):
+    """What a detector makes of the expected photons, frame by frame; without it these themselves are stored."""
+
+    generator: Literal["none", "philox", "classic"] = Field(
+        "none",
+        description="philox: counter-based, on the device, the same numbers however frames are divided; classic: as the"
+        " C program draws them, one stream a frame, on the host.",
+    )
+    seed: int = Field(4, ge=0, lt=2**63, description="Numbers of a pixel follow from it, the scenario and the frame.")
+    gain_counts_per_photon: float = Field(1.0, gt=0, le=1e6, description="Counts that a photon becomes.")
+    readout_sigma_counts: float = Field(0.0, ge=0, le=1e6, description="Standard deviation of the read-out, Gaussian.")
+    offset_counts: float = Field(40.0, ge=0, le=1e6, description="Added to every pixel; -adc of the command line.")
+    point_spread_fwhm_um: float = Field(
+        0.0, ge=0, le=1e5, description="Full width at half maximum of a Gaussian; spreads photons once they are drawn."
+    )
+    largest_count: int = Field(
+        65535, ge=1, lt=2**32, description="What is above is stored as this; over 65535 a pixel takes 32 bits."
+    )
+
+    @model_validator(mode="after")
+    def _known_to_the_classic_generator(self) -> Noise:
+        if self.generator == "classic":
+            for name in ("gain_counts_per_photon", "readout_sigma_counts", "point_spread_fwhm_um", "largest_count"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name}: the classic generator has none; leave it out or take philox")
+        return self
+
+
 class Campaign(Strict):
     """Frames by the thousand: the product scenario x orientation x wavelength. What `snakemake campaign` makes."""
 
@@ -65,7 +93,7 @@ class Campaign(Strict):
     orientations: Orientations = Orientations()
     wavelengths: Wavelengths = Wavelengths()
     extra_flags: list[str] = Field(
-        [], description="Further words of nanoBragg's command line, after the scenario's: another detector size, say."
+        [], description="Further arguments of nanoBragg, after the scenario's; for example another detector size."
     )
     frames_per_shard: int = Field(1000, ge=1, le=10**7, description="Frames that one job writes to one file.")
     device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where torch runs.")
@@ -73,9 +101,13 @@ class Campaign(Strict):
     compression: Literal["bitshuffle_lz4", "bitshuffle_zstd", "zstd", "none"] = Field(
         "bitshuffle_lz4", description="Of every frame, without loss."
     )
+    frames_per_launch: int = Field(
+        0, ge=0, le=4096, description="Frames that are on the device at once; 0: 1 on a CPU, 16 on a GPU."
+    )
+    noise: Noise = Noise()
     audit: FrameAudit = FrameAudit()
     folder: PathText = Field(
-        "results/campaign", min_length=1, description="Where the frames go; a scratch file system, say."
+        "results/campaign", min_length=1, description="Where the frames go; for example a scratch file system."
     )
 
     @field_validator("scenarios")
@@ -85,17 +117,17 @@ class Campaign(Strict):
 
     @field_validator("extra_flags")
     @classmethod
-    def _not_owned(cls, words: list[str]) -> list[str]:
+    def _not_owned(cls, flags: list[str]) -> list[str]:
         from nanobrag_torch.cli.tokens import UsageError, split
 
         try:
-            names = [occurrence.name for occurrence in split(words)]
+            names = [occurrence.name for occurrence in split(flags)]
         except UsageError as error:
             raise ValueError(str(error)) from None
         for name in names:
             if name in OWNED_FLAGS:
                 raise ValueError(f"{name} is none of a campaign's flags, which sets it itself or has no use for it")
-        return words
+        return flags
 
     @model_validator(mode="after")
     def _bounded(self) -> Campaign:

@@ -1,4 +1,4 @@
-"""Which device torch runs on: what was asked for, what is there, and why the one was chosen."""
+"""The device that torch runs on: the requested one, the one present, and the reason for the choice."""
 
 import os
 from dataclasses import asdict, dataclass
@@ -9,7 +9,7 @@ from trace_audit.core.errors import InputError
 
 @dataclass(frozen=True)
 class Choice:
-    """The device that was asked for, the one to run on (None: it is not there) and the reason."""
+    """The requested device, the device to run on (None: it is absent) and the reason."""
 
     asked: str
     used: str | None
@@ -21,9 +21,9 @@ class Choice:
 
 
 def choose_device(asked: str, allow_missing: bool = False) -> Choice:
-    """Settle `asked`: cpu, cuda, cuda:N, or auto, which is the GPU that the process was given, else the CPU.
+    """Choose the device for `asked`: cpu, cuda, cuda:N, or auto (the GPU given to this process, else the CPU).
 
-    Raises InputError, one line, where a GPU that was asked for is not there; with `allow_missing`, `used` is then None.
+    Raises InputError, one line, if a requested GPU is absent; with `allow_missing`, `used` is then None.
     """
     if not asked.startswith("cuda") and asked != "auto":
         return Choice(asked, asked, f"{asked} was asked for")
@@ -40,7 +40,7 @@ def choose_device(asked: str, allow_missing: bool = False) -> Choice:
 
 
 def refusal(choice: Choice) -> str:
-    """One line for a device that has to be there and is not: why, and what to do."""
+    """One line for a required device that is absent: why, and what to do."""
     return (
         f"{choice.reason}; run where there is a GPU, or set devices: [auto] to take the CPU, "
         "or allow_missing_device: true to have the audit skipped and that recorded"
@@ -65,12 +65,14 @@ def _gpu_name() -> str:
 
 
 def _given() -> str:
-    """What the surroundings gave this process, as far as the environment tells."""
+    """The GPUs that the scheduler or shell gave this process, according to its environment."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     job = os.environ.get("SLURM_JOB_ID")
-    place = f"Slurm job {job}" if job else "this process"
+    process = f"Slurm job {job}" if job else "this process"
     if visible is None:
-        return f"{place} was given no GPU" if job else "CUDA_VISIBLE_DEVICES is unset"
+        return f"{process} was given no GPU" if job else "CUDA_VISIBLE_DEVICES is unset"
     return (
-        f"{place} was given GPU {visible}" if visible else f"{place} was given no GPU (CUDA_VISIBLE_DEVICES is empty)"
+        f"{process} was given GPU {visible}"
+        if visible
+        else f"{process} was given no GPU (CUDA_VISIBLE_DEVICES is empty)"
     )

@@ -8,11 +8,13 @@ from trace_audit.config.setting_types import PathText, ScenarioName, Strict, wit
 
 
 class MatrixSettings(Strict):
-    """What `make matrix` computes, and with which compilers; one that is not there is left out, and that is said."""
+    """What `make matrix` computes, and with which compilers; an absent compiler is left out and reported."""
 
     scenario: ScenarioName = Field("supervisor", description="Scenario whose first pixel is traced, with its image.")
     compilers: list[PathText] = Field(["gcc", "clang"], min_length=1, description="C compilers, the strictest first.")
-    time_limit_s: float = Field(300, gt=0, description="A run of the C program that takes longer counts as none.")
+    time_limit_s: float = Field(
+        300, gt=0, description="A run of the C program that takes longer is stopped and left out."
+    )
 
     @field_validator("compilers")
     @classmethod

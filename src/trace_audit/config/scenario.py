@@ -1,4 +1,4 @@
-"""Scenario files: read, checked, and turned into the one command line that both programs get."""
+"""Scenario files: read, checked, and turned into the one command line of both programs."""
 
 import argparse
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _HERE = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True)
 class ScenarioFiles:
-    """Input files of a run, materialised: orientation matrix, hkl text, source file, mask image."""
+    """Input files of a run on disk: orientation matrix, hkl text, source file, mask image."""
 
     matrix: Path | None = None
     hkl: Path | None = None
@@ -46,7 +46,7 @@ def scenario_path(name: str, folder: Path | None = None) -> Path:
 
 
 def add_scenario_options(parser: argparse.ArgumentParser, required: bool = True) -> None:
-    """The options that say which scenario a command is about, and where its files are."""
+    """Add the options that name a scenario and its files."""
     parser.add_argument("--config", required=required, metavar="SCENARIO", help="name of a scenario, or its YAML file")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors, hkl text")
@@ -61,7 +61,7 @@ def require_one_experiment(options: argparse.Namespace) -> None:
 def load_scenario(name: str, folder: Path | None = None, hkl_elsewhere: bool = True) -> Scenario:
     """Read and check a scenario. Raises InputError with every mistake: file, key, value, expectation, a line to type.
 
-    With `hkl_elsewhere` structure factors may be left out, since the caller knows of a file or sees to that itself.
+    With `hkl_elsewhere` structure factors may be left out, since the caller provides a file.
     """
     path = scenario_path(name, folder)
     data = read_yaml(path, "scenario")
@@ -80,7 +80,7 @@ def load_scenario(name: str, folder: Path | None = None, hkl_elsewhere: bool = T
 
 
 def _without_amplitudes(data: dict[str, Any]) -> bool:
-    """Whether a scenario, right or wrong otherwise, names no origin of its structure factors."""
+    """Whether a scenario, valid or not, names no origin of its structure factors."""
     factors = data.get("structure_factors", {})
     return isinstance(factors, dict) and not {"synthetic", "file", "default_F_electrons"} & set(factors)
 
@@ -106,15 +106,15 @@ def write_matrix(scenario: Scenario, folder: Path) -> Path | None:
 
 
 def arguments(scenario: Scenario, files: ScenarioFiles) -> list[str]:
-    """The scenario as words of a nanoBragg command line. The last pivot-setting flag wins, so the order matters."""
-    words: list[str] = []
+    """The scenario as arguments of a nanoBragg command line. The last pivot-setting flag wins, so the order matters."""
+    argv: list[str] = []
     for flag, value in _flags(scenario, files):
         if value is None or value is False:
             continue
-        words.append(flag)
+        argv.append(flag)
         if value is not True:
-            words += [_word(item) for item in (value if isinstance(value, list) else [value])]
-    return words + list(scenario.extra_flags)
+            argv += [_word(item) for item in (value if isinstance(value, list) else [value])]
+    return argv + list(scenario.extra_flags)
 
 
 def _word(value: object) -> str:

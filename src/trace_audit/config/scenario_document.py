@@ -34,12 +34,12 @@ def _flag(field: Mapping[str, Any]) -> str:
 
 
 def _default(field: Mapping[str, Any]) -> str:
-    """The default of the flag where there is one, as a key that is left out is not given on the command line."""
+    """The flag's default, if it has one; a key that is left out is not put on the command line."""
     if field.get("default") is None and "flag" in field:
         return _FLAGS[field["flag"]].default
     return schema_document.plain_default(field)
 
 
 def undescribed() -> list[str]:
-    """Keys without a meaning; none, as the tests see to."""
+    """Keys without a meaning; a test checks that there are none."""
     return schema_document.undescribed(Scenario.__name__, json.loads(schema_text()))

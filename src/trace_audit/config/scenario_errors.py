@@ -1,4 +1,4 @@
-"""What is wrong with a scenario file: all of it at once, each mistake with the form expected and an example to type."""
+"""The mistakes in a scenario file, all at once, each with the expected form and an example to type."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -14,7 +14,7 @@ from trace_audit.config.scenario_model import Scenario
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "scenarios" / "supervisor.yaml"
 
 
-# sections of which the full example has more than a line
+# sections that take more than one line in the full example
 _SECTIONS: dict[str, Any] = {
     "crystal": {"cell": {"a_A": 50.0, "b_A": 60.0, "c_A": 70.0}, "N_cells": [5, 5, 5]},
     "detector": {"pixel_mm": 0.1, "pixels_fast": 1024, "pixels_slow": 1024, "distance_mm": 100.0},
@@ -28,34 +28,34 @@ NO_AMPLITUDES = (
 def checked(data: dict[str, Any]) -> tuple[Scenario | None, list[str]]:
     """The scenario, or None and every mistake.
 
-    A section with a mistake in a key is checked as a whole only when that key is right, so such keys are put right, as
-    the full example has them, until nothing new is found. What then depends on a key that was put in does not count.
+    A section with a mistake in a key can be checked as a whole only if that key is right. So wrong keys are replaced by
+    the values of the full example until no new mistake appears. Mistakes that depend on a replaced key do not count.
     """
-    found: dict[tuple[tuple[Any, ...], str], Any] = {}
+    mistakes: dict[tuple[tuple[Any, ...], str], Any] = {}
     data = deepcopy(data)
     mended: set[tuple[Any, ...]] = set()
     while True:
         try:
             scenario = Scenario.model_validate(data)
-            return (scenario, []) if not found else (None, complaints(list(found.values())))
+            return (scenario, []) if not mistakes else (None, complaints(list(mistakes.values())))
         except ValidationError as error:
-            fresh = [e for e in error.errors() if (e["loc"], e["msg"]) not in found and not _depends(e, mended)]
+            fresh = [e for e in error.errors() if (e["loc"], e["msg"]) not in mistakes and not _depends(e, mended)]
         if not fresh:
-            return None, complaints(list(found.values()))
-        found |= {(e["loc"], e["msg"]): e for e in fresh}
+            return None, complaints(list(mistakes.values()))
+        mistakes |= {(e["loc"], e["msg"]): e for e in fresh}
         for each in fresh:
             mended.add(each["loc"])
             _mend(data, each["loc"], _near(each["loc"]) if each["type"] == "extra_forbidden" else None)
 
 
 def _depends(error: Any, mended: set[tuple[Any, ...]]) -> bool:
-    """Whether an error about pixels may come of a detector, or of pixels, that were put in."""
+    """Whether an error about pixels may be the result of a replaced detector or of replaced pixels."""
     about_pixels = "off the detector" in error["msg"] or "masked or outside roi" in error["msg"]
     return about_pixels and any(loc[:1] in (("detector",), ("pixels",)) for loc in mended)
 
 
 def _mend(data: Any, location: tuple[Any, ...], meant: str | None) -> None:
-    """Put what the example has in the place of a wrong key, or take the key away; a misspelt one becomes `meant`.
+    """Replace a wrong key by the example's value, or remove it; a misspelt key becomes `meant`.
 
     A list with a wrong item is replaced as a whole.
     """
@@ -85,26 +85,26 @@ def _example_values() -> Any:
 
 
 def complaints(errors: Sequence[Any]) -> list[str]:
-    """One line for each error of pydantic's."""
+    """One line for each error of pydantic."""
     return [_complaint(error) for error in errors]
 
 
 def in_lines(start: str, lines: Sequence[str]) -> str:
-    """One mistake in one line; several below each other."""
+    """One mistake in one line; several mistakes below each other."""
     if len(lines) == 1:
         return f"{start}: {lines[0]}"
     return f"{start}: {len(lines)} mistakes:" + "".join(f"\n  {line}" for line in lines)
 
 
 def _complaint(error: Any) -> str:
-    place = ".".join(str(part) for part in error["loc"]) or "scenario"
+    key = ".".join(str(part) for part in error["loc"]) or "scenario"
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place!r}{_near_field(error['loc'])}"
+        return f"unknown key {key!r}{_near_field(error['loc'])}"
     if error["type"] == "missing":
-        return f"key {place!r} is missing{_example(error['loc'])}"
+        return f"key {key!r} is missing{_example(error['loc'])}"
     message = error["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(error["input"], dict) else f" = {error['input']!r}"
-    return f"{place}{shown}: {message[:1].lower()}{message[1:]}{_example(error['loc'])}"
+    return f"{key}{shown}: {message[:1].lower()}{message[1:]}{_example(error['loc'])}"
 
 
 def _near_field(location: Sequence[Any]) -> str:
@@ -113,14 +113,14 @@ def _near_field(location: Sequence[Any]) -> str:
 
 
 def _near(location: Sequence[Any]) -> str | None:
-    """The known key that an unknown one is spelt like."""
+    """The known key with the spelling closest to an unknown one."""
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(str(location[-1]), _fields_beside(location), n=1)), None)
 
 
 def _fields_beside(location: Sequence[Any]) -> list[str]:
-    """The keys of the section that a key is in."""
+    """The keys of the section that contains a key."""
     model: Any = Scenario
     for part in location[:-1]:
         annotation = model.model_fields[part].annotation if part in model.model_fields else None
@@ -132,7 +132,7 @@ def _fields_beside(location: Sequence[Any]) -> list[str]:
 
 
 def _example(location: Sequence[Any]) -> str:
-    """The key as the full example has it, as a line to type; nothing where it has none."""
+    """The key as a line to type, as in the full example; empty where the example lacks it."""
     import yaml
 
     names = [part for part in location if isinstance(part, str)]

@@ -21,7 +21,7 @@ _MEANING = {flag.name: flag.meaning for flag in flags()}
 
 
 def _flag(name: str, default: Any = None) -> Any:
-    """A key that is a flag of the command line: its meaning is that of the table of flags."""
+    """A key that is a flag of the command line: its meaning comes from the table of flags."""
     return Field(default, description=_MEANING[name], json_schema_extra={"flag": name})
 
 
@@ -48,12 +48,12 @@ class Crystal(_Section):
     misset_deg: Vector3 | None = _flag("-misset")
     misset_random_seed: Count | None = Field(None, description="a random orientation, drawn from this seed")
     N_cells: Counts3 | None = Field(None, description="number of unit cells along a, b and c")
-    sample_size_mm: Positive | None = Field(None, description="all three extents; they take the place of N_cells")
+    sample_size_mm: Positive | None = Field(None, description="all three extents; they replace N_cells")
     sample_x_mm: Positive | None = _flag("-sample_thick")
     sample_y_mm: Positive | None = _flag("-sample_width")
     sample_z_mm: Positive | None = _flag("-sample_height")
     shape: Literal["square", "round", "gauss", "tophat"] = Field(
-        "square", description="shape of the crystal, which makes that of the spots"
+        "square", description="shape of the crystal, which determines the shape of the spots"
     )
     fudge: Positive | None = _flag("-fudge")
     mosaic_spread_deg: NotNegative | None = _flag("-mosaic")
@@ -110,7 +110,7 @@ class StructureFactors(_Section):
 
     @property
     def have_an_origin(self) -> bool:
-        """Whether they say where amplitudes come from; if not, the config or the command line has to give a file."""
+        """Whether the amplitudes have an origin; if not, the config or the command line has to give a file."""
         return not (self.synthetic is None and self.file is None and self.default_F_electrons is None)
 
     @model_validator(mode="after")
@@ -236,10 +236,10 @@ class Detector(_Section):
     @model_validator(mode="after")
     def _convention_fits_vectors(self) -> "Detector":
         names = ("fdet_vector", "sdet_vector", "odet_vector", "beam_vector", "polar_vector", "pix0_vector_mm")
-        given = [name for name in (*names, "twotheta_axis") if getattr(self, name) is not None]
-        if given and self.convention != "custom":
-            raise ValueError(f"{given[0]} selects convention custom; say convention: custom")
-        if self.convention == "custom" and not given:
+        stated = [name for name in (*names, "twotheta_axis") if getattr(self, name) is not None]
+        if stated and self.convention != "custom":
+            raise ValueError(f"{stated[0]} selects convention custom; say convention: custom")
+        if self.convention == "custom" and not stated:
             raise ValueError("convention custom needs at least one vector")
         return self
 
@@ -273,7 +273,7 @@ class Scenario(_Section):
     detector: Detector
     sampling: Sampling = Sampling()
     defects: Annotated[str, Field(pattern=r"^[a-z_0-9]+(,[+-][a-z_0-9]+)*$")] = _flag("-defects", "default")
-    extra_flags: list[str] = Field([], description="further words of the command line, after all others")
+    extra_flags: list[str] = Field([], description="further arguments, after all others")
     pixels: list[PixelPair] = Field(..., min_length=1, description="pixels to trace, each slow, then fast")
 
     @model_validator(mode="after")
@@ -284,7 +284,7 @@ class Scenario(_Section):
         return self
 
     def _off(self, slow: int, fast: int) -> str:
-        """Why a pixel cannot be traced, "" if it can."""
+        """Why a pixel cannot be traced; empty if it can."""
         panel = self.detector
         if slow >= panel.pixels_slow or fast >= panel.pixels_fast:
             limits = f"slow 0 to {panel.pixels_slow - 1}, fast 0 to {panel.pixels_fast - 1}"

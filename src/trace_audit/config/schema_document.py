@@ -1,4 +1,4 @@
-"""Every key of a JSON schema as tables of a document: what may stand behind it, default, meaning."""
+"""Tables with every key of a JSON schema: allowed values, default, meaning."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ Column = Callable[[Mapping[str, Any]], str]
 
 
 def tables(title: str, schema: dict[str, Any], default: Column, more: Mapping[str, Column]) -> Iterator[str]:
-    """Lines: a section for the file, then one for each kind of its values in the order of use.
+    """Lines: a section for the file, then one for each group of keys in the order of use.
 
     `default` gives the default of a key from its field of the schema, `more` further columns by their heading.
     """
@@ -30,7 +30,7 @@ def plain_default(field: Mapping[str, Any]) -> str:
 
 
 def undescribed(title: str, schema: dict[str, Any]) -> list[str]:
-    """Keys without a meaning; none, as the tests see to."""
+    """Keys without a meaning; a test checks that there are none."""
     return [
         f"{section}.{key}"
         for section, model in {title: schema, **schema["$defs"]}.items()
@@ -40,7 +40,7 @@ def undescribed(title: str, schema: dict[str, Any]) -> list[str]:
 
 
 def _in_order(model: Mapping[str, Any], schema: Mapping[str, Any]) -> list[str]:
-    """Kinds of sections in the order in which the file uses them."""
+    """Groups of keys in the order in which the file uses them."""
     names: dict[str, None] = {}
     for name in re.findall(r"'#/\$defs/(\w+)'", repr(model["properties"])):
         names |= dict.fromkeys([name, *_in_order(schema["$defs"][name], schema)])
@@ -58,15 +58,15 @@ def _section(
     yield "|" + "---|" * len(headings)
     required = model.get("required", [])
     for key, field in model["properties"].items():
-        said = "required" if key in required else default(field)
+        shown_default = "required" if key in required else default(field)
         meaning = field.get("description") or _target(field, schema)["description"]
-        cells = [f"`{key}`", cell(_value(field)), cell(said), *(column(field) for column in more.values())]
+        cells = [f"`{key}`", cell(_value(field)), cell(shown_default), *(column(field) for column in more.values())]
         yield f"| {' | '.join([*cells, cell(meaning)])} |"
     yield ""
 
 
 def _uses(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
-    """Keys whose values are of this kind, as dotted names."""
+    """Keys whose values are of this group, as dotted names."""
     for section, model in (("", schema), *schema["$defs"].items()):
         for key, field in model["properties"].items():
             if f"#/$defs/{name}'" in repr(field):
@@ -79,7 +79,7 @@ def _target(field: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str,
 
 
 def _value(field: Mapping[str, Any]) -> str:
-    """What may stand behind the key: `number above 0`, `3 integers, 1 or more`, `one of a, b`."""
+    """The allowed values of a key: `number above 0`, `3 integers, 1 or more`, `one of a, b`."""
     if "anyOf" in field:
         return " or ".join(_value(option) for option in field["anyOf"] if option.get("type") != "null")
     if "$ref" in field:
@@ -99,10 +99,10 @@ def _value(field: Mapping[str, Any]) -> str:
 
 
 def _of_each_name(field: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of the values of a mapping: of any name, or of those that match a pattern."""
+    """The schema of a mapping's values, for any name or for names that match a pattern."""
     patterns: Sequence[Mapping[str, Any]] = list(field.get("patternProperties", {}).values())
-    found: Mapping[str, Any] = patterns[0] if patterns else field["additionalProperties"]
-    return found
+    schema: Mapping[str, Any] = patterns[0] if patterns else field["additionalProperties"]
+    return schema
 
 
 def _limits(field: Mapping[str, Any]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the groups of keys of the config file share: names, paths, and the refusal of keys that nobody knows."""
+"""Types shared by all groups of the config file: names, paths, and the refusal of unknown keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Strict(BaseModel):
 
 
 def without_repeats(values: list[str]) -> list[str]:
-    """The values as they are; ValueError for one that is listed twice."""
+    """The values unchanged; ValueError if one is listed twice."""
     repeated = sorted({value for value in values if values.count(value) > 1})
     if repeated:
         raise ValueError(f"{repeated[0]} is listed twice; list it once")

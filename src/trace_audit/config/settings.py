@@ -19,7 +19,7 @@ from trace_audit.config.campaign import Campaign
 from trace_audit.config.matrix import MatrixSettings
 from trace_audit.config.setting_types import PATTERN_HINTS, PathText, ScenarioName, Strict, without_repeats
 from trace_audit.config.side import Candidate, Reference, Side, require_side
-from trace_audit.core.errors import InputError
+from trace_audit.core.errors import InputError, run_command
 
 Device = Literal["cpu", "cuda", "auto"]
 GpuModel = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]*$")]
@@ -50,7 +50,7 @@ class Gate(Strict):
     protected_assets: PathText = Field(
         "config/protected_assets.yaml",
         min_length=1,
-        description="List of the files that a run must leave as they were.",
+        description="List of the files that a run must not change.",
     )
 
 
@@ -72,7 +72,7 @@ class JobResources(Strict):
 
 
 class Resources(Strict):
-    """The one place where jobs get their size."""
+    """Resources of all jobs."""
 
     build: JobResources = JobResources()
     c_trace: JobResources = JobResources(mem_mb=1500)
@@ -111,14 +111,14 @@ class Settings(Strict):
     )
     devices: list[Device] = Field(min_length=1, description="Where torch runs.")
     devices_on_cluster: list[Device] = Field(
-        ["auto"], min_length=1, description="In place of `devices` where `cluster` is set."
+        ["auto"], min_length=1, description="Used instead of `devices` if `cluster` is set."
     )
     cluster: bool = Field(False, description="Jobs go to a cluster; workflow/profiles/slurm sets it.")
     forgotten_after_s: int = Field(
         300, ge=1, description="On a cluster: seconds after which a job that Slurm no longer knows counts as failed."
     )
     allow_missing_device: bool = Field(
-        False, description="Where a GPU that is asked for is not there: skip the audit and record that, do not fail."
+        False, description="If a requested GPU is absent: skip the audit and record that, instead of failing."
     )
     dtypes: list[Literal["float32", "float64"]] = Field(
         min_length=1, description="torch's type after the hkl fraction."
@@ -161,7 +161,7 @@ class Settings(Strict):
 
     @property
     def sides(self) -> dict[str, Side]:
-        """Both sides as they are run in an audit of pairs, with what the config leaves open filled in."""
+        """Both sides as an audit of pairs runs them, with defaults filled in."""
         reference, candidate = self.reference, self.candidate
         if not reference.is_set:
             reference = reference.model_copy(update={"program": "c"})
@@ -192,8 +192,7 @@ def parse_settings(
 ) -> Settings:
     """Check a config as read from YAML. Raises `InputError` naming the first wrong key.
 
-    The reference is the one `recorded`, where a call reports on audits that are there; else that of NB_C_BIN; else the
-    config's.
+    The reference is `recorded`, if a command reports on existing audits; else NB_C_BIN; else the config's.
     """
     if not isinstance(raw, dict) or not raw:
         raise InputError(f"{source}: empty or not a mapping of keys; start from the config.yaml in the repository")
@@ -212,9 +211,9 @@ def parse_settings(
 
 
 def require_files(settings: Settings, source: str = "config/config.yaml", recorded: Reference | None = None) -> None:
-    """Refuse a config that names files which are not there, before any job runs. Raises `InputError`.
+    """Refuse a config that names missing files, before any job runs. Raises `InputError`.
 
-    A `recorded` reference may be gone: no job of a report needs it.
+    A `recorded` reference may be missing: no job of a report needs it.
     """
     require_side("reference", Reference() if recorded else settings.reference, source)
     require_side("candidate", settings.candidate, source)
@@ -236,7 +235,7 @@ def scenario_file(settings: Settings, name: str, source: str = "config/config.ya
     path = folder / f"{name}.yaml"
     if path.is_file():
         return path
-    known = sorted(found.stem for found in folder.glob("*.yaml"))
+    known = sorted(file.stem for file in folder.glob("*.yaml"))
     raise InputError(
         f"{source}: scenarios: unknown scenario {name!r}, no file {path}; "
         + (f"known: {', '.join(known)}" if known else f"{folder} holds no .yaml file")
@@ -295,4 +294,4 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
-    print(schema_text(), end="")
+    raise SystemExit(run_command(lambda _: print(schema_text(), end="") or 0))

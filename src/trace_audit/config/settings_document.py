@@ -9,11 +9,11 @@ INTRODUCTION = """# The config file
 
 <!-- made by `python -m trace_audit schema`; change settings.py and the files beside it instead -->
 
-`config/config.yaml` of the working folder; what it leaves out has the default shown here. The shipped file is a full
+`config/config.yaml` of the working folder; a missing key has the default shown here. The shipped file is a full
 example. A wrong key or value is refused in one line before any job runs. The JSON schema for editors is
 `workflow/schemas/config.schema.json`.
 
-Least of all a config needs:
+A config needs at least:
 
 ```yaml
 scenarios: [supervisor]
@@ -30,5 +30,5 @@ def settings_document() -> str:
 
 
 def undescribed() -> list[str]:
-    """Keys without a meaning; none, as the tests see to."""
+    """Keys without a meaning; a test checks that there are none."""
     return schema_document.undescribed(Settings.__name__, json.loads(schema_text()))

@@ -29,7 +29,7 @@ FORMS = ("program", "binary", "source", "command", "log")
 class Side(Strict):
     """One side of the audit."""
 
-    name: SideName = Field("", description="What tables and reports call it; empty: by what it is.")
+    name: SideName = Field("", description="Its name in tables and reports; empty: named after its kind.")
     program: Literal["", "c", "torch"] = Field("", description="Ours: c (src/nanobragg_c) or torch.")
     binary: PathText = Field("", description="A nanoBragg, already built.")
     source: PathText = Field("", description="A nanoBragg source to build: a folder with a Makefile, or one C file.")
@@ -39,7 +39,7 @@ class Side(Strict):
     dtype: Literal["float64", "float32"] = Field("float64", description="With program torch: its type.")
     command: list[CommandWord] = Field(
         [],
-        description="Words of its command line, without a shell. {flags}: the experiment's flags, {slow} and {fast}: "
+        description="Its arguments, without a shell. {flags}: the experiment's flags, {slow} and {fast}: "
         "the pixel, {image}: where it writes its image as raw float32.",
     )
     environment: dict[VariableName, str] = Field({}, description="Environment variables that it needs.")
@@ -49,18 +49,18 @@ class Side(Strict):
     time_limit_s: float = Field(300, gt=0, description="A run that takes longer is stopped, and fails.")
     memory_limit_GB: float = Field(0, ge=0, description="Address space of a run; 0: no limit, as GPU programs need.")
     confine: bool = Field(
-        True, description="Kept from the network and other folders; false for a command that needs them: srun, docker."
+        True, description="Runs without network and other folders; false for a command that needs them: srun, docker."
     )
-    output_limit_MB: float = Field(256, gt=0, description="A run that prints more is ended, and fails.")
+    output_limit_MB: float = Field(256, gt=0, description="A run that prints more is stopped, and fails.")
 
     @property
     def form(self) -> str:
-        """Which of FORMS is stated; empty if none is."""
+        """The form that is stated, one of FORMS; empty if none is."""
         return next((name for name in FORMS if getattr(self, name)), "")
 
     @property
     def is_set(self) -> bool:
-        """Whether the config says what this side is."""
+        """Whether the config states this side."""
         return bool(self.form)
 
     @property
@@ -70,13 +70,13 @@ class Side(Strict):
 
     @property
     def makes_image(self) -> bool:
-        """Whether it gives an image beside its trace."""
+        """Whether it makes an image as well as a trace."""
         if self.command:
             return any("{image}" in word for word in self.command)
         return bool(self.image) if self.log else True
 
     def label(self, role: str) -> str:
-        """What reports call it: its name, or what it is, or else its role."""
+        """Its name in reports: as stated, or after its kind, or its role."""
         if self.name:
             return self.name
         if self.program == "torch":
@@ -88,14 +88,14 @@ class Side(Strict):
 
     @field_validator("command")
     @classmethod
-    def _known_placeholders(cls, words: list[str]) -> list[str]:
-        for word in words:
+    def _known_placeholders(cls, command: list[str]) -> list[str]:
+        for word in command:
             for name in re.findall(r"\{\w*\}", word):
                 if name not in PLACEHOLDERS:
                     raise ValueError(f"{name} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
             if "{flags}" in word and word != "{flags}":
                 raise ValueError(f"{word!r}: {{flags}} must be a word of its own, since it becomes many words")
-        return words
+        return command
 
     @model_validator(mode="after")
     def _one_kind(self) -> Side:
@@ -110,7 +110,7 @@ class Side(Strict):
 
 
 class Reference(Side):
-    """The side that is trusted. With nothing stated our C program, src/nanobragg_c. NB_C_BIN names a `binary`."""
+    """The trusted side. By default our C program, src/nanobragg_c. NB_C_BIN names a `binary`."""
 
     @property
     def is_nanobragg(self) -> bool:
@@ -119,19 +119,19 @@ class Reference(Side):
 
 
 class Candidate(Side):
-    """The side under examination. With nothing stated our torch program, on every device, dtype and backend."""
+    """The side under examination. By default our torch program, on every device, dtype and backend."""
 
     budget_s: float = Field(60, ge=0, description="Time to look for causes of a difference, per audit.")
 
 
 def labels(reference: Side, candidate: Side) -> tuple[str, str]:
-    """What reports call the two sides; where that is the same for both, with the role."""
+    """The names of the two sides in reports; if both are the same, the role is added."""
     names = reference.label("reference"), candidate.label("candidate")
     return names if names[0] != names[1] else (f"{names[0]}-reference", f"{names[1]}-candidate")
 
 
 def require_side(role: str, side: Side, source: str) -> None:
-    """Raise InputError for a side of the config file `source` that names a file which is not there."""
+    """Raise InputError if a side of the config file `source` names a missing file."""
     if side.binary and not (Path(side.binary).is_file() and os.access(side.binary, os.X_OK)):
         origin = "NB_C_BIN" if role == "reference" and os.environ.get("NB_C_BIN") else f"{source}: {role}.binary"
         raise InputError(f"{origin}: {side.binary!r} is no executable file; give the path of a built nanoBragg")
@@ -158,15 +158,15 @@ def mapping_of(text: str, flag: str) -> dict[str, Any]:
 
 
 def stated_side(model: type[AnySide], stated: dict[str, Any], flag: str) -> AnySide:
-    """A side as a command line states it. Raises InputError for what is wrong, and for files that are not there."""
+    """A side stated on a command line. Raises InputError for mistakes and missing files."""
     try:
         side = model.model_validate(stated)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        told = str(first.get("ctx", {}).get("error", first["msg"]))
+        message = str(first.get("ctx", {}).get("error", first["msg"]))
         raise InputError(
-            f"{flag}: {where + ': ' if where else ''}{told}; keys: {', '.join(model.model_fields)}"
+            f"{flag}: {where + ': ' if where else ''}{message}; keys: {', '.join(model.model_fields)}"
         ) from None
     for key in ("binary", "source", "keys", "log", "image"):
         path = getattr(side, key)

@@ -1,1 +1,1 @@
-"""What every room uses: errors shown as one line, files that are whole or absent, Markdown tables."""
+"""Used by every room: errors shown as one line, files that are whole or absent, Markdown tables."""

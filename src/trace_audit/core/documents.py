@@ -1,6 +1,6 @@
-"""The JSON files that commands write for each other: what each must hold, checked before anything is done with it.
+"""The JSON files that commands write for each other: the required form of each, checked on reading.
 
-More keys than those named here may stand in a file; those named have these types, and every number is finite.
+A file may hold further keys; the named keys have these types, and every number is finite.
 """
 
 import functools
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable, read_json
@@ -21,7 +21,7 @@ Status = Literal["pass", "fail", "skipped"]
 
 
 class Document(BaseModel):
-    """A file, or a part of one: types are exact, further keys are left as they are."""
+    """A file, or a part of one: types are exact, further keys are kept."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -32,6 +32,8 @@ class Factor(Document):
     key: str
     relative_difference: Number | None
     verdict: str
+    c: Number | str | None = None
+    py: Number | str | None = None
 
 
 class Problem(Document):
@@ -40,6 +42,7 @@ class Problem(Document):
     key: str
     kind: str
     message: str
+    side: str = ""
 
 
 class Identity(Document):
@@ -69,8 +72,22 @@ class Trials(Document):
     explanations: list[Explanation] = []
 
 
+class Cause(Document):
+    """Why a port differs."""
+
+    key: str | None
+    explanation: str | None
+
+
+class Names(Document):
+    """What the two sides of a comparison are called."""
+
+    reference: str
+    candidate: str
+
+
 class Worst(Document):
-    """Where two sides are farthest apart."""
+    """The place where two sides differ most."""
 
     key: str
     relative_difference: Number | None
@@ -85,6 +102,8 @@ class Comparison(Document):
     attribution: list[str]
     context_differs: list[str] = []
     attribution_trials: Trials = Trials()
+    causes: list[Cause] = []
+    sides: Names = Names(reference="C", candidate="torch")
     worst: Worst | None
     tolerance_relative: Number
     tolerances_sha256: str
@@ -119,7 +138,7 @@ class TraceComparison(Comparison):
 
 
 class NamedScenario(Document):
-    """A scenario, of which the name is needed here."""
+    """A scenario; only its name is needed here."""
 
     name: str
 
@@ -130,7 +149,7 @@ class Snapshot(Document):
     scenario: NamedScenario
     pixel_slow_fast: Pixel
     device: str
-    dtype: Literal["float32", "float64", "not known"]  # not known: what a program that is not ours computes in
+    dtype: Literal["float32", "float64", "not known"]  # None: unknown, for a program that is not ours
     backend: Literal["eager", "compiled", "its own"] = "eager"
     arguments: list[str] = []
     input_sha256: dict[str, Sha256] = {}
@@ -138,13 +157,13 @@ class Snapshot(Document):
 
 
 class GitState(Document):
-    """What git said of the working folder."""
+    """git's description of the working folder."""
 
     commit: str | None
 
 
 class Git(Document):
-    """The same before and after a run."""
+    """git's description before and after a run."""
 
     before: GitState
     after: GitState
@@ -158,7 +177,7 @@ class Torch(Document):
 
 
 class DeviceChoice(Document):
-    """Which device was asked for, and which was used."""
+    """The requested device and the used one."""
 
     asked: str
     used: str | None
@@ -174,7 +193,7 @@ class Environment(Document):
 
 
 class Run(Document):
-    """`c_trace_run.json` and its like: a program, its words, how it ended."""
+    """`c_trace_run.json` and similar files: a program, its arguments, how it ended."""
 
     program: str
     arguments: list[str]
@@ -189,6 +208,7 @@ class Compiler(Document):
     """The compiler of a build."""
 
     command: str
+    version: str | None = None
 
 
 class Build(Document):
@@ -196,103 +216,18 @@ class Build(Document):
 
     kind: Literal["built", "external"]
     binary_sha256: Sha256
+    binary: str | None = None
     source: str | None = None
     sources: dict[str, Sha256] = {}
     compiler: Compiler | None = None
 
 
 class StructureFactors(Document):
-    """`inputs/*.taken.json`: what was read of a user's file, or that there was none."""
+    """`inputs/*.taken.json`: what was read from a user's file, or that there was none."""
 
     kind: Literal["file", "synthetic"]
     line: str
     remarks: list[str] = []
-
-
-class MadeByC(Document):
-    """The C program that made one side of a picture."""
-
-    program: str
-    sha256: Sha256
-
-
-class MadeByTorch(Document):
-    """How torch made the other."""
-
-    torch: str
-    backend: str
-    device: str
-    dtype: str
-
-
-class MadeBy(Document):
-    """Which programs made a picture."""
-
-    c: MadeByC
-    py: MadeByTorch
-
-
-class Patch(Document):
-    """`patch.json`: the pixels round a traced one."""
-
-    failure: str | None
-    made_by: MadeBy | None = None
-    first_slow_fast: Pixel | None = None
-    c: list[list[Number]] | None = None
-    py: list[list[Number]] | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Patch":
-        if self.failure is not None:
-            return self
-        if self.first_slow_fast is None or not self.c or not self.py:
-            raise ValueError("first_slow_fast, c and py are needed")
-        shapes = {(len(side), len(row)) for side in (self.c, self.py) for row in side}
-        if len(shapes) != 1:
-            raise ValueError("c and py are no rectangles of one size")
-        return self
-
-
-class Curve(Document):
-    """A radial profile."""
-
-    radius_pixels: list[Number]
-    mean_photons: list[Number]
-
-
-class Overview(Document):
-    """`report/images/*.json`: a whole image by both programs, made small."""
-
-    scenario: str
-    device: str
-    dtype: str
-    failure: str | None
-    made_by: MadeBy | None = None
-    shape_slow_fast: Pixel | None = None
-    block_pixels: Annotated[int, Field(ge=1)] | None = None
-    c: str | None = None
-    py: str | None = None
-    difference: str | None = None
-    peak_photons: Number | None = None
-    peak_slow_fast: Pixel | None = None
-    worst_difference_photons: Number | None = None
-    worst_slow_fast: Pixel | None = None
-    worst_of_peak: Number | None = None
-    beam_centre_slow_fast: Annotated[list[Number], Field(min_length=2, max_length=2)] | None = None
-    profiles: dict[Literal["c", "py"], Curve] | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> "Overview":
-        needed = ["shape_slow_fast", "block_pixels", "c", "py", "difference", "peak_photons", "peak_slow_fast"]
-        needed += ["worst_slow_fast"]
-        absent = [name for name in needed if self.failure is None and getattr(self, name) is None]
-        stated = ("worst_of_peak", "profiles", "beam_centre_slow_fast")
-        absent += [name for name in stated if self.failure is None and name not in self.model_fields_set]
-        if absent:
-            raise ValueError(f"{absent[0]} is missing")
-        if self.profiles is not None and (len(self.profiles) != 2 or self.beam_centre_slow_fast is None):
-            raise ValueError("profiles are those of both programs about a beam centre")
-        return self
 
 
 class Hashes(Document):
@@ -301,12 +236,12 @@ class Hashes(Document):
     __pydantic_extra__: dict[str, Sha256]
 
 
-def read_document(path: Path, what: str, model: type[Document]) -> Any:
+def read_document(path: Path, what: str, model: type[Document], mend: str = "make the file anew") -> Any:
     """The values in a JSON file as they stand there, once they are of the form of `model`. Raises InputError."""
     value = read_json(path, what)
     problem = problem_of(value, model)
     if problem:
-        raise InputError(f"{what} {path}: {problem}; make the file anew")
+        raise InputError(f"{what} {path}: {problem}; {mend}")
     return value
 
 
@@ -316,12 +251,12 @@ def _checker(model: Any) -> TypeAdapter[Any]:
 
 
 def problem_of(value: Any, model: Any) -> str | None:
-    """What is wrong with the first part of `value` that is not of the form of `model`; None if nothing is."""
+    """The first problem of `value` as a `model`; None if there is none."""
     try:
         _checker(model).validate_python(value)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = printable(".".join(map(str, first["loc"])))[:120] or "the whole"
+        where = printable(".".join(map(str, first["loc"])))[:120] or "the whole"
         message = printable(first["msg"].removeprefix("Value error, "))[:200]
-        return f"{place}: {message[:1].lower()}{message[1:]}"
+        return f"{where}: {message[:1].lower()}{message[1:]}"
     return None

@@ -1,4 +1,4 @@
-"""One kind of error for everything a user can get wrong, shown as one line; a fault of ours is one line too."""
+"""One error type for everything a user can get wrong, shown as one line; a bug of this program is one line too."""
 
 import sys
 from collections.abc import Callable
@@ -8,20 +8,21 @@ from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
+INTERRUPTED = 128 + 2  # 2: SIGINT
 
 
 class InputError(Exception):
-    """What was read, where, what was expected and what to do next, in one line, or a line for each mistake."""
+    """What was read, where, what was expected and what to do next: one line, or one for each mistake."""
 
 
 def run_command(
     command: Callable[[list[str]], int], argv: list[str] | None = None, *, catch_faults: bool = True
 ) -> int:
-    """Exit status of `command(argv)`: its own, or 2 after one line on stderr for a mistake of the user's.
+    """Exit status of `command(argv)`: its own, or 2 after one line on stderr for a user's mistake.
 
-    Where the reader of its output has gone, as `| head` does, nothing more is said and the status is 141, as of a
-    program that SIGPIPE ended. Any other exception is a fault of ours: its traceback goes to a file below logs/, one
-    line names that, and the status is 3; without `catch_faults` it is raised.
+    If the reader of the output has closed it, as `| head` does, nothing more is printed and the status is 141, as for a
+    program that SIGPIPE ended; 130 after Ctrl-C. Any other exception is a bug: its traceback goes to a file below
+    logs/, one line names the file, and the status is 3; without `catch_faults` it is raised.
     """
     arguments = sys.argv[1:] if argv is None else argv
     try:
@@ -32,6 +33,9 @@ def run_command(
     except BrokenPipeError:
         drop_output()
         return READER_GONE
+    except KeyboardInterrupt:
+        print("trace_audit: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except (InputError, ExperimentError) as error:
         message = str(error)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and their hashes."""
+"""Files that are complete or absent, and their hashes."""
 
 import contextlib
 import errno
@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,8 @@ from nanobrag_torch.io.reading import ReaderError, open_plain
 from trace_audit.core.errors import InputError
 
 ASIDE = ".aside"
+MAX_JSON_DEPTH = 100
+_TOO_DEEP = f"nested deeper than {MAX_JSON_DEPTH}"
 
 
 def sha256_of_bytes(data: bytes) -> str:
@@ -33,9 +35,9 @@ def sha256_of_file(path: Path) -> str:
 
 
 def write_atomic(path: Path, data: str | bytes) -> None:
-    """Write `data` aside in the same folder, flush it to disk and rename it to `path`.
+    """Write `data` to a temporary file in the same folder, flush it to disk and rename it to `path`.
 
-    A reader sees the old file or the new one, never a part. What is aside is locked as long as its writer lives.
+    A reader sees the old file or the new one, never a part. The temporary file is locked as long as its writer lives.
     """
     content = data.encode() if isinstance(data, str) else data
     _replace(path, lambda stream: stream.write(content))
@@ -52,7 +54,7 @@ def copy_atomic(source: Path, path: Path) -> None:
 
 
 def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Let `write` fill a file beside `path`, under a name that nobody has yet, then give it that path."""
+    """Let `write` fill a temporary file beside `path`, then rename it to `path`."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:200]}.", suffix=ASIDE)
@@ -69,12 +71,12 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
     except BaseException as error:
         Path(aside).unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, aside):
-            error.filename = str(path)  # a full disk does not say which file it was
+            error.filename = str(path)  # the error of a full disk names no file
         raise
 
 
 def remove_abandoned(folder: Path) -> list[Path]:
-    """Remove what killed writers left aside below `folder`; a file whose writer still lives stays."""
+    """Remove temporary files of killed writers below `folder`; a file whose writer still lives stays."""
     removed = []
     for path in sorted(folder.rglob(f".*{ASIDE}")):
         if path.is_symlink() or not path.is_file():
@@ -87,14 +89,14 @@ def remove_abandoned(folder: Path) -> list[Path]:
 
 
 def fresh_file(path: Path) -> BinaryIO:
-    """A new file for writing; what had the name before, a link say, loses it and keeps its content."""
+    """A new file for writing; an older file or link of that name is unlinked and keeps its content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return path.open("xb")
 
 
 def open_lock(path: Path) -> BinaryIO:
-    """A file to lock, made where it is missing; its content stays. Raises InputError where it is no plain file."""
+    """A file to lock, created if missing; its content stays. Raises InputError if it is no plain file."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
     except OSError as error:
@@ -108,7 +110,7 @@ def open_lock(path: Path) -> BinaryIO:
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes | None:
-    """Bytes of a plain file that is no link; None where it is not there, is no such file, or is longer."""
+    """Bytes of a plain file that is no link; None if it is missing, no such file, or longer."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError):
@@ -120,7 +122,7 @@ def read_plain(path: Path, most_bytes: int) -> bytes | None:
 
 
 def plain_file_below(root: Path, name: str) -> Path | None:
-    """The plain file `name` below `root`, reached by no link that leaves it; None where there is none."""
+    """The plain file `name` below `root`, reached without a link that leaves `root`; None if there is none."""
     try:
         path = root / name
         inside = path.resolve().is_relative_to(root.resolve())
@@ -130,7 +132,7 @@ def plain_file_below(root: Path, name: str) -> Path | None:
 
 
 def copy_checked(source: Path, sha256: str, target: Path, mode: int = 0o444) -> None:
-    """Copy a file under a new name if it has this hash. Raises InputError where it has not; nothing is left then."""
+    """Copy a file under a new name if it has this hash; otherwise raise InputError and leave no file."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     try:
@@ -148,7 +150,7 @@ def copy_checked(source: Path, sha256: str, target: Path, mode: int = 0o444) -> 
 
 
 def flush_folder(folder: Path) -> None:
-    """Make new names in a folder survive a power cut, where the file system can."""
+    """Flush a folder, so that new names survive a power cut, where the file system supports it."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
@@ -158,7 +160,7 @@ def flush_folder(folder: Path) -> None:
 
 
 def printable(text: str) -> str:
-    """`text` with everything that could break a line, move a cursor or fail to encode written as an escape."""
+    """`text` with every character escaped that could break a line, move a cursor or fail to encode."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -173,7 +175,7 @@ def readable_json(value: Any) -> str:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Text of a plain UTF-8 file. Raises InputError naming `what` it should have been."""
+    """Text of a plain UTF-8 file. Raises InputError, which calls the file `what`."""
     try:
         with open_plain(path) as stream:
             text = stream.read().decode()
@@ -185,7 +187,7 @@ def read_text(path: Path, what: str) -> str:
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """The values in a YAML file. Raises InputError naming `what` it should have been."""
+    """The values in a YAML file. Raises InputError, which calls the file `what`."""
     try:
         return strict_yaml.load(read_text(path, what))
     except strict_yaml.YamlError as error:
@@ -193,24 +195,53 @@ def read_yaml(path: Path, what: str) -> Any:
 
 
 def yaml_value(text: str, what: str) -> Any:
-    """The value of a YAML text. Raises InputError naming `what` it came from."""
+    """The value of a YAML text. Raises InputError, which calls its origin `what`."""
     try:
         return strict_yaml.load(text)
     except strict_yaml.YamlError as error:
         raise InputError(f"{what}: {error}") from error
 
 
+def read_json(path: Path, what: str) -> Any:
+    """Parsed JSON of a file. Raises InputError naming `what` it should have been."""
+    text = read_text(path, what)
+    try:
+        return parse_json(text)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
+    except ValueError as error:
+        raise InputError(f"{what} {path}: is not JSON as expected ({error})") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a JSON text, which can be written again. Raises ValueError for what is none.
+
+    Refused are NaN and what is infinite, halves of surrogate pairs, and what is nested deeper than MAX_JSON_DEPTH.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level, depth = [value], 0
+    while level := [part for whole in level for part in _parts(whole) if isinstance(part, dict | list)]:
+        depth += 1
+        if depth >= MAX_JSON_DEPTH:
+            raise ValueError(_TOO_DEEP)
+    if (b"\\ud" in text.lower()) if isinstance(text, bytes) else ("\\ud" in text.lower()):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _parts(whole: Any) -> Iterable[Any]:
+    return whole.values() if isinstance(whole, dict) else whole if isinstance(whole, list) else ()
+
+
 def _no_number(word: str) -> None:
     raise ValueError(f"{word} is no number")
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Parsed JSON of a file. Raises InputError naming `what` it should have been."""
-    try:
-        return json.loads(read_text(path, what), parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        raise InputError(f"{what} {path}: line {error.lineno} is not JSON ({error.msg})") from error
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"{what} {path}: is not JSON as expected (NaN, Infinity, a number too long, or too deep)"
-        ) from error
+def _finite(word: str) -> float:
+    value = float(word)
+    if math.isinf(value):
+        raise ValueError("a number is beyond 1.8e308")
+    return value

@@ -18,8 +18,10 @@ class Case:
 
 
 def junit(suite: str, cases: Iterable[Case], why_not: str | None = None) -> str:
-    """The XML text of one suite. `why_not`: why the audit did not pass, None if it did; a suite without a failed test
-    then gets one, so that no CI shows green what ended with exit status 1.
+    """The XML text of one suite.
+
+    `why_not`: why the audit did not pass, None if it did. A suite without a failed test then gets one, so that no CI
+    shows a pass for exit status 1.
     """
     rows = list(cases)
     if why_not is not None and not any(case.failure is not None for case in rows):

@@ -1,4 +1,4 @@
-"""Markdown tables whose cells cannot break out of them."""
+"""Markdown tables with escaped cells."""
 
 from collections.abc import Iterable, Sequence
 
@@ -13,7 +13,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> str:
-    """Text for a Markdown table cell: what would be markup, HTML or the command of a terminal is escaped."""
+    """Text for a Markdown table cell: markup, HTML and terminal commands are escaped."""
     text = format(value, ".15g") if isinstance(value, float) else str(value)
     for character in "\\`*<[]|":
         text = text.replace(character, "\\" + character)

@@ -1,4 +1,4 @@
-"""Files of the working folder, and those that come with the checkout where the working folder has none of its own."""
+"""Files of the working folder; if it lacks one, the file of the checkout."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def own_or_shipped(path: Path | str) -> Path:
-    """`path` in the working folder, or else in the checkout; as it is where neither has it."""
+    """`path` in the working folder, else in the checkout; unchanged if neither has it."""
     path = Path(path)
     shipped = CHECKOUT / path
     if path.exists() or not shipped.exists():

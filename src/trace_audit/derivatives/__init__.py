@@ -1,1 +1,1 @@
-"""Torch's derivatives against finite differences of the C program, and the refinement that uses them."""
+"""Torch's derivatives against finite differences of the C program, and a refinement that uses them."""

@@ -31,7 +31,7 @@ class KeyDerivative:
 
 @dataclass(frozen=True)
 class GradientBlame:
-    """Every key that moves or should, and the roots among those that differ, in order of computation."""
+    """Every key that moves or should move, and the roots among those that differ, in order of computation."""
 
     pixel: tuple[int, int]
     keys: tuple[KeyDerivative, ...]
@@ -90,7 +90,7 @@ def _compare(name: str, derivatives: Trace, near: Pair, far: Pair) -> KeyDerivat
 
 
 def _difference(pair: Pair, name: str, context: Context) -> list[tuple[float, float]] | None:
-    """Central difference of each component, and the rounding it carries."""
+    """Central difference of each component, and its rounding error."""
     (above, trace_above), (below, trace_below) = pair
     values_above, values_below = trace_above.values(name, context), trace_below.values(name, context)
     if values_above is None or values_below is None:

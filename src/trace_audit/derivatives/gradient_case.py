@@ -50,7 +50,7 @@ class CProgram:
         return parse_trace([line for line in out.splitlines() if is_trace_line(line)])
 
     def run(self, words: Sequence[str], folder: Path) -> str:
-        """Run the program in a folder; what it printed. Raises InputError unless it succeeds."""
+        """Run the program in a folder; returns its output. Raises InputError unless it succeeds."""
         try:
             done = subprocess.run(
                 [str(self.binary), *words],
@@ -87,7 +87,7 @@ class Case:
     hooks: Hooks | None = None  # of the torch program
 
     def stated(self, value: float) -> tuple[float, list[str]]:
-        """The value that the C program is told for `value`, and its whole command line."""
+        """The value that the C program gets for `value`, and its whole command line."""
         experiment = self.parameter.put(self.experiment, value, self.index)
         assert self.parameter.flags is not None
         told = self.parameter.value(experiment, self.index)
@@ -95,12 +95,12 @@ class Case:
         return told, [*self.words, *self.parameter.flags(experiment, self.folder), *same_pivot(self.experiment)]
 
     def c_image(self, value: float) -> tuple[float, np.ndarray]:
-        """The value told to the C program, and its image."""
+        """The value that the C program got, and its image."""
         told, words = self.stated(value)
         return told, self.program.image(words, self.shape)
 
     def c_trace(self, value: float, pixel: tuple[int, int]) -> tuple[float, Trace]:
-        """The value told to the C program, and its trace of a pixel (slow, fast)."""
+        """The value that the C program got, and its trace of a pixel (slow, fast)."""
         told, words = self.stated(value)
         return told, self.program.trace(words, pixel)
 
@@ -119,7 +119,7 @@ class Case:
         return parse_trace(derivative_lines(experiment, *pixel, lambda tensor: by_value(tensor, value), self.hooks))
 
     def regions(self, value: float) -> torch.Tensor:
-        """Which reflections each pixel's terms are near to, (terms, pixels): where this changes, the image may jump."""
+        """The reflections near each pixel's terms, (terms, pixels): the image may jump where these change."""
         watcher = _Watcher()
         with torch.no_grad():
             experiment = self.parameter.put(self.experiment, torch.tensor(value, dtype=torch.float64), self.index)
@@ -132,7 +132,7 @@ class Case:
 
 
 def same_pivot(experiment: Experiment) -> list[str]:
-    """Flags that keep the pivot of an experiment, which a flag behind may have chosen anew."""
+    """Flags that keep the pivot of an experiment, since later flags may have changed it."""
     pivot = experiment.detector.pivot
     return [] if pivot is None else ["-pivot", pivot.lower()]
 

@@ -1,9 +1,9 @@
 """Central differences of the C program's images over a sweep of steps, against torch's gradient.
 
-The error must fall as the square of the step until rounding takes over. Pixels whose terms pass to another reflection
-between the two images of a step are left out at that step (there the image jumps), and counted. For a parameter that
+The error must fall as the square of the step until rounding dominates. Pixels whose terms move to another reflection
+between the two images of a step are left out at that step (the image jumps there), and counted. For a parameter that
 the C program rounds to single precision, the best agreement is that of two steps extrapolated to zero, since rounding
-takes over before a single one is small enough.
+dominates before a single step is small enough.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Sweep:
 
     @property
     def worst_pixel(self) -> tuple[int, int]:
-        """Where the gradients differ most (slow, fast), of the pixels that do not pass; their peak if they agree."""
+        """Where the gradients differ most (slow, fast), among usable pixels; the gradients' peak if they agree."""
         wrong = self.best is None or self.best.error > TOLERANCE
         where = np.abs(self.torch_gradient - self.c_gradient) if wrong else np.abs(self.torch_gradient)
         where = np.where(self.passing, -1.0, where)
@@ -131,7 +131,7 @@ class _Difference:
     passing: np.ndarray
 
     def point(self, gradient: np.ndarray, left_out: np.ndarray | None = None) -> Point:
-        """Its error over all pixels but those that pass, or those `left_out`."""
+        """Its error over all pixels, except those that move to another reflection or are `left_out`."""
         used = ~(self.passing if left_out is None else left_out)
         error = np.abs(self.gradient - gradient)[used]
         peak = float(np.abs(gradient).max())
@@ -144,7 +144,7 @@ class _Difference:
 
 
 def _best(differences: list[_Difference], gradient: np.ndarray, extrapolate: bool) -> tuple[Point | None, _Difference]:
-    """The difference of least error at which nearly every pixel counts; without one, the last."""
+    """The difference of least error at which nearly every pixel is usable; if there is none, the last."""
     if extrapolate:
         differences = [wide.extrapolated(near) for wide, near in zip(differences[:-1], differences[1:], strict=True)]
     most = _MOST_EXCLUDED_IF_SINGLE if extrapolate else _MOST_EXCLUDED
@@ -156,7 +156,7 @@ def _best(differences: list[_Difference], gradient: np.ndarray, extrapolate: boo
 
 
 def _slope(differences: list[_Difference], gradient: np.ndarray) -> tuple[float | None, int]:
-    """`fitted_slope` over pixels that pass at none of the steps, without the largest steps where these are too few."""
+    """`fitted_slope` over pixels that are usable at every step; the largest steps are dropped if these are too few."""
     for first, difference in enumerate(differences):
         passing = difference.passing
         if passing.mean() <= _MOST_UNUSED and np.abs(gradient).max() > 0:
@@ -167,7 +167,7 @@ def _slope(differences: list[_Difference], gradient: np.ndarray) -> tuple[float 
 def first_step(case: Case, image_peak: float, gradient_peak: float) -> float:
     """The step that changes the image by a twentieth of its peak.
 
-    At most a fifth of the value; where values end, at most nine tenths of the way there.
+    At most a fifth of the value; if the value has a limit, at most nine tenths of the way to it.
     """
     ends = case.parameter.range
     limit = 0.2 * abs(case.start) if ends is None else 0.9 * min(case.start - ends[0], ends[1] - case.start)
@@ -181,7 +181,7 @@ def _difference(case: Case, step: float) -> _Difference:
 
 
 def _passing_pixels(case: Case, above: float, below: float) -> np.ndarray:
-    """Pixels (slow, fast) whose terms are near other reflections at one value than at the other, or are others."""
+    """Pixels (slow, fast) whose terms are near different reflections at the two values, or differ in number."""
     regions = case.regions(above), case.regions(below)
     if regions[0].shape != regions[1].shape:
         return np.ones(case.shape, dtype=bool)

@@ -17,8 +17,10 @@ from typing import Any
 
 from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.result_documents import GradientSummary
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.environment import operation_by_operation
 
@@ -26,7 +28,7 @@ SUMMARY = "gradients.json"
 
 
 def audited_parameters(names: Sequence[str]) -> list[str]:
-    """The parameters called `names`; without names, all that the C program has a flag for. Raises InputError."""
+    """The parameters called `names`; without names, all with a flag in the C program. Raises InputError."""
     from nanobrag_torch.gradients import parameter, parameters
 
     try:
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: list[str]) -> int:
-    """Audit gradients (exit status 0, also where one is wrong), or judge what was found (1 where one is wrong)."""
+    """Audit gradients (exit status 0, even if one is wrong), or judge the results (1 if one is wrong)."""
     options = _parser().parse_args(argv)
     if options.command == "check":
         return _check(options.summaries)
@@ -144,17 +146,11 @@ def _sentence(row: dict[str, Any]) -> str:
 def _check(summaries: list[Path]) -> int:
     failed = False
     for path in summaries:
-        summary = read_json(path, "summary of gradients")
-        try:
-            rows = summary["parameters"]
-            wrong = [row for row in rows if row["status"] != "pass"]
-            verdict = f"{summary['scenario']}: {len(rows) - len(wrong)} of {len(rows)} gradients pass"
-            lines = [verdict, *(_sentence(row) for row in wrong)]
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"{path}: no summary of trace_audit.derivatives.gradients run (it lacks {error})"
-            ) from error
-        print("\n".join(lines), file=sys.stderr)
+        summary = read_document(path, "summary of gradients", GradientSummary)
+        rows = summary["parameters"]
+        wrong = [row for row in rows if row["status"] != "pass"]
+        verdict = f"{summary['scenario']}: {len(rows) - len(wrong)} of {len(rows)} gradients pass"
+        print("\n".join(printable(line) for line in (verdict, *map(_sentence, wrong))), file=sys.stderr)
         failed = failed or bool(wrong) or not rows
     return int(failed)
 

@@ -1,9 +1,12 @@
-"""A refinement whose answer is known: simulate noisy images from hidden values, and judge what was recovered.
+"""A refinement with a known answer: simulate noisy images from hidden values, and judge the recovered values.
 
-python -m trace_audit.derivatives.refinement simulate --binary NANOBRAGG --config config/refinements/demo.yaml \
-    --out FOLDER
+python -m trace_audit.derivatives.refinement simulate --binary NANOBRAGG --config config/refinements/demo.yaml --out
+FOLDER
+
 python -m nanobrag_torch.refine FOLDER/refinement.yaml --out RESULT
+
 python -m trace_audit.derivatives.refinement judge --result RESULT --truth FOLDER/truth.json
+
 python -m trace_audit.derivatives.refinement check RESULT/verdict.json
 """
 
@@ -20,8 +23,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import read_json, read_yaml, readable_json, write_atomic
+from trace_audit.core.files import printable, read_yaml, readable_json, write_atomic
+from trace_audit.core.result_documents import RefinementResult, RefinementVerdict, Truth
 from trace_audit.inputs.prepare import prepare_inputs
 
 _FILES_OF_A_RUN = ("-nopgm", "-noprogress", "-intfile", "counts.img", "-floatfile", "photons.bin", "-adc", "0")
@@ -66,7 +71,7 @@ def load_demonstration(path: Path) -> Demonstration:
 
 
 def simulate(stated: Demonstration, binary: Path, scenario_dir: Path | None, out: Path) -> None:
-    """Write the noisy images, refinement.yaml (which knows only the start) and truth.json into `out`."""
+    """Write the noisy images, refinement.yaml (which holds only the start values) and truth.json into `out`."""
     scenario = load_scenario(stated.scenario, scenario_dir)
     scenario_folder = scenario_path(stated.scenario, scenario_dir).parent
     out.mkdir(parents=True, exist_ok=True)
@@ -91,7 +96,7 @@ def simulate(stated: Demonstration, binary: Path, scenario_dir: Path | None, out
 
 
 def _hidden_words(stated: Demonstration, start: list[str]) -> list[str]:
-    """The command line with the hidden values in the place of those to start from."""
+    """The command line with the hidden values instead of the start values."""
     from nanobrag_torch.cli import parse
     from nanobrag_torch.errors import ExperimentError
     from nanobrag_torch.gradients import parameter
@@ -126,8 +131,7 @@ def _noisy_image(binary: Path, words: list[str], seed: int) -> bytes:
 
 def judge(result: Path, truth_file: Path) -> dict[str, Any]:
     """The verdict on a refinement: every parameter within the limit of its uncertainty, converged, in time."""
-    found = read_json(result / "refinement.json", "refinement")
-    truth = read_json(truth_file, "truth")
+    found, truth = _compared(result, truth_file)
     limits = truth["limits"]
     rows, reasons = [], []
     for row in found["parameters"]:
@@ -151,16 +155,29 @@ def judge(result: Path, truth_file: Path) -> dict[str, Any]:
     }
 
 
+def _compared(result: Path, truth_file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What was found, and the truth about the same parameters. Raises InputError."""
+    found = read_document(result / "refinement.json", "refinement", RefinementResult)
+    truth = read_document(truth_file, "truth", Truth)
+    lacking = [row["name"] for row in found["parameters"] if row["name"] not in truth["values"]]
+    if lacking:
+        raise InputError(f"truth {truth_file}: has no value of {printable(lacking[0])}, which {result} refined")
+    return found, truth
+
+
 def _chi_square(found: dict[str, Any], truth: dict[str, float]) -> float | None:
     """Squared distance of the values from the truth in the metric of their covariance; None where it is singular."""
     import numpy as np
 
     off = np.array([row["value"] - truth[row["name"]] for row in found["parameters"]])
     matrix = np.array(found["covariance"], dtype=float)
-    if not np.isfinite(matrix).all():
+    if not np.isfinite(matrix).all() or not (matrix.diagonal() > 0).all():
         return None
     scale = np.sqrt(matrix.diagonal())
-    value = float((off / scale) @ np.linalg.solve(matrix / np.outer(scale, scale), off / scale))
+    try:
+        value = float((off / scale) @ np.linalg.solve(matrix / np.outer(scale, scale), off / scale))
+    except np.linalg.LinAlgError:
+        return None
     return value if math.isfinite(value) else None
 
 
@@ -190,21 +207,19 @@ def main(argv: list[str]) -> int:
         return 0
     if options.command == "judge":
         return _judge(options)
-    wrong = [(path, v) for path in options.verdicts if (v := read_json(path, "verdict"))["status"] != "pass"]
+    verdicts = {path: read_document(path, "verdict", RefinementVerdict) for path in options.verdicts}
+    wrong = [(path, verdict) for path, verdict in verdicts.items() if verdict["status"] != "pass"]
     for path, verdict in wrong:
-        print(f"{path}: {'; '.join(verdict['reasons'])}", file=sys.stderr)
+        print(f"{path}: {printable('; '.join(verdict['reasons']))}", file=sys.stderr)
     return int(bool(wrong))
 
 
 def _judge(options: argparse.Namespace) -> int:
     from nanobrag_torch.refine.summary import page
 
-    try:
-        verdict = judge(options.result, options.truth)
-        truth = read_json(options.truth, "truth")["values"]
-        text = page(read_json(options.result / "refinement.json", "refinement"), truth)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{options.result}: no refinement of these parameters (it lacks {error})") from error
+    verdict = judge(options.result, options.truth)
+    found, truth = _compared(options.result, options.truth)
+    text = page(found, truth["values"])
     write_atomic(options.out, readable_json(verdict))
     write_atomic(options.page, text)
     print(f"{verdict['status']}: {'; '.join(verdict['reasons']) or 'every parameter recovered'}", file=sys.stderr)

@@ -1,1 +1,1 @@
-"""Whole images of both programs: compared, and what differs traced to a factor."""
+"""Whole images of both programs, compared; a difference is traced to a factor."""

@@ -1,7 +1,7 @@
-"""The programs of an audit as its records name them, so that a picture shows what was audited.
+"""The programs of an audit as its records name them, so that an image shows what was audited.
 
-Scenario, device, dtype and backend are those of `config_snapshot.json`; the C program is the one whose hash stands in
-`c_trace_run.json`. Neither the config nor the environment of the call is asked. What is gone is named, not replaced.
+Scenario, device, dtype and backend come from `config_snapshot.json`; the C program is the one whose hash is in
+`c_trace_run.json`. The caller's config and environment play no part. A missing program is reported, not replaced.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from trace_audit.core.files import sha256_of_file
 
 @dataclass(frozen=True)
 class Audited:
-    """What an audit ran. `gone` says why it cannot be run again, "" if it can."""
+    """What an audit ran. `gone` says why it cannot be run again; empty if it can."""
 
     scenario: Scenario
     pixel: tuple[int, int]
@@ -43,7 +43,7 @@ class Audited:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The records of an audit, and where its files may be."""
+    """Add the options for the records of an audit and the location of its files."""
     parser.add_argument("--snapshot", type=Path, required=True, metavar="FILE", help="config_snapshot.json")
     parser.add_argument("--c-run", type=Path, required=True, metavar="FILE", help="c_trace_run.json")
     parser.add_argument("--build", type=Path, required=True, metavar="FILE", help="build.json of the reference")
@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def read_audited(options: argparse.Namespace) -> Audited:
-    """What the records of an audit name. Raises InputError for a file that is no such record."""
+    """The programs named in the records of an audit. Raises InputError for any other file."""
     from pydantic import ValidationError
 
     snapshot = read_document(options.snapshot, "configuration snapshot", Snapshot)
@@ -61,7 +61,7 @@ def read_audited(options: argparse.Namespace) -> Audited:
         sha = str(c_run["binary_sha256"])
         binary = program_with(sha, options.build)
         gone = "" if binary else _gone(str(c_run["program"]), sha)
-        gone = gone or _changed_hkl(snapshot["input_sha256"].get("hkl"), options.hkl)
+        gone = gone or _changed_hkl(snapshot.get("input_sha256", {}).get("hkl"), options.hkl)
         if "skipped" in snapshot:
             gone = f"The audit was skipped: {snapshot['skipped']}"
         return Audited(
@@ -85,7 +85,7 @@ def read_audited(options: argparse.Namespace) -> Audited:
 
 
 def program_with(sha256: str, build: Path) -> Path | None:
-    """The program with this hash: the one that `build.json` names, or the one built beside it; None if neither is."""
+    """The program with this hash: the one named in `build.json`, or the one built beside it; None for neither."""
     record = read_document(build, "record of the reference", Build) if build.is_file() else {}
     named = [Path(record["binary"])] if isinstance(record.get("binary"), str) else []
     for path in (*named, build.with_name("nanobragg")):

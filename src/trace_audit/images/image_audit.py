@@ -3,8 +3,8 @@
 Exit status 0 pass, 1 fail, 2 bad input.
 
 The five worst pixels and those that the scenario names are traced in both programs and compared factor by factor, so
-that an image that fails comes with the factor that made it fail. Evidence of a pixel that fails goes to `pixels/`
-beside the verdict, and the experiment to `config_snapshot.json`.
+that a failing image comes with the factor at fault. Evidence for a failing pixel goes to `pixels/` beside the verdict,
+and the experiment to `config_snapshot.json`.
 """
 
 import os
@@ -93,7 +93,7 @@ def document(
 
 
 def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, Any]], names: tuple[str, str]) -> str:
-    """One sentence that a person can act on."""
+    """The result in one sentence."""
     allowed = allowed_of_peak(dtype)
     text = f"the images differ by {comparison.of_peak:.1e} of the peak, allowed {allowed:.0e}"
     if comparison.agrees(dtype) and not failed:
@@ -110,7 +110,7 @@ def _sentence(comparison: ImageComparison, dtype: str, failed: list[dict[str, An
 def markdown(result: dict[str, Any]) -> str:
     """The verdict for people."""
     text = f"# Image parity of {result['scenario']}: {result['status']}\n\n{cell(result['summary'])}\n\n"
-    place = result["worst_relative_pixel_slow_fast"]
+    pixel = result["worst_relative_pixel_slow_fast"]
     rows = [
         ("device, dtype, backend", f"{result['device']}, {result['dtype']}, {result['backend']}"),
         ("peak (photons)", result["peak"]),
@@ -118,7 +118,7 @@ def markdown(result: dict[str, Any]) -> str:
         ("allowed", f"{result['tolerance_relative']:.0e}"),
         (
             f"worst relative difference above {result['relative_differences_above_of_peak']:.0e} of the peak",
-            f"{result['worst_relative_difference']:.2e}" + (f" at ({place[0]}, {place[1]})" if place else ""),
+            f"{result['worst_relative_difference']:.2e}" + (f" at ({pixel[0]}, {pixel[1]})" if pixel else ""),
         ),
         ("correlation (information only)", "none" if result["correlation"] is None else result["correlation"]),
     ]

@@ -1,4 +1,4 @@
-"""Two float images, pixel by pixel: how far apart, where most, and what a human would notice about the difference."""
+"""Two float images, pixel by pixel: how far apart, where most, and which simple operation would explain it."""
 
 import json
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ def _text() -> str:
 
 @cache
 def bars() -> dict[str, Any]:
-    """The data file of the bars."""
+    """The data file of the image tolerances."""
     content: dict[str, Any] = json.loads(_text())
     return content
 
 
 def bars_sha256() -> str:
-    """Hash of the file of bars, recorded with each comparison."""
+    """Hash of the file of tolerances, recorded with each comparison."""
     return sha256_of_bytes(_text().encode())
 
 
@@ -73,7 +73,7 @@ class PixelDifference:
 
 @dataclass(frozen=True)
 class ImageComparison:
-    """Figures of two images; `correlation` is information only, it does not notice a factor."""
+    """Figures of two images; `correlation` is for information only, since it misses a constant factor."""
 
     peak: float
     of_peak: float
@@ -85,7 +85,7 @@ class ImageComparison:
     remarks: tuple[str, ...]
 
     def agrees(self, dtype: str) -> bool:
-        """Whether no pixel differs by more than the bar of `dtype`."""
+        """Whether no pixel differs by more than the tolerance of `dtype`."""
         return self.of_peak <= allowed_of_peak(dtype)
 
 
@@ -102,12 +102,12 @@ def compare_images(c: np.ndarray, py: np.ndarray, names: tuple[str, str] = ("C",
         of_peak = float(difference[slow, fast] / peak) if peak else 0.0
         own = float(difference[slow, fast] / level[slow, fast]) if level[slow, fast] else 0.0
         worst.append(PixelDifference(slow, fast, float(c[slow, fast]), float(py[slow, fast]), of_peak, own))
-    place = np.unravel_index(relative.argmax(), c.shape)
+    worst_pixel = np.unravel_index(relative.argmax(), c.shape)
     return ImageComparison(
         peak,
         worst[0].of_peak,
         float(relative.max()),
-        (int(place[0]), int(place[1])) if relative.any() else None,
+        (int(worst_pixel[0]), int(worst_pixel[1])) if relative.any() else None,
         int((level > bars()["faint_of_peak"] * peak).sum()) if peak else 0,
         _correlation(c, py),
         tuple(worst),
@@ -123,7 +123,7 @@ def _correlation(c: np.ndarray, py: np.ndarray) -> float | None:
 
 
 def _remarks(c: np.ndarray, py: np.ndarray, names: tuple[str, str]) -> list[str]:
-    """Simple operations on the candidate's image that bring it to the reference's, in words; none if they agree."""
+    """Simple operations that turn the candidate's image into the reference's, as text; none if they agree."""
     before = _distance(c, py)
     if before <= allowed_of_peak("float32"):
         return []

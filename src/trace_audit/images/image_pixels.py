@@ -1,4 +1,4 @@
-"""From a pixel of an image to the factor that made it differ: trace it in both programs and compare the traces."""
+"""From a pixel of an image to the factor that differs: trace it in both programs and compare the traces."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -23,12 +23,10 @@ from trace_audit.programs.reference import run_program, trace_words
 from trace_audit.trace.log import trace_log
 from trace_audit.trace.parse import Trace, parse_trace
 
-IMAGE_KEYS: dict[Side, str] = {"c": "image_of_C", "py": "image_of_torch"}
-
 
 @dataclass(frozen=True)
 class Tracer:
-    """How to trace a pixel of a scenario with both programs."""
+    """How both programs trace a pixel of a scenario."""
 
     scenario: Scenario
     files: ScenarioFiles
@@ -42,8 +40,8 @@ class Tracer:
 
     def c_log(self, slow: int, fast: int) -> str:
         """The trace lines of the C program. Raises InputError if it fails."""
-        words = trace_words(self.scenario, self.files, (slow, fast), self.whole_image)
-        run = run_program(self.binary.resolve(), [*words, "-nopgm"], self.time_limit_s)
+        argv = trace_words(self.scenario, self.files, (slow, fast), self.whole_image)
+        run = run_program(self.binary.resolve(), [*argv, "-nopgm"], self.time_limit_s)
         if failure := run.failure(self.time_limit_s):
             raise InputError(f"reference program {self.binary}, traced at pixel {slow} {fast}, {failure}")
         return trace_log(run.stdout.decode(errors="replace"), f"reference program {self.binary}")
@@ -75,9 +73,9 @@ def trace_pixels(
     names = dict(zip(SIDES, tracer.names, strict=True))
     faint = bars()["faint_of_peak"] * max(float(np.abs(image).max()) for image in images.values())
     for slow, fast in dict.fromkeys(pixels):
-        held: dict[Side, float] = {side: float(image[slow, fast]) for side, image in images.items()}
+        photons: dict[Side, float] = {side: float(image[slow, fast]) for side, image in images.items()}
         if not tracer.scenario.computes(slow, fast):
-            yield _not_computed(slow, fast, held, names)
+            yield _not_computed(slow, fast, photons, names)
             continue
         logs = tracer.c_log(slow, fast), tracer.py_log(slow, fast)
         c, py = (parse_trace(log.splitlines()) for log in logs)
@@ -85,7 +83,7 @@ def trace_pixels(
         result = verdict(comparison, blame(comparison), None)
         traces: dict[Side, Trace] = {"c": comparison.c, "py": comparison.py}
         mismatches = [
-            _mismatch(side, names[side], held[side], trace.number("floatimage_accumulated"), faint)
+            _mismatch(names[side], photons[side], trace.number("floatimage_accumulated"), faint)
             for side, trace in traces.items()
         ]
         row = _row(slow, fast, result, [mismatch for mismatch in mismatches if mismatch])
@@ -114,28 +112,28 @@ def _row(slow: int, fast: int, result: dict[str, Any], mismatches: list[tuple[st
     }
 
 
-def _mismatch(side: Side, name: str, held: float, traced: float | None, faint: float) -> tuple[str, str] | None:
-    """Name the image of a program whose own trace says otherwise about the pixel."""
-    if traced is None or abs(held - traced) <= bars()["image_and_trace"] * max(abs(held), abs(traced), faint):
+def _mismatch(name: str, photons: float, traced: float | None, faint: float) -> tuple[str, str] | None:
+    """Name the program whose image disagrees with its own trace of the pixel."""
+    if traced is None or abs(photons - traced) <= bars()["image_and_trace"] * max(abs(photons), abs(traced), faint):
         return None
-    return IMAGE_KEYS[side], (
-        f"The {name} image holds {held:.9g} where the {name} trace of the same pixel ends with {traced:.9g}: "
+    return f"image_of_{name}", (
+        f"The {name} image holds {photons:.9g} where the {name} trace of the same pixel ends with {traced:.9g}: "
         "the factors are right, the image is not."
     )
 
 
-def _not_computed(slow: int, fast: int, held: dict[Side, float], names: dict[Side, str]) -> dict[str, Any]:
+def _not_computed(slow: int, fast: int, photons: dict[Side, float], names: dict[Side, str]) -> dict[str, Any]:
     """A pixel that is masked or outside the region of interest must be 0 in both images."""
-    wrong = [side for side, value in held.items() if value != 0]
+    wrong = [side for side, value in photons.items() if value != 0]
     sentences = [
-        f"The {names[side]} image holds {held[side]:.9g} where nothing is to be computed (mask, region)."
+        f"The {names[side]} image holds {photons[side]:.9g} where nothing is to be computed (mask, region)."
         for side in wrong
     ]
     return {
         "slow": slow,
         "fast": fast,
         "status": "fail" if wrong else "pass",
-        "root_causes": [IMAGE_KEYS[side] for side in wrong],
+        "root_causes": [f"image_of_{names[side]}" for side in wrong],
         "summary": " ".join(sentences) or "Masked or outside the region of interest: 0 in both images.",
         "worst_key": None,
         "worst_relative_difference": None,

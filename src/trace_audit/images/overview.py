@@ -1,7 +1,7 @@
-"""`python -m trace_audit.images.overview`: the whole image by both programs, made small enough for a page.
+"""`python -m trace_audit.images.overview`: the whole image by both programs, reduced to the size of a page.
 
 Each block of pixels is shown by its brightest one, so that no reflection is lost, and by its largest difference. The
-radial profile is about the beam centre, where the beam itself would meet the detector.
+radial profile is about the beam centre, where the beam would meet the detector.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def overview(images: TwoImages) -> dict[str, Any]:
 
 
 def main(argv: list[str]) -> int:
-    """Simulate a whole image with both programs and write what the page shows of it."""
+    """Simulate a whole image with both programs and write the page's data."""
     parser = argparse.ArgumentParser(
         prog="python -m trace_audit.images.overview", description=__doc__, allow_abbrev=False
     )

@@ -1,6 +1,7 @@
-"""`python -m trace_audit.images.patch`: the pixels round a traced one, by both programs, for the report.
+"""`python -m trace_audit.images.patch`: the pixels around a traced one, by both programs, for the report.
 
-The verdict is the trace's; this shows what it is about. A program that cannot make the image is named in the file.
+The verdict comes from the trace; this shows the spot it belongs to. A program that cannot make the image is named in
+the file.
 """
 
 import argparse

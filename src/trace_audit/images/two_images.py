@@ -1,4 +1,4 @@
-"""Both programs on one experiment, for the report: two images, or why there is none. Nothing is kept but the pixels."""
+"""Both programs on one experiment, for the report: two images, or why there are none. Only pixels are kept."""
 
 import multiprocessing
 import tempfile
@@ -30,38 +30,38 @@ class TwoImages:
 
 
 def simulate_both(audited: Audited, time_limit_s: float, roi: list[str]) -> TwoImages:
-    """The images of what was audited, within the region `roi` (words, none for all), each within the time limit.
+    """The images of an audit's programs, within the region `roi` (arguments, none for all), each within the time limit.
 
     A C program that was traced over the whole image computes the whole image here too.
     """
     panel = audited.scenario.detector
-    found: dict[str, np.ndarray | None] = {"c": None, "py": None}
+    images: dict[str, np.ndarray | None] = {"c": None, "py": None}
     failure = audited.gone or None
     if failure:
         return TwoImages(None, None, failure, None)
     with tempfile.TemporaryDirectory(prefix="images-") as away:
         files = prepare_inputs(audited.scenario, Path(away), hkl=audited.hkl, scenario_folder=Path(away))
-        words = arguments(audited.scenario, files)
-        c_words = words if audited.whole_image else [*words, *roi]
+        argv = arguments(audited.scenario, files)
+        c_words = argv if audited.whole_image else [*argv, *roi]
         c_image, py_image = Path(away) / "c.bin", Path(away) / "py.bin"
         binary = audited.binary or Path(audited.program)
         runs: tuple[tuple[str, str, Callable[[], ProgramRun], Path], ...] = (
             ("c", "C", lambda: run_c(binary, c_words, c_image, time_limit_s), c_image),
-            ("py", "torch", lambda: _torch(audited, time_limit_s, [*words, *roi], py_image), py_image),
+            ("py", "torch", lambda: _torch(audited, time_limit_s, [*argv, *roi], py_image), py_image),
         )
         for side, program, run, image in runs:
             try:
                 why = run().failure(time_limit_s)
                 if why:
                     raise InputError(f"the {program} program {why}")
-                found[side] = read_image(image, (panel.pixels_slow, panel.pixels_fast), program)
+                images[side] = read_image(image, (panel.pixels_slow, panel.pixels_fast), program)
             except InputError as error:
                 failure = failure or str(error)
-        centre = None if failure else beam_centre_pixels(words)
-    return TwoImages(found["c"], found["py"], failure, centre)
+        centre = None if failure else beam_centre_pixels(argv)
+    return TwoImages(images["c"], images["py"], failure, centre)
 
 
-def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
+def beam_centre_pixels(argv: list[str]) -> tuple[float, float] | None:
     """Where the beam meets the plane of the detector: (slow, fast) in pixels from the outer corner of pixel (0, 0).
 
     None if it never does, since the detector is parallel to it or behind the sample.
@@ -73,7 +73,7 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     from nanobrag_torch.physics import detector, placement
 
     try:
-        experiment = parse(words).experiment
+        experiment = parse(argv).experiment
         g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
     except ValueError:  # such a detector is refused
         return None
@@ -86,18 +86,18 @@ def beam_centre_pixels(words: list[str]) -> tuple[float, float] | None:
     return slow, fast
 
 
-def _torch(audited: Audited, time_limit_s: float, words: list[str], image: Path) -> ProgramRun:
-    """The torch program as it was audited. Raises InputError where its device is not there."""
+def _torch(audited: Audited, time_limit_s: float, argv: list[str], image: Path) -> ProgramRun:
+    """The torch program as it was audited. Raises InputError if its device is absent."""
     if choose_device(audited.device, allow_missing=True).used is None:
         raise InputError(f"torch program: device {audited.device} of the audit is not there")
     with code_of(audited.backend):
-        return _torch_within(time_limit_s, words, image, audited.device, audited.dtype)
+        return _torch_within(time_limit_s, argv, image, audited.device, audited.dtype)
 
 
-def _torch_within(time_limit_s: float, words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
+def _torch_within(time_limit_s: float, argv: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
     """The torch program in a process of its own, which is stopped at the time limit."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         try:
-            return pool.apply_async(run_torch, (words, image, device, dtype)).get(time_limit_s)
+            return pool.apply_async(run_torch, (argv, image, device, dtype)).get(time_limit_s)
         except multiprocessing.TimeoutError:
             return ProgramRun(None, b"", b"", {})

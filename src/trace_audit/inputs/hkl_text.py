@@ -14,9 +14,9 @@ from trace_audit.core.errors import InputError, run_command
 
 
 def write_hkl(scenario: Scenario, path: Path, scenario_folder: Path) -> Path | None:
-    """Write the structure factors of the scenario as hkl text; None if it has but a default amplitude.
+    """Write the structure factors of the scenario as hkl text; None if it has only a default amplitude.
 
-    What was taken of a user's file is said on standard error.
+    A line on standard error says what was read from a user's file.
     """
     factors = scenario.structure_factors
     if not factors.have_an_origin:

@@ -1,4 +1,4 @@
-"""Input files of a scenario, made ready for both programs: orientation matrix, hkl text, source file, mask image."""
+"""Input files of a scenario for both programs: orientation matrix, hkl text, source file, mask image."""
 
 import sys
 from array import array
@@ -12,10 +12,10 @@ from trace_audit.inputs.hkl_text import write_hkl
 
 
 def prepare_inputs(scenario: Scenario, folder: Path, *, hkl: Path | None, scenario_folder: Path) -> ScenarioFiles:
-    """Write matrix, sources and mask into `folder` and see to the hkl text: `hkl` if given, otherwise made.
+    """Write matrix, sources and mask into `folder`; the hkl text is `hkl` if given, otherwise it is made.
 
     A synthetic set is calculated; a user's file (relative to `scenario_folder`) is converted. Raises InputError for a
-    file that is not there.
+    missing file.
     """
     if hkl is not None and not hkl.is_file():
         raise InputError(f"--hkl {hkl}: no such file; leave the option out to have it made from the scenario")

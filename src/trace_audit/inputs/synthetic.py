@@ -20,7 +20,7 @@ from trace_audit.core.files import write_atomic
 ELEMENTS = (("C", 0.634), ("N", 0.171), ("O", 0.190), ("S", 0.005))
 SHORTEST_CONTACT_A = 1.3
 MOST_REFLECTIONS = 5_000_000
-MOST_MISSES = 2000  # places tried in vain, one after the other, before the ball counts as full
+MOST_MISSES = 2000  # consecutive positions without room, after which the ball counts as full
 
 
 def reciprocal_axes_per_A(scenario: Scenario) -> np.ndarray:
@@ -58,8 +58,8 @@ def detector_corner_per_A(scenario: Scenario) -> float:
     from nanobrag_torch.simulator import Simulation
 
     with tempfile.TemporaryDirectory(prefix="inputs-") as folder:
-        words = arguments(scenario, ScenarioFiles(write_matrix(scenario, Path(folder)), None))
-        g = Simulation(parse([*words, "-default_F", "1"]).experiment).geometry
+        argv = arguments(scenario, ScenarioFiles(write_matrix(scenario, Path(folder)), None))
+        g = Simulation(parse([*argv, "-default_F", "1"]).experiment).geometry
     fast, slow, pix0, beam = (v.detach().cpu().numpy() for v in (g.fdet, g.sdet, g.pix0_m, g.beam_vector))
     edge_fast_m, edge_slow_m = float(g.pixel_size_m) * g.n_fast, float(g.pixel_size_m) * g.n_slow
     corners = [pix0 + i * edge_fast_m * fast + j * edge_slow_m * slow for i in (0, 1) for j in (0, 1)]
@@ -75,11 +75,11 @@ def atom_model(cell: gemmi.UnitCell, recipe: SyntheticModel) -> gemmi.Model:
     residue = gemmi.Residue()
     residue.name, residue.seqid = "UNK", gemmi.SeqId("1")
     kinds = np.cumsum([share for _, share in ELEMENTS])
-    for place, distance in _places(rng, count, radius, orthogonal):
+    for position, distance in _places(rng, count, radius, orthogonal):
         atom = gemmi.Atom()
         element = ELEMENTS[min(int(np.searchsorted(kinds, rng.random())), len(ELEMENTS) - 1)][0]
         atom.name, atom.element = element, gemmi.Element(element)
-        atom.pos = gemmi.Position(*(orthogonal @ place).tolist())
+        atom.pos = gemmi.Position(*(orthogonal @ position).tolist())
         atom.b_iso = recipe.mean_B_A2 * (0.55 + 0.5 * (distance / radius) ** 2 + 0.3 * rng.random())
         residue.add_atom(atom)
     chain, model = gemmi.Chain("A"), gemmi.Model(1)
@@ -91,7 +91,7 @@ def atom_model(cell: gemmi.UnitCell, recipe: SyntheticModel) -> gemmi.Model:
 def _places(
     rng: np.random.Generator, count: int, radius: float, orthogonal: np.ndarray
 ) -> list[tuple[np.ndarray, float]]:
-    """`count` fractional positions in the ball, no two closer than the shortest contact, with their distances."""
+    """`count` fractional positions in the ball, no two closer than the shortest contact; and their distances."""
     taken = np.empty((0, 3))
     result: list[tuple[np.ndarray, float]] = []
     misses = 0

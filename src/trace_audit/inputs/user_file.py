@@ -12,7 +12,7 @@ from trace_audit.core.files import sha256_of_file, write_atomic
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was taken of a user's file, for terminal, record and report."""
+    """What was read from a user's file, for terminal, record and report."""
 
     source: Path
     taken: Taken
@@ -20,7 +20,7 @@ class Conversion:
 
     @property
     def lines(self) -> list[str]:
-        """What was taken in one sentence, then the remarks."""
+        """One sentence about what was read, then the remarks."""
         return [self.taken.line(), *self.remarks]
 
     def record(self) -> dict[str, Any]:
@@ -30,9 +30,9 @@ class Conversion:
 
 
 def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str | None = None) -> Conversion:
-    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns what was taken, and remarks.
+    """Read hkl text, MTZ, mmCIF or PDB, expand it to P1 and write hkl text; returns what was read, and remarks.
 
-    `column` names the column to take; without it, that of the scenario, or measured amplitudes first.
+    `column` names the column to read; without it, that of the scenario, or measured amplitudes first.
 
     Amplitudes of an atom model are calculated to d_min of the scenario, or to the corner of the detector. Raises
     InputError for a file that cannot be read.
@@ -51,7 +51,7 @@ def convert_user_file(scenario: Scenario, source: Path, path: Path, column: str 
 
 
 def _other_cell(scenario: Scenario, source: Path, of_file: tuple[float, ...] | None) -> list[str]:
-    """A remark where the file has another unit cell than the crystal."""
+    """A remark if the file's unit cell differs from the crystal's."""
     cell = scenario.crystal.cell
     if cell is None or of_file is None:
         return []

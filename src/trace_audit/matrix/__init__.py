@@ -1,1 +1,1 @@
-"""One experiment through every compiler, option, backend, device and type at hand, each against the strictest."""
+"""One experiment with every available compiler, option, backend, device and type, each against the strictest."""

@@ -1,7 +1,7 @@
-"""`python -m trace_audit.matrix`: one experiment by every compiler, option, backend, type and device at hand.
+"""`python -m trace_audit.matrix`: one experiment with every available compiler, option, backend, type and device.
 
-The strictest is the first compiler without optimisation. Exit status: 0 all are within the tolerance of it, 1 some are
-not, 2 bad input. Where a compiler option is not, the source files that move with it are found.
+The strictest is the first compiler without optimisation. Exit status: 0 all results are within the tolerance of it, 1
+some are not, 2 bad input. If a compiler option exceeds the tolerance, the source files responsible for it are searched.
 """
 
 import argparse
@@ -108,11 +108,13 @@ def _cell(
     time_limit_s: float,
 ) -> Cell:
     dtype = variant.dtype
-    found = distance(strict, outcome, dtype)
-    if not isinstance(variant, CVariant) or not found.is_beyond or variant.options == STRICTEST:
-        return Cell(variant, found)
+    difference = distance(strict, outcome, dtype)
+    if not isinstance(variant, CVariant) or not difference.is_beyond or variant.options == STRICTEST:
+        return Cell(variant, difference)
     base = CVariant(variant.compiler, STRICTEST, variant.openmp)
-    return Cell(variant, found, culprits(builds[base], builds[variant], experiment, found, time_limit_s, _say))
+    return Cell(
+        variant, difference, culprits(builds[base], builds[variant], experiment, difference, time_limit_s, _say)
+    )
 
 
 def _version(compiler: str) -> str:
@@ -121,7 +123,7 @@ def _version(compiler: str) -> str:
 
 
 def _say(text: str) -> None:
-    """Progress on one line of a terminal, a line each elsewhere."""
+    """Progress: one changing line on a terminal, otherwise a line for each message."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
     elif text:

@@ -25,14 +25,14 @@ class Experiment:
     pixel: tuple[int, int]
 
     def of_pixel(self, slow: int, fast: int) -> "Experiment":
-        """The same with nothing but one pixel computed."""
+        """The same experiment with only one pixel computed."""
         roi = ("-roi", str(fast), str(fast), str(slow), str(slow))
         return Experiment((*self.words, *roi), (slow, fast))
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one program gave; with `failure`, why it gave nothing. `image`: photons in storage order."""
+    """The result of one program; `failure` says why it has none. `image`: photons in storage order."""
 
     trace: Trace | None = None
     image: np.ndarray | None = None
@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Distance:
-    """How far an outcome is from the strictest. `worst_pixel`: its place in storage order."""
+    """How far an outcome is from the strictest. `worst_pixel`: its index in storage order."""
 
     key: str
     key_difference: float
@@ -58,13 +58,13 @@ class Distance:
 
 
 def run_c(program: Path, experiment: Experiment, time_limit_s: float) -> Outcome:
-    """The C program on the experiment; a failure is an outcome."""
+    """Run the C program on the experiment; a failure is an outcome."""
     slow, fast = experiment.pixel
     with tempfile.TemporaryDirectory(prefix="matrix-") as away:
         image = Path(away) / "image.bin"
         pixel = ("-trace_pixel", str(slow), str(fast))
-        words = [*experiment.words, *pixel, "-nopgm", "-nonoise", "-floatfile", image.name]
-        run = run_program(program.resolve(), words, time_limit_s, {image.name: image})
+        argv = [*experiment.words, *pixel, "-nopgm", "-nonoise", "-floatfile", image.name]
+        run = run_program(program.resolve(), argv, time_limit_s, {image.name: image})
         failure = run.failure(time_limit_s)
         try:
             if failure is None:
@@ -76,7 +76,7 @@ def run_c(program: Path, experiment: Experiment, time_limit_s: float) -> Outcome
 
 
 def run_torch(variant: TorchVariant, experiment: Experiment) -> Outcome:
-    """Our torch program on the experiment; a failure, and code that is not the one asked for, is an outcome."""
+    """Run our torch program on the experiment; a failure, or code other than the requested one, is an outcome."""
     import torch
 
     from nanobrag_torch.cli import parse

@@ -1,8 +1,8 @@
-"""Which source file does a compiler option move the result with? Objects of two builds are swapped, by bisection.
+"""Which source files explain the effect of a compiler option? Objects of two builds are exchanged, by bisection.
 
-The program is linked from the objects of the strict build, some taken from the other one; delta debugging finds the
-fewest that still move the result beyond the tolerance. They then stay with the strict build, and the next ones are
-looked for, until what is left of the other build gives the result.
+The program is linked from the objects of the strict build, some of them taken from the other one; delta debugging finds
+the fewest that still move the result beyond the tolerance. These then stay with the strict build, and the search goes
+on until the rest of the other build no longer moves the result.
 """
 
 import tempfile
@@ -19,7 +19,7 @@ _MOST_GROUPS = 6
 
 @dataclass(frozen=True)
 class Culprit:
-    """Source files (LINK: the last step) that move the result when they all come from the other build, and how far."""
+    """Source files (LINK: the linking step) that move the result if all come from the other build, and how far."""
 
     files: tuple[str, ...]
     distance: Distance
@@ -27,9 +27,9 @@ class Culprit:
 
 @dataclass(frozen=True)
 class Culprits:
-    """All that moves the result beyond the tolerance. `rest`: how far what is left of the other build moves it.
+    """All files that move the result beyond the tolerance. `rest`: how far the rest of the other build moves it.
 
-    Nothing where mixed objects do not show the difference, for instance since it comes and goes.
+    Empty if mixed objects do not show the difference, for example because it is not reproducible.
     """
 
     groups: tuple[Culprit, ...] = ()
@@ -61,26 +61,26 @@ class _Bench:
         return self.tried[part]
 
     def moves(self, files: Sequence[str]) -> bool:
-        """Whether it moves beyond the tolerance."""
+        """Whether the result moves beyond the tolerance."""
         return self.distance(files).is_beyond
 
 
 def culprits(
     strict: Build,
-    other: Build,
+    other_build: Build,
     experiment: Experiment,
-    found: Distance,
+    whole: Distance,
     time_limit_s: float,
     say: Callable[[str], None] = lambda _: None,
 ) -> Culprits:
-    """The source files that move the result. `found`: how far the whole other build does."""
+    """The source files that move the result. `found`: the effect of the whole other build."""
     links = 0
-    for one in _experiments(experiment, found):
-        base = run_c(strict.program, one, time_limit_s)
+    for quick in _experiments(experiment, whole):
+        base = run_c(strict.program, quick, time_limit_s)
         if base.failure is not None:
             continue
         with tempfile.TemporaryDirectory(prefix="objects-") as away:
-            bench = _Bench(strict, other, one, base, Path(away), time_limit_s, say)
+            bench = _Bench(strict, other_build, quick, base, Path(away), time_limit_s, say)
             groups, rest = _groups(bench, [*strict.objects, LINK])
         links += len(bench.tried)
         if groups:
@@ -98,9 +98,9 @@ def _groups(bench: _Bench, names: list[str]) -> tuple[list[Culprit], Distance]:
     return groups, bench.distance(left)
 
 
-def _experiments(experiment: Experiment, found: Distance) -> list[Experiment]:
-    """The quickest experiments that may show the difference first: the traced pixel, then all of the image."""
+def _experiments(experiment: Experiment, whole: Distance) -> list[Experiment]:
+    """Experiments that may show the difference, quickest first: the traced pixel, then the whole image."""
     slow, fast = experiment.pixel
     alone = experiment.of_pixel(slow, fast)
-    shows_there = found.failure is not None or found.diverging > 0
+    shows_there = whole.failure is not None or whole.diverging > 0
     return [alone, experiment] if shows_there else [experiment]

@@ -17,7 +17,7 @@ _COLOURS = {"key": "#3b6fb6", "image": "#e08a1e", "beyond": "#d62728"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One way to compute, how far it is off, and which source files move it where it is beyond the tolerance."""
+    """One way to compute, its distance, and, if that is beyond the tolerance, the source files responsible."""
 
     variant: Variant
     distance: Distance
@@ -45,7 +45,7 @@ def summary(matrix: Matrix) -> str:
 
 
 def as_json(matrix: Matrix) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The matrix as JSON-ready data."""
     return {
         "summary": summary(matrix),
         "experiment": matrix.experiment,
@@ -69,7 +69,7 @@ def as_json(matrix: Matrix) -> dict[str, Any]:
             }
             for cell in matrix.cells
         ],
-        "left_out": [{"what": what, "why": why} for what, why in matrix.left_out],
+        "left_out": [{"what": variant, "why": why} for variant, why in matrix.left_out],
     }
 
 
@@ -85,7 +85,7 @@ def _distance_json(d: Distance | None) -> dict[str, Any] | None:
 
 
 def as_markdown(matrix: Matrix) -> str:
-    """The page for people."""
+    """The matrix as a Markdown page."""
     slow, fast = matrix.pixel
     parts = [
         f"# {matrix.experiment}, pixel ({slow}, {fast}), against {matrix.strictest}\n\n{summary(matrix)}\n",
@@ -98,7 +98,7 @@ def as_markdown(matrix: Matrix) -> str:
         "compiler were mixed to find the source files; the rest is what the option does everywhere else.\n",
     ]
     if matrix.left_out:
-        parts.append("## Left out\n\n" + "".join(f"- {what}: {why}\n" for what, why in matrix.left_out))
+        parts.append("## Left out\n\n" + "".join(f"- {variant}: {why}\n" for variant, why in matrix.left_out))
     if matrix.versions:
         parts.append("## Versions\n\n" + "".join(f"- {name}: {text}\n" for name, text in matrix.versions.items()))
     return "\n".join(parts)
@@ -120,13 +120,13 @@ def _row(cell: Cell) -> tuple[object, ...]:
 
 
 def _culprits(cell: Cell) -> str:
-    """The source files, what each does, and what is left without them."""
-    found = cell.culprits
-    if not found.groups:
-        return "not found: mixed objects do not show it" if found.links else ""
-    parts = [f"{' + '.join(group.files)}: {_effect(group.distance)}" for group in found.groups]
-    if found.rest is not None:
-        parts.append(f"the rest: {'beyond, ' if found.rest.is_beyond else 'within, '}{_effect(found.rest)}")
+    """The source files, the effect of each, and the remaining effect without them."""
+    culprits = cell.culprits
+    if not culprits.groups:
+        return "not found: mixed objects do not show it" if culprits.links else ""
+    parts = [f"{' + '.join(group.files)}: {_effect(group.distance)}" for group in culprits.groups]
+    if culprits.rest is not None:
+        parts.append(f"the rest: {'beyond, ' if culprits.rest.is_beyond else 'within, '}{_effect(culprits.rest)}")
     return "; ".join(parts)
 
 
@@ -184,9 +184,9 @@ def _bars(cell: Cell, top: int, left: int, across: Any) -> list[str]:
     ):
         if value > 0:
             colour = _COLOURS["beyond" if beyond else kind]
-            what = escape(f"{d.key}: {value:.2e}" if kind == "key" else f"image: {value:.2e} of the peak")
+            title = escape(f"{d.key}: {value:.2e}" if kind == "key" else f"image: {value:.2e} of the peak")
             lines.append(
                 f'<rect x="{left}" y="{top + offset}" width="{across(value) - left:.1f}" height="10" fill="{colour}">'
-                f"<title>{name}, {what}</title></rect>"
+                f"<title>{name}, {title}</title></rect>"
             )
     return lines

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 COMPILERS = ("gcc", "clang")
-# each adds to what the Makefile has; the last one of two that contradict each other counts
+# added to the Makefile's options; of two contradicting options the last counts
 OPTIONS = (
     ("-O0",),
     ("-O2",),
@@ -21,7 +21,7 @@ STRICTEST = OPTIONS[0]
 
 @dataclass(frozen=True)
 class CVariant:
-    """The C program by one compiler with some options. `openmp` False: the compiler has none, so it has one thread."""
+    """The C program by one compiler with some options. `openmp` False: no OpenMP, so one thread runs."""
 
     compiler: str
     options: tuple[str, ...]
@@ -29,7 +29,7 @@ class CVariant:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The name in the table."""
         return f"{self.compiler} {' '.join(self.options)}"
 
     dtype = "float64"
@@ -45,7 +45,7 @@ class TorchVariant:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """The name in the table."""
         return f"torch {self.backend} {self.dtype} {self.device}"
 
 
@@ -54,14 +54,14 @@ Variant = CVariant | TorchVariant
 
 @dataclass(frozen=True)
 class Plan:
-    """What is computed, the strictest first, and what is left out, with the reason of each."""
+    """The variants to compute, the strictest first, and those left out, each with its reason."""
 
     variants: tuple[Variant, ...]
     left_out: tuple[tuple[str, str], ...]
 
 
 def plan(compilers: Sequence[str] = COMPILERS, *, torch: bool = True) -> Plan:
-    """What this machine can do."""
+    """The plan for this machine."""
     variants: list[Variant] = []
     left_out: list[tuple[str, str]] = []
     for compiler in compilers:
@@ -90,7 +90,7 @@ def _torch_variants(device: str) -> Iterator[TorchVariant]:
 
 
 def _compiler_lack(compiler: str) -> tuple[str, bool]:
-    """Why a compiler cannot be used, or nothing; and whether it has OpenMP."""
+    """Why a compiler cannot be used, empty if it can; and whether it has OpenMP."""
     if shutil.which(compiler) is None:
         return "not on PATH", False
     plain = _compiles(compiler, "int main(void) { return 0; }")
@@ -102,12 +102,12 @@ def _compiler_lack(compiler: str) -> tuple[str, bool]:
 
 
 def _compiles(compiler: str, text: str, *flags: str) -> str | None:
-    """None if the text compiles and links, otherwise the last line that the compiler says."""
+    """None if the text compiles and links, otherwise the last line of the compiler's output."""
     with tempfile.TemporaryDirectory(prefix="compiler-") as folder:
         source = Path(folder) / "a.c"
         source.write_text(text, encoding="utf-8")
-        words = [compiler, "-std=c11", *flags, "-o", str(source.with_suffix("")), str(source)]
-        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        command = [compiler, "-std=c11", *flags, "-o", str(source.with_suffix("")), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it says nothing"])[-1][:200]
 
 

@@ -17,6 +17,7 @@ from trace_audit.compare.substitute import INHERITED, TO_BLAME
 from trace_audit.port import own_image, trials
 from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
+from trace_audit.port.judge import OF_THE_IMAGE, Judge, Target
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
 from trace_audit.port.proof import StageProof, prove
@@ -43,24 +44,31 @@ def audit_port(
 ) -> PortAudit:
     """Audit a port against our program, or against a `reference` that shows what our program gives."""
     say("our trace, and how far rounding moves it")
-    base = ours.once("trace", ours.trace)
     printed = set(case.log.trace.records)
     case = replace(case, log=with_pixel_of_image(case, ours.pixel))
+    audit, moves = _compared(case, ours, reference, reference_name)
+    audit.covered = len(printed & set(audit.ours.records)), len(audit.ours.records)
+    found = _heads(audit.rows, audit.ours.records, moves, audit.proofs)
+    chosen, image_allowed = _images(case, ours, audit.precision)
+    _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, found, budget_s, say)
+    explained = ours.changed(audit.image_search.variant)
+    audit.roles = _roles(case, explained, found, audit.spreads[audit.precision.eps], ours.pixel)
+    if chosen is not None:
+        audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
+    audit.causes = causes_of(audit, found, explained)
+    return audit
+
+
+def _compared(
+    case: PortCase, ours: OurProgram, reference: PortCase | None, reference_name: str
+) -> tuple[PortAudit, Mapping[str, frozenset[str]]]:
+    """The rows of a case with what rounding explains and what our stages say; and which keys move which, here."""
+    base = ours.once("trace", ours.trace)
     precision = detect(case.log.numbers)
     spreads = spreads_of(ours, precision)
-    moves = ours.once("moves", lambda: moved_by_each(base, ours.watched))
     comparison = compare(base if reference is None else completed(reference.log.trace, base), case.log.trace)
     allowed = allowed_for(case.log, spreads[precision.eps])
-    rows = rows_of(comparison, spreads, precision, allowed)
-    proofs = _proofs(case.log.trace, base, ours, allowed)
-    found = _heads(rows, base.records, moves, proofs)
-    chosen, image_allowed = _images(case, ours, precision)
-    judge = trials.Judge(case.log.trace, allowed, chosen, image_allowed)
-    of_image = trials.Target(True, frozenset(trials.OF_THE_IMAGE))
-    image_search = trials.search(ours, judge, of_image, budget_s / 2.0, say)
-    of_trace = trials.Target(False, frozenset(interval.key for interval in found))
-    trace_search = trials.search(ours, judge, of_trace, budget_s / 2.0, say)
-    explained = OurProgram(image_search.words, ours.pixel, ours.reflections)
+    nothing = trials.Findings(ours.variant, {}, {})
     audit = PortAudit(
         name=case.name,
         reference_name=reference_name if reference is None else reference.name,
@@ -68,18 +76,29 @@ def audit_port(
         log=case.log,
         comparison=comparison,
         precision=precision,
-        rows=rows,
-        covered=(len(printed & set(base.records)), len(base.records)),
-        proofs=proofs,
+        spreads=spreads,
+        allowed=allowed,
+        rows=rows_of(comparison, spreads, precision, allowed),
+        covered=(0, 0),
+        proofs=_proofs(case.log.trace, base, ours, allowed),
         image=None,
-        image_search=image_search,
-        trace_search=trace_search,
-        roles=_roles(case, explained, found, spreads[precision.eps], ours.pixel),
+        image_search=nothing,
+        trace_search=nothing,
+        roles=None,
     )
-    if chosen is not None:
-        audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
-    audit.causes = causes_of(audit, found, explained)
-    return audit
+    return audit, ours.once("moves", lambda: moved_by_each(base, ours.watched))
+
+
+def _explain(
+    audit: PortAudit, judge: Judge, ours: OurProgram, found: Sequence[Interval], budget_s: float, say: Say
+) -> None:
+    """Look for what, done to our program, gives the port's image, then its trace."""
+    differing = frozenset(name for name, row in audit.rows.items() if row.verdict == "differs")
+    judge = replace(judge, differing=differing, is_single=audit.precision.name != "float64")
+    audit.image_search = trials.search(ours, judge, Target(True, frozenset(OF_THE_IMAGE)), budget_s / 2.0, say)
+    possible = frozenset(name for interval in found for name in interval.possible)
+    of_trace = Target(False, frozenset(interval.key for interval in found), possible)
+    audit.trace_search = trials.search(ours, judge, of_trace, budget_s / 2.0, say)
 
 
 def _heads(

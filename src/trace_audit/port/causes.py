@@ -56,7 +56,7 @@ def _keys_moved(
 ) -> list[str]:
     """Heads of the trace that agree once this hypothesis is in force."""
     try:
-        now = OurProgram(explanation.hypothesis.words, explained.pixel, explained.reflections).trace()
+        now = explained.trace(explanation.hypothesis.variant)
     except Refused:
         return []
     moved = {(row.factor.key.name, row.factor.context): row.spread_port for row in audit.rows.values()}
@@ -80,6 +80,7 @@ def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
         if interval.key in known.explains:
             cause.explanation, cause.equals = known.hypothesis.sentence, known.equals
             cause.explains, cause.contradicts = known.explains, known.contradicts
+            cause.role = cause.role if known.moves_image else own_image.TRACE_ONLY
     return cause
 
 

@@ -1,5 +1,6 @@
 """What the audit of a port finds, as data: rows of keys, the image, causes."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -94,6 +95,8 @@ class PortAudit:
     log: ForeignLog
     comparison: Comparison
     precision: Precision
+    spreads: Mapping[float, Spread]  # how far rounding moves each key, by precision
+    allowed: Callable[[Factor], float]
     rows: dict[str, Row]
     covered: tuple[int, int]  # printed keys of ours, and all keys of ours
     proofs: dict[str, StageProof]

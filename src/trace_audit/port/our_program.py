@@ -12,12 +12,15 @@ import numpy as np
 
 from trace_audit.compare.substitute import Visit
 from trace_audit.core.errors import InputError
+from trace_audit.port.changes import Change, Hooked, Variant
 from trace_audit.trace.parse import Trace, parse_trace
 
 REFLECTION_FLAGS = ("-hkl", "-default_F", "-dumpfile", "-dump", "-interpolate", "-nointerpolate", "-dmin", "-water")
 
 
 _MOST_TIMES_OURS = 10
+# what the simulator and torch raise for an experiment, or a change of it, that has no numbers
+_IMPOSSIBLE = (ValueError, ArithmeticError, RuntimeError)
 
 
 class Refused(ValueError):
@@ -49,6 +52,7 @@ class OurProgram:
     pixel: tuple[int, int]
     reflections: dict[tuple[tuple[str, ...], ...], Any] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict)
+    changes: tuple[Change, ...] = ()
 
     def once(self, name: Any, work: Callable[[], Any]) -> Any:
         """What `work` gives, worked out the first time it is asked for under that name."""
@@ -90,24 +94,42 @@ class OurProgram:
         geometry = Simulation(self.base).geometry
         return geometry.n_slow, geometry.n_fast
 
-    def trace(self, words: Sequence[str] | None = None) -> Trace:
-        """The trace of the pixel for a command line (None: the program's own). Raises Refused."""
+    @property
+    def variant(self) -> Variant:
+        """The program as it is."""
+        return Variant(self.words, self.changes)
+
+    def changed(self, variant: Variant, pixel: tuple[int, int] | None = None) -> "OurProgram":
+        """The program of a variant, on another pixel perhaps."""
+        return OurProgram(variant.words, pixel or self.pixel, self.reflections, changes=variant.changes)
+
+    def trace(self, variant: Variant | None = None) -> Trace:
+        """The trace of the pixel for a variant (None: the program as it is). Raises Refused."""
         from nanobrag_torch.trace import trace_simulation
 
-        experiment = self.base if words is None else self.experiment(words)
-        simulation = self._simulation(self._one_pixel(experiment))
+        variant = self.variant if variant is None else variant
+        experiment, hooks = self._run_of(variant)
+        pixel = self.pixel[::-1] if variant.swaps_pixel else self.pixel
         try:
-            return parse_trace(list(trace_simulation(simulation, *self.pixel)))
-        except (ValueError, ArithmeticError) as error:
+            simulation = self._simulation(one_pixel(experiment, pixel), hooks)
+            trace = parse_trace(list(trace_simulation(simulation, *pixel)))
+            return trace if hooks is None else hooks.printed(trace)
+        except _IMPOSSIBLE as error:
             raise Refused(str(error)) from error
 
-    def _simulation(self, experiment: Any) -> Any:
+    def _run_of(self, variant: Variant) -> tuple[Any, Hooked | None]:
+        """The experiment of a variant, and the hooks of one run of it. Raises Refused."""
+        stated = self.base if variant.words == self.words else self.experiment(variant.words)
+        experiment = variant.experiment(stated)
+        return experiment, Hooked(variant.changes, experiment) if variant.changes else None
+
+    def _simulation(self, experiment: Any, hooks: Hooked | None = None) -> Any:
         """The experiment, set up. Raises Refused for one that is impossible or takes far more steps than ours."""
         from nanobrag_torch.simulator import Simulation
 
         try:
-            simulation = Simulation(experiment)
-        except (ValueError, ArithmeticError) as error:
+            simulation = Simulation(experiment, hooks=hooks)
+        except _IMPOSSIBLE as error:
             raise Refused(str(error)) from error
         model = simulation.model
         steps = model.samples * model.source_count * model.real_m.shape[0]
@@ -121,34 +143,44 @@ class OurProgram:
 
         from trace_audit.stages.intervene import watched_trace
 
-        experiment = self._one_pixel(self.base)
+        experiment, hooks = self._run_of(self.variant)
+        pixel = self.pixel[::-1] if self.variant.swaps_pixel else self.pixel
+        one = one_pixel(experiment, pixel)
         try:
-            lines = watched_trace(experiment, self.pixel, device="cpu", dtype=torch.float64, visit=visit)
+            lines = watched_trace(one, pixel, device="cpu", dtype=torch.float64, visit=visit, first=hooks)
         except (ValueError, ArithmeticError) as error:
             raise Refused(f"our stages refuse these values: {error}") from error
-        return parse_trace(lines)
+        trace = parse_trace(lines)
+        return trace if hooks is None else hooks.printed(trace)
 
-    def _one_pixel(self, experiment: Any) -> Any:
-        slow, fast = self.pixel
-        return replace(experiment, detector=replace(experiment.detector, roi=(fast, fast, slow, slow), mask=None))
-
-    def photons(self, slow: np.ndarray, fast: np.ndarray, words: Sequence[str] | None = None) -> np.ndarray:
-        """Photons of the pixels (slow, fast), each (pixels,), for a command line. Raises Refused."""
+    def photons(self, slow: np.ndarray, fast: np.ndarray, variant: Variant | None = None) -> np.ndarray:
+        """Photons of the pixels (slow, fast), each (pixels,), for a variant. Raises Refused."""
         import torch
 
         from nanobrag_torch import integrate
 
-        experiment = self.base if words is None else self.experiment(words)
-        simulation = self._simulation(replace(experiment, detector=replace(experiment.detector, mask=None)))
+        variant = self.variant if variant is None else variant
+        experiment, hooks = self._run_of(variant)
+        simulation = self._simulation(replace(experiment, detector=replace(experiment.detector, mask=None)), hooks)
         geometry = simulation.geometry
+        slow, fast = (fast, slow) if variant.swaps_pixel else (slow, fast)
         if slow.max(initial=0) >= geometry.n_slow or fast.max(initial=0) >= geometry.n_fast:
             raise Refused("the detector has fewer pixels")
-        with torch.no_grad():
-            parts = [
-                integrate.integrate(simulation.model, torch.from_numpy(f.copy()), torch.from_numpy(s.copy())).photons
-                for s, f in zip(_tiles(slow), _tiles(fast), strict=True)
-            ]
+        parts = []
+        try:
+            with torch.no_grad():
+                for s, f in zip(_tiles(slow), _tiles(fast), strict=True):
+                    places = torch.from_numpy(f.copy()), torch.from_numpy(s.copy())
+                    parts.append(integrate.integrate(simulation.model, *places, hooks=hooks).photons)
+        except _IMPOSSIBLE as error:
+            raise Refused(str(error)) from error
         return torch.cat(parts).numpy() if parts else np.zeros(0)
+
+
+def one_pixel(experiment: Any, pixel: tuple[int, int]) -> Any:
+    """The experiment with that pixel alone."""
+    slow, fast = pixel
+    return replace(experiment, detector=replace(experiment.detector, roi=(fast, fast, slow, slow), mask=None))
 
 
 def _tiles(numbers: np.ndarray) -> list[np.ndarray]:

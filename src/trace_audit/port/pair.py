@@ -10,7 +10,6 @@ from dataclasses import replace
 import numpy as np
 
 from trace_audit.compare.comparison import compare
-from trace_audit.port import trials
 from trace_audit.port.audit import (
     Say,
     allowed_for,
@@ -20,6 +19,7 @@ from trace_audit.port.audit import (
     with_pixel_of_image,
 )
 from trace_audit.port.findings import Cause, ImageFinding, PortAudit, PortCase, ReferenceStanding
+from trace_audit.port.judge import OF_THE_IMAGE
 from trace_audit.port.our_program import OurProgram
 from trace_audit.port.own_image import IN_IMAGE
 from trace_audit.port.precision import detect
@@ -91,7 +91,7 @@ def _counts(cause: Cause, differing: set[str], images_differ: bool) -> bool:
     """Whether a cause on one side is part of the difference between the two."""
     if cause.role == IN_IMAGE and images_differ:
         return True
-    return bool(differing.intersection((cause.key, *cause.explains)) - set(trials.OF_THE_IMAGE[:2]))
+    return bool(differing.intersection((cause.key, *cause.explains)) - set(OF_THE_IMAGE[:2]))
 
 
 def _images_of_both(

@@ -5,19 +5,17 @@ Placeholders of the command: `{flags}` (the experiment's flags, each a word of i
 from the network and from every other folder where this machine can do that; `programs/confinement.py` says how.
 """
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import plain_file_below, printable
-from trace_audit.programs.confinement import Limits, not_started, run_confined
+from trace_audit.core.files import plain_file_below
+from trace_audit.programs.confinement import Limits
+from trace_audit.programs.runner import Box, end_of, failure, run_in_box
 
-PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "HOME", "CUDA_VISIBLE_DEVICES")
+_OF_A_GPU = ("CUDA_VISIBLE_DEVICES",)
 MAX_FILE_BYTES = 64_000_000_000
 PLACEHOLDERS = ("{flags}", "{slow}", "{fast}", "{image}")
 IMAGE = "image.bin"
@@ -66,48 +64,27 @@ def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image
 
 def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: Path) -> Outcome:
     """Run the command in `folder/run`, which must not exist; its output lies in `folder`."""
-    box = folder / "box"
-    work, scratch = box / "run", box / "tmp"
-    for made_new in (work, scratch):
-        made_new.mkdir(parents=True)
-    image = work / IMAGE
+    box = Box(folder / "box").make()
+    image = box.work / IMAGE
     words = filled(command, flags, pixel, image.resolve())
     stdout, stderr = folder / "stdout.txt", folder / "stderr.txt"
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    environment |= {"LC_ALL": "C", "TMPDIR": str(scratch.resolve()), **command.environment}
     limits = Limits(
         command.time_limit_s, int(command.memory_limit_GB * 2**30), int(command.output_limit_MB * 1e6), MAX_FILE_BYTES
     )
     started = time.monotonic()
-    with stdout.open("xb") as out, stderr.open("xb") as err:
-        try:
-            ending = run_confined(words, box, work, environment, limits, (out, err), confine=command.confine)
-        except (OSError, subprocess.SubprocessError) as error:
-            raise InputError(f"command: {words[0]} does not start ({error}); give its full path") from error
-    if reason := not_started(ending, _end_of(stderr)):
-        raise InputError(f"command: {words[0]} does not start ({reason}); give its full path")
-    failure = ending.excess
-    if failure is None and ending.exit_code is None:
-        failure = f"did not end within {command.time_limit_s:g} s"
-    if failure is None and ending.exit_code:
-        failure = _ending(ending.exit_code, stderr)
-    made = plain_file_below(work, IMAGE)
+    with stdout.open("x+b") as out, stderr.open("x+b") as err:
+        ending = run_in_box(
+            words,
+            box,
+            limits,
+            (out, err),
+            command.environment,
+            lambda reason: f"command: {words[0]} does not start ({reason}); give its full path",
+            passed_on=_OF_A_GPU,
+            confine=command.confine,
+        )
+        excess = ending.excess and f"{ending.excess}; have it print less, or raise output_limit_MB"
+        why = failure(ending.exit_code, excess, end_of(err), command.time_limit_s)
+    made = plain_file_below(box.work, IMAGE)
     seconds = time.monotonic() - started
-    return Outcome(tuple(words), ending.exit_code, failure, stdout, stderr, made, seconds, ending.confined)
-
-
-def _end_of(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 4096))
-        return stream.read()
-
-
-def _ending(exit_code: int, stderr: Path) -> str:
-    if exit_code < 0:
-        try:
-            name = signal.Signals(-exit_code).name
-        except ValueError:
-            name = str(-exit_code)
-        return f"was killed by signal {name}"
-    lines = _end_of(stderr).decode(errors="replace").strip().splitlines()
-    return f"ended with exit status {exit_code}: {printable((lines or ['nothing on its standard error'])[-1][:300])}"
+    return Outcome(tuple(words), ending.exit_code, why, stdout, stderr, made, seconds, ending.confined)

@@ -6,8 +6,8 @@ from typing import Any
 
 from trace_audit.core.markdown import table
 from trace_audit.port.findings import Cause, PortAudit, Row
+from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
-from trace_audit.port.trials import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.trace import tolerances
 from trace_audit.trace.keys import registry
 

@@ -1,17 +1,19 @@
 """One side of an audit, run with its output kept: the job that needs nothing of the comparison."""
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from nanobrag_torch.io.reading import read_bytes
+from nanobrag_torch.io.reading import open_plain
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.side import Side
-from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.files import copy_atomic, readable_json, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port.side import obtain
 
+_OF_A_FAILURE = 1_000_000  # bytes that are kept of what a run printed that does not count
 STDOUT, STDERR, RUN, IMAGE = "stdout.txt", "stderr.txt", "run.json", "image.bin"
 
 
@@ -48,10 +50,21 @@ def run_side(
             "image": _image_name(run.image),
         }
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(folder / STDOUT, read_bytes(run.stdout))
-        write_atomic(folder / STDERR, b"" if run.stderr is None else read_bytes(run.stderr))
-        write_atomic(folder / IMAGE, b"" if run.image is None else read_bytes(run.image))
+        for name, made_file in ((STDOUT, run.stdout), (STDERR, run.stderr), (IMAGE, run.image)):
+            _keep(made_file, folder / name, _OF_A_FAILURE if run.failure else None)
     write_atomic(folder / RUN, readable_json(record))
+
+
+def _keep(source: Path | None, target: Path, most_bytes: int | None) -> None:
+    """Copy what a side made, in blocks; nothing is an empty file. `most_bytes`: the beginning is enough."""
+    if source is None:
+        write_atomic(target, b"")
+        return
+    with open_plain(source, float("inf")) as stream:
+        if most_bytes is not None and os.fstat(stream.fileno()).st_size > most_bytes:
+            write_atomic(target, stream.read(most_bytes))
+            return
+    copy_atomic(source, target)
 
 
 def found_side(side: Side, given: Mapping[str, Path] | None) -> Side:

@@ -136,7 +136,7 @@ def rounding_of(ours: OurProgram, chosen: Sample, eps: float) -> Distance:
     base = ours.photons(chosen.slow, chosen.fast)
     moved, whole, worst = 0.0, 0.0, 0.0
     for index in np.argsort(base)[-_ROUNDED_PIXELS:]:
-        pixel = OurProgram(ours.words, (int(chosen.slow[index]), int(chosen.fast[index])), ours.reflections)
+        pixel = ours.changed(ours.variant, (int(chosen.slow[index]), int(chosen.fast[index])))
         relative = spread(pixel.trace(), pixel.watched, eps).get(_PIXEL, 0.0)
         moved, whole = moved + (relative * base[index]) ** 2, whole + base[index] ** 2
         worst = max(worst, relative * base[index] / base.max())

@@ -1,1 +1,1 @@
-"""The programs under audit: built, run, and what each run depended on."""
+"""The programs under audit: how they are built and run, and what each run depended on."""

@@ -34,7 +34,7 @@ SCRATCH = "$BUILD"
 
 
 def source_files(source: Path) -> list[Path]:
-    """Every regular file below `source` but hidden ones, sorted; or the C file itself."""
+    """Every regular file below `source` except hidden ones, sorted; or the C file itself."""
     if source.is_file():
         return [source]
     files = (path for path in source.rglob("*") if path.is_file())
@@ -43,10 +43,10 @@ def source_files(source: Path) -> list[Path]:
 
 def find_tool(name: str, package: str) -> str:
     """Full path of a program. Raises InputError naming what to install."""
-    found = shutil.which(name)
-    if found is None:
+    path = shutil.which(name)
+    if path is None:
         raise InputError(f"{name} not found on PATH, needed to build the reference; install {package}")
-    return found
+    return path
 
 
 def hashes(source: Path) -> dict[str, str]:
@@ -56,7 +56,7 @@ def hashes(source: Path) -> dict[str, str]:
 
 
 def make(source: Path, compiler: str, jobs: int, binary: Path, record: Path) -> None:
-    """Build `source` in a scratch copy, then put the binary and its record in place, each whole or not at all."""
+    """Build `source` in a scratch copy, then put the binary and its record in place, each complete or not at all."""
     compiler_path = find_tool(compiler, f"{compiler} (Debian: apt install build-essential)")
     before = hashes(source)
     with tempfile.TemporaryDirectory(prefix="nanobragg-build-") as scratch:
@@ -77,7 +77,7 @@ def make(source: Path, compiler: str, jobs: int, binary: Path, record: Path) -> 
 
 
 def record_external(binary: Path, record: Path) -> None:
-    """Record a program that was built elsewhere: its path and hash are all that is known of it."""
+    """Record a program that was built elsewhere: only its path and hash are known."""
     if not (binary.is_file() and os.access(binary, os.X_OK)):
         raise InputError(f"reference binary {binary} is no executable file; give the path of a built nanoBragg")
     described = {"kind": "external", "binary": str(binary.resolve()), "binary_sha256": sha256_of_file(binary)}
@@ -129,8 +129,8 @@ def _find_binary(folders: list[Path], started_ns: int) -> Path:
     named = [path for path in new if path.name in BINARY_NAMES]
     chosen = named or new
     if len(chosen) != 1:
-        found = ", ".join(path.name for path in chosen) or "none"
-        raise InputError(f"make wrote no program called {' or '.join(BINARY_NAMES)}; executables found: {found}")
+        names = ", ".join(path.name for path in chosen) or "none"
+        raise InputError(f"make wrote no program called {' or '.join(BINARY_NAMES)}; executables found: {names}")
     return chosen[0]
 
 

@@ -1,7 +1,7 @@
-"""Run a program of anybody's: in a folder, within limits of time, memory and output, and confined where that works.
+"""Run any program in a folder, within limits of time, memory and output, and confined where that is possible.
 
-Confined: no network, only the folder is writable, and nothing that the program started outlives it. Linux namespaces
-do that, or bubblewrap where the system lets nothing else make them; elsewhere the limits alone hold, and it is said.
+Confined means: no network, only the folder is writable, and no process outlives the run. Linux namespaces provide that,
+or bubblewrap if the system allows only that; elsewhere only the limits hold, and the record says so.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ _PROBE_LIMIT_S = 20
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run may use; 0: no limit."""
+    """Limits of a run; 0: no limit."""
 
     time_s: float
     memory_bytes: int = 0  # address space
@@ -42,12 +42,12 @@ class Ending:
     """How a run ended. `exit_code` None: it was stopped at a limit; negative: killed by that signal."""
 
     exit_code: int | None
-    excess: str | None  # the limit that it went beyond
-    confined: str  # one of the ways above
+    excess: str | None  # the limit that was exceeded
+    confined: str  # one of the confinements above
 
 
 def run_confined(
-    words: Sequence[str],
+    argv: Sequence[str],
     writable: Path,
     folder: Path,
     environment: Mapping[str, str],
@@ -57,15 +57,14 @@ def run_confined(
     name: str | None = None,
     confine: bool = True,
 ) -> Ending:
-    """Run `words` in `folder`, below `writable`, without a shell, standard output and error going to two files.
+    """Run `words` in `folder`, below `writable`, without a shell; standard output and error go to two files.
 
-    `name`: what it is told that it is called, if not its own path.
-    Raises OSError where the program does not start.
+    `name`: its argv[0], if not its own path. Raises OSError if the program does not start.
     """
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
     process = subprocess.Popen(
-        _command([words[0], name or words[0], *words[1:]], writable.resolve(), limits, how),
+        _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how),
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
@@ -80,14 +79,14 @@ def run_confined(
     return Ending(exit_code, excess, how)
 
 
-def _command(words: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
+def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
     inner = [str(folder), str(limits.memory_bytes), str(limits.file_bytes)]
     start = [sys.executable, "-I", "-S", launcher.__file__, *inner]
     if how == NAMESPACES:
-        return [*start, "namespaces", *words]
+        return [*start, "namespaces", *argv]
     if how == BUBBLEWRAP:
-        return [*_bubblewrap(folder), *start, "limits", *words]
-    return [*start, "limits", *words]
+        return [*_bubblewrap(folder), *start, "limits", *argv]
+    return [*start, "limits", *argv]
 
 
 def _bubblewrap(folder: Path) -> list[str]:
@@ -100,33 +99,33 @@ def way() -> str:
     """The strongest confinement that works on this machine."""
     if sys.platform != "linux":
         return f"{LIMITS_ONLY}: this system has no namespaces"
-    found = ""
+    problems = ""
     for how in (NAMESPACES, *([BUBBLEWRAP] if shutil.which("bwrap") else [])):
         problem = _problem(how)
         if not problem:
             return how
-        found = found or problem
-    return f"{LIMITS_ONLY}: {found}"
+        problems = problems or problem
+    return f"{LIMITS_ONLY}: {problems}"
 
 
 def _problem(how: str) -> str:
-    """Why a way of confinement does not work here; "" if it does."""
+    """Why a confinement does not work here; empty if it works."""
     with tempfile.TemporaryDirectory(prefix="probe-") as folder:
-        words = _command(
+        command = _command(
             [sys.executable, sys.executable, "-I", "-S", "-c", ""], Path(folder).resolve(), Limits(_PROBE_LIMIT_S), how
         )
         try:
-            done = subprocess.run(words, capture_output=True, cwd=folder, timeout=_PROBE_LIMIT_S, check=False)
+            done = subprocess.run(command, capture_output=True, cwd=folder, timeout=_PROBE_LIMIT_S, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             return printable(str(error))[:200]
-    said = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
-    return "" if done.returncode == 0 else printable(said[-1].removeprefix("launcher: "))[:200]
+    messages = done.stderr.decode(errors="replace").strip().splitlines() or [f"exit status {done.returncode}"]
+    return "" if done.returncode == 0 else printable(messages[-1].removeprefix("launcher: "))[:200]
 
 
 def _watch(
     process: subprocess.Popen[bytes], outputs: Sequence[IO[bytes]], limits: Limits, ends: float
 ) -> tuple[int | None, str | None]:
-    """Wait for the end, or for a limit."""
+    """Wait until the program ends or exceeds a limit."""
     exit_code, pause_s = None, 0.002
     while exit_code is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -140,7 +139,7 @@ def _watch(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and all of its group; with it go its namespaces and all that is in them."""
+    """End the process and its group; its namespaces and all processes in them end with it."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -148,7 +147,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def not_started(ending: Ending, stderr: bytes) -> str | None:
     """Why the program did not start, None if it did."""
-    said = stderr.decode(errors="replace").strip().splitlines()
-    if ending.exit_code in (126, launcher.NOT_STARTED) and said and said[-1].startswith("launcher: "):
-        return printable(said[-1].removeprefix("launcher: "))
+    messages = stderr.decode(errors="replace").strip().splitlines()
+    if ending.exit_code in (126, launcher.NOT_STARTED) and messages and messages[-1].startswith("launcher: "):
+        return printable(messages[-1].removeprefix("launcher: "))
     return None

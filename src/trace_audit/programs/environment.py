@@ -1,6 +1,6 @@
 """What a run depended on besides its inputs: versions, machine, git state, a few environment variables.
 
-Only what is listed here is recorded. The environment as a whole never is: it can hold secrets.
+Only the variables listed here are recorded, never the whole environment: it can hold secrets.
 """
 
 import contextlib
@@ -36,9 +36,9 @@ VARIABLES = (
 
 @contextlib.contextmanager
 def operation_by_operation() -> Iterator[None]:
-    """Within this, torch images are made without compiled code, unless NANOBRAG_TORCH_COMPILE is set.
+    """In this context torch makes images without compiled code, unless NANOBRAG_TORCH_COMPILE is set.
 
-    Whether a machine keeps compiled code, whose last bits differ, is no part of a run that anybody is to repeat.
+    A repeatable run must not depend on whether a machine has cached compiled code, whose last bits differ.
     """
     before = os.environ.get(COMPILE)
     os.environ.setdefault(COMPILE, "never")
@@ -51,7 +51,7 @@ def operation_by_operation() -> Iterator[None]:
 
 @contextlib.contextmanager
 def code_of(backend: str) -> Iterator[None]:
-    """Within this, torch traces with eager or with compiled code, whatever NANOBRAG_TORCH_COMPILE says."""
+    """In this context torch traces with eager or with compiled code, whatever NANOBRAG_TORCH_COMPILE says."""
     before = os.environ.get(COMPILE)
     os.environ[COMPILE] = "always" if backend == "compiled" else "never"
     try:
@@ -62,17 +62,17 @@ def code_of(backend: str) -> Iterator[None]:
             os.environ[COMPILE] = before
 
 
-def _output(words: list[str], folder: Path) -> bytes | None:
-    """Standard output of a command; None if it is not there or fails."""
+def _output(command: list[str], folder: Path) -> bytes | None:
+    """Standard output of a command; None if it is missing or fails."""
     try:
-        done = subprocess.run(words, cwd=folder, capture_output=True, check=False, timeout=30)
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
 
 
-def _line(words: list[str], folder: Path) -> str | None:
-    output = _output(words, folder)
+def _line(command: list[str], folder: Path) -> str | None:
+    output = _output(command, folder)
     return output.decode(errors="replace").splitlines()[0] if output else None
 
 
@@ -137,7 +137,7 @@ def _torch_state() -> dict[str, Any]:
 
 
 def capture(folder: Path, action: Callable[[], Any]) -> tuple[Any, dict[str, Any]]:
-    """Run `action` and describe the environment round it, with git's status before and after."""
+    """Run `action` and describe its environment, with git's status before and after."""
     before = git_state(folder)
     result = action()
     after = git_state(folder)
@@ -155,7 +155,7 @@ def capture(folder: Path, action: Callable[[], Any]) -> tuple[Any, dict[str, Any
 
 
 def deviations(environment: dict[str, Any], device: str) -> list[str]:
-    """What the environment lacked, for the notes and the ledger."""
+    """Missing parts of the environment, for the notes and the ledger."""
     rows = []
     choice = environment.get("device") or {}
     if choice and choice["used"] is None:

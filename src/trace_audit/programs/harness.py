@@ -1,4 +1,4 @@
-"""`python -m trace_audit.harness`: trace one pixel in the torch program and keep what the run depended on.
+"""`python -m trace_audit.harness`: trace one pixel in the torch program and keep all inputs of the run.
 
 Beside the log: `trace_py_stdout.txt`, `trace_py_stderr.txt`, `trace_py_run.json`, `trace_py_env.json`,
 `config_snapshot.json` and `capture_notes.md`. The scenario goes through the simulator's own command-line parser; only
@@ -34,7 +34,7 @@ from trace_audit.trace.tolerances import file_sha256
 
 @dataclass(frozen=True)
 class TorchRun:
-    """What one traced run of the torch program printed, its exit code (None: not run), and why it failed if it did.
+    """The output of one traced run of the torch program, its exit code (None: not run), and why it failed.
 
     `made_by`: the backend, with the sha256 of the source of compiled code and its compiler.
     """
@@ -48,7 +48,7 @@ class TorchRun:
 
 @contextlib.contextmanager
 def _redirected(stdout: Path, stderr: Path) -> Iterator[None]:
-    """Send file descriptors 1 and 2 to files, so that native libraries are caught as well."""
+    """Send file descriptors 1 and 2 to files, so that output of native libraries is captured too."""
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [(target, os.dup(target)) for target in (1, 2)]
@@ -72,19 +72,19 @@ def torch_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int]
 
 
 class NotCompiled(Exception):
-    """There is no compiled code for the experiment, or on this machine; the message says why."""
+    """Compiled code is not available for the experiment or on this machine; the message says why."""
 
 
-def print_trace(words: list[str], backend: str) -> dict[str, str]:
+def print_trace(argv: list[str], backend: str) -> dict[str, str]:
     """Parse a command line as the simulator does and print the trace of its pixel, warnings to stderr.
 
-    Returns what made the trace. Raises NotCompiled where that is not what was asked for.
+    Returns what made the trace. Raises NotCompiled if that is not the requested backend.
     """
     from nanobrag_torch.cli import parse
     from nanobrag_torch.simulator import Simulation
     from nanobrag_torch.trace import trace_simulation
 
-    invocation = parse(words)
+    invocation = parse(argv)
     for warning in invocation.warnings:
         print(f"nanobrag_torch: warning: {warning}", file=sys.stderr)
     if invocation.trace_pixel is None or invocation.dtype is None:
@@ -98,8 +98,8 @@ def print_trace(words: list[str], backend: str) -> dict[str, str]:
     return made_by.description._asdict()
 
 
-def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
-    """Trace in this process with everything it prints caught."""
+def run_torch(argv: list[str], backend: str = "eager") -> TorchRun:
+    """Trace in this process and capture everything it prints."""
     made_by: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="trace-") as folder:
         paths = Path(folder) / "stdout", Path(folder) / "stderr"
@@ -107,21 +107,21 @@ def run_torch(words: list[str], backend: str = "eager") -> TorchRun:
         failure: str | None = None
         with _redirected(*paths):
             try:
-                made_by = print_trace(words, backend)
+                made_by = print_trace(argv, backend)
             except NotCompiled as error:
                 exit_code, failure, made_by = None, None, {"not_compiled": str(error)}
                 print(f"nanobrag_torch was not run: {error}", file=sys.stderr)
             except ValueError as error:  # a usage or experiment error of the simulator: one line for the user
                 exit_code, failure = 2, str(error)
                 print(f"nanobrag_torch: error: {failure}", file=sys.stderr)
-            except Exception as error:  # a fault of the simulator: the whole story goes to its stderr file
+            except Exception as error:  # a bug of the simulator: the traceback goes to its stderr file
                 exit_code, failure = 1, f"{type(error).__name__}: {error}"
                 traceback.print_exc()
         return TorchRun(paths[0].read_bytes(), paths[1].read_bytes(), exit_code, failure, made_by)
 
 
 def _nothing(choice: Choice, options: argparse.Namespace) -> TorchRun:
-    """A run that did not happen, since its device is not there; a failure unless that is allowed."""
+    """A run that did not happen because its device is absent; a failure unless that is allowed."""
     if not options.allow_missing_device:
         why = refusal(choice)
         return TorchRun(b"", f"nanobrag_torch: error: {why}\n".encode(), 2, why)
@@ -159,12 +159,13 @@ def main(argv: list[str]) -> int:
     scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = torch_words(scenario, files, pixel, options.device, options.dtype)
+        program_argv = torch_words(scenario, files, pixel, options.device, options.dtype)
         with code_of(options.backend):
             run, environment = capture(
-                Path.cwd(), lambda: run_torch(words, options.backend) if choice.used else _nothing(choice, options)
+                Path.cwd(),
+                lambda: run_torch(program_argv, options.backend) if choice.used else _nothing(choice, options),
             )
-        snapshot = _snapshot(options, scenario, named_words(words, files), files.hashes())
+        snapshot = _snapshot(options, scenario, named_words(program_argv, files), files.hashes())
     environment["device"] = choice.record()
     if choice.used is None and options.allow_missing_device:
         snapshot["skipped"] = choice.reason
@@ -179,7 +180,7 @@ def main(argv: list[str]) -> int:
 def _write(
     options: argparse.Namespace, run: TorchRun, environment: dict[str, Any], snapshot: dict[str, Any], started: datetime
 ) -> None:
-    """Write the evidence, and the log last and only if the run succeeded."""
+    """Write the evidence; the log comes last, and only if the run succeeded."""
     folder = options.out.parent
     write_atomic(folder / "trace_py_stdout.txt", run.stdout)
     write_atomic(folder / "trace_py_stderr.txt", run.stderr)
@@ -196,7 +197,7 @@ def _write(
 
 
 def _snapshot(
-    options: argparse.Namespace, scenario: Scenario, words: list[str], hashes: dict[str, str]
+    options: argparse.Namespace, scenario: Scenario, argv: list[str], hashes: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "scenario": scenario.model_dump(mode="json"),
@@ -204,7 +205,7 @@ def _snapshot(
         "device": options.device,
         "dtype": options.dtype,
         "backend": options.backend,
-        "arguments": words,
+        "arguments": argv,
         "input_sha256": hashes,
         "tolerances_sha256": file_sha256(),
     }

@@ -1,7 +1,7 @@
 """`python -m trace_audit.programs.image_run`: the float image of a scenario, by the C program or by torch.
 
 Beside the image: `c_image_stdout.txt`, `c_image_stderr.txt`, `c_image_run.json`, or the same with `py_` and the
-environment of the run in `py_image_env.json`. The program runs in an empty folder; an image is whole or absent.
+environment of the run in `py_image_env.json`. The program runs in an empty folder; an image is complete or absent.
 """
 
 import os
@@ -27,14 +27,14 @@ from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, ProgramRun, nam
 IMAGE = "floatimage.bin"
 
 
-def run_c(binary: Path, words: list[str], image: Path, time_limit_s: float) -> ProgramRun:
+def run_c(binary: Path, argv: list[str], image: Path, time_limit_s: float) -> ProgramRun:
     """Run the C program, its float image written to `image`."""
     if not binary.is_file():
         raise InputError(f"reference binary {binary}: no such file; build it with make -C src/nanobragg_c")
-    return run_program(binary.resolve(), [*words, "-nopgm", "-floatfile", IMAGE], time_limit_s, {IMAGE: image})
+    return run_program(binary.resolve(), [*argv, "-nopgm", "-floatfile", IMAGE], time_limit_s, {IMAGE: image})
 
 
-def run_torch(words: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
+def run_torch(argv: list[str], image: Path, device: str, dtype: str) -> ProgramRun:
     """Run the torch program in this process, its float image written to `image`."""
     from nanobrag_torch.cli import main as torch_main
 
@@ -46,14 +46,14 @@ def run_torch(words: list[str], image: Path, device: str, dtype: str) -> Program
         contextlib.redirect_stdout(stdout),
         contextlib.redirect_stderr(stderr),
     ):
-        exit_code = torch_main([*words, *options])
+        exit_code = torch_main([*argv, *options])
         made = {path.name: sha256_of_file(path) for path in sorted(Path(folder).iterdir()) if path.is_file()}
         stderr.writelines(path.read_text() for path in sorted((Path(folder) / "logs").glob("fault-*.txt")))
     return ProgramRun(exit_code, stdout.getvalue().encode(), stderr.getvalue().encode(), made)
 
 
 def _nothing(choice: Choice, allowed: bool) -> ProgramRun:
-    """A run that did not happen, since its device is not there; a failure unless that is `allowed`."""
+    """A run that did not happen because its device is absent; a failure unless that is `allowed`."""
     if not allowed:
         return ProgramRun(2, b"", f"nanobrag_torch: error: {refusal(choice)}\n".encode(), {})
     return ProgramRun(0, b"", f"nanobrag_torch was not run: {choice.reason}\n".encode(), {})
@@ -86,15 +86,15 @@ def main(argv: list[str]) -> int:
     scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs, tempfile.TemporaryDirectory(prefix="image-") as away:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = arguments(scenario, files)
-        run, environment = _simulate(options, words, Path(away) / IMAGE)
+        program_argv = arguments(scenario, files)
+        run, environment = _simulate(options, program_argv, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)
         reason = _why_skipped(options, run, environment) if failure is None else ""
         skipped = bool(reason)
         if failure is None and not skipped and not (Path(away) / IMAGE).is_file():
             failure = "ended well but wrote no image; it must take -floatfile FILE"
         image = b"" if skipped or failure is not None else (Path(away) / IMAGE).read_bytes()
-        record = _record(options, run, named_words(words, files), files.hashes(), image, failure)
+        record = _record(options, run, named_words(program_argv, files), files.hashes(), image, failure)
     if skipped:
         record |= {"exit_code": None, "skipped": reason}
     _write(options, run, record, environment)
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
 
 
 def _why_skipped(options: argparse.Namespace, run: ProgramRun, environment: dict[str, Any] | None) -> str:
-    """Why there is no image to compare, "" if there is one."""
+    """Why there is no image to compare; empty if there is one."""
     if environment is None:
         return ""
     if environment["device"]["used"] is None:
@@ -118,18 +118,18 @@ def _why_skipped(options: argparse.Namespace, run: ProgramRun, environment: dict
 
 
 def made_by(stdout: bytes) -> dict[str, str]:
-    """What made the image of torch, as it says itself: name, digest of the source, compiler."""
-    said = re.search(
+    """What made torch's image, according to its output: name, digest of the source, compiler."""
+    match = re.search(
         r"^image by (\w+) code(?: \(source sha256 (\S*); (.*)\))?$", stdout.decode(errors="replace"), re.MULTILINE
     )
-    name, sha256, compiler = said.groups(default="") if said else ("", "", "")
+    name, sha256, compiler = match.groups(default="") if match else ("", "", "")
     return {"name": name, "source_sha256": sha256, "compiler": compiler}
 
 
-def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tuple[ProgramRun, dict[str, Any] | None]:
-    """The run, and for torch what it depended on."""
+def _simulate(options: argparse.Namespace, argv: list[str], image: Path) -> tuple[ProgramRun, dict[str, Any] | None]:
+    """The run, and for torch its environment."""
     if options.program == "c":
-        return run_c(options.binary, words, image, options.time_limit_s), None
+        return run_c(options.binary, argv, image, options.time_limit_s), None
     allowed = options.allow_missing_device
     choice = choose_device(options.device, allow_missing=True)
     options.device = choice.used or options.device
@@ -138,7 +138,7 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
         more = ["-verbose"] if options.backend == "compiled" else []  # says why code is not compiled
         if not choice.used:
             return _nothing(choice, allowed)
-        return run_torch([*words, *more], image, options.device, options.dtype)
+        return run_torch([*argv, *more], image, options.device, options.dtype)
 
     with code_of(options.backend):
         run, environment = capture(Path.cwd(), simulate)
@@ -146,7 +146,7 @@ def _simulate(options: argparse.Namespace, words: list[str], image: Path) -> tup
 
 
 def _record(
-    options: argparse.Namespace, run: ProgramRun, words: list[str], hashes: dict[str, str], image: bytes, failure: Any
+    options: argparse.Namespace, run: ProgramRun, argv: list[str], hashes: dict[str, str], image: bytes, failure: Any
 ) -> dict[str, Any]:
     c = options.program == "c"
     return {
@@ -156,7 +156,7 @@ def _record(
             if c
             else {"device": options.device, "dtype": options.dtype, "backend": options.backend}
         ),
-        "arguments": words,
+        "arguments": argv,
         "input_sha256": hashes,
         **({} if c else {"made_by": made_by(run.stdout)}),
         "exit_code": run.exit_code,

@@ -1,10 +1,9 @@
-"""Start a program within limits and, where asked, in namespaces of its own. Run by path, with no other module of ours.
+"""Start a program within limits and, on request, in its own namespaces. Run by path; it imports no module of ours.
 
     python -I -S launcher.py FOLDER MEMORY_BYTES FILE_BYTES namespaces|limits PROGRAM NAME WORD...
 
-NAME is what the program is told that it is called. In namespaces of its own (Linux, see unshare(2)) it has no network,
-may write below FOLDER alone, and whatever it leaves running ends with it. Its exit status, or the signal that ended it,
-is that of this process.
+NAME is the program's argv[0]. In its own namespaces (Linux, see unshare(2)) it has no network, can write only below
+FOLDER, and all processes that it started end with it. This process ends with the same exit status or signal.
 """
 
 import contextlib
@@ -19,7 +18,7 @@ import struct
 import sys
 from pathlib import Path
 
-NOT_STARTED = 125  # a namespace or the program could not be had; the reason is on standard error
+NOT_STARTED = 125  # the namespace or the program failed to start; the reason is on standard error
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_PIDS, _NEW_NET = 0x20000, 0x8000000, 0x10000000, 0x20000000, 0x40000000
 _BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
 _READ_ONLY, _NO_SETUID = 1, 2
@@ -28,10 +27,10 @@ _HERE, _BELOW_TOO = -100, 0x8000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _check(status: int, what: str) -> None:
+def _check(status: int, call: str) -> None:
     if status != 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
 def _write(path: str, text: str) -> None:
@@ -55,7 +54,7 @@ def _set_mount(path: str, add: int, remove: int, flags: int) -> None:
 
 
 def _only_writable(folder: str) -> None:
-    """Every mount becomes read-only but that of `folder`, for this namespace."""
+    """Make every mount except that of `folder` read-only, for this namespace."""
     name = os.fsencode(folder)
     _check(_libc.mount(None, b"/", None, _RECURSIVE | _PRIVATE, None), "mount /")
     _check(_libc.mount(name, name, None, _BIND, None), f"mount {folder}")
@@ -68,7 +67,7 @@ def _only_writable(folder: str) -> None:
 
 
 def _loopback_up() -> None:
-    """A network of its own has only the loopback device, which starts switched off."""
+    """Switch on the loopback device, the only one in a new network namespace."""
     with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH22x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 
@@ -81,34 +80,34 @@ def _limit(memory_bytes: int, file_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _become(words: list[str], memory_bytes: int, file_bytes: int) -> None:
-    """Run the program in the place of this process; does not return."""
+def _become(command: list[str], memory_bytes: int, file_bytes: int) -> None:
+    """Replace this process by the program; does not return."""
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     _limit(memory_bytes, file_bytes)
-    os.execvp(words[0], words[1:])
+    os.execvp(command[0], command[1:])
 
 
-def _program(words: list[str], memory_bytes: int, file_bytes: int, ready: int, go: int) -> None:
-    """The last child: rights over the mounts end with a second user namespace, in which it is the user again."""
+def _program(command: list[str], memory_bytes: int, file_bytes: int, ready: int, go: int) -> None:
+    """The last child: a second user namespace ends the rights over mounts; in it the process is the user again."""
     user, group = _whole_ids
     _check(_libc.unshare(_NEW_USER), "unshare")
     _own_users(user, group, 0, 0)
     os.write(ready, b".")
     os.read(go, 1)
     os.chdir(Path.cwd())  # the same folder, seen through its new mount
-    _become(words, memory_bytes, file_bytes)
+    _become(command, memory_bytes, file_bytes)
 
 
 _whole_ids = (os.getuid(), os.getgid())
 
 
-def _first_process(folder: str, words: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
+def _first_process(folder: str, command: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
     """Process 1 of the namespace: when it ends the kernel ends all others. Writes the program's wait status."""
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
-        _or_say(lambda: _program(words, memory_bytes, file_bytes, ready[1], go[0]))
+        _or_say(lambda: _program(command, memory_bytes, file_bytes, ready[1], go[0]))
     os.close(ready[1])
     if os.read(ready[0], 1):
         _only_writable(folder)
@@ -122,7 +121,7 @@ def _first_process(folder: str, words: list[str], memory_bytes: int, file_bytes:
 
 
 def _or_say(action: object) -> None:
-    """Do it and end this process; a failure is one line."""
+    """Call `action`; a failure prints one line and ends this process."""
     try:
         action()  # type: ignore[operator]
     except OSError as error:
@@ -131,7 +130,7 @@ def _or_say(action: object) -> None:
     os._exit(0)
 
 
-def _in_namespaces(folder: str, words: list[str], memory_bytes: int, file_bytes: int) -> None:
+def _in_namespaces(folder: str, command: list[str], memory_bytes: int, file_bytes: int) -> None:
     user, group = _whole_ids
     _check(_libc.unshare(_NEW_USER | _NEW_MOUNTS | _NEW_NET | _NEW_IPC | _NEW_PIDS), "unshare")
     _own_users(0, 0, user, group)
@@ -139,17 +138,17 @@ def _in_namespaces(folder: str, words: list[str], memory_bytes: int, file_bytes:
     first = os.fork()
     if first == 0:
         _libc.prctl(1, signal.SIGKILL)  # it ends with this process
-        _or_say(lambda: _first_process(folder, words, memory_bytes, file_bytes, report[1]))
+        _or_say(lambda: _first_process(folder, command, memory_bytes, file_bytes, report[1]))
     os.close(report[1])
-    told = os.read(report[0], 4)
+    status = os.read(report[0], 4)
     os.waitpid(first, 0)
-    if len(told) != 4:
+    if len(status) != 4:
         os._exit(NOT_STARTED)
-    _end_alike(struct.unpack("i", told)[0])
+    _end_alike(struct.unpack("i", status)[0])
 
 
 def _end_alike(status: int) -> None:
-    """End this process as another one ended."""
+    """End this process in the same way as another one ended."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -162,11 +161,15 @@ def _end_alike(status: int) -> None:
 
 def main(argv: list[str]) -> None:
     """Start the program."""
-    folder, memory_bytes, file_bytes, how, *words = argv
+    folder, memory_bytes, file_bytes, how, *command = argv
     if how == "namespaces":
-        _or_say(lambda: _in_namespaces(folder, words, int(memory_bytes), int(file_bytes)))
-    _or_say(lambda: _become(words, int(memory_bytes), int(file_bytes)))
+        _or_say(lambda: _in_namespaces(folder, command, int(memory_bytes), int(file_bytes)))
+    _or_say(lambda: _become(command, int(memory_bytes), int(file_bytes)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except Exception as error:
+        os.write(2, f"launcher: {type(error).__name__} at its start\n".encode())
+        os._exit(NOT_STARTED)

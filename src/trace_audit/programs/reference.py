@@ -1,13 +1,12 @@
-"""`python -m trace_audit.reference`: run a nanoBragg program in an empty folder of its own and keep its trace.
+"""`python -m trace_audit.reference`: run a nanoBragg program in its own empty folder and keep its trace.
 
 Beside the log: `c_trace_stdout.txt`, `c_trace_stderr.txt` and `c_trace_run.json`. A program that crashes, hangs or
-prints no trace is reported as that (exit status 2); its output stays, a log is then not written.
+prints no trace is reported as such (exit status 2); its output is kept, and no log is written.
 """
 
 import argparse
 import mmap
 import os
-import signal
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,95 +25,67 @@ from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import copy_checked, printable, read_plain, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.programs.confinement import Limits, not_started, run_confined
+from trace_audit.programs.confinement import Limits
+from trace_audit.programs.runner import Box, failure, run_in_box
 from trace_audit.trace.log import trace_log
 
 DEFAULT_TIME_LIMIT_S = 300.0
 MAX_OUTPUT_BYTES = 256_000_000  # that it prints
 MAX_FILE_BYTES = 4_000_000_000  # of each file that it writes
 MAX_FILES = 10_000  # that it leaves
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "HOME")
+_IN_ORDER = {"OMP_NUM_THREADS": "1"}  # a historic trace depends on the order of the pixels
 
 
 @dataclass(frozen=True)
 class ProgramRun:
-    """What came of one run. `exit_code` None: it was stopped at the time limit; negative: killed by that signal."""
+    """The result of one run. `exit_code` None: it was stopped at the time limit; negative: killed by that signal."""
 
     exit_code: int | None
     stdout: bytes
     stderr: bytes
-    made: dict[str, str]  # SHA-256 by name of the files it left in its folder
-    excess: str | None = None  # which cap it went beyond
+    made: dict[str, str]  # SHA-256 by name of the files in its folder at the end
+    excess: str | None = None  # the limit that it exceeded
     sha256: str = ""  # of the program that ran
-    confined: str = ""  # how it was kept from the rest of the machine
+    confined: str = ""  # its confinement
 
     def failure(self, time_limit_s: float) -> str | None:
-        """Why the run does not count, None if it does."""
-        if self.excess is not None:
-            return self.excess
-        if self.exit_code is None:
-            return f"did not end within {time_limit_s:g} s"
-        if self.exit_code < 0:
-            return f"was killed by signal {_signal_name(-self.exit_code)}"
-        if self.exit_code > 0:
-            lines = self.stderr.decode(errors="replace").strip().splitlines() or ["nothing on its standard error"]
-            return f"ended with exit status {self.exit_code}: {printable(lines[-1][:300])}"
-        return None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:  # a real-time signal
-        return str(number)
+        """Why the run does not count; None if it does."""
+        return failure(self.exit_code, self.excess, self.stderr, time_limit_s)
 
 
 def run_program(
-    binary: Path, words: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
+    binary: Path, argv: list[str], time_limit_s: float, keep: Mapping[str, Path] | None = None
 ) -> ProgramRun:
-    """Run `binary words...` in a fresh empty folder, without a shell, with a small environment, confined.
+    """Run `binary words...` in a new empty folder, without a shell, with a small environment, confined.
 
-    A compiled program runs from a private copy; any program that is not the same afterwards has failed. `keep`: files
-    of its folder by name that are copied elsewhere, where it made them. What it prints and each file it writes has a
-    cap, and it may not take more memory than the machine has.
+    A compiled program runs from a private copy; a program that changed during the run has failed. `keep`: files of its
+    folder by name that are copied elsewhere, if it made them. Its printed output, each of its files and its memory have
+    limits.
     """
-    environment = {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
-    environment |= {"LC_ALL": "C", "OMP_NUM_THREADS": "1"}  # a historic trace depends on the order of the pixels
     with (
         tempfile.TemporaryDirectory(prefix="nanobragg-", ignore_cleanup_errors=True) as own,
         tempfile.TemporaryDirectory(prefix="program-") as private,
         tempfile.TemporaryFile() as stdout,
         tempfile.TemporaryFile() as stderr,
     ):
-        folder, scratch = Path(own) / "run", Path(own) / "tmp"
-        folder.mkdir()
-        scratch.mkdir()
-        environment["TMPDIR"] = str(scratch)
-        before = _hash(binary)
+        box, before = Box(Path(own)).make(), _hash(binary)
         program = _private_copy(binary, before, Path(private))
         limits = Limits(time_limit_s, _memory_of_machine(), MAX_OUTPUT_BYTES, MAX_FILE_BYTES)
-        try:
-            ending = run_confined(
-                [str(program), *words], Path(own), folder, environment, limits, (stdout, stderr), name=str(binary)
-            )
-        except OSError as error:
-            raise InputError(f"reference binary {binary}: {error.strerror}; build it or name another") from error
-        errors = _content(stderr)
-        if reason := not_started(ending, errors):
-            raise InputError(f"reference binary {binary}: {reason}; build it or name another")
-        made, too_large = _files_in(folder)
+        ending = run_in_box(
+            [str(program), *argv],
+            box,
+            limits,
+            (stdout, stderr),
+            _IN_ORDER,
+            lambda reason: f"reference binary {binary}: {reason}; build it or name another",
+            name=str(binary),
+        )
+        made, too_large = _files_in(box.work)
         changed = None if _hash(binary) == before == _hash(program) else "is not the program any more that was started"
         if not too_large:
-            _take(folder, keep or {})
-        return ProgramRun(
-            ending.exit_code,
-            _content(stdout),
-            errors,
-            made,
-            changed or ending.excess or too_large,
-            before,
-            ending.confined,
-        )
+            _take(box.work, keep or {})
+        excess = changed or ending.excess or too_large
+        return ProgramRun(ending.exit_code, _content(stdout), _content(stderr), made, excess, before, ending.confined)
 
 
 def _hash(binary: Path) -> str:
@@ -125,7 +96,7 @@ def _hash(binary: Path) -> str:
 
 
 def _private_copy(binary: Path, sha256: str, folder: Path) -> Path:
-    """A copy that nobody else can exchange; the program itself where it may need the files beside it."""
+    """A copy that nobody else can replace; the program itself if it may need the files beside it."""
     with binary.open("rb") as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if binary.stat().st_size else b""
         movable = content[:4] == b"\x7fELF" and content.find(b"$ORIGIN") < 0
@@ -140,7 +111,7 @@ def _memory_of_machine() -> int:
 
 
 def _take(folder: Path, keep: Mapping[str, Path]) -> None:
-    """Copy plain files out of the folder; links that a program left are not followed."""
+    """Copy plain files out of the folder; links are not followed."""
     for name, target in keep.items():
         content = read_plain(folder / name, MAX_FILE_BYTES)
         if content is not None:
@@ -153,7 +124,7 @@ def _content(output: IO[bytes]) -> bytes:
 
 
 def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
-    """SHA-256 by name of the plain files in a folder, links left out; and which of them is too large to hash."""
+    """SHA-256 by name of the plain files in a folder, links left out; and a file that is too large to hash, if any."""
     made: dict[str, str] = {}
     too_large = None
     for number, path in enumerate(sorted(folder.iterdir())):
@@ -169,19 +140,19 @@ def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
     return made, too_large
 
 
-def named_words(words: list[str], files: ScenarioFiles) -> list[str]:
-    """The command line with input files by name only, so that records do not depend on where they were."""
+def named_words(argv: list[str], files: ScenarioFiles) -> list[str]:
+    """The command line with input files by name only, so that records do not depend on their folder."""
     names = {str(path): path.name for path in files.given.values()}
-    return [names.get(word, word) for word in words]
+    return [names.get(word, word) for word in argv]
 
 
 def trace_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int], whole_image: bool) -> list[str]:
     """The command line of a traced run; unless `whole_image`, only the traced pixel is computed."""
     slow, fast = pixel
-    words = arguments(scenario, files)
+    argv = arguments(scenario, files)
     if not whole_image:
-        words += ["-roi", *map(str, (fast, fast, slow, slow))]
-    return [*words, "-trace_pixel", str(slow), str(fast)]
+        argv += ["-roi", *map(str, (fast, fast, slow, slow))]
+    return [*argv, "-trace_pixel", str(slow), str(fast)]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -207,9 +178,9 @@ def main(argv: list[str]) -> int:
     folder = options.out.parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = trace_words(scenario, files, pixel, options.whole_image)
-        run = run_program(options.binary.resolve(), words, options.time_limit_s)
-        record = _record(options, scenario, run, named_words(words, files), files.hashes())
+        program_argv = trace_words(scenario, files, pixel, options.whole_image)
+        run = run_program(options.binary.resolve(), program_argv, options.time_limit_s)
+        record = _record(options, scenario, run, named_words(program_argv, files), files.hashes())
     write_atomic(folder / "c_trace_stdout.txt", run.stdout)
     write_atomic(folder / "c_trace_stderr.txt", run.stderr)
     write_atomic(folder / "c_trace_run.json", readable_json(record))
@@ -220,7 +191,7 @@ def main(argv: list[str]) -> int:
 
 
 def _record(
-    options: argparse.Namespace, scenario: Scenario, run: ProgramRun, words: list[str], hashes: dict[str, str]
+    options: argparse.Namespace, scenario: Scenario, run: ProgramRun, argv: list[str], hashes: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "program": options.binary.name,
@@ -228,7 +199,7 @@ def _record(
         "confined": run.confined,
         "scenario": scenario.name,
         "pixel_slow_fast": list(options.pixel),
-        "arguments": words,
+        "arguments": argv,
         "input_sha256": hashes,
         "time_limit_s": options.time_limit_s,
         "exit_code": run.exit_code,

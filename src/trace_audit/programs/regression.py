@@ -1,4 +1,4 @@
-"""Run the regression test that guards the torch trace, and keep its result as a file that the trace depends on."""
+"""Run the regression test that guards the torch trace, and write its result to a file that the trace depends on."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
 
 
 def run_regression_test(node: str, root: Path, result: Path) -> dict[str, Any]:
-    """Run one pytest node from `root` and write its result as JSON, only if it passed.
+    """Run one pytest node from `root`; write its result as JSON if it passed.
 
     The result names the test, the hash of its file, each case that passed and each that was skipped, with the reason.
-    It holds no time. Raises InputError when a case fails or none ran; pytest's own words go to stderr.
+    It holds no time. Raises InputError if a case fails or none ran; pytest's output goes to stderr.
     """
     file, _, selected = node.partition("::")
     if not (root / file).is_file():
@@ -41,8 +41,8 @@ def run_regression_test(node: str, root: Path, result: Path) -> dict[str, Any]:
     }
     failed = sorted(name for name, status, _ in cases if status == "failed")
     if done.returncode != 0 or failed or not outcome["passed"]:
-        what = f"failed: {', '.join(failed)}" if failed else f"passed nothing (pytest exit code {done.returncode})"
-        raise InputError(f"the regression test {selected or file} {what}; torch is not traced until it passes")
+        reason = f"failed: {', '.join(failed)}" if failed else f"passed nothing (pytest exit code {done.returncode})"
+        raise InputError(f"the regression test {selected or file} {reason}; torch is not traced until it passes")
     outcome["status"] = "pass"
     write_atomic(result, readable_json(outcome))
     return outcome

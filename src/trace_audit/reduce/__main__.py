@@ -1,11 +1,11 @@
-"""`python -m trace_audit.reduce`: shrink an experiment on which two programs differ to the smallest that still does.
+"""`python -m trace_audit.reduce`: reduce an experiment on which two programs differ to the smallest such experiment.
 
-Exit status: 0 nothing more can be taken away, 1 stopped at a limit, 2 bad input. A run that was stopped or killed goes
-on from its record when the same command is given again.
+Exit status: 0 nothing more can be removed, 1 stopped at a limit, 2 bad input. The same command continues a stopped or
+killed run from its record.
 
-A program is `torch` with flags for it alone ("torch -dtype float32"), or a command line with {flags} {slow} {fast}
-{image}, or a side as in the config file ("{binary: /path/nanoBragg}"); a command without {flags} is taken for an
-instrumented nanoBragg.
+A program is `torch` with its own flags ("torch -dtype float32"), or a command line with {flags} {slow} {fast} {image},
+or a side as in the config file ("{binary: /path/nanoBragg}"); a command without {flags} counts as an instrumented
+nanoBragg.
 """
 
 import argparse
@@ -56,9 +56,9 @@ def _parser() -> argparse.ArgumentParser:
     add_scenario_options(parser, required=False)
     parser.add_argument("--flags", metavar="'-cell ...'", help="the experiment as one command line")
     parser.add_argument("--pixel", type=int, nargs=2, default=(0, 0), metavar=("SLOW", "FAST"), help="the traced pixel")
-    parser.add_argument("--reference", metavar="'WORDS'", help="the program that is trusted (that of the config file)")
-    parser.add_argument("--candidate", metavar="'WORDS'", help="the program that differs (that of the config file)")
-    parser.add_argument("--key", metavar="KEY", help="key at which it has to go on failing (the first that differs)")
+    parser.add_argument("--reference", metavar="'WORDS'", help="the trusted program (default: the config's)")
+    parser.add_argument("--candidate", metavar="'WORDS'", help="the program that differs (default: the config's)")
+    parser.add_argument("--key", metavar="KEY", help="key that has to differ (default: the first that differs)")
     parser.add_argument("--keys", type=Path, metavar="FILE", help="key file: the candidate's names of our keys")
     parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
     parser.add_argument("--time-limit-s", type=float, default=60.0, metavar="SECONDS", help="of one run of a program")
@@ -96,7 +96,7 @@ def main(argv: list[str]) -> int:
 
 
 def _program(options: argparse.Namespace, role: str, folder: Path) -> Side:
-    """A program as a command line, or as the config file states a side; one that is not given is the config's."""
+    """A program as a command line, or as the config file states a side; without one, the config's."""
     text, plain = getattr(options, role), options.registry is not None
     if text is not None and not text.lstrip().startswith("{"):
         return side(role, text, time_limit_s=options.time_limit_s, known_flags=not plain)
@@ -112,7 +112,7 @@ def _program(options: argparse.Namespace, role: str, folder: Path) -> Side:
 
 
 def reduce(search: passes.Search, *, is_nanobragg: bool) -> None:
-    """All steps until none of them makes the experiment smaller. Raises LimitReached."""
+    """All steps, until none of them makes the experiment smaller. Raises LimitReached."""
     if is_nanobragg:
         for step in OF_A_NANOBRAGG:
             step(search)
@@ -145,27 +145,27 @@ def _search(
 
 
 def _flags(options: argparse.Namespace, language: Language, folder: Path) -> list[tuple[str, ...]]:
-    """The experiment's flags, with the files that they name copied to `folder`/inputs."""
+    """The experiment's flags, with their files copied to `folder`/inputs."""
     with tempfile.TemporaryDirectory(prefix="reduce-") as away:
         if options.flags is not None:
-            words = shlex.split(options.flags)
+            argv = shlex.split(options.flags)
         else:
             scenario = load_scenario(options.config, options.scenario_dir)
             check_pixel(scenario, *options.pixel)
             beside = scenario_path(options.config, options.scenario_dir).parent
-            words = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
-        return [_copied(flag, language, folder / "inputs") for flag in language.split(words)]
+            argv = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
+        return [_copied(flag, language, folder / "inputs") for flag in language.split(argv)]
 
 
 def _copied(flag: tuple[str, ...], language: Language, folder: Path) -> tuple[str, ...]:
-    words = list(flag)
+    argv = list(flag)
     for index in language.files(flag):
         source = Path(flag[index])
         target = folder / f"{sha256_of_file(source)[:12]}{source.suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
-        words[index] = str(target)
-    return tuple(words)
+        argv[index] = str(target)
+    return tuple(argv)
 
 
 def _hashes(language: Language, experiment: Experiment) -> list[str]:
@@ -173,14 +173,14 @@ def _hashes(language: Language, experiment: Experiment) -> list[str]:
 
 
 def _clean(folder: Path, best: Experiment) -> None:
-    """Leave those input files alone that the smallest experiment reads."""
+    """Remove the input files that the smallest experiment does not read."""
     for path in (folder / "inputs").glob("*"):
         if str(path) not in best.words:
             path.unlink()
 
 
 class Progress:
-    """One line that changes with every trial on a terminal; elsewhere a line when the experiment has become smaller."""
+    """On a terminal one line that changes with every trial; elsewhere a line for each smaller experiment."""
 
     def __init__(self) -> None:
         self.size = ""

@@ -7,9 +7,9 @@ T = TypeVar("T")
 
 
 def ddmin(units: Sequence[T], fails: Callable[[list[T]], bool]) -> list[T]:
-    """Those of the units, in order, that `fails` cannot do without: taking any one away makes it pass.
+    """The units, in order, that are all needed for the failure: without any one of them it disappears.
 
-    `fails(units)` is taken for granted; it is asked about parts only, the same part never twice.
+    `fails(units)` is assumed; only smaller parts are tested, the same part never twice.
     """
     known: dict[tuple[int, ...], bool] = {}
 

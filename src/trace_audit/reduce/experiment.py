@@ -1,4 +1,4 @@
-"""An experiment as flags and a pixel, and what the words of its command line are: counts, numbers, files."""
+"""An experiment as flags and a pixel, and the kinds of its values: counts, numbers, files."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ class Experiment:
         return replace(self, flags=(*self.flags[:flag], changed, *self.flags[flag + 1 :]))
 
     def only(self, keep: Callable[[FlagWords], bool]) -> "Experiment":
-        """The experiment with the flags that are to be kept."""
+        """The experiment with only the flags marked in `kept`."""
         return replace(self, flags=tuple(flag for flag in self.flags if keep(flag)))
 
     def plus(self, *flag: str) -> "Experiment":
@@ -39,16 +39,16 @@ class Experiment:
 
 
 class Language(Protocol):
-    """What the words of a program's command line mean. Values are numbered from 1, as words of their flag."""
+    """The meaning of a program's command line. Values are numbered from 1 after their flag."""
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
-        """The words as flags with their values. Raises InputError for a flag that is not known."""
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
+        """The command line as flags with their values. Raises InputError for an unknown flag."""
 
     def name(self, flag: FlagWords) -> str:
-        """The name of a flag, whichever of its spellings is used."""
+        """The name of a flag, for any of its spellings."""
 
     def counts(self, flag: FlagWords) -> list[int]:
-        """Values that are counts: whole numbers of which 1 is the smallest that makes sense."""
+        """Values that are counts: whole numbers with 1 as the smallest useful value."""
 
     def numbers(self, flag: FlagWords) -> list[int]:
         """Values that are real numbers."""
@@ -62,8 +62,8 @@ class NanoBraggLanguage:
 
     _NO_COUNTS = ("-roi", "-detpixels", "-detpixels_f", "-detpixels_s", "-trace_pixel", "-printout_pixel", "-threads")
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
-        return split_words(words)
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
+        return split_words(argv)
 
     def name(self, flag: FlagWords) -> str:
         return self._known(flag).name
@@ -92,11 +92,11 @@ class NanoBraggLanguage:
 
 
 class PlainLanguage:
-    """The command line of another simulator: a word that begins with `-` and is no number opens a flag."""
+    """The command line of another simulator: an argument that begins with `-` and is no number starts a flag."""
 
-    def split(self, words: Sequence[str]) -> list[FlagWords]:
+    def split(self, argv: Sequence[str]) -> list[FlagWords]:
         flags: list[FlagWords] = []
-        for word in words:
+        for word in argv:
             if flags and (not word.startswith("-") or is_number(word)):
                 flags[-1] = (*flags[-1], word)
             else:

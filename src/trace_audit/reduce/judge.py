@@ -1,4 +1,4 @@
-"""What two programs printed, key by key: of a nanoBragg, or of a simulator whose keys are in a registry."""
+"""Comparison of two programs' output, key by key: for nanoBragg, or for a simulator whose keys are in a registry."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from trace_audit.trace.tolerances import relative_tolerance
 
 @dataclass(frozen=True)
 class Difference:
-    """One key on both sides: the worst of its places."""
+    """One key on both sides, at its worst place."""
 
     relative: float
     agrees: bool
@@ -26,14 +26,14 @@ class Difference:
 
 
 class Judge(Protocol):
-    """Reads what programs print and compares it."""
+    """Reads the output of programs and compares it."""
 
     @property
     def graph(self) -> KeyGraph:
-        """The keys, and what is computed from what."""
+        """The keys and their dependencies."""
 
     def differences(self, reference: Iterable[bytes], candidate: Iterable[bytes]) -> dict[str, Difference]:
-        """What both printed, by key; a key with an unreadable value differs entirely."""
+        """The keys that both printed, with their differences; a key with an unreadable value differs entirely."""
 
 
 @dataclass(frozen=True)

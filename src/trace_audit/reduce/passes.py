@@ -1,6 +1,6 @@
-"""The steps of a reduction that know no physics: flags dropped, counts to 1, numbers with fewer digits.
+"""The steps of a reduction that use no physics: flags dropped, counts set to 1, numbers with fewer digits.
 
-Each step proposes smaller experiments in a fixed order; one that still fails takes the place of the best.
+Each step proposes smaller experiments in a fixed order; one that still fails becomes the best.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ class Search:
         return self.trials.fails(experiment)
 
     def take(self, experiment: Experiment, step: str) -> bool:
-        """Take the experiment as the best if it still fails."""
+        """Make the experiment the best if it still fails."""
         if experiment == self.best or not self.fails(experiment):
             return False
         self.best = experiment
@@ -39,7 +39,7 @@ class Search:
 
 
 def drop_flags(search: Search) -> None:
-    """No flag that the failure can do without."""
+    """Drop every flag that the failure does not need."""
     before = search.best
     movable = [index for index, flag in enumerate(before.flags) if flag not in search.stays]
 
@@ -53,7 +53,7 @@ def drop_flags(search: Search) -> None:
 
 
 def drop_values(search: Search) -> None:
-    """No value at the end of a flag that may be left out there (angles of a cell)."""
+    """Drop trailing values of a flag where they are optional (angles of a cell)."""
     for index in range(len(search.best.flags)):
         while len(search.best.flags[index]) > 2:
             flags = list(search.best.flags)
@@ -64,7 +64,7 @@ def drop_values(search: Search) -> None:
 
 
 def lower_counts(search: Search) -> None:
-    """Every count 1, or the smallest that still fails."""
+    """Set every count to 1, or to the smallest value that still fails."""
     for index, flag in enumerate(search.best.flags):
         for value in search.language.counts(flag):
             _lower(search, index, value)
@@ -86,7 +86,7 @@ def _lower(search: Search, index: int, value: int) -> None:
 
 
 def shorten_numbers(search: Search) -> None:
-    """Every real number with as few digits as still fail."""
+    """Give every real number as few digits as still fail."""
     for index, flag in enumerate(search.best.flags):
         for value in search.language.numbers(flag):
             text = search.best.flags[index][value]
@@ -99,7 +99,7 @@ def shorten_numbers(search: Search) -> None:
 
 
 def until_nothing_changes(search: Search, *passes: Callable[[Search], None], rounds: int = 8) -> None:
-    """The passes one after the other, again as long as one of them makes the experiment smaller."""
+    """Repeat the passes in turn as long as one of them makes the experiment smaller."""
     for _ in range(rounds):
         before = search.best
         for step in passes:

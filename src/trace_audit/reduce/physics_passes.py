@@ -1,7 +1,7 @@
-"""The steps of a reduction that know what a nanoBragg computes: the detector to the pixel, the reflections to the one.
+"""The steps of a reduction that use physics: the detector reduced to the pixel, the reflections to one.
 
-The detector of one pixel has that pixel at the same place: the beam centre is moved by what our program says of the
-place of the pixel, which depends on it linearly in every convention.
+A detector of one pixel has that pixel at the same position: the beam centre is moved accordingly. Our program computes
+the position of the pixel, which depends on the beam centre linearly in every convention.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from trace_audit.core.files import sha256_of_bytes, write_atomic
+from trace_audit.port.changes import Variant
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.reduce.ddmin import ddmin
 from trace_audit.reduce.experiment import Experiment
@@ -24,7 +25,7 @@ _MOST_ROWS = 4096
 
 
 def pixel_alone(search: Search) -> None:
-    """Only the traced pixel is computed."""
+    """Compute only the traced pixel."""
     slow, fast = search.best.pixel
     kept = search.best.only(lambda flag: search.language.name(flag) not in ("-roi", "-mask"))
     roi = ("-roi", str(fast), str(fast), str(slow), str(slow))
@@ -33,7 +34,7 @@ def pixel_alone(search: Search) -> None:
 
 
 def detector_to_the_pixel(search: Search) -> None:
-    """A detector of one pixel, at the same place; where that does not fail, one that ends at the pixel."""
+    """A detector of one pixel at the same position; if that does not fail, one that ends at the pixel."""
     for experiment in _detectors_of_one(search):
         if search.take(experiment, "the detector to one pixel at the same place"):
             search.stays = {("-detpixels", "1")}
@@ -45,7 +46,7 @@ def detector_to_the_pixel(search: Search) -> None:
 
 
 def _detectors_of_one(search: Search) -> Iterator[Experiment]:
-    """The experiment on a detector of one pixel, with each kind of beam centre that can be moved to do it."""
+    """The experiment on a detector of one pixel, for each kind of beam centre that can be moved."""
     best, name_of = search.best, search.language.name
     model = OurProgram((), best.pixel)
     wanted = _place_of_pixel(model, best)
@@ -61,18 +62,18 @@ def _detectors_of_one(search: Search) -> Iterator[Experiment]:
 
 
 def _place_of_pixel(model: OurProgram, experiment: Experiment) -> np.ndarray | None:
-    """Where our program puts the pixel, in metres; None if it refuses the experiment."""
+    """The position of the pixel in our program, in metres; None if it refuses the experiment."""
     model.pixel = experiment.pixel
     try:
-        trace = model.trace(experiment.words)
+        trace = model.trace(Variant(tuple(experiment.words)))
     except Refused:
         return None
-    place = trace.values("pixel_pos_meters", Context(block=0))
-    return None if place is None else np.array([float(value) for value in place])
+    position = trace.values("pixel_pos_meters", Context(block=0))
+    return None if position is None else np.array([float(value) for value in position])
 
 
 def _moved_to(model: OurProgram, small: Experiment, pair: tuple[str, str], wanted: np.ndarray) -> Experiment | None:
-    """`small` with the beam centre that puts its pixel where it is wanted."""
+    """`small` with the beam centre that puts its pixel at the wanted position."""
 
     def at(x: float, y: float) -> Experiment:
         return small.plus(pair[0], f"{x:.12g}").plus(pair[1], f"{y:.12g}")
@@ -84,14 +85,14 @@ def _moved_to(model: OurProgram, small: Experiment, pair: tuple[str, str], wante
     slopes = np.stack([by_x - origin, by_y - origin], axis=1)
     solution, *_ = np.linalg.lstsq(slopes, wanted - origin, rcond=None)
     moved = at(float(solution[0]), float(solution[1]))
-    place = _place_of_pixel(model, moved)
-    if place is None or np.abs(place - wanted).max() > _SAME_PLACE * np.abs(wanted).max():
+    position = _place_of_pixel(model, moved)
+    if position is None or np.abs(position - wanted).max() > _SAME_PLACE * np.abs(wanted).max():
         return None
     return moved
 
 
 def reflections_to_the_one(search: Search) -> None:
-    """The table of structure factors to the reflection that counts; and then to no table, its amplitude for all."""
+    """Reduce the table of structure factors to the reflection that counts; then to its amplitude for all."""
     index = next((i for i, flag in enumerate(search.best.flags) if search.language.name(flag) == "-hkl"), None)
     if index is None:
         return
@@ -117,22 +118,22 @@ def reflections_to_the_one(search: Search) -> None:
 
 
 def matrix_to_a_cell(search: Search) -> None:
-    """A cube of 100 Angstrom along the axes in place of an orientation matrix in a file."""
+    """A cube of 100 Angstrom along the axes instead of an orientation matrix from a file."""
     index = next((i for i, flag in enumerate(search.best.flags) if search.language.name(flag) == "-mat"), None)
     if index is not None:
         flags = tuple(flag for i, flag in enumerate(search.best.flags) if i != index)
-        others = replace(search.best, flags=flags).only(lambda flag: search.language.name(flag) != "-cell")
-        search.take(others.plus("-cell", "100"), "no matrix: a cube of 100 Angstrom")
+        without_cell = replace(search.best, flags=flags).only(lambda flag: search.language.name(flag) != "-cell")
+        search.take(without_cell.plus("-cell", "100"), "no matrix: a cube of 100 Angstrom")
 
 
 Row = tuple[str, str, str, str]
 
 
 def _rows_of(path: Path) -> list[Row] | None:
-    """Lines h k l F of a text file; None for a file that is something else."""
+    """Lines h k l F of a text file; None for any other file."""
     try:
-        words = path.read_text(encoding="ascii").split()
-        rows = [(words[i], words[i + 1], words[i + 2], words[i + 3]) for i in range(0, len(words) - 3, 4)]
+        numbers = path.read_text(encoding="ascii").split()
+        rows = [(numbers[i], numbers[i + 1], numbers[i + 2], numbers[i + 3]) for i in range(0, len(numbers) - 3, 4)]
         for row in rows:
             int(row[0]), int(row[1]), int(row[2]), float(row[3])
     except (OSError, ValueError):
@@ -154,7 +155,7 @@ def _told(before: list[Row], after: list[Row]) -> str:
 
 def _trace(experiment: Experiment) -> Trace | None:
     try:
-        return OurProgram((), experiment.pixel).trace(experiment.words)
+        return OurProgram((), experiment.pixel).trace(Variant(tuple(experiment.words)))
     except Refused:
         return None
 
@@ -165,8 +166,10 @@ def _of_the_pixel(trace: Trace) -> tuple[str, ...]:
 
 
 def _near(trace: Trace) -> set[tuple[str, ...]]:
-    """Reflections that the terms of the pixel look at, and their neighbours, for those that interpolate."""
-    found = {tuple(int(v) for v in record.values) for record in trace.of("term.hkl_rounded")}
-    found |= {tuple(int(v) for v in record.values) for record in trace.of("hkl_rounded")}
+    """Reflections that the terms of the pixel use, and their neighbours, for programs that interpolate."""
+    reflections = {tuple(int(v) for v in record.values) for record in trace.of("term.hkl_rounded")}
+    reflections |= {tuple(int(v) for v in record.values) for record in trace.of("hkl_rounded")}
     reach = range(-2, 3)
-    return {(str(h + i), str(k + j), str(l + m)) for h, k, l in found for i in reach for j in reach for m in reach}
+    return {
+        (str(h + i), str(k + j), str(l + m)) for h, k, l in reflections for i in reach for j in reach for m in reach
+    }

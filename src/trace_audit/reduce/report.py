@@ -1,4 +1,4 @@
-"""What came of a reduction: Markdown and a few lines for people, JSON for programs."""
+"""The result of a reduction: Markdown and a few lines of text, and JSON."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from trace_audit.reduce.trials import RUN
 
 @dataclass(frozen=True)
 class Reduction:
-    """The search at its end. `is_complete` False: a limit was reached; the same command goes on from the record."""
+    """The search at its end. `is_complete` False: a limit was reached; the same command continues from the record."""
 
     search: Search
     first: Experiment
@@ -25,7 +25,7 @@ class Reduction:
 
 
 def as_json(reduction: Reduction) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The reduction as JSON-ready data."""
     search, trials = reduction.search, reduction.search.trials
     failure = trials.failure
     assert failure is not None
@@ -48,36 +48,36 @@ def as_json(reduction: Reduction) -> dict[str, Any]:
 
 def lines_for_terminal(reduction: Reduction) -> list[str]:
     """The two command lines at the end, ready to paste."""
-    search, told = reduction.search, as_json(reduction)
-    before, after = told["before"]["flags"], told["after"]["flags"]
-    lines = [f"{_what(told)}: {before} flags to {after}, {told['trials']} trials"]
+    search, document = reduction.search, as_json(reduction)
+    before, after = document["before"]["flags"], document["after"]["flags"]
+    lines = [f"{_what(document)}: {before} flags to {after}, {document['trials']} trials"]
     if not reduction.is_complete:
         lines[0] += "; stopped at a limit, the same command goes on"
-    lines += [f"  {name}: {_text(values)}" for name, values in told["values"].items() if values]
+    lines += [f"  {name}: {_text(values)}" for name, values in document["values"].items() if values]
     lines += [line for name, command in reduction.commands for line in (f"# {name}", command)]
     lines.append(str(search.trials.folder / "reduce.md"))
     return lines
 
 
 def as_markdown(reduction: Reduction) -> str:
-    """The page for people."""
-    told = as_json(reduction)
+    """The reduction as a Markdown page."""
+    document = as_json(reduction)
     state = "" if reduction.is_complete else " A limit was reached: the same command goes on from here."
     parts = [
-        f"# The smallest experiment that still fails\n\n{_what(told)}, after {told['trials']} trials: "
-        f"{told['before']['flags']} flags to {told['after']['flags']}, pixel {_text(told['before']['pixel'])} to "
-        f"{_text(told['after']['pixel'])}.{state}\n",
-        table(("program", "value"), [(name, _text(values)) for name, values in told["values"].items()]),
+        f"# The smallest experiment that still fails\n\n{_what(document)}, after {document['trials']} trials: "
+        f"{document['before']['flags']} flags to {document['after']['flags']}, "
+        f"pixel {_text(document['before']['pixel'])} to {_text(document['after']['pixel'])}.{state}\n",
+        table(("program", "value"), [(name, _text(values)) for name, values in document["values"].items()]),
     ]
     for name, command in reduction.commands:
         parts.append(f"## {name}\n\n```sh\n{command}\n```\n")
-    if told["steps"]:
-        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(told["steps"], 1)))
+    if document["steps"]:
+        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
     return "\n".join(parts)
 
 
-def _what(told: dict[str, Any]) -> str:
-    return "the candidate does not come to its end" if told["key"] == RUN else f"differs at {told['key']}"
+def _what(document: dict[str, Any]) -> str:
+    return "the candidate does not come to its end" if document["key"] == RUN else f"differs at {document['key']}"
 
 
 def _text(values: list[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The two programs of a reduction: a command line of anybody's, or our torch program in this process."""
+"""The two programs of a reduction: any command line, or our torch program in this process."""
 
 import re
 import shlex
@@ -24,7 +24,7 @@ Read = Callable[[Iterable[bytes]], Any]
 
 
 class SideFailed(Exception):
-    """The program does not run this experiment to its end. `kind`: how it ended, without numbers and paths."""
+    """The program does not complete this experiment. `kind`: how it ended, without numbers and paths."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -40,10 +40,10 @@ class Side(Protocol):
         """The lines that it prints. Raises SideFailed."""
 
     def command_line(self, experiment: Experiment) -> str:
-        """What to paste into a shell."""
+        """The command line for a shell."""
 
     def described(self) -> list[str]:
-        """What tells this program from another, for the record."""
+        """The identity of the program, for the record."""
 
 
 @dataclass
@@ -62,9 +62,9 @@ class CommandSide:
                 return stream.read(int(self.command.output_limit_MB * 1e6)).splitlines(keepends=True)
 
     def command_line(self, experiment: Experiment) -> str:
-        words = program.filled(self.command, experiment.words, experiment.pixel, Path(program.IMAGE))
+        argv = program.filled(self.command, experiment.words, experiment.pixel, Path(program.IMAGE))
         variables = [f"{name}={value}" for name, value in self.command.environment.items()]
-        return shlex.join([*(("env", *variables) if variables else ()), *words])
+        return shlex.join([*(("env", *variables) if variables else ()), *argv])
 
     def described(self) -> list[str]:
         return [*self.command.words, *(f"{name}={value}" for name, value in sorted(self.command.environment.items()))]
@@ -72,7 +72,7 @@ class CommandSide:
 
 @dataclass
 class TorchSide:
-    """Our torch program: one pixel, nothing of the image. `extra` are flags that only this side is given."""
+    """Our torch program, which computes one pixel and no image. `extra` are flags for this side only."""
 
     name: str
     extra: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class TorchSide:
 
 
 def config_side(role: str, stated: config.Side, folder: Path) -> Side:
-    """A side as the config file states it; one that is built is built in `folder`. Raises InputError."""
+    """A side as the config file states it; a source is built in `folder`. Raises InputError."""
     name = stated.label(role)
     if stated.log:
         raise InputError(f"{role}: a recorded log cannot be run on a smaller experiment; give the program")
@@ -128,23 +128,23 @@ def side(
     time_limit_s: float,
     known_flags: bool = True,
 ) -> Side:
-    """The program that a text names: `torch` and flags for it alone, or a command line.
+    """The program that a text names: `torch` with its own flags, or a command line.
 
-    A command without `{flags}` is taken for an instrumented nanoBragg: the flags and -trace_pixel are added.
-    `known_flags` False: another simulator, which has to say where its flags go. Raises InputError.
+    A command without `{flags}` counts as an instrumented nanoBragg: the flags and -trace_pixel are added. `known_flags`
+    False: another simulator, whose command must contain `{flags}`. Raises InputError.
     """
-    words = shlex.split(text) if isinstance(text, str) else list(text)
-    if not words:
+    argv = shlex.split(text) if isinstance(text, str) else list(text)
+    if not argv:
         raise InputError(f"--{name}: is empty; give a command line, or {TORCH}")
-    if words[0] == TORCH and known_flags:
-        return TorchSide(name, tuple(words[1:]))
-    if shutil.which(words[0]) is None:
-        raise InputError(f"--{name}: {words[0]} is no program; give its full path, or {TORCH}")
-    words[0] = str(Path(shutil.which(words[0]) or words[0]).absolute())
-    words[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in words[1:]]
-    if "{flags}" not in words:
+    if argv[0] == TORCH and known_flags:
+        return TorchSide(name, tuple(argv[1:]))
+    if shutil.which(argv[0]) is None:
+        raise InputError(f"--{name}: {argv[0]} is no program; give its full path, or {TORCH}")
+    argv[0] = str(Path(shutil.which(argv[0]) or argv[0]).absolute())
+    argv[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in argv[1:]]
+    if "{flags}" not in argv:
         if not known_flags:
             raise InputError(f"--{name}: has no word {{flags}}, so the program would not know the experiment")
-        words += _AS_A_NANOBRAGG
+        argv += _AS_A_NANOBRAGG
     variables = {"OMP_NUM_THREADS": "1"} | dict(environment or {})
-    return CommandSide(name, program.Command(tuple(words), variables, time_limit_s))
+    return CommandSide(name, program.Command(tuple(argv), variables, time_limit_s))

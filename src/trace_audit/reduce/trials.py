@@ -1,24 +1,24 @@
-"""Trials of a reduction: does the experiment still fail at the same key? Each is kept on record and never run twice.
+"""Trials of a reduction: does the experiment still fail at the same key? Each is recorded and never run twice.
 
-The record is a file of JSON lines, the first of which says what is reduced; each trial is written before the next one
-begins. A run that was killed goes on from it, since the order of the trials follows from their outcomes alone.
+The record is a file of JSON lines; the first line says what is reduced, and each trial is written before the next
+begins. A killed run continues from it, since the order of the trials depends only on their outcomes.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core.documents import Document, Number, problem_of
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, sha256_of_bytes
+from trace_audit.core.files import canonical_json, parse_json, sha256_of_bytes
 from trace_audit.reduce.experiment import Experiment
 from trace_audit.reduce.judge import Difference, Judge
 from trace_audit.reduce.sides import Side, SideFailed
 
 FAILS, PASSES, ELSEWHERE, REFUSED = "fails", "passes", "fails elsewhere", "refused"
-RUN = "(run)"  # stands for a key where the candidate does not come to its end
+RUN = "(run)"  # used instead of a key if the candidate does not complete
 SMALLEST_SHARE = 0.1
 
 
@@ -28,7 +28,7 @@ class LimitReached(Exception):
 
 @dataclass(frozen=True)
 class Failure:
-    """What has to stay: the key (RUN: the way the candidate ends), and how far apart the sides are at the outset."""
+    """What must be preserved: the key (RUN: the way the candidate ends), and the initial difference of the sides."""
 
     key: str
     relative: float
@@ -46,22 +46,22 @@ class Record:
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def open(self) -> None:
-        """Read what a former run left, or begin. Raises InputError for the record of something else."""
+        """Read the record of an earlier run, or begin one. Raises InputError for the record of another reduction."""
         if self.path.exists():
-            lines = self.path.read_bytes().split(b"\n")[:-1]  # a line that was not finished does not count
+            lines = self.path.read_bytes().split(b"\n")[:-1]  # an unfinished line is ignored
             rows = [row for row in map(_parsed, lines) if row is not None]
             if rows and rows[0].get("about") != self.about:
                 raise InputError(
                     f"{self.path}: is the record of another reduction (other programs, flags, pixel or key); "
                     "give another --out, or remove that folder"
                 )
-            self.known = {row["experiment"]: row for row in rows[1:]}
+            self.known = {row["experiment"]: row for row in rows[1:] if problem_of(row, Trial) is None}
         text = canonical_json({"about": self.about}) + "".join(map(canonical_json, self.known.values()))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(text, encoding="utf-8")
 
     def add(self, row: dict[str, Any]) -> None:
-        """Keep one trial."""
+        """Record one trial."""
         self.known[row["experiment"]] = row
         with self.path.open("ab") as stream:
             stream.write(canonical_json(row).encode())
@@ -70,7 +70,7 @@ class Record:
 
 @dataclass
 class Trials:
-    """Runs both programs on an experiment and says whether it still fails in the same way."""
+    """Runs both programs on an experiment and decides whether it still fails in the same way."""
 
     reference: Side
     candidate: Side
@@ -84,27 +84,31 @@ class Trials:
     say: Callable[[str], None] = lambda _: None
 
     def first_failure(self, experiment: Experiment, key: str | None) -> Failure:
-        """What fails at the outset: the named key, or the first in order of computation. Raises InputError."""
+        """The failure at the start: the named key, or the first in order of computation. Raises InputError."""
         try:
             printed = self.reference.output(experiment)
         except SideFailed as error:
             raise InputError(f"{self.reference.name} {error}; the reference has to run the experiment") from error
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             if key is not None:
                 raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
             return Failure(RUN, 1.0, True, error.kind)
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         heads = self.judge.graph.heads(diverging)
         if key is None and not heads:
-            told = f"on all {len(found)} keys that both print" if found else "since they print no key in common"
-            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {told}")
+            extent = (
+                f"on all {len(differences)} keys that both print"
+                if differences
+                else "since they print no key in common"
+            )
+            raise InputError(f"nothing to reduce: {self.reference.name} and {self.candidate.name} agree {extent}")
         chosen = key or heads[0]
         if chosen not in diverging:
-            state = "agrees" if chosen in found else "is not printed by both"
+            state = "agrees" if chosen in differences else "is not printed by both"
             raise InputError(f"--key {chosen}: {state}; keys that differ: {', '.join(diverging[:12]) or 'none'}")
-        return Failure(chosen, found[chosen].relative, chosen in heads, values=found[chosen].values)
+        return Failure(chosen, differences[chosen].relative, chosen in heads, values=differences[chosen].values)
 
     def fails(self, experiment: Experiment) -> bool:
         """Whether the experiment fails in the same way. Raises LimitReached."""
@@ -117,14 +121,14 @@ class Trials:
         return bool(self.record.known[name]["outcome"] == FAILS)
 
     def values(self, experiment: Experiment) -> tuple[Any, Any]:
-        """The key on both sides, for an experiment that fails."""
+        """The key's values on both sides, for an experiment that fails."""
         row = self.record.known.get(self._hash(experiment))
         assert self.failure is not None
         return (row["reference"], row["candidate"]) if row else self.failure.values
 
     def _hash(self, experiment: Experiment) -> str:
-        words = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
-        return sha256_of_bytes(canonical_json([words, experiment.pixel]).encode())[:20]
+        argv = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        return sha256_of_bytes(canonical_json([argv, experiment.pixel]).encode())[:20]
 
     def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:
         outcome, difference = self._outcome(experiment)
@@ -140,21 +144,30 @@ class Trials:
         except SideFailed:
             return REFUSED, None
         try:
-            found = self.judge.differences(printed, self.candidate.output(experiment))
+            differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             return (FAILS if failure.key == RUN and error.kind == failure.kind else REFUSED), None
-        here = found.get(failure.key)
+        here = differences.get(failure.key)
         if here is None or here.agrees or here.relative < SMALLEST_SHARE * failure.relative:
             return PASSES, here
-        diverging = [name for name, difference in found.items() if not difference.agrees]
+        diverging = [name for name, difference in differences.items() if not difference.agrees]
         if failure.is_head and failure.key not in self.judge.graph.heads(diverging):
             return ELSEWHERE, here
         return FAILS, here
 
 
+class Trial(Document):
+    """A trial on record."""
+
+    experiment: str
+    outcome: str
+    reference: list[str | Number]
+    candidate: list[str | Number]
+
+
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         return None
     return row if isinstance(row, dict) else None

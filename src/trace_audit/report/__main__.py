@@ -14,9 +14,9 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m trace_audit.report", description=about, allow_abbrev=False)
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR")
     parser.add_argument("--out", type=Path, metavar="FILE", help=f"default: {FOLDER / 'index.html'} below results")
-    told = "folders below results of the {} that count (default: all on record)"
-    parser.add_argument("--audits", nargs="*", metavar="DIR", help=told.format("audits"))
-    parser.add_argument("--images", nargs="*", metavar="DIR", help=told.format("whole images"))
+    help_text = "folders below results of the {} that count (default: all on record)"
+    parser.add_argument("--audits", nargs="*", metavar="DIR", help=help_text.format("audits"))
+    parser.add_argument("--images", nargs="*", metavar="DIR", help=help_text.format("whole images"))
     options = parser.parse_args(argv)
     counted = Counted(*(None if names is None else frozenset(names) for names in (options.audits, options.images)))
     out = options.out or options.results / FOLDER / "index.html"

@@ -1,4 +1,4 @@
-"""What the page shows of each audit: its latest attempt, its factors, its environment, how to reproduce it."""
+"""The page's section about each audit: its latest attempt, its factors, its environment, how to reproduce it."""
 
 import math
 import shlex
@@ -32,18 +32,18 @@ def bar_percent(relative_difference: float) -> float:
 
 def latest_attempts(entries: list[Entry]) -> list[tuple[Record, Record | None]]:
     """The latest trace attempt of each audit with the one before it, in the order of scenario, pixel, device, dtype."""
-    found: dict[tuple[Any, ...], list[Record]] = {}
+    attempts_by_audit: dict[tuple[Any, ...], list[Record]] = {}
     for entry in entries:
         record = entry.record or {}
         if record.get("kind") == "attempt" and record.get("pixel_slow_fast") and is_sound(record):
-            place = (record["scenario"], tuple(record["pixel_slow_fast"]))
-            key = (*place, record["device"], record["dtype"], record.get("backend", "eager"))
-            found.setdefault(key, []).append(record)
-    return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(found.items())]
+            audited = (record["scenario"], tuple(record["pixel_slow_fast"]))
+            key = (*audited, record["device"], record["dtype"], record.get("backend", "eager"))
+            attempts_by_audit.setdefault(key, []).append(record)
+    return [(rows[-1], rows[-2] if len(rows) > 1 else None) for _, rows in sorted(attempts_by_audit.items())]
 
 
 def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a key: the component and place where its two sides are farthest apart. What fails comes first."""
+    """One row a key, with the component and place of the largest difference. Failing keys come first."""
     worst: dict[str, dict[str, Any]] = {}
     for row in verdict["factors"]:
         known = worst.get(row["key"])
@@ -66,7 +66,7 @@ def factor_rows(verdict: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def audit_section(results: Path, record: Record, before: Record | None) -> dict[str, Any]:
-    """What the page shows of the latest attempt of one audit; `before` is the attempt before it."""
+    """The section about the latest attempt of one audit; `before` is the attempt before it."""
     number, folder = record["number"], _folder_of(results, record)
     verdict = read_document(folder / _COMPARISON, "comparison", TraceComparison) if folder else None
     worst = record["metrics"].get("worst_relative_difference")
@@ -105,27 +105,27 @@ def audit_section(results: Path, record: Record, before: Record | None) -> dict[
 
 
 def _cause(record: Record, verdict: dict[str, Any] | None) -> str:
-    """What made the audit fail; that of a crash is told by its record."""
+    """The cause of a failed audit; that of a crash comes from its record."""
     if record["status"] != "fail":
         return ""
     return cause(verdict) if verdict else "crashed before anything was compared"
 
 
 def _taken(record: Record) -> list[str]:
-    """What was read of a user's structure factors, and the remarks; nothing of a synthetic set."""
-    found = record.get("structure_factors") or {}
-    return [found["line"], *found["remarks"]] if found.get("kind") == "file" else []
+    """What was read from a user's structure factors, and the remarks; empty for a synthetic set."""
+    source = record.get("structure_factors") or {}
+    return [source["line"], *source.get("remarks", [])] if source.get("kind") == "file" else []
 
 
 def _place_of(record: Record) -> str:
-    """The folder of an audit below results, as its artifacts name it."""
+    """The folder of an audit below results, according to its artifacts."""
     own = (_COMPARISON, evidence_files.LOG)
     folders = [Path(name).parent.as_posix() for name in record["artifacts"] if Path(name).name in own]
     return next(iter(folders), "")
 
 
 def _folder_of(results: Path, record: Record) -> Path | None:
-    """The folder below `results` with the comparison of an attempt, None if it made none or it is gone."""
+    """The folder below `results` with the comparison of an attempt; None if it made none or it is gone."""
     for name in record["artifacts"]:
         path = results / name if "\0" not in name else results
         inside = path.resolve().is_relative_to(results.resolve())

@@ -1,4 +1,4 @@
-"""What the report shows of a campaign beside its verdict: its figures, and a few of its frames."""
+"""A campaign in the report: its verdict, its figures, and a few of its frames."""
 
 import io
 from pathlib import Path
@@ -10,12 +10,17 @@ SHOWN_FRAMES = 4
 
 
 def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values for people, from the summary of a campaign."""
+    """Names and values of a campaign's summary, as text."""
     slow, fast = result["shape_slow_fast"]
     rates = result["frames_per_s"], result["frames_per_s_of_one_job"]
     return [
         ("frames", f"{result['frames']} of {slow} × {fast} pixels in {result['shards']} shards"),
         ("device, dtype", f"{result['device']}, {result['dtype']}"),
+        ("noise", result.get("noise", "none")),
+        *(
+            (f"structure factors of {name}", taken["line"])
+            for name, taken in result.get("structure_factors", {}).items()
+        ),
         ("frames a second", f"{rates[0]:.3g} in all, {rates[1]:.3g} a job"),
         ("CPU time", f"{result['cpu_s_per_frame']:.3g} s a frame"),
         ("size", f"{result['bytes'] / 1e6:.1f} MB, {result['bytes_per_frame'] / 1e3:.0f} kB a frame"),
@@ -25,7 +30,7 @@ def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def frame_pictures(master: Path) -> list[tuple[str, str]]:
-    """Some frames as PNG data, on a logarithmic scale, evenly spaced over the campaign; none if it cannot be read."""
+    """Some frames as PNG data, on a logarithmic scale, evenly spaced over the campaign; none if they cannot be read."""
     import h5py
     import hdf5plugin  # noqa: F401 - lets h5py read what is compressed
     import numpy as np
@@ -34,7 +39,8 @@ def frame_pictures(master: Path) -> list[tuple[str, str]]:
         with h5py.File(master) as file:
             data = file["entry/data/data"]
             numbers = np.unique(np.linspace(0, len(data) - 1, SHOWN_FRAMES).round().astype(int)).tolist()
-            return [(f"frame {number}, photons on a logarithmic scale", _png(data[number])) for number in numbers]
+            title = f"{data.attrs.get('units', 'photons')} on a logarithmic scale"
+            return [(f"frame {number}, {title}", _png(data[number])) for number in numbers]
     except (OSError, KeyError):
         return []
 

@@ -1,6 +1,6 @@
-"""`python -m trace_audit.report.ending`: what a person reads last when a run failed, in at most ten lines.
+"""`python -m trace_audit.report.ending`: the last lines of a failed run, at most ten.
 
-Audits of one cause are one line. The last line is the path of the summary to open first.
+Audits with the same cause share one line. The last line is the path of the summary to open first.
 """
 
 import argparse
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.compare.cause import by_cause, evidence
-from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_json
+from trace_audit.core.documents import Comparison, read_document
+from trace_audit.core.errors import run_command
+from trace_audit.core.files import printable
 
 MOST_LINES = 10
 _MOST_CAUSES = 5
@@ -24,7 +25,7 @@ _KINDS = {"image_parity.json": "image"}  # others are audits
 
 
 def lines(verdicts: list[tuple[Path, dict[str, Any]]], not_compared: int) -> list[str]:
-    """The ending of a run with these comparisons, some of which failed; `not_compared` more never came about."""
+    """The last lines of a run with these comparisons, some of which failed; `not_compared` more were never made."""
     failed = [(path, verdict) for path, verdict in verdicts if verdict["status"] == "fail"]
     known = dict(verdicts)
     rows = []
@@ -56,16 +57,16 @@ def _counted(number: int, path: Path) -> str:
 
 def _places(paths: list[Path]) -> list[str]:
     """Scenario and pixel of each audit, each once: "still (200, 256)"."""
-    found = []
+    names = []
     for path in paths:
         scenario, pixel = (path.parts[-4], path.parts[-3]) if len(path.parts) > 3 else ("", path.parent.name)
         match = re.fullmatch(r"S(\d+)_F(\d+)", pixel)
-        found.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
-    return list(dict.fromkeys(found))
+        names.append(f"{scenario} ({match[1]}, {match[2]})" if match else scenario or pixel)
+    return list(dict.fromkeys(names))
 
 
 def _fitting(names: list[str], width: int) -> str:
-    """As many names as fit, at least one, and the number of the others."""
+    """As many names as fit, at least one, and the number of the rest."""
     shown = names[:1]
     while len(shown) < len(names) and len(", ".join([*shown, names[len(shown)]])) < width:
         shown.append(names[len(shown)])
@@ -83,10 +84,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     verdicts = []
     for path in options.comparisons:
-        verdict = read_json(path, "comparison")
-        if not isinstance(verdict, dict) or "status" not in verdict:
-            raise InputError(f"{path}: no comparison; run the audit again")
-        verdicts.append((path, verdict))
+        verdicts.append((path, read_document(path, "comparison", Comparison)))
     print("\n".join(lines(verdicts, options.not_compared)))
     return 0
 

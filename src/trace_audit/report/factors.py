@@ -58,7 +58,7 @@ def _rows(comparison: Path) -> Iterator[dict[str, Any]]:
 
 
 def main(argv: list[str]) -> int:
-    """Write the table of all factors, and the worst of each key if asked."""
+    """Write the table of all factors, and on request the worst of each key."""
     parser = argparse.ArgumentParser(
         prog="python -m trace_audit.report.factors", description=__doc__, allow_abbrev=False
     )

@@ -1,7 +1,7 @@
-"""Sections about everything below results/ that is no audit of a trace: images, gradients, refinements, campaigns, ...
+"""Sections about all results other than audits of traces: images, gradients, refinements, campaigns, ...
 
-Each is drawn from the JSON that its rule leaves; where there is none, there is no section. What a file holds beside the
-fields that are known here is shown as it is, so that a result of a new kind needs no code.
+Each is made from the JSON file that its rule writes; without the file there is no section. Fields unknown to this code
+are shown unchanged, so that a new kind of result needs no code.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core import result_documents as forms
+from trace_audit.core.documents import Document, problem_of
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_json
 from trace_audit.report.audits import leaves
@@ -34,7 +36,7 @@ class Table:
 
 @dataclass
 class Block:
-    """One section. `status` is pass, fail, skipped or "" where nothing is judged."""
+    """One section. `status` is pass, fail, skipped, or empty if there is no verdict."""
 
     title: str
     status: str
@@ -50,36 +52,43 @@ Maker = Callable[[Path, list[tuple[Path, Any]]], list[Block]]
 
 
 def other_results(results: Path, images: frozenset[str] | None = None) -> list[Block]:
-    """All sections, in a fixed order. A file that cannot be read becomes a section that says so.
+    """All sections, in a fixed order. An unreadable file becomes a section that says so.
 
-    Of whole images only those count whose folder is among `images`; None: all.
+    Whole images count only if their folder is among `images`; None: all.
     """
     blocks: list[Block] = []
-    for pattern, maker in _SECTIONS.items():
-        found, broken = _read(results, pattern)
+    for pattern, (maker, model) in _SECTIONS.items():
+        documents, broken, unlike = _read(results, pattern, model)
         if pattern == _IMAGES and images is not None:
-            found = [(path, data) for path, data in found if path.parent.relative_to(results).as_posix() in images]
+            documents = [
+                (path, data) for path, data in documents if path.parent.relative_to(results).as_posix() in images
+            ]
+            unlike = [(path, data) for path, data in unlike if path.parent.relative_to(results).as_posix() in images]
         blocks += broken
-        if found:
-            try:
-                blocks += maker(results, found)
-            except (KeyError, TypeError, ValueError, AttributeError):  # of another form than the one known here
-                blocks += [block for path, data in found for block in _as_it_is(results, [(path, data)])]
+        blocks += maker(results, documents) if documents else []
+        blocks += _as_it_is(results, unlike)
     return blocks
 
 
-def _read(results: Path, pattern: str) -> tuple[list[tuple[Path, Any]], list[Block]]:
-    found, broken = [], []
+Found = list[tuple[Path, Any]]
+
+
+def _read(results: Path, pattern: str, model: type[Document] | None) -> tuple[Found, list[Block], Found]:
+    """Files of the form known here, sections on those that cannot be read, and files of another form."""
+    documents: Found = []
+    broken: list[Block] = []
+    unlike: Found = []
     for path in sorted(results.glob(pattern)):
         if not path.is_file() or not path.resolve().is_relative_to(results.resolve()):
             continue
         try:
             if path.stat().st_size > _LARGEST_FILE_BYTES:
                 raise InputError(f"{path}: larger than {_LARGEST_FILE_BYTES} bytes, not shown here")
-            found.append((path, read_json(path, "result")))
+            data = read_json(path, "result")
+            (unlike if model and problem_of(data, model) else documents).append((path, data))
         except InputError as error:
             broken.append(Block(_title(results, path), "", str(error), "", _link(results, path)))
-    return found, broken
+    return documents, broken, unlike
 
 
 def _link(results: Path, path: Path) -> str:
@@ -95,11 +104,11 @@ def _status(statuses: list[str]) -> str:
 
 
 def _cut(caption: str, headings: list[str], rows: list[Row]) -> Table:
-    ordered = sorted(rows, key=lambda row: row[0] != "fail")  # what fails comes first, and is not cut
+    ordered = sorted(rows, key=lambda row: row[0] != "fail")  # failing rows come first and are never cut
     return Table(caption, headings, ordered[:MOST_ROWS], max(0, len(rows) - MOST_ROWS))
 
 
-def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _image_parity(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     rows: list[Row] = [
         (
             v["status"],
@@ -115,7 +124,7 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
                 v["status"],
             ],
         )
-        for _, v in found
+        for _, v in documents
     ]
     good, failed = sum(row[0] == "pass" for row in rows), sum(row[0] == "fail" for row in rows)
     headings = ["scenario", "device", "dtype", "backend", "slow x fast", "worst, of peak", "allowed", "root causes"]
@@ -124,14 +133,14 @@ def _image_parity(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     text = f"{good} of {good + failed} whole images of both programs agree, and so does every factor traced in them."
     if failed:
         text = f"{failed} of {good + failed} whole images do not agree."
-    status, source = _status([row[0] for row in rows]), _link(results, found[0][0])
+    status, source = _status([row[0] for row in rows]), _link(results, documents[0][0])
     return [Block("Whole images", status, text, "make parity", source, [table])]
 
 
-def _pairs(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _pairs(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     """Audits of any two programs: one block each, with its causes and the keys that differ."""
     blocks = []
-    for path, audit in found:
+    for path, audit in documents:
         sides = audit["sides"]
         causes: list[Row] = [("fail", [c["side"], c["key"], c["role"], c["sentence"]]) for c in audit["causes"]]
         keys: list[Row] = [
@@ -155,7 +164,7 @@ def _pairs(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _gradients(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     rows: list[Row] = [
         (
             row["status"],
@@ -168,7 +177,7 @@ def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
                 row["status"],
             ],
         )
-        for _, summary in found
+        for _, summary in documents
         for row in summary["parameters"]
     ]
     good = sum(row[0] == "pass" for row in rows)
@@ -176,12 +185,12 @@ def _gradients(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     table = _cut("Derivatives of the torch image against differences of the C program's images.", headings, rows)
     text = f"{good} of {len(rows)} derivatives agree with differences of the C program's images."
     status = _status([row[0] for row in rows])
-    return [Block("Gradients", status, text, ".venv/bin/snakemake gradients", _link(results, found[0][0]), [table])]
+    return [Block("Gradients", status, text, ".venv/bin/snakemake gradients", _link(results, documents[0][0]), [table])]
 
 
-def _refinements(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _refinements(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     blocks = []
-    for path, verdict in found:
+    for path, verdict in documents:
         rows: list[Row] = [
             ("", [row["name"], row["true"], row["start_off"], _short(row["off_sigma"])])
             for row in verdict["parameters"]
@@ -197,8 +206,8 @@ def _refinements(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
-    path, result = found[0]
+def _selftest(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
+    path, result = documents[0]
     wrong = [row for row in result["injections"] if not row["as_expected"]]
     rows: list[Row] = [
         ("fail", [row["key"], row["component"], row["case"], row["status"], ", ".join(row["roots"])]) for row in wrong
@@ -216,9 +225,9 @@ def _selftest(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return [Block("The audit, audited", status, text, "make audit-selftest", _link(results, path), [table])]
 
 
-def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
+def _campaigns(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
     blocks = []
-    for path, result in found:
+    for path, result in documents:
         rows: list[Row] = [
             (
                 "fail",
@@ -242,10 +251,10 @@ def _campaigns(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
     return blocks
 
 
-def _as_it_is(results: Path, found: list[tuple[Path, Any]]) -> list[Block]:
-    """A result of any form: its status and summary if it has them, its values, its lists of records as tables."""
+def _as_it_is(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
+    """A result of any form: its status and summary if present, its values, its lists of records as tables."""
     blocks = []
-    for path, data in found:
+    for path, data in documents:
         record = data if isinstance(data, dict) else {"values": data}
         tables = [
             _cut(
@@ -280,14 +289,14 @@ def _short(value: float | None) -> str:
     return "not determined" if value is None else f"{value:+.2f}"
 
 
-_SECTIONS: dict[str, Maker] = {
-    _IMAGES: _image_parity,
-    "*/*/candidate/port_audit.json": _pairs,
-    "untraced/*/port_audit.json": _pairs,
-    "selftest/selftest.json": _selftest,
-    "gradients/*/gradients.json": _gradients,
-    "refinement/*/verdict.json": _refinements,
-    "campaign/*/summary.json": _campaigns,
-    "matrix/*/matrix.json": _as_it_is,
-    "bench/*.json": _as_it_is,
+_SECTIONS: dict[str, tuple[Maker, type[Document] | None]] = {
+    _IMAGES: (_image_parity, forms.ImageVerdict),
+    "*/*/candidate/port_audit.json": (_pairs, forms.PairVerdict),
+    "untraced/*/port_audit.json": (_pairs, forms.PairVerdict),
+    "selftest/selftest.json": (_selftest, forms.Selftest),
+    "gradients/*/gradients.json": (_gradients, forms.GradientSummary),
+    "refinement/*/verdict.json": (_refinements, forms.RefinementVerdict),
+    "campaign/*/summary.json": (_campaigns, forms.CampaignSummary),
+    "matrix/*/matrix.json": (_as_it_is, None),
+    "bench/*.json": (_as_it_is, None),
 }

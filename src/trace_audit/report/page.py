@@ -17,15 +17,15 @@ from trace_audit.trail.records import is_sound
 from trace_audit.trail.verify import changed_inputs, verify
 
 FOLDER = Path("report")
-MOST_OPEN = 3  # audits and images that are unfolded at first
+MOST_OPEN = 3  # audits and images that are open at first
 Section = dict[str, Any]
-# made for the page itself, between the seal of the run and the one that follows it
+# records made by the report itself, between two seals
 _OF_THE_PAGE = re.compile(r"report/|.*/patch\.json: (extra|changed)$")
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Folders below results of the audits and the images that count; None: all that are on record."""
+    """Folders below results of the audits and images to count; None: all on record."""
 
     audits: frozenset[str] | None = None
     images: frozenset[str] | None = None
@@ -39,9 +39,9 @@ def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it
         raise InputError(f"{results / attempts.LEDGER}: no attempt on record; run make audit first")
     sections, earlier = split(everything, counted.audits)
     images = overviews(results / FOLDER, sections)
-    others = other_results(results, counted.images)
+    further_sections = other_results(results, counted.images)
     failed = [section for section in sections if section["record"]["status"] == "fail"]
-    failed_others = [block for block in others if block.status == "fail"]
+    failed_others = [block for block in further_sections if block.status == "fail"]
     judged = [section for section in sections if section["record"]["status"] in ("pass", "fail")]
     causes = grouped(failed)
     changes = changed_inputs(results)
@@ -56,7 +56,7 @@ def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it
         most_images=MOST_OPEN,
         taken=list(dict.fromkeys(line for section in sections for line in section["taken"])),
         torch_changed=sum(line.startswith("src/nanobrag_torch/") for line in changes),
-        others=others,
+        others=further_sections,
         failed_others=failed_others,
         images=images,
         last=sections_newest(everything),
@@ -71,7 +71,7 @@ def page(results: Path, counted: Counted = Counted()) -> str:  # noqa: B008 - it
 
 
 def split(sections: list[Section], folders: frozenset[str] | None) -> tuple[list[Section], list[Section]]:
-    """The audits that count, what failed first, and those that are no longer in the config."""
+    """The audits to count, failed ones first, and those that are no longer in the config."""
     counting = [section for section in sections if folders is None or section["folder"] in folders]
     earlier = [section for section in sections if section not in counting]
     return sorted(counting, key=lambda section: section["record"]["status"] != "fail"), earlier
@@ -112,12 +112,12 @@ def timeline(entries: list[Entry], shown: set[int]) -> list[dict[str, Any]]:
         record = entry.record if entry.record is not None and is_sound(entry.record) else unreadable
         number_of_it = int(entry.path.stem)
         pixel = record.get("pixel_slow_fast")
-        what = [record.get("scenario") or record.get("name"), f"({pixel[0]}, {pixel[1]})" if pixel else None]
+        names = [record.get("scenario") or record.get("name"), f"({pixel[0]}, {pixel[1]})" if pixel else None]
         rows.append(
             {
                 **{name: record.get(name, "") for name in ("kind", "time_utc", "status", "summary")},
                 "number": number_of_it,
-                "what": ", ".join(filter(None, [*what, record.get("device"), record.get("dtype")])),
+                "what": ", ".join(filter(None, [*names, record.get("device"), record.get("dtype")])),
                 "file": f"../audit/ledger/{entry.path.name}",
                 "section": f"audit-{number_of_it}" if number_of_it in shown else None,
             }

@@ -1,35 +1,36 @@
-"""Pictures of the page: pixels round a traced one, whole images made small, the radial profile, colour scales."""
+"""Pictures of the page: pixels around a traced one, reduced whole images, the radial profile, colour scales."""
 
 import base64
 import io
 from pathlib import Path
 from typing import Any
 
-from trace_audit.core.documents import Overview, Patch, read_document
+from trace_audit.core.documents import read_document
+from trace_audit.core.picture_documents import Overview, Patch
 from trace_audit.images.overview import packed
 
 IMAGES = "images"
-_DECADES, _DECADES_OF_ALL = 6, 8  # of the logarithmic colour scale, below the highest value
+_DECADES, _DECADES_OF_ALL = 6, 8  # decades of the logarithmic colour scale, below the highest value
 _PNG, _SVG = "png", "svg+xml"
 
 
 def data_address(data: bytes, kind: str) -> str:
-    """Bytes of a picture as an address that a page can hold; shown as an image, nothing in it runs."""
+    """Bytes of a picture as a data address; a browser shows it as an image and runs nothing in it."""
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def svg_data(path: Path) -> str | None:
-    """An SVG file as data, None if there is no such file."""
+    """An SVG file as data; None if there is no such file."""
     return data_address(path.read_bytes(), _SVG) if path.is_file() and not path.is_symlink() else None
 
 
 def png_data(path: Path) -> str | None:
-    """A PNG file as data, None if there is no such file."""
+    """A PNG file as data; None if there is no such file."""
     return data_address(path.read_bytes(), _PNG) if path.is_file() and not path.is_symlink() else None
 
 
 def colour_scales() -> dict[str, list[list[int]]]:
-    """Colours as 256 red, green, blue triples: one scale for photons, one with a middle for differences."""
+    """Colours as 256 red, green, blue triples: a scale for photons, and a diverging one for differences."""
     import matplotlib
 
     def scale(name: str) -> list[list[int]]:
@@ -44,7 +45,7 @@ Picture = dict[str, Any]
 def patch_picture(
     folder: Path | None, pixel: list[int], names: dict[str, str]
 ) -> tuple[Picture | None, str | None, Picture | None]:
-    """The pixels round a traced one for the page's script, or None and the reason; and who made them."""
+    """The pixels around a traced one for the page's script, or None and the reason; and the programs that made them."""
     path = folder / "patch.json" if folder else None
     if path is None or not path.is_file():
         return None, "The pixels round the traced one were not simulated for this attempt.", None
@@ -70,7 +71,7 @@ def patch_picture(
 
 
 def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The whole image of each scenario that was simulated for the page, with the pixels that its audits traced.
+    """The whole image of each scenario that was simulated for the page, with the traced pixels of its audits.
 
     In the order of the audits.
     """
@@ -80,14 +81,14 @@ def overviews(folder: Path, sections: list[dict[str, Any]]) -> list[dict[str, An
         pixels = traced.setdefault(section["record"]["scenario"], [])
         if section["record"]["pixel_slow_fast"] not in pixels:
             pixels.append(section["record"]["pixel_slow_fast"])
-    found = []
+    pictures = []
     for number, path in enumerate(sorted((folder / IMAGES).glob("*.json"))):
         about = read_document(path, "overview", Overview)
         if about["scenario"] in traced:
             scenario = about["scenario"]
-            found.append(_overview(f"image-{number}", {"made_by": None} | about, traced[scenario], names[scenario]))
+            pictures.append(_overview(f"image-{number}", {"made_by": None} | about, traced[scenario], names[scenario]))
     order = list(traced)
-    return sorted(found, key=lambda part: order.index(part["about"]["scenario"]))
+    return sorted(pictures, key=lambda part: order.index(part["about"]["scenario"]))
 
 
 def _overview(name: str, about: dict[str, Any], marks: list[list[int]], names: dict[str, str]) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _overview(name: str, about: dict[str, Any], marks: list[list[int]], names: d
 
 
 def radial_profile(about: dict[str, Any], marks: list[list[int]], names: dict[str, str]) -> str:
-    """Mean photons in rings about the beam centre, both programs, and how far they are apart, as an SVG picture."""
+    """Mean photons in rings about the beam centre, both programs, and their difference, as an SVG picture."""
     import matplotlib
     import numpy as np
     from matplotlib.figure import Figure

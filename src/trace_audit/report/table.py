@@ -1,7 +1,7 @@
 """`python -m trace_audit.report.table`: one line per audit.
 
-Scenario, pixel, device, dtype, backend, the key that is farthest off and by how much, the cause of a failure, verdict.
-Below it each cause with its audits, and what was found.
+Columns: scenario, pixel, device, dtype, backend, the key with the largest difference, that difference, the cause of a
+failure, verdict. Each cause follows below with its audits and its sentence.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def audit_row(comparison: Path) -> Row:
 
 
 def plain(rows: Sequence[Row]) -> str:
-    """The table in plain text, below it the causes of failures."""
+    """The table as plain text, followed by the causes of failures."""
     grid = [HEADINGS, *(cells for cells, _ in rows)]
     shown = _columns(rows)
     widths = {i: max(len(row[i]) for row in grid) for i in shown}
@@ -51,13 +51,13 @@ def plain(rows: Sequence[Row]) -> str:
 
 
 def _columns(rows: Sequence[Row]) -> list[int]:
-    """Numbers of the columns that say something: the cause only where something failed."""
+    """Numbers of the columns to show: the cause only if something failed."""
     failed = any(cells[_CAUSE] for cells, _ in rows)
     return [i for i in range(len(HEADINGS)) if i != _CAUSE or failed]
 
 
 def failures(rows: Sequence[Row]) -> list[str]:
-    """Each cause with the number of its audits, these, and the sentence of the first; and why some were skipped."""
+    """Each cause with its audits and the first one's sentence; and why some audits were skipped."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if row[0][-1] != "pass":
@@ -72,7 +72,7 @@ def failures(rows: Sequence[Row]) -> list[str]:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Print the table: in colour on a terminal, plainly elsewhere."""
+    """Print the table: in colour on a terminal, otherwise plain."""
     if not sys.stdout.isatty():
         print(plain(rows), end="")
         return
@@ -93,7 +93,7 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Show the table of some comparisons and, if asked, write it as plain text."""
+    """Show the table of some comparisons and, on request, write it as plain text."""
     parser = argparse.ArgumentParser(prog="python -m trace_audit.report.table", description=__doc__, allow_abbrev=False)
     parser.add_argument("comparisons", type=Path, nargs="+", metavar="compare_scaling_traces.json")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write it as plain text")
@@ -101,17 +101,17 @@ def main(argv: list[str]) -> int:
         "--taken", type=Path, nargs="*", default=[], metavar="FILE", help="what was taken of users' files, JSON"
     )
     options = parser.parse_args(argv)
-    told = taken_lines(options.taken)
+    taken = taken_lines(options.taken)
     rows = sorted(audit_row(path) for path in options.comparisons)
     if options.out:
-        write_atomic(options.out, plain(rows) + told)
+        write_atomic(options.out, plain(rows) + taken)
     show(rows)
-    print(told, end="")
+    print(taken, end="")
     return 0
 
 
 def taken_lines(files: Sequence[Path]) -> str:
-    """What was taken of each user's file, and the remarks, as they stood on the terminal of a single run."""
+    """What was read from each user's file, and the remarks, as printed for a single run."""
     records = [read_document(path, "record of structure factors", StructureFactors) for path in files]
     return "".join(f"\n{line}\n" for record in records for line in (record["line"], *record.get("remarks", ())))
 

@@ -1,4 +1,4 @@
-"""How the page shows numbers and sentences."""
+"""Numbers and sentences of the page."""
 
 import re
 from typing import Any
@@ -7,12 +7,12 @@ from markupsafe import Markup, escape
 
 from trace_audit.core.files import printable
 
-# a number that a browser could break at its sign or point, and parentheses with numbers in them
+# numbers and parentheses with numbers, which a browser could break at a sign or point
 _NUMBER = re.compile(r"\([\d., -]+\)|(?<![\w.])(?:-?\d+\.\d+(?:e[-+]?\d+)?|-?\d+e[-+]?\d+|-\d+)(?!\w)")
 
 
 def number(value: Any) -> str:
-    """A number as the traces show it; text as text."""
+    """A number in the format of the traces; text unchanged."""
     return f"{value:.15g}" if isinstance(value, float) else printable(str(value))
 
 
@@ -26,7 +26,7 @@ def short(value: float) -> str:
 
 
 def prose(text: Any) -> Markup:
-    """A sentence, escaped, whose numbers stay on one line."""
+    """An escaped sentence whose numbers stay on one line."""
     pieces, at = [], 0
     plain = printable(str(text))
     for match in _NUMBER.finditer(plain):

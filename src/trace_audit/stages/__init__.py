@@ -1,1 +1,1 @@
-"""The seam of the torch program: each stage observed, or fed with other values."""
+"""The hook interface of the torch program, by stage: each stage is observed, or gets other values."""

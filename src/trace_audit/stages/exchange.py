@@ -1,4 +1,4 @@
-"""How values are exchanged with a visitor, in the units of the trace."""
+"""The exchange of values with a visitor, in the units of the trace."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -15,19 +15,19 @@ WHOLE, FIRST = Context(), Context(block=0)
 
 
 class Exchange:
-    """The visitor, and the exchange of a tensor, or of a part, for what the visitor returns."""
+    """The visitor, and the replacement of a tensor, or of a part, by the visitor's values."""
 
     def __init__(self, visit: Visit):
         self.visit = visit
         self.domains = 1
 
     def ask(self, key: str, context: Context, values: list[float]) -> Sequence[Value] | None:
-        """The visitor's answer for one key, whole numbers as such."""
+        """The visitor's answer for one key; whole numbers stay whole."""
         integer = registry()[key].kind == "integer"
         return self.visit(key, context, [int(v) for v in values] if integer else list(values))
 
     def swap(self, value: torch.Tensor, key: str, context: Context = WHOLE, scale: float = 1.0) -> torch.Tensor:
-        """`value` as a whole is one key; `scale` turns it into the unit of the trace."""
+        """Treat `value` as one key; `scale` converts it to the unit of the trace."""
         new = self.ask(key, context, (value.detach().double() * scale).reshape(-1).tolist())
         if new is None:
             return value
@@ -37,7 +37,7 @@ class Exchange:
     def swap_part(
         self, value: torch.Tensor, where: Any, key: str, context: Context, scale: float = 1.0
     ) -> torch.Tensor:
-        """A part of a tensor is one key."""
+        """Treat a part of a tensor as one key."""
         old = value[where]
         new = self.swap(old, key, context, scale)
         if new is old:
@@ -47,7 +47,7 @@ class Exchange:
         return value
 
     def swap_rays(self, value: torch.Tensor, key: str, place: Place) -> torch.Tensor:
-        """The last dimension runs over the rays, one a block."""
+        """Exchange a tensor whose last dimension runs over the rays, one per block."""
         for ray in range(value.shape[-1]):
             value = self.swap_part(value, (..., ray), key, Context(block=place.sample + ray))
         return value
@@ -68,7 +68,7 @@ class Exchange:
         term_key: str,
         phi_part: tuple[int, ...] = (),
     ) -> torch.Tensor:
-        """A tensor that is printed for the first orientation, for each phi step and for each term ("": not there)."""
+        """A tensor printed for the first orientation, each phi step and each term (empty name: not printed)."""
         for where, term in self.orientations(value, place):
             sample = term.source == 0 and term.mosaic_domain == 0
             if sample and term.phi_tic == 0 and first_key:

@@ -12,7 +12,7 @@ COUNTS = (
     *("sources", "mosaic_domains", "phi_steps", "oversample", "thick_steps", "steps"),
     *("oversample_thick", "oversample_polar", "oversample_omega"),
 )
-PRINTED = (  # made where they are printed: words, and conversions of a value that has its own key
+PRINTED = (  # computed while printing: text, and conversions of a value that has its own key
     *("pixel_slow_fast", "defects", "detector_convention", "lambda_angstroms", "r_e_meters", "floatimage_accumulated"),
 )
 RAYS = {
@@ -41,7 +41,7 @@ SUMS = {
 
 
 class OnePixel(Exchange):
-    """Exchange of what is worked out for each pixel, and of what is made where it is printed."""
+    """Exchange of the values computed for each pixel, and of those computed while printing."""
 
     def __init__(self, *args: Any):
         super().__init__(*args)
@@ -51,11 +51,11 @@ class OnePixel(Exchange):
         self.weight = torch.ones(1)
 
     def pixel(self, name: str, value: Any, place: Place) -> Any:
-        """What takes the place of a value of a pass over pixels; None for a name that belongs elsewhere."""
+        """The replacement for a value of a pass over pixels; None for a name that is not one of these."""
         if name in RAYS:
             self.rays = value.shape[-1] if name == "position_m" else self.rays
             value = self.swap_rays(value, RAYS[name], place)
-            for ray in range(value.shape[-1], self.rays):  # the solid angle of the first ray serves all
+            for ray in range(value.shape[-1], self.rays):  # the solid angle of the first ray is used for all
                 self.ask(RAYS[name], Context(block=place.sample + ray), value.double().tolist()[-1:])
             return value
         if name == "q_per_m":
@@ -88,7 +88,7 @@ class OnePixel(Exchange):
         return self.counts[name]
 
     def _has_last_ray(self, value: torch.Tensor, place: Place) -> bool:
-        """Whether a pass holds the last source and sample, whose scattering angle is traced."""
+        """Whether a pass contains the last source and sample, whose scattering angle is traced."""
         counts = self.counts
         samples = counts["thick_steps"] * counts["oversample"] ** 2
         return place.source == counts["sources"] - 1 and place.sample + value.shape[-1] == samples
@@ -104,7 +104,7 @@ class OnePixel(Exchange):
         return axes if all(new is old for new, old in zip(rows, axes, strict=True)) else torch.stack(rows)
 
     def _intensity(self, intensity: torch.Tensor, place: Place) -> torch.Tensor:
-        """A term is the intensity times its weight, which is applied to the sum of them."""
+        """A term is the intensity times its weight; the weight is applied to the sum of the intensities."""
         term = intensity * self.weight
         new = self.swap_terms(term, place, "", "", "term.value")
         if new is term:

@@ -9,7 +9,7 @@ from trace_audit.stages.exchange import FIRST, WHOLE, Exchange
 from trace_audit.trace.parse import Context
 
 _NEGLIGIBLE = 1e-12
-_SAME_NAME = (  # the key is called as the value is
+_SAME_NAME = (  # keys with the same name as their value
     *("beam_vector", "polar_vector", "spindle_axis", "twotheta_axis", "initial_fdet", "initial_sdet", "initial_odet"),
     *("Fclose_m", "Sclose_m", "Fbeam_m", "Sbeam_m", "angles_rad", "Rx", "Ry", "Rz", "R_total"),
     *("fdet_after_rotz", "sdet_after_rotz", "odet_after_rotz"),
@@ -29,10 +29,10 @@ PARTS = {"incident": "incident_vec", "wavelength_m": "lambda_meters"}  # of the 
 
 
 class SetUp(Exchange):
-    """Exchange of what is worked out once, before any pixel."""
+    """Exchange of values that are computed once, before any pixel."""
 
     def set_up(self, name: str, value: Any) -> Any:
-        """What takes the place of a value of the set-up; None for a name that belongs elsewhere."""
+        """The replacement for a value of the set-up; None for a name that is not one of these."""
         if name in WHOLE_TENSORS:
             return self.swap(value, *WHOLE_TENSORS[name])
         if name in PARTS:
@@ -50,7 +50,7 @@ class SetUp(Exchange):
         return self._real(value) if name == "real_m" else None
 
     def _reciprocal(self, star: torch.Tensor) -> torch.Tensor:
-        """The vectors themselves where they have not moved: the cell is worked out again from those that have."""
+        """The vectors themselves if they did not change; changed ones lead to a new cell."""
         rows = [self.swap(v, f"rot_{x}_star_A_inv", FIRST) for v, x in zip(star, "abc", strict=True)]
         moved = torch.stack(rows)
         return moved if (moved - star).abs().max() / moved.abs().max() > _NEGLIGIBLE else star

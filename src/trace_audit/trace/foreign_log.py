@@ -1,9 +1,9 @@
-"""Trace lines picked out of whatever a program prints.
+"""Reads trace lines from the output of any program.
 
-A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and goes on as `key value ...`,
+A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and continues as `key value ...`,
 `key=value ...` or `key: value ...`, or if it is a JSON object with `key` and `value`, or with names of keys. Terminal
-colours are taken away. All other lines are counted and left. Names that are in no registry are listed as not known;
-they are no fault. Memory is bounded however much a program prints.
+colours are removed. All other lines are counted and ignored. Names in no registry are listed as unknown; they are no
+error. Memory is bounded for any amount of output.
 """
 
 import json
@@ -23,6 +23,7 @@ LONGEST_LINE = 1 << 16
 MOST_LINES_OF_A_KEY = 20_000
 MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
+_DEEPEST_LIST = 8
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
@@ -40,11 +41,11 @@ _LABEL = re.compile(r"[A-Za-z_]\w*:(?=[+-]?[\d.])", re.ASCII)
 
 @dataclass
 class ForeignLog:
-    """What a program printed, as far as it could be read.
+    """A program's output, as far as it could be read.
 
-    `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names that
-    are in no registry, `repeated` the values of a key that came again after the first. `own`: keys that its key file
-    lists as its own, with their meaning.
+    `numbers[key]` are the texts of its numbers as printed, for the number of digits. `unknown` counts the names in no
+    registry, `repeated` the values of a key after its first. `own`: keys that the key file lists as the program's own,
+    with their meaning.
     """
 
     trace: Trace
@@ -60,9 +61,9 @@ class ForeignLog:
 def read_foreign_log(
     path: Path, names: KeyNames, *, name: str | None = None, may_be_silent: bool = False
 ) -> ForeignLog:
-    """The trace in the file `path`. Raises InputError if it cannot be read, or holds no trace line and has to.
+    """The trace in the file `path`. Raises InputError if it cannot be read, or lacks a required trace line.
 
-    `name`: whose log it is, for messages. `may_be_silent`: an image stands in for a trace.
+    `name`: the side's name, for messages. `may_be_silent`: an image is used instead of a trace.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -71,9 +72,9 @@ def read_foreign_log(
         raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
     if not log.trace_lines and not may_be_silent:
         prefixes = ", ".join(("TRACE_C", "TRACE_PY", *names.prefixes))
-        what = f"log {path}" if name is None else f"{name}: log {path}"
+        name_of_log = f"log {path}" if name is None else f"{name}: log {path}"
         raise InputError(
-            f"{what}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
+            f"{name_of_log}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
             "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', or have it write "
             "an image, see docs/porting.md"
         )
@@ -89,7 +90,7 @@ def read_foreign_lines(lines: Iterable[bytes], names: KeyNames) -> ForeignLog:
 
 
 class LineReader:
-    """State of one pass through the output. `keys` are those that are known; a nanoBragg has lines beside its keys."""
+    """State of one pass through the output. `keys` are the known keys; a nanoBragg prints lines beside its keys."""
 
     beside_keys: tuple[str, ...] = ("TRACE_PHI", "subpixel", "term")
 
@@ -98,7 +99,7 @@ class LineReader:
         self.keys = registry() if keys is None else keys
         self.log = ForeignLog(Trace(historic=True))
         self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
-        self.whole: dict[str, str] = {}  # keys that a log has once
+        self.whole: dict[str, str] = {}  # keys that occur once in a log
         self.phi: dict[str, str] = {}
         self.own_form: list[str] = []  # `subpixel` and `term` lines: a log in this project's own form
         self.opener = ""
@@ -116,7 +117,7 @@ class LineReader:
             self.take(number, name, text)
 
     def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
-        """(name, value text) of every key on a line; nothing for a line that is no trace line."""
+        """(name, value text) of every key on a line; empty for any other line."""
         if line.startswith("{"):
             yield from _json_pairs(line, {*self.keys, *self.names.names})
             return
@@ -134,10 +135,10 @@ class LineReader:
             yield match[1], match[2].strip()
 
     def _of_another_prefix(self, line: str) -> str | None:
-        """What follows `TRACE_JAX:`, `[TRACE]` and the like, if it begins with the name of a key."""
-        other = _ANY.match(line)
-        match = None if other is None else _NAME.match(other[1].strip())
-        return other[1] if other and match and self._key(match[1]) is not None else None
+        """The text after `TRACE_JAX:`, `[TRACE]` and similar prefixes, if it begins with the name of a key."""
+        prefixed = _ANY.match(line)
+        match = None if prefixed is None else _NAME.match(prefixed[1].strip())
+        return prefixed[1] if prefixed and match and self._key(match[1]) is not None else None
 
     def take(self, number: int, name: str, text: str) -> None:
         """Keep one value of one key."""
@@ -190,36 +191,36 @@ class LineReader:
 
     def _store(self, key: Key, values: str) -> None:
         if key.where in ("run", "setup", "setup_sample", "setup_beam", "end"):
-            place = self.whole
+            values_of_part = self.whole
         else:
-            self.opener = self.opener or key.name  # the first key of a sub-pixel comes again with the next one
+            self.opener = self.opener or key.name  # the first key of a sub-pixel is repeated for the next one
             if key.name == self.opener and key.name in self.blocks[-1] and not self.own_form:
                 self.blocks.append({})
-            place = self.blocks[-1]
-        if key.name in place:
+            values_of_part = self.blocks[-1]
+        if key.name in values_of_part:
             self._count(self.log.repeated, key.name)
         else:
-            place[key.name] = values
+            values_of_part[key.name] = values
             self.log.numbers.setdefault(key.name, []).extend(values.split())
 
     def _values(self, number: int, key: Key, text: str, factor: float) -> str | None:
-        """The values of a key as words of our form; None with a problem on record where they cannot be read."""
+        """The values of a key in our format; None, with a recorded problem, if they cannot be read."""
         if key.kind == "word":
             if not text.split():
                 self._problem(number, key, "unparsable", "no value")
                 return None
             return text.split()[0]
-        words = text.split()
-        if len(words) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in words):
+        texts = text.split()
+        if len(texts) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in texts):
             self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
             return None
         plain = _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " ")
-        words = plain.split()
-        if len(words) != key.size or not all(_NUMBER.fullmatch(word) for word in words):
+        texts = plain.split()
+        if len(texts) != key.size or not all(_NUMBER.fullmatch(word) for word in texts):
             count = f"{key.size} number{'s' if key.size > 1 else ''}"
             self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
             return None
-        numbers = [float(word) for word in words]
+        numbers = [float(word) for word in texts]
         if not all(map(math.isfinite, numbers)):
             self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
             return None
@@ -228,12 +229,12 @@ class LineReader:
                 self._problem(number, key, "unparsable", f"expected whole numbers, found {text[:60]!r}")
                 return None
             return " ".join(str(int(value)) for value in numbers)
-        return " ".join(words if factor == 1.0 else [repr(value * factor) for value in numbers])
+        return " ".join(texts if factor == 1.0 else [repr(value * factor) for value in numbers])
 
-    def _problem(self, number: int, key: Key, kind: str, what: str) -> None:
-        """Put a value that cannot be read on record."""
+    def _problem(self, number: int, key: Key, kind: str, fault: str) -> None:
+        """Record a value that cannot be read."""
         if len(self.log.problems) < MOST_NAMES:
-            self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(what)}"))
+            self.log.problems.append(Problem(kind, key.name, number, f"line {number}: {key.name}: {printable(fault)}"))
 
     def _count(self, counts: dict[str, int], name: str) -> None:
         name = printable(name[:60])
@@ -241,7 +242,7 @@ class LineReader:
             counts[name] = counts.get(name, 0) + 1
 
     def finish(self) -> ForeignLog:
-        """All that was kept, as a trace."""
+        """All recorded lines as a trace."""
         lines = [f"TRACE_PY: {_labelled(name, values)}" for name, values in self.whole.items()]
         for index, block in enumerate(self.blocks):
             lines += [f"TRACE_PY: {r.split(' ', 1)[1]}" for r in self.own_form if r.startswith(f"{index} subpixel")]
@@ -261,7 +262,7 @@ class LineReader:
 
 
 def _labelled(name: str, values: str) -> str:
-    """A key and its values; a record gets the labels of its components, which our form has."""
+    """A key and its values; a record gets the labels of its components, as in our own format."""
     key = registry()[name]
     if key.kind == "record":
         values = " ".join(f"{label}:{value}" for label, value in zip(key.components, values.split(), strict=True))
@@ -269,7 +270,7 @@ def _labelled(name: str, values: str) -> str:
 
 
 def _without_line(message: str) -> str:
-    """A message without the number of its line, which is not that of the program's output."""
+    """A message without its line number, which does not refer to the program's output."""
     return re.sub(r"^line \d+: ", "", message)
 
 
@@ -286,8 +287,8 @@ def _json_pairs(line: str, known: Container[str]) -> Iterator[tuple[str, str]]:
             yield name, _flat(value)
 
 
-def _flat(value: object) -> str:
-    """The numbers of a nested list in order, as words."""
+def _flat(value: object, depth: int = 0) -> str:
+    """The numbers of a nested list in order, as text."""
     if isinstance(value, list):
-        return " ".join(_flat(item) for item in value[:64])
-    return str(value)
+        return "..." if depth >= _DEEPEST_LIST else " ".join(_flat(item, depth + 1) for item in value[:64])
+    return "{...}" if isinstance(value, dict) else str(value)

@@ -21,23 +21,23 @@ class OwnKey(BaseModel):
 
 
 class KeyNames(BaseModel):
-    """How the lines of a port are to be read. All parts are optional."""
+    """How to read the lines of a port. All parts are optional."""
 
     model_config = ConfigDict(extra="forbid")
 
     prefixes: tuple[str, ...] = Field(
-        default=(), description="beginnings of its trace lines besides TRACE_C and TRACE_PY; '' takes every line"
+        default=(), description="prefixes of its trace lines besides TRACE_C and TRACE_PY; '' reads every line"
     )
     names: Mapping[str, str] = Field(default_factory=dict, description="its name of a key: our name")
     factors: Mapping[str, float] = Field(
-        default_factory=dict, description="its name or ours: what its values are multiplied with to have our unit"
+        default_factory=dict, description="its name or ours: factor that converts its values to our unit"
     )
     leave_out: tuple[str, ...] = Field(default=(), description="its names or ours that are not compared")
     own: Mapping[str, OwnKey] = Field(default_factory=dict, description="keys of its own, with their parents")
 
 
 def read_key_names(path: Path | None) -> KeyNames:
-    """The key file at `path`; an empty one for None. Raises InputError with every fault of the file in one line."""
+    """The key file at `path`; an empty one for None. Raises InputError with every mistake of the file in one line."""
     if path is None:
         return KeyNames()
     document = read_yaml(path, "key file") or {}
@@ -47,8 +47,8 @@ def read_key_names(path: Path | None) -> KeyNames:
         names = KeyNames(**document)
     except (ValidationError, TypeError) as error:
         faults = error.errors() if isinstance(error, ValidationError) else []
-        told = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
-        raise InputError(f"key file {path}: {told}; the parts are {', '.join(KeyNames.model_fields)}") from None
+        complaint = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
+        raise InputError(f"key file {path}: {complaint}; the parts are {', '.join(KeyNames.model_fields)}") from None
     for theirs, ours in names.names.items():
         if ours not in registry():
             raise InputError(f"key file {path}: names.{theirs}: {_unknown(ours)}")

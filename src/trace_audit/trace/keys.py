@@ -1,9 +1,9 @@
-"""The registry of trace keys: what each is, how it is computed, and from which other keys.
+"""The registry of trace keys: the meaning of each, its formula, and the keys it is computed from.
 
-The data are in `data/trace_keys.json`. `where` says in which part of the log a key occurs and so which context
-it carries: `run`, `setup`, `setup_sample`, `setup_beam` and `end` once per log; `block` once per (layer,
-sub-pixel); `orientation` and `square` once per block for source 0, phi step 0, mosaic domain 0; `phi` once per
-block and phi step; `term` once per block, source, phi step and mosaic domain.
+The data are in `data/trace_keys.json`. `where` says in which part of the log a key occurs and so which context it
+carries: `run`, `setup`, `setup_sample`, `setup_beam` and `end` once per log; `block` once per (layer, sub-pixel);
+`orientation` and `square` once per block for source 0, phi step 0, mosaic domain 0; `phi` once per block and phi step;
+`term` once per block, source, phi step and mosaic domain.
 """
 
 import json
@@ -26,10 +26,10 @@ GLOBAL_PLACES = ("run", *SETUP_PLACES, "end")
 class Key:
     """One row of the registry.
 
-    `size` is the number of values; `components` names them where there is more than one. `compared` False: shown,
-    never judged. `required` True: its absence fails a comparison even if one log is in the historic form. `parents` are
-    the keys that its value is computed from directly. `context` True: the pixel is not computed from it, so that it
-    can never be what is wrong with the pixel.
+    `size` is the number of values; `components` names them where there is more than one. `compared` False: shown, never
+    judged. `required` True: its absence fails a comparison even if one log is in the historic form. `parents` are the
+    keys that its value is computed from directly. `context` True: the pixel is not computed from it, so it can never be
+    the cause of a wrong pixel.
     """
 
     name: str
@@ -93,10 +93,10 @@ def children() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def parents_among(printed: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
-    """Parents of each key among those that a log has.
+    """Parents of each key among those in a log.
 
-    A parent that is not printed gives way to its own parents, and to printed context keys that are made of it: of a
-    wavelength in metres that is left out, the one in Angstrom is the witness.
+    A parent that is not printed is replaced by its own parents, and by printed context keys computed from it: if a
+    wavelength in metres is left out, the one in Angstrom shows its value.
     """
 
     def seen(name: str) -> tuple[str, ...]:
@@ -112,7 +112,7 @@ def parents_among(printed: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def can_be_root(name: str, printed: frozenset[str]) -> bool:
-    """Whether a key can be what is wrong with the pixel: a context key only where it is the one witness of another."""
+    """Whether a key can be the cause of a wrong pixel: a context key only if it alone shows another key's value."""
     key = registry()[name]
     return not key.context or any(
         parent not in printed and not _printed_above(parent, printed) for parent in key.parents
@@ -120,13 +120,13 @@ def can_be_root(name: str, printed: frozenset[str]) -> bool:
 
 
 def _printed_above(name: str, printed: frozenset[str]) -> bool:
-    """Whether all that a key is computed from is printed."""
+    """Whether all keys that a key is computed from are printed."""
     parents = registry()[name].parents
     return bool(parents) and all(parent in printed or _printed_above(parent, printed) for parent in parents)
 
 
 class KeyGraph:
-    """Keys by name and how they are computed from each other: of a nanoBragg, or of any other simulator."""
+    """Keys by name and their dependencies: of a nanoBragg, or of any other simulator."""
 
     def __init__(self, keys: Mapping[str, Key]) -> None:
         self.keys = keys
@@ -160,7 +160,7 @@ class KeyGraph:
         return self._above[name]
 
     def heads(self, diverging: Iterable[str]) -> tuple[str, ...]:
-        """Those of the diverging keys that are computed from no other of them, in order of computation."""
+        """The diverging keys that are computed from no other diverging key, in order of computation."""
         names = set(diverging)
         return tuple(name for name in self.order if name in names and not names & self.ancestors(name))
 
@@ -186,13 +186,13 @@ def downstream(name: str) -> tuple[str, ...]:
 
 
 def roots(diverging: Iterable[str]) -> tuple[str, ...]:
-    """Those of the diverging keys none of whose parents diverges, in topological order. No context keys."""
+    """The diverging keys without a diverging parent, in topological order. No context keys."""
     names = {name for name in diverging if not registry()[name].context}
     return tuple(n for n in topological_order() if n in names and not names.intersection(registry()[n].parents))
 
 
 def _files_of(equation: str) -> str:
-    """The C and the torch file that open with an equation, where the sources are at hand."""
+    """The C and the torch file that open with an equation, if the sources are present."""
     from nanobragg_tables import equations
 
     if not equations.DOCUMENT.is_file():

@@ -69,12 +69,12 @@ class Trace:
     ignored_lines: int = 0
 
     def values(self, name: str, context: Context | None = None) -> tuple[Value, ...] | None:
-        """Values of a key, None if the log does not have it."""
+        """Values of a key; None if the log lacks it."""
         record = self.records.get(name, {}).get(context or Context())
         return record.values if record else None
 
     def number(self, name: str, context: Context | None = None) -> float | None:
-        """First value of a numeric key, None if the log does not have it."""
+        """First value of a numeric key; None if the log lacks it."""
         values = self.values(name, context)
         return None if values is None else float(values[0])
 
@@ -84,7 +84,7 @@ class Trace:
 
 
 def is_trace_line(line: str) -> bool:
-    """Whether a line of a program's output belongs into its trace log."""
+    """Whether a line of a program's output belongs to its trace log."""
     return line.startswith(("TRACE_C:", "TRACE_C_PHI ", "TRACE_PY:", "TRACE_PY_PHI "))
 
 
@@ -101,7 +101,7 @@ def read_trace(path: Path) -> Trace:
 def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
     """Parse the lines of a log. Never raises on a bad line: each becomes a `Problem` with its name and number.
 
-    `block_is_open`: the first sub-pixel needs no line that opens it, as in a log that prints some keys only.
+    `block_is_open`: the first sub-pixel needs no opening line, as in a log that prints only some keys.
     """
     own = re.compile(r"TRACE_(C|PY): (subpixel|pixel_slow_fast|term)\b")
     reader = _Reader(Trace(historic=not any(own.match(line) for line in lines)))
@@ -183,24 +183,24 @@ class _Reader:
                 expected = " ".join(f"{name}:value" for name in key.components)
                 self.problem("unparsable", key.name, number, f"{key.name}: expected {expected}, found {text[:60]!r}")
                 return None
-            words = [word for _, word in fields]
+            texts = [word for _, word in fields]
         else:
-            words = text.strip("[]").replace(";", " ").split()
-        return self.parse(number, key.name, key.kind, words, key.size)
+            texts = text.strip("[]").replace(";", " ").split()
+        return self.parse(number, key.name, key.kind, texts, key.size)
 
-    def parse(self, number: int, name: str, kind: str, words: list[str], size: int) -> tuple[Value, ...] | None:
-        if len(words) != size:
-            self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(words)}")
+    def parse(self, number: int, name: str, kind: str, texts: list[str], size: int) -> tuple[Value, ...] | None:
+        if len(texts) != size:
+            self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
-        pattern, what = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
-        for word in words:
+        pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
+        for word in texts:
             if _NOT_FINITE.fullmatch(word):
                 self.problem("non-finite", name, number, f"{name}: {word} is not finite")
                 return None
             if not pattern.fullmatch(word):
-                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {what}")
+                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {expected}")
                 return None
-        values = tuple(int(word) if kind == "integer" else float(word) for word in words)
+        values = tuple(int(word) if kind == "integer" else float(word) for word in texts)
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
@@ -225,13 +225,13 @@ class _Reader:
             self.problem("unknown", f"TRACE_PHI.{name}", number, f"per-phi column {name!r} is not in the registry")
 
     def read_term(self, number: int, text: str) -> None:
-        words = text.split()
-        indices = self.parse(number, "term", "integer", words[:6], 6)
+        texts = text.split()
+        indices = self.parse(number, "term", "integer", texts[:6], 6)
         width = 6 + sum(registry()[name].size for name in _TERM_COLUMNS)
         if indices is None:
             return
-        if len(words) != width:
-            self.problem("unparsable", "term", number, f"term: expected {width} values, found {len(words)}")
+        if len(texts) != width:
+            self.problem("unparsable", "term", number, f"term: expected {width} values, found {len(texts)}")
             return
         if self.block is None or self.trace.blocks[self.block] != indices[:3]:
             self.problem("unparsable", "term", number, f"term of sub-pixel {indices[:3]} stands in another block")
@@ -240,7 +240,7 @@ class _Reader:
         at = 6
         for name in _TERM_COLUMNS:
             key = registry()[name]
-            values = self.parse(number, name, key.kind, words[at : at + key.size], key.size)
+            values = self.parse(number, name, key.kind, texts[at : at + key.size], key.size)
             at += key.size
             if values is not None:
                 self.add(number, key, context, values)

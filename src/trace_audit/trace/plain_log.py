@@ -1,4 +1,4 @@
-"""The trace of a program that is no nanoBragg: the first value of each of its keys, from whatever it prints."""
+"""The trace of a program other than nanoBragg: the first value of each of its keys, from any output."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from trace_audit.trace.simulator import Simulator
 
 @dataclass
 class PlainLog:
-    """What a program printed. `unknown` counts names of no registry, `repeated` values after the first of a key."""
+    """A program's output. `unknown` counts names in no registry, `repeated` values after the first of a key."""
 
     values: dict[str, tuple[Value, ...]] = field(default_factory=dict)
     numbers: dict[str, list[str]] = field(default_factory=dict)

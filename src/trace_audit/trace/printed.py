@@ -1,4 +1,4 @@
-"""What the texts of printed numbers say about how many digits a program prints."""
+"""The number of digits that a program prints, from its printed numbers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ def digits(text: str) -> int:
 
 
 def printing_error(numbers: Mapping[str, Sequence[str]]) -> float:
-    """The largest relative error that printing can have made: numbers with nine digits or more are exact enough.
+    """The largest relative error from printing; numbers with nine digits or more count as exact.
 
-    The most digits of any number tell the format; a short number among long ones, as 5 or 0.25, is exact.
+    The largest number of digits shows the format; a short number among long ones, such as 5 or 0.25, is exact.
     """
     counts = [digits(text) for row in numbers.values() for text in row if is_number(text)]
     most = max(counts, default=0)

@@ -1,4 +1,4 @@
-"""The keys of a simulator that is no nanoBragg, from a file of the user's: names, units, formulas, parents, tolerances.
+"""The keys of a simulator other than nanoBragg, from a user's file: names, units, formulas, parents, tolerances.
 
     program: sphere
     prefixes: [TRACE]
@@ -7,7 +7,7 @@
       - { name: q_per_nm, unit: 1/nm, stage: scattering, parents: [theta_rad, wavelength_nm],
           formula: q = 4 pi sin(theta) / lambda, meaning: length of the scattering vector }
 
-`docs/porting.md` says what each part means.
+`docs/porting.md` explains each part.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class _Row(_Part):
 
     name: KeyName
     unit: Text = ""
-    stage: Text = Field("", description="what the program does there; the name of the key where it is left out")
+    stage: Text = Field("", description="the step of the program; default: the name of the key")
     parents: tuple[KeyName, ...] = ()
     formula: Text = ""
     meaning: Text = ""
@@ -58,7 +58,7 @@ class _File(_Part):
 
 @dataclass(frozen=True)
 class Simulator:
-    """What a program computes: its keys, and how far two of them may be apart.
+    """A simulator: its keys, and how much two values of a key may differ.
 
     `tolerances[key]` is relative; below the magnitude `floors[key]` a difference is judged against the floor.
     """
@@ -71,20 +71,20 @@ class Simulator:
 
     @property
     def names(self) -> KeyNames:
-        """How its trace lines are to be read."""
+        """How to read its trace lines."""
         return KeyNames(prefixes=self.prefixes)
 
 
 def read_simulator(path: Path) -> Simulator:
-    """The registry file at `path`. Raises InputError with every fault of the file in one line."""
+    """The registry file at `path`. Raises InputError with every mistake of the file in one line."""
     document = read_yaml(path, "registry")
     if not isinstance(document, dict):
         raise InputError(f"registry {path}: expected the parts {', '.join(_File.model_fields)}")
     try:
         file = _File.model_validate(document)
     except ValidationError as error:
-        told = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"registry {path}: {told}; see docs/porting.md") from None
+        complaint = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
+        raise InputError(f"registry {path}: {complaint}; see docs/porting.md") from None
     _check(path, file)
     graph = KeyGraph({row.name: _key(row) for row in file.keys})
     try:

@@ -1,4 +1,4 @@
-"""The bars of the comparison, from `data/tolerances.json`: one place, a reason for each, no way round them."""
+"""The tolerances of the comparison, from `data/tolerances.json`: one place, a reason for each, no way around them."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ def _text() -> str:
 
 @cache
 def relative_tolerance() -> float:
-    """The relative bar of every key."""
+    """The relative tolerance of every key."""
     return float(json.loads(_text())["relative"])
 
 
@@ -58,7 +58,7 @@ def tolerance_of(name: str) -> Tolerance:
 def floors(traces: Iterable[Trace]) -> Mapping[str, float]:
     """The floor of each key for a pair of logs, in the key's own unit.
 
-    Cell counts are taken from the first log that states them, otherwise they count as 1.
+    Cell counts come from the first log that states them; otherwise they count as 1.
     """
     logs = list(traces)
     n_cells = next((n for n in (log.values("N_cells") for log in logs) if n), (1, 1, 1))

@@ -38,7 +38,6 @@ def attempt_fields(
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(snapshot, "configuration snapshot", Snapshot)
     env = read_document(environment, "environment record", Environment)
-    worst = verdict["worst"] or {}
     return {
         "kind": "attempt",
         "scenario": config["scenario"]["name"],
@@ -47,6 +46,22 @@ def attempt_fields(
         "dtype": config["dtype"],
         "backend": config.get("backend", "eager"),
         "made_by": read_document(torch_run, "record of the torch run", Run).get("made_by", {}) if torch_run else {},
+        **_outcome(verdict),
+        "commands": _commands(config, c_run, torch_run, verdict["status"], _COMMANDS[comparison.name]),
+        "environment": recorded_environment(env),
+        "environment_sha256": sha256_of_file(environment),
+        "git_commit": env["git"]["before"]["commit"],
+        "deviations": [*deviations(env, config["device"]), *extra_deviations],
+        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
+        "inputs": inputs,
+        "artifacts": artifacts,
+    }
+
+
+def _outcome(verdict: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a record that come from the comparison."""
+    worst = verdict["worst"] or {}
+    return {
         "status": verdict["status"],
         "summary": verdict["summary"],
         "root_causes": verdict["root_causes"],
@@ -58,14 +73,6 @@ def attempt_fields(
         },
         "tolerance_relative": verdict["tolerance_relative"],
         "tolerances_sha256": verdict["tolerances_sha256"],
-        "commands": _commands(config, c_run, torch_run, verdict["status"], _COMMANDS[comparison.name]),
-        "environment": recorded_environment(env),
-        "environment_sha256": sha256_of_file(environment),
-        "git_commit": env["git"]["before"]["commit"],
-        "deviations": [*deviations(env, config["device"]), *extra_deviations],
-        "structure_factors": read_document(taken, "record of structure factors", StructureFactors) if taken else None,
-        "inputs": inputs,
-        "artifacts": artifacts,
     }
 
 
@@ -86,7 +93,7 @@ def _commands(
             confined = {"confined": record["confined"]} if record.get("confined") else {}
             commands.append(command | confined)
     if torch_run is None:
-        commands.append({"arguments": ["nanobrag_torch", *config["arguments"]], "exit_code": None})
+        commands.append({"arguments": ["nanobrag_torch", *config.get("arguments", [])], "exit_code": None})
     if status == SKIPPED:
         return commands
     commands.append({"arguments": [f"trace_audit.{module}"], "exit_code": 0 if status == "pass" else 1})

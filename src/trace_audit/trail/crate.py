@@ -17,7 +17,7 @@ from trace_audit.core.files import copy_atomic, printable
 from trace_audit.trail import attempts
 from trace_audit.trail.attempts import is_audit_trail
 from trace_audit.trail.crate_tools import WORKFLOW_TYPES, ToolRuns
-from trace_audit.trail.hash_chain import load
+from trace_audit.trail.hash_chain import Entry, load
 from trace_audit.trail.verify import expected_artifacts, verify
 
 _PROFILES = (
@@ -47,7 +47,7 @@ _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE
 
 def crate(root: Path, results: Path, licence: str | None) -> Any:
     """The crate of a repository `root` and its `results`. Raises InputError if the results do not verify."""
-    from rocrate.model import ComputerLanguage, ContextEntity
+    from rocrate.model import ContextEntity
     from rocrate.rocrate import ROCrate
 
     faults = verify(results)
@@ -59,23 +59,8 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
         raise InputError(f"{results / attempts.LEDGER}: no attempt on record; run make audit first")
     made = ROCrate(gen_preview=False, version="1.1")  # what the profiles build on
     made.metadata.extra_contexts.append(_RUN_TERMS)
-    language = ComputerLanguage(
-        made, "#snakemake", properties={"name": "Snakemake", "url": "https://snakemake.github.io"}
-    )
-    made.add(language)
-    workflow = made.add_workflow(
-        root / "Snakefile", "Snakefile", main=True, lang=language, properties={"@type": WORKFLOW_TYPES}
-    )
-    workflow["name"] = "Scaling audit"
-    workflow["version"] = __version__
-    workflow["encodingFormat"] = "text/plain"
-    workflow["conformsTo"] = {"@id": _BIOSCHEMAS}
-    sources = {name: root / name for name in _workflow_files(root)}
-    trail = [path for path in sorted(results.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    names = (path.relative_to(results).as_posix() for path in trail)
-    sources |= {f"results/{name}": results / name for name in names if is_audit_trail(name)}
-    hashes = {f"results/{n}": sha for n, sha in expected_artifacts(entries).items() if not n.startswith(_LEFT_OUT)}
-    sources |= {name: results / Path(name).relative_to("results") for name in hashes}
+    workflow = _add_workflow(made, root)
+    sources, hashes = _sources(root, results, entries)
     too_large = [name for name, path in sources.items() if path.stat().st_size > LARGEST_BYTES]
     sources = {name: path for name, path in sources.items() if name not in too_large}
     files = {name: _add_file(made, name, path, hashes.get(name)) for name, path in sources.items()}
@@ -95,6 +80,35 @@ def crate(root: Path, results: Path, licence: str | None) -> Any:
             + printable(", ".join(too_large))
         )
     return made
+
+
+def _add_workflow(made: Any, root: Path) -> Any:
+    """Add the Snakefile as the main workflow."""
+    from rocrate.model import ComputerLanguage
+
+    language = ComputerLanguage(
+        made, "#snakemake", properties={"name": "Snakemake", "url": "https://snakemake.github.io"}
+    )
+    made.add(language)
+    workflow = made.add_workflow(
+        root / "Snakefile", "Snakefile", main=True, lang=language, properties={"@type": WORKFLOW_TYPES}
+    )
+    workflow["name"] = "Scaling audit"
+    workflow["version"] = __version__
+    workflow["encodingFormat"] = "text/plain"
+    workflow["conformsTo"] = {"@id": _BIOSCHEMAS}
+    return workflow
+
+
+def _sources(root: Path, results: Path, entries: list[Entry]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Files of the crate by name, and the recorded hashes of the artifacts among them."""
+    sources = {name: root / name for name in _workflow_files(root)}
+    trail = [path for path in sorted(results.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    names = (path.relative_to(results).as_posix() for path in trail)
+    sources |= {f"results/{name}": results / name for name in names if is_audit_trail(name)}
+    hashes = {f"results/{n}": sha for n, sha in expected_artifacts(entries).items() if not n.startswith(_LEFT_OUT)}
+    sources |= {name: results / Path(name).relative_to("results") for name in hashes}
+    return sources, hashes
 
 
 def _workflow_files(root: Path) -> list[str]:

@@ -5,15 +5,16 @@ last words of the programs; their whole output goes to `attempt_failed.log`, as 
 """
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from trace_audit.core.documents import Run, read_document
+from pydantic import Field, model_validator
+
+from trace_audit.core.documents import Device, Document, Run, problem_of, read_document
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable
+from trace_audit.core.files import parse_json, printable
 from trace_audit.images.image_comparison import allowed_of_peak, bars_sha256
 from trace_audit.programs.environment import capture, deviations
 from trace_audit.trace.tolerances import file_sha256, relative_tolerance
@@ -48,6 +49,27 @@ class Stage:
             "failure": known.get("failure") or (printable(lines[-1]) if lines else "ended without a word"),
             "last_words": [printable(line) for line in words.splitlines()[-_LAST_LINES:]],
         }
+
+
+class MissedAudit(Document):
+    """An audit of the plan, as `trace_audit.workflow.run_hooks` names it."""
+
+    scenario: str
+    slow: Annotated[int, Field(ge=0)] = 0
+    fast: Annotated[int, Field(ge=0)] = 0
+    device: Device = "cpu"
+    dtype: Literal["float32", "float64"] = "float64"
+    backend: Literal["eager", "compiled"] = "eager"
+    suffix: str = ""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "MissedAudit":
+        """A pixel, or the torch program's device, type and backend, or both."""
+        of_pixel, of_torch = {"slow", "fast"}, {"device", "dtype", "backend"}
+        stated = self.model_fields_set & (of_pixel | of_torch)
+        if stated not in (of_pixel, of_torch, of_pixel | of_torch):
+            raise ValueError("a pixel, or device, dtype and backend, or both are needed")
+        return self
 
 
 def _is_new(path: Path, since_s: float) -> bool:
@@ -207,9 +229,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--since-s", type=float, required=True, metavar="SECONDS", help="when the run began")
     options = parser.parse_args(argv)
     try:
-        audits = json.load(sys.stdin)
+        audits = parse_json(sys.stdin.read())
     except ValueError as error:
         raise InputError(f"standard input: {error}; expected a JSON list of audits") from error
+    problem = problem_of(audits, list[MissedAudit])
+    if problem:
+        raise InputError(f"standard input: {problem}; expected a JSON list of audits")
     record_crashes(options.results, options.logs, audits, options.since_s)
     return 0
 

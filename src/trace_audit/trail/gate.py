@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from trace_audit.compare.cause import cause
+from trace_audit.compare.cause import cause, names_of
 from trace_audit.compare.skipped import SKIPPED, require_some_made
 from trace_audit.core.documents import Build, Comparison, Run, read_document
 from trace_audit.core.errors import run_command
@@ -35,7 +35,7 @@ def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
         role = "no pixel is computed from it" if key in verdict.get("context_differs", ()) else role
         rows.append(f"{key}: relative difference {relative:.2e} ({role})")
     rows += [f"{problem['key']}: {problem['kind']}, {problem['message']}" for problem in verdict["problems"]]
-    for side, name in (("c", "C"), ("py", "torch")):
+    for side, name in names_of(verdict).items():
         for identity in verdict["multiply_back"][side]:
             if not identity["holds"]:
                 rows.append(f"{name} log contradicts itself: {identity['name']}")

@@ -8,7 +8,6 @@ names: a number is never used twice, and a record that was lost or changed stays
 
 import contextlib
 import fcntl
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from trace_audit.core.files import (
     canonical_json,
     flush_folder,
     open_lock,
+    parse_json,
     printable,
     read_plain,
     remove_abandoned,
@@ -68,9 +68,9 @@ def record_files(ledger: Path) -> list[Path]:
 def read_head(ledger: Path) -> tuple[int, str] | None:
     """Number and hash that HEAD.json names; None if it is not there or says nothing of the kind."""
     try:
-        head = json.loads(read_plain(ledger / HEAD, 1000) or b"")
+        head = parse_json(read_plain(ledger / HEAD, 1000) or b"")
         number, sha256 = head["number"], head["sha256"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     whole = type(number) is int and 0 < number < 10**12 and isinstance(sha256, str) and _SHA256.fullmatch(sha256)
     return (number, sha256) if whole else None
@@ -79,8 +79,8 @@ def read_head(ledger: Path) -> tuple[int, str] | None:
 def _entry(path: Path) -> Entry:
     data = read_plain(path, MOST_RECORD_BYTES) or b""
     try:
-        record = json.loads(data)
-    except (ValueError, RecursionError):
+        record = parse_json(data)
+    except ValueError:
         record = None
     return Entry(path, sha256_of_bytes(data), data, record if isinstance(record, dict) else None)
 

@@ -89,6 +89,7 @@ def _campaigns(records: list[dict[str, Any]]) -> str:
             record["name"],
             record["device"],
             record["dtype"],
+            record.get("noise", "none"),
             record["metrics"]["frames"],
             record["metrics"]["audited"],
             _number(record["metrics"]["worst_difference_of_peak"]),
@@ -96,7 +97,7 @@ def _campaigns(records: list[dict[str, Any]]) -> str:
         )
         for record in records
     ]
-    headings = ("record", "time", "campaign", "device", "dtype", "frames", "audited", "of peak", "status")
+    headings = ("record", "time", "campaign", "device", "dtype", "noise", "frames", "audited", "of peak", "status")
     return "\n## Campaigns\n\n" + table(headings, rows)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from trace_audit.core.documents import Document, Number, Pixel, problem_of
+from trace_audit.core.documents import Document, Number, Pixel, StructureFactors, problem_of
 
 
 def stays_inside(name: str) -> bool:
@@ -68,6 +68,7 @@ class Attempt(Record):
     tolerances_sha256: str
     commands: list[Command]
     environment: dict[str, Any] = {}
+    structure_factors: StructureFactors | None = None
     git_commit: str | None
     deviations: list[str]
 
@@ -103,6 +104,8 @@ class Campaign(Record):
     dtype: str
     status: str
     summary: str
+    noise: str = "none"
+    structure_factors: dict[str, StructureFactors] = {}
     metrics: CampaignMetrics
 
 

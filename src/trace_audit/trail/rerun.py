@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from trace_audit.core.documents import Comparison, read_document
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable, read_json, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
@@ -171,7 +172,7 @@ def _trace_jobs(recorded: Recorded, folder: Path, where: list[str]) -> Jobs:
     harness = ["--out", str(torch_log), "--device", device, "--dtype", dtype, *common]
     harness += ["--backend", recorded.snapshot.get("backend", "eager")]
     compare = ["--c-log", str(c_log), "--py-log", str(torch_log), "--dtype", dtype, *common]
-    verdict = read_json(recorded.artifacts["compare_scaling_traces.json"], "comparison")
+    verdict = read_document(recorded.artifacts["compare_scaling_traces.json"], "comparison", Comparison)
     sides = verdict.get("sides", {"reference": "C", "candidate": "torch"})
     compare += ["--names", str(sides["reference"]), str(sides["candidate"])]
     for option, name in zip(("--out", "--md", "--summary"), _COMPARED, strict=True):

@@ -8,24 +8,22 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from trace_audit.config.side import Candidate, Reference, Side, labels
+from trace_audit.config.side import Side, labels
+from trace_audit.core.documents import Run, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import copy_checked, printable, read_json, readable_json, write_atomic
+from trace_audit.core.files import copy_checked, printable, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
 from trace_audit.port.job import compare_sides
 from trace_audit.port.side_job import RUN, run_side
 from trace_audit.programs import build
 from trace_audit.trail.rerun_limits import CONSENT, OUR_SOURCE
-from trace_audit.trail.rerun_record import Recorded
+from trace_audit.trail.rerun_record import Recorded, stated_sides
 
 
 def rerun_pair(recorded: Recorded, folder: Path, consent: bool) -> int:
     """Run both sides and compare them in `folder`; 0. Raises InputError for a program of a stranger without consent."""
-    stated = recorded.snapshot["sides"]
-    sides: dict[str, Side] = {
-        "reference": Reference.model_validate(stated["reference"]),
-        "candidate": Candidate.model_validate(stated["candidate"]),
-    }
+    reference, candidate = stated_sides(recorded.snapshot, recorded.number)
+    sides: dict[str, Side] = {"reference": reference, "candidate": candidate}
     _require_consent(recorded, sides, consent)
     if recorded.dropped:
         print(f"Left out, as they write files: {printable(' '.join(recorded.dropped))}")
@@ -48,8 +46,7 @@ def rerun_pair(recorded: Recorded, folder: Path, consent: bool) -> int:
             program, target = programs[role], folder / role
             run_side(side=side, name=names[role], binary=program, image=image, folder=target, **about)
         folders = {role: folder / role for role in sides}
-        budget_s = Candidate.model_validate(stated["candidate"]).budget_s
-        compare_sides(sides=sides, folders=folders, budget_s=budget_s, folder=folder, **about)
+        compare_sides(sides=sides, folders=folders, budget_s=candidate.budget_s, folder=folder, **about)
     return 0
 
 
@@ -58,7 +55,7 @@ def _require_consent(recorded: Recorded, sides: dict[str, Side], consent: bool) 
         is_ours = (bool(side.program) or bool(side.log)) and not side.environment and side.compiler in ("gcc", "clang")
         if is_ours or consent:
             continue
-        run = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")
+        run = read_document(recorded.artifacts[f"{role}/{RUN}"], "record of a run", Run)
         words = shlex.join([run["program"], *run["arguments"]])
         raise InputError(
             f"rerun {recorded.number}: the {role} is a program of its own ({printable(words)[:300]}); nothing was run; "
@@ -74,6 +71,6 @@ def _program(recorded: Recorded, role: str, side: Side, folder: Path) -> Path | 
     known = recorded.programs.get(role)
     if known is None:
         return None
-    sha = read_json(recorded.artifacts[f"{role}/{RUN}"], "record of a run")["binary_sha256"]
+    sha = read_document(recorded.artifacts[f"{role}/{RUN}"], "record of a run", Run)["binary_sha256"]
     copy_checked(known, sha, folder / known.name, 0o555)
     return folder / known.name

@@ -4,7 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from trace_audit.config.scenario_model import Scenario
+from trace_audit.config.side import Candidate, Reference
 from trace_audit.core.documents import Comparison, Device, Environment, Run, Snapshot, problem_of, read_document
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import canonical_json, plain_file_below, printable, sha256_of_file
@@ -93,13 +96,25 @@ def _of_sides(
 ) -> tuple[dict[str, Path], dict[str, Path]]:
     """Of an audit of two sides: the program of each side that has one, and the files that the sides name."""
     programs, given = {}, {}
-    for role, side in snapshot.get("sides", {}).items():
+    for role, side in zip(("reference", "candidate"), stated_sides(snapshot, number), strict=True):
         sha = read_document(artifacts[f"{role}/run.json"], "record of a run", Run).get("binary_sha256")
         if sha:
             programs[role] = _input(results, record, number, f"program of the {role}", sha)
-        for name in filter(None, (side.get(key) for key in ("keys", "log", "image"))):
+        for name in filter(None, (side.keys, side.log, side.image)):
             given[name] = _recorded_input(results, record, number, name)
     return programs, given
+
+
+def stated_sides(snapshot: dict[str, Any], number: int) -> tuple[Reference, Candidate]:
+    """Both sides as a snapshot states them. Raises InputError for another form than today's."""
+    sides = snapshot.get("sides", {})
+    try:
+        return Reference.model_validate(sides.get("reference")), Candidate.model_validate(sides.get("candidate"))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = printable(".".join(["sides", *map(str, first["loc"])]))[:120]
+        reason = printable(first["msg"])[:200]
+        raise InputError(f"rerun {number}: {SNAPSHOT}: {place}: {reason}; run the audit anew") from error
 
 
 def record_of(results: Path, number: int) -> dict[str, Any]:
@@ -135,8 +150,6 @@ def _checked(results: Path, name: str, sha: str) -> Path:
 
 
 def _scenario(snapshot: Any, number: int) -> Scenario:
-    from pydantic import ValidationError
-
     try:
         return Scenario.model_validate(snapshot["scenario"])
     except (ValidationError, KeyError, TypeError) as error:

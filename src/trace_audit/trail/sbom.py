@@ -5,7 +5,6 @@ the lock allows for each, and the reference program of the results. The same env
 """
 
 import argparse
-import json
 import re
 import uuid
 from importlib import metadata
@@ -17,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from nanobrag_torch._version import __version__
+from trace_audit.core.documents import Build, read_document
 from trace_audit.core.files import canonical_json, readable_json, write_atomic
 from trace_audit.core.shipped import CHECKOUT
 
@@ -124,12 +124,12 @@ def _reference(results: Path) -> list[dict[str, Any]]:
     path = results / "reference/build.json"
     if not path.is_file():
         return []
-    build = json.loads(path.read_text(encoding="utf-8"))
+    build = read_document(path, "record of the reference's build", Build)
     hashes = [{"alg": "SHA-256", "content": build["binary_sha256"]}]
     program = {"type": "application", "bom-ref": "nanobragg", "name": "nanobragg", "hashes": hashes}
     compiler = build.get("compiler")
     if compiler:
-        program["properties"] = [{"name": "nanobragg-audit:compiler", "value": str(compiler["version"])}]
+        program["properties"] = [{"name": "nanobragg-audit:compiler", "value": str(compiler.get("version"))}]
     return [program]
 
 

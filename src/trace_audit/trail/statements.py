@@ -7,18 +7,21 @@ beside it, `*.dsse.json`, whose signature is that of ssh-keygen over the envelop
 """
 
 import base64
-import json
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from nanobrag_torch._version import __version__
 from trace_audit.core.commands import command_parser
+from trace_audit.core.documents import Document, problem_of
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, readable_json, write_atomic
+from trace_audit.core.files import canonical_json, parse_json, printable, readable_json, write_atomic
 from trace_audit.trail import attempts
 from trace_audit.trail.hash_chain import Entry, load
+from trace_audit.trail.records import is_sound
 from trace_audit.trail.signing import Signer, check
 from trace_audit.trail.verify import verify
 
@@ -34,8 +37,9 @@ _IDENTITY = ("scenario", "pixel_slow_fast", "device", "dtype", "backend")
 def last_audits(entries: list[Entry]) -> list[dict[str, Any]]:
     """The last record of each audit, in the order of their names."""
     found = {}
-    for record in (entry.record for entry in entries if entry.record and entry.record.get("kind") == "attempt"):
-        found[name_of(record)] = record
+    for record in (entry.record for entry in entries):
+        if record and record.get("kind") == "attempt" and is_sound(record):
+            found[name_of(record)] = record
     return [found[name] for name in sorted(found)]
 
 
@@ -116,22 +120,42 @@ def envelope(content: dict[str, Any], signer: Signer) -> dict[str, Any]:
     }
 
 
+class Signature(Document):
+    """One signature of an envelope."""
+
+    keyid: str
+    sig: str
+
+
+class Envelope(Document):
+    """A DSSE envelope."""
+
+    payload: str
+    payloadType: str
+    signatures: Annotated[list[Signature], Field(min_length=1)]
+
+
 def check_envelope(text: str, allowed_signers: Path | None) -> tuple[dict[str, Any], str | None]:
     """The statement in an envelope, and what is wrong with its signature, None if nothing is.
 
     Raises InputError if the text is no envelope.
     """
     try:
-        content = json.loads(text)
+        content = parse_json(text)
+        problem = problem_of(content, Envelope)
+        if problem:
+            raise ValueError(problem)
         payload = base64.b64decode(content["payload"], validate=True)
         first = content["signatures"][0]
         signature, key = base64.b64decode(first["sig"], validate=True), first["keyid"]
-        found = json.loads(payload)
+        found = parse_json(payload)
+        if not isinstance(found, dict):
+            raise ValueError("the payload is no JSON object")
         kind = content["payloadType"]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise InputError(f"no DSSE envelope of a statement: {error!r}") from error
+    except ValueError as error:
+        raise InputError(f"no DSSE envelope of a statement: {printable(str(error))[:200]}") from error
     if kind != PAYLOAD_TYPE:
-        return found, f"its payload is {kind}, expected {PAYLOAD_TYPE}"
+        return found, f"its payload is {printable(kind)[:100]}, expected {PAYLOAD_TYPE}"
     with tempfile.TemporaryDirectory(prefix="statement-") as folder:
         path = Path(folder, "signature")
         path.write_bytes(signature)

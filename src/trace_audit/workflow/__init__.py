@@ -1,1 +1,1 @@
-"""What Snakemake's rules use: the plan of a run, scripts' logs, the end of a run, Slurm."""
+"""Modules for Snakemake's rules: the plan of a run, scripts' logs, the end of a run, Slurm."""

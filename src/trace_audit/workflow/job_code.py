@@ -1,7 +1,7 @@
-"""Which source files the result of a rule depends on: the rooms that its command imports, and no others.
+"""The source files that a rule's result depends on: the rooms that its command imports, and no others.
 
-A rule's `params: code=` holds the fingerprint of these files, so an edit reruns exactly what it can change: an edit of
-the report reruns no trace. A test compares this list with the imports of each command.
+A rule's `params: code=` holds the fingerprint of these files, so an edit reruns only the rules it can affect: an edit
+of the report reruns no trace. A test compares this list with the imports of each command.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ FRAMES = (
 
 _SIDE = ("__init__", "program", "side", "side_job")
 
-# Structure factors and the frames of a campaign name files: a change beside these must not make a million images again.
+# Structure factors and campaign frames list single files: changes elsewhere must not repeat a million images.
 PATTERNS: dict[str, tuple[str, ...]] = {
     "structure_factors": tuple(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
     "c_trace": RUNNING,
@@ -93,7 +93,7 @@ def files_of(root: Path, patterns: Iterable[str]) -> list[Path]:
 
 
 def fingerprint(root: Path, rule: str) -> str:
-    """SHA-256 over names and contents of a rule's code, in the checkout `root`: changes when the code does."""
+    """SHA-256 over names and contents of a rule's code, in the checkout `root`."""
     digest = hashlib.sha256()
     for path in files_of(root, PATTERNS[rule]):
         content = path.read_bytes()

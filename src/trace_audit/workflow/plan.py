@@ -13,8 +13,8 @@ from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.config.side import Reference, Side, labels
+from trace_audit.core.documents import Build, read_document
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_json
 from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
 from trace_audit.trail.protect import protected_assets
@@ -26,7 +26,7 @@ OUR_SOURCE = os.path.relpath(CHECKOUT / "src" / "nanobragg_c")
 class Comparison(ABC):
     """Two sides compared on one scenario; the verdict is the file `document` in `folder`.
 
-    `gate`: the log of the gate that it has to pass, below logs/ and without its ending.
+    `gate`: the log of its gate, below logs/ and without its suffix.
     """
 
     scenario: str
@@ -36,7 +36,7 @@ class Comparison(ABC):
     @property
     @abstractmethod
     def folder(self) -> str:
-        """Where it leaves what it makes."""
+        """The folder of its files."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class OfPixel(Comparison):
 class OfTorch(Comparison):
     """A comparison with our torch program, on one device, in one dtype, by eager or compiled code.
 
-    `suffix` is what the names of compiled code's files end with.
+    `suffix` ends the names of compiled code's files.
     """
 
     device: str
@@ -107,8 +107,8 @@ class PairAudit(OfPixel):
 class Plan:
     """Everything that a run does, known before its first job.
 
-    `hkl_sources` holds, per scenario, the user's structure-factor file, () for a synthetic set, None where the scenario
-    has but a default amplitude.
+    `hkl_sources` holds, per scenario, the user's structure-factor file, () for a synthetic set, None if the scenario
+    has only a default amplitude.
     """
 
     settings: Settings
@@ -122,61 +122,64 @@ class Plan:
 
     @property
     def sides(self) -> dict[str, Side]:
-        """Both sides as they are run in an audit of pairs."""
+        """Both sides as an audit of pairs runs them."""
         return self.settings.sides
 
     @property
     def side_names(self) -> dict[str, str]:
-        """What reports call the two sides."""
+        """The names of the two sides in reports."""
         sides = self.sides
         return dict(zip(sides, labels(sides["reference"], sides["candidate"]), strict=True))
 
     @property
     def names(self) -> tuple[str, str]:
-        """What reports call the reference and our torch program."""
+        """The names of the reference and our torch program in reports."""
         reference = self.sides["reference"]
         return reference.name or ("C" if reference.program == "c" else "reference"), "torch"
 
     def side_params(self, role: str) -> dict[str, Any]:
-        """What a side's run depends on: all that the config says of it but the time to look for causes."""
+        """The settings that a side's run depends on: all except the time to search for causes."""
         return self.sides[role].model_dump(mode="json", exclude_defaults=True, exclude={"budget_s", "keys"})
 
     @property
     def pairs(self) -> tuple[PairAudit, ...]:
-        """The audits of two sides; none where the config names neither a candidate nor a reference of another kind."""
+        """The audits of two sides; empty if the config names neither a candidate nor a reference of another kind."""
         if not self.settings.candidate.is_set and self.settings.reference.is_nanobragg:
             return ()
         return tuple(dict.fromkeys(PairAudit(audit.scenario, audit.slow, audit.fast) for audit in self.audits))
 
     @property
     def candidate_source(self) -> Path:
-        """What a candidate is built from that is built."""
+        """The source of a candidate that is built."""
         return Path(self.settings.candidate.source or OUR_SOURCE)
 
     @property
     def candidate_sources(self) -> tuple[str, ...]:
-        """The files of that source; none where nothing is built."""
+        """The files of that source; empty if nothing is built."""
         if not self.settings.candidate.is_built:
             return ()
         return tuple(str(path) for path in source_files(self.candidate_source))
 
 
 def recorded_reference(build: Path) -> Reference | None:
-    """The reference that `build.json` names, None where there is no such record."""
+    """The reference named in `build.json`; None if there is no such record."""
     if not build.is_file():
         return None
-    record = read_json(build, "record of the reference")
-    if record.get("kind") == "external":
-        return Reference(binary=record["binary"])
-    ours = Path(record["source"]).resolve() == (CHECKOUT / "src" / "nanobragg_c").resolve()
-    return Reference(source="" if ours else record["source"], compiler=record["compiler"]["command"])
+    record = read_document(build, "record of the reference", Build)
+    try:
+        if record["kind"] == "external":
+            return Reference(binary=record["binary"])
+        ours = Path(record["source"]).resolve() == (CHECKOUT / "src" / "nanobragg_c").resolve()
+        return Reference(source="" if ours else record["source"], compiler=record["compiler"]["command"])
+    except (KeyError, TypeError, ValueError) as error:  # what is not stated, or stands for no path
+        raise InputError(f"record of the reference {build}: names no program or source; build it anew") from error
 
 
 def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = None) -> Plan:
-    """Check a config, as read from the YAML file `source`, and all that it names; list the audits in its order.
+    """Check a config, as read from the YAML file `source`, and all files it names; list the audits in its order.
 
-    A call that reports on audits names the reference that they `recorded`.
-    Raises InputError, one line, for the first thing that is wrong: a key, a value, a file, a scenario, a pixel.
+    A command that reports on audits passes the reference that they `recorded`. Raises InputError, one line, for the
+    first mistake: a key, a value, a file, a scenario, a pixel.
     """
     settings = _with_shipped_files(parse_settings(raw, source, recorded))
     require_files(settings, source, recorded)
@@ -186,12 +189,12 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
     files = {name: scenario_file(settings, name, source) for name in names}
     hkl_sources, audits = {}, []
     for name, path in files.items():
-        given = settings.structure_factors.file
-        scenario = load_scenario(str(path), hkl_elsewhere=bool(given))
+        file = settings.structure_factors.file
+        scenario = load_scenario(str(path), hkl_elsewhere=bool(file))
         listed = name in settings.scenarios
         if scenario.structure_factors.have_an_origin and not (listed or name in settings.campaign.scenarios):
-            given = ""
-        hkl_sources[name] = _hkl_source(given, scenario, path)
+            file = ""
+        hkl_sources[name] = _hkl_source(file, scenario, path)
         if not listed:
             continue
         for slow, fast in _pixels(settings, scenario, name, source):
@@ -208,15 +211,15 @@ def make_plan(raw: dict[str, Any], source: str, recorded: Reference | None = Non
 
 
 def _with_shipped_files(settings: Settings) -> Settings:
-    """Settings whose scenarios and protected assets are the checkout's where the working folder has none."""
+    """Settings that use the checkout's scenarios and protected assets if the working folder has none."""
     gate = settings.gate.model_copy(update={"protected_assets": str(own_or_shipped(settings.gate.protected_assets))})
     return settings.model_copy(update={"gate": gate, "scenario_dir": str(own_or_shipped(settings.scenario_dir))})
 
 
 def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> list[tuple[int, int]]:
     """The pixels of a scenario, each once, each on the detector."""
-    given = settings.pixels.get(name, scenario.pixels)
-    pixels = list(dict.fromkeys((slow, fast) for slow, fast in given))
+    stated = settings.pixels.get(name, scenario.pixels)
+    pixels = list(dict.fromkeys((slow, fast) for slow, fast in stated))
     for slow, fast in pixels:
         try:
             check_pixel(scenario, slow, fast)
@@ -225,13 +228,13 @@ def _pixels(settings: Settings, scenario: Scenario, name: str, source: str) -> l
     return pixels
 
 
-def _hkl_source(given: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
-    """The file that a scenario's structure factors come from; one `given` takes the place of the scenario's."""
+def _hkl_source(stated: str, scenario: Scenario, path: Path) -> tuple[str, ...] | None:
+    """The file of a scenario's structure factors; `given` replaces the scenario's."""
     factors = scenario.structure_factors
     if factors.have_an_origin and factors.synthetic is None and factors.file is None:
         return None
-    if given:
-        return (given,)
+    if stated:
+        return (stated,)
     if factors.file is None:
         return ()
     file = path.parent / factors.file

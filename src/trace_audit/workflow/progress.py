@@ -1,10 +1,9 @@
-"""One run of snakemake as a person sees it: one live line of steps with the time left; everything in a log.
+"""Progress of a snakemake run: one live line with steps and remaining time; all messages go to a log.
 
-What snakemake says is read line by line. What the workflow's own hooks print goes through; the rest goes to the log.
-After a failure the messages of the first failed job are shown. Without a terminal there is a line for each quarter.
+snakemake's output is read line by line. Lines that the workflow's own hooks print are shown; the rest goes to the log.
+After a failure the messages of the first failed job are shown. Without a terminal a line is printed for each quarter.
 """
 
-import json
 import os
 import re
 import subprocess
@@ -17,10 +16,10 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 
 LOG = Path("logs/workflow.log")
-SECONDS = Path(".snakemake/run.seconds.json")  # by rule, what a job took when it last ran here
+SECONDS = Path(".snakemake/run.seconds.json")  # duration of a job's last run here, by rule
 NOTHING = "Nothing to be done"
 _SHOWN_OF_A_FAILURE = 20
 _KEPT_LINES = 2000
@@ -30,18 +29,18 @@ _JOB = re.compile(r"Job (\d+): (.*)")
 _RULE = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):$")
 _JOB_ID = re.compile(r" {4}jobid: (\d+)$")
 _FINISHED = re.compile(r"Finished jobid: (\d+) \(Rule: (\w+)\)")
-_THROUGH = re.compile(r"(error|warning): ")  # printed by the workflow's files themselves
+_THROUGH = re.compile(r"(error|warning): ")  # lines printed by the workflow's own files
 _FAULT = re.compile(r"(Error in rule|[A-Za-z]*(Error|Exception)\b|Traceback)")
 
 
 class Steps:
-    """How far a run is, from what snakemake says."""
+    """The progress of a run, according to snakemake's output."""
 
     def __init__(self, seconds: dict[str, float]) -> None:
         self.done = self.total = 0
         self.seconds = dict(seconds)
         self.waiting: Counter[str] = Counter()  # jobs that have not finished, by rule
-        self.running: dict[str, tuple[str, float]] = {}  # by number: what it does, since when
+        self.running: dict[str, tuple[str, float]] = {}  # by number: its rule, its start
         self._rule = ""
         self._busy_s = 0.0
         self._began = time.monotonic()
@@ -52,20 +51,20 @@ class Steps:
         now = time.monotonic()
         if line == "Job stats:":
             self._in_table = True
-        elif self._in_table and (found := _COUNT.match(line)):
-            self.waiting[found[1]] += int(found[2])
+        elif self._in_table and (match := _COUNT.match(line)):
+            self.waiting[match[1]] += int(match[2])
         elif self._in_table and not line:
             self._in_table, self.total = False, self.waiting.pop("total", 0)
-        elif found := _JOB.match(line):
-            self.running[found[1]] = (found[2], now)
-        elif found := _RULE.match(line):
-            self._rule = found[1]
-        elif found := _JOB_ID.match(line):
-            self.running.setdefault(found[1], (self._rule, now))
-        elif found := _FINISHED.match(line):
-            self._finish(found[1], found[2], now)
-        elif found := _STEPS.match(line):
-            self.done, self.total = int(found[1]), int(found[2])
+        elif match := _JOB.match(line):
+            self.running[match[1]] = (match[2], now)
+        elif match := _RULE.match(line):
+            self._rule = match[1]
+        elif match := _JOB_ID.match(line):
+            self.running.setdefault(match[1], (self._rule, now))
+        elif match := _FINISHED.match(line):
+            self._finish(match[1], match[2], now)
+        elif match := _STEPS.match(line):
+            self.done, self.total = int(match[1]), int(match[2])
 
     def _finish(self, number: str, rule: str, now: float) -> None:
         _, began = self.running.pop(number, ("", now))
@@ -75,16 +74,16 @@ class Steps:
 
     @property
     def doing(self) -> str:
-        """What is at work, the latest first."""
-        return next((printable(what) for what, _ in reversed(self.running.values())), "")
+        """The rules at work, the latest first."""
+        return next((printable(rule) for rule, _ in reversed(self.running.values())), "")
 
     @property
     def elapsed_s(self) -> float:
-        """Since the run began."""
+        """Seconds since the run began."""
         return time.monotonic() - self._began
 
     def left_s(self) -> float | None:
-        """Seconds until the end, None where there is nothing to tell them from."""
+        """Seconds until the end; None if they cannot be estimated."""
         waiting = +self.waiting
         if not self.seconds or not waiting:
             return None
@@ -96,7 +95,7 @@ class Steps:
         return max(work, 0.0) / side_by_side
 
     def text(self) -> str:
-        """The time that is left, in words; empty where it is not known."""
+        """The remaining time as text; empty if unknown."""
         left = self.left_s()
         if left is None:
             return ""
@@ -104,7 +103,7 @@ class Steps:
 
 
 class Brief:
-    """Follows one snakemake after the other and keeps all that they say in one log."""
+    """Follows several calls of snakemake and writes all their output to one log."""
 
     def __init__(self, console: Console | None = None) -> None:
         LOG.parent.mkdir(exist_ok=True)
@@ -113,10 +112,10 @@ class Brief:
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
         self._lock = threading.Lock()
         self._told = 0
-        self.may_find_nothing = True  # a second round finds nothing to do, which says nothing to anybody
+        self.may_find_nothing = True  # a second round without jobs is not worth a message
 
     def follow(self, child: subprocess.Popen[str]) -> int:
-        """Exit status of the child, whose outputs are pipes of text."""
+        """Exit status of the child process, whose outputs are text pipes."""
         self._last.clear()
         self._told = 0
         steps = Steps(_known_seconds())
@@ -134,7 +133,7 @@ class Brief:
                 time.sleep(0.1)
                 bar.update(task, rest=" · ".join(filter(None, (steps.text(), steps.doing[:60]))))
             for reader in readers:
-                reader.join(timeout=2.0)  # what a job left running may hold the pipes open
+                reader.join(timeout=2.0)  # processes that a job left running may hold the pipes open
         if steps.done:
             write_atomic(SECONDS, readable_json({rule: round(took, 2) for rule, took in steps.seconds.items()}))
         return child.returncode
@@ -157,7 +156,7 @@ class Brief:
                     self._tell_quarter(steps)
 
     def _tell_quarter(self, steps: Steps) -> None:
-        """Without a terminal: a line at the start and for every quarter of the steps."""
+        """Without a terminal: print a line at the start and for every quarter of the steps."""
         quarter = 1 + 4 * steps.done // steps.total
         if self.console.is_terminal or quarter <= self._told:
             return
@@ -177,7 +176,7 @@ class Brief:
             self.console.print(printable(line.rstrip("\n")), markup=False)
 
     def failure(self) -> list[str]:
-        """The messages of the first job that failed, else of snakemake itself; never many."""
+        """The messages of the first failed job, else of snakemake itself; limited in number."""
         lines = list(self._last)
         if any(line.startswith("error:") for line in lines):  # has gone through
             return []
@@ -191,14 +190,14 @@ class Brief:
 
 
 def _known_seconds() -> dict[str, float]:
-    """What jobs took when they last ran in this folder; empty if nothing is known."""
+    """Duration of jobs at their last run in this folder; empty if unknown."""
     try:
-        known = json.loads(SECONDS.read_text(encoding="utf-8"))
+        known = parse_json(SECONDS.read_text(encoding="utf-8"))
         return {rule: float(took) for rule, took in known.items()}
     except (OSError, ValueError, AttributeError, TypeError):
         return {}
 
 
 def wants_all() -> bool:
-    """Whether VERBOSE asks for everything on the terminal."""
+    """Whether VERBOSE asks for all messages on the terminal."""
     return os.environ.get("VERBOSE", "") not in ("", "0")

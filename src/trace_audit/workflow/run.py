@@ -1,21 +1,20 @@
-"""`python -m trace_audit.workflow.run`: snakemake, with the leftovers of a killed run cleared away first.
+"""`python -m trace_audit.workflow.run`: snakemake, after removing the leftovers of a killed run.
 
-    python -m trace_audit.workflow.run [--until-done] [--brief] WORDS_OF_SNAKEMAKE ...
+    python -m trace_audit.workflow.run [--until-done] [--brief] ARGUMENTS_OF_SNAKEMAKE ...
 
-A run that was killed leaves snakemake's lock behind. The lock is removed where it was left by a run of this command of
-which no process is alive any more, and none of whose jobs is in Slurm's queue. A lock that snakemake made when it was
-called by itself stays; snakemake then says what to do.
+A killed run leaves snakemake's lock behind. The lock is removed if it comes from a run of this command, no process of
+that run is alive, and none of its jobs is in Slurm's queue. A lock that a direct call of snakemake made stays;
+snakemake then says what to do.
 
 With --until-done snakemake runs again until it finds nothing to do: it decides only once about a job whose input is
 marked `ancient`, and when the maker of that input has to run, it overlooks other reasons to run the job.
 
-With --brief the terminal shows one line of steps with the time left, and what failed; everything snakemake says goes to
-logs/workflow.log. VERBOSE=1 in the environment shows all of it as before.
+With --brief the terminal shows one line with steps and remaining time, and failures; all messages of snakemake go to
+logs/workflow.log. VERBOSE=1 in the environment shows all of them on the terminal.
 """
 
 import contextlib
 import itertools
-import json
 import os
 import signal
 import subprocess
@@ -27,27 +26,27 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 from trace_audit.workflow.progress import LOG, Brief, wants_all
 from trace_audit.workflow.slurm.queue import jobs_of_folder
 
 FOLDER = Path(".snakemake")
 LOCK = FOLDER / "run.lock"  # held as long as a process of the run is alive
-MARK = FOLDER / "run.json"  # there from the start of a run to its end, if nobody kills it
+MARK = FOLDER / "run.json"  # exists from the start of a run to its end; a killed run leaves it behind
 BEGAN = FOLDER / "run.began"  # made by the workflow when it starts its first job
-LAST_WORDS = FOLDER / "run.ending"  # what the workflow wants to be said after a failure, when snakemake has ended
-ENDING = "TRACE_AUDIT_ENDING"  # environment variable that names that file to the workflow
-MESSAGES_ABOVE = "its messages are above"  # in the ending of a run that compared less than it should
+LAST_WORDS = FOLDER / "run.ending"  # the workflow's last message after a failure, shown when snakemake has ended
+ENDING = "TRACE_AUDIT_ENDING"  # environment variable with that file's name, for the workflow
+MESSAGES_ABOVE = "its messages are above"  # part of the last message of a run with missing comparisons
 UNTIL_DONE, BRIEF = "--until-done", "--brief"
 PATIENCE_S = 10.0
 MOST_ROUNDS = 4
 
 
 @contextlib.contextmanager
-def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
-    """Keep other runs out of the current folder; gives the descriptor that every process of the run must inherit.
+def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
+    """Keep other runs out of the current folder; returns the descriptor that every process of the run must inherit.
 
-    Raises InputError where another run is at work, or where jobs of a killed one are.
+    Raises InputError if another run is at work, or jobs of a killed one are.
     """
     FOLDER.mkdir(exist_ok=True)
     descriptors: list[int] = []
@@ -62,9 +61,9 @@ def alone(words: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
             "one, or call snakemake itself and see to it that it runs once"
         ) from None
     try:
-        clear_leftovers(words)
+        clear_leftovers(arguments)
         if not locked_by_snakemake():
-            write_atomic(MARK, readable_json({"slurm": names_slurm(words)}))
+            write_atomic(MARK, readable_json({"slurm": names_slurm(arguments)}))
         yield descriptors[-1]
     finally:
         if not locked_by_snakemake():
@@ -77,10 +76,10 @@ def locked_by_snakemake() -> bool:
     return any((FOLDER / "locks").glob("*"))
 
 
-def clear_leftovers(words: list[str]) -> None:
-    """Remove snakemake's lock if a run of ours left it; `words` are those of the new run.
+def clear_leftovers(arguments: list[str]) -> None:
+    """Remove snakemake's lock if an earlier run of this command left it; `words` are those of the new run.
 
-    The caller holds the lock of the run, so the one that left it is dead.
+    The caller holds the lock of the run, so that earlier run has ended.
     """
     if not (MARK.exists() and locked_by_snakemake()):
         return
@@ -93,7 +92,7 @@ def clear_leftovers(words: list[str]) -> None:
                 f"files as a new run: scancel {numbers}, or wait until they end; then start again"
             )
     done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--unlock", *words], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "snakemake", "--unlock", *arguments], capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it left no message"])[-1]
@@ -101,34 +100,34 @@ def clear_leftovers(words: list[str]) -> None:
 
 
 def _used_slurm() -> bool:
-    """Whether the run that left the mark sent jobs to Slurm; a mark that cannot be read counts as such a run."""
+    """Whether the run that left the mark sent jobs to Slurm; an unreadable mark counts as such."""
     try:
-        return bool(json.loads(MARK.read_text(encoding="utf-8"))["slurm"])
+        return bool(parse_json(MARK.read_text(encoding="utf-8"))["slurm"])
     except (ValueError, KeyError, TypeError):
         return True
 
 
-def names_slurm(words: list[str]) -> bool:
-    """Whether these words of snakemake send jobs to Slurm."""
-    pairs = list(zip(words, words[1:], strict=False))
+def names_slurm(arguments: list[str]) -> bool:
+    """Whether these arguments make snakemake send jobs to Slurm."""
+    pairs = list(zip(arguments, arguments[1:], strict=False))
     named = [value for word, value in pairs if word in ("--profile", "--workflow-profile", "--executor", "-e")]
-    named += [word.partition("=")[2] for word in words if word.startswith(("--profile=", "--executor="))]
+    named += [word.partition("=")[2] for word in arguments if word.startswith(("--profile=", "--executor="))]
     return any(Path(value).name == "slurm" for value in named)
 
 
-def run_snakemake(words: list[str], descriptor: int, brief: Brief | None = None) -> int:
-    """Exit status of snakemake, shown by `brief` if there is one; a signal that ends this process ends it first."""
+def run_snakemake(arguments: list[str], descriptor: int, brief: Brief | None = None) -> int:
+    """Exit status of snakemake, shown by `brief` if given; a signal that ends this process ends snakemake first."""
     BEGAN.unlink(missing_ok=True)
     LAST_WORDS.unlink(missing_ok=True)
     environment = os.environ | {ENDING: str(LAST_WORDS.absolute())}
     pipes: dict[str, Any] = {}
     if brief:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"}
-    command = [sys.executable, "-m", "snakemake", *words]
+    command = [sys.executable, "-m", "snakemake", *arguments]
     child = subprocess.Popen(command, pass_fds=[descriptor], env=environment, **pipes)
 
     def hand_on(number: int, _: object) -> None:
-        if number != signal.SIGINT:  # the terminal sends that one to both
+        if number != signal.SIGINT:  # the terminal sends this signal to both processes
             child.send_signal(number)
 
     before = {number: signal.signal(number, hand_on) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
@@ -143,7 +142,7 @@ def run_snakemake(words: list[str], descriptor: int, brief: Brief | None = None)
 
 
 def _show_failure(brief: Brief | None) -> None:
-    """What the workflow wants to be said last; after the messages of a job that kept everything from being compared."""
+    """Print the workflow's last message; before it the messages of a job that prevented all comparisons."""
     ending = LAST_WORDS.read_text(encoding="utf-8") if LAST_WORDS.exists() else ""
     messages = brief.failure() if brief and (not ending or MESSAGES_ABOVE in ending) else []
     for line in messages:
@@ -155,16 +154,16 @@ def _show_failure(brief: Brief | None) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run snakemake with these words, in the current folder; its exit status."""
+    """Run snakemake with these arguments in the current folder; returns its exit status."""
     own = list(itertools.takewhile(lambda word: word in (UNTIL_DONE, BRIEF), argv))
-    words = argv[len(own) :]
-    if words in (["-h"], ["--help"]):
+    arguments = argv[len(own) :]
+    if arguments in (["-h"], ["--help"]):
         print(__doc__)
         return 0
-    with alone(words) as descriptor:
+    with alone(arguments) as descriptor:
         brief = Brief() if BRIEF in own and not wants_all() else None
         for _ in range(MOST_ROUNDS):
-            status = run_snakemake(words, descriptor, brief)
+            status = run_snakemake(arguments, descriptor, brief)
             if status != 0 or UNTIL_DONE not in own or not BEGAN.exists():
                 return status
             if brief:

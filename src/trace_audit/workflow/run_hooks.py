@@ -1,4 +1,4 @@
-"""One run of the workflow seen from outside: the environment its jobs inherit, and what a person reads at its end."""
+"""Start and end of a workflow run: the environment of its jobs, and the messages at its end."""
 
 from __future__ import annotations
 
@@ -22,34 +22,40 @@ SUMMARY = Path("results/audit/summary.txt")
 def share_environment(source: Path) -> None:
     """Make `python` in a job the python that runs snakemake, with the packages in `source` importable.
 
-    An activated conda environment puts its own python before it.
+    Otherwise an activated conda environment puts its own python first.
     """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(source), os.environ.get("PYTHONPATH")]))
 
 
 def require_writable(folder: Path) -> None:
-    """Raise InputError if files cannot be made in `folder`, or beside it where it is not there yet."""
-    place = folder if folder.exists() else folder.absolute().parent
-    if not (place.is_dir() and os.access(place, os.W_OK | os.X_OK)):
-        kind = "on a read-only file system" if place.is_dir() and _read_only(place) else "no folder that you may write"
+    """Raise InputError if files cannot be created in `folder`, or in its parent if it does not exist yet."""
+    existing = folder if folder.exists() else folder.absolute().parent
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        kind = (
+            "on a read-only file system"
+            if existing.is_dir() and _read_only(existing)
+            else "no folder that you may write"
+        )
         raise InputError(f"{folder}: {kind}; make it writable, or run in a copy of the checkout")
 
 
 def require_plain(*folders: Path) -> None:
-    """Raise InputError for a folder whose path has characters that snakemake takes for a pattern."""
+    """Raise InputError for a folder whose path has characters that snakemake reads as a pattern."""
     for folder in folders:
-        found = sorted(set("{}<>") & set(str(folder.resolve())))
-        if found:
-            raise InputError(f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(found)}; rename it")
+        characters = sorted(set("{}<>") & set(str(folder.resolve())))
+        if characters:
+            raise InputError(
+                f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(characters)}; rename it"
+            )
 
 
-def _read_only(place: Path) -> bool:
-    return bool(os.statvfs(place).f_flag & os.ST_RDONLY)
+def _read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def show_summary() -> None:
-    """Print the verdicts and where the files are."""
+    """Print the verdicts and the location of the files."""
     if SUMMARY.is_file():
         print(
             f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md says what is what."
@@ -57,22 +63,22 @@ def show_summary() -> None:
 
 
 class Session:
-    """A run that began when this object was made."""
+    """A run, which began when this object was created."""
 
     def __init__(self) -> None:
         self._started_s = time.time()
 
     def begin(self) -> None:
-        """Leave a mark that there was something to run; `trace_audit.workflow.run` looks for it."""
+        """Mark that there was something to run; `trace_audit.workflow.run` reads the mark."""
         BEGAN.touch()
 
     def succeed(self) -> None:
-        """Show the table; make does that itself, also after a run that had nothing to do."""
+        """Show the table, unless make does that, as it also does after a run without jobs."""
         if "MAKELEVEL" not in os.environ:
             show_summary()
 
     def fail(self, audits: Iterable[Comparison]) -> None:
-        """Record what crashed, seal what is there, and say what failed and why."""
+        """Record crashes, seal the results, and say what failed and why."""
         comparisons = {Path(audit.folder, audit.document): audit for audit in audits}
         missed = [asdict(audit) for path, audit in comparisons.items() if not self._made(path)]
         crashes = [sys.executable, "-m", "trace_audit.trail.failed_jobs", "--since-s", repr(self._started_s)]
@@ -91,11 +97,11 @@ class Session:
         kinds = {type(comparisons[path]) for path in judged}
         lacking = [path for path, audit in comparisons.items() if type(audit) in kinds and not path.is_file()]
         shown = [str(path) for path in comparisons if path in judged and path.is_file()]
-        words = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
-        self._say_last(subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False).stdout)
+        command = [sys.executable, "-m", "trace_audit.report.ending", "--not-compared", str(len(lacking)), *shown]
+        self._say_last(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout)
 
     def say_log(self, log: Path) -> None:
-        """Say what a job of this run has written into its log."""
+        """Print the new lines of a job's log."""
         if self._made(log):
             self._say_last(log.read_text(encoding="utf-8", errors="replace"))
 

@@ -1,11 +1,10 @@
-"""Run the `main(snakemake)` of a workflow script with its messages in the rule's log."""
+"""Run the `main(snakemake)` of a workflow script with its messages going to the rule's log."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,16 +16,13 @@ from trace_audit.core.files import fresh_file
 def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """Call `main(snakemake)`; stdout and stderr go to `snakemake.log[0]`.
 
-    An InputError becomes one line and exit code 2; any other exception leaves its traceback in the log, exit code 1.
+    An InputError becomes one line and exit code 2; any other exception one line too, with its traceback in a file
+    beside the logs, exit code 3.
     """
     path = Path(snakemake.log[0])
     log = io.TextIOWrapper(fresh_file(path), encoding="utf-8", errors="backslashreplace")
     with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-        try:
-            status = run_command(lambda _: _done(main, snakemake), [], catch_faults=False)
-        except Exception:
-            traceback.print_exc()
-            status = 1
+        status = run_command(lambda _: _done(main, snakemake), [])
     if status:
         sys.exit(status)
 

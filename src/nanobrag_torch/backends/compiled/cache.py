@@ -78,7 +78,7 @@ def key_of(program: Program, model: Model) -> dict[str, object]:
         "torch": torch.__version__,
         "torch_git": torch.version.git_version,
         "device": device.type,
-        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu(),
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
     }
 
 
@@ -92,7 +92,7 @@ def kernel_sha256() -> str:
 
 
 @cache
-def _cpu() -> str:
+def processor() -> str:
     """Model and instruction sets: code compiled for one machine may not run on another of the same name."""
     with contextlib.suppress(OSError):
         text = Path("/proc/cpuinfo").read_text()
@@ -116,11 +116,28 @@ def find(program: Program, model: Model, folder: Path) -> Path | None:
     package = package_path(folder, key)
     if not _record_path(package).is_file():
         return None
+    state = _state(package), _state(_record_path(package)), os.geteuid()
+    if _FOUND.get(package) == (key, state):
+        return package
     record = _record(package)
     if record.get("key") != key or not isinstance(record.get("sha256"), str):
         raise BrokenPackage(f"{package.name} was made for something else")
     opened(package).close()
+    _FOUND[package] = key, state
     return package
+
+
+# What packages and records were like when they were read and hashed. The time of the last change of any kind is part of
+# it, which only the system sets: as long as all is as it was, they are what they were, and so are owners and rights.
+_FOUND: dict[Path, tuple[dict[str, object], object]] = {}
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.lstat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_uid, found.st_mtime_ns, found.st_ctime_ns
 
 
 def opened(package: Path) -> BinaryIO:

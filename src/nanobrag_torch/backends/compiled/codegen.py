@@ -98,7 +98,14 @@ def _written_type(group: list[Output]) -> str:
 
 
 def _loads(inputs: list[Input]) -> Iterable[str]:
+    names = {one.name for one in inputs}
+    pixels = ("fast", "slow") if names.issuperset(("fast", "slow")) else ()
+    if pixels:
+        yield "int32_t fast_0[BLOCK], slow_0[BLOCK];"
+        yield "PIXELS(fast_0, slow_0, fast, slow);"
     for one in inputs:
+        if one.name in pixels:
+            continue
         for place in range(one.elements if one.varies == RAY else 0):
             name = f"{one.name}_{place}"
             padding = "0" if one.padding == "zero" else f"{name}[0]"

@@ -45,6 +45,13 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     for (int b = 0; b < BLOCK; b += LANES) \\
         lanes += *(const unaligned_t *)(one + b) * *(const unaligned_t *)(other + b); \\
     *(unaligned_t *)(to) = lanes; }} while (0)
+// numbers of pixels: from two lists, or by counting in a region (first fast, first slow, width, first pixel)
+#define PIXELS(x, y, fast, slow) do {{ \\
+    if (slow) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
+    else EACH {{ \\
+        const int32_t place = fast[3] + start + (l < count ? l : 0), row = place / fast[2]; \\
+        x[l] = fast[0] + (place - row * fast[2]); \\
+        y[l] = fast[1] + row; }} }} while (0)
 #define LOOK_UP(value, table, index, seen) do {{ \\
     index_t changed = 0; \\
     EACH changed |= index[l] ^ seen[l]; \\
@@ -78,6 +85,12 @@ typedef int int32_t;
 // what has no ray repeats the last one
 #define LOAD(to, from, padding) do {{ to[0] = (from)[start < rays ? start : rays - 1]; \\
     if (start >= rays) to[0] = padding; }} while (0)
+#define PIXELS(x, y, fast, slow) do {{ \\
+    if (slow) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
+    else {{ \\
+        const int32_t place = fast[3] + (start < rays ? start : rays - 1), row = place / fast[2]; \\
+        x[0] = fast[0] + (place - row * fast[2]); \\
+        y[0] = fast[1] + row; }} }} while (0)
 #define LOOK_UP(value, table, index, seen) value[0] = table[index[0]]
 #define CONSTANTS(...) __constant__ double constants[] = {{__VA_ARGS__}};
 #define K(place, value) constants[place]  // an operand; two moves would bring the value as it stands

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 import ctypes
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 import torch
 
-from nanobrag_torch import kernel
+from nanobrag_torch import kernel, transfer
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
@@ -32,6 +32,34 @@ class Summed(NamedTuple):
     shape: torch.Size
     of_orientations: bool
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
+
+
+class Region(NamedTuple):
+    """Whole rows of a rectangle of pixels."""
+
+    x_min: int
+    y_min: int
+    width: int
+    rows: int
+
+    @property
+    def pixels(self) -> int:
+        """How many pixels."""
+        return self.width * self.rows
+
+    def pixel(self, number: int) -> tuple[int, int]:
+        """(fast, slow) of one of them, counted in storage order."""
+        return self.x_min + number % self.width, self.y_min + number // self.width
+
+    def of(self, image: torch.Tensor) -> torch.Tensor:
+        """Its part of an image (slow, fast)."""
+        return image[self.y_min : self.y_min + self.rows, self.x_min : self.x_min + self.width]
+
+
+@lru_cache(maxsize=256)
+def _constants(numbers: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    """A few numbers that stay on a device; nothing is ever written to them."""
+    return transfer.moved(torch.tensor(numbers, dtype=dtype), device)
 
 
 class _Loaded(Protocol):
@@ -198,6 +226,7 @@ class CompiledBackend:
         built = {name: about(file) for name, file in files.items()} if built is None else built
         self.description = _description(built.values())
         self._programs = {name: load(file, model.real_m.device) for name, file in files.items()}
+        self._files = tuple((file, file.stat().st_mtime_ns) for file in files.values())
         self._names = frozenset(files if names is None else names)
         self._take(model)
 
@@ -207,8 +236,14 @@ class CompiledBackend:
         other._take(model)
         return other
 
+    @property
+    def structure(self) -> tuple[object, ...]:
+        """What images have in common whose models differ in the values of their tensors alone."""
+        table = self._model.amplitudes.padded
+        return self._files, self.orientations, self._model.samples, len(self._inputs), table is None or table.shape
+
     def _take(self, model: Model) -> None:
-        self.trusted_with: Model | None = None  # the model of which an image has been held against eager code
+        self.trusted_with: Model | None = None  # the model of which an image has been made and not refused
         self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
@@ -240,6 +275,11 @@ class CompiledBackend:
             self._programs[name]([*given, *results], rays, self.orientations)
         return results
 
+    def inputs_of_image(self, image_dtype: torch.dtype) -> tuple[str, list[torch.Tensor]] | None:
+        """The program by which an image is one launch, and what it reads of the model; None where there is none."""
+        name = PHOTONS.get(image_dtype, "")
+        return (name, self._inputs[name][0]) if name in self._inputs else None
+
     def photons(
         self,
         fast: torch.Tensor,
@@ -253,6 +293,18 @@ class CompiledBackend:
         if name not in self._names:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
+
+    def makes_whole_pixels(self, image_dtype: torch.dtype) -> bool:
+        """Whether one launch makes photons of pixels that it counts itself, see `photons_of_region`."""
+        return PHOTONS.get(image_dtype) in self._programs
+
+    def photons_of_region(self, region: Region, into: torch.Tensor) -> torch.Tensor:
+        """Photons of the pixels of a region, written `into` (rows, width); no list of pixels is made or read."""
+        name = PHOTONS[into.dtype]
+        numbers = (region.x_min, region.y_min, region.width, 0)
+        pixels = [_constants(numbers, torch.int32, into.device), _constants((), torch.int32, into.device)]
+        self._programs[name]([*self._inputs[name][0], *pixels, into], region.pixels, self.orientations)
+        return into
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:
         """Rays to one sample of each pixel."""

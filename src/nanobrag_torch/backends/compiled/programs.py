@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -150,8 +151,13 @@ _HOW_SUMMED = (
 
 
 def _count(model: Model, number: int) -> torch.Tensor:
-    """A whole number on the model's device, which need not wait for it."""
-    return torch.full((), number, dtype=torch.int64, device=model.real_m.device)
+    """A whole number on the model's device, where it stays."""
+    return _counts(number, model.real_m.device)
+
+
+@lru_cache(maxsize=256)
+def _counts(number: int, device: torch.device) -> torch.Tensor:
+    return torch.full((), number, dtype=torch.int64, device=device)
 
 
 def _one_source(model: Model, source: int) -> Model:

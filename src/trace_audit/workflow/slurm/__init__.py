@@ -1,1 +1,1 @@
-"""Snakemake's Slurm plugin, and what it needs to run this workflow."""
+"""Workarounds for Snakemake's Slurm plugin that this workflow needs."""

@@ -5,8 +5,8 @@ others packed into an option. A task runs its own one inside that of the first, 
 before it starts and fails when that output is not there at its end. The slurm profile therefore puts this before every
 job (`precommand`); with `--has-own` it says by its exit status whether there is a command to run instead:
 
-    if python -m trace_audit.workflow.slurm.array_task --has-own; then
-      python -m trace_audit.workflow.slurm.array_task; exit; fi
+    python -m trace_audit.workflow.slurm.array_task --has-own; case $? in
+      0) python -m trace_audit.workflow.slurm.array_task; exit;; 1) ;; *) exit 3;; esac
 """
 
 import base64
@@ -18,22 +18,30 @@ import sys
 import zlib
 from pathlib import Path
 
+from trace_audit.core.errors import InputError, run_command
+
 _OPTION = re.compile(r"--slurm-jobstep-array-execs[=\s]+'?([A-Za-z0-9+/=]+)'?")
-_UNPACKED = "TRACE_AUDIT_ARRAY_TASK"  # set for the unpacked command, which begins with the same precommand
+_UNPACKED = "TRACE_AUDIT_ARRAY_TASK"  # set for the unpacked command, which starts with the same precommand
 
 
 def own_command(script: str, task: str) -> str | None:
-    """The shell command of an array's task in its batch script; None where the script itself is that command.
+    """The shell command of an array's task in its batch script; None if the script itself is that command.
 
-    Where the option stands in a line of its own, which happens when the packed commands are long, the shell would take
-    it for a program; then the first task's command is the line before.
+    If the packed commands are long, the option is on a line of its own, which the shell would run as a program; then
+    the first task's command is the line before.
     """
     option = _OPTION.search(script)
     if option is None:
         return None
-    packed = json.loads(base64.b64decode(option[1])).get(task)
-    if packed is not None:
-        return zlib.decompress(bytes.fromhex(packed)).decode()
+    try:
+        packed = json.loads(base64.b64decode(option[1])).get(task)
+        if packed is not None:
+            return zlib.decompress(bytes.fromhex(packed)).decode()
+    except (ValueError, TypeError, AttributeError, RecursionError, zlib.error) as error:
+        raise InputError(
+            f"the batch script's {option[0][:60]}... holds no packed commands ({type(error).__name__}); "
+            "start the run again"
+        ) from error
     before = script[: option.start()].splitlines()
     return before[-1] if script[: option.start()].endswith("\n") else None
 
@@ -60,4 +68,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(run_command(main))

@@ -1,13 +1,13 @@
-"""What Snakemake's Slurm plugin, version 2.8.0, needs to run this workflow: two faults of it, each with its way round.
+"""Workarounds for two bugs of Snakemake's Slurm plugin, version 2.8.0.
 
-1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it takes sacct for
-   the round, and where there is no accounting database that fails for ever: the run hangs although slurmctld is back.
-   Here the last answer holds until there is a new one.
+1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it asks sacct
+   instead; without an accounting database that never succeeds, and the run hangs although slurmctld is back. Here the
+   last answer is used until there is a new one.
 2. `check_active_jobs` waits without end for a job that Slurm no longer knows, because slurmctld lost its state or
    forgot the job (MinJobAge) before it was asked. Here such a job fails after a stated time, and is tried again.
 
-A third fault, of job arrays, is dealt with in `array_task`. All three rest on how that one version works, so another
-version is refused by its name.
+A third fault, of job arrays, is handled in `array_task`. All three depend on the internals of that version, so another
+version is refused by name.
 """
 
 import sys
@@ -24,7 +24,7 @@ VERSION = "2.8.0"
 
 
 def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
-    """`ask`, but where it has no answer (None) the one before."""
+    """`ask`, which repeats its last answer when there is none (None)."""
     known: int | None = None
 
     def answer() -> int | None:
@@ -36,7 +36,7 @@ def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
 
 
 class Forgotten:
-    """Which jobs Slurm has not named in its answers, and for how long."""
+    """Jobs missing from Slurm's answers, and since when."""
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit_s = limit_s
@@ -45,13 +45,13 @@ class Forgotten:
         self._answer: dict[str, str] | None = None
 
     def asked(self, answer: dict[str, str] | None) -> None:
-        """Take an answer of squeue or sacct: states by job id, None for no answer."""
+        """Record an answer of squeue or sacct: states by job id, None for no answer."""
         self._answer = answer
 
     def for_too_long(self, job: str) -> bool:
-        """Whether a job of ours has been missing from every answer for longer than the limit.
+        """Whether a job has been missing from every answer for longer than the limit.
 
-        Time without an answer does not count: while slurmctld is away nothing is known of any job.
+        Time without an answer does not count: while slurmctld is down nothing is known about any job.
         """
         if self._answer is None or job in self._answer or job.partition("_")[0] in self._answer:
             self._missing_since.pop(job, None)
@@ -61,7 +61,7 @@ class Forgotten:
 
 
 def require_version(installed: str) -> None:
-    """Raise InputError for another version of the plugin than the one that the ways round are made for."""
+    """Raise InputError if another version of the plugin is installed than these workarounds are made for."""
     if installed != VERSION:
         raise InputError(
             f"{PACKAGE} {installed} is installed, and this workflow goes round faults of {VERSION} (src/trace_audit/"
@@ -71,7 +71,7 @@ def require_version(installed: str) -> None:
 
 
 def prepare_plugin(forgotten_after_s: float) -> None:
-    """Put both ways round in place, if the plugin is loaded. Raises InputError for another version of it."""
+    """Install both workarounds, if the plugin is loaded. Raises InputError for another version of it."""
     plugin: Any = sys.modules.get(PLUGIN)
     if plugin is None:
         return
@@ -83,10 +83,10 @@ def prepare_plugin(forgotten_after_s: float) -> None:
 
 
 def _overheard(ask: Callable[..., Any], forgotten: Forgotten) -> Callable[..., Any]:
-    """`ask`, with each answer told to `forgotten`."""
+    """`ask`, with each answer passed to `forgotten`."""
 
-    async def query(*words: Any) -> Any:
-        answer = await ask(*words)
+    async def query(*arguments: Any) -> Any:
+        answer = await ask(*arguments)
         forgotten.asked(answer[0])
         return answer
 
@@ -94,7 +94,7 @@ def _overheard(ask: Callable[..., Any], forgotten: Forgotten) -> Callable[..., A
 
 
 def _giving_up(check: Callable[..., AsyncIterator[Any]], forgotten: Forgotten, limit_s: float) -> Callable[..., Any]:
-    """`check`, which gives the jobs that are still at work, without those that were forgotten: these failed."""
+    """`check`, which returns the jobs still at work, without forgotten ones: those failed."""
 
     async def check_active_jobs(self: Any, active_jobs: list[Any]) -> AsyncIterator[Any]:
         async for job in check(self, active_jobs):

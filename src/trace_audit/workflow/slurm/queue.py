@@ -1,4 +1,4 @@
-"""What is in Slurm's queue."""
+"""Jobs in Slurm's queue."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ ANSWER_WITHIN_S = 60
 def jobs_of_folder(folder: Path) -> list[str]:
     """Ids of this user's jobs, waiting or running, whose working directory is `folder`.
 
-    Raises InputError where Slurm does not answer, since then nobody can say.
+    Raises InputError if Slurm does not answer, since the jobs are then unknown.
     """
     command = ["squeue", "--me", "--noheader", "--array", "--format=%i|%Z"]
     try:

@@ -1,0 +1,215 @@
+"""The three steps of the noise, as C for a CPU and as CUDA for a GPU: one launch for all frames that are given.
+
+Neither contracts a product and a sum, so both give the bytes of torch's own operations (`detector.ByTorch`), which
+remain where there is no compiler.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from nanobrag_torch.backends.compiled.cache import BrokenPackage, folder, opened, processor
+from nanobrag_torch.backends.compiled.compiler import compiler
+from nanobrag_torch.backends.compiled.ownership import Unsafe, check_folder
+from nanobrag_torch.noise import functions, poisson
+from nanobrag_torch.noise.detector import (
+    _32_BITS,
+    READOUT,
+    ByTorch,
+    DetectorNoise,
+    Drawing,
+    Stream,
+    sent,
+    spread_weights,
+    use_word,
+)
+
+SOURCE = Path(__file__).with_name("noise.c")
+STEPS = ("photons", "spread", "read_out")
+_OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off")
+_GPU_OPTIONS = ["--fmad=false"] if torch.version.hip is None else ["-ffp-contract=off"]
+_IMAGE_TYPES = {torch.float32: "float", torch.float64: "double"}
+_COUNT_TYPES = {torch.uint16: "unsigned short", torch.uint32: "unsigned int"}
+_THREADS_PER_BLOCK = 256
+_MODE = 0o755
+
+Step = Callable[[list[torch.Tensor], int], None]  # tensors of a launch, pixels in all
+
+
+def source(step: str, dtype: torch.dtype) -> str:
+    """The text of a step whose images or counts have a type, with the coefficients of torch's operations before it."""
+    tables = {
+        "ODD_RECIPROCALS": functions.ODD_RECIPROCALS,
+        "EXPONENTIAL": functions.EXPONENTIAL,
+        **{f"CENTRAL_{side}": row for side, row in zip(("OVER", "UNDER"), functions.CENTRAL, strict=True)},
+        **{f"MIDDLE_{side}": row for side, row in zip(("OVER", "UNDER"), functions.MIDDLE, strict=True)},
+        **{f"TAIL_{side}": row for side, row in zip(("OVER", "UNDER"), functions.TAIL, strict=True)},
+        "STIRLING": poisson.STIRLING,
+        "DEVIANCE": poisson.DEVIANCE,
+    }
+    numbers = {
+        "LN_2": functions.LN_2,
+        "PER_LN_2": functions.PER_LN_2,
+        "HALF_LOG_2_PI": poisson.HALF_LOG_2_PI,
+        "EXACT_BELOW": poisson.EXACT_BELOW,
+        "SHIFT": poisson.SHIFT,
+        "INVERSION_BELOW": poisson.INVERSION_BELOW,
+        "MOST_BY_INVERSION": poisson.MOST_BY_INVERSION,
+        "LARGEST_MEAN": poisson.LARGEST_MEAN,
+        "MOST_ATTEMPTS": poisson.MOST_ATTEMPTS,
+        "READOUT_USE": f"{use_word(READOUT)}u",
+        f"STEP_{step}": 1,
+        "IMAGE": _IMAGE_TYPES.get(dtype, "float"),
+        "COUNT": _COUNT_TYPES.get(dtype, "unsigned short"),
+    }
+    lines = [f"#define {name} {{{', '.join(map(repr, row))}}}" for name, row in tables.items()]
+    lines += [f"#define {name} {value}" for name, value in numbers.items()]
+    return "\n".join([*lines, SOURCE.read_text(encoding="utf-8")])
+
+
+class Compiled:
+    """All steps by compiled code, on the device of what is given. Nothing waits for a GPU."""
+
+    def __init__(self, load: Callable[[str, torch.dtype, torch.device], Step] | None = None):
+        self._load = loaded if load is None else load
+
+    def photons(self, images: torch.Tensor, frames: Sequence[int], stream: Stream) -> torch.Tensor:
+        drawn = torch.empty(images.shape, dtype=torch.float64, device=images.device)
+        given = _given(images, frames, stream, DetectorNoise())
+        self._launch("photons", images.dtype, given, images, drawn)
+        return drawn
+
+    def spread(self, photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
+        weights = spread_weights(fwhm_px)
+        for size, stride in ((photons.shape[1], photons.shape[2]), (photons.shape[2], 1)):
+            shared = torch.empty(photons.shape, dtype=torch.float64, device=photons.device)
+            numbers = [size, stride, photons.numel(), len(weights) - 1, *map(_bits, weights)]
+            self._launch("spread", torch.float64, sent(numbers, photons.device), photons, shared)
+            photons = shared
+        return photons
+
+    def read_out(
+        self, signal: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise
+    ) -> torch.Tensor:
+        stored = torch.empty(signal.shape, dtype=noise.dtype, device=signal.device)
+        self._launch("read_out", noise.dtype, _given(signal, frames, stream, noise), signal, stored)
+        return stored
+
+    def _launch(self, step: str, dtype: torch.dtype, *tensors: torch.Tensor) -> None:
+        pixels = tensors[-1].numel()
+        if pixels:
+            given, what, into = tensors
+            self._load(step, dtype, what.device)([given, what.contiguous(), into], pixels)
+
+
+def _given(what: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise) -> torch.Tensor:
+    """What the steps that draw read besides pixels, in one transfer; the order is that of the enum in noise.c."""
+    doubles = (noise.gain, noise.offset, noise.readout_sigma, float(noise.largest))
+    shared = [what[0].numel() if len(what) else 1, what.numel(), stream.number, *stream.key, *map(_bits, doubles)]
+    return sent([*shared, *(number & _32_BITS for number in frames)], what.device)
+
+
+def _bits(value: float) -> int:
+    """Those of a float64, as a whole number."""
+    bits: int = struct.unpack("<q", struct.pack("<d", value))[0]
+    return bits
+
+
+@cache
+def loaded(step: str, dtype: torch.dtype, device: torch.device) -> Step:
+    """A step for images or counts of a type, built if it has not been. Raises what compilers raise."""
+    return _on_cpu(step, dtype) if device.type == "cpu" else _on_gpu(step, dtype, device)
+
+
+def _on_gpu(step: str, dtype: torch.dtype, device: torch.device) -> Step:
+    with torch.cuda.device(device):
+        run: Any = torch.cuda._compile_kernel(source(step, dtype), step, nvcc_options=list(_GPU_OPTIONS))
+
+    def launch(tensors: list[torch.Tensor], pixels: int) -> None:
+        with torch.cuda.device(device):
+            run(grid=(-(-pixels // _THREADS_PER_BLOCK), 1, 1), block=(_THREADS_PER_BLOCK, 1, 1), args=tensors)
+
+    return launch
+
+
+def _on_cpu(step: str, dtype: torch.dtype) -> Step:
+    with _built(step, source(step, dtype)) as file:
+        kept = os.dup(file.fileno())  # open for ever: the loader takes an equal name for the same library
+        by_descriptor = Path(f"/proc/self/fd/{kept}")
+        run = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))[step]
+    run.restype = None
+
+    def launch(tensors: list[torch.Tensor], pixels: int) -> None:
+        run(*(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))  # without Python's lock
+
+    return launch
+
+
+def _built(step: str, text: str) -> BinaryIO:
+    """The library of a text, from the folder of compiled code, into which it is built whole or not at all."""
+    command = [*compiler(), *_OPTIONS]
+    digest = hashlib.sha256("\0".join([text, *command, processor()]).encode()).hexdigest()
+    place = folder() / f"noise-{step}-{digest[:24]}.so"
+    try:
+        return opened(place)
+    except BrokenPackage:
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        check_folder(place.parent)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".building-") as aside:
+            written, made = Path(aside) / f"{step}.c", Path(aside) / f"{step}.so"
+            written.write_text(text, encoding="utf-8")
+            done = subprocess.run(
+                [*command, str(written), "-o", str(made), "-lm"], capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                complaint = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[0]
+                raise OSError(f"{command[0]} cannot compile the noise: {complaint}")
+            made.chmod(_MODE)
+            made.replace(place)
+        return opened(place)
+    except (Unsafe, BrokenPackage) as error:
+        raise OSError(str(error)) from error
+
+
+def drawing_for(device: torch.device) -> Drawing:
+    """Compiled code where it can be had and gives the bytes of torch's operations, else those; says so once if not."""
+    if os.environ.get("NANOBRAG_TORCH_COMPILE") == "never":
+        return ByTorch()
+    try:
+        return Compiled() if _agrees(device) else ByTorch()
+    except Exception as error:  # of a driver, a compiler, a file system: none is a reason to have no noise
+        _tell(f"noise by torch's own operations, which are slower: {' '.join(str(error).split())[:200]}")
+        return ByTorch()
+
+
+@cache
+def _agrees(device: torch.device) -> bool:
+    """Whether compiled code gives torch's bytes for means of every size, read out with every part of the noise."""
+    means = 2.0 ** torch.linspace(-20.0, 40.0, 4096, dtype=torch.float64)
+    images, frames, stream = means.float().view(2, 32, 64), [3, 2**31], Stream(2**40 + 5, "check")
+    noise = DetectorNoise(gain=0.7, readout_sigma=3.0, offset=40.0)
+    own, there = ByTorch(), Compiled()
+    drawn, found = own.photons(images, frames, stream), there.photons(images.to(device), frames, stream)
+    shared, spread = own.spread(drawn, 1.7), there.spread(found, 1.7)
+    stored, read = own.read_out(shared, frames, stream, noise), there.read_out(spread, frames, stream, noise)
+    same = torch.equal(drawn, found.cpu()) and torch.equal(shared, spread.cpu()) and torch.equal(stored, read.cpu())
+    if not same:
+        _tell("noise by torch's own operations: compiled code gives other numbers on this machine")
+    return same
+
+
+def _tell(message: str) -> None:
+    print(f"nanobrag_torch: {message}", file=sys.stderr, flush=True)

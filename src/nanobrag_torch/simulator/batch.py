@@ -1,0 +1,176 @@
+"""Images of several simulations at once, of which nothing is known to the host until they are copied to it.
+
+A single image waits for its brightest pixel, by which compiled code is trusted. Here that waits: the images come with
+a few numbers of each, and once these are on the host the batch says whether compiled code was right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from nanobrag_torch import transfer
+from nanobrag_torch.backends.compiled import cache as kept
+from nanobrag_torch.backends.compiled import frames, selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.eager import EagerBackend
+from nanobrag_torch.simulator import Simulation, making
+
+_streams: dict[torch.device, torch.cuda.Stream] = {}  # of copies
+_CPU = torch.device("cpu")
+_LEAST, _MOST, _WHERE, _FIXED = 0, 1, 2, 3  # columns of the digest
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images (n, slow, fast) of simulations of one detector, and a digest (n, 3 + places) of each, on the device."""
+
+    simulations: Sequence[Simulation]
+    images: torch.Tensor
+    digest: torch.Tensor
+    trusted_later: bool
+
+    def not_finite(self, digest: torch.Tensor) -> int | None:
+        """The first image with a pixel that is no finite number, by the digest on the host."""
+        for frame, (least, most) in enumerate(digest[:, : _MOST + 1].tolist()):
+            if not (math.isfinite(least) and math.isfinite(most)):
+                return frame
+        return None
+
+    def doubt(self, digest: torch.Tensor) -> str | None:
+        """How the image with the brightest pixel of all differs from eager code's in a few pixels; None if it does not.
+
+        `digest` is on the host. Images that were trusted when they were made are not looked at.
+        """
+        if not self.trusted_later:
+            return None
+        frame = int(digest[:, _MOST].argmax())
+        simulation, row = self.simulations[frame], digest[frame].tolist()
+        n_fast = simulation.plain_host.geometry.n_fast
+        at = [int(row[_WHERE]), *places(simulation)]
+        seen = [
+            (where % n_fast, where // n_fast, value)
+            for where, value in zip(at, [row[_MOST], *row[_FIXED:]], strict=True)
+            if simulation.covers(where // n_fast, where % n_fast)
+        ]
+        fast, slow = (torch.tensor([pixel[i] for pixel in seen], dtype=torch.int64) for i in range(2))
+        got = torch.tensor([value for *_, value in seen], dtype=self.images.dtype)
+        with torch.no_grad():
+            return selection.doubt(transfer.moved(simulation.plain_host, _CPU), fast, slow, got)
+
+    def made_again(self, why: str) -> Batch:
+        """The same images by eager code."""
+        selection.tell(why)
+        images = []
+        for simulation in self.simulations:
+            image, _ = making.image(simulation, EagerBackend(simulation.plain, why), None, self.images.dtype)
+            assert image is not None  # eager code always makes one
+            images.append(image)
+        return _batch(self.simulations, torch.stack(images), False)
+
+
+def images_of(
+    simulations: Sequence[Simulation], trust_later: bool = False, image_dtype: torch.dtype = torch.float32
+) -> Batch:
+    """The images of simulations that differ in the values of their tensors alone, made without waiting for the device.
+
+    With `trust_later` compiled code is not held against eager code before the images are on the host, see `doubt`; on
+    a GPU they then are one launch, where each of them would be one.
+    """
+    together = _one_launch(simulations, image_dtype) if trust_later and len(simulations) > 1 else None
+    if together is not None:
+        return _batch(simulations, together, trust_later)
+    images = []
+    for simulation in simulations:
+        backend = simulation.backend(image_dtype) if trust_later else None
+        if isinstance(backend, CompiledBackend):
+            backend.trusted_with = simulation.plain
+        images.append(simulation.image())
+    return _batch(simulations, images[0][None] if len(images) == 1 else torch.stack(images), trust_later)
+
+
+def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
+    """Images (n, slow, fast) of one launch; None where an image is more than that, or is not made on a GPU."""
+    first = simulations[0]
+    if not _launches_frames(first.device) or first.experiment.detector.mask is not None:
+        return None
+    geometry, rows = first.geometry, []
+    whole = first.pixel_count == geometry.n_slow * geometry.n_fast
+    size = len(simulations), geometry.n_slow, geometry.n_fast
+    images = (torch.empty if whole else torch.zeros)(size, dtype=image_dtype, device=first.device)
+    backends = [simulation.backend(image_dtype) for simulation in simulations]
+    tiles = list(first.tiles(backends[0].pixels))
+    if len(tiles) != 1 or not isinstance(tiles[0].where, slice):
+        return None
+    name, fast, slow = "", tiles[0].fast, tiles[0].slow
+    for backend, image in zip(backends, images, strict=True):
+        reads = backend.inputs_of_image(image_dtype) if isinstance(backend, CompiledBackend) else None
+        if reads is None or reads[0] != (name or reads[0]):
+            return None
+        name = reads[0]
+        rows.append([*reads[1], fast, slow, image.view(-1)[tiles[0].where]])
+    try:
+        return images if frames.launched(name, first.model, rows, fast.shape[0]) else None
+    except (RuntimeError, ValueError, OSError, kept.BrokenPackage) as error:
+        _tell_once(f"every image is a launch of its own: {' '.join(str(error).split())[:200]}")
+        return None
+
+
+def _launches_frames(device: torch.device) -> bool:
+    """Whether a launch has a dimension for frames; on a CPU one call after the other costs nothing."""
+    return device.type != "cpu"
+
+
+@cache
+def _tell_once(message: str) -> None:
+    selection.tell(message)
+
+
+def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_later: bool) -> Batch:
+    flat = together.flatten(1)
+    columns = [one[:, None].double() for one in flat.aminmax(dim=1)]
+    if trusted_later:
+        columns += [flat.argmax(dim=1)[:, None].double()]
+        columns += [flat[:, where, None].double() for where in places(simulations[0])]
+    return Batch(simulations, together, torch.cat(columns, dim=1), trusted_later)
+
+
+def places(simulation: Simulation) -> list[int]:
+    """Where pixels that are looked at in every image are in it: at the direct beam, the first and the last one."""
+    return [slow * simulation.plain_host.geometry.n_fast + fast for fast, slow in making.looked_at(simulation)]
+
+
+def copies_to_host(tensors: list[torch.Tensor]) -> Callable[[], list[torch.Tensor]]:
+    """Start the copies of tensors to the host; what is returned waits for them and gives them.
+
+    On a GPU they go into pinned memory on a stream of their own, behind the work that makes the tensors; neither that
+    work nor the work after it waits.
+    """
+    device = tensors[0].device
+    if device.type != "cuda":
+        return lambda: [tensor.cpu() for tensor in tensors]
+    aside, made = _stream_of_copies(device), torch.cuda.current_stream(device)
+    aside.wait_stream(made)
+    with torch.cuda.stream(aside):
+        hosts = [torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True) for tensor in tensors]
+        for host, tensor in zip(hosts, tensors, strict=True):
+            host.copy_(tensor, non_blocking=True)
+            tensor.record_stream(aside)
+        done = torch.cuda.Event()
+        done.record(aside)
+
+    def wait() -> list[torch.Tensor]:
+        done.synchronize()
+        return hosts
+
+    return wait
+
+
+def _stream_of_copies(device: torch.device) -> torch.cuda.Stream:
+    if device not in _streams:
+        _streams[device] = torch.cuda.Stream(device)
+    return _streams[device]

@@ -1,0 +1,119 @@
+"""Several images at once: those of each simulation, looked at when they are on the host, made again if in doubt."""
+
+import math
+
+import pytest
+import torch
+
+from nanobrag_bench import gpu_frames
+from nanobrag_bench.gpu_runs import parsed
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.simulator import making
+from nanobrag_torch.simulator.batch import copies_to_host, images_of
+from nanobrag_torch.simulator.series import Series
+
+LINE = gpu_frames.FRAME.replace("-detpixels 512", "-detpixels 40").replace("-pixel 0.1", "-pixel 1.2")
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory):
+    """A series by compiled code."""
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        made = Series(parsed(LINE), "cpu", torch.float32, images=100)
+        assert made.compiled
+        yield made
+
+
+def simulations(series, count=4):
+    return [series.at((10.0, 20.0 + 3 * i, 30.0), 1e-10 * (1 + 0.01 * i)) for i in range(count)]
+
+
+def test_images_are_those_of_each_simulation(series):
+    with torch.no_grad():
+        alone = [simulation.image() for simulation in simulations(series)]
+        for later in (False, True):
+            batch = images_of(simulations(series), trust_later=later)
+            assert torch.equal(batch.images, torch.stack(alone))
+            digest, images = copies_to_host([batch.digest, batch.images])()
+            assert digest[:, 1].tolist() == [float(image.max()) for image in alone]
+            assert torch.equal(images, batch.images)
+            assert batch.doubt(digest) is None and batch.not_finite(digest) is None
+
+
+def test_nothing_is_looked_at_while_images_are_made(series, monkeypatch):
+    """On a GPU each look would wait for the device."""
+    monkeypatch.setattr(making, "_doubt", lambda *_: pytest.fail("waited for an image"))
+    batch = images_of(simulations(series), trust_later=True)
+    assert batch.images.shape == (4, 40, 40)
+
+
+@pytest.mark.parametrize("where", ["brightest", "beam", "corner"])
+def test_a_wrong_pixel_is_seen_afterwards_and_all_are_made_again(series, monkeypatch, capsys, where):
+    right = images_of(simulations(series)).images
+    frame = int(right.flatten(1).amax(1).argmax())
+    beam, first, _ = (slow_fast(place) for place in places_of(series))
+    at = {"brightest": divmod(int(right[frame].argmax()), 40), "beam": beam, "corner": first}[where]
+    real = CompiledBackend.photons
+
+    def wrong(self, fast, slow, image_dtype, into=None, hook=None):
+        made = real(self, fast, slow, image_dtype, into, hook)
+        made[(slow == at[0]) & (fast == at[1])] += 0.01 * made.max()
+        return made
+
+    monkeypatch.setattr(CompiledBackend, "photons", wrong)
+    batch = images_of(simulations(series), trust_later=True)
+    why = batch.doubt(batch.digest)
+    assert why is not None and f"pixel (slow {at[0]}, fast {at[1]})" in why
+    again = batch.made_again(why)
+    assert "compiled code is not used" in capsys.readouterr().err
+    torch.testing.assert_close(again.images, right, rtol=1e-5, atol=2e-6 * float(right.max()))
+    assert again.doubt(again.digest) is None
+
+
+def places_of(series):
+    return making.looked_at(series.first)
+
+
+def slow_fast(place):
+    return place[1], place[0]
+
+
+def test_a_pixel_that_is_no_number_is_told_by_its_frame(series, monkeypatch):
+    real = CompiledBackend.photons
+    calls = []
+
+    def sometimes(self, fast, slow, image_dtype, into=None, hook=None):
+        made = real(self, fast, slow, image_dtype, into, hook)
+        calls.append(1)
+        if len(calls) == 3:
+            made[7] = math.nan
+        return made
+
+    monkeypatch.setattr(CompiledBackend, "photons", sometimes)
+    batch = images_of(simulations(series), trust_later=True)
+    assert batch.not_finite(batch.digest) == 2
+
+
+def test_a_mask_hides_what_is_looked_at(tmp_path, monkeypatch):
+    """A masked corner is no pixel that eager code could vouch for."""
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")
+    line = parsed(f"{LINE} -roi 5 30 6 31")
+    series = Series(line, "cpu", torch.float32, images=1)
+    with torch.no_grad():
+        batch = images_of(simulations(series, 2), trust_later=True)
+        assert batch.doubt(batch.digest) is None
+
+
+def test_frames_are_counted_and_their_noise_is_checked(monkeypatch, tmp_path):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(gpu_frames, "FRAME", LINE)
+    monkeypatch.setattr(gpu_frames, "FRAMES_PER_LAUNCH", (2,))
+    monkeypatch.setattr(gpu_frames, "_FRAMES", 4)
+    found = list(gpu_frames.checks("cpu"))
+    assert len(found) == 8 and all(holds for _, holds, _ in found)
+    lines = [line for line in gpu_frames.times("cpu", torch.float32)]
+    assert len(lines) == 3 and "(goal 500)" in lines[0] and "(goal 300)" in lines[2]
+    assert selection.mode() == "always"

@@ -1,0 +1,86 @@
+"""What an image costs a GPU, on a device without values: reading one would make the host wait, and raises here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nanobrag_torch.backends.compiled import launch, selection
+from nanobrag_torch.backends.compiled.compiler import Build
+from nanobrag_torch.parameters import Beam
+from nanobrag_torch.simulator import Simulation, making, simulate
+from tests.physics.helpers import small
+from tests.physics.test_one_transfer import Counted
+
+BASE = small()
+
+
+class FakeGpu:
+    """A program that is launched and writes nothing."""
+
+    launches: list[tuple[int, int]] = []
+
+    def __call__(self, tensors, rays, orientations, *rest):
+        self.launches.append((rays, orientations))
+        assert all(one.device.type == "meta" and one.is_contiguous() for one in tensors)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Compiled code is launched on the meta device, and its images have been looked at before."""
+
+    class Looked(dict):
+        def get(self, key, default=None):
+            return 2
+
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
+    monkeypatch.setattr(selection, "not_compilable", lambda model: None)
+    monkeypatch.setattr(selection, "_package", lambda program, model, folder, build: Path(__file__))
+    monkeypatch.setattr(launch, "about", lambda file: Build("0" * 64, "fake", []))
+    monkeypatch.setattr(launch, "load", lambda file, device: FakeGpu())
+    monkeypatch.setattr(making, "IMAGES", Looked())
+    monkeypatch.setattr(FakeGpu, "launches", [])
+
+
+def cost(work) -> tuple[list[str], int]:
+    """Operations of torch on the device without mere allocations, and programs launched."""
+    FakeGpu.launches.clear()
+    with Counted() as counted:
+        work()
+    return [name for name in counted.names if not name.startswith("empty")], len(FakeGpu.launches)
+
+
+def test_an_image_of_an_experiment_is_one_copy_and_one_launch(gpu):
+    """The program counts its own pixels and writes the image in place; constants of the detector's size stay there."""
+    simulate(BASE, device="meta")
+    moved = replace(BASE, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
+    assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
+
+
+def test_another_image_of_a_simulation_is_one_launch(gpu):
+    simulation = Simulation(BASE, "meta")
+    simulation.image()
+    assert cost(simulation.image) == ([], 1)
+
+
+def test_a_region_of_interest_is_one_launch_and_goes_to_its_place(gpu):
+    simulation = Simulation(replace(BASE, detector=replace(BASE.detector, roi=(2, 9, 3, 10))), "meta")
+    simulation.image()
+    assert cost(simulation.image) == (["zeros", "copy_"], 1)
+    assert FakeGpu.launches == [(64, 8)]
+
+
+def test_sources_are_a_launch_each_and_their_factors_another(gpu):
+    simulation = Simulation(replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3)), "meta")
+    simulation.image()
+    operations, launches = cost(simulation.image)
+    assert launches == 4 and len(operations) <= 36
+
+
+def test_no_image_waits_for_the_device(gpu):
+    """On the meta device reading a value raises, and compiled code that raises is told and left."""
+    simulation = Simulation(BASE, "meta")
+    assert simulation.image().device.type == "meta"
+    assert simulation.made_by.name == "compiled"

@@ -1,0 +1,49 @@
+"""Derivatives of a large image, whose tiles are worked out again, are those of the whole graph."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from nanobrag_torch.backends import eager
+from nanobrag_torch.simulator import Simulation, simulate
+from tests.physics.helpers import small
+
+BASE = small()
+
+
+def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
+    """Tiles worked out again give the derivatives, first and second, of the graph that keeps every step."""
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
+
+    def value(recomputed: bool, twice: bool) -> list[float]:
+        distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+        cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
+        crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
+        simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
+        made = simulation.image if recomputed else simulation.image_with_graph
+        image = made(None, torch.float64)
+        assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
+        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
+        if twice:
+            found = torch.autograd.grad(found[0], [distance, cell])
+        return [float(part) for one in found for part in one.reshape(-1)]
+
+    for twice in (False, True):
+        assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
+
+
+def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
+    threads, found = torch.get_num_threads(), []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+            simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
+            found.append(float(distance.grad))
+    finally:
+        torch.set_num_threads(threads)
+    assert found[0] == found[1] == found[2]
