@@ -113,7 +113,7 @@ def text(result: dict[str, Any]) -> str:
         ("frames", f"{result['frames']} of {slow} x {fast} pixels (slow x fast), {result['shards']} shards"),
         ("device, dtype", f"{result['device']}, {result['dtype']}"),
         ("noise", NAMES[result["noise"]]),
-        *((f"structure factors of {name}", told["line"]) for name, told in result["structure_factors"].items()),
+        *(("structure factors", told["line"]) for told in result["structure_factors"].values()),
         ("all jobs", f"{result['frames_per_s']:.3g} frames/s while any ran"),
         ("one job", f"{result['frames_per_s_of_one_job']:.3g} frames/s, {result['cpu_s_per_frame']:.3g} CPU s a frame"),
         (

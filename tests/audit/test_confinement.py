@@ -13,10 +13,19 @@ from trace_audit.core.errors import InputError
 from trace_audit.programs import confinement
 from trace_audit.programs.reference import run_program
 
-confined = pytest.mark.skipif(
-    confinement.way() not in (confinement.NAMESPACES, confinement.BUBBLEWRAP),
-    reason=f"this machine has {confinement.way()}",
-)
+WAYS = {"namespaces": confinement.NAMESPACES, "bubblewrap": confinement.BUBBLEWRAP}
+
+
+@pytest.fixture(params=WAYS)
+def confined(request, monkeypatch):
+    """Each way of confinement that works on this machine, be it the one that would be chosen here or not."""
+    if request.param == "bubblewrap" and shutil.which("bwrap") is None:
+        pytest.skip("bubblewrap is not installed")
+    reason = confinement._problem(WAYS[request.param])
+    if reason:
+        pytest.skip(f"{request.param}: {reason}")
+    monkeypatch.setattr(confinement, "way", lambda: WAYS[request.param])
+    return WAYS[request.param]
 
 
 def program(folder: Path, body: str) -> Path:
@@ -36,8 +45,7 @@ def unconfined(monkeypatch, why: str = "for a test") -> None:
     monkeypatch.setattr(confinement, "way", lambda: f"{confinement.LIMITS_ONLY}: {why}")
 
 
-@confined
-def test_it_writes_below_its_own_folder_alone(tmp_path: Path):
+def test_it_writes_below_its_own_folder_alone(tmp_path: Path, confined):
     body = (
         "open('here', 'w').close(); open(os.environ['TMPDIR'] + '/there', 'w').close()\n"
         f"for place in ({str(tmp_path)!r}, '/tmp', os.path.expanduser('~'), os.path.dirname(sys.argv[0])):\n"
@@ -47,8 +55,7 @@ def test_it_writes_below_its_own_folder_alone(tmp_path: Path):
     assert set(printed(tmp_path, body).splitlines()) == {"Read-only file system"}
 
 
-@confined
-def test_it_reaches_no_network(tmp_path: Path):
+def test_it_reaches_no_network(tmp_path: Path, confined):
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -60,8 +67,7 @@ def test_it_reaches_no_network(tmp_path: Path):
         assert printed(tmp_path, body) == "Connection refused\n"
 
 
-@confined
-def test_nothing_outlives_it(tmp_path: Path):
+def test_nothing_outlives_it(tmp_path: Path, confined):
     name = f"sleeper-{time.time_ns()}"
     shutil.copy(shutil.which("sleep"), tmp_path / name)
     body = f"subprocess.Popen([{str(tmp_path / name)!r}, '60'], start_new_session=True); print('started')"
@@ -69,6 +75,31 @@ def test_nothing_outlives_it(tmp_path: Path):
     assert printed(tmp_path, body) == "started\n" and time.monotonic() - before < 15
     names = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
     assert not [name_of for name_of in names if name.encode() in name_of]
+
+
+def test_a_run_says_how_it_was_confined(tmp_path: Path, confined):
+    assert run_program(program(tmp_path, "print('x')"), [], 60.0).confined == confined
+
+
+def test_a_program_with_a_child_ends_at_its_limit(tmp_path: Path, confined):
+    body = "subprocess.Popen(['sleep', '30'], start_new_session=True); time.sleep(30)"
+    before = time.monotonic()
+    assert run_program(program(tmp_path, body), [], 1.0).failure(1.0) == "did not end within 1 s"
+    assert time.monotonic() - before < 15
+
+
+def test_bubblewrap_is_taken_where_namespaces_do_not_work(monkeypatch):
+    tried = []
+
+    def problem(how):
+        tried.append(how)
+        return "" if how == confinement.BUBBLEWRAP else "Operation not permitted"
+
+    monkeypatch.setattr(confinement, "_problem", problem)
+    monkeypatch.setattr(confinement.shutil, "which", lambda _: "/usr/bin/bwrap")
+    assert confinement.way.__wrapped__() == confinement.BUBBLEWRAP and tried == list(WAYS.values())
+    monkeypatch.setattr(confinement.shutil, "which", lambda _: None)
+    assert confinement.way.__wrapped__() == f"{confinement.LIMITS_ONLY}: Operation not permitted"
 
 
 def test_it_has_no_more_memory_than_the_machine(tmp_path: Path, monkeypatch):
@@ -91,10 +122,16 @@ def test_a_compiled_program_runs_from_a_copy_under_its_own_name(tmp_path: Path):
     assert run_program(own, ["--nonsense"], 60.0).stderr.decode().startswith(str(own))
 
 
-@pytest.mark.parametrize("limits_only", [True, False])
-def test_exit_statuses_signals_and_what_does_not_start_come_through(tmp_path: Path, monkeypatch, limits_only: bool):
-    if limits_only:
-        unconfined(monkeypatch)
+def test_exit_statuses_signals_and_what_does_not_start_come_through(tmp_path: Path, confined):
+    _statuses(tmp_path)
+
+
+def test_the_same_without_confinement(tmp_path: Path, monkeypatch):
+    unconfined(monkeypatch)
+    _statuses(tmp_path)
+
+
+def _statuses(tmp_path: Path):
     for body, code in (("sys.exit(7)", 7), ("os.kill(os.getpid(), 40)", -40), ("os.abort()", -6), ("", 0)):
         assert run_program(program(tmp_path, body), [], 60.0).exit_code == code
     broken = tmp_path / "broken"

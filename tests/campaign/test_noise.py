@@ -129,7 +129,7 @@ def test_the_sample_is_held_against_c_and_drawn_again(noisy, c_binary, tmp_path)
     result = json.loads(out.read_text())
     assert "agree, worst" in result["summary"] and "before noise; their counts are those drawn" in result["summary"]
     text = out.with_suffix(".txt").read_text()
-    assert "Philox 4x32-10" in text and "structure factors of square  F from MTZ column FP" in text
+    assert "Philox 4x32-10" in text and "structure factors       F from MTZ column FP" in text
     environment = json.loads(side_file(made.folder, made.plan.shards[0]).read_text())["environment"]
     record = ledger.fields_of(made.plan, result, environment, {}, {})
     assert record["noise"] == "philox" and record["structure_factors"]["square"]["line"] == "F from MTZ column FP"

@@ -32,6 +32,7 @@ from trace_audit.workflow.job_code import fingerprint
 from trace_audit.workflow.plan import make_plan, recorded_reference
 from trace_audit.workflow.run_hooks import (
     Session,
+    require_own_files,
     require_plain,
     require_writable,
     share_environment,
@@ -50,6 +51,8 @@ CONFIG_SOURCE = (
 try:
     require_plain(ROOT, Path())
     require_writable(Path("results"))
+    if workflow.is_main_process:
+        require_own_files(Path("logs"), Path("results"))
     PLAN = make_plan(
         config,
         source=CONFIG_SOURCE,

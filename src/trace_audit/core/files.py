@@ -43,6 +43,11 @@ def write_atomic(path: Path, data: str | bytes) -> None:
     _replace(path, lambda stream: stream.write(content))
 
 
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write the pieces one after the other to `path`, as `write_atomic` does."""
+    _replace(path, lambda stream: stream.writelines(pieces))
+
+
 def copy_atomic(source: Path, path: Path) -> None:
     """Copy a file of any size to `path`, as `write_atomic` does."""
 
@@ -93,6 +98,12 @@ def fresh_file(path: Path) -> BinaryIO:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return path.open("xb")
+
+
+def append_to(path: Path) -> BinaryIO:
+    """A file to write at its end; a link is not followed."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o644), "ab")
 
 
 def open_lock(path: Path) -> BinaryIO:

@@ -170,6 +170,13 @@ class Sides(Document):
     candidate: str
 
 
+class OtherVerdict(Document):
+    """`port_audit.json` of programs that are no nanoBragg, as their gate reads it."""
+
+    status: Status
+    summary: str
+
+
 class PairVerdict(Document):
     """`port_audit.json`, as the page and the gate read it."""
 

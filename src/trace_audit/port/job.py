@@ -1,4 +1,4 @@
-"""The two sides of an audit compared, from what `side_job` left of them."""
+"""Compares the two sides of an audit, from the files that `side_job` wrote."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any
 from trace_audit.config.scenario import load_scenario
 from trace_audit.config.side import Side
 from trace_audit.core.errors import InputError
+from trace_audit.core.escapes import file_as_printed
 from trace_audit.core.files import read_json, readable_json, write_atomic
 from trace_audit.port.document import not_compared, write
 from trace_audit.port.findings import PortCase
@@ -97,7 +98,8 @@ def _case(side: Side, record: dict[str, Any], folder: Path, ours: OurProgram) ->
     """What one side shows."""
     keys = read_key_names(Path(side.keys) if side.keys else None)
     has_image = record["image"] is not None
-    log = read_foreign_log(folder / STDOUT, keys, name=record["name"], may_be_silent=has_image)
+    with file_as_printed(folder / STDOUT) as printed:
+        log = read_foreign_log(printed, keys, name=record["name"], may_be_silent=has_image)
     image = None
     if has_image:
         form = record["image"]

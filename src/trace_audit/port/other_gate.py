@@ -10,7 +10,7 @@ from pathlib import Path
 from trace_audit.core.documents import read_document
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import printable, write_atomic
-from trace_audit.core.result_documents import PairVerdict
+from trace_audit.core.result_documents import OtherVerdict
 
 
 def main(argv: list[str]) -> int:
@@ -21,7 +21,7 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     lines, failed = [], []
     for path in options.audits:
-        verdict = read_document(path, "verdict", PairVerdict)
+        verdict = read_document(path, "verdict", OtherVerdict)
         line = printable(f"{path.parent.name}: {verdict['status']}: {verdict['summary']}")
         lines.append(f"{line}\n")
         if verdict["status"] != "pass":

@@ -1,18 +1,19 @@
-"""The audit of two programs that are no nanoBragg: run, or read from recorded output, compared by their registry."""
+"""The audit of two other simulators: run, or read from recorded output, and compared by their registry."""
 
 import argparse
 import shlex
-import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nanobrag_torch.io.reading import open_plain
 from trace_audit.compare import plain_report
 from trace_audit.compare.plain import PlainComparison, compare_plain
 from trace_audit.config.side import Candidate, Reference, Side, labels
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import printable, readable_json, write_atomic
+from trace_audit.core.escapes import escaped_pieces
+from trace_audit.core.files import printable, readable_json, write_atomic, write_pieces
 from trace_audit.core.junit import Case, junit
 from trace_audit.port.document import DOCUMENT
 from trace_audit.port.side import SideRun, obtain
@@ -48,7 +49,8 @@ def audit(
     with tempfile.TemporaryDirectory(prefix="port-") as away:
         for (role, side), name in zip(sides.items(), names, strict=True):
             run = _run(role, side, name, words, pixel, Path(away) / role)
-            shutil.copyfile(run.stdout, folder / f"{role}_stdout.txt")
+            with open_plain(run.stdout, float("inf")) as printed:
+                write_pieces(folder / f"{role}_stdout.txt", escaped_pieces(printed))
             if run.failure:
                 return _failed(names, f"{name} {run.failure}", folder)
             logs.append(read_plain_log(run.stdout, simulator))

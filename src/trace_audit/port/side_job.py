@@ -1,15 +1,18 @@
 """One side of an audit, run with its output kept: the job that needs nothing of the comparison."""
 
+import io
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from nanobrag_torch.io.reading import open_plain
 from trace_audit.config.scenario import ScenarioFiles, arguments, load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.side import Side
-from trace_audit.core.files import copy_atomic, readable_json, write_atomic
+from trace_audit.core.escapes import escaped_pieces
+from trace_audit.core.files import readable_json, write_atomic, write_pieces
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.port.side import obtain
 
@@ -56,15 +59,19 @@ def run_side(
 
 
 def _keep(source: Path | None, target: Path, most_bytes: int | None) -> None:
-    """Copy what a side made, in blocks; nothing is an empty file. `most_bytes`: the beginning is enough."""
+    """Copy what a side made, in blocks; nothing is an empty file. `most_bytes`: the beginning is enough.
+
+    What was printed is kept with escapes in it, so that no terminal obeys it.
+    """
     if source is None:
         write_atomic(target, b"")
         return
     with open_plain(source, float("inf")) as stream:
+        content: BinaryIO = stream
         if most_bytes is not None and os.fstat(stream.fileno()).st_size > most_bytes:
-            write_atomic(target, stream.read(most_bytes))
-            return
-    copy_atomic(source, target)
+            content = io.BytesIO(stream.read(most_bytes))
+        blocks = iter(lambda: content.read(1 << 20), b"")
+        write_pieces(target, blocks if target.name == IMAGE else escaped_pieces(content))
 
 
 def found_side(side: Side, given: Mapping[str, Path] | None) -> Side:

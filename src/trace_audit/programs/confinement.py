@@ -9,6 +9,7 @@ import functools
 import os
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -63,29 +64,41 @@ def run_confined(
     """
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
-    process = subprocess.Popen(
-        _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how),
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=outputs[0],
-        stderr=outputs[1],
-        start_new_session=True,
-    )
-    try:
-        exit_code, excess = _watch(process, outputs, limits, started + limits.time_s)
-    finally:
-        _end(process)
-    return Ending(exit_code, excess, how)
+    told, tell = os.pipe()
+    with os.fdopen(told, "rb") as report:
+        try:
+            process = subprocess.Popen(
+                _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how, tell),
+                pass_fds=[tell] if how == BUBBLEWRAP else [],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=outputs[0],
+                stderr=outputs[1],
+                start_new_session=True,
+            )
+        finally:
+            os.close(tell)
+        try:
+            exit_code, excess = _watch(process, outputs, limits, started + limits.time_s)
+        finally:
+            _end(process)
+        return Ending(_as_it_ended(exit_code, report), excess, how)
 
 
-def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str) -> list[str]:
+def _as_it_ended(exit_code: int | None, report: IO[bytes]) -> int | None:
+    """The exit code; under bubblewrap, which makes one of a signal, the one that the launcher told."""
+    status = b"" if exit_code is None else report.read(4)
+    return os.waitstatus_to_exitcode(struct.unpack("i", status)[0]) if len(status) == 4 else exit_code
+
+
+def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str, tell: int | None = None) -> list[str]:
     inner = [str(folder), str(limits.memory_bytes), str(limits.file_bytes)]
     start = [sys.executable, "-I", "-S", launcher.__file__, *inner]
     if how == NAMESPACES:
         return [*start, "namespaces", *argv]
     if how == BUBBLEWRAP:
-        return [*_bubblewrap(folder), *start, "limits", *argv]
+        return [*_bubblewrap(folder), *start, "limits" if tell is None else f"tell:{tell}", *argv]
     return [*start, "limits", *argv]
 
 

@@ -24,6 +24,7 @@ from trace_audit.config.device import Choice, choose_device, refusal
 from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, check_pixel, load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.escapes import escaped
 from trace_audit.core.files import readable_json, sha256_of_bytes, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.environment import capture, code_of, deviations
@@ -182,8 +183,8 @@ def _write(
 ) -> None:
     """Write the evidence; the log comes last, and only if the run succeeded."""
     folder = options.out.parent
-    write_atomic(folder / "trace_py_stdout.txt", run.stdout)
-    write_atomic(folder / "trace_py_stderr.txt", run.stderr)
+    write_atomic(folder / "trace_py_stdout.txt", escaped(run.stdout))
+    write_atomic(folder / "trace_py_stderr.txt", escaped(run.stderr))
     record = {"program": "nanobrag_torch", "arguments": snapshot["arguments"], "exit_code": run.exit_code}
     record["made_by"] = run.made_by
     write_atomic(folder / "trace_py_run.json", readable_json({**record, "failure": run.failure}))

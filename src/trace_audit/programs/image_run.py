@@ -19,6 +19,7 @@ from typing import Any
 from trace_audit.config.device import Choice, choose_device, refusal
 from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
 from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.escapes import escaped
 from trace_audit.core.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.environment import capture, code_of
@@ -169,8 +170,8 @@ def _write(
     options: argparse.Namespace, run: ProgramRun, record: dict[str, Any], environment: dict[str, Any] | None
 ) -> None:
     folder, side = options.out.parent, "c" if options.program == "c" else "py"
-    write_atomic(folder / f"{side}_image_stdout.txt", run.stdout)
-    write_atomic(folder / f"{side}_image_stderr.txt", run.stderr)
+    write_atomic(folder / f"{side}_image_stdout.txt", escaped(run.stdout))
+    write_atomic(folder / f"{side}_image_stderr.txt", escaped(run.stderr))
     write_atomic(folder / f"{side}_image_run.json", readable_json(record))
     if environment is not None:
         write_atomic(folder / f"{side}_image_env.json", readable_json(environment))

@@ -1,6 +1,6 @@
 """Start a program within limits and, on request, in its own namespaces. Run by path; it imports no module of ours.
 
-    python -I -S launcher.py FOLDER MEMORY_BYTES FILE_BYTES namespaces|limits PROGRAM NAME WORD...
+    python -I -S launcher.py FOLDER MEMORY_BYTES FILE_BYTES namespaces|limits|tell:N PROGRAM NAME WORD...
 
 NAME is the program's argv[0]. In its own namespaces (Linux, see unshare(2)) it has no network, can write only below
 FOLDER, and all processes that it started end with it. This process ends with the same exit status or signal.
@@ -147,6 +147,15 @@ def _in_namespaces(folder: str, command: list[str], memory_bytes: int, file_byte
     _end_alike(struct.unpack("i", status)[0])
 
 
+def _tell(words: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
+    """Run the program as a child, write its wait status to the descriptor `report`."""
+    child = os.fork()
+    if child == 0:
+        os.close(report)
+        _or_say(lambda: _become(words, memory_bytes, file_bytes))
+    os.write(report, struct.pack("i", os.waitpid(child, 0)[1]))
+
+
 def _end_alike(status: int) -> None:
     """End this process in the same way as another one ended."""
     if os.WIFSIGNALED(status):
@@ -164,6 +173,8 @@ def main(argv: list[str]) -> None:
     folder, memory_bytes, file_bytes, how, *command = argv
     if how == "namespaces":
         _or_say(lambda: _in_namespaces(folder, command, int(memory_bytes), int(file_bytes)))
+    if how.startswith("tell:"):
+        _or_say(lambda: _tell(command, int(memory_bytes), int(file_bytes), int(how[5:])))
     _or_say(lambda: _become(command, int(memory_bytes), int(file_bytes)))
 
 

@@ -23,6 +23,7 @@ from trace_audit.config.scenario import (
 )
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
+from trace_audit.core.escapes import escaped
 from trace_audit.core.files import copy_checked, printable, read_plain, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.confinement import Limits
@@ -181,8 +182,8 @@ def main(argv: list[str]) -> int:
         program_argv = trace_words(scenario, files, pixel, options.whole_image)
         run = run_program(options.binary.resolve(), program_argv, options.time_limit_s)
         record = _record(options, scenario, run, named_words(program_argv, files), files.hashes())
-    write_atomic(folder / "c_trace_stdout.txt", run.stdout)
-    write_atomic(folder / "c_trace_stderr.txt", run.stderr)
+    write_atomic(folder / "c_trace_stdout.txt", escaped(run.stdout))
+    write_atomic(folder / "c_trace_stderr.txt", escaped(run.stderr))
     write_atomic(folder / "c_trace_run.json", readable_json(record))
     if record["failure"]:
         raise InputError(f"reference program {options.binary} {record['failure']}; see {folder / 'c_trace_stderr.txt'}")

@@ -17,10 +17,7 @@ def figures(result: dict[str, Any]) -> list[tuple[str, str]]:
         ("frames", f"{result['frames']} of {slow} × {fast} pixels in {result['shards']} shards"),
         ("device, dtype", f"{result['device']}, {result['dtype']}"),
         ("noise", result.get("noise", "none")),
-        *(
-            (f"structure factors of {name}", taken["line"])
-            for name, taken in result.get("structure_factors", {}).items()
-        ),
+        *(("structure factors", taken["line"]) for taken in result.get("structure_factors", {}).values()),
         ("frames a second", f"{rates[0]:.3g} in all, {rates[1]:.3g} a job"),
         ("CPU time", f"{result['cpu_s_per_frame']:.3g} s a frame"),
         ("size", f"{result['bytes'] / 1e6:.1f} MB, {result['bytes_per_frame'] / 1e3:.0f} kB a frame"),

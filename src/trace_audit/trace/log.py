@@ -1,6 +1,7 @@
 """From a program's standard output to its trace log."""
 
 from trace_audit.core.errors import InputError
+from trace_audit.core.escapes import escaped
 from trace_audit.trace.parse import is_trace_line
 
 
@@ -12,4 +13,4 @@ def trace_log(output: str, program: str) -> str:
             f"{program}: its output has no trace line; build it with tracing and -trace_pixel SLOW FAST, or "
             "audit its image: python -m trace_audit.port --candidate '{binary: PROGRAM}'"
         )
-    return "".join(f"{line}\n" for line in lines)
+    return escaped("".join(f"{line}\n" for line in lines).encode()).decode()

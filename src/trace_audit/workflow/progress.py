@@ -16,7 +16,8 @@ from typing import IO, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
-from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
+from trace_audit.core.escapes import escaped
+from trace_audit.core.files import append_to, fresh_file, parse_json, printable, readable_json, write_atomic
 
 LOG = Path("logs/workflow.log")
 SECONDS = Path(".snakemake/run.seconds.json")  # duration of a job's last run here, by rule
@@ -108,7 +109,7 @@ class Brief:
     def __init__(self, console: Console | None = None) -> None:
         LOG.parent.mkdir(exist_ok=True)
         self.console = console or Console(highlight=False, soft_wrap=True)
-        LOG.write_text("")
+        fresh_file(LOG).close()
         self._last: deque[str] = deque(maxlen=_KEPT_LINES)
         self._lock = threading.Lock()
         self._told = 0
@@ -167,8 +168,8 @@ class Brief:
 
     def _keep(self, line: str) -> None:
         with self._lock:
-            with LOG.open("a", encoding="utf-8", errors="backslashreplace") as log:
-                log.write(line)
+            with append_to(LOG) as log:
+                log.write(escaped(line.encode(errors="backslashreplace")))
             self._last.append(line.rstrip("\n"))
 
     def _say(self, line: str) -> None:

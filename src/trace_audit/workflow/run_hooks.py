@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import write_atomic
+from trace_audit.core.files import printable, read_yaml, write_atomic
 from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
@@ -48,6 +49,35 @@ def require_plain(*folders: Path) -> None:
             raise InputError(
                 f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(characters)}; rename it"
             )
+
+
+def require_config(*paths: Path) -> None:
+    """End the run with one line where a config is not YAML as it is read here; snakemake's own reader is laxer."""
+    try:
+        for path in filter(Path.exists, paths):
+            read_yaml(path, "config")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def require_own_files(*folders: Path) -> None:
+    """Raise InputError for a link or a second name of a file below `folders`: a job would write through it.
+
+    A folder itself may be a link, to another disk say.
+    """
+    for folder in folders:
+        for place, folders_below, names in os.walk(folder):
+            for name in (*folders_below, *names):
+                path = Path(place) / name
+                status = path.lstat()
+                if stat.S_ISLNK(status.st_mode):
+                    raise InputError(f"{printable(str(path))}: is a link, which a job would write through; remove it")
+                if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and path.suffix == ".log":
+                    raise InputError(
+                        f"{printable(str(path))}: has a second name (hard link), so a job would write into that file "
+                        "too; remove it"
+                    )
 
 
 def _read_only(folder: Path) -> bool:

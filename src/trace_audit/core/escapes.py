@@ -1,0 +1,62 @@
+r"""What a program printed, kept so that no terminal that shows the file obeys it.
+
+Tabs and ends of lines stay. Any other byte that is no printable text is written `\xNN`, and so is a backslash that
+begins such a word, so that the bytes that were printed can be had back. Ordinary text stays as it is, byte for byte.
+"""
+
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from nanobrag_torch.io.reading import open_plain
+
+_PIECE_BYTES = 1 << 20
+_NOT_PLAIN = re.compile(rb"[^\t\n -~]|\\x[0-9a-f]{2}")
+_TO_WRITE = re.compile(r"[^\t\n -~]|\\(?=x[0-9a-f]{2})")
+_WRITTEN = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def escaped(printed: bytes) -> bytes:
+    """The bytes with nothing in them that a terminal obeys."""
+    if not _NOT_PLAIN.search(printed):
+        return printed
+    text = printed.decode("utf-8", "surrogateescape")
+    return _TO_WRITE.sub(_shown, text).encode()
+
+
+def _shown(match: re.Match[str]) -> str:
+    char = match[0]
+    if char != "\\" and char.isprintable():
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def escaped_pieces(stream: BinaryIO) -> Iterator[bytes]:
+    """The same of a file of any size."""
+    while piece := stream.readline(_PIECE_BYTES):
+        while b"\\" in piece[-3:] and (more := stream.read(4)):  # a word must not be cut in two
+            piece += more
+        yield escaped(piece)
+
+
+def as_printed(kept: bytes) -> bytes:
+    """The bytes that a program printed, from those that `escaped` made of them."""
+    return _WRITTEN.sub(lambda match: bytes([int(match[1], 16)]), kept)
+
+
+@contextmanager
+def file_as_printed(kept: Path) -> Iterator[Path]:
+    """A file with what a program printed; the kept one where that is the same."""
+    with open_plain(kept, math.inf) as stream:
+        data = stream.read()
+    if not _WRITTEN.search(data):
+        yield kept
+        return
+    with tempfile.TemporaryDirectory(prefix="printed-") as folder:
+        path = Path(folder) / kept.name
+        path.write_bytes(as_printed(data))
+        yield path
