@@ -90,8 +90,12 @@ fuzz: compiler setup
 	@$(MAKE) --silent -C src/nanobragg_c BUILD=$(CURDIR)/build/nanobragg_c all
 	@NB_FUZZ_C=$(CURDIR)/build/nanobragg_c/nanobragg OMP_NUM_THREADS=1 $(RUN) -m tests.fuzz.audit_readers --seconds $(FUZZ_SECONDS)
 
+GRADIENT_SEEDS ?= 400
+GRADIENT_JOBS ?= auto
 gradients-fuzz: compiler setup
-	@NB_GRADIENT_SEEDS=400 $(RUN) -m pytest -n auto --dist load tests/gradients/test_random_experiments.py
+	@NB_GRADIENT_SEEDS=$(GRADIENT_SEEDS) $(RUN) -m pytest -n $(GRADIENT_JOBS) --dist load \
+	    -o junit_family=xunit1 --junit-xml build/gradients_fuzz.xml tests/gradients/test_random_experiments.py || failed=1; \
+	    $(RUN) -m tests.gradients.fuzz_numbers build/gradients_fuzz.xml; exit $${failed:-0}
 
 parity: compiler setup
 	@$(RUNNER) --until-done --brief $(WORDS) --quiet host reason -- parity

@@ -246,7 +246,7 @@ def _oriented_lattice(
     cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
     n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, experiment.beam.beamsize_m, defects, device))
     domains = sampling.mosaic_domains(xtal, hook)
-    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST)
+    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     return _Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)

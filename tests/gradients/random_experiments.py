@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -39,10 +40,10 @@ class Case:
     start: torch.Tensor  # (parameters,)
     direction: torch.Tensor
 
-    def at(self, values: torch.Tensor) -> Experiment:
+    def at(self, values: Iterable[torch.Tensor]) -> Experiment:
         """The experiment with these values of the parameters."""
         made = self.experiment
-        for row, value in zip(self.rows, values.unbind(), strict=True):
+        for row, value in zip(self.rows, values, strict=True):
             made = row.put(made, value)
         return made
 

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 
+from nanobrag_torch.backends import eager
 from nanobrag_torch.gradients import parameter, parameters
+from nanobrag_torch.simulator import checkpointing
 from trace_audit.core.errors import run_command
 from trace_audit.derivatives import gradients
 from trace_audit.derivatives.gradient_blame import blame
 from trace_audit.derivatives.gradient_case import CProgram, prepare
+from trace_audit.derivatives.gradient_stages import first_at_fault
 from trace_audit.derivatives.gradient_sweep import Point, fitted_slope, sweep
+from trace_audit.trace.keys import registry
 
 CELL = "-cell 31 37 43 82 96 101 -misset 11 23 35 -Na 5 -Nb 4 -Nc 3 -lambda 1.1 -fluence 1e24 -polar 0.7"
 PANEL = "-phi 1 -osc 0.4 -phisteps 2 -pixel 5 -detpixels 7 -distance 70 -Xbeam 17 -Ybeam 20 -oversample 1"
@@ -50,30 +54,25 @@ def test_gradient_of_the_c_program(name, c_binary, tmp_path):
 
 
 class ShortBackward(torch.autograd.Function):
-    """The same value, nine tenths of the derivative."""
+    """The same value, a share of the derivative."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x):
+    def forward(x, share):
         return x.clone()
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        pass
+        ctx.share = inputs[1]
 
     @staticmethod
     def backward(ctx, gradient):
-        return 0.9 * gradient
+        return ctx.share * gradient, None
 
 
-WRONG = {
-    "omega": ("omega_sr", "distance", "detector", "omega_pixel_sr"),
-    "scattering vector": ("q_per_m", "distance", "scattering", "scattering_vec_A_inv"),
-    "polarization": ("kahn_factor", "distance", "polarization", "polar"),
-    "capture": ("captured", "attenuation_length", "detector", "capture_fraction"),
-    "amplitude": ("F_cell", "default_F", "structure_factor", "F_cell"),
-}
+def short(share=0.9):
+    return lambda value: ShortBackward.apply(value, share)
 
 
 def changed(stage: str, change):
@@ -81,20 +80,81 @@ def changed(stage: str, change):
     return lambda name, value, place: change(value) if name == stage else value
 
 
+WRONG = {  # the value, a parameter that moves it, the stage to blame, and the first traced key that is off
+    "fluence": ("fluence_photons_per_m2", "fluence", "sources", "fluence_photons_per_m2"),
+    "reciprocal cell": ("reciprocal_per_A", "cell_b", "crystal", "rot_b_star_A_inv"),
+    "turned cell": ("real_m", "misset_y", "crystal", "rot_a_angstroms"),
+    "spindle": ("phi_rad", "phi_start", "crystal", "TRACE_PHI.phi_deg"),
+    "omega": ("omega_sr", "distance", "detector", "omega_pixel_sr"),
+    "capture": ("captured", "attenuation_length", "detector", "capture_fraction"),
+    "scattering vector": ("q_per_m", "distance", "scattering", "scattering_vec_A_inv"),
+    "indices": ("hkl", "misset_y", "scattering", "hkl_frac"),
+    "interference": ("interference", "misset_y", "lattice", "F_latt_a"),
+    "lattice factor": ("F_latt", "cell_b", "lattice", "F_latt"),
+    "amplitude": ("F_cell", "default_F", "structure_factor", "F_cell"),
+    "polarization": ("kahn_factor", "distance", "polarization", "polar"),
+    "term": ("intensity", "misset_y", "scaling", "term.value"),
+    "sum": ("I_before_scaling", "misset_y", "scaling", "I_before_scaling"),
+    "photons": ("photons", "fluence", "scaling", "I_pixel_final"),
+}
+
+
 @pytest.mark.parametrize("fault", WRONG)
 def test_stage_with_a_wrong_backward_is_named(fault, c_binary, tmp_path):
     value, name, stage, key = WRONG[fault]
     case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
-    assert blame(case, PIXEL, 1e-3 * case.start).stages == ()
-    wrong = replace(case, hooks=changed(value, ShortBackward.apply))
-    named = blame(wrong, PIXEL, 1e-3 * case.start).record()
-    assert named["stages_to_blame"][0] == stage
+    step = 1e-3 * case.start
+    assert blame(case, PIXEL, step).stages == () and first_at_fault(case, PIXEL, step) is None
+    named = blame(replace(case, hooks=changed(value, short())), PIXEL, step).record()
+    assert named["stages_to_blame"] == [stage] and named["first_value_at_fault"]["value"] == value
     root = named["root_keys"][0]
-    assert root["key"] == key and root["torch"] == pytest.approx(0.9 * root["c"], rel=1e-4)
+    assert root["key"] == key and root["torch"] == pytest.approx(0.9 * root["c"], rel=5e-3)  # of differences
+
+
+def test_a_wrong_backward_was_tried_in_every_stage():
+    computed = {key.stage for key in registry().values() if key.kind in ("number", "vector", "matrix")}
+    assert {stage for _, _, stage, _ in WRONG.values()} == computed
+
+
+UNSEEN = {  # of a source or a domain whose way to its reflection no trace prints
+    "wavelength": ("wavelength_m", "source_wavelength", "sources"),
+    "scattering vector": ("q_per_m", "source_wavelength", "scattering"),
+    "tilt": ("real_m", "mosaic_spread", "crystal"),
+    "indices": ("hkl", "mosaic_spread", "scattering"),
+    "lattice factor": ("F_latt", "mosaic_spread", "lattice"),
+}
+
+
+@pytest.mark.parametrize("fault", UNSEEN)
+def test_a_stage_that_no_trace_prints_is_named(fault, c_binary, tmp_path):
+    """The first key that differs is a term's lattice factor each time; the stage is that of the value at fault."""
+    value, name, stage = UNSEEN[fault]
+    case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
+    step = 1e-3 * case.start
+    assert first_at_fault(case, PIXEL, step) is None
+    found = blame(replace(case, hooks=changed(value, short())), PIXEL, step)
+    assert found.root_keys[0] == "term.F_latt"
+    assert found.stages == (stage,) and found.first.name == value
+
+
+def test_a_fault_that_is_just_large_enough_to_fail_has_a_stage(c_binary, tmp_path):
+    record, _ = gradients.audit("misset_y", BASE, c_binary, tmp_path, changed("interference", short(1 - 4e-6)))
+    assert record["status"] == "fail" and record["blame"]["stages_to_blame"] == ["lattice"]
+
+
+def test_a_wrong_way_to_the_derivative_of_the_image_is_named(c_binary, tmp_path, monkeypatch):
+    """Each stage is right, but not what makes the image's derivative of tiles of them."""
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 200)
+    right = checkpointing.slopes_of
+    monkeypatch.setattr(checkpointing, "slopes_of", lambda *given: [0.9 * slope for slope in right(*given)])
+    record, _ = gradients.audit("fluence", BASE, c_binary, tmp_path)
+    assert record["status"] == "fail"
+    (stage,) = record["blame"]["stages_to_blame"]
+    assert stage.startswith("image (tiles, eager: ")
 
 
 def test_wrong_backward_fails_the_audit(c_binary, tmp_path):
-    record, _ = gradients.audit("distance", BASE, c_binary, tmp_path, changed("omega_sr", ShortBackward.apply))
+    record, _ = gradients.audit("distance", BASE, c_binary, tmp_path, changed("omega_sr", short()))
     assert record["status"] == "fail" and record["blame"]["stages_to_blame"] == ["detector"]
 
 
@@ -122,6 +182,19 @@ def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
     assert swept.failure is None
     counts = [point.pixels_excluded for point in swept.points]
     assert counts[0] > 0 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
+
+
+@pytest.mark.parametrize("name", ["misset_z", "mosaic_spread"])
+def test_interpolated_amplitudes_leave_next_to_no_pixel_out(name, c_binary, tmp_path):
+    """A pixel that passes to another cell of the table counts at a step that is small enough for it."""
+    rng = np.random.default_rng(5)
+    rows = [f"{h} {k} {l} {float(rng.uniform(10, 90))!r}" for h, k, l in np.array(list(np.ndindex(23, 23, 23))) - 11]
+    (tmp_path / "some.hkl").write_text("\n".join(rows))
+    words = [*BASE, "-detpixels", "9", "-mosaic", "0.2", "-hkl", str(tmp_path / "some.hkl"), "-interpolate"]
+    swept = sweep(prepare(parameter(name), words, CProgram(c_binary), tmp_path))
+    assert swept.failure is None and swept.best.error < 1e-8
+    assert swept.points[0].pixels_excluded > 8 and swept.best.pixels_excluded <= 1  # of 81
+    assert 1.9 < swept.slope < 2.1
 
 
 def test_slope_is_that_of_the_part_above_rounding():

@@ -41,52 +41,77 @@ def tangent(case):
 
 
 def gradient(case, weights):
-    values = case.start.clone().requires_grad_()
-    (found,) = torch.autograd.grad((case.image(values) * weights).sum(), values)
-    return found
+    return gradient_and_path(case, weights)[0]
 
 
-def assert_near(got, expected, tolerance, scale, what):
-    assert bool(torch.isfinite(got).all()), what
-    worst = float((got - expected).abs().max())
-    assert worst <= tolerance * scale, f"{what}: {worst:.2e} off {scale:.2e}"
+def gradient_and_path(case, weights, but=()):
+    """The gradient by all parameters, 0 by those called `but`, and what made it."""
+    leaves = case.start.clone().requires_grad_()
+    values = [leaf.detach() if row.name in but else leaf for row, leaf in zip(case.rows, leaves, strict=True)]
+    simulation = Simulation(case.at(values), dtype=torch.float64)
+    image = simulation.image(image_dtype=torch.float64)
+    (found,) = torch.autograd.grad((image * weights).sum(), leaves)
+    return found, simulation.explain().derivative
+
+
+def compiled_gradient(case, weights, whole):
+    """The gradient by compiled code, and that without; None where this experiment's is not compiled."""
+    for but in ((), ("default_F",)):
+        found, path = gradient_and_path(case, weights, but)
+        if "compiled: " in path:
+            return found, whole * torch.tensor([row.name not in but for row in case.rows])
+    return None
+
+
+@pytest.fixture
+def check_near(record_property):
+    """A check that two tensors agree; how far they are off goes on record, for tests.gradients.fuzz_numbers."""
+
+    def check(what, got, expected, tolerance, scale, case):
+        assert bool(torch.isfinite(got).all()), f"{what}: {case.line}"
+        off = float((got - expected).abs().max()) / scale if scale else 0.0
+        record_property(what, off)
+        assert off <= tolerance, f"{what}: {off:.2e} off, expected {tolerance:.0e} of {scale:.2e}: {case.line}"
+
+    return check
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_four_paths_and_differences(seed, tmp_path, monkeypatch):
+def test_four_paths_and_differences(seed, tmp_path, monkeypatch, check_near):
     case = random_experiments.case(seed, tmp_path)
     assert len(case.rows) >= 12, "parameters of every kind"
     brightest = float(case.image(case.start).max())
     numeric, smooth = random_experiments.differences(case)
     forward = tangent(case)
     largest = float(forward.abs().max()) + ROUNDING / OF_DIFFERENCES * brightest
-    assert_near(forward * smooth, numeric * smooth, OF_DIFFERENCES, largest, f"forward: {case.line}")
+    check_near("forward against differences", forward * smooth, numeric * smooth, OF_DIFFERENCES, largest, case)
     weights = torch.rand(numeric.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)) + 0.5
     whole = gradient(case, weights)
     scale = float((whole * case.direction).abs().max()) + ROUNDING * brightest
-    change = float((forward * weights).sum())
+    change = (forward * weights).sum()
     terms = float((whole * case.direction).abs().sum()) + ROUNDING * brightest
-    assert abs(float(whole @ case.direction) - change) <= 1e-9 * terms, f"backward: {case.line}"
-    found = {"tiles": None, "compiled": None}
+    check_near("backward against forward", whole @ case.direction, change, 1e-9, terms, case)
+    found = {}
     with monkeypatch.context() as patch:
         patch.setattr(eager, "PAIRS_PER_PASS", max(8, Simulation(case.experiment).steps // 3))
-        found["tiles"] = gradient(case, weights)
-        assert_near(tangent(case), forward, 1e-9, largest, f"forward by tiles: {case.line}")
+        found["tiles"] = gradient(case, weights), whole
+        check_near("forward by tiles", tangent(case), forward, 1e-9, largest, case)
     if seed % COMPILED_EVERY == 0 and any(map(shutil.which, ("cc", "gcc", "clang"))):
         monkeypatch.setenv(selection.MODE_VARIABLE, "always")
-        found["compiled"] = gradient(case, weights)
-    for path, got in found.items():
-        if got is not None:
-            off = (got - whole) * case.direction
-            assert_near(off, torch.zeros_like(off), OF_PATHS[path], scale, f"{path}: {case.line}")
+        found["compiled"] = compiled_gradient(case, weights, whole)
+    for path, pair in found.items():
+        if pair is not None:
+            got, expected = (part * case.direction for part in pair)
+            check_near(f"backward, {path}", got, expected, OF_PATHS[path], scale, case)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path):
+def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path, check_near, record_property):
     """The derivative by one of the parameters, against differences of images of the C program."""
     case = random_experiments.case(seed, tmp_path)
     told = [row for row in case.rows if row.flags is not None and not row.single]
     row = Random(seed).choice(told)
+    record_property("parameter", row.name)
     place = case.rows.index(row)
     direction = torch.zeros_like(case.direction)
     direction[place] = 10 * case.direction[place]  # differences of decimals that are read
@@ -108,4 +133,4 @@ def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path):
     near, far = (images[1] - images[-1]) / 2, (images[2] - images[-2]) / 4
     numeric = (4 * near - far) / 3
     largest = float(expected.abs().max()) + 1e-10 / 1e-5 * float(images[1].max())
-    assert_near(expected * smooth, numeric * smooth, 1e-5, largest, f"{row.name}: {case.line}")
+    check_near("against the C program", expected * smooth, numeric * smooth, 1e-5, largest, case)

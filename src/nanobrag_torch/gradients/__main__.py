@@ -21,7 +21,10 @@ def table_text() -> str:
         "* **piecewise**: as above, between the places that the table names.\n"
         "* **none**: no gradient, and why.\n\n"
         "The column *C* says whether the gradient audit (`snakemake gradients`) holds the gradient to differences of "
-        "the C program's images.\n\n"
+        "the C program's images. A pixel counts at steps that are small enough for it to stay with its reflections, or "
+        "in its cell of interpolated amplitudes; more than 5 % of the pixels without such a step fail the audit. Where "
+        "a gradient is wrong, the audit names the stage: that of the first value, in the order of computation, whose "
+        "derivative is not that of its own differences.\n\n"
         "| parameter | unit | field of `Experiment` | gradient | C | why, and where not |\n|---|---|---|---|---|---|\n"
     )
     rows = (

@@ -217,9 +217,7 @@ def _vectors() -> Iterator[Parameter]:
 
 _STEPS = "between changes of the number of steps, which comes from a division rounded up"
 _TILT = "three rotations about lab x, y, z"
-_COUNT = (
-    "the C program takes whole counts, so this is checked by differences of torch's own images. Less than 1 counts as 1"
-)
+_COUNT = "no flag takes one, so a test holds it to C's lattice factor instead of the audit. Less than 1 counts as 1"
 _CENTRE = "moves the origin of the detector"
 _SAMPLE = "makes a whole number of cells, rounded up: state n_cells to differentiate"
 _SENSOR = "-detector_thick 300 -detector_abs 400 -detector_thicksteps 3"

@@ -50,7 +50,7 @@ def square(
     if hook is None:
         return along_axes[0] * along_axes[1] * along_axes[2]
     along_axes = hook("interference", along_axes)
-    halves = 0.5 * (turns + (n.detach() - 1.0) * rounded)
+    halves = 0.5 * (turns + (torch.round(n.detach()) - 1.0) * rounded)  # a count that is not whole: the nearest
     sign = (1.0 - 4.0 * (halves - torch.floor(halves))).to(dtype)  # 1, or -1 where their sum is odd
     signed_axes = along_axes * sign
     shown_axes: torch.Tensor = hook("F_latt_axes", signed_axes)
@@ -95,7 +95,7 @@ def gauss(
     n_cells: Float[torch.Tensor, "3"],
     fudge: Float[torch.Tensor, ""],
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr` (9.6).
+    """Gaussian spots: Na Nb Nc exp(-rho^2 fudge/0.63), rho^2 of `offset_sqr` (9.6).
 
     In float64 always: the square of its tail is beyond the range of float32.
     """

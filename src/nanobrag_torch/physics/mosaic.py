@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.sampling import MosaicDomains
@@ -31,6 +32,7 @@ def domain_matrices(
     table: random_numbers.SharedTable,
     defects: frozenset[str],
     device: torch.device,
+    hook: Hook | None = None,
 ) -> Float[torch.Tensor, "domains 3 3"]:
     """Rotation matrices (domain, 3, 3) of the mosaic domains.
 
@@ -45,7 +47,7 @@ def domain_matrices(
         draws = random_numbers.draw_caps(stream, domains.count, device)
         if domains.count == 1:
             return identity.unsqueeze(0)
-        angle = random_numbers.cap_angles_rad(spread, draws)
+        angle = watched(hook, "tilt_rad", random_numbers.cap_angles_rad(spread, draws))
         return torch.cat([identity.unsqueeze(0), rotations.axis_matrix(draws.axis[1:], angle[1:])])
     drawn = [[stream.draw() for _ in range(3)] for _ in range(domains.count)]
     if not spread > 0:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import math
 import shlex
-import warnings
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
 
-from nanobrag_torch import integrate, model
-from nanobrag_torch.backends import eager
+from nanobrag_torch import model
 from nanobrag_torch.cli import parse
 from nanobrag_torch.gradients import Parameter, parameter
 from nanobrag_torch.parameters import Experiment, Scalar
@@ -21,6 +19,7 @@ from nanobrag_torch.physics.detector import build as build_detector
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.refine.config import SCALE, Config, ConfigError
 from nanobrag_torch.refine.images import read_measured
+from nanobrag_torch.refine.jacobian import jacobian
 from nanobrag_torch.simulator import Simulation
 
 _REFUSED_FLAGS = ("-trace_pixel", "-dump_pixel", "-show_config")
@@ -46,6 +45,7 @@ class Problem:
     start: torch.Tensor  # (parameters,)
     images: tuple[Observed, ...]
     device: torch.device
+    made_by: dict[str, str] = field(default_factory=dict, compare=False)  # by image: what made the last derivatives
 
     @property
     def units(self) -> list[str]:
@@ -61,36 +61,45 @@ class Problem:
         return replace(self, names=tuple(self.names[index] for index in left), start=self.start[left])
 
     def predicted(self, values: torch.Tensor, image: Observed, cells_factor: float = 1.0) -> torch.Tensor:
-        """Photons (pixels,) at parameter values (parameters,); differentiable in them.
+        """Photons (pixels,) at parameter values (parameters,); differentiable in them by reverse mode.
 
         A `cells_factor` below 1 makes the crystal smaller and its spots wider.
         """
-        experiment, scale = image.experiment, torch.ones((), dtype=torch.float64, device=self.device)
-        for name, value in zip(self.names, values.unbind(), strict=True):
-            if name == SCALE:
-                scale = value
-            else:
-                experiment = parameter(name).put(experiment, value)
-        if cells_factor != 1.0:
-            experiment = _smaller(experiment, cells_factor)
-        resolved = model.on_device(model.resolve(experiment, self.device, torch.float64), self.device)
-        step = eager.EagerBackend(resolved).pixels
-        tiles = zip(image.fast.split(step), image.slow.split(step), strict=True)
-        return scale * torch.cat([integrate.integrate(resolved, fast, slow).photons for fast, slow in tiles])
+        experiment = self._experiment(values, image, cells_factor)
+        used = torch.zeros(image.shape, dtype=torch.bool, device=self.device)
+        used[image.slow, image.fast] = True
+        experiment = replace(experiment, detector=replace(experiment.detector, mask=used))
+        made = Simulation(experiment, self.device).image(image_dtype=torch.float64)
+        return self._scale(values) * made[image.slow, image.fast]
 
     def with_jacobian(
         self, values: torch.Tensor, image: Observed, cells_factor: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Photons (pixels,) and their derivatives (pixels, parameters), by forward-mode differentiation."""
 
-        def twice(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            photons = self.predicted(x, image, cells_factor)
-            return photons, photons
+        def make(at: torch.Tensor) -> model.Model:
+            experiment = self._experiment(at, image, cells_factor)
+            return model.on_device(model.resolve(experiment, self.device, torch.float64), self.device)
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # torch's own rules use its deprecated script compiler
-            jacobian, photons = torch.func.jacfwd(twice, has_aux=True)(values)
-        return photons.detach(), jacobian.detach()
+        photons, columns, self.made_by[image.name] = jacobian(make, values.detach(), image.fast, image.slow)
+        scale = self._scale(values).detach()
+        columns = scale * columns
+        if SCALE in self.names:
+            columns[:, self.names.index(SCALE)] = photons
+        return scale * photons, columns
+
+    def _scale(self, values: torch.Tensor) -> torch.Tensor:
+        if SCALE in self.names:
+            return values[self.names.index(SCALE)]
+        return torch.ones((), dtype=torch.float64, device=self.device)
+
+    def _experiment(self, values: torch.Tensor, image: Observed, cells_factor: float) -> Experiment:
+        """The experiment of an image at parameter values, with that share of the cells along each axis."""
+        experiment = image.experiment
+        for name, value in zip(self.names, values.unbind(), strict=True):
+            if name != SCALE:
+                experiment = parameter(name).put(experiment, value)
+        return experiment if cells_factor == 1.0 else _smaller(experiment, cells_factor)
 
 
 def _smaller(experiment: Experiment, factor: float) -> Experiment:

@@ -52,6 +52,7 @@ def record(outcome: Refinement) -> dict[str, Any]:
         "target_per_pixel": outcome.target_per_pixel,
         "pixels": problem.pixels,
         "images": [image.name for image in problem.images],
+        "derivatives": dict(problem.made_by),
         "seconds": round(outcome.seconds, 3),
         "steps": [vars(step) for step in outcome.steps],
     }

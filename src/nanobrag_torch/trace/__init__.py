@@ -47,7 +47,7 @@ def derivative_lines(
     """
     token = text.reading.set(derivative)
     try:
-        return list(trace_lines(experiment, slow, fast, hooks=hooks))
+        return list(trace_simulation(Simulation(experiment, hooks=hooks, graph_at_once=True), slow, fast))
     finally:
         text.reading.reset(token)
 

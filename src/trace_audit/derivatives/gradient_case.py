@@ -85,6 +85,7 @@ class Case:
     shape: tuple[int, int]  # slow, fast
     folder: Path
     hooks: Hooks | None = None  # of the torch program
+    device: str = "cpu"  # of torch's image and its gradient
 
     def stated(self, value: float) -> tuple[float, list[str]]:
         """The value that the C program gets for `value`, and its whole command line."""
@@ -104,13 +105,37 @@ class Case:
         told, words = self.stated(value)
         return told, self.program.trace(words, pixel)
 
-    def torch_gradient(self) -> tuple[np.ndarray, np.ndarray]:
-        """Torch's image and its gradient by reverse-mode differentiation, each (slow, fast), per unit."""
+    def rounding(self, value: float) -> np.ndarray | float:
+        """How much of the image (slow, fast) at a value is due to tilts that both programs round to single precision.
+
+        Tilts are proportional to the spread, so that their derivative tells them without rounding.
+        """
+        if not self.parameter.single:
+            return 0.0
+        slopes: list[torch.Tensor] = []
+
+        def learn(name: str, one: Any, place: Place) -> Any:
+            if name == "tilt_rad":
+                slopes.append(by_value(one, spread))
+            return one
+
+        spread = torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        rounded = Simulation(self.parameter.put(self.experiment, spread, self.index), hooks=learn)
+        exact = changed_tilts(slopes[0] * value)
+        with torch.no_grad():
+            unrounded = Simulation(self.parameter.put(self.experiment, value, self.index), hooks=exact)
+            images = [one.image(image_dtype=torch.float64).detach() for one in (rounded, unrounded)]
+        return (images[0] - images[1]).numpy()
+
+    def torch_gradient(self) -> tuple[np.ndarray, np.ndarray, str]:
+        """Torch's image and its gradient by reverse mode, each (slow, fast), per unit, and what made the gradient."""
         value = torch.tensor(self.start, dtype=torch.float64, requires_grad=True)
         experiment = self.parameter.put(self.experiment, value, self.index)
-        image = Simulation(experiment, hooks=self.hooks).image(image_dtype=torch.float64)
-        gradient = by_value(image, value)
-        return image.detach().numpy(), gradient.numpy()
+        simulation = Simulation(experiment, self.device, hooks=self.hooks)
+        image = simulation.image(image_dtype=torch.float64).cpu()
+        whole = self.hooks is not None or simulation.keeps_graph()
+        gradient = by_value(image, value) if whole else pixel_by_pixel(image, value)
+        return image.detach().numpy(), gradient.numpy(), simulation.explain().derivative
 
     def torch_derivatives(self, pixel: tuple[int, int]) -> Trace:
         """The derivative of every traced key of a pixel (slow, fast), per unit."""
@@ -131,6 +156,11 @@ class Case:
         return watcher.table()
 
 
+def changed_tilts(tilt_rad: torch.Tensor) -> Hooks:
+    """Hooks that put these tilts in the place of those that are drawn."""
+    return lambda name, value, place: tilt_rad if name == "tilt_rad" else value
+
+
 def same_pivot(experiment: Experiment) -> list[str]:
     """Flags that keep the pivot of an experiment, since later flags may have changed it."""
     pivot = experiment.detector.pivot
@@ -145,6 +175,12 @@ def by_value(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     directions = torch.eye(flat.numel(), dtype=torch.float64)
     (found,) = torch.autograd.grad(flat, value, directions, retain_graph=True, allow_unused=True, is_grads_batched=True)
     return torch.zeros_like(tensor, dtype=torch.float64) if found is None else found.reshape(tensor.shape)
+
+
+def pixel_by_pixel(image: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """As `by_value`, for an image that is one step of the graph: its derivative is worked out anew for each pixel."""
+    rows = [torch.autograd.grad(pixel, value, retain_graph=True)[0] for pixel in image.reshape(-1).unbind()]
+    return torch.stack(rows).reshape(image.shape)
 
 
 class _Watcher:
@@ -173,7 +209,12 @@ class _Watcher:
 
 
 def prepare(
-    parameter: Parameter, base_words: Sequence[str], program: CProgram, folder: Path, hooks: Hooks | None = None
+    parameter: Parameter,
+    base_words: Sequence[str],
+    program: CProgram,
+    folder: Path,
+    hooks: Hooks | None = None,
+    device: str = "cpu",
 ) -> Case:
     """Set up a parameter on the experiment of a command line. `folder` takes the files that its flags name.
 
@@ -196,7 +237,7 @@ def prepare(
         raise InputError(f"parameter {parameter.name}: the scenario does not state {parameter.field}")
     geometry = Simulation(experiment).geometry
     shape = (geometry.n_slow, geometry.n_fast)
-    return Case(parameter, program, tuple(words), experiment, index, start, shape, folder, hooks)
+    return Case(parameter, program, tuple(words), experiment, index, start, shape, folder, hooks, device)
 
 
 def _strongest_element(parameter: Parameter, experiment: Experiment) -> tuple[int, ...]:

@@ -1,12 +1,15 @@
 """Central differences of the C program's images over a sweep of steps, against torch's gradient.
 
-The error must fall as the square of the step until rounding dominates. Pixels whose terms move to another reflection
-between the two images of a step are left out at that step (the image jumps there), and counted. For a parameter that
-the C program rounds to single precision, the best agreement is that of two steps extrapolated to zero, since rounding
-dominates before a single step is small enough.
+The error must fall as the square of the step until rounding dominates. Between the two images of a step a term of a
+pixel may pass to another reflection, or to another cell of interpolated amplitudes, where the image jumps or bends.
+Such a pixel does not count at that step, but at those that are small enough for it. Each is judged at the step at which
+its differences over it and over half of it agree best, whatever torch's gradient is; left out is one without such a
+step. Tilts of mosaic domains are rounded to single precision, in C as in torch: what that does to an image is taken
+off the difference, as torch's images with and without it have it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +25,7 @@ FIRST_STEP = 0.05  # the change it makes, as a share of the image's peak
 _ABOVE_ROUNDING = 5.0
 _ASYMPTOTIC = 0.02
 _FEWEST_POINTS = 3
-_MOST_EXCLUDED = 0.05  # share of the pixels, at the best step
-_MOST_EXCLUDED_IF_SINGLE = 0.5  # only large steps are above the rounding then
-_MOST_UNUSED = 0.5  # share of the pixels, for the slope
+_MOST_LEFT_OUT = 0.05  # share of the pixels: at no step do they stay where they are
 
 
 @dataclass(frozen=True)
@@ -43,12 +44,13 @@ class Sweep:
     points: tuple[Point, ...]
     slope: float | None  # None: too few points above rounding to tell
     slope_points: int
-    best: Point | None  # of the steps at which nearly every pixel counts; extrapolated for a `single` parameter
+    best: Point | None  # each pixel at its own step, half of them at a larger one; None: too many have none
     value_difference: float  # of the two images, as a share of the peak
     torch_gradient: np.ndarray
     c_gradient: np.ndarray
     passing: np.ndarray  # pixels that pass to another reflection within twice the blame's step
     moved: bool
+    path: str  # how torch's gradient was worked out
 
     @property
     def failure(self) -> str | None:
@@ -59,7 +61,7 @@ class Sweep:
         if not self.moved:
             return "the parameter does not move the image, so nothing was checked"
         if self.best is None:
-            return "at each step too many pixels pass to another reflection"
+            return "too many pixels pass to another reflection at every step"
         if self.best.error > TOLERANCE:
             return f"the best agreement is {self.best.error:.1e} of the gradient's peak, expected {TOLERANCE:.0e}"
         if self.slope is not None and not low <= self.slope <= high:
@@ -87,6 +89,7 @@ class Sweep:
                 "pixels_excluded": self.best.pixels_excluded,
             }
         return {
+            "torch_derivative": self.path,
             "torch_gradient_norm": float(np.linalg.norm(self.torch_gradient)),
             "c_gradient_norm": float(np.linalg.norm(self.c_gradient)),
             "torch_gradient_peak": float(np.abs(self.torch_gradient).max()),
@@ -108,7 +111,7 @@ class Sweep:
 
 def sweep(case: Case, steps: int = STEPS) -> Sweep:
     """Difference the C program's images at `steps` steps, each half of the one before."""
-    image, gradient = case.torch_gradient()
+    image, gradient, path = case.torch_gradient()
     _, c_image = case.c_image(case.start)
     peak = float(np.abs(c_image).max())
     value_difference = float(np.abs(image - c_image).max()) / (peak or 1.0)
@@ -116,10 +119,10 @@ def sweep(case: Case, steps: int = STEPS) -> Sweep:
     differences = [_difference(case, float(step)) for step in first * 0.5 ** np.arange(steps)]
     moved = bool(np.abs(gradient).max() > 0) and any(np.abs(d.gradient).max() > 0 for d in differences)
     slope, count = _slope(differences, gradient)
-    best, chosen = _best(differences, gradient, case.parameter.single)
+    best, chosen = _best(differences, gradient)
     points = tuple(d.point(gradient) for d in differences)
     passing = differences[BLAME_STEP - 1].passing
-    return Sweep(points, slope, count, best, value_difference, gradient, chosen.gradient, passing, moved)
+    return Sweep(points, slope, count, best, value_difference, gradient, chosen.gradient, passing, moved, path)
 
 
 @dataclass(frozen=True)
@@ -138,30 +141,36 @@ class _Difference:
         share = float(error.max()) / peak if error.size and peak > 0 else np.inf
         return Point(self.step, share, int(self.passing.sum()))
 
-    def extrapolated(self, nearer: "_Difference") -> "_Difference":
-        """Richardson: with the difference over half the step, (4 D(s/2) - D(s))/3 has no error in s^2."""
-        return _Difference(nearer.step, (4.0 * nearer.gradient - self.gradient) / 3.0, self.passing | nearer.passing)
 
-
-def _best(differences: list[_Difference], gradient: np.ndarray, extrapolate: bool) -> tuple[Point | None, _Difference]:
-    """The difference of least error at which nearly every pixel is usable; if there is none, the last."""
-    if extrapolate:
-        differences = [wide.extrapolated(near) for wide, near in zip(differences[:-1], differences[1:], strict=True)]
-    most = _MOST_EXCLUDED_IF_SINGLE if extrapolate else _MOST_EXCLUDED
-    usable = [d for d in differences if d.passing.mean() <= most]
-    if not usable:
-        return None, differences[-1]
-    chosen = min(usable, key=lambda d: d.point(gradient).error)
-    return chosen.point(gradient), chosen
+def _best(differences: list[_Difference], gradient: np.ndarray) -> tuple[Point | None, _Difference]:
+    """Of each pixel the difference that agrees best with that over half the step; None where too many have none."""
+    bend = np.array([
+        np.where(wide.passing | near.passing, np.inf, np.abs(wide.gradient - near.gradient))
+        for wide, near in pairwise(differences)
+    ])  # fmt: skip
+    chosen = bend.argmin(0)
+    nearer = np.array([near.gradient for near in differences[1:]])
+    steps = np.array([near.step for near in differences[1:]])[chosen]
+    found = np.take_along_axis(nearer, chosen[None], 0)[0]
+    best = _Difference(float(np.median(steps)), found, np.isinf(bend.min(0)))
+    return (best.point(gradient) if best.passing.mean() <= _MOST_LEFT_OUT else None), best
 
 
 def _slope(differences: list[_Difference], gradient: np.ndarray) -> tuple[float | None, int]:
-    """`fitted_slope` over pixels that are usable at every step; the largest steps are dropped if these are too few."""
-    for first, difference in enumerate(differences):
-        passing = difference.passing
-        if passing.mean() <= _MOST_UNUSED and np.abs(gradient).max() > 0:
-            return fitted_slope([d.point(gradient, passing | d.passing) for d in differences[first:]])
-    return None, 0
+    """`fitted_slope` of errors that fall from each step to the next as those of the pixels do that pass at neither."""
+    if not np.abs(gradient).max() > 0:
+        return None, 0
+    points: list[Point] = []
+    for wide, near in pairwise(differences):
+        passing = wide.passing | near.passing
+        if passing.all():
+            continue
+        before, after = wide.point(gradient, passing), near.point(gradient, passing)
+        if not points:
+            points.append(before)
+        fall = after.error / before.error if before.error > 0 else 0.0
+        points.append(replace(after, error=points[-1].error * fall))
+    return fitted_slope(points) if points else (None, 0)
 
 
 def first_step(case: Case, image_peak: float, gradient_peak: float) -> float:
@@ -177,7 +186,9 @@ def first_step(case: Case, image_peak: float, gradient_peak: float) -> float:
 def _difference(case: Case, step: float) -> _Difference:
     above, image_above = case.c_image(case.start + step)
     below, image_below = case.c_image(case.start - step)
-    return _Difference(step, (image_above - image_below) / (above - below), _passing_pixels(case, above, below))
+    rounding = case.rounding(above) - case.rounding(below)
+    gradient = (image_above - image_below - rounding) / (above - below)
+    return _Difference(step, gradient, _passing_pixels(case, above, below))
 
 
 def _passing_pixels(case: Case, above: float, below: float) -> np.ndarray:

@@ -54,8 +54,9 @@ def audit(
     audited = parameter(name)
     case = prepare(audited, words, CProgram(binary.resolve()), folder, hooks)
     swept = sweep(case)
-    stages = blame(case, swept.worst_pixel, swept.points[BLAME_STEP].step)
-    failure = swept.failure
+    failure, pixel = swept.failure, swept.worst_pixel
+    image = None if failure is None else (float(swept.torch_gradient[pixel]), swept.path)
+    stages = blame(case, pixel, swept.points[BLAME_STEP].step, image)
     if failure is None and stages.root_keys:
         failure = f"the derivative of traced key {stages.root_keys[0]} differs from the C program's"
     record = {

@@ -1,6 +1,6 @@
 """C or CUDA for recorded numbers: over blocks of rays, in each over orientations; both read like the recording.
 
-What the words in capitals mean in each language is in `dialects`.
+`dialects` defines the names in capitals for each language.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def source(
         *(line for group in sums for line in dialect.sums(_name(group), group)),
         "}",
     ]
-    return dialect.head(any(not group[0].varies & RAY for group in outputs)) + "\n".join(lines) + "\n"
+    derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
+    return dialect.head(derived) + "\n".join(lines) + "\n"
 
 
 def _each(lines: list[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """From a program to a file that can be loaded: recorded, written as C, and compiled by the machine's own compiler.
 
-For a GPU the file is the source itself, which the driver compiles when it is loaded.
+For a GPU the file is the source itself, which the driver compiles on loading.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nanobrag_torch.model import Model
 ENTRY = "run"
 _MODE = 0o755  # of what is built, whatever the umask is: code that others can write is never loaded
 _COMPILERS = ("cc", "gcc", "clang")
-# What these leave out of the arithmetic's standard is errno, traps, and a rounding between product and sum.
+# These options drop errno, traps, and the rounding between product and sum from the arithmetic's standard.
 _OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 _FOR_THIS_CPU = {
     "x86_64": (("-march=native", "-mprefer-vector-width=512"), ("-march=native",), ()),
@@ -73,7 +73,7 @@ class _Recording:
         for name, given in program.inputs(model).items():
             self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
-        results = self._derivatives() if program.by else self._results()
+        results = self._changes() if program.along else self._derivatives() if program.by else self._results()
         varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
         self.outputs = [
             self._output(f"out{place}", result, over)
@@ -109,7 +109,7 @@ class _Recording:
         return value
 
     def _watch(self, name: str, value: Any, place: Place) -> Any:
-        """As hooks of the function: the value is called that in C too, after other hooks have had their way with it."""
+        """As hooks of the function: give the value this name in C too, after other hooks have changed it."""
         value = value if self.hooks is None else self.hooks(name, value, place)
         if isinstance(value, torch.Tensor):
             self.recorder.label(value, name)
@@ -118,12 +118,49 @@ class _Recording:
 
     def _results(self) -> list[torch.Tensor]:
         bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
-        hooks = None if self.program.by else self._watch
-        with torch.set_grad_enabled(bool(self.program.by)), self.recorder:
+        differentiated = bool(self.program.by or self.program.along)
+        hooks = None if differentiated else self._watch
+        with torch.set_grad_enabled(differentiated), self.recorder:
             results = list(self.program.function(bare, *self.arguments, hooks=hooks))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
             raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
         return results
+
+    def _changes(self) -> list[torch.Tensor]:
+        """Changes (directions, 1) of the results: derivatives by the tensors, times their parts of each direction."""
+        by = [self.tensors[name].requires_grad_() for name in self.program.along]
+        parts = [self._give_directions(name) for name in self.program.along]
+        results = [result for result in self._results() if result.is_floating_point()]
+        with self.recorder:
+            return [self._change(result, by, parts) for result in results]
+
+    def _give_directions(self, name: str) -> torch.Tensor:
+        """The part (directions, numbers) of a tensor in each direction; of `real_m` that of one orientation."""
+        varies = ORIENTATION if name == "real_m" else 0
+        value = torch.ones(self.program.directions, self.tensors[name].numel(), dtype=self.tensors[name].dtype)
+        self.inputs.append(
+            Input(f"along_{name.replace('.', '_')}", value.dtype, varies, elements=value.numel(), padding="first")
+        )
+        self.recorder.give(value, self.inputs[-1].name, varies)
+        return value
+
+    def _change(self, result: torch.Tensor, by: list[torch.Tensor], parts: list[torch.Tensor]) -> torch.Tensor:
+        if not result.requires_grad:
+            return torch.zeros_like(result).expand(self.program.directions, 1).contiguous()
+        found = torch.autograd.grad(result, by, torch.ones_like(result), allow_unused=True, retain_graph=True)
+        slopes = [(slope.reshape(-1), part) for slope, part in zip(found, parts, strict=True) if slope is not None]
+        changes = []
+        for direction in range(self.program.directions):
+            change, of_orientations = torch.zeros_like(result), torch.zeros_like(result)
+            for slope, part in slopes:
+                for place, number in enumerate(self.recorder.numbers_of(slope)):
+                    term = (slope[place : place + 1] * part[direction, place : place + 1]).to(result.dtype)
+                    if number.varies == ORIENTATION | RAY:
+                        of_orientations = of_orientations + term
+                    else:
+                        change = change + term
+            changes.append(change + of_orientations.reshape(1, 1).sum(0))
+        return torch.stack(changes)
 
     def _derivatives(self) -> list[torch.Tensor]:
         """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""
@@ -141,11 +178,11 @@ class _Recording:
 def source_of(
     program: Program, model: Model, hooks: Hooks | None = None, device: str = "cpu"
 ) -> tuple[str, list[Watched]]:
-    """C of a program for the settings of a model, CUDA for another device, and what it returns beside its results.
+    """C of a program for the settings of a model, CUDA for another device; and the values it returns besides results.
 
-    What `hooks` do to a value, for one ray and one orientation, becomes a part of it.
+    The changes that `hooks` make to a value, for one ray and one orientation, become a part of it.
 
-    Raises Unrecordable for what has none.
+    Raises Unrecordable if there is no such code.
     """
     recording = _Recording(program, model, hooks)
     outputs, labels = recording.outputs, recording.recorder.labels
@@ -162,7 +199,7 @@ def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
 
 
 class Build(NamedTuple):
-    """What there is to know of a compiled program."""
+    """Information about a compiled program."""
 
     source_sha256: str
     compiler: str  # with its options
@@ -170,7 +207,7 @@ class Build(NamedTuple):
 
 
 def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None) -> Build:
-    """Write the compiled program. Raises OSError without a compiler or where it fails, and what `source_of` raises."""
+    """Write the compiled program. Raises OSError if there is no compiler or it fails, and the errors of `source_of`."""
     device = model.real_m.device.type
     text, watched = source_of(program, model, hooks, device)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -195,6 +232,6 @@ def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None
 
 @cache
 def _version(command: str) -> str:
-    """The first line of what a compiler says of itself."""
+    """The first line of the compiler's version output."""
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return (done.stdout.strip().splitlines() or [command])[0]

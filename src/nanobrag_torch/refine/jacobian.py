@@ -1,0 +1,93 @@
+"""Photons of pixels and their derivatives by a few parameters: compiled where that pays, else by eager code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import torch
+
+from nanobrag_torch import integrate, nests
+from nanobrag_torch.backends import eager
+from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend
+from nanobrag_torch.model import Model
+
+Make = Callable[[torch.Tensor], Model]  # the model at parameter values, differentiable in them
+_PROBED = 16  # pixels at which compiled derivatives are held to eager ones
+COMPILED = "compiled: it pays, and gives the kernel's numbers"
+
+
+def jacobian(
+    make: Make, values: torch.Tensor, fast: torch.Tensor, slow: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """Photons (pixels,), their derivatives (pixels, parameters), and what made those, and why."""
+    with torch.no_grad():
+        model = make(values)
+    why = selection.why_not_changed(model, fast.shape[0], values.shape[0])
+    if why is None:
+        try:
+            return *_compiled(make, values, fast, slow), COMPILED
+        except Exception as error:  # no failure of a compiler is a reason not to refine
+            why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
+            if selection.NOT_BUILT not in why:
+                selection.tell(why)
+    return *_eager(make, values, fast, slow), f"eager: {why}"
+
+
+def directions_of(make: Make, values: torch.Tensor) -> Directions:
+    """The model, and how its tensors move with each of the values."""
+    with torch.enable_grad():
+        model = make(values.detach().requires_grad_())
+    leaves = list(nests.leaves(model))
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in places)):
+        raise ValueError("derivatives by a table of amplitudes, which are looked up, are not compiled")
+
+    def moving(at: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        found = list(nests.leaves(make(at)))
+        return tuple(found[place] for place in places)
+
+    return Directions(model, places, _forward(moving, values) if places else ())
+
+
+def _compiled(
+    make: Make, values: torch.Tensor, fast: torch.Tensor, slow: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    directions = directions_of(make, values)
+    if not directions.count:
+        raise ValueError("nothing that is simulated depends on the parameters")
+    probe = torch.linspace(0, fast.shape[0] - 1, min(_PROBED, fast.shape[0]), dtype=torch.float64).long()
+    probe = probe.to(fast.device)
+
+    def check(backend: TangentBackend) -> float:
+        got = backend.jacobian(fast[probe], slow[probe])[1]
+        expected = _eager(make, values, fast[probe], slow[probe])[1]
+        largest = expected.abs().amax(0)
+        return float(((got - expected).abs().amax(0) / torch.where(largest > 0, largest, 1.0)).max())
+
+    backend = selection.tangent_backend(directions, fast.shape[0], check)
+    tiles = zip(fast.split(backend.pixels), slow.split(backend.pixels), strict=True)
+    photons, columns = zip(*(backend.jacobian(*tile) for tile in tiles), strict=True)
+    return torch.cat(photons), torch.cat(columns)
+
+
+def _eager(
+    make: Make, values: torch.Tensor, fast: torch.Tensor, slow: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    def twice(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        model = make(x)
+        step = eager.EagerBackend(model).pixels
+        tiles = zip(fast.split(step), slow.split(step), strict=True)
+        photons = torch.cat([integrate.integrate(model, *tile).photons for tile in tiles])
+        return photons, photons
+
+    columns, photons = _forward(twice, values, has_aux=True)
+    return photons.detach(), columns.detach()
+
+
+def _forward(function: Callable[..., object], values: torch.Tensor, **options: bool) -> tuple[torch.Tensor, ...]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # torch's own rules use its deprecated script compiler
+        found: tuple[torch.Tensor, ...] = torch.func.jacfwd(function, **options)(values)
+    return found

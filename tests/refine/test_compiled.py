@@ -1,0 +1,105 @@
+"""Refinement by compiled code: the derivatives, values and uncertainties of eager code."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from nanobrag_torch import model
+from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.cli import parse
+from nanobrag_torch.gradients import parameter
+from nanobrag_torch.io.float_image import write_double_image
+from nanobrag_torch.refine import Config, ImageFile, refine
+from nanobrag_torch.refine.jacobian import jacobian
+from nanobrag_torch.refine.summary import record
+from tests.refine.test_refine import NAMES, START, TRUE, simulated
+
+pytestmark = pytest.mark.skipif(
+    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
+)
+BASE = TRUE.replace("-detpixels 40", "-detpixels 12")
+EVERY = [
+    "misset_x",
+    "cell_a",
+    "distance",
+    "wavelength",
+    "N_a",
+    "fluence",
+    "polarization",
+    "fudge",
+    "default_F",
+    "water",
+]
+CASES = {
+    "one sample and source": "-mosaic 0.2 -mosaic_dom 3",
+    "samples, layers, sources": "-oversample 2 -round_xtal -dispersion 0.5 -dispsteps 2 -detector_thick 300 "
+    "-detector_abs 400 -detector_thicksteps 2",
+    "factors of each term": "-oversample 2 -oversample_omega -oversample_polar -gauss_xtal -dmin 2.5",
+    "factors in sight of the beam": "-hdivrange 1 -hdivsteps 2 -nopolar",
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-refine"))
+
+
+def derivatives(words, mode, monkeypatch):
+    monkeypatch.setenv(selection.MODE_VARIABLE, mode)
+    experiment = parse(words.split()).experiment
+    values = torch.tensor([parameter(name).value(experiment) for name in EVERY], dtype=torch.float64)
+
+    def make(at):
+        made = experiment
+        for name, value in zip(EVERY, at.unbind(), strict=True):
+            made = parameter(name).put(made, value)
+        return model.on_device(model.resolve(made, torch.device("cpu"), torch.float64), torch.device("cpu"))
+
+    slow, fast = (place.reshape(-1) for place in torch.meshgrid(torch.arange(12), torch.arange(12), indexing="ij"))
+    return jacobian(make, values, fast[5:], slow[5:])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_derivatives_of_pixels_are_those_of_eager_code(name, monkeypatch, capfd):
+    words = f"{BASE} {CASES[name]}"
+    photons, columns, why = derivatives(words, "always", monkeypatch)
+    assert why.startswith("compiled: ") and "not used" not in capfd.readouterr().err
+    expected, eager_columns, eager_why = derivatives(words, "never", monkeypatch)
+    assert eager_why == f"eager: {selection.MODE_VARIABLE}=never"
+    assert (photons - expected).abs().max() <= 1e-12 * expected.max()
+    largest = eager_columns.abs().amax(0)
+    assert ((columns - eager_columns).abs().amax(0) <= 1e-11 * largest).all()
+    assert (largest > 0).sum() >= 8
+
+
+@pytest.mark.parametrize("method", ["levenberg_marquardt", "lbfgs"])
+def test_a_refinement_ends_where_an_eager_one_does(method, tmp_path, monkeypatch):
+    write_double_image(tmp_path / "noisy.f64", simulated()[1])
+    config = Config(flags=f"{TRUE} {START}", images=[ImageFile(file="noisy.f64")], parameters=NAMES, method=method)
+    found = {}
+    for mode in ("always", "never"):
+        monkeypatch.setenv(selection.MODE_VARIABLE, mode)
+        found[mode] = refine(config, tmp_path)
+        (made_by,) = record(found[mode])["derivatives"].values()
+        assert made_by.startswith("compiled: " if mode == "always" else "eager: ")
+        json.dumps(record(found[mode]), allow_nan=False)
+    compiled, eager = found["always"], found["never"]
+    assert compiled.converged and eager.converged
+    assert ((compiled.values - eager.values).abs() <= 1e-4 * eager.sigmas).all()
+    assert torch.allclose(compiled.sigmas, eager.sigmas, rtol=1e-6)
+
+
+def test_compiled_derivatives_that_are_wrong_are_not_used(monkeypatch, capfd):
+    """What differs from eager code at a few pixels is refused, said, and the derivatives are eager ones."""
+    monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
+    right = selection.TangentBackend.jacobian
+    monkeypatch.setattr(
+        selection.TangentBackend, "jacobian", lambda *given: tuple(1.001 * part for part in right(*given))
+    )
+    _, _, why = derivatives(BASE, "always", monkeypatch)
+    assert why.startswith("eager: compiled derivatives are not used: they differ by 1.0e-03")
+    assert "they differ by 1.0e-03 of the largest" in capfd.readouterr().err
