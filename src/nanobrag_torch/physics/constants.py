@@ -1,4 +1,4 @@
-"""Physical constants and unit conversions, with nanoBragg's values."""
+"""Physical constants and unit conversions, with nanoBragg's values. Section 1 of docs/physics.md."""
 
 import math
 

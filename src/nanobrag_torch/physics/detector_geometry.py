@@ -1,4 +1,4 @@
-"""The geometry of a placed detector: where its pixels are, and the steps of the construction."""
+"""The geometry of a placed detector: its pixels, and the steps of the construction. Section 6 of docs/physics.md."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def gauss(
     n_cells: Float[torch.Tensor, "3"],
     fudge: Float[torch.Tensor, ""],
 ) -> Float[torch.Tensor, "orientations rays"]:
-    """Gaussian spots: Na Nb Nc exp(-rho^2 / 0.63 fudge), rho^2 of `offset_sqr` (9.6).
+    """Gaussian spots: Na Nb Nc exp(-rho^2 fudge/0.63), rho^2 of `offset_sqr` (9.6).
 
     In float64 always: the square of its tail is beyond the range of float32.
     """

@@ -40,6 +40,6 @@ def factor(
     b = unit(cross(polar_vector, incident))
     e = unit(cross(incident, b))
     across, within = along(b, direction), along(e, direction)
-    turned = within * within - across * across
-    turned = torch.where((b == 0).all(), 1.0 - cosine * cosine, turned)
-    return 0.5 * (1.0 + cosine * cosine - kahn * turned)
+    cos_2psi_sin2_2theta = within * within - across * across
+    cos_2psi_sin2_2theta = torch.where((b == 0).all(), 1.0 - cosine * cosine, cos_2psi_sin2_2theta)
+    return 0.5 * (1.0 + cosine * cosine - kahn * cos_2psi_sin2_2theta)

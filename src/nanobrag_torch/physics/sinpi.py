@@ -1,4 +1,4 @@
-"""sin(pi x) and cos(pi x) for |x| <= 1/2, which take nearly all time of the lattice factor."""
+"""sin(pi x) and cos(pi x) for |x| <= 1/2: most of the time of the lattice factor. Section 9 of docs/physics.md."""
 
 from __future__ import annotations
 

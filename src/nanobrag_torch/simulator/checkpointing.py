@@ -1,9 +1,9 @@
-"""Derivatives of a large image: a tile is worked out again when its derivative is wanted, so no graph outlives a tile.
+"""Derivatives of a large image: a tile is computed again when its derivative is wanted, so no graph outlives a tile.
 
-The image is one step of torch's graph, of the tensors of the experiment. So is each of its derivatives: `Slopes` (what
-backward wants), `Tangent` (what forward wants) and `Bend` (the derivatives of those two). Each is worked out from
-plain tensors, by compiled code and on all threads where that pays, whichever way torch asked for it; tiles are added
-in storage order, which gives the same numbers for any number of threads. `torch.vmap` gets one image after the other.
+The image is one step of torch's graph, a function of the experiment's tensors. So is each of its derivatives: `Slopes`
+(for backward mode), `Tangent` (for forward mode) and `Bend` (the derivatives of those two). Each is computed from plain
+tensors, by compiled code and on all threads where that pays, for any mode that torch asks for; tiles are added in
+storage order, which gives the same numbers for any number of threads. `torch.vmap` gets one image after the other.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ TOO_MANY_DERIVATIVES = (
 
 
 def image(at: At, progress: Progress | None, image_dtype: torch.dtype, tensors: Tensors) -> torch.Tensor:
-    """The image with these tensors in the experiment, differentiable by each of them."""
-    dual = any(map(has_tangent, tensors))  # within a step of the graph torch no longer says so
+    """The image as a function of these tensors of the experiment, differentiable by each of them."""
+    dual = any(map(has_tangent, tensors))  # inside a step of the graph torch no longer shows this
     made: torch.Tensor = RecomputedImage.apply(at, dual, progress, image_dtype, *tensors)
     return made
 
@@ -39,7 +39,7 @@ def has_graph(model: Model) -> bool:
 
 
 def linked(made: torch.Tensor, tensors: Tensors) -> torch.Tensor:
-    """An image with its graph, and with a derivative of 0 by those of the tensors that it does not depend on."""
+    """An image with its graph, and with a derivative of 0 by the tensors that it does not depend on."""
     by = [tensor for tensor in tensors if tensor.is_floating_point()]
     same: torch.Tensor = Linked.apply(made, *by)
     return same
@@ -226,6 +226,6 @@ def _tangent(at: At, image_dtype: torch.dtype, tensors: Tensors, tangents: Seque
 
 
 def _spread(found: Sequence[torch.Tensor], wanted: Sequence[bool]) -> list[torch.Tensor | None]:
-    """None in the places of tensors that are not wanted."""
+    """A list with None at the places of tensors that are not wanted."""
     parts = iter(found)
     return [next(parts) if want else None for want in wanted]

@@ -46,7 +46,7 @@ At = Callable[[Tensors], TiledImage]  # the simulation with these tensors in its
 
 
 def _plain(given: torch.Tensor) -> torch.Tensor:
-    """What is given from outside, without its graph."""
+    """Input from outside, without its graph."""
     try:
         return given.detach()
     except RuntimeError as error:
@@ -110,12 +110,12 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
-    """A sum with one part more; None where nothing has been added."""
+    """A sum with one more part; None if there is no part yet."""
     return total if part is None else (0.0 + part if total is None else total + part)
 
 
 def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:
-    """torch.autograd.grad of outputs that may have no graph; zeros where an input has no part in them."""
+    """torch.autograd.grad of outputs that may have no graph; zeros for inputs that they do not depend on."""
     pairs = [pair for pair in zip(outputs, given, strict=True) if pair[0].requires_grad]
     if not pairs:
         return [torch.zeros_like(one) for one in inputs]

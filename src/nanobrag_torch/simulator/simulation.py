@@ -260,7 +260,7 @@ class Simulation:
         return Explanation(images, self._derivative.get("path", planned))
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor:
-        """An image of nothing."""
+        """An empty image."""
         return torch.zeros(
             self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast, dtype=dtype, device=self.device
         )
@@ -349,7 +349,7 @@ class Simulation:
 
 
 def _in_order(function: Callable[[Part], Result], arguments: Iterable[Part], threads: int) -> Iterator[Result]:
-    """function(a) for each a, worked out on `threads` threads of one torch thread each, yielded in order."""
+    """function(a) for each a, computed on `threads` threads of one torch thread each, yielded in order."""
     inference = torch.is_inference_mode_enabled()  # a thread begins without it
 
     def worked_out(argument: Part) -> Result:
@@ -400,7 +400,7 @@ def simulate(
 
 
 def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
-    """How often each tensor has been changed in place; tensors of inference mode don't count it."""
+    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 

@@ -1,4 +1,4 @@
-"""A tile, which is the pixels that are computed at once, and how an image and its derivatives are made of them."""
+"""A tile, the pixels that are computed at once, and the explanation of how an image and its derivatives are made."""
 
 from __future__ import annotations
 

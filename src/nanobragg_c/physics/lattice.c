@@ -19,7 +19,7 @@
 
 #define SPHERE_SCALE 0.723601254558268 /* (9.3): amplitude of the ellipsoid at its centre, relative to Na Nb Nc */
 #define GAUSS_WIDTH 0.63               /* (9.6) */
-#define TOPHAT_RADIUS2 0.3969          /* (9.7): 0.63 squared */
+#define TOPHAT_RADIUS_SQR 0.3969       /* (9.7): 0.63 squared */
 #define BALL_SERIES_BELOW 1e-3
 
 lattice lattice_of(const crystal *c, defect_set defects) {
@@ -97,7 +97,7 @@ static double round_factor(const lattice *l, const double d[3]) {
 
 /* Squared distance from the lattice point: each offset times the cells along its axis; historically that in 1/A times
  * the number of all cells. (9.5) */
-static double scaled_distance2(const lattice *l, const double d[3]) {
+static double offset_sqr(const lattice *l, const double d[3]) {
     if (!l->radius_all_cells) {
         double a = d[0] * l->n_cells[0], b = d[1] * l->n_cells[1], c = d[2] * l->n_cells[2];
         return a * a + b * b + c * c;
@@ -111,8 +111,8 @@ static double scaled_distance2(const lattice *l, const double d[3]) {
 static double shape_factor(const lattice *l, const double d[3]) {
     switch (l->shape) {
         case SHAPE_ROUND: return round_factor(l, d);
-        case SHAPE_GAUSS: return l->all_cells * exp(-(scaled_distance2(l, d) / GAUSS_WIDTH * l->fudge));
-        case SHAPE_TOPHAT: return scaled_distance2(l, d) * l->fudge < TOPHAT_RADIUS2 ? l->all_cells : 0.0;
+        case SHAPE_GAUSS: return l->all_cells * exp(-(offset_sqr(l, d) / GAUSS_WIDTH * l->fudge));
+        case SHAPE_TOPHAT: return offset_sqr(l, d) * l->fudge < TOPHAT_RADIUS_SQR ? l->all_cells : 0.0;
         case SHAPE_SQUARE: break;
     }
     return 0.0;

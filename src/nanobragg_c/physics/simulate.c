@@ -1,3 +1,4 @@
+/* All pixels of the image, rows in parallel; `pixel.c` computes each of them. */
 #include "physics/simulate.h"
 
 #ifdef _OPENMP

@@ -32,22 +32,22 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--py-log", type=Path, required=True, metavar="FILE", help="trace log of the candidate")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the verdict, JSON")
     parser.add_argument("--md", type=Path, metavar="FILE", help="table of every factor, Markdown")
-    parser.add_argument("--summary", type=Path, metavar="FILE", help="what went wrong and why, Markdown")
+    parser.add_argument("--summary", type=Path, metavar="FILE", help="differences and their causes, Markdown")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="a test for each key, JUnit XML for a CI")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="folder of key_graph.svg and differences.svg")
-    parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: on a fail, causes are looked for")
+    parser.add_argument("--config", metavar="SCENARIO", help="scenario of the logs: after a fail, causes are searched")
     parser.add_argument("--pixel", type=int, nargs=2, metavar=("SLOW", "FAST"), help="the traced pixel")
     parser.add_argument("--hkl", type=Path, metavar="FILE", help="prepared structure factors of the scenario")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--device", default="cpu", help="device of the re-traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the re-traces")
-    parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator that is no nanoBragg")
+    parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator other than nanoBragg")
     parser.add_argument(
         "--names",
         nargs=2,
         default=("reference", "candidate"),
         metavar=("REFERENCE", "CANDIDATE"),
-        help="what reports call the two sides",
+        help="names of the two sides in reports",
     )
     return parser
 
@@ -61,7 +61,7 @@ def judge(
 
 
 def _explain(arguments: argparse.Namespace, comparison: Comparison) -> dict[str, Any] | None:
-    """The verdict with known defects tried and the stages proved, if the scenario and the pixel are given."""
+    """The verdict after trying known defects and proving stages, if the scenario and the pixel are given."""
     if arguments.config is None:
         return None
     from trace_audit.compare.retrace import Retracer
@@ -84,7 +84,7 @@ def _explain(arguments: argparse.Namespace, comparison: Comparison) -> dict[str,
 
 
 def say(result: dict[str, Any]) -> None:
-    """Print the sentence: in colour on a terminal, plainly elsewhere."""
+    """Print the sentence: in colour on a terminal, otherwise plain."""
     text = f"{result['status']}: {result['summary']}"
     if not sys.stdout.isatty():
         print(text)
@@ -96,7 +96,7 @@ def say(result: dict[str, Any]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Read both logs, compare, write what was asked for, print the sentence."""
+    """Read both logs, compare, write the requested files, print the sentence."""
     arguments = _parser().parse_args(argv)
     if arguments.registry is not None:
         return _compare_plain(arguments)
@@ -125,7 +125,7 @@ def main(argv: list[str]) -> int:
 
 
 def _cases(result: dict[str, Any]) -> Iterator[Case]:
-    """A test for each key, and for each thing that keeps a log from being trusted."""
+    """A test for each key, and for each reason not to trust a log."""
     rows: dict[str, list[dict[str, Any]]] = {}
     names = names_of(result)
     for row in result["factors"]:
@@ -144,7 +144,7 @@ def _cases(result: dict[str, Any]) -> Iterator[Case]:
 
 
 def _compare_plain(arguments: argparse.Namespace) -> int:
-    """The same for the logs of a simulator that is no nanoBragg."""
+    """The same for logs of a simulator other than nanoBragg."""
     refused = [name for name in ("config", "pixel", "hkl", "pictures") if getattr(arguments, name) is not None]
     if refused:
         raise InputError(f"--{refused[0]} is about a nanoBragg; leave it out with --registry")

@@ -1,11 +1,11 @@
-"""Which factor parted first: diverging keys without diverging parents, and what follows from them.
+"""Which factor differs first: diverging keys without diverging parents, and their consequences.
 
 A parent counts if it diverges in a context that the child can see: the same sub-pixel (or none), and the same
 source, phi step and mosaic domain where both state them. Values of the `orientation` part are samples (source 0,
 phi step 0, domain 0) of what every term is made from, so they count for all terms of their sub-pixel. A parent that
-agrees within tolerance, but by more than rounding and because of a diverging parent of its own, passes that on: phases
-amplify small differences. A parent that one of the logs lacks gives way to what that is computed from. Context keys,
-from which the pixel is not computed, are never roots.
+agrees within tolerance, but with more than a rounding difference from a diverging parent of its own, also counts:
+phases amplify small differences. A parent that one of the logs lacks is replaced by its own parents. Context keys, from
+which the pixel is not computed, are never roots.
 """
 
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ class Root:
 
 @dataclass(frozen=True)
 class Blame:
-    """Roots in order of computation, the first factor that diverges, and context keys that diverge by themselves."""
+    """Roots in order of computation, the first factor that diverges, and diverging context keys."""
 
     roots: tuple[Root, ...]
     first: Factor | None
@@ -51,7 +51,7 @@ class Blame:
 
     @property
     def context_keys(self) -> list[str]:
-        """The same of the context keys that diverge by themselves."""
+        """The same for diverging context keys."""
         return list(dict.fromkeys(root.factor.key.name for root in self.context))
 
 
@@ -123,7 +123,7 @@ class _Moved:
 
 
 def _indices(key: Key) -> tuple[str, ...]:
-    """What tells the values of a key apart."""
+    """The indices that distinguish the values of a key."""
     if key.where in GLOBAL_PLACES:
         return ()
     return {"phi": ("block", "phi_tic"), "term": ("block", "source", "phi_tic", "mosaic_domain")}.get(

@@ -1,7 +1,7 @@
-"""What made an audit fail, in a few words; audits of one cause are told together.
+"""The cause of a failed audit, in a few words; audits with the same cause are grouped.
 
-A known defect that, switched, restores agreement; else the keys that differ while their parents agree; else what is
-wrong with a log. Where nothing of that is there, the cause is not known.
+A cause is a known defect that, switched, restores agreement; else the keys that differ while their parents agree; else
+a problem of a log. Without any of these the cause is not known.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ Place = TypeVar("Place")
 
 
 def names_of(verdict: dict[str, Any]) -> dict[str, str]:
-    """What the two sides of a comparison are called, by `c` and `py`."""
+    """The names of the two sides of a comparison, by `c` and `py`."""
     sides = verdict.get("sides", {"reference": "C", "candidate": "torch"})
     return {"c": sides["reference"], "py": sides["candidate"]}
 
@@ -27,7 +27,7 @@ def cause(verdict: dict[str, Any]) -> str:
 
 
 def evidence(verdict: dict[str, Any]) -> str:
-    """How a known defect was found out to be the cause, "" where it is none."""
+    """How a known defect was identified as the cause; empty if it is none."""
     found = _explanations(verdict)
     return str(found[0]["sentence"]) if found else ""
 

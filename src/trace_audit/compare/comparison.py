@@ -1,4 +1,4 @@
-"""Two logs, value by value: which agree, which do not, and which are not there at all."""
+"""Two logs, value by value: which values agree, which differ, and which are missing."""
 
 import math
 from collections.abc import Iterator
@@ -49,16 +49,16 @@ class Factor:
 
     @property
     def diverges(self) -> bool:
-        """Counts against the comparison: it disagrees and is not merely informative."""
+        """Whether it counts against the comparison: it differs and is not merely informative."""
         return self.key.compared and not self.agrees
 
 
 @dataclass
 class Comparison:
-    """Everything that two logs say about each other.
+    """All results of comparing two logs.
 
-    `problems[side]` are faults of that log; `alone[side]` lists keys that only that log has and that do not fail
-    the comparison, because the other log is in the historic form.
+    `problems[side]` are faults of that log; `alone[side]` lists keys that only that log has and that do not fail the
+    comparison, because the other log is in the historic form.
     """
 
     c: Trace
@@ -70,7 +70,7 @@ class Comparison:
     identities: dict[Side, list[multiply_back.Identity]] = field(default_factory=dict)
 
     def name_of(self, side: Side) -> str:
-        """What a side is called."""
+        """The name of a side."""
         return self.names[SIDES.index(side)]
 
     @property
@@ -90,7 +90,7 @@ class Comparison:
         return max(judged, key=lambda factor: factor.relative_difference, default=None)
 
     def label(self, key: Key, context: Context) -> dict[str, int]:
-        """Where a value belongs: layer, sub-pixel, source, phi step, mosaic domain, as far as they apply."""
+        """The place of a value: layer, sub-pixel, source, phi step, mosaic domain, as far as they apply."""
         result: dict[str, int] = {}
         if context.block is not None:
             candidates = [t.blocks[context.block] for t in (self.c, self.py) if context.block < len(t.blocks)]
@@ -109,7 +109,7 @@ class Comparison:
 
 
 def compare(c: Trace, py: Trace, names: tuple[str, str] = NAMES) -> Comparison:
-    """Compare two parsed logs at the tolerances of the data file. `names`: what the sides are called."""
+    """Compare two parsed logs at the tolerances of the data file. `names`: the names of the sides."""
     result = Comparison(c, py, names, identities={"c": multiply_back.check(c), "py": multiply_back.check(py)})
     floor = floors([c, py])
     sides: tuple[tuple[Side, Trace, Trace], ...] = (("c", c, py), ("py", py, c))
@@ -146,7 +146,7 @@ def _sort_problem(result: Comparison, side: Side, trace: Trace, problem: Problem
 
 
 def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, key: Key) -> None:
-    """Name what `other` has and `trace` lacks, and what every log must have and both lack."""
+    """Report keys that `other` has and `trace` lacks, and required keys that both lack."""
     mine, theirs = trace.records.get(key.name, {}), other.records.get(key.name, {})
     strict = not trace.historic and not other.historic
     faulty = {problem.key for problem in trace.problems}
@@ -172,7 +172,7 @@ def _other(side: Side) -> Side:
 
 
 def _expected(key: Key, trace: Trace, other: Trace) -> bool:
-    """Whether a key that neither log has should have been there."""
+    """Whether a key that both logs lack should exist."""
     present = {registry()[name].where for log in (trace, other) for name in log.records}
     if key.where in _PIVOT_GROUPS:
         return key.where in present or not present.intersection(_PIVOT_GROUPS)
@@ -232,7 +232,7 @@ def _exact(key: Key, index: int, c: Value, py: Value) -> Component:
 
 
 def _near(key: Key, index: int, c: list[float], py: list[float], floor: float) -> Component:
-    """Compare one component against the larger magnitude; of a vector or matrix row, against the larger length."""
+    """Compare one component relative to the larger magnitude; for a vector or matrix row, to the larger length."""
     part = slice(index, index + 1)
     if key.kind == "vector":
         part = slice(0, key.size)

@@ -1,9 +1,9 @@
-"""Blame where keys are missing: the interval of stages that holds the fault, and the key to print next.
+"""Blame with missing keys: the interval of stages that holds the fault, and the key to print next.
 
-A key that is not printed hides where between its printed ancestors and its printed descendants a fault lies. What is
-known about a diverging key: the fault is in its own stage or in one that it is computed from, and not in what a key
-that agrees is computed from. Printing the key that halves what is left finds the stage in as many steps as the
-logarithm of their number.
+A key that is not printed hides a fault between its printed ancestors and its printed descendants. The fault behind a
+diverging key is in its own stage or in one that it is computed from, and not in one that an agreeing key is computed
+from. Printing the key that halves the rest finds the stage in a number of steps that is the logarithm of the number of
+stages.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ class Interval:
 
     @property
     def is_one_stage(self) -> bool:
-        """Whether the key's own formula is the only thing left."""
+        """Whether only the key's own formula is left."""
         return self.possible == (self.key,)
 
 
@@ -73,7 +73,7 @@ def _interval(
 
 
 def _open_above(root: str, agrees: Mapping[str, bool], among: KeyGraph) -> frozenset[str]:
-    """What can reach a key other than through a key that is printed and agrees, and those keys themselves."""
+    """The keys that can reach a key without passing through a printed key that agrees, and those agreeing keys."""
     found: set[str] = set()
     new = list(among.keys[root].parents)
     while new:

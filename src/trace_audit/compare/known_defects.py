@@ -22,7 +22,7 @@ class Trial:
     worst_relative_difference: float
 
     def sentence(self) -> str:
-        """For people: "agrees to 1.2e-12 with phi_carryover on"."""
+        """As text: "agrees to 1.2e-12 with phi_carryover on"."""
         state = " and ".join(f"{name} {'on' if name in self.on else 'off'}" for name in self.switched)
         verb = "agrees to" if self.agrees else "still differs by"
         return f"{verb} {self.worst_relative_difference:.1e} with {state}"
@@ -30,7 +30,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Attribution:
-    """The defects that explain a divergence (empty if none does), and the trials that say so."""
+    """The defects that explain a divergence (empty if none does), and the trials that show it."""
 
     defects: tuple[str, ...]
     explanations: tuple[Trial, ...]
@@ -72,7 +72,7 @@ def _try(reference: Trace, retrace: Retrace, active: frozenset[str], switched: t
 
 
 def _judged(comparison: Comparison) -> Iterator[tuple[float, str]]:
-    """Relative difference and name of each compared factor but the list of defects itself."""
+    """Relative difference and name of each compared factor, except the list of defects itself."""
     for factor in comparison.factors:
         if factor.key.compared and factor.key.name != "defects":
             yield factor.relative_difference, factor.key.name

@@ -1,4 +1,4 @@
-"""The comparison for people: `compare_scaling_traces.md` (every factor) and `diff_summary.md` (what went wrong)."""
+"""The comparison as Markdown: `compare_scaling_traces.md` (every factor), `diff_summary.md` (differences, causes)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ def _difference(value: float | None) -> str:
 
 
 def sides(key: str, c: Any, py: Any) -> tuple[Any, Any]:
-    """The two values as they are shown: of two lists of defects, how many C has, and what torch has otherwise."""
+    """The two values as shown: for two lists of defects, the number in C, and the differences in torch."""
     if not key.startswith("defects") or not (isinstance(c, str) and isinstance(py, str)) or c == py:
         return c, py
     number = 0 if c in ("none", "-") else len(c.replace(",", " ").split())
@@ -41,7 +41,7 @@ def comparison_markdown(verdict: dict[str, Any]) -> str:
 
 
 def _names(verdict: dict[str, Any]) -> tuple[str, str]:
-    """Reference and candidate as they are called."""
+    """The names of reference and candidate."""
     names = names_of(verdict)
     return names["c"], names["py"]
 

@@ -1,6 +1,6 @@
-"""Does each log add up? The factors it prints must multiply back to the intensity it prints.
+"""Is each log consistent? Its printed factors must multiply to its printed intensity.
 
-Checked on each side alone, before the sides are compared: a log that contradicts itself proves nothing.
+Each side is checked alone, before the sides are compared: a log that contradicts itself proves nothing.
 """
 
 import math
@@ -127,9 +127,9 @@ def _running_product(trace: Trace, background: float) -> float | None:
 
 
 def _terms(trace: Trace) -> Iterator[Equation]:
-    """Each term is the product of its factors, times the weight of its source where weights are in use.
+    """Each term is the product of its factors, times the weight of its source if weights are used.
 
-    A log does not state the weights: the largest term of a source tells its own, and the others must have the same.
+    A log does not state the weights: the largest term of a source shows its weight, and the others must have the same.
     """
     products = {}
     for record in trace.of("term.value"):

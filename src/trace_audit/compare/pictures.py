@@ -1,6 +1,6 @@
 """Two pictures of a comparison, as SVG text: the graph of keys with its verdicts, and how far each key is off.
 
-Written directly, so that the same verdict gives the same bytes and no plotting library has to be loaded.
+The SVG text is written directly, so that the same verdict gives the same bytes and no plotting library is needed.
 """
 
 import math
@@ -42,7 +42,7 @@ def states(verdict: dict[str, Any]) -> dict[str, str]:
 
 
 def key_graph(verdict: dict[str, Any]) -> str:
-    """Keys in columns by the part of the log they are printed in, with lines from each to what is computed from it."""
+    """Keys in columns by their part of the log, with lines from each key to the keys computed from it."""
     state = {name: value for name, value in states(verdict).items() if value != "absent"}
     place = _places(state)
     width = 20 + _COLUMN * len(_COLUMNS)

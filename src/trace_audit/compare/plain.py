@@ -1,9 +1,9 @@
-"""Two traces of a program that is no nanoBragg: which keys differ, and between which keys the fault lies.
+"""Two traces of another simulator than nanoBragg: which keys differ, and between which keys the fault lies.
 
-The graph of the keys comes from the user's registry. A key that differs while all that it is computed from is printed
-and agrees has its own stage at fault; where parents are not printed, the verdict is the interval and what to print
-next. That a key agrees clears none that it is computed from, unless all ways from there lead through it: how far it
-moves with them is not known (a factor may be flat there).
+The graph of the keys comes from the user's registry. If a key differs and all its parents are printed and agree,
+its own stage is at fault; if parents are not printed, the verdict is the interval and what to print next. A key that
+agrees does not prove its parents right, unless all paths from a parent lead through it: how much it depends on them is
+not known (a factor may be flat there).
 """
 
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ class PlainComparison:
 
     @property
     def faults(self) -> list[str]:
-        """Lines of either log that name a key and cannot be read, and what keeps the logs from being compared."""
+        """Unreadable lines of either log that name a key, and reasons why the logs cannot be compared."""
         told = [
             f"{name}: {problem.message}"
             for name, log in zip(self.names, self.logs, strict=True)
@@ -57,19 +57,19 @@ class PlainComparison:
 
     @property
     def passed(self) -> bool:
-        """Whether everything that both printed agrees, and could be read."""
+        """Whether all keys that both printed agree and are readable."""
         return not self.faults and all(row.agrees for row in self.rows.values() if row.factor.key.compared)
 
     @property
     def coverage(self) -> tuple[int, int]:
-        """Keys that both printed, and all that the registry has."""
+        """Keys that both printed, and all keys of the registry."""
         return len(self.rows), len(self.simulator.graph.keys)
 
 
 def compare_plain(
     simulator: Simulator, reference: PlainLog, candidate: PlainLog, names: tuple[str, str]
 ) -> PlainComparison:
-    """Compare what two programs printed, key by key."""
+    """Compare the output of two programs, key by key."""
     keys = simulator.graph.keys
     rows = {}
     printed = 2.0 * max(printing_error(log.numbers) for log in (reference, candidate))

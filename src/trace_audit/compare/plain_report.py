@@ -1,4 +1,4 @@
-"""The comparison of two programs that are no nanoBragg, for people (Markdown) and machines (JSON, JUnit XML)."""
+"""The comparison of two other simulators as Markdown, JSON and JUnit XML."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from trace_audit.core.markdown import table
 
 
 def summary(comparison: PlainComparison) -> str:
-    """One sentence: whether the programs agree, and if not where they part first."""
+    """One sentence: whether the programs agree, and if not where they first differ."""
     reference, candidate = comparison.names
     common, total = comparison.coverage
     if comparison.passed:
@@ -21,7 +21,7 @@ def summary(comparison: PlainComparison) -> str:
 
 
 def sentence(comparison: PlainComparison, interval: Interval) -> str:
-    """Where one fault lies, in words."""
+    """Where one fault lies, as text."""
     keys, candidate = comparison.simulator.graph.keys, comparison.names[1]
     parents = keys[interval.key].parents
     if interval.is_one_stage:
@@ -40,7 +40,7 @@ def sentence(comparison: PlainComparison, interval: Interval) -> str:
 
 
 def as_json(comparison: PlainComparison) -> dict[str, Any]:
-    """Everything, JSON-ready."""
+    """The comparison as JSON-ready data."""
     keys = comparison.simulator.graph.keys
     return {
         "status": "pass" if comparison.passed else "fail",
@@ -90,7 +90,7 @@ def _verdict(row: PlainRow) -> str:
 
 
 def as_markdown(comparison: PlainComparison) -> str:
-    """The page that a person, or a pull request, reads."""
+    """The comparison as a Markdown page."""
     reference, candidate = comparison.names
     state = "pass" if comparison.passed else "FAIL"
     parts = [f"# {candidate} against {reference}\n\n**{state}**: {summary(comparison)}\n"]

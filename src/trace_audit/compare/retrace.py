@@ -1,4 +1,4 @@
-"""Traces of the torch program for a scenario, again: with other defects, or with the reference's values put in."""
+"""New traces of the torch program for a scenario: with other defects, or with the reference's values inserted."""
 
 import tempfile
 from dataclasses import replace
@@ -54,7 +54,7 @@ class Retracer:
         return parse_trace(list(lines))
 
     def watched(self, visit: Visit) -> list[str]:
-        """One pass with `visit` at the border of every stage."""
+        """One pass with `visit` after every stage."""
         from trace_audit.stages.intervene import watched_trace
 
         run = self.invocation
@@ -68,5 +68,5 @@ class Retracer:
         return attribute(reference, self.with_defects, active=self.active, candidates=candidates)
 
     def proofs(self, comparison: Comparison) -> list[Proof]:
-        """What the stages give when they are fed with the values of the C log."""
+        """The results of the stages when they get the values of the C log."""
         return substitute(comparison, self.watched)

@@ -1,4 +1,4 @@
-"""The audit, audited: a small error in any one stage of torch must be found, and found there.
+"""The audit of the audit: a small error in any stage of torch must be found in that stage.
 
 For each key and each of its numbers the torch program is traced with that number moved at the border of its stage, and
 compared with the trace of the C program: by 1e-5, which must be a fail with exactly that key as root cause, and by
@@ -36,7 +36,7 @@ CASES = {
 
 @dataclass(frozen=True)
 class Injection:
-    """One number of one key in one context, moved at its stage; and what the audit made of it."""
+    """One number of one key in one context, changed at its stage; and the audit's result."""
 
     case: str
     key: str
@@ -50,7 +50,7 @@ class Injection:
 
     @property
     def as_expected(self) -> bool:
-        """Found, blamed on this key alone or on none if no pixel is computed from it, and silent where it should be."""
+        """Found, blamed on this key alone or on none if no pixel is computed from it, and silent where expected."""
         blamed = ((), (self.key,)) if registry()[self.key].context else ((self.key,), ())
         found = self.status == "fail" and (self.roots, self.context_keys) == blamed
         return found and self.quiet_status in (None, "pass")
@@ -85,7 +85,7 @@ class Case:
         return parse_trace(lines)
 
     def inject(self, key: Key, component: int) -> Injection:
-        """Move one number of a key at its stage, once to be found and once to be passed over."""
+        """Change one number of a key at its stage, once by a large and once by a tolerated amount."""
         record = place_of(self.reference, key)
         assert record is not None
         exact = key.kind in ("word", "integer")
@@ -123,7 +123,7 @@ def place_of(trace: Trace, key: Key) -> Record | None:
 
 
 def moved(record: Record, component: int, relative: float) -> list[Value]:
-    """The values with one moved by `relative` of its size; of a vector or matrix row, of its length."""
+    """The values with one changed by `relative` of its size; of a vector or matrix row, of its length."""
     values, key = list(record.values), record.key
     if key.kind == "word":
         values[component] = f"not_{values[component]}"
@@ -140,7 +140,7 @@ def moved(record: Record, component: int, relative: float) -> list[Value]:
 
 
 def plan(cases: Sequence[Case]) -> Iterator[tuple[Case, Key, int]]:
-    """Every number of every key, in each case in which some value belongs to that key alone."""
+    """Every number of every key, in each case in which a value belongs to that key alone."""
     for case in cases:
         for key in registry().values():
             if key.name not in NOT_SEPARABLE and place_of(case.reference, key):
@@ -170,7 +170,7 @@ def report(injections: Sequence[Injection]) -> dict[str, Any]:
 
 
 def report_markdown(result: dict[str, Any]) -> str:
-    """The same for people."""
+    """The results as Markdown."""
     text = (
         f"# The audit, audited\n\n{result['as_expected']} of {result['numbers']} numbers in {result['keys']} keys: an "
         f"error of {LOUD:.0e} at that stage of the torch program is found and blamed on that key alone, and one of "

@@ -1,4 +1,4 @@
-"""`python -m trace_audit.selftest`: the audit, audited. Exit status 1 if an error is not found, or blamed elsewhere.
+"""`python -m trace_audit.selftest`: audit the audit. Exit status 1 if an error is not found, or blamed elsewhere.
 
 An error is put into each stage of torch, one after the other, at its border (`selftest`) and inside compiled code
 (`selftest_compiled`).

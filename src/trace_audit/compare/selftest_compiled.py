@@ -1,4 +1,4 @@
-"""The audit, audited, for compiled code: an error built into one stage of it must be found, and found there.
+"""The audit of the audit for compiled code: an error built into one of its stages must be found in that stage.
 
 The programs of an image are built with their traces and with one value moved where it is computed, in a folder of their
 own. What they trace is compared with the trace of the C program, as in `selftest`.

@@ -1,4 +1,4 @@
-"""An audit that was not made, since its device is not there: recorded as skipped, which is neither pass nor fail."""
+"""An audit that was not made because its device is absent: recorded as skipped, which is neither pass nor fail."""
 
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ def why_skipped(record: Path) -> str:
 
 
 def skipped_verdict(reason: str) -> dict[str, Any]:
-    """What stands in the place of a comparison: the keys of `verdict`, with nothing compared."""
+    """The verdict of a skipped audit: the keys of `verdict`, with nothing compared."""
     return {
         "status": SKIPPED,
         "summary": f"Nothing was compared: {reason}.",
@@ -51,7 +51,7 @@ def skipped_verdict(reason: str) -> dict[str, Any]:
 
 
 def write_skipped(reason: str, json: Path, table: Path, summary: Path, pictures: Path) -> None:
-    """Write what a comparison would have written, each saying that it was skipped."""
+    """Write the files of a comparison, each saying that it was skipped."""
     result = skipped_verdict(reason)
     write_atomic(json, readable_json(result))
     write_atomic(table, comparison_markdown(result))
@@ -60,7 +60,7 @@ def write_skipped(reason: str, json: Path, table: Path, summary: Path, pictures:
 
 
 def require_some_made(verdicts: dict[Path, dict[str, Any]]) -> dict[str, str]:
-    """The skipped among some verdicts, folder to reason. Raises InputError when there is no other."""
+    """The skipped verdicts, folder to reason. Raises InputError if all are skipped."""
     skipped = {
         str(path.parent): verdict["summary"] for path, verdict in verdicts.items() if verdict["status"] == SKIPPED
     }

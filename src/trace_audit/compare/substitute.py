@@ -1,9 +1,9 @@
 """Proof by substitution: does a torch stage, fed with the reference's own parents, give the reference's value?
 
-One pass of the production code in which every value that the reference traced takes the place of torch's own, stage by
-stage: what a stage returns before that is its answer to the reference's parents. If it is the reference's value, the
-divergence of that key was inherited; if not, this very stage is to blame, by the difference. Parents that the reference
-did not trace have the value that the scenario gives them.
+In one pass of the production code, every value that the reference traced replaces torch's own, stage by stage. The
+value that a stage returns before the replacement is its answer to the reference's parents. If it equals the reference's
+value, the difference of that key was inherited; if not, this stage is to blame. Parents that the reference did not
+trace have the scenario's values.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ INHERITED, TO_BLAME, UNDECIDED = "inherited", "to blame", "undecided"
 class Proof:
     """What substitution says about one diverging key, from its worst context.
 
-    `relative_difference` is between the reference and the stage fed with the reference's parents; None where the stage
-    gave nothing. `untraced_parents` had the scenario's values: with some of those, a difference decides nothing.
+    `relative_difference` is between the reference and the stage fed with the reference's parents; None if the stage
+    returned nothing. `untraced_parents` had the scenario's values: with any of those, a difference decides nothing.
     """
 
     factor: Factor
@@ -39,7 +39,7 @@ class Proof:
 
 
 def stage_answers(reference: Trace, run: Pass) -> dict[tuple[str, Context], list[Value]]:
-    """What each stage of the pass `run` returns when it is fed with the values of the reference."""
+    """The value that each stage of the pass `run` returns when it gets the values of the reference."""
     answers: dict[tuple[str, Context], list[Value]] = {}
 
     def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
@@ -74,7 +74,7 @@ def _proof(reference: Trace, answers: dict[tuple[str, Context], list[Value]], fa
 
 
 def _is_fed(reference: Trace, name: str) -> bool:
-    """Whether the stage got the reference's value: it is in the log, or computed from what is."""
+    """Whether the stage got the reference's value: it is in the log, or computed from values in the log."""
     parents = registry()[name].parents
     return name in reference.records or bool(parents) and all(_is_fed(reference, parent) for parent in parents)
 

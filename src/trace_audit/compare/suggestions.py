@@ -20,7 +20,7 @@ _FACTORS = ("capture_fraction", "polar", "omega_pixel", "fluence_photons_per_m2"
 
 
 def suggestions(comparison: Comparison, roots: tuple[Root, ...]) -> list[dict[str, str]]:
-    """For each root what its numbers look like: rows of {key, suggestion}, each once, in order of the roots."""
+    """For each root the pattern of its numbers: rows of {key, suggestion}, each once, in order of the roots."""
     rows: list[dict[str, str]] = []
     for root in roots:
         for text in _of_factor(comparison, root.factor):

@@ -1,4 +1,4 @@
-"""A comparison as plain data: what `compare_scaling_traces.json` holds."""
+"""A comparison as plain data: the content of `compare_scaling_traces.json`."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -57,7 +57,7 @@ def verdict(
 
 
 def place_text(label: dict[str, int]) -> str:
-    """A context label in words: the phi step, and what else is not the first of its kind."""
+    """A context label as text: the phi step, and every index that is not the first."""
     words = []
     if label.get("layer"):
         words.append(f"layer {label['layer']}")
@@ -75,7 +75,7 @@ def place_text(label: dict[str, int]) -> str:
 
 
 def _proof(comparison: Comparison, proof: Proof) -> dict[str, Any]:
-    """One proof by substitution: the key, what its stage gives, and which parents were the scenario's."""
+    """One proof by substitution: the key, the value its stage returns, and the parents with the scenario's values."""
     row = {
         "key": proof.factor.key.name,
         "stage": proof.factor.key.stage,
@@ -96,7 +96,7 @@ def _proof(comparison: Comparison, proof: Proof) -> dict[str, Any]:
 def summary_sentence(
     comparison: Comparison, blame: Blame, attribution: Attribution | None, proofs: Sequence[Proof] = ()
 ) -> str:
-    """One sentence that a person can act on."""
+    """The verdict in one sentence."""
     worst, both = comparison.worst, " and ".join(comparison.names)
     if comparison.passed and worst is not None:
         return (

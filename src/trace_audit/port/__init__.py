@@ -1,1 +1,1 @@
-"""The audit of anybody's port: a program that this project did not write, known by its printed values and its image."""
+"""The audit of any port: a program that this project did not write, known by its printed values and its image."""

@@ -1,10 +1,10 @@
-"""`python -m trace_audit.port`: audit a program against another one, from what they print and the images they make.
+"""`python -m trace_audit.port`: audit a program against another one, from their traces and images.
 
 Exit status 0 pass, 1 fail, 2 bad input. The experiment is a scenario (--config) or a command line (--flags). A side is
 stated as in the config file: --candidate "{binary: /path/nanoBragg}", --reference "{program: torch, dtype: float32}",
-"{command: [my_port, '{flags}', -o, '{image}']}", "{log: my.log, image: my.npz}". Without a reference our program is it.
+"{command: [my_port, '{flags}', -o, '{image}']}", "{log: my.log, image: my.npz}". The default reference is our program.
 With --registry both are programs of another simulator, whose keys that file lists.
-Beside the verdict (port_audit.json) stand a summary for people (port_audit.md) and one for a CI (port_audit.junit.xml).
+The verdict is port_audit.json, with a summary for people (port_audit.md) and one for a CI (port_audit.junit.xml).
 """
 
 import argparse
@@ -133,7 +133,7 @@ def _run(side: Side, name: str, ours: OurProgram, folder: Path, *, image: bool) 
 
 
 def _case(side: Side, run: SideRun, ours: OurProgram) -> PortCase:
-    """What one side shows."""
+    """The trace and image of one side."""
     name = run.record["name"]
     keys = read_key_names(Path(side.keys) if side.keys else None)
     log = read_foreign_log(run.stdout, keys, name=name, may_be_silent=run.image is not None)
@@ -157,7 +157,7 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tup
 
 
 def _say(text: str) -> None:
-    """Progress on one line of a terminal; nothing elsewhere."""
+    """Progress on one line of a terminal; silent elsewhere."""
     if sys.stderr.isatty():
         print(f"\r\x1b[K{text[:100]}", end="", file=sys.stderr, flush=True)
 

@@ -1,8 +1,8 @@
-"""The audit of a port from what it printed and the image that it made.
+"""The audit of a port from its printed values and its image.
 
 In order: which printed values differ from the reference's by more than rounding; between which keys each fault lies;
-whether the port's own stage is wrong or was fed wrong values; what, done to our program, gives the port's image and its
-numbers; which faults are in the image and which in the trace alone.
+whether the port's own stage is wrong or got wrong values; which change of our program gives the port's image and
+numbers; which faults are in the image and which only in the trace.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 Say = Callable[[str], None]
-_NO_LENGTH = ("", "1", "deg", "rad")  # units of which no length can be made
+_NO_LENGTH = ("", "1", "deg", "rad")  # units that are no lengths
 
 
 def audit_port(
@@ -142,7 +142,7 @@ def with_pixel_of_image(case: PortCase, pixel: tuple[int, int]) -> ForeignLog:
 
 
 def completed(reference: Trace, ours: Trace) -> Trace:
-    """A reference's trace with our values of the keys that it does not print."""
+    """A reference's trace, with our values for the keys that it does not print."""
     return replace(reference, records={**ours.records, **reference.records}, blocks=reference.blocks or ours.blocks)
 
 

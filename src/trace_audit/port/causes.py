@@ -1,4 +1,4 @@
-"""From what was found to what is wrong: the causes, those in the image first, by the size of their effect."""
+"""From findings to causes: those in the image first, by the size of their effect."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,7 +12,7 @@ from trace_audit.port.units import unit_of_ratio
 
 
 def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) -> list[Cause]:
-    """What is wrong, causes in the image first, by the size of their effect on the pixel."""
+    """The causes, those in the image first, by the size of their effect on the pixel."""
     by_key = {interval.key: interval for interval in found}
     causes = []
     accounted: set[str] = set()
@@ -54,7 +54,7 @@ def _keys_moved(
     explanation: trials.Explanation,
     accounted: set[str],
 ) -> list[str]:
-    """Heads of the trace that agree once this hypothesis is in force."""
+    """Heads of the trace that agree under this hypothesis."""
     try:
         now = explained.trace(explanation.hypothesis.variant)
     except Refused:

@@ -1,4 +1,4 @@
-"""What the audit of a port finds, as data: rows of keys, the image, causes."""
+"""The findings of a port audit as data: rows of keys, the image, causes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The two sides of an audit compared, from what `side_job` left of them."""
+"""Compares the two sides of an audit, from the files that `side_job` wrote."""
 
 import tempfile
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The audit of two programs that are no nanoBragg: run, or read from recorded output, compared by their registry."""
+"""The audit of two other simulators: run, or read from recorded output, and compared by their registry."""
 
 import argparse
 import shlex

@@ -1,4 +1,4 @@
-"""Is the trace what made the port's own image? The keys at fault are tried one subset after the other.
+"""Did the traced values make the port's own image? Subsets of the faulty keys are tried one after the other.
 
 The port's pixel is known from its image, or from the last key that it prints. Our program with the port's values at
 some of the faulty keys predicts that pixel. Keys whose wrong value is needed for the prediction are in the image; keys

@@ -1,4 +1,4 @@
-"""Run somebody else's program: a command line without a shell, in an empty folder, within time, memory and output.
+"""Run a user's program: a command line without a shell, in an empty folder, within time, memory and output.
 
 Placeholders of the command: `{flags}` (the experiment's flags, each a word of its own), `{slow}`, `{fast}`, `{image}`
 (where it is to write its float image). Its environment is a short list of ours and what the config gives. It is kept

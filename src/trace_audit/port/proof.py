@@ -1,4 +1,4 @@
-"""Is the port's stage wrong, or only what it was fed with? Our stage, fed with the port's own parents, decides.
+"""Is the port's stage wrong, or its input? Our stage decides, run with the port's own parents.
 
 If our formula gives the port's value from the port's parents, the port's stage is right and the difference is
 inherited. If it does not, that stage of the port computes something else. Where a parent is not printed, our value

@@ -1,4 +1,4 @@
-"""Hypotheses tried one after the other: which of them moves a diverging key to the port's value?
+"""Hypotheses are tried one after the other: which of them changes a diverging key to the port's value?
 
 A hypothesis counts only if the baseline, our program as it is, misses the port's value of a key and the changed program
 meets it, and if it gets right far more than it gets wrong; what it gets wrong is said (a trace may be worked out at one

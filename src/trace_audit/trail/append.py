@@ -1,4 +1,4 @@
-"""One more record in the ledger below results/, with its documents rendered and its receipt written."""
+"""Adds one record to the ledger below results/, renders its documents and writes its receipt."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +11,9 @@ from trace_audit.trail.signing import Signer
 
 
 def add_record(results: Path, fields: Callable[[], dict[str, Any]], receipt: Path | None) -> None:
-    """Append what `fields()` returns, called while the ledger is held, and say which record it became.
+    """Append the fields that `fields()` returns, called while the ledger is locked, and print the record's number.
 
-    `receipt`: where {number, sha256} of the record goes; None: nowhere. Raises InputError where the ledger cannot grow.
+    `receipt`: file for {number, sha256} of the record; None: no file. Raises InputError if the ledger cannot grow.
     """
     signer = Signer.from_environment()
     with hash_chain.locked(results / attempts.LEDGER):
@@ -26,7 +26,7 @@ def add_record(results: Path, fields: Callable[[], dict[str, Any]], receipt: Pat
 
 
 def _below(results: Path, receipt: Path) -> str:
-    """Name of a receipt below `results`. Raises InputError where it is elsewhere."""
+    """Name of a receipt below `results`. Raises InputError if it is elsewhere."""
     folder = (results / attempts.RECEIPTS).resolve()
     if not receipt.resolve().is_relative_to(folder):
         raise InputError(f"--receipt {receipt}: expected a file below {results / attempts.RECEIPTS}")

@@ -1,4 +1,4 @@
-"""What goes into the ledger: attempts, blockers, and seals of the whole results folder."""
+"""The contents of the ledger: attempts, blockers, and seals of the whole results folder."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ _COMMANDS = {
     "compare_scaling_traces.json": "compare",
     "image_parity.json": "images",
     "port_audit.json": "port",
-}  # which command writes which document
+}  # the command that writes each document
 
 
 def attempt_fields(
@@ -31,9 +31,9 @@ def attempt_fields(
     extra_deviations: list[str],
     taken: Path | None = None,
 ) -> dict[str, Any]:
-    """The record of one audit: what was compared, on what, with what outcome, from which files.
+    """The record of one audit: subject, device, outcome and files.
 
-    `taken` says what was read of the user's structure factors.
+    `taken` describes what was read from the user's structure factors.
     """
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(snapshot, "configuration snapshot", Snapshot)
@@ -101,7 +101,7 @@ def _commands(
 
 
 def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[str]) -> dict[str, Any]:
-    """The record of a gate that did not open."""
+    """The record of a gate that stopped the run."""
     verdict = read_document(comparison, "comparison", Comparison)
     config = read_document(comparison.parent / "config_snapshot.json", "configuration snapshot", Snapshot)
     return {
@@ -121,13 +121,13 @@ def blocker_fields(comparison: Path, artifacts: dict[str, str], reasons: list[st
 
 
 def is_audit_trail(name: str) -> bool:
-    """Whether a path below results belongs to the trail itself, which is checked in its own way."""
+    """Whether a path below results belongs to the trail itself, which has its own checks."""
     path = Path(name)
     return path in (HISTORY, NOTES) or path.is_relative_to(LEDGER) or path.is_relative_to(RECEIPTS)
 
 
 def seal_fields(results: Path) -> dict[str, Any]:
-    """A record of every file below `results` but the trail itself. What killed writers left aside goes first."""
+    """A record of every file below `results` except the trail itself; leftovers of killed writers are removed first."""
     remove_abandoned(results)
     files = {name: sha for name, sha in hash_chain.hashes_below([results], results).items() if not is_audit_trail(name)}
     receipts = sorted(path.relative_to(results).as_posix() for path in (results / RECEIPTS).rglob("*.json"))

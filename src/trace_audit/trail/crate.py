@@ -2,7 +2,7 @@
 
 It follows the Provenance Run profile of Workflow Run RO-Crate: the workflow with its config and scenarios, one
 CreateAction for each attempt with its inputs and artifacts and one for each program of it, the environment of each, and
-who may reuse them. Nothing is added that `verify` faults.
+who may reuse them. Files that fail `verify` are not added.
 """
 
 import argparse
@@ -40,8 +40,8 @@ _FORMATS = {
 }
 _BILL = "application/vnd.cyclonedx+json"
 NO_LICENCE = "No licence is given. Ask those who made these files before you reuse them."
-_LEFT_OUT = ("report/",)  # drawn from the rest
-LARGEST_BYTES = 64 * 2**20  # larger files, the frames of a campaign say, would make the zip useless
+_LEFT_OUT = ("report/",)  # made from the other files
+LARGEST_BYTES = 64 * 2**20  # larger files, such as the frames of a campaign, would make the zip too large
 _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 
 
@@ -157,7 +157,7 @@ def _add_action(made: Any, workflow: Any, record: dict[str, Any], files: dict[st
 
 
 def _came_to_an_end(record: dict[str, Any]) -> bool:
-    """Whether something was compared, whatever the verdict."""
+    """Whether a comparison was made, whatever its verdict."""
     return record["status"] == "pass" or record["metrics"]["worst_key"] is not None
 
 
@@ -184,7 +184,7 @@ def _describe(made: Any, records: list[dict[str, Any]], profiles: list[Any], lic
 
 
 def write_zip(made: Any, out: Path) -> None:
-    """Write the crate aside and rename it, so that a zip is whole or not there."""
+    """Write the crate under a temporary name and rename it, so that a zip is complete or absent."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="crate-") as folder:
         made.write_zip(Path(folder) / "crate.zip")

@@ -1,7 +1,7 @@
-"""What is kept of an audit that failed: the output of both programs, and the working tree against its commit.
+"""Evidence of a failed audit: the output of both programs, and the working tree against its commit.
 
-It lies beside the comparison as long as the audit fails. Once the audit passes, it goes to `audit/blockers/NUMBER/`,
-where NUMBER is the record of the blocker, so that nothing beside a comparison tells of another run.
+It is beside the comparison as long as the audit fails. Once the audit passes, it moves to `audit/blockers/NUMBER/`,
+where NUMBER is the record of the blocker, so that no file beside a comparison belongs to another run.
 """
 
 from pathlib import Path
@@ -41,7 +41,7 @@ def keep(folder: Path, names: tuple[str, ...]) -> list[Path]:
 
 
 def shelve(folder: Path, results: Path, entries: list[Entry]) -> None:
-    """Move what an earlier failure left in `folder` to the shelf, under the number of the record that names it last."""
+    """Move the evidence of an earlier failure in `folder` to the shelf, under the last record that names it."""
     for path in (folder / LOG, folder / PATCH):
         if not path.is_file():
             continue

@@ -1,4 +1,4 @@
-"""`python -m trace_audit.trail.gate`: let the workflow go on after a pass, stop it after a fail. Exit status 0 or 1.
+"""`python -m trace_audit.trail.gate`: continue the workflow after a pass, stop it after a fail. Exit status 0 or 1.
 
 On a fail the offending keys go to stderr, and `attempt_failed.log` (all output of both programs),
 `diff_on_blocker.patch` (the working tree against its commit) and a blocker record in the ledger are kept.
@@ -20,11 +20,11 @@ from trace_audit.trail.signing import Signer
 
 
 def reasons(verdict: dict[str, Any], protected_changes: list[str]) -> list[str]:
-    """Why the gate stays shut, one line each; empty if it opens."""
+    """Why the gate stops the run, one line each; empty if it opens."""
     rows = list(protected_changes)
     if verdict["status"] in ("pass", SKIPPED):
         return rows
-    if "reasons" in verdict:  # an audit of two sides says them itself
+    if "reasons" in verdict:  # an audit of two sides states them itself
         return [*rows, *verdict["reasons"]] if verdict["reasons"] else [*rows, verdict["summary"]]
     worst: dict[str, float] = {}
     for row in verdict["factors"]:
@@ -132,7 +132,7 @@ def keep_evidence(comparison: Path, results: Path, rows: list[str]) -> None:
 
 
 def shelve_evidence(passed: list[Path], results: Path) -> None:
-    """Clear away what earlier failures left beside comparisons that pass now."""
+    """Move away the evidence of earlier failures beside comparisons that pass now."""
     stale = [path.parent for path in passed if (path.parent / evidence.LOG).is_file()]
     if stale:
         entries = hash_chain.load(results / attempts.LEDGER)

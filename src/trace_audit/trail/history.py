@@ -20,12 +20,12 @@ def _records(entries: list[Entry], *kinds: str) -> list[dict[str, Any]]:
 
 
 def _pixel(record: dict[str, Any]) -> str:
-    pixel = record["pixel_slow_fast"]  # none where a comparison of images did not come to its pixels
+    pixel = record["pixel_slow_fast"]  # none if a comparison of images had no pixels
     return "({}, {})".format(*pixel) if pixel else ""
 
 
 def attempt_history(entries: list[Entry]) -> str:
-    """Every attempt in order, then what stood in the way of those that failed."""
+    """Every attempt in order, then the reasons of those that failed."""
     text = "# Attempts\n\nRendered from the ledger; each row is one immutable record.\n\n"
     rows = [
         (
@@ -73,7 +73,7 @@ def _images(records: list[dict[str, Any]]) -> str:
 
 
 def _compiled(record: dict[str, Any]) -> str:
-    """What is added to the dtype of an image that compiled code made."""
+    """Addition to the dtype of an image that compiled code made."""
     backend = record.get("backend", "eager")
     return "" if backend == "eager" else f", {backend}"
 
@@ -137,13 +137,13 @@ def notes(entries: list[Entry]) -> str:
 
 
 def render(results: Path) -> None:
-    """Write both documents from the ledger below `results`, holding the ledger so that none is overtaken."""
+    """Write both documents from the ledger below `results`, while the ledger is locked."""
     with locked(results / attempts.LEDGER):
         render_locked(results)
 
 
 def render_locked(results: Path) -> None:
-    """As `render`, for a caller that already holds the ledger."""
+    """As `render`, for a caller that already holds the lock."""
     entries = load(results / attempts.LEDGER)
     write_atomic(results / attempts.HISTORY, attempt_history(entries))
     write_atomic(results / attempts.NOTES, notes(entries))

@@ -1,4 +1,4 @@
-"""What verify names beside changed bytes: links, hard links, set-id bits, and the files of the trail that are gone."""
+"""Findings of verify other than changed bytes: links, hard links, set-id bits, and missing files of the trail."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ _LONGEST_RECEIPT = 1000  # bytes
 
 
 def folder_faults(results: Path) -> list[str]:
-    """Folders of the trail that are links: what is below them lies elsewhere, where others may change it."""
+    """Folders of the trail that are links: their content is elsewhere, where others may change it."""
     return [f"{name.as_posix()}: is a link, not a folder" for name in _FOLDERS if (results / name).is_symlink()]
 
 

@@ -1,4 +1,4 @@
-"""Protected assets: files that a run must leave as they were.
+"""Protected assets: files that a run must not change.
 
     python -m trace_audit.trail.protect hash --list config/protected_assets.yaml --out protected_before.json
     python -m trace_audit.trail.protect check --before protected_before.json
@@ -39,7 +39,7 @@ def hashes(listing: Path) -> dict[str, str]:
 
 
 def changes_since(record: Path) -> list[str]:
-    """What happened to the files hashed in `record`: one line for each that changed or is gone."""
+    """One line for each file hashed in `record` that changed or is missing."""
     before = read_document(record, "hashes of protected assets", Hashes)
     rows = []
     for name, sha in before.items():

@@ -1,4 +1,4 @@
-"""The forms of records in the ledger. A record of another form is named by `verify` and shown by nothing else."""
+"""The forms of records in the ledger. `verify` reports a record of another form; no other command shows it."""
 
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
@@ -24,7 +24,7 @@ Name = Annotated[str, AfterValidator(_inside)]
 
 
 class Record(Document):
-    """What every record has."""
+    """Fields of every record."""
 
     kind: str
     number: int

@@ -1,4 +1,4 @@
-"""What the record of a stranger may make `rerun` do: nothing but read files below its own folder.
+"""Limits for a record from somebody else: it may only make `rerun` read files below its own folder.
 
 Flags that write a file are left out, files that are read must be recorded inputs, and the reference is built from our
 own sources where these are the recorded ones. A program that came with the results runs only after a yes.

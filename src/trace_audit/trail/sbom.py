@@ -1,4 +1,4 @@
-"""`python -m trace_audit.sbom`: a software bill of materials, what the audit ran on, as CycloneDX JSON.
+"""`python -m trace_audit.sbom`: a software bill of materials of the audit, as CycloneDX JSON.
 
 Components are the installed packages that `nanobragg-audit` with all its extras reaches, with the sha256 hashes that
 the lock allows for each, and the reference program of the results. The same environment gives the same bytes.

@@ -1,4 +1,4 @@
-"""`python -m trace_audit.statements`: what results attest, as in-toto statements beside the ledger.
+"""`python -m trace_audit.statements`: the claims of results, as in-toto statements beside the ledger.
 
 `results/audit/statements/test_result.json` says which audits passed and failed (in-toto test result 0.1), about the
 reference and the commit that were audited; `verification_summary.json` says whether `verify` found results as recorded

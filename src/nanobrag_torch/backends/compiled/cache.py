@@ -1,6 +1,6 @@
-"""Compiled programs on disk: found by what they depend on, checked before use, written whole or not at all.
+"""Compiled programs on disk: identified by everything they depend on, checked before use, written completely.
 
-Which folders and files are safe to load code from is decided in `ownership.py`.
+`ownership.py` decides which folders and files are safe to load code from.
 """
 
 from __future__ import annotations
@@ -38,14 +38,13 @@ _KEY_LENGTH = 24
 
 
 class BrokenPackage(Exception):
-    """A compiled program on disk is not what was written there."""
+    """A compiled program on disk differs from what was written."""
 
 
 def directory() -> Path | None:
-    """Where programs are kept; None where there is no home.
+    """The folder of compiled programs; None without a home directory.
 
-    It is NANOBRAG_TORCH_CACHE, else the user's cache folder; in place of a folder that somebody else may write, a
-    private one.
+    It is NANOBRAG_TORCH_CACHE, else the user's cache folder; if somebody else may write to it, a private folder.
     """
     named = os.environ.get(DIRECTORY_VARIABLE)
     base = os.environ.get("XDG_CACHE_HOME")
@@ -69,7 +68,7 @@ def folder() -> Path:
 
 
 def key_of(program: Program, model: Model) -> dict[str, object]:
-    """All that a compiled program depends on."""
+    """Everything that a compiled program depends on."""
     device = model.real_m.device
     return {
         "program": program.name,
@@ -102,15 +101,15 @@ def processor() -> str:
 
 
 def package_path(folder: Path, key: dict[str, object]) -> Path:
-    """The file that a key names."""
+    """The file for a key."""
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return folder / f"{key['program']}-{digest[:_KEY_LENGTH]}{'.so' if key['device'] == 'cpu' else '.cu'}"
 
 
 def find(program: Program, model: Model, folder: Path) -> Path | None:
-    """The package of a program for this model, kernel, torch and machine; None where none was ever kept.
+    """The package of a program for this model, kernel, torch and machine; None if there is none.
 
-    Raises BrokenPackage when it is not the one that was kept.
+    Raises BrokenPackage if it is not the one that was written.
     """
     key = key_of(program, model)
     package = package_path(folder, key)
@@ -141,9 +140,9 @@ def _state(path: Path) -> tuple[int, ...]:
 
 
 def opened(package: Path) -> BinaryIO:
-    """The file of a program, safe to load from; what is loaded is to be this open file, not its name again.
+    """The file of a program, open and safe to load from; the caller loads this open file, not its name again.
 
-    It is as it was kept, where a record says how that was (a program with hooks has none). Raises BrokenPackage.
+    It is checked against its record, if there is one (a program with hooks has none). Raises BrokenPackage.
     """
     try:
         file = open_own(package)
@@ -160,7 +159,7 @@ def opened(package: Path) -> BinaryIO:
 
 
 def _record(package: Path) -> dict[str, Any]:
-    """What was noted when a program was built. Raises BrokenPackage."""
+    """The record that was written when the program was built. Raises BrokenPackage."""
     try:
         with open_own(_record_path(package)) as file:
             record = json.loads(file.read())
@@ -176,9 +175,9 @@ def _reason(error: Exception) -> str:
 
 
 def keep(program: Program, model: Model, folder: Path) -> Path:
-    """Build a program into the folder and return its file. Another process that builds the same is waited for.
+    """Build a program into the folder and return its file. If another process builds the same program, wait for it.
 
-    Raises OSError where the folder cannot be written, Unsafe where others can, and whatever the compiler raises.
+    Raises OSError if the folder cannot be written, Unsafe if others can write it, and the errors of the compiler.
     """
     key = key_of(program, model)
     package = package_path(folder, key)
@@ -195,7 +194,7 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
             record = {"key": key, "sha256": hashlib.sha256(built.read_bytes()).hexdigest(), **made._asdict()}
             record_file = Path(aside) / "record.json"
             record_file.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-            for source in Path(aside).glob("*.c"):  # for whoever wants to read what was compiled
+            for source in Path(aside).glob("*.c"):  # for readers of the source
                 source.replace(package.with_suffix(".c"))
             for source, target in ((built, package), (record_file, _record_path(package))):
                 source.chmod(source.stat().st_mode & ~WRITABLE_BY_OTHERS)  # whatever the umask is
@@ -205,7 +204,7 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
 
 
 def about(package: Path) -> Build:
-    """What was noted when a program was built. Raises BrokenPackage where that cannot be read."""
+    """The record that was written when the program was built. Raises BrokenPackage if it cannot be read."""
     try:
         record = _record(package)
         watched = [Watched(name, tuple(shape), *rest) for name, shape, *rest in record["watched"]]

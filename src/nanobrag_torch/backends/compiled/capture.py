@@ -1,12 +1,12 @@
-"""What a function of the kernel computes for one ray and one crystal orientation, as expressions of plain numbers.
+"""The computation of a kernel function for one ray and one crystal orientation, as expressions of plain numbers.
 
-The function itself is run, on tensors that hold a single ray and a single orientation, and every operation it asks of
-torch is written down number by number. So compiled code is made from the kernel as it stands: there is no second place
-in which a formula is written. Derivatives are recorded in the same way, as torch's autograd asks for their operations.
+The function itself runs, on tensors that hold a single ray and a single orientation, and every torch operation is
+recorded number by number. So compiled code is made from the kernel itself: no formula is written a second time.
+Derivatives are recorded in the same way, from the operations of torch's autograd.
 
 A number may vary with the ray, with the orientation, with both, or with neither. A sum over the dimension of the
 orientations is the one loop that a recorded function can have; an operation that is not in the tables below, or a
-decision taken on a number, ends the recording with `Unrecordable`.
+decision that depends on a number, ends the recording with `Unrecordable`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ORIENTATION, RAY = 1, 2
 
 
 class Unrecordable(Exception):
-    """The function does something that expressions of single numbers cannot say."""
+    """The function does something that expressions of single numbers cannot represent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,10 @@ class Table:
 
 
 class Recorder(TorchDispatchMode):
-    """While it is active, operations on tensors it was given are written down.
+    """While it is active, operations on its tensors are recorded.
 
-    A tensor is known by its storage, and each element of a storage by its number, so that views and operations in place
-    need no care.
+    A tensor is identified by its storage, and each element of a storage has its number, so views and operations in
+    place need no special treatment.
     """
 
     def __init__(self) -> None:
@@ -58,20 +58,20 @@ class Recorder(TorchDispatchMode):
         self._storages: dict[int, Any] = {}
         self._alive: list[torch.Tensor] = []  # a storage that is freed would give its address to another
         self._known: dict[tuple[object, ...], Number] = {}
-        self.labels: dict[int, str] = {}  # what numbers are called, by their id
+        self.labels: dict[int, str] = {}  # names of numbers, by their id
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """No: torch never compiles this, and its compiler would take a second to import only to be told so."""
+        """Always: torch never compiles this; importing its compiler to find out would take a second."""
         return False
 
     def give(self, tensor: torch.Tensor, name: str, varies: int) -> None:
-        """Let the elements of a contiguous tensor be the input `name`, in storage order."""
+        """Make the elements of a contiguous tensor the input `name`, in storage order."""
         numbers = [self._number(f"{name}[{i}]", (), tensor.dtype, varies) for i in range(tensor.numel())]
         self._keep(tensor, numbers)
 
     def give_table(self, tensor: torch.Tensor, name: str) -> None:
-        """Let a contiguous tensor be looked up in as the input `name`."""
+        """Make a contiguous tensor the lookup table `name`."""
         self._keep(tensor, Table(name))
 
     def label(self, tensor: torch.Tensor, name: str) -> None:
@@ -84,7 +84,7 @@ class Recorder(TorchDispatchMode):
                 self.labels.setdefault(id(number), label)
 
     def numbers_of(self, tensor: torch.Tensor) -> list[Number]:
-        """The numbers in a tensor, in the order of its elements. Raises Unrecordable for a tensor from elsewhere."""
+        """The numbers in a tensor, in the order of its elements. Raises Unrecordable for an unknown tensor."""
         held = self._storages.get(_address(tensor))
         if held is None:
             raise Unrecordable(f"a tensor of shape {tuple(tensor.shape)} that was not given")
@@ -172,7 +172,7 @@ class Recorder(TorchDispatchMode):
         return self.numbers_of(operand.detach().expand(result.shape))
 
     def _moved(self, function: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> list[Number]:
-        """Elements that only change places: the operation is done on their numbers, 0 for a zero that is filled in."""
+        """Elements that only change places: the operation acts on their numbers, with 0 for added zeros."""
         found: list[Number] = []
 
         def numbered(argument: Any) -> Any:
@@ -272,7 +272,7 @@ class Recorder(TorchDispatchMode):
         total: bool = False,
         table: str | None = None,
     ) -> Number:
-        """The number of an expression; the same one for the same expression of the same numbers."""
+        """The number of an expression; equal expressions of the same numbers share one number."""
         key = (expression, tuple(map(id, arguments)), dtype, total)
         if key not in self._known:
             if varies is None:
@@ -284,7 +284,7 @@ class Recorder(TorchDispatchMode):
 
 
 def _rounded(value: float, dtype: torch.dtype) -> float:
-    """A number as the type holds it."""
+    """A number, rounded to the type."""
     return float(torch.tensor(value, dtype=dtype))
 
 
@@ -312,7 +312,7 @@ def _address(tensor: torch.Tensor) -> int:
 
 
 def _places(tensor: torch.Tensor) -> list[int]:
-    """Where in its storage each element of a tensor is."""
+    """The position of each element of a tensor in its storage."""
     size = tensor.untyped_storage().nbytes() // tensor.element_size()
     return torch.arange(size).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).reshape(-1).tolist()
 

@@ -1,6 +1,6 @@
 """C or CUDA for recorded numbers: over blocks of rays, in each over orientations; both read like the recording.
 
-What the words in capitals mean in each language is in `dialects`.
+`dialects` defines the names in capitals for each language.
 """
 
 from __future__ import annotations

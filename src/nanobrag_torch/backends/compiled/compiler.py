@@ -1,6 +1,6 @@
 """From a program to a file that can be loaded: recorded, written as C, and compiled by the machine's own compiler.
 
-For a GPU the file is the source itself, which the driver compiles when it is loaded.
+For a GPU the file is the source itself, which the driver compiles on loading.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from nanobrag_torch.model import Model
 ENTRY = "run"
 _MODE = 0o755  # of what is built, whatever the umask is: code that others can write is never loaded
 _COMPILERS = ("cc", "gcc", "clang")
-# What these leave out of the arithmetic's standard is errno, traps, and a rounding between product and sum.
+# These options drop errno, traps, and the rounding between product and sum from the arithmetic's standard.
 _OPTIONS = ("-O3", "-std=gnu11", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast")
 _FOR_THIS_CPU = {
     "x86_64": (("-march=native", "-mprefer-vector-width=512"), ("-march=native",), ()),
@@ -109,7 +109,7 @@ class _Recording:
         return value
 
     def _watch(self, name: str, value: Any, place: Place) -> Any:
-        """As hooks of the function: the value is called that in C too, after other hooks have had their way with it."""
+        """As hooks of the function: give the value this name in C too, after other hooks have changed it."""
         value = value if self.hooks is None else self.hooks(name, value, place)
         if isinstance(value, torch.Tensor):
             self.recorder.label(value, name)
@@ -178,11 +178,11 @@ class _Recording:
 def source_of(
     program: Program, model: Model, hooks: Hooks | None = None, device: str = "cpu"
 ) -> tuple[str, list[Watched]]:
-    """C of a program for the settings of a model, CUDA for another device, and what it returns beside its results.
+    """C of a program for the settings of a model, CUDA for another device; and the values it returns besides results.
 
-    What `hooks` do to a value, for one ray and one orientation, becomes a part of it.
+    The changes that `hooks` make to a value, for one ray and one orientation, become a part of it.
 
-    Raises Unrecordable for what has none.
+    Raises Unrecordable if there is no such code.
     """
     recording = _Recording(program, model, hooks)
     outputs, labels = recording.outputs, recording.recorder.labels
@@ -199,7 +199,7 @@ def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
 
 
 class Build(NamedTuple):
-    """What there is to know of a compiled program."""
+    """Information about a compiled program."""
 
     source_sha256: str
     compiler: str  # with its options
@@ -207,7 +207,7 @@ class Build(NamedTuple):
 
 
 def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None) -> Build:
-    """Write the compiled program. Raises OSError without a compiler or where it fails, and what `source_of` raises."""
+    """Write the compiled program. Raises OSError if there is no compiler or it fails, and the errors of `source_of`."""
     device = model.real_m.device.type
     text, watched = source_of(program, model, hooks, device)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -232,6 +232,6 @@ def build(program: Program, model: Model, file: Path, hooks: Hooks | None = None
 
 @cache
 def _version(command: str) -> str:
-    """The first line of what a compiler says of itself."""
+    """The first line of the compiler's version output."""
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=False)
     return (done.stdout.strip().splitlines() or [command])[0]

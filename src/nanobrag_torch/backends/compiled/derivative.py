@@ -12,7 +12,7 @@ from nanobrag_torch.backends.compiled.launch import CompiledBackend, Summed, loa
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
-_BYTES_OF_SUMS = 1 << 28  # what the sums of a launch may take on a GPU, before they are summed themselves
+_BYTES_OF_SUMS = 1 << 28  # memory for the partial sums of a launch on a GPU
 _COUNTS = ("phi_rad", "mosaic_domains")
 
 
@@ -25,7 +25,7 @@ def not_differentiable(model: Model) -> str | None:
 
 
 def differentiated(program: Program, model: Model) -> Program:
-    """The program of the derivatives by all its tensors that have one; the program itself where none has."""
+    """The program of the derivatives by all differentiable tensors of a program; without any, the program itself."""
     found = program.given(model, 0)
     by = tuple(name for name, value in found.items() if value.requires_grad and name not in _COUNTS)
     return program.derivative(by) if by else program

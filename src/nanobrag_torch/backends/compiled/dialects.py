@@ -1,8 +1,9 @@
-"""C and CUDA: what the text of `codegen` means in each, and how each adds up over rays.
+"""C and CUDA: the meaning of `codegen`'s text in each, and how each sums over rays.
 
-Both read the same statements. In C a block is 64 rays, short enough to stay in the innermost cache, and `EACH` is a
-loop that a compiler turns into vector instructions. In CUDA a block is one ray, every ray has a thread, and a sum over
-rays is that of the 32 threads of a warp, which are then summed in the order of the warps: the same bytes every time.
+Both use the same statements. In C a block is 64 rays, short enough to stay in the innermost cache, and `EACH` is a loop
+that a compiler turns into vector instructions. In CUDA a block is one ray, every ray has a thread, and a sum over rays
+is that of the 32 threads of a warp; the sums of the warps are then added in order, which gives the same bytes every
+time.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import NamedTuple
 
 from nanobrag_torch.backends.compiled.schedule import Output
 
-LANES = 8  # of C: so many sums over rays go on beside each other
-WARP = 32  # threads of CUDA that run together
+LANES = 8  # number of parallel sums over rays in C
+WARP = 32  # CUDA threads that run together
 THREADS_PER_BLOCK = 128
 # How many of those are to run at once on one processor of a GPU, which leaves a thread 64 or 168 registers.
 BLOCKS_PER_PROCESSOR = {"image": 8, "derivative": 3}

@@ -26,7 +26,7 @@ PIXELS_PER_LAUNCH = 1 << 24  # on a GPU
 
 
 class Summed(NamedTuple):
-    """A sum over rays that a program gives: its shape, and whether that begins with the orientations."""
+    """A sum over rays that a program returns: its shape, and whether the first dimension is the orientations."""
 
     shape: torch.Size
     of_orientations: bool
@@ -78,7 +78,7 @@ class OnCpu:
         self._file = file  # stays open: the loader takes an equal name, so an equal descriptor, for the same library
         by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
         library = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))
-        self._run = library[ENTRY]  # Python's lock is let go while it runs
+        self._run = library[ENTRY]  # Python's lock is released while it runs
         self._run.restype = None
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
@@ -112,7 +112,7 @@ class OnGpu:
     def sums(
         self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
     ) -> list[torch.Tensor]:
-        """The program writes the sums of each warp; those are summed in the order of the warps."""
+        """The program writes the sums of each warp; these are added in the order of the warps."""
         warps = _blocks(rays) * (THREADS_PER_BLOCK // WARP)
         parts = [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device) for one in wanted]
         self([*tensors, *parts], rays, orientations)
@@ -124,26 +124,26 @@ def _blocks(rays: int) -> int:
 
 
 def load(file: Path, device: torch.device) -> _Loaded:
-    """A compiled program that is on disk. Raises BrokenPackage where it is not safe or not as it was kept."""
+    """A compiled program from disk. Raises BrokenPackage if it is not safe or has changed."""
     return _loaded(file, file.stat().st_mtime_ns, device)
 
 
 @cache  # a library is never unloaded, so what has its descriptor is never dropped
 def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
-    """Programs hold nothing of a model, so every simulation of a process shares them."""
+    """Programs do not depend on a model, so every simulation of a process shares them."""
     checked = opened(file)
     return OnCpu(checked) if device.type == "cpu" else OnGpu(checked, device)
 
 
 def _description(built: Iterable[Build]) -> Description:
-    """Of a backend that runs these programs."""
+    """The description of a backend that runs these programs."""
     built = list(built)
     compilers = dict.fromkeys(one.compiler for one in built)
     return Description("compiled", " ".join(one.source_sha256 for one in built), " | ".join(compilers))
 
 
 class Aimed:
-    """One sample of each pixel, and the factors of its rays by source, worked out when they are asked for."""
+    """One sample of each pixel, and the factors of its rays by source, computed on demand."""
 
     def __init__(self, backend: CompiledBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
         self.where = (fast.to(torch.int32), slow.to(torch.int32), *samples)
@@ -158,7 +158,7 @@ class Aimed:
 
 
 class Light:
-    """What one source does to those rays."""
+    """The scattering of one source by those rays."""
 
     def __init__(self, aimed: Aimed, source: int, limited: bool):
         self.aimed, self.source = aimed, source
@@ -166,7 +166,7 @@ class Light:
 
 
 class CompiledBackend:
-    """One sample of a tile at a time, all orientations at once: nothing but results leaves the registers."""
+    """One sample of a tile at a time, all orientations at once: only results leave the registers."""
 
     name = "compiled"
     why = "it pays, and gives the kernel's numbers"
@@ -187,7 +187,7 @@ class CompiledBackend:
         self._take(model)
 
     def for_model(self, model: Model) -> CompiledBackend:
-        """The programs that are loaded, for a model that differs in the values of its tensors alone."""
+        """The loaded programs for a model whose tensors have other values and which is otherwise the same."""
         other = copy.copy(self)
         other._take(model)
         return other
@@ -240,7 +240,7 @@ class CompiledBackend:
         into: torch.Tensor | None = None,
         hook: Hook | None = None,
     ) -> torch.Tensor | None:
-        """Photons of each pixel where that is one program; None where there is more than one sample or source."""
+        """Photons of each pixel if one program computes them; None for more than one sample or source."""
         name = PHOTONS.get(image_dtype)
         if name not in self._names:
             return None
@@ -263,7 +263,7 @@ class CompiledBackend:
         return Aimed(self, fast, slow, samples)
 
     def of_sample(self, rays: Aimed, number: int, pixels: int) -> Aimed:
-        """All of them, since there is one sample at a time."""
+        """All rays, since there is one sample at a time."""
         return rays
 
     def solid_angle_sr(self, rays: Aimed, hook: Hook | None = None) -> torch.Tensor:
@@ -275,7 +275,7 @@ class CompiledBackend:
         return rays.factors(0)[1]
 
     def illuminate(self, rays: Aimed, source: int, hook: Hook | None = None) -> Light:
-        """What one source does to the rays."""
+        """The scattering of one source by the rays."""
         return Light(rays, source, self._limited)
 
     def polar(self, rays: Aimed, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
@@ -283,7 +283,7 @@ class CompiledBackend:
         return rays.factors(source)[2]
 
     def cos_2theta(self, rays: Aimed, source: int) -> torch.Tensor:
-        """Not kept: only the programs of a trace return it."""
+        """Not stored: only the programs of a trace return it."""
         raise LookupError("cos(2 theta) stays in registers; ask the backend of a trace")
 
     def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:

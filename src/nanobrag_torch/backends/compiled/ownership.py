@@ -1,4 +1,4 @@
-"""Which folders and files are safe to load code from: those that nobody but their user and root can write."""
+"""Checks which folders and files are safe to load code from: only their user and root may be able to write them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 class Unsafe(Exception):
-    """A folder or file through which somebody else could have code run."""
+    """A folder or file through which somebody else could run code."""
 
 
 def check_folder(folder: Path) -> None:
-    """Raise Unsafe unless the folder belongs to the user or root and only its owner can write it, or is not there."""
+    """Raise Unsafe unless the folder belongs to the user or root and only its owner can write it, or is missing."""
     try:
         status = folder.stat()
     except OSError:
@@ -29,7 +29,7 @@ def check_folder(folder: Path) -> None:
 def open_own(path: Path) -> BinaryIO:
     """A plain file, open for reading, that belongs to the user or root and that only its owner can write.
 
-    What is checked is the open file, so it stays the checked one whatever becomes of its name. Raises OSError, Unsafe.
+    The open file is checked, so a later change of its name has no effect. Raises OSError, Unsafe.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     file = os.fdopen(descriptor, "rb")
@@ -53,7 +53,7 @@ def _check(status: os.stat_result, what: str) -> None:
 
 @cache
 def private_folder(why: str) -> Path:
-    """A folder of this process alone, gone when it ends; one line on standard error says why."""
+    """A folder of this process, removed when it ends; one line on standard error says why."""
     folder = _of_this_process()
     print(f"nanobrag_torch: compiled code is kept in {folder.name} until this run ends: {why}", file=sys.stderr)
     return Path(folder.name)

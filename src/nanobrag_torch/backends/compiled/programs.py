@@ -1,8 +1,8 @@
-"""What is compiled, and what each program may read of the model.
+"""The compiled programs, and the fields of the model that each may read.
 
 A program is a function of the kernel. It is given a model that holds nothing but the fields declared for it: tensors,
 which may change from run to run, and settings, which are compiled in. A field that is used without being declared is
-None while the program is recorded, so that it cannot slip in as a constant unseen.
+None while the program is recorded, so that it cannot become a constant by mistake.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GROUPS: dict[str, Any] = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
-# What hooks see of every orientation and ray; everything else is of every ray.
+# Values that hooks see for every orientation and ray; all other values exist for every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
 )
@@ -60,7 +60,7 @@ class Program:
         return replace(self, name=f"{self.name}_change", along=along, directions=directions)
 
     def derivative(self, by: tuple[str, ...]) -> Program:
-        """The program of the derivatives by these of its tensors."""
+        """The program of the derivatives by these tensors."""
         return replace(self, name=f"{self.name}_derivative", by=by)
 
     def tracing(self) -> Program:
@@ -171,7 +171,7 @@ def _counts(number: int, device: torch.device) -> torch.Tensor:
 
 
 def _one_source(model: Model, source: int) -> Model:
-    """One of the sources of a model, and as a tensor the number of sub-pixels."""
+    """One of the sources of a model, and the number of sub-pixels as a tensor."""
     chosen = slice(source, source + 1)
     sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], None)
     count: Any = _count(model, model.oversample)
@@ -179,7 +179,7 @@ def _one_source(model: Model, source: int) -> Model:
 
 
 def _one_sample(model: Model, source: int) -> Model:
-    """A model of one sample and source, and as a tensor the number of orientations."""
+    """A model of one sample and source, and the number of orientations as a tensor."""
     orientations: Any = _count(model, model.real_m.shape[0])
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
@@ -223,14 +223,14 @@ PHOTONS = {torch.float32: "photons_in_float32", torch.float64: "photons"}
 
 
 def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
-    """Names of the programs for an image: one for all of it where a pixel is one sample of one source."""
+    """Names of the programs for an image: a single one if a pixel is one sample of one source."""
     if model.samples == 1 and model.source_count == 1 and image_dtype in PHOTONS:
         return (PHOTONS[image_dtype],)
     return "factors", "scattered"
 
 
 def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:
-    """A model that holds the settings of a program and these tensors, and None everywhere else."""
+    """A model with only the settings of a program and these tensors; all other fields are None."""
     values = {name: _field(model, name) for name in program.settings} | tensors
     fields: dict[str, Any] = dict.fromkeys(Model._fields)
     for group, kind in GROUPS.items():

@@ -23,8 +23,10 @@ _BOTH = ORIENTATION | RAY
 def with_fewer_quotients(
     outputs: Sequence[Sequence[Output]], labels: dict[int, str], watched: int
 ) -> tuple[list[list[Output]], dict[int, str]]:
-    """The outputs by new numbers, and what those are called. The last `watched` ones are there for a trace alone:
-    they change nothing in what the others are computed by."""
+    """The outputs by new numbers, and the names of these.
+
+    The last `watched` outputs exist only for a trace; they do not change how the others are computed.
+    """
     results = [one.number for group in outputs[: len(outputs) - watched] for one in group]
     uses = Counter(id(argument) for number in in_order(results) for argument in number.arguments)
     uses.update(map(id, results))

@@ -31,7 +31,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Output:
-    """A number that a program writes: for every ray, or its sum over everything that `varies` does not name."""
+    """A number that a program writes: for every ray, or its sum over all dimensions that `varies` does not name."""
 
     name: str
     number: Number
@@ -46,7 +46,7 @@ class Loops:
     """
 
     def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output], labels: Mapping[int, str] | None = None):
-        """`labels`: what numbers are called in C, by their id; others are numbered."""
+        """`labels`: the C names of numbers, by their id; other numbers are numbered."""
         self.lines: dict[str, list[str]] = {n: [] for n in ("uniform", "orientation", *_OVER_RAYS)}
         self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
         self.totals: list[str] = []  # arrays that begin at 0 for each block of rays
@@ -69,7 +69,7 @@ class Loops:
             self._hand_on(one)
 
     def _settle(self, number: Number) -> None:
-        """Give a number its loop and write its statement there; those of its arguments are written."""
+        """Choose the loop of a number and write its statement there; its arguments' statements are written already."""
         home = self._home[id(number)] = self._home_of(number)
         if number.expression.startswith("#"):
             return
@@ -195,7 +195,7 @@ class Loops:
 
 
 def in_order(numbers: Iterable[Number]) -> list[Number]:
-    """These numbers and all they depend on, arguments first."""
+    """These numbers and all numbers they depend on, arguments first."""
     ordered: dict[int, Number] = {}
     waiting = [(number, False) for number in reversed(list(numbers))]
     while waiting:

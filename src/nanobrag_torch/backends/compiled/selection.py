@@ -1,4 +1,4 @@
-"""Eager or compiled: by the amount of work and by what is at hand, and only code that has shown the same numbers."""
+"""Eager or compiled code: chosen by the amount of work and by availability, once both give the same numbers."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.T
 
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
-WORTH_LOADING = 3_000_000  # steps that eager code takes longer for than it takes to load compiled code
-WORTH_BUILDING = 10_000_000  # steps that eager code takes longer for than it takes to build, then run
+WORTH_LOADING = 3_000_000  # above this number of steps, loading compiled code pays
+WORTH_BUILDING = 10_000_000  # above this number of steps, building compiled code pays
 NOT_BUILT = f"compiled code is not there yet, and is built from {WORTH_BUILDING:,} steps"
 _PROBE_STEPS = 1 << 19
 _PROBE_PIXELS = (4, 64)
@@ -46,7 +46,7 @@ def mode() -> str:
 
 
 def not_compilable(model: Model) -> str | None:
-    """Why the programs do not cover an experiment, or None."""
+    """Why the programs do not cover an experiment; None if they do."""
     table = model.amplitudes.padded
     if model.factors.running_product:
         return "the defect running_product is on"
@@ -57,7 +57,7 @@ def not_compilable(model: Model) -> str | None:
 
 
 def _why_not(model: Model, steps: int, worth: int) -> str | None:
-    """Why compiled code is not even tried for that many steps, or None."""
+    """Why compiled code is not tried for that many steps; None if it is."""
     asked = mode()
     if asked == "never":
         return f"{MODE_VARIABLE}=never"
@@ -92,7 +92,7 @@ def backend_for(model: Model, pixels: int, image_dtype: torch.dtype = torch.floa
 
 
 def steps_of_pixel(model: Model) -> int:
-    """How often the kernel is evaluated for a pixel: samples, sources and orientations."""
+    """How often the kernel is evaluated for a pixel: samples times sources times orientations."""
     return model.samples * model.source_count * model.real_m.shape[0]
 
 
@@ -108,7 +108,7 @@ class Disagreement(Exception):
 
 
 def _once(files: list[Path], check: Callable[[], None]) -> None:
-    """See, once in this process, that these programs agree. Raises Disagreement."""
+    """Check, once in this process, that these programs agree. Raises Disagreement."""
     key = tuple((file, file.stat().st_mtime_ns) for file in files)
     if key not in AGREED_DERIVATIVES:
         check()
@@ -116,18 +116,18 @@ def _once(files: list[Path], check: Callable[[], None]) -> None:
 
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
-    """The files of the programs for an image; None when one is missing and is not worth building."""
+    """The files of the programs for an image; None if one is missing and not worth building."""
     return _complete({name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)})
 
 
 def _complete(files: dict[Key, Path | None]) -> dict[Key, Path] | None:
-    """The files if all are there."""
+    """The files, if all exist."""
     there = {key: file for key, file in files.items() if file is not None}
     return there if len(there) == len(files) else None
 
 
 def _package(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
-    """The file of a program; None when it is missing and not worth building."""
+    """The file of a program; None if it is missing and not worth building."""
     try:
         package = cache.find(program, model, folder)
         why = "once for this machine and kernel"
@@ -224,7 +224,7 @@ def _check_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by
 
 
 def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | None:
-    """The largest difference as a share of the largest number expected; None where it is within the limit."""
+    """The largest difference as a share of the largest expected number; None if it is within the limit."""
     difference, largest = (got - expected).abs().max(), expected.abs().max()
     return None if bool(difference <= limit * largest) else float(difference / largest)
 
@@ -280,5 +280,5 @@ def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) ->
 
 
 def tell(message: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     print(f"nanobrag_torch: {message}", file=sys.stderr, flush=True)

@@ -1,8 +1,8 @@
-"""Compiled code that is traced: the programs of an image, built to return every value that hooks see as well.
+"""Traced compiled code: the programs of an image, built to return also every value that hooks see.
 
 A traced program is recorded from the same function, has every statement of the image's program, and is built by the
-same compiler with the same options; what it adds is stores. A compiler may still order and fuse the same operations in
-another way, so that a last bit of its double arithmetic can differ.
+same compiler with the same options; it adds only stores. A compiler may still order and fuse the same operations
+differently, so the last bit of its double arithmetic can differ.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _OF_POLARIZATION = ("cos_2theta", "kahn_factor")
 
 
 class TracedRays(Aimed):
-    """One sample of each pixel; what was watched of it, by source."""
+    """One sample of each pixel, and its watched values, by source."""
 
     def __init__(self, backend: TracingBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
         super().__init__(backend, fast, slow, samples)
@@ -47,9 +47,9 @@ class TracedRays(Aimed):
 
 
 def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Path) -> TracingBackend:
-    """Traced programs with whatever hooks do built into them, in a folder of their own: faults to be found, say.
+    """Traced programs with the effects of hooks built in, in a separate folder; for errors that an audit must find.
 
-    They are told of one ray and one orientation, for which they return operations on the value; no other program gets
+    The hooks get one ray and one orientation, for which they return operations on the value; no other program gets
     these. Raises OSError or Unrecordable.
     """
     suffix = ".so" if model.real_m.device.type == "cpu" else ".cu"
@@ -59,10 +59,10 @@ def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Pat
 
 
 class TracingBackend(CompiledBackend):
-    """Traced programs; hooks are shown what they computed, and nothing they return is used."""
+    """Traced programs; hooks are shown the computed values, and their return values are not used."""
 
     def __init__(self, model: Model, files: dict[str, Path], built: dict[str, Build] | None = None):
-        """`built`: what there is to know of the programs, if they are none of the kept ones."""
+        """`built`: information about the programs, if they are not the cached ones."""
         built = {name: about(file) for name, file in files.items()} if built is None else built
         super().__init__(model, files, built=built)
         self._watched = {name: one.watched for name, one in built.items()}
@@ -94,7 +94,7 @@ class TracingBackend(CompiledBackend):
         into: torch.Tensor | None = None,
         hook: Hook | None = None,
     ) -> torch.Tensor | None:
-        """Photons of each pixel where that is one program; None where there is more than one sample or source."""
+        """Photons of each pixel if one program computes them; None for more than one sample or source."""
         name = PHOTONS.get(image_dtype)
         if name not in self._names:
             return None
@@ -121,7 +121,7 @@ class TracingBackend(CompiledBackend):
         return super().capture(rays, samples)
 
     def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Light:
-        """What one source does to the rays."""
+        """The scattering of one source by the rays."""
         _show(hook, rays.seen(source), _OF_LIGHT)
         return super().illuminate(rays, source)
 
