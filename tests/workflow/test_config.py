@@ -154,6 +154,14 @@ def test_snakemake_refuses_before_any_job(project: Project):
     assert not project.file("logs").exists()
 
 
+def test_odd_yaml_is_refused_before_snakemake_reads_it(project: Project):
+    (project.folder / "config/config.yaml").write_text("a: " + "[" * 3000 + "]" * 3000 + "\n")
+    done = project.snakemake("-n")
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert done.returncode == 2 and len(errors) == 1 and "deeper than" in errors[0], done.stderr
+    assert "Traceback" not in done.stderr and not project.file("results").exists()
+
+
 def test_schema_is_the_one_of_the_model():
     committed = (REPOSITORY / "workflow/schemas/config.schema.json").read_text()
     assert committed == schema_text(), "run python -m trace_audit.config.settings > workflow/schemas/config.schema.json"

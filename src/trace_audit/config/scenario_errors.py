@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from trace_audit.config.scenario_model import Scenario
 
+MOST_SHOWN = 20
 _EXAMPLE = Path(__file__).resolve().parents[3] / "config" / "scenarios" / "supervisor.yaml"
 
 
@@ -85,8 +86,9 @@ def _example_values() -> Any:
 
 
 def complaints(errors: Sequence[Any]) -> list[str]:
-    """One line for each error of pydantic."""
-    return [_complaint(error) for error in errors]
+    """One line for each error of pydantic, and one for those beyond MOST_SHOWN."""
+    more = len(errors) - MOST_SHOWN
+    return [*map(_complaint, errors[:MOST_SHOWN]), *([f"{more} more"] if more > 0 else [])]
 
 
 def in_lines(start: str, lines: Sequence[str]) -> str:

@@ -211,6 +211,15 @@ class Compiler(Document):
     version: str | None = None
 
 
+class NamedReference(Document):
+    """`build.json`, of which only the name of the reference is needed."""
+
+    kind: Literal["built", "external"]
+    binary: str | None = None
+    source: str | None = None
+    compiler: Compiler | None = None
+
+
 class Build(Document):
     """`build.json`: what the reference was built from, or that it came built."""
 

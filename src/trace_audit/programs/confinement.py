@@ -65,31 +65,31 @@ def run_confined(
     how = way() if confine else f"{LIMITS_ONLY}: the config asks for no more"
     started = time.monotonic()
     told, tell = os.pipe()
-    try:
-        process = subprocess.Popen(
-            _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how, tell),
-            pass_fds=[tell] if how == BUBBLEWRAP else [],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=outputs[0],
-            stderr=outputs[1],
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(told)
-        raise
-    finally:
-        os.close(tell)
     with os.fdopen(told, "rb") as report:
+        try:
+            process = subprocess.Popen(
+                _command([argv[0], name or argv[0], *argv[1:]], writable.resolve(), limits, how, tell),
+                pass_fds=[tell] if how == BUBBLEWRAP else [],
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=outputs[0],
+                stderr=outputs[1],
+                start_new_session=True,
+            )
+        finally:
+            os.close(tell)
         try:
             exit_code, excess = _watch(process, outputs, limits, started + limits.time_s)
         finally:
             _end(process)
-        status = report.read(4) if exit_code is not None and how == BUBBLEWRAP else b""
-    if len(status) == 4:  # bubblewrap itself makes an exit status of a signal
-        exit_code = os.waitstatus_to_exitcode(struct.unpack("i", status)[0])
-    return Ending(exit_code, excess, how)
+        return Ending(_as_it_ended(exit_code, report), excess, how)
+
+
+def _as_it_ended(exit_code: int | None, report: IO[bytes]) -> int | None:
+    """The exit code; under bubblewrap, which makes one of a signal, the one that the launcher told."""
+    status = b"" if exit_code is None else report.read(4)
+    return os.waitstatus_to_exitcode(struct.unpack("i", status)[0]) if len(status) == 4 else exit_code
 
 
 def _command(argv: Sequence[str], folder: Path, limits: Limits, how: str, tell: int | None = None) -> list[str]:

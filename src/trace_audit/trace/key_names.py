@@ -1,13 +1,16 @@
 """The key file of a port: its names for our trace keys, unit factors, keys to leave out, keys of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import read_yaml
+from trace_audit.core.files import printable, read_yaml
 from trace_audit.trace.keys import find, registry
+
+_MOST_SHOWN = 20
 
 
 class OwnKey(BaseModel):
@@ -36,6 +39,13 @@ class KeyNames(BaseModel):
     own: Mapping[str, OwnKey] = Field(default_factory=dict, description="keys of its own, with their parents")
 
 
+def in_one_line(errors: Sequence[Any]) -> str:
+    """What pydantic found wrong, the first of it."""
+    shown = [f"{printable('.'.join(map(str, error['loc'])))[:80]}: {error['msg']}" for error in errors[:_MOST_SHOWN]]
+    more = len(errors) - len(shown)
+    return "; ".join([*shown, *([f"{more} more"] if more else [])])
+
+
 def read_key_names(path: Path | None) -> KeyNames:
     """The key file at `path`; an empty one for None. Raises InputError with every mistake of the file in one line."""
     if path is None:
@@ -47,7 +57,7 @@ def read_key_names(path: Path | None) -> KeyNames:
         names = KeyNames(**document)
     except (ValidationError, TypeError) as error:
         faults = error.errors() if isinstance(error, ValidationError) else []
-        complaint = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in faults) or str(error)
+        complaint = in_one_line(faults) or str(error)
         raise InputError(f"key file {path}: {complaint}; the parts are {', '.join(KeyNames.model_fields)}") from None
     for theirs, ours in names.names.items():
         if ours not in registry():

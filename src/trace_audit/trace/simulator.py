@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_yaml
-from trace_audit.trace.key_names import KeyNames
+from trace_audit.trace.key_names import KeyNames, in_one_line
 from trace_audit.trace.keys import Key, KeyGraph
 
 KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][\w.]{0,59}$")]
@@ -83,8 +83,7 @@ def read_simulator(path: Path) -> Simulator:
     try:
         file = _File.model_validate(document)
     except ValidationError as error:
-        complaint = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors())
-        raise InputError(f"registry {path}: {complaint}; see docs/porting.md") from None
+        raise InputError(f"registry {path}: {in_one_line(error.errors())}; see docs/porting.md") from None
     _check(path, file)
     graph = KeyGraph({row.name: _key(row) for row in file.keys})
     try:

@@ -13,7 +13,7 @@ from trace_audit.config.scenario import check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.config.settings import Settings, image_scenarios, parse_settings, require_files, scenario_file
 from trace_audit.config.side import Reference, Side, labels
-from trace_audit.core.documents import Build, read_document
+from trace_audit.core.documents import NamedReference, read_document
 from trace_audit.core.errors import InputError
 from trace_audit.core.shipped import CHECKOUT, own_or_shipped
 from trace_audit.programs.build import source_files
@@ -165,7 +165,7 @@ def recorded_reference(build: Path) -> Reference | None:
     """The reference named in `build.json`; None if there is no such record."""
     if not build.is_file():
         return None
-    record = read_document(build, "record of the reference", Build)
+    record = read_document(build, "record of the reference", NamedReference)
     try:
         if record["kind"] == "external":
             return Reference(binary=record["binary"])

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import printable, write_atomic
+from trace_audit.core.files import printable, read_yaml, write_atomic
 from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
@@ -49,6 +49,16 @@ def require_plain(*folders: Path) -> None:
             raise InputError(
                 f"{folder.resolve()}: snakemake cannot work in a path with {' '.join(characters)}; rename it"
             )
+
+
+def require_config(*paths: Path) -> None:
+    """End the run with one line where a config is not YAML as it is read here; snakemake's own reader is laxer."""
+    try:
+        for path in filter(Path.exists, paths):
+            read_yaml(path, "config")
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 def require_own_files(*folders: Path) -> None:
