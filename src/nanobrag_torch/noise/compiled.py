@@ -158,7 +158,7 @@ def _on_cpu(step: str, dtype: torch.dtype) -> Step:
 
 
 def _built(step: str, text: str) -> BinaryIO:
-    """The library of a text, from the folder of compiled code; if missing, it is built there, completely or not at all."""
+    """The library of a text, from the folder of compiled code; a missing one is built there."""
     command = [*compiler(), *_OPTIONS]
     digest = hashlib.sha256("\0".join([text, *command, processor()]).encode()).hexdigest()
     place = folder() / f"noise-{step}-{digest[:24]}.so"
