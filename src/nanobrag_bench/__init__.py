@@ -1,1 +1,1 @@
-"""How fast both programs are on this machine, and how much memory they need: no part of the audit."""
+"""Times and memory of both programs on this machine; not a part of the audit."""

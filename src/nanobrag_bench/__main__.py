@@ -1,6 +1,6 @@
-"""`python -m nanobrag_bench`: times of the programs, and what the compiled code for a GPU is like.
+"""`python -m nanobrag_bench`: times of the programs, and figures about the compiled code for a GPU.
 
-`gpu-check` needs torch alone; the other commands are in `commands.py`.
+`gpu-check` needs only torch; the other commands are in `commands.py`.
 """
 
 from __future__ import annotations

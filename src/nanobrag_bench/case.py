@@ -1,4 +1,4 @@
-"""What is timed: the command line of a scenario, and the changes of it that each part needs."""
+"""The timed command lines: that of a scenario, and the changes that each part needs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Bench(NamedTuple):
     scenario: str
     words: list[str]  # the scenario's command line
     programs: list[Program]
-    cache: Path  # where compiled code of the torch program was built ahead
+    cache: Path  # folder of the torch program's compiled code, built beforehand
     repeats: int
     sizes: Sizes
 
     @property
     def plain(self) -> Program:
-        """The C program as people build it, which torch is compared with."""
+        """The usual build of the C program, which torch is compared with."""
         return next(program for program in self.programs if program.name == PLAIN)
 
 

@@ -1,4 +1,4 @@
-"""Compiled code of the torch program: how it is built ahead, where it is looked for, and when it must be used."""
+"""Compiled code of the torch program: how it is built beforehand, its folder, and when it must be used."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _NOT_USED = "compiled code is not used"  # the program's words where it goes wit
 
 
 def environment(cache: Path) -> dict[str, str]:
-    """Variables under which the program keeps compiled code in `cache`, and uses it where that pays."""
+    """Variables that make the program keep compiled code in `cache`, and use it where that pays."""
     return {VARIABLE: str(cache.resolve())}
 
 
 def one_code(cache: Path) -> dict[str, str]:
-    """As `environment`, with compiled code for small images too, so that all sizes are worked out by the same code.
+    """As `environment`, with compiled code for small images too, so that the same code computes all sizes.
 
-    Whoever runs the benchmark with compiled code switched off compares eager code with eager code.
+    If compiled code is switched off for the benchmark, eager code is compared with eager code.
     """
     mode = "never" if switched_off() else "always"
     return environment(cache) | {MODE_VARIABLE: mode}
 
 
 def switched_off() -> bool:
-    """Whether the environment of the benchmark keeps the program from compiled code."""
+    """Whether the environment of the benchmark forbids compiled code."""
     return os.environ.get(MODE_VARIABLE) == "never"
 
 
 def check_used(messages: str, variables: Mapping[str, str]) -> None:
-    """Raises InputError where a program that had to use compiled code said that it did not."""
+    """Raises InputError if a program that had to use compiled code reports that it did not."""
     if variables.get(MODE_VARIABLE) != "always":
         return
     for line in messages.splitlines():
@@ -48,9 +48,9 @@ def check_used(messages: str, variables: Mapping[str, str]) -> None:
 
 
 def build(cache: Path, named_words: Mapping[str, list[str]]) -> dict[str, Any]:
-    """Build what command lines use into `cache`; what it took, or why nothing is built.
+    """Build the compiled code of command lines in `cache`; returns the times, or why nothing is built.
 
-    Raises InputError where it cannot be built.
+    Raises InputError if it cannot be built.
     """
     cache.mkdir(mode=0o700, parents=True, exist_ok=True)
     if switched_off():

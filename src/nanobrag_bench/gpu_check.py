@@ -46,7 +46,7 @@ TRACED = ("still", "sources", "mosaic", "sensor", "direct beam on a pixel", "bes
 
 
 def _checks(device: str) -> Iterator[tuple[str, bool, str]]:
-    """(what, holds, figures) of every check."""
+    """(name, passed, figures) of every check."""
     import torch
 
     for name, line in LINES.items():
@@ -135,7 +135,7 @@ def main(argv: list[str]) -> int:
 
 
 def _print_checks(device: str) -> int:
-    """How many do not hold."""
+    """Print all checks; returns how many fail."""
     failed = 0
     for subject, holds, figures in chain(_checks(device), _derivative_checks(device), gpu_frames.checks(device)):
         failed += not holds

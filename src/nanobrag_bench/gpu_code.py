@@ -1,4 +1,4 @@
-"""What nvcc makes of the CUDA code: registers, spills and instructions a step, as a table. No GPU is needed.
+"""The CUDA code as nvcc compiles it: registers, spills and instructions per step, as a table. No GPU is needed.
 
 A step is one pass of the kernel's loop over orientations; its instructions are counted in the disassembly, those in
 double precision, of which a processor does half as many, by themselves too.
@@ -36,7 +36,7 @@ _DOUBLE = ("DADD", "DMUL", "DFMA", "DSETP")
 
 
 class Kernel(NamedTuple):
-    """What there is to know of one compiled kernel."""
+    """Figures of one compiled kernel."""
 
     registers: int
     spilled_bytes: int
@@ -60,7 +60,7 @@ def _model(dtype: torch.dtype, flags: Sequence[str]) -> Model:
 
 
 def texts() -> dict[str, str]:
-    """CUDA of the kernels of the table, by what they are."""
+    """CUDA of the kernels in the table, by name."""
     kernels = {}
     for dtype in (torch.float32, torch.float64):
         kind = str(dtype).removeprefix("torch.")
@@ -74,7 +74,7 @@ def texts() -> dict[str, str]:
 
 
 def read(report: str, disassembly: str) -> Kernel:
-    """From what ptxas says with -v, and from the disassembly."""
+    """A kernel from the output of ptxas -v and from the disassembly."""
     registers = re.search(r"Used (\d+) registers", report)
     spilled = sum(map(int, re.findall(r"(\d+) bytes spill", report)))
     lines = re.findall(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", disassembly, re.MULTILINE)
@@ -87,7 +87,7 @@ def read(report: str, disassembly: str) -> Kernel:
 
 
 def _loops(code: Sequence[tuple[int, str]]) -> list[list[str]]:
-    """What lies between a branch and the earlier place that it goes to."""
+    """The instructions between a branch and its earlier target."""
     loops = []
     for address, text in code:
         target = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", text)
@@ -97,7 +97,7 @@ def _loops(code: Sequence[tuple[int, str]]) -> list[list[str]]:
 
 
 def compiled(text: str, nvcc: Path, architecture: str) -> Kernel:
-    """One kernel. Raises InputError where it does not compile, OSError where there is no nvcc."""
+    """One kernel. Raises InputError if it does not compile, OSError if there is no nvcc."""
     with tempfile.TemporaryDirectory(prefix="nvcc-") as folder:
         source, code = Path(folder) / "kernel.cu", Path(folder) / "kernel.cubin"
         source.write_text(text)

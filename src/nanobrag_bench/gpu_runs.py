@@ -1,4 +1,4 @@
-"""What the checks and the times of a GPU run: an image, or derivatives, of a command line on a device.
+"""The runs behind the checks and times of a GPU: an image, or derivatives, of a command line on a device.
 
 Torch is imported when something runs, so that the command line of `gpu-check` answers at once.
 """
@@ -31,7 +31,7 @@ def derivatives(line: str, device: str, dtype: Any, mode: str) -> list[float]:
 
 
 def derivatives_and_path(line: str, device: str, dtype: Any, mode: str) -> tuple[list[float], str]:
-    """Those derivatives, and how they were worked out."""
+    """Those derivatives, and how they were computed."""
     import torch
 
     from nanobrag_torch.simulator import Simulation

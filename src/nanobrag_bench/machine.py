@@ -1,4 +1,4 @@
-"""What figures depend on: processor, cores, memory, versions."""
+"""The machine behind the figures: processor, cores, memory, versions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process measured from outside: wall time, CPU time, largest resident memory."""
+"""Measures a process from outside: wall time, CPU time, largest resident memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POLL_S = 0.005
 
 
 class Measured(NamedTuple):
-    """A process that ended well: seconds of wall and CPU time, largest resident memory in MiB, what it printed."""
+    """A process that succeeded: seconds of wall and CPU time, largest resident memory in MiB, its output."""
 
     wall_s: float
     cpu_s: float
@@ -29,9 +29,9 @@ class Measured(NamedTuple):
 
 
 def peak_MiB(pid: int) -> float:
-    """The largest resident memory that a process has had so far; 0 where it has ended.
+    """The largest resident memory of a process so far; 0 if it has ended.
 
-    What wait4 reports would include the process from which it was forked.
+    The figure of wait4 would include the process from which it was forked.
     """
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -41,7 +41,7 @@ def peak_MiB(pid: int) -> float:
 
 
 class PeakMemory:
-    """Asks for the `peak_MiB` of a process every few milliseconds until `stop`, since nobody knows when it will end."""
+    """Reads the `peak_MiB` of a process every few milliseconds until `stop`, since its end is not known in advance."""
 
     def __init__(self, pid: int):
         self._pid, self._peak_MiB = pid, 0.0
@@ -56,14 +56,14 @@ class PeakMemory:
                 return
 
     def stop(self) -> float:
-        """Ends the watch; MiB."""
+        """End the watch; returns MiB."""
         self._ended.set()
         self._thread.join()
         return self._peak_MiB
 
 
 def measure(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Measured:
-    """Run a command in a new empty folder, which goes when it ends. Raises InputError when it fails."""
+    """Run a command in a new empty folder, which is removed at its end. Raises InputError when it fails."""
     with (
         tempfile.TemporaryDirectory(prefix="bench-") as folder,
         tempfile.TemporaryFile() as output,

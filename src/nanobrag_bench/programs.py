@@ -1,4 +1,4 @@
-"""The programs that are compared: our C source built in three ways, an external binary, the torch program."""
+"""The compared programs: our C source built in three ways, an external binary, the torch program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trace_audit.programs.build import find_tool
 
 DTYPES = ("float32", "float64")
 DEFAULT, PLAIN, TUNED, EXTERNAL = "C make", "C -O3", "C fast-math", "external"
-# Our source tells by not-a-number what a command line does not give, so it needs that much of the arithmetic.
+# Our source uses NaN for values that are not given, so -ffast-math must keep NaN and infinity.
 FLAGS = {
     PLAIN: ["-O3", "-fopenmp"],
     TUNED: ["-O3", "-fopenmp", "-march=native", "-ffast-math", "-fno-finite-math-only"],
@@ -21,7 +21,7 @@ FLAGS = {
 
 
 class Program(NamedTuple):
-    """A C program: its name in tables, and where it is."""
+    """A C program: its name in tables, and its path."""
 
     name: str
     binary: Path

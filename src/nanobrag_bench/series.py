@@ -1,4 +1,4 @@
-"""Runs taken in turn, so that what else the machine does falls on all alike; medians, ratios within one turn, goals."""
+"""Runs taken in turn, so that other load on the machine affects all equally; medians, ratios within one turn, goals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Runs = dict[str, list[Figures]]
 
 
 class LongRuns(NamedTuple):
-    """Programs of which `repeats` runs do where the first took longer than `wall_s`."""
+    """Programs that run only `repeats` times if their first run took longer than `wall_s`."""
 
     programs: frozenset[str]
     wall_s: float
@@ -28,9 +28,9 @@ class LongRuns(NamedTuple):
 
 
 def in_turn(actions: Mapping[str, Callable[[], Figures]], repeats: int, long: LongRuns | None = None) -> Runs:
-    """`repeats` rounds of all actions by name. An external program that fails is left out of the rest.
+    """`repeats` rounds of all actions by name. An external program that fails is left out of further rounds.
 
-    Raises InputError where another fails.
+    Raises InputError if another program fails.
     """
     runs: Runs = {name: [] for name in actions}
     failed: set[str] = set()
@@ -60,7 +60,7 @@ def rows(runs: Runs, subject: str, unit: str, figure: str) -> list[dict[str, Any
 
 
 def ratio(runs: Runs, slower: str, faster: str, figure: str = "wall_s") -> dict[str, Any] | None:
-    """How many times `slower` takes what `faster` does, in every turn of both; None where one of them did not run."""
+    """The time of `slower` over that of `faster`, for every turn of both; None if one of them did not run."""
     if slower not in runs or faster not in runs:
         return None
     each = [slow_run[figure] / fast_run[figure] for slow_run, fast_run in zip(runs[slower], runs[faster], strict=False)]
@@ -74,7 +74,7 @@ def less(runs: Runs, name: str, subtracted: str) -> list[float]:
 
 
 def ratios(runs: Runs, pairs: list[tuple[str, str]], figure: str = "wall_s") -> list[dict[str, Any]]:
-    """The ratios of those pairs (slower, faster) of which both ran."""
+    """The ratios of the pairs (slower, faster) that both ran."""
     all_ratios = (ratio(runs, slower, faster, figure) for slower, faster in pairs)
     return [known_ratio for known_ratio in all_ratios if known_ratio is not None]
 
@@ -92,7 +92,7 @@ def at_most(goal: str, measured: float | None, wanted: float) -> dict[str, Any]:
 
 
 def median_ratio(all_ratios: list[dict[str, Any]], slower: str, faster: str) -> float | None:
-    """The median of one of the ratios, or None."""
+    """The median of one of the ratios; None if there is none."""
     return next(
         (ratio_row["median"] for ratio_row in all_ratios if (ratio_row["of"], ratio_row["to"]) == (slower, faster)),
         None,

@@ -1,9 +1,9 @@
-"""A process that works out one image again and again and says how long it took, for times without start and files.
+"""A process that computes one image repeatedly and reports the time, without the start and the files.
 
     python -m nanobrag_bench.worker [--gradient NAME ...] -- FLAGS OF NANOBRAG_TORCH
 
-It answers every line on its standard input with one line of JSON. `image`: the simulation alone, everything before it
-resolved. `simulate`: the image from the numbers of the experiment. `gradient`: the same, a sum over it, and the
+It answers every line on its standard input with one line of JSON. `image`: the simulation alone, with the set-up done
+before. `simulate`: the image from the numbers of the experiment. `gradient`: the same, a sum over it, and the
 derivatives of that sum by the parameters named.
 """
 
@@ -32,7 +32,7 @@ def timed(work: _SECONDS) -> dict[str, float]:
 
 
 def image_work(invocation: Invocation) -> _SECONDS:
-    """The simulation, with everything resolved and loaded before, until its result is on the host's side."""
+    """The simulation, with the set-up done and code loaded before, until its result is on the host."""
     import torch
 
     from nanobrag_torch.simulator import Simulation
@@ -47,7 +47,7 @@ def image_work(invocation: Invocation) -> _SECONDS:
 
 
 def simulate_work(invocation: Invocation) -> _SECONDS:
-    """What `gradient_work` does, without derivatives."""
+    """The work of `gradient_work`, without derivatives."""
     import torch
 
     from nanobrag_torch.simulator import simulate

@@ -17,7 +17,7 @@ from trace_audit.core.errors import InputError
 class Worker:
     """A running worker; a context manager. `peak_MiB` is known once it has ended.
 
-    Raises InputError at the end where `environment` insists on compiled code and it went without.
+    Raises InputError at the end if `environment` demands compiled code and it used none.
     """
 
     def __init__(self, argv: Sequence[str], environment: Mapping[str, str] | None = None, gradient: Sequence[str] = ()):
@@ -45,7 +45,7 @@ class Worker:
                 check_used(self._said_so_far(), self._environment)
 
     def ask(self, request: str) -> dict[str, float]:
-        """What one line of work took. Raises InputError when the worker has died."""
+        """The answer to one request. Raises InputError if the worker has died."""
         questions, answers = self._process.stdin, self._process.stdout
         assert questions is not None and answers is not None  # both are pipes
         try:

@@ -2,7 +2,7 @@
 
 First the file's hash is compared with the recorded one. The C program gets the command line of the frame, made from the
 settings; its image and the stored one must agree as whole images do (src/trace_audit/data/image_tolerances.json).
-A frame that does not is a verdict, not an error: the gate acts upon it. Where frames have noise, what is held against C
+A frame that differs is a verdict, not an error: the gate reacts to it. Where frames have noise, what is held against C
 is the image that the counts were drawn from, which the shard keeps for the frames of the sample; from it the counts are
 drawn again, and every one must be as stored.
 """

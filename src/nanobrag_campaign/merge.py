@@ -1,4 +1,4 @@
-"""`python -m nanobrag_campaign.merge`: one HDF5 file through which all frames are read as if it held them.
+"""`python -m nanobrag_campaign.merge`: one HDF5 file through which all frames can be read.
 
 The frames stay where they are: the master names the shards relative to itself, so the folder can be moved as a whole.
 Detector and beam are copied from the first shard; every scenario's first shard must agree with it. The times that NXmx
@@ -27,9 +27,9 @@ _OF_A_SHARD = ("entry/instrument/detector/data", EXPECTED)
 
 
 def check_shards(plan: Plan, folder: Path) -> None:
-    """Every shard is there, of the recorded size, made with the settings of the plan, and all are of one shape.
+    """Check that every shard exists, has its recorded size, the settings of the plan, and the same shape.
 
-    Raises InputError for the first that is not.
+    Raises InputError for the first that fails.
     """
     shape, settings = None, json.loads(content_key(plan.settings))
     for shard in plan.shards:
@@ -79,7 +79,7 @@ def _fill(plan: Plan, folder: Path, beside: Path, path: Path) -> None:
 
 
 def made_between(plan: Plan, folder: Path) -> tuple[str, str]:
-    """When the first shard was begun and the last one ended, UTC, ISO 8601; NXmx asks for both."""
+    """The start of the first shard and the end of the last, UTC, ISO 8601; NXmx requires both."""
     intervals = [verify.side_record(folder, shard)["interval_s"] for shard in plan.shards]
     moments = min(start for start, _ in intervals), max(end for _, end in intervals)
     first, last = (datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for moment in moments)
@@ -87,7 +87,7 @@ def made_between(plan: Plan, folder: Path) -> tuple[str, str]:
 
 
 def _copy_description(first: Any, file: Any) -> None:
-    """Groups and fields of the first shard, but for what differs from frame to frame."""
+    """Groups and fields of the first shard, except those that differ from frame to frame."""
     file.attrs.update(first.attrs)
 
     def copy(name: str) -> None:
@@ -138,7 +138,9 @@ def _join(file: Any, first: Any, name: str, shards: list[tuple[Shard, Path]], be
 
 
 def check_master(path: Path, plan: Plan) -> None:
-    """Every label, read through the master, is that of the plan. Raises InputError for the first frame that is not."""
+    """Check that every label, read through the master, is that of the plan. Raises InputError for the first wrong
+    frame.
+    """
     import h5py
 
     with h5py.File(path) as master:

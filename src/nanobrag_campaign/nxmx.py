@@ -1,9 +1,9 @@
 """The file of a shard: NXmx, one chunk a frame, and for each frame its orientation and wavelength.
 
-Beside what NXmx asks for, in /entry/sample: `misset` (n, 3) as -misset takes it, and `reciprocal_vectors` (n, 3, 3),
-the rows a*, b*, c* before the spindle turns them, in the laboratory frame of nanoBragg. /entry/campaign tells where the
-frames came from. Where the frames have noise, /entry/instrument/detector/expected_photons holds those without it that
-are audited.
+Further fields in /entry/sample: `misset` (n, 3) as -misset takes it, and `reciprocal_vectors` (n, 3, 3),
+the rows a*, b*, c* before the spindle turns them, in the laboratory frame of nanoBragg. /entry/campaign holds the
+provenance of the frames. If the frames have noise, /entry/instrument/detector/expected_photons holds the audited frames
+without noise.
 """
 
 import json
@@ -41,7 +41,7 @@ def compression_options(name: str) -> dict[str, Any]:
 def start_file(
     file: Any, what: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str, noise: Noise
 ) -> Any:
-    """Fill in all but the pixels and what is known only when a frame is made; returns the pixels' dataset."""
+    """Write everything except the pixels and values known only after a frame is made; returns the pixels' dataset."""
     entry = describe(file, what, shape)
     data = entry["data"].create_dataset(
         "data",
@@ -77,7 +77,7 @@ def add_expected(file: Any, shape: tuple[int, int], indices: list[int], compress
 
 
 def finish_file(file: Any, reciprocal_per_A: np.ndarray, provenance: dict[str, Any]) -> None:
-    """Add the reciprocal vectors (n, 3, 3) of the frames, rows a*, b*, c*, and the story of the file."""
+    """Add the reciprocal vectors (n, 3, 3) of the frames, rows a*, b*, c*, and the provenance."""
     quantity(file, RECIPROCAL, reciprocal_per_A, "1/angstrom")
     text = json.dumps(provenance, indent=1, ensure_ascii=False)
     group(file["entry"], "campaign", "NXnote", {"provenance": text, "type": "application/json"})

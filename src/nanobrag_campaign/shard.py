@@ -91,7 +91,7 @@ def prepare(options: argparse.Namespace) -> Work:
 
 
 def simulate(work: Work, path: Path, progress: Callable[[int], None]) -> dict[str, float]:
-    """Simulate every frame into the file `path`; returns the seconds that its parts took."""
+    """Simulate every frame into the file `path`; returns the seconds of its parts."""
     import h5py
 
     from nanobrag_campaign.nxmx import add_expected, finish_file, start_file
@@ -125,7 +125,7 @@ def _description(work: Work) -> "Nxmx":
 
 
 def provenance(work: Work) -> dict[str, Any]:
-    """What the frames depend on, without times and places."""
+    """Everything that the frames depend on, without times and places."""
     from nanobrag_torch._version import __version__
 
     return {
@@ -164,7 +164,7 @@ class Progress:
 
 
 def run(work: Work, folder: Path) -> dict[str, Any]:
-    """Write the file of a shard, whole or not at all, then what is known about it; returns the latter."""
+    """Write the file of a shard, completely or not at all, then its record; returns the record."""
     from nanobrag_torch.io.writing import replace_with
 
     out = shard_file(folder, work.shard)

@@ -1,4 +1,4 @@
-"""How the frames of a campaign are divided into shards, and where each of these is."""
+"""The division of a campaign's frames into shards, and the location of each shard."""
 
 import argparse
 import json
@@ -89,7 +89,7 @@ def parse_settings(text: str) -> Campaign:
 
 
 def add_shard_options(parser: argparse.ArgumentParser) -> None:
-    """The options by which a program is told its shard and what its frames are made from."""
+    """Add the options that name a program's shard and the inputs of its frames."""
     parser.add_argument("--settings", required=True, metavar="JSON", help="the group `campaign` of the config, as JSON")
     parser.add_argument("--scenario", required=True, metavar="NAME", help="scenario of the shard")
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
@@ -109,12 +109,12 @@ def given_shard(options: argparse.Namespace) -> Shard:
 
 
 def data_folder(settings: Campaign) -> Path:
-    """Where the frames are."""
+    """The folder of the frames."""
     return Path(settings.folder) / settings.name
 
 
 def record_folder(settings: Campaign) -> Path:
-    """Where the verdicts and the summary are."""
+    """The folder of the verdicts and the summary."""
     return RECORDS / settings.name
 
 

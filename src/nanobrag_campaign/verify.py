@@ -1,4 +1,4 @@
-"""`python -m nanobrag_campaign.verify FOLDER`: are all shards there, whole, and byte for byte as they were recorded?"""
+"""`python -m nanobrag_campaign.verify FOLDER`: do all shards exist, complete and byte for byte as recorded?"""
 
 import argparse
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def side_record(folder: Path, shard: Shard) -> dict[str, Any]:
 
 
 def size_fault(folder: Path, shard: Shard, record: dict[str, Any]) -> str | None:
-    """What is wrong with a shard's file as seen without reading it; None if nothing is."""
+    """The fault of a shard's file that is visible without reading it; None if there is none."""
     path = shard_file(folder, shard)
     if not path.is_file():
         return f"{path}: missing; run the campaign again, which makes what is missing"
@@ -36,7 +36,7 @@ def size_fault(folder: Path, shard: Shard, record: dict[str, Any]) -> str | None
 
 
 def fault(folder: Path, shard: Shard) -> str | None:
-    """What is wrong with a shard, one line; None if its bytes are those that were written."""
+    """The fault of a shard in one line; None if its bytes are those that were written."""
     try:
         record = side_record(folder, shard)
     except InputError as error:
@@ -50,8 +50,8 @@ def fault(folder: Path, shard: Shard) -> str | None:
 
 
 def faults(plan: Plan, folder: Path, workers: int) -> Iterator[str]:
-    """Everything that is wrong, one line each, in the order of the shards."""
-    with ThreadPoolExecutor(workers) as pool:  # hashing lets go of the interpreter
+    """All faults, one line each, in the order of the shards."""
+    with ThreadPoolExecutor(workers) as pool:  # hashing releases the interpreter
         for found in pool.map(lambda shard: fault(folder, shard), plan.shards):
             if found is not None:
                 yield found

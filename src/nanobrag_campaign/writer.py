@@ -1,4 +1,4 @@
-"""Frames go to their file in a thread of their own, so that the device computes the next ones meanwhile."""
+"""A separate thread writes frames to their file, so that the device can compute the next frame meanwhile."""
 
 import queue
 import threading

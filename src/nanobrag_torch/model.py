@@ -7,14 +7,13 @@ Section 12 of docs/physics.md.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
-from nanobrag_torch import model_checks, transfer
+from nanobrag_torch import model_checks, model_parts, transfer
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Beam, Detector, Experiment
@@ -24,8 +23,6 @@ from nanobrag_torch.physics import (
     crystal,
     detector,
     detector_sides,
-    mosaic,
-    sampling,
     scaling,
     sources,
     structure_factor,
@@ -33,7 +30,7 @@ from nanobrag_torch.physics import (
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.physics.tensors import HOST, alike, as_tensors, exact_norm, number, scalar
+from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
 
 
 class Factors(NamedTuple):
@@ -153,16 +150,16 @@ def _resolved(
     model_checks.check_counts(experiment, defects)
     wavelength_m = _wavelength_m(experiment.beam, device)
     geometry = _placed_detector(panel, defects, device, hook)
-    lattice = _oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
-    sensor = _sensor(panel, defects, device, hook)
+    lattice = model_parts.oriented_lattice(experiment, geometry, wavelength_m, table, defects, hook)
+    sensor_of = model_parts.sensor(panel, defects, device, hook)
     fluence = watched(hook, "fluence_photons_per_m2", sources.fluence_photons_per_m2(experiment.beam, device))
     counts = [number(n) for n in lattice.n_cells]
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, counts, defects)
     r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
-    oversample = resolve_oversample(experiment, geometry, lattice.cell, lattice.n_cells, wavelength_m)
+    oversample = model_parts.resolve_oversample(experiment, geometry, lattice.cell, lattice.n_cells, wavelength_m)
     return Model(
         geometry=geometry,
-        sources=_watched_sources(experiment, geometry, wavelength_m, defects, hook),
+        sources=model_parts.watched_sources(experiment, geometry, wavelength_m, defects, hook),
         **lattice._asdict(),
         shape=watched(hook, "shape", xtal.shape),
         fudge=scalar(xtal.fudge, device),
@@ -172,7 +169,7 @@ def _resolved(
         kahn=scalar(experiment.beam.polarization_factor, device),
         d_min_m=scalar(factors_of.d_min_m, device),
         resolution_limited=bool(factors_of.d_min_m > 0),
-        **sensor._asdict(),
+        **sensor_of._asdict(),
         oversample=watched(hook, "oversample", oversample),
         fluence_photons_per_m2=fluence,
         r_e_sqr_m2=r_e_sqr_m2,
@@ -181,25 +178,6 @@ def _resolved(
         factors=_factors(experiment, defects, hook),
         dtype=dtype,
         defects=defects,
-    )
-
-
-class _Sensor(NamedTuple):
-    """The sensor's part of a model: see the fields of that name in `Model`."""
-
-    layers: int
-    layer_pitch_m: torch.Tensor
-    attenuation_per_m: torch.Tensor
-    absorbing: bool
-
-
-def _sensor(panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None) -> _Sensor:
-    layers = sampling.sensor_layers(panel, defects)
-    return _Sensor(
-        layers=watched(hook, "thick_steps", layers.count),
-        layer_pitch_m=scalar(layers.pitch_m, device),
-        attenuation_per_m=scalar(layers.attenuation_per_m, device),
-        absorbing=bool(layers.pitch_m > 0),
     )
 
 
@@ -221,94 +199,11 @@ def _placed_detector(
     return geometry
 
 
-class _Lattice(NamedTuple):
-    """The crystal's part of a model: see the fields of that name in `Model`."""
-
-    cell: crystal.Cell
-    real_m: torch.Tensor
-    phi_rad: torch.Tensor
-    mosaic_domains: int
-    n_cells: torch.Tensor
-
-
-def _oriented_lattice(
-    experiment: Experiment,
-    geometry: DetectorGeometry,
-    wavelength_m: torch.Tensor,
-    table: SharedTable,
-    defects: frozenset[str],
-    hook: Hook | None,
-) -> _Lattice:
-    """The unit cell in every orientation that phi steps and mosaic domains give it; draws misset, then tilts."""
-    xtal, device = experiment.crystal, None if hook is None else HOST
-    misset_seed = -int(time.time()) if xtal.misset_seed is None else xtal.misset_seed
-    misset_rad = crystal.misset_angles_rad(xtal, table, misset_seed, defects, device)
-    cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects, device, hook)
-    n_cells = watched(hook, "n_cells", crystal.n_cells(xtal, cell, experiment.beam.beamsize_m, defects, device))
-    domains = sampling.mosaic_domains(xtal, hook)
-    tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
-    phi = sampling.phi_steps(experiment.spindle, defects, hook)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
-    return _Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)
-
-
-def _watched_sources(
-    experiment: Experiment,
-    geometry: DetectorGeometry,
-    wavelength_m: torch.Tensor,
-    defects: frozenset[str],
-    hook: Hook | None,
-) -> sources.Sources:
-    light = resolve_sources(experiment, geometry, wavelength_m, defects, None if hook is None else HOST)
-    light = light.first(watched(hook, "sources", light.incident.shape[0]))
-    return light._replace(
-        incident=watched(hook, "incident", light.incident),
-        wavelength_m=watched(hook, "wavelength_m", light.wavelength_m),
-    )
-
-
 def _table_device(experiment: Experiment, device: torch.device) -> torch.device:
     """The device on which the table of amplitudes is prepared: `device` if the table is there already, else the CPU."""
     table = experiment.structure_factors.table
     on_it = table is not None and table.F_electrons.device.type == device.type
     return device if on_it else HOST
-
-
-def resolve_sources(
-    experiment: Experiment,
-    geometry: DetectorGeometry,
-    wavelength_m: torch.Tensor,
-    defects: frozenset[str],
-    device: torch.device | None = None,
-) -> sources.Sources:
-    """The sources of the beam, from its table or from its divergence and dispersion."""
-    beam = experiment.beam
-    if beam.sources is not None:
-        return sources.from_table(beam.sources, device, "source_weights_ignored" not in defects)
-    vertical = sources.vertical_direction(geometry.beam_vector, geometry.polar_vector)
-    grids = sampling.source_grids(beam, defects)
-    return sources.from_grids(
-        grids, wavelength_m, geometry.beam_vector, geometry.polar_vector, vertical, beam.round_divergence
-    )
-
-
-def resolve_oversample(
-    experiment: Experiment,
-    geometry: DetectorGeometry,
-    cell: crystal.Cell,
-    n_cells: torch.Tensor,
-    wavelength_m: torch.Tensor,
-) -> int:
-    """Sub-pixels along each side of a pixel: as stated, else as the size of the crystal recommends."""
-    asked = experiment.detector.oversample
-    if asked is not None and asked > 0:
-        return asked
-    lengths_m, counts = alike(exact_norm(cell.real_m), n_cells)
-    largest_m = number((lengths_m * counts).max())
-    defects = defect_registry.active(experiment.defects)
-    slack = 0.0 if "distance_without_twotheta" in defects else sampling.COUNT_TOLERANCE
-    distance_m, pixel_m = detector_sides.sampling_distance_m(geometry, defects), number(geometry.pixel_size_m)
-    return sampling.recommended_oversample(largest_m, number(wavelength_m), distance_m, pixel_m, slack)
 
 
 def _factors(experiment: Experiment, defects: frozenset[str], hook: Hook | None) -> Factors:

@@ -17,7 +17,7 @@ OFFERED = {"-device": ("cpu", "cuda", "mps", "auto"), "-defects": (*PRESETS, "li
 
 @dataclass(frozen=True)
 class Command:
-    """A command of the audit: what it does, its options, and words that may follow it."""
+    """A command of the audit: its description, its options, and the values that may follow it."""
 
     meaning: str
     options: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class Command:
 
 
 def choices(flag: str, arg: Arg) -> tuple[str, ...]:
-    """The words that may follow a flag, where they are known."""
+    """The values that may follow a flag, if they are known."""
     return tuple(arg.choices or OFFERED.get(flag, ()) or ((arg.word,) if arg.word else ()))
 
 
@@ -168,7 +168,7 @@ def zsh(commands: Mapping[str, Command]) -> str:
 
 
 def _spec(flag: Flag) -> str:
-    """What `_arguments` reads about a flag: its names, its meaning, what follows it."""
+    """The text that `_arguments` reads for a flag: its names, its meaning, its values."""
     rest = ""
     for arg in flag.args:
         offered = choices(flag.name, arg)

@@ -144,7 +144,7 @@ DOC_INTRO = """# Flags
 
 <!-- {notice} -->
 
-A flag is a whole word and its values are the words after it. Later flags override earlier ones; of the flags that
+Flags are not abbreviated; the values of a flag follow it. Later flags override earlier ones; of the flags that
 choose a convention or a pivot the last one on the line wins; a pivot that a flag implies holds in the CUSTOM convention
 alone, where the others have their own. The last column says what a flag sets: a convention, a pivot, and fields of
 `nanobrag_torch.parameters.Experiment`. Whole numbers are written without a point; other numbers as 12, -1.5 or 2e-3. A
@@ -190,7 +190,7 @@ Where the historic nanoBragg departs from the physics, both programs can do eith
 `-defects PRESET[,+name][,-name]...`.
 `default` has those on that are deterministic conventions, so that an unchanged command line gives the historic image.
 Off in `default` are those whose result depends on the number of threads, on the order of pixels or on rounding. `none`
-is the best physics. `-defects list` prints the names.
+gives the best physics. `-defects list` prints the names.
 
 Each command below can be given to either program (`nanobragg` or `python -m nanobrag_torch`). It is run with the defect
 and without it; the sums are those of the float image, in photons. The equations are in [physics.md](physics.md).

@@ -185,8 +185,23 @@ def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeyp
 
 
 @needs_compiler
-def test_images_are_looked_at_again(always, capfd, monkeypatch):
+def test_every_image_of_a_cpu_is_looked_at(always, capfd, monkeypatch):
+    monkeypatch.setattr(making, "IMAGES", {})
+    real, images = CompiledBackend.photons_of_region, []
+    for wavelength_m in (1.1e-10, 1.11e-10, 1.12e-10):
+        images.append(simulate(replace(BASE, beam=replace(BASE.beam, wavelength_m=wavelength_m))))
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), images[0], "scaled"))
+    simulate(BASE)
+    said = capfd.readouterr().err
+    assert "not used" in said and "may be wrong" not in said
+
+
+@needs_compiler
+def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
     """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    as_on_a_gpu = selection.is_looked_at
+    monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
     looked, real = [], CompiledBackend.photons_of_region
     monkeypatch.setattr(making, "_doubt", lambda *args, doubt=making._doubt: looked.append(1) or doubt(*args))

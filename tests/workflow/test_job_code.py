@@ -70,6 +70,16 @@ def test_a_rule_depends_on_all_that_its_command_imports(rule: str):
     assert not sorted(module for module in used - thin if source(module) not in listed)
 
 
+def test_frames_depend_on_every_file_of_the_simulator_and_the_campaign_that_makes_them():
+    """These list single files, so one that is new must be added."""
+    used = imports().find_upstream_modules("nanobrag_campaign.shard")
+    made_by = {module for module in used if module.startswith(("nanobrag_campaign.", "nanobrag_torch."))}
+    listed = set(files_of(REPOSITORY, PATTERNS["campaign_shard"]))
+    assert "nanobrag_torch.noise.poisson" in made_by
+    assert not sorted(module for module in made_by if source(module) not in listed)
+    assert REPOSITORY / "src/nanobrag_torch/noise/noise.c" in listed
+
+
 @pytest.mark.parametrize("rule", sorted(PATTERNS))
 def test_every_pattern_matches_and_the_report_is_in_none(rule: str):
     assert all(files_of(REPOSITORY, [pattern]) for pattern in PATTERNS[rule])

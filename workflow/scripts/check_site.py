@@ -1,6 +1,6 @@
-"""`check_site.py FOLDER`: every link of a built site leads to a file and a place in it.
+"""`check_site.py FOLDER`: checks that every link of a built site leads to an existing file and anchor.
 
-Exit status 1, and each that does not on standard error.
+Exit status 1 and one line on standard error for each broken link.
 """
 
 import sys
@@ -29,7 +29,7 @@ class Page(HTMLParser):
 
 
 def broken(site: Path) -> list[str]:
-    """One line for each link that leads nowhere."""
+    """One line for each broken link."""
     pages = {path.resolve(): Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
     return [
         f"{path.relative_to(site.resolve())}: {link}"

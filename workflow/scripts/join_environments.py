@@ -1,4 +1,4 @@
-"""`join_environments.py PYTHON`: another environment finds, behind its own packages, those of this one."""
+"""`join_environments.py PYTHON`: makes the packages of this environment visible in another one, after its own."""
 
 import subprocess
 import sys

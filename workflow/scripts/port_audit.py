@@ -1,4 +1,4 @@
-"""Compare the two sides on one pixel; the work is trace_audit.port.job. A verdict of fail is no failure."""
+"""Compare the two sides on one pixel; the work is trace_audit.port.job. The job succeeds for a verdict of fail too."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Run one side of an audit; the work is trace_audit.port.side_job. A run that fails is on record, no failure."""
+"""Run one side of an audit; the work is trace_audit.port.side_job. A failed run is recorded; the job succeeds."""
 
 import sys
 from pathlib import Path

@@ -26,7 +26,7 @@ _PROCESS = ", process"
 
 
 def why_not() -> str | None:
-    """Why nothing can be timed on a GPU here; None where one is ready."""
+    """Why nothing can be timed on a GPU here; None if one is ready."""
     import torch
 
     if torch.version.cuda is None:

@@ -62,7 +62,7 @@ def _growth(bench: Bench, dtype: str) -> list[dict[str, Any]]:
 
 
 def _worst_growth(growth: list[dict[str, Any]]) -> float:
-    """The largest median with many steps over that with one, within the same type."""
+    """The largest median with many steps relative to that with one step, for the same type."""
     peaks = {(measured["program"], measured["what"].split(", ")[1]): measured["median"] for measured in growth}
     return max(float(peak / peaks[name, _BASE]) for (name, _), peak in peaks.items())
 

@@ -65,7 +65,7 @@ def import_torch() -> dict[str, float]:
 def whole(command: list[str], environment: dict[str, str] | None = None) -> dict[str, float]:
     """Wall and CPU seconds and peak memory of one process.
 
-    Raises InputError where it fails, or `environment` insists on compiled code and it went without.
+    Raises InputError if it fails, or if `environment` demands compiled code and it used none.
     """
     figures = measure(command, environment)
     compiled.check_used(figures.messages, environment or {})

@@ -65,7 +65,7 @@ def _points(bench: Bench, phi: int, mosaic: int, stack: ExitStack) -> list[Point
 
 
 def _image(worker: Worker) -> Figures:
-    """The median over as many images as take a while, since a single small one ends before a core is up to speed."""
+    """The median over several images, since a single small one ends before a core reaches its speed."""
     runs = [worker.ask("image")]
     while sum(figures["wall_s"] for figures in runs) < _LONG_ENOUGH_S:
         runs.append(worker.ask("image"))
@@ -76,7 +76,7 @@ def _rows(points: list[Point], runs: Iterable[list[Figures]]) -> list[dict[str, 
     found_rows = []
     for point, measured in zip(points, runs, strict=True):
         line = row(point.program, f"{point.steps} steps", "s", [figures["wall_s"] for figures in measured])
-        if line["median"] > 0:  # a difference of two C processes can come out at nothing where the work is
+        if line["median"] > 0:  # the difference of two C processes can be 0 if the work is small
             found_rows.append({**line, "steps": point.steps})
     return found_rows
 

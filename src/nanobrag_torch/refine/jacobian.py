@@ -86,8 +86,8 @@ def _eager(
     return photons.detach(), columns.detach()
 
 
-def _forward(function: Callable[..., object], values: torch.Tensor, **options: bool) -> tuple[torch.Tensor, ...]:
+def _forward(function: Callable[..., object], values: torch.Tensor, has_aux: bool = False) -> tuple[torch.Tensor, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # torch's own rules use its deprecated script compiler
-        found: tuple[torch.Tensor, ...] = torch.func.jacfwd(function, **options)(values)
-    return found
+        derivatives: tuple[torch.Tensor, ...] = torch.func.jacfwd(function, has_aux=has_aux)(values)
+    return derivatives

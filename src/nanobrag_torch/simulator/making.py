@@ -33,8 +33,9 @@ def image(
     if not isinstance(backend, CompiledBackend) or backend.trusted_with is simulation.plain:
         return _made(simulation, backend, progress, image_dtype, False)[0], ""
     number_of_it = IMAGES[backend.structure] = IMAGES.get(backend.structure, 0) + 1
+    look = selection.is_looked_at(number_of_it, simulation.device)
     try:
-        made, brightest = _made(simulation, backend, progress, image_dtype, selection.is_looked_at(number_of_it))
+        made, brightest = _made(simulation, backend, progress, image_dtype, look)
         why = None if brightest is None else _doubt(simulation, made, brightest)
     except (MemoryError, torch.OutOfMemoryError, ExperimentError):
         raise
@@ -43,7 +44,9 @@ def image(
     if why is None:
         backend.trusted_with = simulation.plain  # the next image of this very model waits for no check
         return made, ""
-    unseen = number_of_it - number_of_it // 2 - 1  # since the last one that was looked at
+    unseen = 0  # since the last one that was looked at
+    while not selection.is_looked_at(number_of_it - 1 - unseen, simulation.device):
+        unseen += 1
     del IMAGES[backend.structure]  # the next one is looked at
     if unseen:
         why = f"{why}; the last {unseen} images that it made in this process may be wrong too"

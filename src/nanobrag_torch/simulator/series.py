@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from nanobrag_torch import model as model_module
-from nanobrag_torch import transfer
+from nanobrag_torch import model_parts, transfer
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
@@ -85,9 +84,9 @@ class Series:
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
-            "sources": model_module.resolve_sources(experiment, self._geometry, wavelength_m, defects),
+            "sources": model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects),
         }
-        oversample = model_module.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
+        oversample = model_parts.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
         changed = {name: as_tensors(part) for name, part in changed.items()}
         moved = transfer.moved(changed, self.first.device)
         host = self.first.plain_host._replace(oversample=oversample, **changed)

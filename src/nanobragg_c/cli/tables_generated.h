@@ -639,7 +639,7 @@
 
 #define DEFECT_TABLE(X) \
     X(PIX0_IGNORED, "pix0_ignored", "D-02", 1, 1, "-pix0_vector selects the CUSTOM convention and its three numbers are not used") \
-    X(LAST_VALUE_FACTORS, "last_value_factors", "D-04", 1, 0, "without the -oversample_ flags the last layer's capture fraction and the first sub-pixel's polarization and solid angle stand for all") \
+    X(LAST_VALUE_FACTORS, "last_value_factors", "D-04", 1, 0, "without the -oversample_ flags the last layer's capture fraction and the first sub-pixel's polarization and solid angle are used for the whole pixel") \
     X(LAYER_PITCH, "layer_pitch", "D-05", 1, 0, "n sensor layers are spaced by thickness/(n-1) and one layer becomes two") \
     X(PIVOT_OVERWRITTEN, "pivot_overwritten", "D-07", 1, 1, "every convention but CUSTOM overrides -pivot (flags that imply a pivot do so in CUSTOM alone, with and without this)") \
     X(CLOSE_BEAM_IGNORED, "close_beam_ignored", "D-08", 1, 1, "-Xclose and -Yclose do not move the detector except in the CUSTOM convention") \
@@ -657,10 +657,10 @@
     X(LAYER_FRONT_FACE, "layer_front_face", "D-47", 1, 0, "a sensor layer is taken at its entrance and with the obliquity of the front face; off, at its middle and with its own") \
     X(MOSAIC_UNEVEN, "mosaic_uneven", "D-48", 1, 0, "the tilts of mosaic domains gather at the rim of the cap and the first domain is not tilted; off, all rotations by at most the spread are equally likely") \
     X(DRAWS_LINEAR_IN_SEED, "draws_linear_in_seed", "D-49", 1, 0, "-misset random and mosaic domains are drawn from a generator whose first numbers follow the seed in a straight line") \
-    X(PHI_SLICE_START, "phi_slice_start", "D-50", 1, 0, "the crystal stands at the start of each spindle slice; off, in its middle") \
+    X(PHI_SLICE_START, "phi_slice_start", "D-50", 1, 0, "the crystal is at the start of each spindle slice; off, in its middle") \
     X(NORMAL_BY_HANDEDNESS, "normal_by_handedness", "D-51", 1, 0, "a detector normal that is not used as given is fast x slow, which points back to the source for a left-handed pair; off, its sign makes it point downstream") \
     X(CLOSE_AXES_AS_FAST_SLOW, "close_axes_as_fast_slow", "D-52", 1, 0, "-Xclose is fast and -Yclose slow in every convention; off, they are read as -Xbeam and -Ybeam are") \
-    X(SAMPLE_SIZE_ROUNDED_UP, "sample_size_rounded_up", "D-53", 1, 0, "a sample size that is a whole number of cells is rounded up to one more in about half of the orientations; off, 1e-9 of a cell count is let go") \
+    X(SAMPLE_SIZE_ROUNDED_UP, "sample_size_rounded_up", "D-53", 1, 0, "a sample size that is a whole number of cells is rounded up to one more in about half of the orientations; off, an excess of 1e-9 of the cell count is ignored") \
     X(NOMINAL_CELL_VOLUME, "nominal_cell_volume", "D-54", 1, 0, "where -mat and -cell disagree, reciprocal vectors are derived with the volume of -cell and are no inverse of the real ones") \
     X(PHI_CARRYOVER, "phi_carryover", "D-01", 0, 0, "a spindle step at exactly 0 takes the orientation of the step before it, the last one before the first") \
     X(RUNNING_PRODUCT, "running_product", "D-03", 0, 0, "the -oversample_ flags multiply the whole running sum after every term") \

@@ -35,11 +35,13 @@ COMPARING = (*RUNNING, *_rooms("stages", "compare"))
 DERIVATIVES = (*RUNNING, *_rooms("derivatives"), *REFINEMENT)
 IMAGES = (*RUNNING, *_rooms("images"), *BARS, *SIMULATOR)
 
+_FRAMES = ("frames", "noise", "nxmx", "orientations", "plan", "production", "shard", "shards", "writer")
 FRAMES = (
     *SIMULATOR,
+    "src/nanobrag_torch/noise/*.*",
     "src/trace_audit/inputs/prepare.py",
     "src/trace_audit/config/scenario*.py",
-    *(f"src/nanobrag_campaign/{name}.py" for name in ("frames", "nxmx", "orientations", "plan", "shard", "writer")),
+    *(f"src/nanobrag_campaign/{name}.py" for name in _FRAMES),
 )
 
 _SIDE = ("__init__", "program", "side", "side_job")
