@@ -283,5 +283,6 @@ def photons(
     hooks: Hooks | None = None,
 ) -> torch.Tensor:
     """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
+    backend = backend.of_tile()
     at_once = backend.photons(fast, slow, image_dtype, into, at(hooks))
     return integrate(model, fast, slow, backend, hooks).photons.to(image_dtype) if at_once is None else at_once

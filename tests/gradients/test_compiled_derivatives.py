@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import cache, derivative, selection
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.parameters.experiment import SourceTable
+from nanobrag_torch.simulator import Simulation
 from tests.physics.helpers import per_term, reflection_table, small
 
 WHOLE_GRAPH = eager.PAIRS_PER_PASS  # with it the images here are small ones, which keep every step
@@ -26,6 +27,8 @@ ONE = replace(
     detector=replace(BASE.detector, oversample=1),
     beam=Beam(wavelength_m=BASE.beam.wavelength_m, fluence_photons_per_m2=1e24),
 )
+GAPS = reflection_table(2)
+GAPS.F_electrons[::2, 1] = 0.0
 EXPERIMENTS = {
     "one_sample": ONE,
     "one_orientation": replace(
@@ -37,6 +40,7 @@ EXPERIMENTS = {
     "thick": replace(ONE, detector=replace(ONE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3)),
     "resolution_limit": replace(ONE, structure_factors=replace(ONE.structure_factors, d_min_m=4e-10)),
     "interpolated": replace(ONE, structure_factors=replace(ONE.structure_factors, interpolate=True)),
+    "gaps_and_beyond": replace(ONE, structure_factors=replace(ONE.structure_factors, table=GAPS)),
     "curved": replace(ONE, detector=replace(ONE.detector, curved=True)),
     **{shape: replace(ONE, crystal=replace(ONE.crystal, shape=shape)) for shape in ("ROUND", "GAUSS")},
 }
@@ -52,6 +56,8 @@ def with_leaves(experiment):
         "tilt": torch.tensor(0.02, dtype=torch.float64, requires_grad=True),
         "wavelength": torch.tensor(1.01e-10, dtype=torch.float64, requires_grad=True),
         "polarization": torch.tensor(0.7, dtype=torch.float64, requires_grad=True),
+        "amplitudes": experiment.structure_factors.table.F_electrons.clone().requires_grad_(),
+        "default_F": torch.tensor(7.0, dtype=torch.float64, requires_grad=True),
     }
     crystal = replace(
         experiment.crystal,
@@ -61,7 +67,9 @@ def with_leaves(experiment):
     )
     detector = replace(experiment.detector, distance_m=leaves["distance"], rotx_rad=leaves["tilt"])
     beam = replace(experiment.beam, wavelength_m=leaves["wavelength"], polarization_factor=leaves["polarization"])
-    return replace(experiment, crystal=crystal, detector=detector, beam=beam), leaves
+    table = replace(experiment.structure_factors.table, F_electrons=leaves["amplitudes"])
+    factors = replace(experiment.structure_factors, table=table, default_F=leaves["default_F"])
+    return replace(experiment, crystal=crystal, detector=detector, beam=beam, structure_factors=factors), leaves
 
 
 def derivatives(experiment, dtype):
@@ -80,6 +88,12 @@ def always(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)  # so that this is a large image
 
 
+def whole_graph(monkeypatch):
+    """Let what follows keep the graph of every step."""
+    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", WHOLE_GRAPH)
+
+
 @pytest.fixture
 def used(monkeypatch):
     """How many times a compiled derivative was worked out."""
@@ -93,18 +107,25 @@ def used(monkeypatch):
     return calls
 
 
+TIGHT = {torch.float64: 1e-12, torch.float32: 7e-7}
+
+
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_compiled_derivatives_are_those_of_the_kernel(name, dtype, tolerance, always, used, monkeypatch, capfd):
+    model = Simulation(EXPERIMENTS[name]).model
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300 * model.samples * model.source_count)  # two tiles
     got = derivatives(EXPERIMENTS[name], dtype)
     said = capfd.readouterr().err
     assert used and "not used" not in said, said
-    monkeypatch.setenv(selection.MODE_VARIABLE, "never")
-    monkeypatch.setattr(eager, "PAIRS_PER_PASS", WHOLE_GRAPH)
+    whole_graph(monkeypatch)
     expected = derivatives(EXPERIMENTS[name], dtype)
     for leaf, value in expected.items():  # in float32 sums over pixels whose terms cancel lose a digit
-        assert float((got[leaf] - value).abs().max()) <= tolerance * float(value.abs().max()), leaf
-    assert all(float(expected[leaf].abs().max()) > 0 for leaf in ("cell", "misset", "distance", "wavelength"))
+        limit = TIGHT[dtype] if leaf in ("amplitudes", "default_F") else tolerance
+        assert float((got[leaf] - value).abs().max()) <= limit * float(value.abs().max()), leaf
+    moving = ("cell", "misset", "distance", "wavelength", "amplitudes", *(["default_F"] * (name == "gaps_and_beyond")))
+    assert all(float(expected[leaf].abs().max()) > 0 for leaf in moving)
+    assert name != "gaps_and_beyond" or not expected["amplitudes"][::2, 1].any()
 
 
 def test_one_program_does_a_whole_pixel(always, used):
@@ -126,12 +147,72 @@ def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, ca
     assert float(amplitude.grad) == pytest.approx(2 * float(image.detach().sum()) / 3.0, rel=tolerance)
 
 
-def test_by_a_table_of_amplitudes_is_eager(always, used, capfd):
-    values = ONE.structure_factors.table.F_electrons.clone().requires_grad_()
-    table = replace(ONE.structure_factors.table, F_electrons=values)
-    simulate(replace(ONE, structure_factors=replace(ONE.structure_factors, table=table))).sum().backward()
-    assert float(values.grad.abs().max()) > 0 and not used
-    assert "not used" not in capfd.readouterr().err
+def by_table(experiment, dtype=torch.float64):
+    """The amplitudes, the image, and the derivatives of its sum by each of them."""
+    values = experiment.structure_factors.table.F_electrons.clone().requires_grad_()
+    table = replace(experiment.structure_factors.table, F_electrons=values)
+    simulation = Simulation(
+        replace(experiment, structure_factors=replace(experiment.structure_factors, table=table)), dtype=dtype
+    )
+    image = simulation.image(image_dtype=torch.float64)
+    image.sum().backward()
+    assert simulation.explain().derivative == "tiles, compiled: it pays, and gives the kernel's numbers"
+    return values.detach(), image.detach(), values.grad
+
+
+@pytest.mark.parametrize("interpolate", [False, True])
+def test_by_all_amplitudes_alone(interpolate, always, used, capfd):
+    """The image is quadratic in all of them together, so the sum of F dI/dF is 2 I."""
+    crystal = replace(ONE.crystal, shape="TOPHAT", fudge=0.3)
+    factors = replace(ONE.structure_factors, interpolate=interpolate)
+    values, image, slopes = by_table(replace(ONE, crystal=crystal, structure_factors=factors))
+    assert used and "not used" not in capfd.readouterr().err
+    assert float((values * slopes).sum()) == pytest.approx(2 * float(image.sum()), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", ["one_sample", "sources"])
+def test_threads_and_repetition_change_no_byte(name, always, monkeypatch):
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 60)
+    found, before = [], torch.get_num_threads()
+    try:
+        for threads in (1, 3, 3):
+            torch.set_num_threads(threads)
+            found.append(by_table(EXPERIMENTS[name])[2])
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[1], found[2])
+
+
+def test_zeros_for_a_table_are_made_once_for_each_thread(always, monkeypatch):
+    """Memory goes by the threads, not by the tiles and their samples and sources."""
+    made, tiles, real = [], [], derivative._Spare.like
+    monkeypatch.setattr(eager, "PAIRS_PER_PASS", 60)
+    monkeypatch.setattr(derivative._Spare, "like", lambda self, table: tiles.append(real(self, table)) or tiles[-1])
+    zeros = torch.zeros
+    monkeypatch.setattr(derivative.torch, "zeros", lambda *a, **k: made.append(a) or zeros(*a, **k))
+    by_table(EXPERIMENTS["sources"])
+    elements = (ONE.structure_factors.table.F_electrons.shape[0] + 2) ** 3
+    assert len(tiles) > 20 and sum(a == (elements,) for a in made) <= 2 * torch.get_num_threads()
+
+
+@pytest.mark.parametrize("dtype", TIGHT)
+def test_by_weights_and_wavelengths_of_sources(dtype, always, used, monkeypatch, capfd):
+    def slopes():
+        weight = torch.tensor([1.0, 2.0, 0.5], dtype=torch.float64, requires_grad=True)
+        wavelength = torch.tensor([1.0e-10, 1.01e-10, 1.02e-10], dtype=torch.float64, requires_grad=True)
+        position = torch.tensor([[-10.0, 0.01 * i, 0.0] for i in range(3)], dtype=torch.float64, requires_grad=True)
+        beam = replace(ONE.beam, sources=SourceTable(position, weight, wavelength))
+        made = replace(ONE, beam=beam, defects=frozenset())
+        image = Simulation(made, dtype=dtype).image(image_dtype=torch.float64)
+        scale = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64).view_as(image)
+        return torch.autograd.grad((image * scale).sum(), (weight, wavelength, position))
+
+    got = slopes()
+    assert used and "not used" not in capfd.readouterr().err
+    whole_graph(monkeypatch)
+    for one, expected in zip(got, slopes(), strict=True):
+        assert float((one - expected).abs().max()) <= TIGHT[dtype] * float(expected.abs().max())
+        assert expected.abs().min(0).values.max() > 0
 
 
 def test_one_program_interpolates_in_tables_of_any_size(always, monkeypatch, capfd):

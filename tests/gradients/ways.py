@@ -18,12 +18,12 @@ from tests.physics.helpers import small
 BASE = small()
 BASE = replace(BASE, detector=Detector(pixel_size_m=8e-3, n_fast=4, n_slow=3, distance_m=0.08, oversample=1))
 TYPICAL = float(simulate(BASE).max())
-VALUES = torch.tensor([50.0, 20.0, 5.0, 0.08, 0.9], dtype=torch.float64)
-TOWARDS = torch.tensor([0.1, 0.2, 0.3, 1e-3, 0.5], dtype=torch.float64)
+VALUES = torch.tensor([50.0, 20.0, 5.0, 0.08, 0.9, 1.1], dtype=torch.float64)
+TOWARDS = torch.tensor([0.1, 0.2, 0.3, 1e-3, 0.5, 0.2], dtype=torch.float64)
 
 
 def experiment(values):
-    """Cell, orientation, size, distance and polarization."""
+    """Cell, orientation, size, distance, polarization, and a scale of all amplitudes."""
     crystal = replace(
         BASE.crystal,
         cell_lengths_A=(values[0], 60.0, 70.0),
@@ -31,7 +31,10 @@ def experiment(values):
         n_cells=(6, values[2], 4),
     )
     detector = replace(BASE.detector, distance_m=values[3])
-    return replace(BASE, crystal=crystal, detector=detector, beam=replace(BASE.beam, polarization_factor=values[4]))
+    beam, table = replace(BASE.beam, polarization_factor=values[4]), BASE.structure_factors.table
+    table = replace(table, F_electrons=table.F_electrons * values[5])
+    factors = replace(BASE.structure_factors, table=table)
+    return replace(BASE, crystal=crystal, detector=detector, beam=beam, structure_factors=factors)
 
 
 def image(values):
@@ -158,15 +161,13 @@ def changed_in_place_after():
 def _changed_before_backward(name):
     mask = torch.ones(3, 4, dtype=torch.bool)
     fluence = torch.tensor(1e24, dtype=torch.float64)
-    amplitudes = BASE.structure_factors.table.F_electrons.clone()
     values = leaf()
     made = experiment(values)
-    table = replace(made.structure_factors.table, F_electrons=amplitudes)
+    amplitudes = made.structure_factors.table.F_electrons.detach()  # in the same memory, with the same count of changes
     made = replace(
         made,
         detector=replace(made.detector, mask=mask),
         beam=replace(made.beam, fluence_photons_per_m2=fluence),
-        structure_factors=replace(made.structure_factors, table=table),
     )
     loss = (simulate(made, image_dtype=torch.float64) / TYPICAL).square().sum()
     {"mask": mask.logical_not_, "fluence": lambda: fluence.mul_(2), "amplitudes": lambda: amplitudes.mul_(2)}[name]()

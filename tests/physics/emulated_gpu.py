@@ -46,6 +46,12 @@ static double __shfl_xor_sync(unsigned, double value, int mask)
     swapcontext(&fibers[me], &caller);
     return slots[turn][me ^ mask];
 }
+static unsigned long long atomicAdd(unsigned long long *to, unsigned long long value)
+{
+    const unsigned long long before = *to;
+    *to += value;
+    return before;
+}
 // About twenty bits, as the device's own.
 static double reciprocal_estimate(const double x)
 {

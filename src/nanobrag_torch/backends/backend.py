@@ -37,6 +37,9 @@ class Backend(Protocol):
     def for_model(self, model: Model) -> Backend:
         """This backend for a model whose tensors have other values and which is otherwise the same."""
 
+    def of_tile(self) -> Backend:
+        """The same for the pixels of one tile, of which it may keep something."""
+
     def photons(
         self,
         fast: torch.Tensor,

@@ -41,6 +41,10 @@ class EagerBackend:
         """The kernel's functions for another model."""
         return EagerBackend(model, self.why)
 
+    def of_tile(self) -> EagerBackend:
+        """The backend for one tile: nothing is kept of one."""
+        return self
+
     def rays(
         self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
     ) -> PixelGeometry:

@@ -110,8 +110,12 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
-    """A sum with one more part; None if there is no part yet."""
-    return total if part is None else (0.0 + part if total is None else total + part)
+    """A sum with one part more, which may be sparse; None where nothing has been added."""
+    if part is None:
+        return total
+    if total is None:
+        return part.to_dense() if part.is_sparse else part.clone()
+    return total.add_(part)
 
 
 def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:

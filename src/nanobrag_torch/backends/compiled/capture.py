@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS
+from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS, SCATTERS
 
 ORIENTATION, RAY = 1, 2
 
@@ -44,6 +44,13 @@ class Table:
 
     def __init__(self, name: str):
         self.name = name
+
+
+@dataclass(frozen=True)
+class Added:
+    """A tensor of the size of a table, 0 but for numbers that are added at places computed from numbers."""
+
+    terms: tuple[tuple[Number, Number], ...]  # place and number
 
 
 class Recorder(TorchDispatchMode):
@@ -90,7 +97,16 @@ class Recorder(TorchDispatchMode):
             raise Unrecordable(f"a tensor of shape {tuple(tensor.shape)} that was not given")
         if isinstance(held, Table):
             raise Unrecordable(f"arithmetic on all of {held.name}")
+        if isinstance(held, Added):
+            raise Unrecordable("arithmetic on all of a table that is added to")
         return [held[place] for place in _places(tensor)]
+
+    def added_to(self, tensor: torch.Tensor) -> Added:
+        """What is added to a table, and where. Raises Unrecordable for a tensor that nothing was added to."""
+        held = self._storages.get(_address(tensor))
+        if not isinstance(held, Added):
+            raise Unrecordable("a table by whose elements nothing is differentiated")
+        return held
 
     def __torch_dispatch__(
         self, function: Any, types: Any, arguments: Sequence[Any] = (), keywords: dict[str, Any] | None = None
@@ -103,7 +119,9 @@ class Recorder(TorchDispatchMode):
         if not isinstance(result, torch.Tensor):
             self._check_views(name, result)
             return result
-        if name.endswith("_") and not name.startswith("_"):
+        if name in SCATTERS or self._adds_tables(name, arguments, keywords):
+            self._keep(result, self._added(name, arguments))
+        elif name.endswith("_") and not name.startswith("_"):
             self._overwrite(arguments[0], self._computed(name[:-1], function, arguments, keywords, result))
         elif _address(result) not in self._storages:
             self._keep(result, self._laid_out(result, self._computed(name, function, arguments, keywords, result)))
@@ -228,6 +246,25 @@ class Recorder(TorchDispatchMode):
         places = torch.arange(len(numbers)).reshape(arguments[0].shape)
         return [numbers[place] for place in torch.ops.aten.index.Tensor(places, arguments[1]).reshape(-1).tolist()]
 
+    def _adds_tables(self, name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> bool:
+        """Whether an operation is the sum of two tables that are added to."""
+        held = [self._storages.get(_address(one)) for one in arguments if isinstance(one, torch.Tensor)]
+        both = len(held) == 2 and all(isinstance(one, Added) for one in held)
+        return both and name in ("add", "add_") and not keywords
+
+    def _added(self, name: str, arguments: Sequence[Any]) -> Added:
+        """What two tables add up to, or a table of zeros with numbers added where other numbers say."""
+        if name not in SCATTERS:
+            first, second = (self.added_to(one) for one in arguments)
+            return Added(first.terms + second.terms)
+        if not all(map(_is_zero, self.numbers_of(arguments[0]))):
+            raise Unrecordable(f"{name} to other numbers than zeros")
+        index, source = arguments[2:4] if name == "scatter_add" else (arguments[1][0], arguments[2])
+        if name == "index_put" and not (len(arguments) == 4 and arguments[3]):
+            raise Unrecordable(f"{name} without a sum")
+        places = map(self._table_index, self.numbers_of(index))
+        return Added(tuple(zip(places, self.numbers_of(source), strict=True)))
+
     def _table_index(self, number: Number) -> Number:
         """Straight from the floating point number that was rounded to an index, where it was."""
         while number.expression in ("(int64_t){0}", "(index_t){0}"):
@@ -241,7 +278,7 @@ class Recorder(TorchDispatchMode):
         for place, number in zip(_places(target), numbers, strict=True):
             held[place] = self._cast(number, target.dtype)
 
-    def _keep(self, tensor: torch.Tensor, held: list[Number | None] | list[Number] | Table) -> None:
+    def _keep(self, tensor: torch.Tensor, held: list[Number | None] | list[Number] | Table | Added) -> None:
         self._alive.append(tensor)
         self._storages[_address(tensor)] = held
 

@@ -27,18 +27,23 @@ def source(
     orientation. `labels`: what numbers are called, by their id. Sums are float64. In C one over everything is written
     (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
     still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
     Raises Unrecordable for what takes another loop.
     """
     loops = Loops(inputs, [one for group in outputs for one in group], labels)
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]
-    arguments += [f"{_written_type(group)} *__restrict__ {_name(group)}" for group in outputs]
-    sums = [group for group in outputs if group[0].varies == 0]
+    tables = [group for group in outputs if group[0].place is not None]
+    for group in outputs:
+        plain = [f"{_written_type(group)} *__restrict__ {_name(group)}"]
+        arguments += dialect.table(_name(group)) if group in tables else plain
+    sums = [group for group in outputs if group[0].varies == 0 and group not in tables]
     lines = [
         f"CONSTANTS({', '.join(loops.constants)})" if loops.constants else "",
         f"ENTRY {entry}({', '.join(arguments)}, const int rays, const int orientations)",
         "{",
         *loops.lines["uniform"],
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
+        *(f"TERMS({_name(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
         "OVER_RAYS {",
         "const int count = COUNT;",
@@ -49,13 +54,15 @@ def source(
         ),
         *_over_orientations(loops, outputs, dialect),
         *_each(loops.lines["after"]),
+        *(f"SCATTER_HELD({_name(group)}, {one.name}_kept, {one.name}_held);" for group in tables for one in group),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
         *(line for group in sums for line in dialect.sums(_name(group), group)),
+        *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
-    return dialect.head(derived) + "\n".join(lines) + "\n"
+    return dialect.head(derived, bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _each(lines: list[str]) -> list[str]:
@@ -77,6 +84,7 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
             if group[0].varies == ORIENTATION
             for line in dialect.sums_of_orientation(_name(group), group, loops.products)
         ),
+        *(line for group in outputs if group[0].place is not None for line in _scatters(group, loops)),
         *(line for group in outputs if group[0].varies == _BOTH for line in _stores_of_orientation(group)),
         "}",
     ]
@@ -109,6 +117,12 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
 def _stores(group: list[Output]) -> Iterable[str]:
     for place, one in enumerate(group):
         yield f"STORE({_name(group)} + (int64_t){place} * rays + start, {one.name}_at);"
+
+
+def _scatters(group: list[Output], loops: Loops) -> Iterable[str]:
+    for one in group:
+        where = f"{loops.scatters[one.name]}, {one.name}_kept, {one.name}_held"
+        yield f"SCATTER({_name(group)}, {one.name}_value, {where});"
 
 
 def _stores_of_orientation(group: list[Output]) -> Iterable[str]:

@@ -21,11 +21,12 @@ import torch
 from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.dialects import of_device
-from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, Program, bare_model
+from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, TABLE, Program, bare_model
 from nanobrag_torch.backends.compiled.rewriting import with_fewer_quotients
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
+from nanobrag_torch.physics.structure_factor import Amplitudes
 
 ENTRY = "run"
 _MODE = 0o755  # of what is built, whatever the umask is: code that others can write is never loaded
@@ -70,15 +71,16 @@ class _Recording:
         self.inputs: list[Input] = []
         self.tensors: dict[str, torch.Tensor] = {}
         self.watched: dict[str, torch.Tensor] = {}
+        model = _with_smallest_table(model)
         for name, given in program.inputs(model).items():
             self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
         results = self._changes() if program.along else self._derivatives() if program.by else self._results()
-        varies = [ORIENTATION if name == "real_m" else 0 for name in program.by] or [RAY] * len(results)
-        self.outputs = [
-            self._output(f"out{place}", result, over)
-            for place, (result, over) in enumerate(zip(results, varies, strict=True))
-        ]
+        if program.by:
+            slopes = enumerate(zip(program.by, results, strict=True))
+            self.outputs = [self._summed(f"out{place}", name, result) for place, (name, result) in slopes]
+        else:
+            self.outputs = [self._output(f"out{place}", result, RAY) for place, result in enumerate(results)]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
         for one in self.traced:
             over = ORIENTATION | RAY if one.of_orientations else RAY
@@ -86,6 +88,13 @@ class _Recording:
 
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
         return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]
+
+    def _summed(self, name: str, by: str, slope: torch.Tensor) -> list[Output]:
+        """The sum over rays of the derivative by one of the tensors."""
+        if by == TABLE:
+            terms = enumerate(self.recorder.added_to(slope).terms)
+            return [Output(f"{name}_{i}", number, 0, place) for i, (place, number) in terms]
+        return self._output(name, slope, ORIENTATION if by == "real_m" else 0)
 
     def _watched(self, name: str, value: torch.Tensor) -> Watched:
         of_orientations = name in OF_ORIENTATIONS
@@ -195,7 +204,17 @@ def source_of(
 def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
     if name == "real_m":
         return Input(in_c, value.dtype, ORIENTATION, elements=9)
-    return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == "amplitudes.padded")
+    return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == TABLE)
+
+
+def _with_smallest_table(model: Model) -> Model:
+    """The model with a table of one amplitude and its margin: none is compiled in, so that any will do to record."""
+    table = model.amplitudes.padded
+    if table is None:
+        return model
+    origin, strides = torch.zeros(3, dtype=torch.float64), torch.tensor([9, 3, 1], dtype=torch.float64)
+    smallest = torch.zeros((3, 3, 3), dtype=table.dtype)
+    return model._replace(amplitudes=Amplitudes(smallest, origin, origin, strides, *model.amplitudes[4:]))
 
 
 class Build(NamedTuple):

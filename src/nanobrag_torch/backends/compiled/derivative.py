@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from nanobrag_torch.backends.compiled.dialects import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend, Summed, load
-from nanobrag_torch.backends.compiled.programs import Program
+from nanobrag_torch.backends.compiled.programs import TABLE, Program
 from nanobrag_torch.model import Model
 
 _BYTES_OF_SUMS = 1 << 28  # memory for the partial sums of a launch on a GPU
 _COUNTS = ("phi_rad", "mosaic_domains")
-
-
-def not_differentiable(model: Model) -> str | None:
-    """Why no derivative of a model is compiled, or None."""
-    table = model.amplitudes.padded
-    if table is not None and table.requires_grad:
-        return "derivatives by a table of amplitudes, which are looked up, are not compiled"
-    return None
 
 
 def differentiated(program: Program, model: Model) -> Program:
@@ -42,6 +35,8 @@ class DifferentiableBackend(CompiledBackend):
             name: [program.inputs(model, source) for source in range(model.source_count)]
             for name, (program, _) in derivatives.items()
         }
+        self._spare = _Spare()
+        self._table: _Table | None = None
         super().__init__(model, files, (*files, *derivatives))
 
     def _take(self, model: Model) -> None:
@@ -49,15 +44,24 @@ class DifferentiableBackend(CompiledBackend):
         if model.real_m.device.type != "cpu":  # sums of each warp, and of each orientation in it
             self.pixels = max(WARP, min(self.pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
 
+    def of_tile(self) -> DifferentiableBackend:
+        """The backend for one tile, whose steps add what they have by a table to the same sums."""
+        other = copy.copy(self)
+        padded = self._model.amplitudes.padded
+        other._table = None if padded is None else _Table.of(padded, self._spare)
+        return other
+
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
         """The results of a program for one source, each (rays,), with their graph."""
         if name not in self.derivatives:
             return super().run(name, source, *arguments)
-        found = self.derivatives[name][0].given(self._model, source)
-        tensors = [found[one] for one in self.derivatives[name][0].by]
-        return list(_Step.apply(self, name, source, len(arguments), *arguments, *tensors))
+        by, found, sums = self.derivatives[name][0].by, self.derivatives[name][0].given(self._model, source), None
+        if TABLE in by:
+            found[TABLE], sums = self._table or _Table.of(found[TABLE], self._spare)
+        tensors = [found[one] for one in by]
+        return list(_Step.apply(self, name, source, sums, len(arguments), *arguments, *tensors))
 
     def values(self, name: str, source: int, arguments: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         """The results without a graph."""
@@ -67,9 +71,17 @@ class DifferentiableBackend(CompiledBackend):
         return [torch.zeros(rays, dtype=dtype, device=device) for dtype in self._results[name]]
 
     def slopes(
-        self, name: str, source: int, arguments: tuple[torch.Tensor, ...], upstream: list[torch.Tensor]
+        self,
+        name: str,
+        source: int,
+        arguments: tuple[torch.Tensor, ...],
+        upstream: list[torch.Tensor],
+        sums: _Sums | None = None,
     ) -> list[torch.Tensor]:
-        """Sum over rays and results of each result's derivative by each tensor, times the number given for it."""
+        """Sum over rays and results of each result's derivative by each tensor, times the number given for it.
+
+        Those by a table are added to `sums`.
+        """
         program, loaded = self.derivatives[name]
         tensors = self._read[name][source]
         by = {one: tensors[one] for one in program.by}
@@ -77,16 +89,92 @@ class DifferentiableBackend(CompiledBackend):
         if not rays:
             return [torch.zeros_like(one) for one in by.values()]
         given = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
-        wanted = [Summed(one.shape, label == "real_m") for label, one in by.items()]
+        wanted = [
+            Summed(one.shape, label == "real_m", sums.like(one) if sums is not None and label == TABLE else None)
+            for label, one in by.items()
+        ]
         return loaded.sums(given, wanted, rays, self.orientations)
+
+
+class _Spare:
+    """Tensors of zeros, float64 (elements,), of which no more are made than tiles are worked out at once."""
+
+    def __init__(self) -> None:
+        self._tensors: list[torch.Tensor] = []  # threads share it: append and pop are one step each
+
+    def like(self, table: torch.Tensor) -> torch.Tensor:
+        try:
+            return self._tensors.pop()
+        except IndexError:
+            return torch.zeros(table.numel(), dtype=torch.float64, device=table.device)
+
+    def emptied(self, sums: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+        """What differs from 0 in one of them, which is then of zeros again: a tile sees a part of a large table."""
+        where = sums.nonzero().squeeze(1)
+        values = sums[where]
+        self._tensors.append(sums.index_fill_(0, where, 0.0))
+        places = torch.stack(torch.unravel_index(where, shape))
+        return torch.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
+
+
+class _Sums:
+    """The derivative by each element of a table, of as many steps as there have been."""
+
+    def __init__(self, spare: _Spare) -> None:
+        self._spare = spare
+        self._by_element: torch.Tensor | None = None
+
+    def like(self, table: torch.Tensor) -> torch.Tensor:
+        """What the next step adds to, float64 (elements,)."""
+        if self._by_element is None:
+            self._by_element = self._spare.like(table)
+        return self._by_element
+
+    def taken(self, shape: torch.Size) -> torch.Tensor | None:
+        """The sums, sparse on a CPU, where there are many tiles; None where nothing was added. They begin anew."""
+        found, self._by_element = self._by_element, None
+        if found is None or found.device.type != "cpu":
+            return None if found is None else found.view(shape)
+        return self._spare.emptied(found, shape)
+
+
+class _Table(NamedTuple):
+    """What stands for a table in the graph of a tile: a number without a value, and what belongs to its derivative."""
+
+    symbol: torch.Tensor
+    sums: _Sums
+
+    @staticmethod
+    def of(table: torch.Tensor, spare: _Spare) -> _Table:
+        sums = _Sums(spare)
+        return _Table(_Symbol.apply(sums, table), sums)
+
+
+class _Symbol(torch.autograd.Function):
+    """Comes before all steps of a tile in its graph, so after all of them in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, sums: _Sums, table: torch.Tensor) -> torch.Tensor:
+        ctx.sums, ctx.shape = sums, table.shape
+        return torch.zeros((), dtype=torch.float64, device=table.device)
+
+    @staticmethod
+    def backward(ctx: Any, _: torch.Tensor) -> tuple[Any, ...]:
+        return None, ctx.sums.taken(ctx.shape)
 
 
 class _Step(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, backend: DifferentiableBackend, name: str, source: int, count: int, *rest: torch.Tensor
+        ctx: Any,
+        backend: DifferentiableBackend,
+        name: str,
+        source: int,
+        sums: _Sums | None,
+        count: int,
+        *rest: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
-        ctx.what, ctx.arguments = (backend, name, source), rest[:count]
+        ctx.what, ctx.arguments, ctx.sums = (backend, name, source), rest[:count], sums
         results = backend.values(name, source, ctx.arguments)
         ctx.mark_non_differentiable(*(one for one in results if not one.is_floating_point()))
         return tuple(results)
@@ -95,5 +183,9 @@ class _Step(torch.autograd.Function):
     def backward(ctx: Any, *by_results: torch.Tensor) -> tuple[Any, ...]:
         backend, name, source = ctx.what
         upstream = [one for one in by_results if one.is_floating_point()]
-        slopes = backend.slopes(name, source, ctx.arguments, upstream)
-        return (None, None, None, None, *(None for _ in ctx.arguments), *slopes)
+        slopes = backend.slopes(name, source, ctx.arguments, upstream, ctx.sums)
+        by = [
+            torch.zeros((), dtype=torch.float64, device=slope.device) if label == TABLE else slope
+            for label, slope in zip(backend.derivatives[name][0].by, slopes, strict=True)
+        ]
+        return (*(None,) * 5, *(None for _ in ctx.arguments), *by)

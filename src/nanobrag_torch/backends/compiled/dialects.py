@@ -15,6 +15,7 @@ from nanobrag_torch.backends.compiled.schedule import Output
 
 LANES = 8  # number of parallel sums over rays in C
 WARP = 32  # CUDA threads that run together
+HIGH_BITS, LOW_BITS = 60, 30  # of CUDA's sums by place: all terms together have less than the first, a rest the second
 THREADS_PER_BLOCK = 128
 # How many of those are to run at once on one processor of a GPU, which leaves a thread 64 or 168 registers.
 BLOCKS_PER_PROCESSOR = {"image": 8, "derivative": 3}
@@ -56,6 +57,10 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     index_t changed = 0; \\
     EACH changed |= index[l] ^ seen[l]; \\
     if (changed) EACH {{ seen[l] = index[l]; value[l] = table[index[l]]; }} }} while (0)
+#define TERMS(to)
+#define TERMS_OF_WARP(to)
+#define SCATTER(to, value, place, kept, held) scatter(to, value, place, kept, held)
+#define SCATTER_HELD(to, kept, held) EACH to[kept[l]] += held[l]
 #define SAME_FOR_ALL(name) double name##_each[BLOCK]; EACH name##_each[l] = name
 #define IS(name) (name##_each[l] != 0)
 #define CONSTANTS(...)
@@ -141,6 +146,24 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})
+// Whole numbers, which have the same sum in any order: of 1/scale, and of 2^-{LOW_BITS} of that.
+__device__ void add_to_table(unsigned long long *const to, const double scale, const int32_t place, const double value)
+{{
+    if (scale == 0 || value == 0) return;
+    const double scaled = value * scale, whole = rint(scaled);
+    atomicAdd(to + 2 * (int64_t)place, (unsigned long long)(long long)whole);
+    atomicAdd(to + 2 * (int64_t)place + 1, (unsigned long long)(long long)rint((scaled - whole) * {2**LOW_BITS}.0));
+}}
+#define TERMS(to) double to##_size = 0; const double to##_step = to##_scale[0]
+#define TERMS_OF_WARP(to) {{ const double terms[1] = {{to##_size}}; sums_of_warp(to##_sizes + WARP_OF_LAUNCH, terms); }}
+#define SCATTER(to, value, place, kept, held) do {{ \
+    if (place[0] != kept[0]) {{ \
+        add_to_table(to, to##_step, kept[0], held[0]); \
+        kept[0] = place[0]; \
+        held[0] = 0; }} \
+    held[0] += value[0]; \
+    to##_size += fabs(value[0]); }} while (0)
+#define SCATTER_HELD(to, kept, held) add_to_table(to, to##_step, kept[0], held[0])
 """
 _ESTIMATES = """
 #ifdef __CUDA_ARCH__
@@ -160,12 +183,25 @@ __device__ __forceinline__ double reciprocal_estimate(const double x)
 """
 
 
+_C_SCATTER = """
+__attribute__((noinline)) static void scatter(double *restrict to, const double *restrict value,
+    const index_t *restrict place, index_t *restrict kept, double *restrict held)
+{
+    index_t changed = 0;
+    EACH changed |= place[l] ^ kept[l];
+    if (changed) EACH if (place[l] != kept[l]) { to[kept[l]] += held[l]; kept[l] = place[l]; held[l] = 0; }
+    EACH held[l] += value[l];
+}
+"""
+
+
 class Dialect(NamedTuple):
     """A language of compiled code."""
 
-    head: Callable[[bool], str]  # whether of a program that sums over rays
+    head: Callable[[bool, bool], str]  # whether of a program that sums over rays, and by places of a table
     sums: Callable[[str, list[Output]], Iterable[str]]  # of what is of everything: lines after the loop over rays
     sums_of_orientation: Callable[[str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
+    table: Callable[[str], list[str]]  # the arguments of one that is added to by places
 
 
 def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
@@ -177,6 +213,19 @@ def _c_sums_of_orientation(to: str, group: list[Output], products: Mapping[str, 
     for place, one in enumerate(group):
         where = f"{to} + ((int64_t)orientation * {len(group)} + {place}) * LANES"
         yield f"ADD({where}, {', '.join(products[one.name])});"
+
+
+def _c_table(to: str) -> list[str]:
+    return [f"double *__restrict__ {to}"]
+
+
+def _cuda_table(to: str) -> list[str]:
+    """Its two whole numbers for each element, the sizes of all terms by warp, and by what a term is multiplied."""
+    return [
+        f"unsigned long long *__restrict__ {to}",
+        f"double *__restrict__ {to}_sizes",
+        f"const double *__restrict__ {to}_scale",
+    ]
 
 
 def _cuda_sums(to: str, group: list[Output]) -> Iterable[str]:
@@ -192,17 +241,17 @@ def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
     yield f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms); }}"
 
 
-def _c_head(summed: bool) -> str:
-    return _C_HEAD + _BOTH_HEADS
+def _c_head(summed: bool, by_place: bool) -> str:
+    return _C_HEAD + _BOTH_HEADS + _C_SCATTER * by_place
 
 
-def _cuda_head(summed: bool) -> str:
+def _cuda_head(summed: bool, by_place: bool) -> str:
     blocks = BLOCKS_PER_PROCESSOR["derivative" if summed else "image"]
     return f"#define BLOCKS {blocks}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
 
 
-C = Dialect(_c_head, _c_sums, _c_sums_of_orientation)
-CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_orientation)
+C = Dialect(_c_head, _c_sums, _c_sums_of_orientation, _c_table)
+CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_orientation, _cuda_table)
 
 
 def of_device(device: str) -> Dialect:

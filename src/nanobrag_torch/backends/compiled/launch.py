@@ -15,7 +15,7 @@ from nanobrag_torch import kernel, transfer
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
-from nanobrag_torch.backends.compiled.dialects import LANES, THREADS_PER_BLOCK, WARP
+from nanobrag_torch.backends.compiled.dialects import HIGH_BITS, LANES, LOW_BITS, THREADS_PER_BLOCK, WARP
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
@@ -23,6 +23,7 @@ from nanobrag_torch.model import Model
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
 PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
 PIXELS_PER_LAUNCH = 1 << 24  # on a GPU
+_LARGEST_EXPONENT = 1000  # of a scale
 
 
 class Summed(NamedTuple):
@@ -30,6 +31,7 @@ class Summed(NamedTuple):
 
     shape: torch.Size
     of_orientations: bool
+    into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
 
 
 class Region(NamedTuple):
@@ -91,6 +93,8 @@ class OnCpu:
         """The program adds those of the orientations to what is there, in lanes beside each other."""
         parts = [
             torch.zeros((*one.shape, LANES) if one.of_orientations else one.shape, dtype=torch.float64)
+            if one.into is None
+            else one.into
             for one in wanted
         ]
         self([*tensors, *parts], rays, orientations)
@@ -112,11 +116,51 @@ class OnGpu:
     def sums(
         self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
     ) -> list[torch.Tensor]:
-        """The program writes the sums of each warp; these are added in the order of the warps."""
+        """The program writes the sums of each warp; these are added in the order of the warps.
+
+        Where there are sums by place it runs twice: first for the size of all terms, by which the second run makes
+        whole numbers of them.
+        """
         warps = _blocks(rays) * (THREADS_PER_BLOCK // WARP)
-        parts = [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device) for one in wanted]
-        self([*tensors, *parts], rays, orientations)
-        return [part.sum(0) for part in parts]
+        tables = [None if one.into is None else _OfWholeNumbers(one.into, warps) for one in wanted]
+        parts = [
+            table.parts if table else [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)]
+            for one, table in zip(wanted, tables, strict=True)
+        ]
+        given = [*tensors, *(tensor for part in parts for tensor in part)]
+        for table in filter(None, tables):
+            self(given, rays, orientations)
+            table.scale_by_size()
+        self(given, rays, orientations)
+        return [part[0].sum(0) if table is None else table.added() for part, table in zip(parts, tables, strict=True)]
+
+
+class _OfWholeNumbers:
+    """Sums by place of a table, as two whole numbers each, which have the same sum in any order.
+
+    All terms are multiplied by the power of 2 that leaves the sum of their sizes S below 2^60, and rounded twice: a sum
+    of n terms is off by less than n S 2^-90.
+    """
+
+    def __init__(self, into: torch.Tensor, warps: int):
+        self._into = into
+        self._whole = torch.zeros((into.numel(), 2), dtype=torch.int64, device=into.device)
+        self._sizes = torch.zeros(warps, dtype=torch.float64, device=into.device)
+        self._scale = torch.zeros(1, dtype=torch.float64, device=into.device)
+        self.parts = [self._whole, self._sizes, self._scale]
+
+    def scale_by_size(self) -> None:
+        """Let the next run add whole numbers; until then it adds nothing."""
+        _, exponent = torch.frexp(self._sizes.sum())
+        one = torch.ones_like(self._scale)
+        self._scale.copy_(torch.ldexp(one, (HIGH_BITS - exponent).clamp(max=_LARGEST_EXPONENT)))
+
+    def added(self) -> torch.Tensor:
+        """What the sums are added to; no number, where a term is none."""
+        high, low = self._whole.double().unbind(1)
+        lost = 0 * self._sizes.sum()
+        self._into += (high + low / 2**LOW_BITS) / self._scale + lost
+        return self._into
 
 
 def _blocks(rays: int) -> int:
@@ -212,6 +256,10 @@ class CompiledBackend:
             for name in self._programs
         }
         self._results = {name: PROGRAMS[name].results(model) for name in self._names}
+
+    def of_tile(self) -> CompiledBackend:
+        """The backend for one tile: nothing is kept of one."""
+        return self
 
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None

@@ -70,6 +70,8 @@ COMPARISONS: dict[str, Template] = {
     "ge": _plain("({0} >= {1})"),
 }
 REDUCTIONS = {"sum": "add", "prod": "mul", "all": "logical_and", "any": "logical_or"}
+# Numbers are added to a table of zeros.
+SCATTERS = frozenset(("scatter_add", "index_put"))
 # The result holds elements of the arguments, and zeros.
 MOVES = frozenset(
     (

@@ -30,6 +30,7 @@ GROUPS: dict[str, Any] = {
     "amplitudes": Amplitudes,
     "factors": Factors,
 }
+TABLE = "amplitudes.padded"  # the one tensor that numbers are looked up in
 # Values that hooks see for every orientation and ray; all other values exist for every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")

@@ -8,7 +8,7 @@ loop. What else reads such a quotient, a trace for one, still gets it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -27,16 +27,28 @@ def with_fewer_quotients(
 
     The last `watched` outputs exist only for a trace; they do not change how the others are computed.
     """
-    results = [one.number for group in outputs[: len(outputs) - watched] for one in group]
+    results = list(_numbers(outputs[: len(outputs) - watched]))
     uses = Counter(id(argument) for number in in_order(results) for argument in number.arguments)
     uses.update(map(id, results))
     found: dict[int, Number] = {}
     called: dict[int, str] = {}
-    for number in in_order(one.number for group in outputs for one in group):
+    for number in in_order(_numbers(outputs)):
         found[id(number)] = _rewritten(number, found, uses)
         if id(number) in labels:
             called.setdefault(id(found[id(number)]), labels[id(number)])
-    return [[replace(one, number=found[id(one.number)]) for one in group] for group in outputs], called
+    return [[_with(one, found) for one in group] for group in outputs], called
+
+
+def _numbers(outputs: Iterable[Sequence[Output]]) -> Iterator[Number]:
+    """All that outputs depend on at once."""
+    for group in outputs:
+        for one in group:
+            yield from (one.number,) if one.place is None else (one.number, one.place)
+
+
+def _with(output: Output, found: dict[int, Number]) -> Output:
+    place = None if output.place is None else found[id(output.place)]
+    return replace(output, number=found[id(output.number)], place=place)
 
 
 def _rewritten(number: Number, found: dict[int, Number], uses: Counter[int]) -> Number:

@@ -36,6 +36,7 @@ class Output:
     name: str
     number: Number
     varies: int
+    place: Number | None = None  # in a table, to which the number of every ray and orientation is added there
 
 
 class Loops:
@@ -53,6 +54,7 @@ class Loops:
         self.seen: list[str] = []  # arrays of the indices that were looked up last
         self.lookups: list[str] = []  # between `pair` and `found`
         self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
+        self.scatters: dict[str, str] = {}  # by output: the array of the places that its numbers are added at
         self.constants: dict[str, int] = {}  # of the innermost loops, float64: their places
         self._inputs = {one.name: one for one in inputs}
         self._home: dict[int, str] = {}
@@ -61,7 +63,7 @@ class Loops:
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
-        ordered = in_order(one.number for one in outputs)
+        ordered = in_order(number for one in outputs for number in (one.number, one.place) if number is not None)
         self._remembered = sum(number.table is not None for number in ordered) <= _REMEMBERED
         for number in ordered:
             self._settle(number)
@@ -175,7 +177,9 @@ class Loops:
     def _hand_on(self, output: Output) -> None:
         """Write what becomes of a number, in the loop where it is known."""
         number, name = output.number, output.name
-        if output.varies == RAY:
+        if output.place is not None:
+            self._scatter(name, number, output.place)
+        elif output.varies == RAY:
             self.lines["after"].append(f"{name}_at[l] = {self._use(number, 'after')};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == _BOTH:
@@ -192,6 +196,16 @@ class Loops:
         else:
             loop = self._home[id(number)] if number.varies & RAY else "after"
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
+
+    def _scatter(self, name: str, number: Number, place: Number) -> None:
+        """Add a number to a table, what is added at the same place for one orientation after the other at once."""
+        if self._home[id(place)] != "pair" or self._home[id(number)] == "after":
+            raise Unrecordable("a sum by a place that is not of each orientation and ray")
+        loop = "found" if self._home[id(number)] == "found" else "pair"
+        self.lines[loop].append(f"{name}_value[l] = {self._use(number, loop)};")
+        self.arrays |= {f"{name}_value": "double", f"{name}_held": "double", f"{name}_kept": "index_t"}
+        self.totals += [f"{name}_held", f"{name}_kept"]
+        self.scatters[name] = self._array(place)
 
 
 def in_order(numbers: Iterable[Number]) -> list[Number]:
