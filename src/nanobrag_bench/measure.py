@@ -16,6 +16,7 @@ from trace_audit.core.errors import InputError
 
 _KB_PER_MB = 1024
 _POLL_S = 0.005
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 class Measured(NamedTuple):
@@ -73,7 +74,7 @@ def measure(command: Sequence[str], environment: Mapping[str, str] | None = None
         process = subprocess.Popen(
             list(command),
             cwd=folder,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, _NO_BYTECODE: "", **(environment or {})},  # an installed program has its bytecode
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=messages,

@@ -18,7 +18,7 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Beam, Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
-from nanobrag_torch.parameters.tensors import tensors_of, with_tensors
+from nanobrag_torch.parameters.tensors import is_differentiated, tensors_of, with_tensors
 from nanobrag_torch.physics import (
     crystal,
     detector,
@@ -101,8 +101,12 @@ def on_device(model: Model, device: torch.device) -> Model:
         return model
     steps: Any = model.geometry.construction
     nothing: Any = None
-    moved_model = transfer.moved(model._replace(geometry=model.geometry._replace(construction=nothing)), device)
-    return moved_model._replace(geometry=moved_model.geometry._replace(construction=steps))
+    table = model.amplitudes.padded
+    kept = None if table is None or is_differentiated(table) else structure_factor.on_device(table, device)
+    here = model if kept is None else model._replace(amplitudes=model.amplitudes._replace(padded=None))
+    there = transfer.moved(here._replace(geometry=here.geometry._replace(construction=nothing)), device)
+    there = there if kept is None else there._replace(amplitudes=there.amplitudes._replace(padded=kept))
+    return there._replace(geometry=there.geometry._replace(construction=steps))
 
 
 def _on_host(experiment: Experiment) -> Experiment:

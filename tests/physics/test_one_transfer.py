@@ -46,6 +46,9 @@ class Counted(TorchDispatchMode):
 def test_a_model_is_one_transfer(name, dtype):
     with Counted() as counted:
         simulation = Simulation(EXPERIMENTS[name], "meta", dtype)
+    assert counted.names in (["_to_copy"], ["_to_copy", "_to_copy"]), "the table of amplitudes goes alone, and once"
+    with Counted() as counted:
+        Simulation(EXPERIMENTS[name], "meta", dtype)
     assert counted.names == ["_to_copy"]
     for there, here in zip(leaves_of(simulation.model), leaves_of(simulation.host), strict=True):
         assert (there.device.type, there.dtype, there.shape) == ("meta", here.dtype, here.shape)
@@ -56,6 +59,7 @@ def test_what_has_no_graph_gets_none_on_the_way(name):
     """Else derivatives by all amplitudes would be worked out for nobody."""
     cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
     crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
+    Simulation(EXPERIMENTS[name], "meta")  # the table is there from now on
     with Counted() as counted:
         simulation = Simulation(replace(EXPERIMENTS[name], crystal=crystal), "meta")
     assert counted.names == ["_to_copy"], "an image needs no graph"
@@ -132,3 +136,25 @@ def test_a_model_without_a_gradient_has_none():
         for one in pytree.tree_leaves(transfer.moved(Simulation(BASE).model, META))
         if isinstance(one, torch.Tensor)
     )
+
+
+def test_a_table_is_padded_once_until_it_changes():
+    """Also a change in place is seen, and another default; a derivative by the table has a table of its own."""
+    values = BASE.structure_factors.table.F_electrons.clone()
+    factors = replace(BASE.structure_factors, table=replace(BASE.structure_factors.table, F_electrons=values))
+
+    def padded(**changed):
+        return Simulation(replace(BASE, structure_factors=replace(factors, **changed))).plain.amplitudes.padded
+
+    first = padded()
+    assert padded() is first
+    values[3, 4, 5] = 7.0
+    second = padded()
+    assert second is not first and second[4, 5, 6] == 7.0 and padded() is second
+    assert padded(default_F=2.0)[0, 0, 0] == 2.0 and padded()[0, 0, 0] == 0.0
+    values.requires_grad_()
+    model = Simulation(replace(BASE, structure_factors=factors)).model
+    assert model.amplitudes.padded.requires_grad and not padded().requires_grad
+    with torch.inference_mode():
+        inferred = padded()
+    assert not padded().is_inference() and torch.equal(inferred, padded())

@@ -11,12 +11,14 @@ Section 10 of docs/physics.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from nanobrag_torch.parameters import Scalar, StructureFactors
+from nanobrag_torch.parameters.tensors import is_differentiated
 from nanobrag_torch.physics.tensors import GEOMETRY_DTYPE, along, number
 
 if TYPE_CHECKING:
@@ -56,14 +58,50 @@ def build(
     default = torch.as_tensor(structure_factors.default_F, dtype=dtype, device=device)
     if table is None:
         return Amplitudes(None, None, None, None, default, False)
-    values = table.F_electrons.to(dtype=dtype, device=device)
-    n_h, n_k, n_l = values.shape
-    padded = default.expand(n_h + 2, n_k + 2, n_l + 2).clone()
-    padded[1:-1, 1:-1, 1:-1] = values
+    n_h, n_k, n_l = table.F_electrons.shape
+    padded = _kept_padded(table.F_electrons, default)
     low = torch.tensor([table.h_min, table.k_min, table.l_min], dtype=GEOMETRY_DTYPE, device=device)
     size = torch.tensor([n_h, n_k, n_l], dtype=GEOMETRY_DTYPE, device=device)
     strides = torch.tensor([(n_k + 2) * (n_l + 2), n_l + 2, 1], dtype=GEOMETRY_DTYPE, device=device)
     return Amplitudes(padded, low, low + size - 1, strides, default, interpolate)
+
+
+_PADDED: MutableMapping[torch.Tensor, tuple[object, torch.Tensor]] = WeakTensorKeyDictionary()  # as last asked for
+_MOST_KEPT = 1 << 25  # amplitudes: 256 MiB in float64
+
+
+def _kept_padded(values: torch.Tensor, default: torch.Tensor) -> torch.Tensor:
+    """The padded table, kept as long as the table of the user is there and as it was; not where it has a derivative."""
+    if is_differentiated(values) or is_differentiated(default) or values.is_inference() or values.numel() > _MOST_KEPT:
+        return _padded(values, default)
+    key = (values._version, torch.is_inference_mode_enabled(), default.dtype, default.device, float(default))
+    kept, padded = _PADDED.get(values, (None, default))
+    if kept != key:
+        padded = _padded(values.detach(), default.detach())
+        _PADDED[values] = key, padded
+    return padded
+
+
+def _padded(values: torch.Tensor, default: torch.Tensor) -> torch.Tensor:
+    n_h, n_k, n_l = values.shape
+    padded = default.expand(n_h + 2, n_k + 2, n_l + 2).clone()
+    padded[1:-1, 1:-1, 1:-1] = values.to(dtype=default.dtype, device=default.device)
+    return padded
+
+
+_ON_DEVICE: MutableMapping[torch.Tensor, tuple[object, torch.Tensor]] = WeakTensorKeyDictionary()
+
+
+def on_device(padded: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The padded table on another device, kept there as long as it is kept here; nothing waits for its copy."""
+    if padded.device.type == device.type:
+        return padded
+    kept, there = _ON_DEVICE.get(padded, (None, padded))
+    if kept != device:
+        waits = device.type == "cuda"
+        there = (padded.pin_memory() if waits else padded).to(device, non_blocking=waits)
+        _ON_DEVICE[padded] = device, there
+    return there
 
 
 def wants_interpolation(

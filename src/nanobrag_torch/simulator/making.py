@@ -11,7 +11,8 @@ import torch
 from nanobrag_torch import integrate, limits, transfer
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.launch import CompiledBackend, Region
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.simulator.tiles import Progress, Tile

@@ -6,9 +6,7 @@ import copy
 import functools
 import os
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
@@ -19,7 +17,7 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.launch import Region
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -28,7 +26,7 @@ from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tens
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing, making
-from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile
+from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile, in_order
 
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
@@ -304,7 +302,7 @@ class Simulation:
         threads = torch.get_num_threads()
         if self.device.type != "cpu" or threads == 1:
             return (function(part) for part in parts)
-        return _in_order(function, parts, threads)
+        return in_order(function, parts, threads)
 
     def backend(self, image_dtype: torch.dtype = torch.float32, images: int = 1) -> Backend:
         """Eager or compiled code, as suits that many images of a type; decided once for each type."""
@@ -346,32 +344,6 @@ class Simulation:
         other.plain_host, other.plain, other._with_graph = host, model, (host, model)
         other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return other
-
-
-def _in_order(function: Callable[[Part], Result], arguments: Iterable[Part], threads: int) -> Iterator[Result]:
-    """function(a) for each a, computed on `threads` threads of one torch thread each, yielded in order."""
-    inference = torch.is_inference_mode_enabled()  # a thread begins without it
-
-    def worked_out(argument: Part) -> Result:
-        with torch.inference_mode(inference):
-            return function(argument)
-
-    torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            waiting: deque[Future[Result]] = deque()
-            try:
-                for argument in arguments:
-                    waiting.append(pool.submit(worked_out, argument))
-                    if len(waiting) > 2 * threads:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
-    finally:
-        torch.set_num_threads(threads)
 
 
 @_not_traced

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import torch
 
+Part = TypeVar("Part")
+Result = TypeVar("Result")
 Progress = Callable[[int, int], None]  # pixels done, pixels in all
 
 
@@ -39,3 +43,29 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         return f"image: {self.image}\nderivative: {self.derivative}"
+
+
+def in_order(function: Callable[[Part], Result], arguments: Iterable[Part], threads: int) -> Iterator[Result]:
+    """function(a) for each a, computed on `threads` threads of one torch thread each, yielded in order."""
+    inference = torch.is_inference_mode_enabled()  # a thread begins without it
+
+    def worked_out(argument: Part) -> Result:
+        with torch.inference_mode(inference):
+            return function(argument)
+
+    torch.set_num_threads(1)  # here too: torch's own threads would go on waiting for work beside them
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            waiting: deque[Future[Result]] = deque()
+            try:
+                for argument in arguments:
+                    waiting.append(pool.submit(worked_out, argument))
+                    if len(waiting) > 2 * threads:
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            finally:
+                for future in waiting:
+                    future.cancel()
+    finally:
+        torch.set_num_threads(threads)

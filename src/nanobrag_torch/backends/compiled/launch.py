@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import copy
 import ctypes
-from collections.abc import Iterable
-from functools import cache, lru_cache
+from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 import torch
 
-from nanobrag_torch import kernel, transfer
+from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about, opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
 from nanobrag_torch.backends.compiled.dialects import HIGH_BITS, LANES, LOW_BITS, THREADS_PER_BLOCK, WARP
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.hooks import Hook
 from nanobrag_torch.model import Model
 
@@ -32,34 +33,6 @@ class Summed(NamedTuple):
     shape: torch.Size
     of_orientations: bool
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
-
-
-class Region(NamedTuple):
-    """Whole rows of a rectangle of pixels."""
-
-    x_min: int
-    y_min: int
-    width: int
-    rows: int
-
-    @property
-    def pixels(self) -> int:
-        """How many pixels."""
-        return self.width * self.rows
-
-    def pixel(self, number: int) -> tuple[int, int]:
-        """(fast, slow) of one of them, counted in storage order."""
-        return self.x_min + number % self.width, self.y_min + number // self.width
-
-    def of(self, image: torch.Tensor) -> torch.Tensor:
-        """Its part of an image (slow, fast)."""
-        return image[self.y_min : self.y_min + self.rows, self.x_min : self.x_min + self.width]
-
-
-@lru_cache(maxsize=256)
-def _constants(numbers: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """A few numbers that stay on a device; nothing is ever written to them."""
-    return transfer.moved(torch.tensor(numbers, dtype=dtype), device)
 
 
 class _Loaded(Protocol):
@@ -265,14 +238,24 @@ class CompiledBackend:
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
     ) -> list[torch.Tensor]:
         """The results of a program for one source, each (rays,); a single one may have a place to go to."""
-        rays = arguments[0].shape[0]
+        return self._launched(name, source, arguments, into, [])
+
+    def _launched(
+        self,
+        name: str,
+        source: int,
+        arguments: Sequence[torch.Tensor],
+        into: torch.Tensor | None,
+        stores: Sequence[torch.Tensor],
+    ) -> list[torch.Tensor]:
+        """As `run`; `stores` are what the program writes besides."""
+        rays, device = arguments[0].shape[0], arguments[0].device
         given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
-        device = arguments[0].device
         results = (
             [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]] if into is None else [into]
         )
         if rays:
-            self._programs[name]([*given, *results], rays, self.orientations)
+            self._programs[name]([*given, *results, *stores], rays, self.orientations)
         return results
 
     def inputs_of_image(self, image_dtype: torch.dtype) -> tuple[str, list[torch.Tensor]] | None:
@@ -301,9 +284,8 @@ class CompiledBackend:
     def photons_of_region(self, region: Region, into: torch.Tensor) -> torch.Tensor:
         """Photons of the pixels of a region, written `into` (rows, width); no list of pixels is made or read."""
         name = PHOTONS[into.dtype]
-        numbers = (region.x_min, region.y_min, region.width, 0)
-        pixels = [_constants(numbers, torch.int32, into.device), _constants((), torch.int32, into.device)]
-        self._programs[name]([*self._inputs[name][0], *pixels, into], region.pixels, self.orientations)
+        given = [*self._inputs[name][0], *region.arguments(into.device), into]
+        self._programs[name](given, region.pixels, self.orientations)
         return into
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:

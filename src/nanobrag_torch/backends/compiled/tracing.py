@@ -72,14 +72,11 @@ class TracingBackend(CompiledBackend):
     ) -> tuple[list[torch.Tensor], dict[str, torch.Tensor]]:
         """The results of a program for one source, and the values it watched by their names."""
         rays, device = arguments[0].shape[0], arguments[0].device
-        given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
-        dtypes = self._results[name]
-        results = [torch.empty(rays, dtype=dtype, device=device) for dtype in dtypes] if into is None else [into]
         stores = []
         for one in self._watched[name]:
             shape = (self.orientations, one.elements, rays) if one.of_orientations else (one.elements, rays)
             stores.append(torch.empty(shape, dtype=getattr(torch, one.dtype), device=device))
-        self._programs[name]([*given, *results, *stores], rays, self.orientations)
+        results = self._launched(name, source, arguments, into, stores)
         values = {}
         for one, store in zip(self._watched[name], stores, strict=True):
             ordered = store.transpose(0, 1) if one.of_orientations else store
