@@ -88,6 +88,8 @@ def smooth(row: Parameter, experiment: Experiment) -> bool:
         return False  # tilts are rounded to single precision, which a difference sees and a derivative does not
     if row.name in ("N_a", "N_b", "N_c"):
         return value > 1
+    if row.name.startswith("cell_") and experiment.crystal.cell_lengths_A is None:
+        return False
     if row.name in ("phi_start", "osc", "phistep"):
         phi = Simulation(experiment).model.phi_rad
         carried = "phi_carryover" in defects and len(phi) > 1 and bool((phi == 0).any())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from nanobrag_torch.backends import eager
+from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.gradients import parameter, parameters
 from nanobrag_torch.simulator import checkpointing
 from trace_audit.core.errors import run_command
@@ -18,6 +20,7 @@ from trace_audit.derivatives.gradient_blame import blame
 from trace_audit.derivatives.gradient_case import CProgram, prepare
 from trace_audit.derivatives.gradient_stages import first_at_fault
 from trace_audit.derivatives.gradient_sweep import Point, fitted_slope, sweep
+from trace_audit.programs.environment import code_of
 from trace_audit.trace.keys import registry
 
 CELL = "-cell 31 37 43 82 96 101 -misset 11 23 35 -Na 5 -Nb 4 -Nc 3 -lambda 1.1 -fluence 1e24 -polar 0.7"
@@ -51,6 +54,16 @@ def test_gradient_of_the_c_program(name, c_binary, tmp_path):
     assert record["blame"]["keys_compared"] > 0 and record["blame"]["root_keys"] == []
     assert plot.startswith(b"\x89PNG")
     json.dumps(record, allow_nan=False)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine")
+@pytest.mark.parametrize("name", ["distance", "cell_b"])
+def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "compiled"))
+    with code_of("compiled"):
+        record, _ = gradients.audit(name, BASE, c_binary, tmp_path)
+    assert record["torch_derivative"].startswith("tiles, compiled: ")
+    assert record["reason"] is None and record["best_agreement"]["error_of_peak"] <= 1e-7
 
 
 class ShortBackward(torch.autograd.Function):

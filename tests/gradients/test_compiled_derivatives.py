@@ -11,6 +11,7 @@ import torch
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import cache, derivative, selection
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.cli import parse
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.parameters.experiment import SourceTable
 from nanobrag_torch.simulator import Simulation
@@ -145,6 +146,36 @@ def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, ca
     image.sum().backward()
     assert used and "not used" not in capfd.readouterr().err
     assert float(amplitude.grad) == pytest.approx(2 * float(image.detach().sum()) / 3.0, rel=tolerance)
+
+
+@pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
+@pytest.mark.parametrize("shape", ["SQUARE", "ROUND", "TOPHAT"])
+def test_of_a_patch_round_the_direct_beam(shape, dtype, tolerance, always, used, capfd, monkeypatch):
+    """64 x 64 pixels, most of them in the spot at the origin; a TOPHAT has a slope of 0 by every orientation."""
+    words = "-cell 50 60 70 90 90 90 -misset 10 20 30 -N 5 -default_F 100 -fluence 1e24 -lambda 1 -distance 100"
+    words += " -detpixels 64 -pixel 0.1 -mosflm -oversample 1"
+    stated = parse(words.split()).experiment
+    stated = replace(stated, crystal=replace(stated.crystal, shape=shape))
+    found = {}
+    for mode in ("always", "never"):
+        monkeypatch.setenv(selection.MODE_VARIABLE, mode)
+        leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.1, 50.0, 1e-10)]
+        experiment = replace(
+            stated,
+            detector=replace(stated.detector, distance_m=leaves[0]),
+            crystal=replace(stated.crystal, cell_lengths_A=(leaves[1], 60.0, 70.0)),
+            beam=replace(stated.beam, wavelength_m=leaves[2]),
+        )
+        simulation = Simulation(experiment, dtype=dtype)
+        image = simulation.image(image_dtype=torch.float64)
+        weights = torch.rand(image.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+        slopes = torch.autograd.grad((image * weights).sum(), leaves, allow_unused=True)
+        found[mode] = [0.0 if slope is None else float(slope) for slope in slopes], simulation.explain().derivative
+    assert "not used" not in capfd.readouterr().err
+    assert found["always"][1].startswith("tiles, compiled: ") and "compiled: " not in found["never"][1]
+    largest = [float(image.detach().max()) * 4096 / value for value in (0.1, 50.0, 1e-10)]
+    for got, expected, most in zip(found["always"][0], found["never"][0], largest, strict=True):
+        assert abs(got - expected) <= tolerance * max(abs(expected), 1e-3 * most)
 
 
 def by_table(experiment, dtype=torch.float64):

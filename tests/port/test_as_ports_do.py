@@ -4,15 +4,17 @@ import shlex
 from functools import cache
 
 import pytest
+import torch
 
 from tests.port.as_ports_do import AS_PORTS_DO, lines_of
 from trace_audit.port import trials
 from trace_audit.port.changes import Change, Variant
 from trace_audit.port.hypotheses import Hypothesis, all_hypotheses
 from trace_audit.port.judge import OF_THE_IMAGE, PIXEL_KEYS, Judge, Target
-from trace_audit.port.our_program import OurProgram, split_words
+from trace_audit.port.our_program import OurProgram, one_pixel, split_words
 from trace_audit.port.pairs import most_promising
 from trace_audit.port.two_images import Distance
+from trace_audit.stages.intervene import watched_trace
 from trace_audit.trace.foreign_log import read_foreign_lines
 from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.tolerances import relative_tolerance
@@ -147,3 +149,31 @@ def test_every_flag_is_dropped_and_read_in_other_units_however_it_is_spelled():
     read = {name.split()[0] for name in names if " read in " in name or "too large" in name}
     assert {"-wavelength", "-distance", "-xtal_size", "-energy", "-cell"} <= read
     assert len(names) == len(set(names)), "each has a name of its own"
+
+
+@pytest.mark.parametrize("first", ["scattering_vec_A_inv", "hkl_frac"])
+def test_arithmetic_in_float32_from_a_stage_on_is_told_by_the_printed_numbers(first):
+    """Every value moved by some units of float32, as arithmetic does, and printed as float32 numbers."""
+    import random
+
+    import numpy as np
+
+    from trace_audit.compare.gaps import ancestors
+    from trace_audit.port.audit import audit_port
+    from trace_audit.port.findings import PortCase
+    from trace_audit.trace.keys import registry
+
+    ours, source = OurProgram(tuple(shlex.split(AS_PORTS_DO["polar_twice"].flags)), PIXEL), random.Random(5)
+
+    def visit(key, _context, values):
+        if registry()[key].kind in ("word", "integer") or not (key == first or first in ancestors(key)):
+            return None
+        return [float(np.float32(v * (1.0 + source.uniform(-1.0, 1.0) * 2.0**-23))) for v in values]
+
+    one = one_pixel(ours.base, PIXEL)
+    lines = watched_trace(one, PIXEL, device="cpu", dtype=torch.float64, visit=visit)
+    log = read_foreign_lines([f"{line}\n".encode() for line in lines], KeyNames())
+    found = audit_port(PortCase("mine", log, None), ours, budget_s=0)
+    assert found.precision.name == "float64" and found.causes, "most of its numbers are those of doubles"
+    told = {cause.explanation for cause in found.causes}
+    assert told == {f"it computes in float32 from {first} on, as its printed numbers show"}

@@ -1,6 +1,7 @@
 """Two sides of any kind: who is at fault is told by name, whichever side it is."""
 
 import json
+import re
 import shlex
 import sys
 from functools import cache
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 
 from tests.port.planted import MISTAKES, visitor
+from trace_audit.compare.cause import cause as cause_of
 from trace_audit.config.side import Candidate, Reference, labels
 from trace_audit.core.errors import run_command
+from trace_audit.images.image_pixels import _mismatch, _not_computed
 from trace_audit.port.__main__ import main
 from trace_audit.port.document import as_json, as_junit
 from trace_audit.port.findings import PortCase
@@ -21,12 +24,14 @@ from trace_audit.port.side import command_of
 from trace_audit.stages.intervene import watched_trace
 from trace_audit.trace.foreign_log import read_foreign_lines
 from trace_audit.trace.key_names import KeyNames
+from trace_audit.trail.gate import reasons
 
 FLAGS = (
     "-cell 70 80 90 85 95 105 -misset 10 20 30 -lambda 1.1 -distance 90 -pixel 0.4 -detpixels 16 "
     "-Na 5 -Nb 7 -Nc 6 -default_F 100 -fluence 1e24 -oversample 1 -mosflm"
 )
 PIXEL = (9, 5)
+OUR_PROGRAMS = re.compile(r"(?<![\w-])(C|torch)(?![\w-])")  # what only our two programs are called
 
 
 @cache
@@ -83,9 +88,30 @@ def test_a_reference_with_few_keys_is_completed_by_our_program():
 @pytest.mark.parametrize("mistake", ["", "polar_off"])
 def test_sides_have_their_own_names_in_every_form_of_the_report(mistake):
     audit = pair(side("Alpha", mistake), side("Omega", "fluence_per_mm2"))
-    for text in (as_markdown(audit), as_junit(audit), "\n".join(lines_for_terminal(audit)), json.dumps(as_json(audit))):
-        assert "Omega" in text
-        assert "torch" not in text and " C " not in text and "candidate:" not in text
+    verdict = as_json(audit)
+    told = "\n".join([*reasons(verdict, []), cause_of(verdict), *verdict["reasons"]])
+    assert OUR_PROGRAMS.search("The C image") and OUR_PROGRAMS.search("of torch.")
+    for text in (as_markdown(audit), as_junit(audit), "\n".join(lines_for_terminal(audit)), json.dumps(verdict), told):
+        assert "Omega" in text or text == told
+        assert not OUR_PROGRAMS.search(text) and "candidate:" not in text
+
+
+def test_logs_and_images_are_called_by_the_names_of_their_sides():
+    broken = [{"name": "I_pixel_final", "holds": False}]
+    verdict = {
+        "status": "fail",
+        "summary": "",
+        "sides": {"reference": "old", "candidate": "new"},
+        "root_causes": [],
+        "factors": [],
+        "problems": [{"side": "py", "key": "polar", "kind": "missing", "message": "no polar"}],
+        "multiply_back": {"c": broken, "py": broken},
+    }
+    told = [*reasons(verdict, []), cause_of(verdict), cause_of({**verdict, "problems": []})]
+    assert "old log contradicts itself: I_pixel_final" in told and "new log: polar missing" in told
+    told += [_mismatch("new", 2.0, 1.0, 0.0), _not_computed(1, 2, {"c": 0.0, "py": 1.0}, {"c": "old", "py": "new"})]
+    assert "image_of_new" in str(told[-1]) and told[-2][0] == "image_of_new"
+    assert not OUR_PROGRAMS.search(str(told))
 
 
 IMAGE = np.linspace(1.0, 2.0, 256, dtype=np.float32).reshape(16, 16)

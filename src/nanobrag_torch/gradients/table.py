@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -83,6 +84,30 @@ def _row(
     return Parameter(name, field, unit, kind, why, flags, draft.needs, draft.start, draft.single, draft.range)
 
 
+def _told(name: str, field: str, unit: Unit, flag: str, why: str, also: Flags, **more: Any) -> Parameter:
+    """A parameter whose flag changes more than its field, and the flags that undo the rest."""
+    row = _row(name, field, unit, flag, why, **more)
+
+    def flags(experiment: Experiment, folder: Path) -> list[str]:
+        return [flag, _text(row.value(experiment)), *also(experiment, folder)]
+
+    return replace(row, flags=flags)
+
+
+def _same_sources(experiment: Experiment, folder: Path) -> list[str]:
+    """The sources of a file, each with its own wavelength: one that states none has that of -lambda."""
+    return [] if experiment.beam.sources is None else _source_flags(experiment, folder)
+
+
+def _same_polarization(experiment: Experiment, folder: Path) -> list[str]:
+    return [] if experiment.beam.polarized else ["-nopolar"]
+
+
+def _same_reflections(experiment: Experiment, folder: Path) -> list[str]:
+    """The table with its gaps, which are filled with the default when a file is read."""
+    return [] if experiment.structure_factors.table is None else _reflection_flags(experiment, folder)
+
+
 def _vector_rows(
     names: str, field: str, unit: Unit, flag: str, why: str, needs: Flags | None = None, **more: Any
 ) -> Iterator[Parameter]:
@@ -100,8 +125,7 @@ def _vector_rows(
 
 def _cell_flags(experiment: Experiment, folder: Path) -> list[str]:
     crystal = experiment.crystal
-    lengths, angles = crystal.cell_lengths_A, crystal.cell_angles_deg
-    assert lengths is not None  # a parameter of the cell is asked for where there is one
+    lengths, angles = _stated(crystal.cell_lengths_A), crystal.cell_angles_deg
     return ["-cell", *map(_text, lengths), *map(_text, angles)]
 
 
@@ -239,8 +263,8 @@ ROWS: tuple[Parameter, ...] = (
          needs=_some_mosaic, range=POSITIVE, single=True),
     *(Parameter(f"sample_{axis}", f"crystal.sample_size_m[{place}]", MM, "none", _SAMPLE)
       for place, axis in enumerate("xyz")),
-    _row("wavelength", "beam.wavelength_m", WAVELENGTH, "-lambda", "scattering vector, and the scale of a matrix",
-         range=POSITIVE),
+    _told("wavelength", "beam.wavelength_m", WAVELENGTH, "-lambda", "scattering vector, and the scale of a matrix",
+          _same_sources, range=POSITIVE),
     _row("dispersion", "beam.dispersion_fraction", PERCENT, "-dispersion", _GRID, needs="-dispersion 1 -dispsteps 3",
          range=POSITIVE),
     *(_row(f"{axis}div_range", f"beam.{axis}div_range_rad", MRAD, f"-{axis}divrange", _GRID,
@@ -262,8 +286,8 @@ ROWS: tuple[Parameter, ...] = (
          range=POSITIVE),
     _row("beamsize", "beam.beamsize_m", MM, "-beamsize", "as flux; also clips a sample, which is rounded to cells",
          needs="-flux 1e18 -beamsize 0.1", range=POSITIVE),
-    _row("polarization", "beam.polarization_factor", PLAIN, "-polar", "the image is linear in the Kahn factor",
-         start=0.5, range=(-1.0, 1.0)),
+    _told("polarization", "beam.polarization_factor", PLAIN, "-polar", "the image is linear in the Kahn factor",
+          _same_polarization, start=0.5, range=(-1.0, 1.0)),
     _row("phi_start", "spindle.phi_start_deg", DEGREE, "-phi",
          "not at 0 with the defect phi_carryover on, where a step takes the orientation of another", "piecewise",
          start=1.0),
@@ -299,7 +323,8 @@ ROWS: tuple[Parameter, ...] = (
               "image is quadratic in it, so the gradient is 0 where F is 0", _reflection_flags),
     Parameter("default_F", "structure_factors.default_F", ELECTRON, "differentiable",
               "beyond the box of the table. Gaps within it are filled when a file is read, and are then elements of it",
-              lambda e, f: ["-default_F", _text(e.structure_factors.default_F)], _far_reflection, range=POSITIVE),
+              lambda e, f: ["-default_F", _text(e.structure_factors.default_F), *_same_reflections(e, f)],
+              _far_reflection, range=POSITIVE),
     Parameter("d_min", "structure_factors.d_min_m", SPACING, "none", "a limit: a pixel is in or out"),
     _row("water", "structure_factors.water_size_m", UM, "-water", "the background is proportional to its cube",
          needs="-water 2", range=POSITIVE),

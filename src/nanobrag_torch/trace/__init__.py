@@ -12,6 +12,7 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks, at, watched
 from nanobrag_torch.parameters import Experiment
@@ -47,7 +48,8 @@ def derivative_lines(
     """
     token = text.reading.set(derivative)
     try:
-        return list(trace_simulation(Simulation(experiment, hooks=hooks, graph_at_once=True), slow, fast))
+        simulation = Simulation(experiment, hooks=hooks, graph_at_once=True)
+        return list(trace_simulation(simulation, slow, fast, backend=EagerBackend(simulation.model)))
     finally:
         text.reading.reset(token)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from trace_audit.compare.gaps import Interval
 from trace_audit.compare.plain import PlainComparison, PlainRow
+from trace_audit.compare.report_parts import heading, listed, name_of, next_data, next_section, row_data
 from trace_audit.core.junit import Case
 from trace_audit.core.markdown import table
 
@@ -52,14 +53,14 @@ def as_json(comparison: PlainComparison) -> dict[str, Any]:
         "causes": [
             {
                 "key": interval.key,
+                "side": comparison.names[1],
+                "role": "in the trace",
                 "sentence": sentence(comparison, interval),
                 "is_one_stage": interval.is_one_stage,
                 "possible": list(interval.possible),
                 "stages": list(interval.stages),
                 "agreeing_above": list(interval.agreeing),
-                "print_next": [
-                    {"key": name, "formula": keys[name].formula, "unit": keys[name].unit} for name in interval.next_keys
-                ],
+                "print_next": next_data(interval.next_keys, keys),
             }
             for interval in comparison.intervals
         ],
@@ -70,17 +71,7 @@ def as_json(comparison: PlainComparison) -> dict[str, Any]:
 
 
 def _row_json(row: PlainRow) -> dict[str, Any]:
-    worst = max(row.factor.components, key=lambda component: component.relative_difference)
-    return {
-        "key": row.factor.key.name,
-        "component": worst.name,
-        "unit": row.factor.key.unit,
-        "reference": worst.c,
-        "candidate": worst.py,
-        "relative_difference": row.factor.relative_difference,
-        "allowed": row.allowed,
-        "verdict": _verdict(row),
-    }
+    return row_data(row.factor, row.allowed, _verdict(row))
 
 
 def _verdict(row: PlainRow) -> str:
@@ -92,29 +83,24 @@ def _verdict(row: PlainRow) -> str:
 def as_markdown(comparison: PlainComparison) -> str:
     """The comparison as a Markdown page."""
     reference, candidate = comparison.names
-    state = "pass" if comparison.passed else "FAIL"
-    parts = [f"# {candidate} against {reference}\n\n**{state}**: {summary(comparison)}\n"]
-    if comparison.intervals:
-        rows = "".join(f"- {sentence(comparison, interval)}\n" for interval in comparison.intervals)
-        parts.append("## Where they part\n\n" + rows)
-    keys = comparison.simulator.graph.keys
-    following = dict.fromkeys(name for interval in comparison.intervals for name in interval.next_keys)
-    if following:
-        rows_next = [(name, keys[name].unit, keys[name].formula) for name in following]
-        parts.append("## Print next\n\n" + table(("key", "unit", "formula"), rows_next))
-    if comparison.faults:
-        parts.append("## What could not be read\n\n" + "".join(f"- {line}\n" for line in comparison.faults[:20]))
-    rows_all = []
+    rows = []
     for row in map(_row_json, comparison.rows.values()):
-        name = row["key"] + (f".{row['component']}" if row["component"] else "")
-        off = f"{row['relative_difference']:.1e}"
-        rows_all.append((name, row["unit"], row["reference"], row["candidate"], off, row["verdict"]))
+        off = row["relative_difference"]
+        told = "" if off is None else f"{off:.1e}"
+        rows.append((name_of(row), row["unit"], row["reference"], row["candidate"], told, row["verdict"]))
     headings = ("key", "unit", reference, candidate, "relative", "verdict")
-    parts.append("## Keys\n\n" + table(headings, rows_all))
+    following = (name for interval in comparison.intervals for name in interval.next_keys)
+    parts = [
+        heading(candidate, reference, comparison.passed, summary(comparison)),
+        listed("Where they part", [sentence(comparison, interval) for interval in comparison.intervals], len(rows)),
+        next_section(following, comparison.simulator.graph.keys),
+        listed("What could not be read", comparison.faults),
+        "## Keys\n\n" + table(headings, rows),
+    ]
     for name, log in zip(comparison.names, comparison.logs, strict=True):
         if log.unknown:
             parts.append(f"Names in the log of {name} that the registry lacks: {', '.join(list(log.unknown)[:20])}.\n")
-    return "\n".join(parts)
+    return "\n".join(part for part in parts if part)
 
 
 def cases(comparison: PlainComparison) -> Iterator[Case]:

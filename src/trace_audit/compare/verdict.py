@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from trace_audit.compare.blame import Blame
+from trace_audit.compare.blame import Blame, Root
 from trace_audit.compare.comparison import SIDES, Comparison, Component, Factor
 from trace_audit.compare.known_defects import Attribution
 from trace_audit.compare.substitute import TO_BLAME, Proof
@@ -17,7 +17,7 @@ def verdict(
 ) -> dict[str, Any]:
     """The comparison as JSON-ready data. `attribution` None and no `proofs`: no re-trace was possible."""
     worst = comparison.worst
-    result: dict[str, Any] = {
+    return {
         "status": "pass" if comparison.passed else "fail",
         "summary": summary_sentence(comparison, blame, attribution, proofs),
         "root_causes": blame.root_keys,
@@ -32,28 +32,29 @@ def verdict(
         "problems": [{"side": side, **asdict(problem)} for side in SIDES for problem in comparison.problems[side]],
         "only_in_c": comparison.alone["c"],
         "only_in_py": comparison.alone["py"],
-        "roots": [
-            {
-                **_place(comparison, root.factor),
-                "downstream": list(root.downstream),
-                "chain": list(root.chain),
-                "suspects": list(root.suspects),
-            }
-            for root in blame.roots
-        ],
+        "roots": [_root(comparison, root) for root in blame.roots],
         "suggestions": suggestions(comparison, (*blame.roots, *blame.context)),
         "substitution": [_proof(comparison, proof) for proof in proofs],
         "substitution_note": "",
-        "attribution_trials": {
-            "tried": attribution.trials if attribution else 0,
-            "explanations": [{**asdict(trial), "sentence": trial.sentence()} for trial in attribution.explanations]
-            if attribution
-            else [],
-        },
+        "attribution_trials": _trials(attribution),
         "multiply_back": {side: _identities(comparison, side) for side in SIDES},
         "factors": [row for factor in comparison.factors for row in _rows(comparison, factor)],
     }
-    return result
+
+
+def _root(comparison: Comparison, root: Root) -> dict[str, Any]:
+    """One key at which the sides part, and what follows from it."""
+    follows = {name: list(getattr(root, name)) for name in ("downstream", "chain", "suspects")}
+    return {**_place(comparison, root.factor), **follows}
+
+
+def _trials(attribution: Attribution | None) -> dict[str, Any]:
+    """Known defects that were switched, and those that restore agreement."""
+    explanations = attribution.explanations if attribution else ()
+    return {
+        "tried": attribution.trials if attribution else 0,
+        "explanations": [{**asdict(trial), "sentence": trial.sentence()} for trial in explanations],
+    }
 
 
 def place_text(label: dict[str, int]) -> str:

@@ -17,6 +17,8 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.gradients import Parameter
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.parameters import Experiment
+from nanobrag_torch.parameters.conventions import effective_pivot
+from nanobrag_torch.parameters.defects import active
 from nanobrag_torch.simulator import Simulation, simulate
 from nanobrag_torch.trace import derivative_lines
 from trace_audit.core.errors import InputError
@@ -162,9 +164,8 @@ def changed_tilts(tilt_rad: torch.Tensor) -> Hooks:
 
 
 def same_pivot(experiment: Experiment) -> list[str]:
-    """Flags that keep the pivot of an experiment, since later flags may have changed it."""
-    pivot = experiment.detector.pivot
-    return [] if pivot is None else ["-pivot", pivot.lower()]
+    """Flags that keep the pivot an experiment has in the end, which a flag behind may have chosen anew."""
+    return ["-pivot", effective_pivot(experiment.detector, active(experiment.defects)).lower()]
 
 
 def by_value(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -230,6 +231,10 @@ def prepare(
     except ExperimentError as error:
         raise InputError(f"parameter {parameter.name}: {error}") from error
     index = _strongest_element(parameter, experiment) if parameter.is_tensor else ()
+    try:
+        parameter.flags(experiment, folder)
+    except ValueError as error:
+        raise InputError(f"parameter {parameter.name}: {error}; audit another") from error
     start = parameter.value(experiment, index)
     if not start:
         start = parameter.start

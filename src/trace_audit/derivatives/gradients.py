@@ -4,7 +4,7 @@ For each parameter: a sweep of steps, and the derivative of every traced key of 
 PARAMETER.json and PARAMETER.png each, and gradients.json with all verdicts. `check` reads that file and judges.
 
     python -m trace_audit.derivatives.gradients run --binary NANOBRAGG --config SCENARIO --out FOLDER
-        [--parameter NAME ...]
+        [--parameter NAME ...] [--backend compiled] [--device cuda]
     python -m trace_audit.derivatives.gradients check FOLDER/gradients.json ...
 """
 
@@ -22,7 +22,7 @@ from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
 from trace_audit.core.result_documents import GradientSummary
 from trace_audit.inputs.prepare import prepare_inputs
-from trace_audit.programs.environment import operation_by_operation
+from trace_audit.programs.environment import code_of, operation_by_operation
 
 SUMMARY = "gradients.json"
 
@@ -38,7 +38,7 @@ def audited_parameters(names: Sequence[str]) -> list[str]:
 
 
 def audit(
-    name: str, words: Sequence[str], binary: Path, folder: Path, hooks: Any = None
+    name: str, words: Sequence[str], binary: Path, folder: Path, hooks: Any = None, device: str = "cpu"
 ) -> tuple[dict[str, Any], bytes]:
     """The record of one parameter on the experiment of a command line, and its plot as PNG.
 
@@ -52,7 +52,7 @@ def audit(
     from trace_audit.derivatives.gradient_sweep import BLAME_STEP, TOLERANCE, sweep
 
     audited = parameter(name)
-    case = prepare(audited, words, CProgram(binary.resolve()), folder, hooks)
+    case = prepare(audited, words, CProgram(binary.resolve()), folder, hooks, device)
     swept = sweep(case)
     failure, pixel = swept.failure, swept.worst_pixel
     image = None if failure is None else (float(swept.torch_gradient[pixel]), swept.path)
@@ -82,6 +82,8 @@ def _parser() -> argparse.ArgumentParser:
     add_scenario_options(run)
     run.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     run.add_argument("--parameter", nargs="+", default=[], metavar="NAME", help="these only (all that have a flag)")
+    run.add_argument("--backend", choices=("eager", "compiled"), help="what makes torch's image and gradient (eager)")
+    run.add_argument("--device", default="cpu", help="where torch's image and gradient are made (cpu)")
     check = commands.add_parser("check", help="exit status 1 where a parameter failed", allow_abbrev=False)
     check.add_argument("summaries", type=Path, nargs="+", metavar="FILE")
     return parser
@@ -92,7 +94,7 @@ def main(argv: list[str]) -> int:
     options = _parser().parse_args(argv)
     if options.command == "check":
         return _check(options.summaries)
-    with operation_by_operation():
+    with code_of(options.backend) if options.backend else operation_by_operation():
         return _run(options)
 
 
@@ -107,7 +109,7 @@ def _run(options: argparse.Namespace) -> int:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
         words = arguments(scenario, files)
         for name in names:
-            record, plot = audit(name, words, options.binary, Path(inputs))
+            record, plot = audit(name, words, options.binary, Path(inputs), device=options.device)
             write_atomic(options.out / f"{name}.json", readable_json({"scenario": scenario.name, **record}))
             write_atomic(options.out / f"{name}.png", plot)
             rows.append(_row(record))

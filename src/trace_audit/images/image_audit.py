@@ -67,6 +67,21 @@ def document(
         "tolerance_relative": allowed,
         "tolerances_sha256": bars_sha256(),
         "shape_slow_fast": [scenario.detector.pixels_slow, scenario.detector.pixels_fast],
+        **_measured(comparison),
+        "counts": _counts(scenario, comparison, rows),
+        "traces": rows,
+        "factors": [
+            {"key": key, "relative_difference": relative, "verdict": outcome}
+            for key, relative, outcome in [*of_peak, *of_keys]
+        ],
+        "problems": [problem for row in failed for problem in row["problems"]],
+        "multiply_back": {"c": [], "py": []},
+    }
+
+
+def _measured(comparison: ImageComparison) -> dict[str, Any]:
+    """What was measured between the two images."""
+    return {
         "peak": comparison.peak,
         "worst_difference_of_peak": comparison.of_peak,
         "worst_relative_difference": comparison.relative,
@@ -75,20 +90,16 @@ def document(
         "correlation": comparison.correlation,
         "worst_pixels": [asdict(pixel) for pixel in comparison.worst],
         "remarks": list(comparison.remarks),
-        "counts": {
-            "pixels": scenario.detector.pixels_slow * scenario.detector.pixels_fast,
-            "pixels_above_faint": comparison.judged_relative,
-            "traced": len(rows),
-            "traced_failed": len(failed),
-            "factors_compared": sum(row["factors_compared"] for row in rows),
-        },
-        "traces": rows,
-        "factors": [
-            {"key": key, "relative_difference": relative, "verdict": outcome}
-            for key, relative, outcome in [*of_peak, *of_keys]
-        ],
-        "problems": [problem for row in failed for problem in row["problems"]],
-        "multiply_back": {"c": [], "py": []},
+    }
+
+
+def _counts(scenario: Scenario, comparison: ImageComparison, rows: list[dict[str, Any]]) -> dict[str, int]:
+    return {
+        "pixels": scenario.detector.pixels_slow * scenario.detector.pixels_fast,
+        "pixels_above_faint": comparison.judged_relative,
+        "traced": len(rows),
+        "traced_failed": sum(row["status"] == "fail" for row in rows),
+        "factors_compared": sum(row["factors_compared"] for row in rows),
     }
 
 
@@ -171,6 +182,19 @@ def main(argv: list[str]) -> int:
     if reason:
         return _skip(options, scenario, scenario_folder, reason)
     options.device = choose_device(options.device).used
+    result, snapshot = _audited(options, scenario, scenario_folder)
+    write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
+    if options.md:
+        write_atomic(options.md, markdown(result))
+    write_atomic(options.out, readable_json(result))
+    print(f"{result['status']}: {result['summary']}")
+    return 0 if result["status"] == "pass" else 1
+
+
+def _audited(
+    options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The verdict on two images, and the experiment as it was."""
     shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
     names = (options.names[0], options.names[1])
     paths: dict[Side, Path] = {"c": options.c_image, "py": options.py_image}
@@ -179,28 +203,13 @@ def main(argv: list[str]) -> int:
     pixels = [*((p.slow, p.fast) for p in comparison.worst), *((slow, fast) for slow, fast in scenario.pixels)]
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        tracer = Tracer(
-            scenario,
-            files,
-            options.binary,
-            options.device,
-            options.dtype,
-            options.whole_image,
-            options.time_limit_s,
-            names,
-            options.backend,
-        )
+        of_run = options.whole_image, options.time_limit_s, names, options.backend
+        tracer = Tracer(scenario, files, options.binary, options.device, options.dtype, *of_run)
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
         worst = comparison.worst[0]
         snapshot = _snapshot(scenario, files, options, (worst.slow, worst.fast))
     result = document(scenario, options.device, options.dtype, comparison, rows, names) | {"backend": options.backend}
-    result["reference_sha256"] = sha256_of_file(options.binary)
-    write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
-    if options.md:
-        write_atomic(options.md, markdown(result))
-    write_atomic(options.out, readable_json(result))
-    print(f"{result['status']}: {result['summary']}")
-    return 0 if result["status"] == "pass" else 1
+    return result | {"reference_sha256": sha256_of_file(options.binary)}, snapshot
 
 
 def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path, reason: str) -> int:

@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
             runs = {"candidate": _run(candidate, names[1], ours, Path(away) / "candidate", image=image)}
             if reference is not None:
                 runs["reference"] = _run(reference, names[0], ours, Path(away) / "reference", image=image)
-            failed = [f"{run.record['name']} {run.failure}" for run in runs.values() if run.failure]
+            failed = [f"{run.record.name} {run.failure}" for run in runs.values() if run.failure]
             if failed:
                 not_compared(*names, failed, options.out)
                 raise InputError("; ".join(failed))
@@ -134,7 +134,7 @@ def _run(side: Side, name: str, ours: OurProgram, folder: Path, *, image: bool) 
 
 def _case(side: Side, run: SideRun, ours: OurProgram) -> PortCase:
     """The trace and image of one side."""
-    name = run.record["name"]
+    name = run.record.name
     keys = read_key_names(Path(side.keys) if side.keys else None)
     log = read_foreign_log(run.stdout, keys, name=name, may_be_silent=run.image is not None)
     roi = ours.base.detector.roi

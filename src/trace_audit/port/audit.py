@@ -5,13 +5,13 @@ whether the port's own stage is wrong or got wrong values; which change of our p
 numbers; which faults are in the image and which only in the trace.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
-from trace_audit.compare.comparison import Comparison, Factor, compare
+from trace_audit.compare.comparison import Comparison, Factor, compare, factor_of
 from trace_audit.compare.gaps import Interval, intervals
 from trace_audit.compare.substitute import INHERITED, TO_BLAME
 from trace_audit.port import own_image, trials
@@ -19,12 +19,13 @@ from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
 from trace_audit.port.judge import OF_THE_IMAGE, Judge, Target
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, spread
+from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, single_part, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
 from trace_audit.trace.foreign_log import ForeignLog
-from trace_audit.trace.keys import registry, topological_order
+from trace_audit.trace.keys import graph, registry
+from trace_audit.trace.own_keys import graph_with, value_of
 from trace_audit.trace.parse import Context, Record, Trace
 from trace_audit.trace.printed import printing_error
 from trace_audit.trace.tolerances import relative_tolerance
@@ -48,11 +49,12 @@ def audit_port(
     case = replace(case, log=with_pixel_of_image(case, ours.pixel))
     audit, moves = _compared(case, ours, reference, reference_name)
     audit.covered = len(printed & set(audit.ours.records)), len(audit.ours.records)
-    found = _heads(audit.rows, audit.ours.records, moves, audit.proofs)
+    audit.rows |= own_rows(case.log, None if reference is None else reference.log, audit)
+    found = _heads(audit, moves)
     chosen, image_allowed = _images(case, ours, audit.precision)
     _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, found, budget_s, say)
     explained = ours.changed(audit.image_search.variant)
-    audit.roles = _roles(case, explained, found, audit.spreads[audit.precision.eps], ours.pixel)
+    audit.roles = _roles(case, explained, _of_one_cause(audit, found), audit.spreads[audit.precision.eps], ours.pixel)
     if chosen is not None:
         audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
     audit.causes = causes_of(audit, found, explained)
@@ -85,6 +87,7 @@ def _compared(
         image_search=nothing,
         trace_search=nothing,
         roles=None,
+        graph=graph_with(case.log.own_keys) if case.log.own_keys else graph(),
     )
     return audit, ours.once("moves", lambda: moved_by_each(base, ours.watched))
 
@@ -99,28 +102,48 @@ def _explain(
     possible = frozenset(name for interval in found for name in interval.possible)
     of_trace = Target(False, frozenset(interval.key for interval in found), possible)
     audit.trace_search = trials.search(ours, judge, of_trace, budget_s / 2.0, say)
+    if found and audit.precision.name == "float64":
+        audit.single = single_part(audit.log.numbers, audit.ours, ours.watched)
 
 
-def _heads(
-    rows: Mapping[str, Row],
-    applicable: Iterable[str],
-    moves: Mapping[str, frozenset[str]],
-    proofs: Mapping[str, StageProof],
-) -> list[Interval]:
+def own_rows(log: ForeignLog, of_reference: ForeignLog | None, audit: PortAudit) -> dict[str, Row]:
+    """The port's own keys against the reference's of that name, or against what their formula gives with our values."""
+    rows = {}
+    moved = audit.spreads[audit.precision.eps]
+    for name, value in log.own_values.items():
+        known = of_reference.own_values.get(name) if of_reference else None
+        expected = value_of(log.own_keys[name], audit.ours) if known is None else (known,)
+        if expected is None:
+            continue
+        key = audit.graph.keys[name]
+        spread_here = sum(max((s for (k, _), s in moved.items() if k == p), default=0.0) for p in key.parents)
+        factor = factor_of(Record(key, Context(), expected, 0), Record(key, Context(), (value,), 0), 0.0)
+        limit = max(relative_tolerance(), 2.0 * printing_error(log.numbers), MARGIN * spread_here)
+        inside = "agrees" if factor.agrees else "rounding"
+        verdict = inside if factor.relative_difference <= limit else "differs"
+        rows[name] = Row(factor, 0.0, spread_here, limit, verdict)
+    return rows
+
+
+def _heads(audit: PortAudit, moves: Mapping[str, frozenset[str]]) -> list[Interval]:
     """Where a fault lies: keys that no other diverging key explains, and keys whose own stage is proved wrong.
 
     A length in another unit, and a factor that is off, tell that of themselves, unless a length that is not printed can
     have brought it in.
     """
+    keys, rows, proofs = audit.graph, audit.rows, audit.proofs
     agrees = {name: row.verdict != "differs" for name, row in rows.items()}
-    found = intervals(agrees, applicable, moves)
+    own = [name for name in audit.log.own_keys if name in rows]
+    for name in own:  # what moves a parent moves the key
+        parents = frozenset(keys.keys[name].parents)
+        moves = {key: moved | {name} if parents & (moved | {key}) else moved for key, moved in moves.items()}
+    found = intervals(agrees, [*audit.ours.records, *own], moves, keys if own else None)
     known = {interval.key for interval in found}
     differing = {name: proof for name, proof in proofs.items() if agrees.get(name) is False}
     proved = [name for name, proof in differing.items() if proof.verdict == TO_BLAME or _tells(proof, rows[name])]
-    keys = [registry()[name] for name in proved if name not in known and not name.startswith("term.")]
-    own = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in keys]
-    order = topological_order()
-    return sorted([*found, *own], key=lambda interval: order.index(interval.key))
+    at_fault = [keys.keys[name] for name in proved if name not in known and not name.startswith("term.")]
+    of_stage = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in at_fault]
+    return sorted([*found, *of_stage], key=lambda interval: keys.order.index(interval.key))
 
 
 def _tells(proof: StageProof, row: Row) -> bool:
@@ -219,8 +242,24 @@ def _proofs(port: Trace, base: Trace, ours: OurProgram, allowed: Callable[[Facto
         return {}
 
 
+def _of_one_cause(audit: PortAudit, found: Sequence[Interval]) -> list[tuple[str, ...]]:
+    """The faulty keys in groups that have one explanation; each other key is a group of its own."""
+    groups: dict[str, list[str]] = {}
+    for interval in found:
+        if interval.key not in registry():
+            continue
+        told = next((e for e in audit.trace_search.explanations if interval.key in e.explains), None)
+        label = told.hypothesis.name if told else unit_of_ratio(audit.rows[interval.key].factor)
+        groups.setdefault(label or interval.key, []).append(interval.key)
+    return [tuple(group) for group in groups.values()]
+
+
 def _roles(
-    case: PortCase, explained: OurProgram, found: Sequence[Interval], moved: Spread, pixel: tuple[int, int]
+    case: PortCase,
+    explained: OurProgram,
+    groups: Sequence[tuple[str, ...]],
+    moved: Spread,
+    pixel: tuple[int, int],
 ) -> own_image.ImageRole | None:
     """Which faulty keys are in the port's pixel, on top of what explains its image."""
     if case.image is not None and np.isfinite(case.image[pixel]):
@@ -230,7 +269,8 @@ def _roles(
     else:
         return None
     now = explained.trace()
-    still = [interval.key for interval in found if not same(now, case.log.trace, interval.key, moved)]
+    differing = [tuple(key for key in group if not same(now, case.log.trace, key, moved)) for group in groups]
+    still = [group for group in differing if group]
     share = max((value for (name, _), value in moved.items() if name == PIXEL), default=0.0)
     limit = max(relative_tolerance(), MARGIN * share)
     return own_image.roles(case.log.trace, port_pixel, source, still, explained.watched, lambda _: limit)

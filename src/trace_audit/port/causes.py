@@ -6,9 +6,10 @@ import numpy as np
 
 from trace_audit.compare.gaps import Interval
 from trace_audit.port import own_image, trials
-from trace_audit.port.findings import Cause, PortAudit, same
+from trace_audit.port.findings import Cause, PortAudit, apart, same
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.units import unit_of_ratio
+from trace_audit.trace.keys import registry
 
 
 def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) -> list[Cause]:
@@ -27,6 +28,7 @@ def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram
                 equals=explanation.equals,
                 explains=tuple(dict.fromkeys((*keys, *explanation.explains))),
                 contradicts=explanation.contradicts,
+                residual=apart(explained.trace(), audit.log.trace, keys[0]) if keys else None,
                 interval=by_key.get(keys[0]) if keys else None,
                 proof=audit.proofs.get(keys[0]) if keys else None,
             )
@@ -35,7 +37,7 @@ def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram
     for interval in found:
         if interval.key in accounted:
             continue
-        cause = _cause_of(audit, interval)
+        cause = _cause_of(audit, interval, explained)
         same = grouped.get((cause.role, cause.explanation or interval.key))
         if same is not None and cause.explanation is not None:
             same.explains = tuple(dict.fromkeys((*same.explains, *cause.explains)))
@@ -60,10 +62,11 @@ def _keys_moved(
     except Refused:
         return []
     moved = {(row.factor.key.name, row.factor.context): row.spread_port for row in audit.rows.values()}
-    return [key for key in by_key if key not in accounted and same(now, audit.log.trace, key, moved)]
+    ours = [key for key in by_key if key in registry() and key not in accounted]
+    return [key for key in ours if same(now, audit.log.trace, key, moved)]
 
 
-def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
+def _cause_of(audit: PortAudit, interval: Interval, explained: OurProgram) -> Cause:
     """The cause of one head of the trace that does not explain the image."""
     role = own_image.NOT_KNOWN
     if audit.roles is not None:
@@ -81,6 +84,12 @@ def _cause_of(audit: PortAudit, interval: Interval) -> Cause:
             cause.explanation, cause.equals = known.hypothesis.sentence, known.equals
             cause.explains, cause.contradicts = known.explains, known.contradicts
             cause.role = cause.role if known.moves_image else own_image.TRACE_ONLY
+            now = explained.trace(known.hypothesis.variant)
+            cause.residual = apart(now, audit.log.trace, interval.key)
+    if cause.explanation is None and audit.single is not None:
+        factors = [factor for factor in audit.comparison.factors if factor.key.name == interval.key]
+        if factors and audit.single.explains(factors):
+            cause.explanation = f"it computes in float32 from {audit.single.first} on, as its printed numbers show"
     return cause
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from trace_audit.compare.comparison import SIDES
 from trace_audit.compare.multiply_back import Identity
+from trace_audit.compare.report_parts import finite, next_data
 from trace_audit.core.files import printable, readable_json, write_atomic
 from trace_audit.core.junit import Case, junit
 from trace_audit.port.findings import Cause, PortAudit
-from trace_audit.port.report import as_markdown, finite, own_image, row_data, sentence, summary
+from trace_audit.port.report import as_markdown, own_image, row_of, sentence, summary
 from trace_audit.trace import tolerances
-from trace_audit.trace.keys import registry
 
 DOCUMENT = "port_audit.json"
 MOST_REASONS = 8
@@ -60,21 +61,9 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
         },
         "reasons": reasons(audit),
         "worst": _worst(audit),
-        "counts": {
-            "keys": audit.covered[0],
-            "compared": len(audit.rows),
-            "diverging": sum(row.verdict == "differs" for row in audit.rows.values()),
-        },
+        "counts": _counts(audit),
         "attribution": [cause.explanation for cause in audit.causes if cause.explanation],
-        "coverage": {
-            "printed": audit.covered[0],
-            "keys": audit.covered[1],
-            "trace_lines": audit.log.trace_lines,
-            "other_lines": audit.log.other_lines,
-            "not_known": audit.log.unknown,
-            "its_own": audit.log.own,
-            "repeated": audit.log.repeated,
-        },
+        "coverage": _coverage(audit),
         "precision": {"detected": audit.precision.name, "numbers": audit.precision.numbers},
         "root_causes": [cause.key for cause in audit.causes if cause.key],
         "causes": [_cause_json(audit, cause) for cause in audit.causes],
@@ -84,18 +73,40 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
         "problems": [
             {"side": audit.name, "key": p.key, "kind": p.kind, "message": p.message} for p in audit.log.problems
         ],
-        "multiply_back": {
-            "c": _identities(audit.comparison.identities["c"]),
-            "py": _identities(audit.comparison.identities["py"]),
-        },
-        "trials": {
-            "image": audit.image_search.trials,
-            "trace": audit.trace_search.trials,
-            "complete": audit.image_search.is_complete and audit.trace_search.is_complete,
-        },
+        "multiply_back": {side: _identities(audit.comparison.identities[side]) for side in SIDES},
+        "trials": _trials(audit),
         "tolerance_relative": tolerances.relative_tolerance(),
         "tolerances_sha256": tolerances.file_sha256(),
-        "factors": [row_data(row) for row in audit.rows.values()],
+        "factors": [row_of(row) for row in audit.rows.values()],
+    }
+
+
+def _counts(audit: PortAudit) -> dict[str, int]:
+    differing = sum(row.verdict == "differs" for row in audit.rows.values())
+    return {"keys": audit.covered[0], "compared": len(audit.rows), "diverging": differing}
+
+
+def _coverage(audit: PortAudit) -> dict[str, Any]:
+    """How much of its output could be used."""
+    return {
+        "printed": audit.covered[0],
+        "keys": audit.covered[1],
+        "trace_lines": audit.log.trace_lines,
+        "other_lines": audit.log.other_lines,
+        "not_known": audit.log.unknown,
+        "its_own": audit.log.own,
+        "repeated": audit.log.repeated,
+    }
+
+
+def _trials(audit: PortAudit) -> dict[str, Any]:
+    """What was tried, and what would give a pixel that is off by a plain factor."""
+    searches = audit.image_search, audit.trace_search
+    return {
+        "image": audit.image_search.trials,
+        "trace": audit.trace_search.trials,
+        "complete": all(search.is_complete for search in searches),
+        "suspects": list(dict.fromkeys(text for search in searches for text in search.suspects)),
     }
 
 
@@ -110,7 +121,7 @@ def reasons(audit: PortAudit) -> list[str]:
 
 def _worst(audit: PortAudit) -> dict[str, Any] | None:
     worst = max(audit.rows.values(), key=lambda row: row.factor.relative_difference, default=None)
-    return None if worst is None else row_data(worst)
+    return None if worst is None else row_of(worst)
 
 
 def _identities(identities: list[Identity]) -> list[dict[str, Any]]:
@@ -132,13 +143,11 @@ def _cause_json(audit: PortAudit, cause: Cause) -> dict[str, Any]:
         "explains": list(cause.explains),
         "contradicts": list(cause.contradicts),
         "effect_on_pixel": cause.effect,
+        "residual": cause.residual,
         "sentence": sentence(audit, cause),
         "stages": list(interval.stages) if interval else [],
         "agreeing_above": list(interval.agreeing) if interval else [],
-        "print_next": [
-            {"key": key, "formula": registry()[key].formula, "unit": registry()[key].unit}
-            for key in (interval.next_keys if interval else ())
-        ],
+        "print_next": next_data(interval.next_keys if interval else (), audit.graph.keys),
         "own_stage": cause.proof.verdict if cause.proof else None,
     }
 
@@ -164,7 +173,7 @@ def _cases(audit: PortAudit) -> Iterator[Case]:
         if row.verdict != "differs":
             yield Case("trace", row.factor.key.name)
             continue
-        data = row_data(row)
+        data = row_of(row)
         text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
         yield Case("trace", row.factor.key.name, f"relative difference {data['relative_difference']}", text)
     for number, problem in enumerate(audit.log.problems, 1):

@@ -9,10 +9,11 @@ from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval
 from trace_audit.compare.multiply_back import Identity
 from trace_audit.port import own_image, trials
-from trace_audit.port.precision import MARGIN, Precision, Spread
+from trace_audit.port.precision import MARGIN, Precision, Single, Spread
 from trace_audit.port.proof import StageProof
 from trace_audit.port.two_images import Distance, agree
 from trace_audit.trace.foreign_log import ForeignLog
+from trace_audit.trace.keys import KeyGraph, graph
 from trace_audit.trace.parse import Trace
 from trace_audit.trace.tolerances import relative_tolerance
 
@@ -50,6 +51,7 @@ class Cause:
     effect: float | None = None
     interval: Interval | None = None
     proof: StageProof | None = None
+    residual: float | None = None  # what stays of the key's difference with the explanation, relative
     side: str = ""  # whose fault it is, where that is not the candidate
 
 
@@ -106,6 +108,8 @@ class PortAudit:
     roles: own_image.ImageRole | None
     causes: list[Cause] = field(default_factory=list)
     reference: ReferenceStanding = field(default_factory=ReferenceStanding)
+    single: Single | None = None  # the part of the port that computes in float32, where only a part does
+    graph: KeyGraph = field(default_factory=graph)  # of the keys, with the port's own
 
     @property
     def contradictions(self) -> list[Identity]:
@@ -141,3 +145,8 @@ def same(ours: Trace, port: Trace, name: str, moved: Spread) -> bool:
             if factor.relative_difference > max(relative_tolerance(), MARGIN * spread_here):
                 return False
     return True
+
+
+def apart(ours: Trace, port: Trace, name: str) -> float | None:
+    """The largest relative difference of a key in two traces; None if they do not both have it."""
+    return max((f.relative_difference for f in compare(ours, port).factors if f.key.name == name), default=None)

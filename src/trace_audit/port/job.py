@@ -9,11 +9,12 @@ from trace_audit.config.scenario import load_scenario
 from trace_audit.config.side import Side
 from trace_audit.core.errors import InputError
 from trace_audit.core.escapes import file_as_printed
-from trace_audit.core.files import read_json, readable_json, write_atomic
+from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.port.document import not_compared, write
 from trace_audit.port.findings import PortCase
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.pair import audit_pair
+from trace_audit.port.records import SideRecord, read_record
 from trace_audit.port.side_job import IMAGE, RUN, STDERR, STDOUT, experiment_of, found_side
 from trace_audit.port.two_images import read_port_image
 from trace_audit.programs.environment import capture
@@ -41,45 +42,45 @@ def compare_sides(
     end, or whose output cannot be read, is a verdict of fail with that reason.
     """
     stated = load_scenario(scenario, scenario_dir)
-    records = {role: read_json(folders[role] / RUN, "record of a run") for role in folders}
+    records = {role: read_record(path / RUN, "record of a run", SideRecord) for role, path in folders.items()}
     with tempfile.TemporaryDirectory(prefix="pair-") as away:
         files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
         ours = OurProgram(tuple(words), pixel)
         found = {role: found_side(side, given) for role, side in sides.items()}
-
-        def work() -> str:
-            return _audit(found, records, folders, ours, budget_s, folder)
-
-        dtype, environment = capture(Path.cwd(), work)
+        dtype, environment = capture(Path.cwd(), lambda: _audit(found, records, folders, ours, budget_s, folder))
         snapshot = {
             "scenario": stated.model_dump(mode="json", exclude_none=True),
             "pixel_slow_fast": list(pixel),
-            "device": records["candidate"]["name"],
+            "device": records["candidate"].name,
             "dtype": dtype,
-            "backend": sides["candidate"].backend if sides["candidate"].program == "torch" else "its own",
             "arguments": named_words(words, files),
             "input_sha256": files.hashes(),
             "tolerances_sha256": file_sha256(),
-            "sides": {role: side.model_dump(mode="json", exclude_defaults=True) for role, side in sides.items()},
+            **_of_sides(sides),
         }
     write_atomic(folder / "config_snapshot.json", readable_json(snapshot))
     write_atomic(folder / "pair_env.json", readable_json(environment))
 
 
+def _of_sides(sides: Mapping[str, Side]) -> dict[str, Any]:
+    """What the snapshot says of both sides."""
+    ours = sides["candidate"].program == "torch"
+    stated = {role: side.model_dump(mode="json", exclude_defaults=True) for role, side in sides.items()}
+    return {"backend": sides["candidate"].backend if ours else "its own", "sides": stated}
+
+
 def _audit(
     sides: dict[str, Side],
-    records: dict[str, Any],
+    records: dict[str, SideRecord],
     folders: dict[str, Path],
     ours: OurProgram,
     budget_s: float,
     folder: Path,
 ) -> str:
     """Compare and write; the precision of the candidate's numbers."""
-    names = tuple(records[role]["name"] for role in ("reference", "candidate"))
+    names = tuple(records[role].name for role in ("reference", "candidate"))
     failed = [
-        f"{record['name']} {record['failure']}; see {role}/{STDERR}"
-        for role, record in records.items()
-        if record["failure"]
+        f"{record.name} {record.failure}; see {role}/{STDERR}" for role, record in records.items() if record.failure
     ]
     if not failed:
         try:
@@ -94,14 +95,14 @@ def _audit(
     return "not known"
 
 
-def _case(side: Side, record: dict[str, Any], folder: Path, ours: OurProgram) -> PortCase:
+def _case(side: Side, record: SideRecord, folder: Path, ours: OurProgram) -> PortCase:
     """What one side shows."""
     keys = read_key_names(Path(side.keys) if side.keys else None)
-    has_image = record["image"] is not None
+    has_image = record.image is not None
     with file_as_printed(folder / STDOUT) as printed:
-        log = read_foreign_log(printed, keys, name=record["name"], may_be_silent=has_image)
+        log = read_foreign_log(printed, keys, name=record.name, may_be_silent=has_image)
     image = None
     if has_image:
-        form = record["image"]
-        image = read_port_image(folder / IMAGE, ours.shape, ours.base.detector.roi, form=form, name=record["name"])
-    return PortCase(record["name"], log, image)
+        form = record.image
+        image = read_port_image(folder / IMAGE, ours.shape, ours.base.detector.roi, form=form, name=record.name)
+    return PortCase(record.name, log, image)

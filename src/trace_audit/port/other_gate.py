@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from trace_audit.core.documents import read_document
 from trace_audit.core.errors import run_command
 from trace_audit.core.files import printable, write_atomic
 from trace_audit.core.result_documents import OtherVerdict
+from trace_audit.port.records import read_record
 
 
 def main(argv: list[str]) -> int:
@@ -21,10 +21,10 @@ def main(argv: list[str]) -> int:
     options = parser.parse_args(argv)
     lines, failed = [], []
     for path in options.audits:
-        verdict = read_document(path, "verdict", OtherVerdict)
-        line = printable(f"{path.parent.name}: {verdict['status']}: {verdict['summary']}")
+        verdict = read_record(path, "verdict", OtherVerdict)
+        line = printable(f"{path.parent.name}: {verdict.status}: {verdict.summary}")
         lines.append(f"{line}\n")
-        if verdict["status"] != "pass":
+        if verdict.status != "pass":
             failed.append(f"{line}\n  {path.with_suffix('.md')}")
     for line in failed:
         print(line, file=sys.stderr)

@@ -75,7 +75,14 @@ def _finish(comparison: PlainComparison, folder: Path) -> int:
 def _failed(names: tuple[str, str], why: str, folder: Path) -> int:
     """The verdict where a side gave nothing."""
     sides = {"reference": names[0], "candidate": names[1]}
-    result = {"status": "fail", "summary": f"{printable(why)}.", "sides": sides, "root_causes": [], "factors": []}
+    result = {
+        "status": "fail",
+        "summary": f"{printable(why)}.",
+        "sides": sides,
+        "root_causes": [],
+        "causes": [],
+        "factors": [],
+    }
     text = f"# {names[1]} against {names[0]}\n\n**FAIL**: {printable(why)}.\n"
     _write(result, text, junit(names[1], [Case("run", "run", why)]), folder)
     print(printable(f"fail: {why}"))

@@ -14,7 +14,7 @@ from trace_audit.compare.substitute import Visit
 from trace_audit.trace.parse import Context, Trace, Value
 
 IN_IMAGE, TRACE_ONLY, NOT_KNOWN = "in the image", "in the trace only", "not known"
-MOST_KEYS = 8
+MOST_GROUPS = 8
 PIXEL = "floatimage_accumulated"
 
 
@@ -47,32 +47,29 @@ def roles(
     port: Trace,
     port_pixel: float,
     pixel_source: str,
-    faulty: Sequence[str],
+    faulty: Sequence[tuple[str, ...]],
     run: Callable[[Visit], Trace],
     allowed: Callable[[tuple[str, ...]], float],
 ) -> ImageRole:
-    """The role of each faulty key. `allowed(subset)` is the relative difference that rounding explains."""
-    keys = tuple(name for name in faulty if name != PIXEL)[:MOST_KEYS]
-    attempts = []
-    for size in range(len(keys) + 1):
-        for subset in combinations(keys, size):
-            attempts.append(_attempt(port, port_pixel, subset, run, allowed(subset)))
-    predicting = [set(attempt.fed) for attempt in attempts if attempt.predicts]
-    smallest = min(map(len, predicting), default=0)
-    minimal = [subset for subset in predicting if len(subset) == smallest]
+    """The role of each faulty key; keys of one group have one cause, and so one role.
+
+    `allowed(subset)` is the relative difference that rounding explains.
+    """
+    groups = [tuple(name for name in group if name != PIXEL) for group in faulty]
+    tried = [group for group in groups if group][:MOST_GROUPS]
+    attempts, predicting = [], []
+    for size in range(len(tried) + 1):
+        for subset in combinations(tried, size):
+            fed = tuple(name for group in subset for name in group)
+            attempts.append(_attempt(port, port_pixel, fed, run, allowed(fed)))
+            if attempts[-1].predicts:
+                predicting.append(set(subset))
     result = {}
-    for name in faulty:
-        inside = [name in subset for subset in predicting]
-        if not predicting or name not in keys:
-            result[name] = NOT_KNOWN
-        elif all(inside):
-            result[name] = IN_IMAGE
-        elif not any(inside):
-            result[name] = TRACE_ONLY
-        elif not any(name in subset for subset in minimal) and len(minimal) == 1:
-            result[name] = NOT_KNOWN  # the pixel does not depend on it: either could be
-        else:
-            result[name] = NOT_KNOWN
+    for group in faulty:
+        inside = [tuple(name for name in group if name != PIXEL) in subset for subset in predicting]
+        known = bool(predicting) and any(set(group) - {PIXEL} == set(other) for other in tried)
+        role = IN_IMAGE if known and all(inside) else TRACE_ONLY if known and not any(inside) else NOT_KNOWN
+        result.update(dict.fromkeys(group, role))
     return ImageRole(port_pixel, pixel_source, result, tuple(attempts))
 
 

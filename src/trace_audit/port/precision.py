@@ -6,14 +6,15 @@ precision. How far a key comes out is its spread. A difference within four times
 """
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from trace_audit.compare.comparison import compare
+from trace_audit.compare.comparison import Factor, compare
+from trace_audit.compare.gaps import ancestors
 from trace_audit.compare.substitute import Visit
-from trace_audit.trace.keys import registry
+from trace_audit.trace.keys import registry, topological_order
 from trace_audit.trace.parse import Context, Trace, Value
 from trace_audit.trace.printed import digits
 
@@ -66,20 +67,57 @@ def _is_single(text: str) -> bool:
     return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - digits(text)) * abs(value) * 1.001)
 
 
-def spread(base: Trace, run: Callable[[Visit], Trace], eps: float, runs: int = RUNS, seed: int = 1) -> Spread:
-    """The largest relative difference from `base` of each (key, context) over runs with every stage moved by eps."""
+@dataclass(frozen=True)
+class Single:
+    """The part of a program that computes in float32: its first key, and how far rounding there moves each key."""
+
+    first: str
+    moved: Spread
+
+    def explains(self, factors: Sequence[Factor]) -> bool:
+        """Whether rounding to float32 there is enough for these differences."""
+        limits = (MARGIN * self.moved.get((factor.key.name, factor.context), 0.0) for factor in factors)
+        return all(factor.relative_difference <= limit for factor, limit in zip(factors, limits, strict=True))
+
+
+def single_part(numbers: Mapping[str, Sequence[str]], base: Trace, run: Callable[[Visit], Trace]) -> Single | None:
+    """The part of a program whose printed numbers are float32 numbers, where the others are not; None if none shows.
+
+    A key belongs to it if all its numbers that can tell are; keys that are not printed do if they are made of it.
+    """
+    telling = {name: [t for t in texts if digits(t) >= 9] for name, texts in numbers.items() if _tells(name)}
+    shown = [name for name in topological_order() if telling.get(name) and all(map(_is_single, telling[name]))]
+    if sum(len(telling[name]) for name in shown) < _FEWEST or len(shown) == sum(map(bool, telling.values())):
+        return None
+    follow = {name for name in registry() if name not in numbers and ancestors(name).intersection(shown)}
+    keys = frozenset((*shown, *follow))
+    return Single(shown[0], spread(base, run, _EPS["float32"], keys=keys))
+
+
+def spread(
+    base: Trace,
+    run: Callable[[Visit], Trace],
+    eps: float,
+    runs: int = RUNS,
+    seed: int = 1,
+    keys: Container[str] | None = None,
+) -> Spread:
+    """The largest relative difference from `base` of each (key, context) over runs with every stage moved by eps.
+
+    `keys`: only these stages.
+    """
     largest: dict[tuple[str, Context], float] = {}
     for number in range(runs):
-        trace = run(_mover(eps, random.Random(1000 * seed + number)))
+        trace = run(_mover(eps, random.Random(1000 * seed + number), keys))
         for factor in compare(base, trace).factors:
             place = factor.key.name, factor.context
             largest[place] = max(largest.get(place, 0.0), factor.relative_difference)
     return largest
 
 
-def _mover(eps: float, source: random.Random) -> Visit:
+def _mover(eps: float, source: random.Random, keys: Container[str] | None = None) -> Visit:
     def visit(key: str, context: Context, values: list[Value]) -> Sequence[Value] | None:
-        if registry()[key].kind in ("word", "integer"):
+        if registry()[key].kind in ("word", "integer") or (keys is not None and key not in keys):
             return None
         return [float(value) * (1.0 + eps * source.uniform(-1.0, 1.0)) for value in values]
 

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from trace_audit.port.changes import Change, Rule, Seen
-from trace_audit.stages.pixel import RAYS, SUMS, TERMS
-from trace_audit.stages.setup import PARTS, WHOLE_TENSORS
 
 _OF_MATRICES = {"reciprocal_per_A": "rot_a_star_A_inv", "real_m": "rot_a_angstroms"}
 _OF_RAYS = {"q_per_m": "scattering_vec_A_inv", "kahn_factor": "polar"}
@@ -13,6 +11,9 @@ _OF_RAYS = {"q_per_m": "scattering_vec_A_inv", "kahn_factor": "polar"}
 
 def stages_in_order() -> dict[str, str]:
     """The values of the simulator that are keys of the trace, in order of computation, and the key of each."""
+    from trace_audit.stages.pixel import RAYS, SUMS, TERMS
+    from trace_audit.stages.setup import PARTS, WHOLE_TENSORS
+
     set_up = {name: key for name, (key, _) in WHOLE_TENSORS.items()}
     detector = {name: key for name, key in set_up.items() if name not in ("n_cells", "fluence_photons_per_m2")}
     rest = {name: key for name, key in set_up.items() if name not in detector}

@@ -1,15 +1,21 @@
 """The audit of a port for people: Markdown, and a few lines for a terminal."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
+from trace_audit.compare.report_parts import heading, listed, name_of, next_section, row_data
 from trace_audit.core.markdown import table
 from trace_audit.port.findings import Cause, PortAudit, Row
 from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
 from trace_audit.trace import tolerances
-from trace_audit.trace.keys import registry
+
+_MOST_SUSPECTS = 6
+_HEADINGS = (
+    (IN_IMAGE, "Causes in the image"),
+    (NOT_KNOWN, "Not known whether in the image"),
+    (TRACE_ONLY, "Wrong in the trace only"),
+)
 
 
 def summary(audit: PortAudit) -> str:
@@ -25,7 +31,9 @@ def summary(audit: PortAudit) -> str:
     if audit.image is not None and audit.image.agrees:
         head = f"the image of {audit.name} agrees with that of {audit.reference_name}; its trace does not"
     elif audit.image is not None:
+        known = any(cause.role == IN_IMAGE for cause in audit.causes)
         head = f"the image of {audit.name} differs from that of {audit.reference_name}"
+        head += "" if known else ", and why is not known"
     else:
         head = f"{audit.name} differs from {audit.reference_name} ({covered} of {total} keys compared)"
     first = next(iter(audit.causes), None)
@@ -56,7 +64,8 @@ def _as_if(audit: PortAudit, cause: Cause) -> str:
     assert cause.explanation is not None
     if cause.explanation.startswith("it "):
         return cause.explanation
-    return f"our program gives {_given(cause)} of {cause.side or audit.name} if {cause.explanation}"
+    to = f", to {cause.residual:.0e}," if cause.residual else ""
+    return f"our program gives {_given(cause)} of {cause.side or audit.name}{to} if {cause.explanation}"
 
 
 def _given(cause: Cause) -> str:
@@ -74,7 +83,7 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
     above = ", ".join(interval.agreeing[-3:]) or "the command line"
     text = f"between {above} (agree) and {interval.key} (differs): stage {', '.join(interval.stages)}"
     if cause.proof is not None and cause.proof.verdict == "to blame":
-        stage, whose = registry()[interval.key].stage, cause.side or audit.name
+        stage, whose = audit.graph.keys[interval.key].stage, cause.side or audit.name
         text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
         text += f" {_values(cause.proof.our_stage_gives)} and not {_values(cause.proof.ports_value)}"
     if interval.next_keys:
@@ -97,50 +106,63 @@ def lines_for_terminal(audit: PortAudit) -> Iterator[str]:
 
 def as_markdown(audit: PortAudit) -> str:
     """The summary that a person reads first."""
-    covered, total = audit.covered
-    log = audit.log
-    parts = [
-        f"# {audit.name} against {audit.reference_name}\n\n**{'pass' if audit.passed else 'FAIL'}**: {summary(audit)}\n"
-    ]
-    printed = (
-        f"{audit.name} prints {covered} of {total} keys ({log.trace_lines} trace lines, {log.other_lines} others)."
-    )
-    precision = f" Its numbers are {audit.precision.name} numbers." if audit.precision.numbers else ""
-    parts.append(f"{printed}{precision} {_reference(audit)}\n")
-    for role, heading in (
-        (IN_IMAGE, "Causes in the image"),
-        (NOT_KNOWN, "Not known whether in the image"),
-        (TRACE_ONLY, "Wrong in the trace only"),
-    ):
-        rows = [f"- {sentence(audit, cause)}" for cause in audit.causes if cause.role == role]
-        if rows:
-            parts.append(f"## {heading}\n\n" + "\n".join(rows) + "\n")
     own = own_image(audit)
-    if own is not None:
-        parts.append(f"{own['sentence'][0].upper()}{own['sentence'][1:]}.\n")
-    if audit.image is not None:
-        parts.append(_image_markdown(audit))
-    next_rows = [
-        (key, registry()[key].unit, registry()[key].formula)
+    next_keys = (
+        key
         for cause in audit.causes
         if cause.explanation is None and cause.interval is not None
         for key in cause.interval.next_keys
+    )
+    parts = [
+        heading(audit.name, audit.reference_name, audit.passed, summary(audit)),
+        _coverage(audit),
+        *(
+            listed(title, [sentence(audit, c) for c in audit.causes if c.role == role], len(audit.causes))
+            for role, title in _HEADINGS
+        ),
+        f"{own['sentence'][0].upper()}{own['sentence'][1:]}.\n" if own is not None else "",
+        _search_markdown(audit),
+        _image_markdown(audit) if audit.image is not None else "",
+        next_section(next_keys, audit.graph.keys),
+        _keys_markdown(audit),
+        *_log_markdown(audit),
     ]
-    if next_rows:
-        parts.append("## Print next\n\n" + table(("key", "unit", "formula"), dict.fromkeys(next_rows)))
-    parts.append(_keys_markdown(audit))
+    return "\n".join(part for part in parts if part)
+
+
+def _search_markdown(audit: PortAudit) -> str:
+    """How many changes of our program were tried, whether the time was enough, and what showed no cause."""
+    searches = audit.image_search, audit.trace_search
+    tried = sum(search.trials for search in searches)
+    text = f"{tried} changes of our program were tried." if tried else ""
+    if not all(search.is_complete for search in searches):
+        text += " The time was over before all were; `--budget-s` gives it more."
+    suspects = list(dict.fromkeys(sentence for search in searches for sentence in search.suspects))
+    if suspects:
+        listed_here = "; ".join(suspects[:_MOST_SUSPECTS])
+        text += f" The pixel is off by a plain factor, which shows no cause; it would be if: {listed_here}."
+    return f"{text.strip()}\n" if text else ""
+
+
+def _coverage(audit: PortAudit) -> str:
+    covered, total = audit.covered
+    lines = f"{audit.log.trace_lines} trace lines, {audit.log.other_lines} others"
+    precision = f" Its numbers are {audit.precision.name} numbers." if audit.precision.numbers else ""
+    return f"{audit.name} prints {covered} of {total} keys ({lines}).{precision} {_reference(audit)}\n"
+
+
+def _log_markdown(audit: PortAudit) -> Iterator[str]:
+    """What the log holds beside the keys that are compared."""
+    log = audit.log
     if log.own:
         named = [f"{name} ({meaning})" if meaning else name for name, meaning in list(log.own.items())[:20]]
-        parts.append(f"Keys that only {audit.name} has, not compared: {', '.join(named)}.\n")
+        yield f"Keys that only {audit.name} has{_compared(audit)}: {', '.join(named)}.\n"
     if log.unknown:
         names = ", ".join(list(log.unknown)[:20])
-        parts.append(f"Names that are not known (a key file can map them): {names}.\n")
-    if log.problems:
-        parts.append("## What could not be read\n\n" + "\n".join(f"- {p.message}" for p in log.problems[:20]) + "\n")
-    if audit.contradictions:
-        rows = [f"- {i.name}: printed {i.printed:.7g}, computed {i.computed:.7g}" for i in audit.contradictions[:10]]
-        parts.append("## Its own numbers contradict each other\n\n" + "\n".join(rows) + "\n")
-    return "\n".join(parts)
+        yield f"Names that are not known (a key file can map them): {names}.\n"
+    yield listed("What could not be read", [problem.message for problem in log.problems])
+    off = [f"{i.name}: printed {i.printed:.7g}, computed {i.computed:.7g}" for i in audit.contradictions]
+    yield listed("Its own numbers contradict each other", off, 10)
 
 
 def _reference(audit: PortAudit) -> str:
@@ -154,6 +176,12 @@ def _reference(audit: PortAudit) -> str:
         return "Causes are looked for with our program."
     missing = f"; at the other {total - printed} keys our program stands in for it" if printed < total else ""
     return f"{name} prints {printed} of {total} keys, as our program does{missing}."
+
+
+def _compared(audit: PortAudit) -> str:
+    """Which of the candidate's own keys were compared."""
+    names = [name for name in audit.log.own if name in audit.rows]
+    return f" (of them compared: {', '.join(names)})" if names else ", not compared"
 
 
 def _image_markdown(audit: PortAudit) -> str:
@@ -171,13 +199,12 @@ def _image_markdown(audit: PortAudit) -> str:
 def _keys_markdown(audit: PortAudit) -> str:
     rows = []
     for row in audit.rows.values():
-        data = row_data(row)
+        data = row_of(row)
         if row.verdict != "agrees":
             ulp = "" if not row.spread_port else f"{row.spread_port:.1e}"
-            name = data["key"] + (f".{data['component']}" if data["component"] else "")
             difference = f"{data['relative_difference']:.1e}"
             verdict = "ill-conditioned here" if row.verdict == "rounding" else row.verdict
-            rows.append((name, data["reference"], data["candidate"], difference, ulp, verdict))
+            rows.append((name_of(data), data["reference"], data["candidate"], difference, ulp, verdict))
     if not rows:
         return "Every printed key agrees within 1e-6.\n"
     headings = ("key", audit.reference_name, audit.name, "relative", "spread of rounding", "verdict")
@@ -197,21 +224,7 @@ def own_image(audit: PortAudit) -> dict[str, Any] | None:
     return {"sentence": text, "from_key": strays[0] if strays else None, "pixel": audit.roles.port_pixel}
 
 
-def row_data(row: Row) -> dict[str, Any]:
-    worst = max(row.factor.components, key=lambda c: (not c.agrees, c.relative_difference))
-    return {
-        "key": row.factor.key.name,
-        "component": worst.name,
-        "unit": row.factor.key.unit,
-        "reference": worst.c,
-        "candidate": worst.py,
-        "relative_difference": finite(row.factor.relative_difference),
-        "spread_of_doubles": row.spread_double,
-        "spread_of_its_precision": row.spread_port,
-        "allowed": row.allowed,
-        "verdict": row.verdict,
-    }
-
-
-def finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def row_of(row: Row) -> dict[str, Any]:
+    """One row as JSON-ready data."""
+    spreads = {"spread_of_doubles": row.spread_double, "spread_of_its_precision": row.spread_port}
+    return {**row_data(row.factor, row.allowed, row.verdict), **spreads}

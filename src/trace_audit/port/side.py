@@ -6,14 +6,14 @@ the record says why, and the audit reports it.
 """
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trace_audit.config.side import Side
 from trace_audit.core.files import sha256_of_file
 from trace_audit.port import program
+from trace_audit.port.records import SideRecord
 
 PACKAGES = Path(__file__).resolve().parents[2]
 _PIXEL = ("-trace_pixel", "{slow}", "{fast}")
@@ -22,13 +22,17 @@ _QUIET = {"c": ("-nopgm",), "torch": ("-nopgm", "-noprogress")}
 
 @dataclass(frozen=True)
 class SideRun:
-    """What one side gave. `failure`: why it does not count, None if it does. `image`: None where there is none."""
+    """What one side gave, and how. `image`: None where there is none."""
 
     stdout: Path
     stderr: Path | None
     image: Path | None
-    failure: str | None = None
-    record: Mapping[str, Any] = field(default_factory=dict)
+    record: SideRecord
+
+    @property
+    def failure(self) -> str | None:
+        """Why it does not count, None if it does."""
+        return self.record.failure
 
 
 def command_of(side: Side, binary: Path | None, *, image: bool) -> program.Command:
@@ -64,20 +68,34 @@ def obtain(
     image: bool,
 ) -> SideRun:
     """What the side gives for an experiment, `words`. A run leaves its output in `folder`, which must not exist."""
-    record: dict[str, Any] = {"name": name, "form": side.form}
     if side.log:
         recorded = Path(side.image) if side.image else None
         named = [side.log, *([side.image] if side.image else [])]
-        record |= {"program": "recorded", "arguments": named, "exit_code": None, "failure": None}
-        return SideRun(Path(side.log), None, recorded, None, record | _hashes(recorded))
+        told = SideRecord(
+            name=name,
+            form=side.form,
+            program="recorded",
+            arguments=named,
+            exit_code=None,
+            failure=None,
+            image_sha256=_sha256(recorded),
+        )
+        return SideRun(Path(side.log), None, recorded, told)
     outcome = program.run(command_of(side, binary, image=image), words, pixel, folder)
-    failure = outcome.failure or _not_as_asked(side, outcome.stdout)
     first, *rest = outcome.words
-    record |= {"program": first, "arguments": rest, "exit_code": outcome.exit_code, "failure": failure}
-    record["confined"] = outcome.confined
+    record = SideRecord(
+        name=name,
+        form=side.form,
+        program=first,
+        arguments=rest,
+        exit_code=outcome.exit_code,
+        failure=outcome.failure or _not_as_asked(side, outcome.stdout),
+        confined=outcome.confined,
+        image_sha256=_sha256(outcome.image),
+    )
     if binary is not None:
-        record["binary_sha256"] = sha256_of_file(binary)
-    return SideRun(outcome.stdout, outcome.stderr, outcome.image, failure, record | _hashes(outcome.image))
+        record = record.model_copy(update={"binary_sha256": sha256_of_file(binary)})
+    return SideRun(outcome.stdout, outcome.stderr, outcome.image, record)
 
 
 def _not_as_asked(side: Side, stdout: Path) -> str | None:
@@ -91,5 +109,5 @@ def _not_as_asked(side: Side, stdout: Path) -> str | None:
     return None if eager is None else f"was to run compiled code, and said: {eager}"
 
 
-def _hashes(image: Path | None) -> dict[str, Any]:
-    return {"image_sha256": None if image is None else sha256_of_file(image)}
+def _sha256(image: Path | None) -> str | None:
+    return None if image is None else sha256_of_file(image)

@@ -43,19 +43,18 @@ def run_side(
         run = obtain(found_side(side, given), name, words, pixel, Path(away) / "side", binary, image=image)
         named = {str(path): path.name for path in files.given.values()}
         made = str((Path(away) / "side").resolve())
-        program = run.record["program"]
-        arguments = [side.log, side.image] if side.log else run.record["arguments"]
-        record = {
-            **run.record,
-            "program": program if binary is None else binary.name,
-            "arguments": [named.get(word, word).replace(made, "$SIDE") for word in arguments if word],
+        words = [word for word in (side.log, side.image) if word] if side.log else run.record.arguments
+        changed = {
+            "program": run.record.program if binary is None else binary.name,
+            "arguments": [named.get(word, word).replace(made, "$SIDE") for word in words],
             "input_sha256": files.hashes(),
             "image": _image_name(run.image),
         }
+        record = run.record.model_copy(update=changed)
         folder.mkdir(parents=True, exist_ok=True)
         for name, made_file in ((STDOUT, run.stdout), (STDERR, run.stderr), (IMAGE, run.image)):
             _keep(made_file, folder / name, _OF_A_FAILURE if run.failure else None)
-    write_atomic(folder / RUN, readable_json(record))
+    write_atomic(folder / RUN, readable_json(record.data()))
 
 
 def _keep(source: Path | None, target: Path, most_bytes: int | None) -> None:

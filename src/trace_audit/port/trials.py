@@ -142,6 +142,8 @@ class _Search:
         result: list[Hypothesis] = []
         by_first: dict[str, dict[str, Hypothesis]] = {}
         for first, second in pairs:
+            if first.name.startswith("-") and first.name.split()[0] == second.name.split()[0]:
+                continue  # one flag read in two ways at once
             if first.name not in by_first:
                 by_first[first.name] = {h.name: h for h in self._candidates(first.variant)}
             both = by_first[first.name].get(second.name)

@@ -2,13 +2,16 @@
 
 from trace_audit.compare.comparison import Factor
 
-_UNITS = {
-    1e10: ("metres", "Angstrom"),
-    1e3: ("metres", "millimetres"),
-    1e6: ("metres", "micrometres"),
-    57.29577951308232: ("radians", "degrees"),
-    6.283185307179586: ("1/d", "2 pi/d"),
-}
+_LENGTHS, _ANGLES, _INVERSE = ("m", "mm", "A"), ("rad", "deg"), ("1/m", "1/A")
+_UNITS = (  # how many of the second are one of the first, and the units of the keys that can be in either
+    (1e10, "metres", "Angstrom", _LENGTHS),
+    (1e3, "metres", "millimetres", _LENGTHS),
+    (1e6, "metres", "micrometres", _LENGTHS),
+    (10.0, "nanometres", "Angstrom", _LENGTHS),
+    (57.29577951308232, "radians", "degrees", _ANGLES),
+    (6.283185307179586, "1/d", "2 pi/d", _INVERSE),
+    (1e10, "1/Angstrom", "1/metre", _INVERSE),
+)
 _CLOSE = 1e-4
 _CAN_BE_OFF = ("polar", "capture_fraction")
 
@@ -28,7 +31,9 @@ def unit_of_ratio(factor: Factor) -> str | None:
         return f"it runs along {axes[1]} where {axes[0]} is expected"
     if not ratios or 0.0 in ratios or any(abs(ratio / ratios[0] - 1.0) > _CLOSE for ratio in ratios):
         return None
-    for value, (smaller, larger) in _UNITS.items():
+    for value, smaller, larger, units in _UNITS:
+        if factor.key.unit not in units:
+            continue
         for unit, power in ((smaller, 1.0 / value), (larger, value)):
             if abs(abs(ratios[0]) / power - 1.0) < _CLOSE:
                 sign = ", with the other sign" if ratios[0] < 0 else ""

@@ -17,6 +17,7 @@ from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable
 from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import Key, registry
+from trace_audit.trace.own_keys import OwnKey
 from trace_audit.trace.parse import Problem, Trace, parse_trace
 
 LONGEST_LINE = 1 << 16
@@ -56,6 +57,8 @@ class ForeignLog:
     numbers: dict[str, list[str]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     own: dict[str, str] = field(default_factory=dict)
+    own_values: dict[str, float] = field(default_factory=dict)
+    own_keys: Mapping[str, OwnKey] = field(default_factory=dict)
 
 
 def read_foreign_log(
@@ -97,7 +100,7 @@ class LineReader:
     def __init__(self, names: KeyNames, keys: Mapping[str, Key] | None = None) -> None:
         self.names = names
         self.keys = registry() if keys is None else keys
-        self.log = ForeignLog(Trace(historic=True))
+        self.log = ForeignLog(Trace(historic=True), own_keys=names.own)
         self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
         self.whole: dict[str, str] = {}  # keys that occur once in a log
         self.phi: dict[str, str] = {}
@@ -149,6 +152,7 @@ class LineReader:
         key = self._key(name)
         if key is None and name in self.names.own:
             self.log.own[name] = self.names.own[name].meaning
+            self._store_own(name, text)
             return
         if key is None:
             self._count(self.log.unknown, name)
@@ -161,6 +165,12 @@ class LineReader:
         values = self._values(number, key, text, factor)
         if values is not None:
             self._store(key, values)
+
+    def _store_own(self, name: str, text: str) -> None:
+        """Keep the first value of a key of the program's own, if it is one number."""
+        words = _WRAPPERS.sub(" ", text).replace(",", " ").split()
+        if len(words) == 1 and _NUMBER.fullmatch(words[0]) and math.isfinite(float(words[0])):
+            self.log.own_values.setdefault(name, float(words[0]) * self.names.factors.get(name, 1.0))
 
     def _key(self, name: str) -> Key | None:
         key = self.keys.get(self.names.names.get(name, name))

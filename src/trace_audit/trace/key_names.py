@@ -9,18 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable, read_yaml
 from trace_audit.trace.keys import find, registry
+from trace_audit.trace.own_keys import OwnKey, check_own_keys
 
 _MOST_SHOWN = 20
-
-
-class OwnKey(BaseModel):
-    """A key that only the port has: listed with its parents, never compared."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    parents: tuple[str, ...] = ()
-    unit: str = ""
-    meaning: str = ""
 
 
 class KeyNames(BaseModel):
@@ -62,6 +53,7 @@ def read_key_names(path: Path | None) -> KeyNames:
     for theirs, ours in names.names.items():
         if ours not in registry():
             raise InputError(f"key file {path}: names.{theirs}: {_unknown(ours)}")
+    check_own_keys(names.own, f"key file {path}")
     return names
 
 

@@ -70,7 +70,7 @@ def _each(lines: list[str]) -> list[str]:
 
 
 def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Dialect) -> list[str]:
-    if not loops.lines["pair"]:
+    if not loops.lines["pair"] and not any(group[0].varies == ORIENTATION for group in outputs):
         return []
     return [
         "for (int orientation = 0; orientation < orientations; orientation++) {",

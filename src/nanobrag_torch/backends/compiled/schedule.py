@@ -166,6 +166,15 @@ class Loops:
             self.lines[self._home[id(number)]].append(f"{name}_at[l] = {name};")
         return f"{name}_at"
 
+    def _array_over_rays(self, number: Number, name: str) -> str:
+        """The array of a number of rays; one called `name` of a number that is the same for all, as a slope of 0 is."""
+        if self._home[id(number)] in _OVER_RAYS:
+            return self._array(number)
+        self.arrays[name] = C_TYPES[number.dtype]
+        loop = "pair" if number.varies & ORIENTATION else "before"
+        self.lines[loop].append(f"{name}[l] = {self._use(number, loop)};")
+        return name
+
     def _read(self, number: Number) -> str:
         name, place = number.expression.rstrip("]").split("[")
         given = self._inputs[name]
@@ -189,9 +198,9 @@ class Loops:
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == ORIENTATION:
             factors = number.arguments if number.expression == PRODUCT else (number,)
-            if any(one.dtype != torch.float64 or self._home[id(one)] not in _OVER_RAYS for one in factors):
-                raise Unrecordable("a sum over rays of something else than numbers of rays and their products")
-            arrays = [self._array(one) for one in factors]
+            if any(one.dtype != torch.float64 for one in factors):
+                raise Unrecordable("a sum over rays of numbers that are not float64")
+            arrays = [self._array_over_rays(one, f"{name}_factor{place}") for place, one in enumerate(factors)]
             self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
             loop = self._home[id(number)] if number.varies & RAY else "after"
