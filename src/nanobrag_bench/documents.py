@@ -1,4 +1,4 @@
-"""The JSON files of the benchmark: what each must hold, checked before it is used."""
+"""The JSON files of the benchmark: the required form of each, checked on reading."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Built(Document):
 
 
 class Programs(Document):
-    """`programs.json`: what was built, or was there."""
+    """`programs.json`: the programs that were built or were present."""
 
     programs: dict[str, Built]
 
 
 class Machine(Document):
-    """What figures depend on."""
+    """The machine behind the figures."""
 
     cpu: str
     vector_units: str
@@ -57,7 +57,7 @@ class Ratio(Document):
 
 
 class Goal(Document):
-    """What was wanted, and what came out."""
+    """A goal, and the measured figure."""
 
     goal: str
     wanted: str
@@ -66,7 +66,7 @@ class Goal(Document):
 
 
 class Law(Document):
-    """A line through seconds against steps."""
+    """A straight line fitted to seconds against steps."""
 
     start_s: Number
     ns_per_step: Number
@@ -75,7 +75,7 @@ class Law(Document):
 
 
 class PartResult(Document):
-    """What one part of the benchmark measured."""
+    """The results of one part of the benchmark."""
 
     part: Annotated[str, Field(pattern=r"\A[a-z_]{1,40}\z")]
     title: str
@@ -100,7 +100,7 @@ class PartResult(Document):
 
 
 class Speed(Document):
-    """What both programs took at a commit."""
+    """Times of both programs at a commit."""
 
     machine: str
     C_s: Number = 0.0

@@ -1,8 +1,8 @@
-"""Frames of a campaign on a GPU: whether their noise is right there, and how many are made in a second.
+"""Frames of a campaign on a GPU: is their noise right, and how many are made per second?
 
-Frames go the way of a campaign as far as the host's memory: orientation, image, noise, copy beside the next launch,
-and the look at a few pixels by which compiled code is trusted. Compression and writing are left out: they are the
-host's, in a thread of their own.
+Frames take the same steps as in a campaign up to the host's memory: orientation, image, noise, copy during the next
+launch, and the check of a few pixels of compiled code. Compression and writing are left out: the host does them in a
+separate thread.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FRAMES, _WAITING = 256, 4
 
 
 def noises() -> dict[str, Any]:
-    """What frames are timed with."""
+    """The kinds of noise that are timed."""
     from nanobrag_torch.noise import DetectorNoise
 
     full = DetectorNoise(gain=1.5, readout_sigma=3.0, offset=40.0, point_spread_fwhm_px=1.5)
@@ -34,7 +34,7 @@ def noises() -> dict[str, Any]:
 
 
 def checks(device: str) -> Iterator[tuple[str, bool, str]]:
-    """(what, holds, figures) of the noise on a device against the noise on the CPU."""
+    """(name, passed, figures) of the noise on a device against the noise on the CPU."""
     import torch
 
     from nanobrag_torch.noise.compiled import Compiled
@@ -98,7 +98,7 @@ def _simulations(series: Any, numbers: Iterable[int]) -> list[Any]:
 
 
 def work_of_a_launch(device: str, dtype: Any) -> Callable[[], Any]:
-    """Images and counts of as many frames as a campaign has in a launch, for a profile; nothing waits."""
+    """Images and counts of the frames of one launch of a campaign, for a profile; nothing waits."""
     import torch
 
     from nanobrag_torch.noise.compiled import drawing_for

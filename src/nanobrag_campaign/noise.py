@@ -1,4 +1,4 @@
-"""Noise of the frames of a campaign: what the config asks for, drawn on the device or as the C program draws it."""
+"""Noise of a campaign's frames, as the config states it: drawn on the device, or as the C program draws it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SEEDS = 2**31 - 2  # the classic generator has as many
 
 
 def bytes_per_pixel(noise: Noise) -> int:
-    """Of what is stored, before compression."""
+    """Bytes of a stored pixel, before compression."""
     return 2 if noise.generator != "none" and noise.largest_count < 2**16 else 4
 
 
 def detector_noise(noise: Noise, pixel_m: float) -> DetectorNoise:
-    """What a detector of these pixels does."""
+    """The noise of a detector with these pixels."""
     from nanobrag_torch.noise.detector import DetectorNoise
 
     return DetectorNoise(
@@ -40,7 +40,7 @@ def detector_noise(noise: Noise, pixel_m: float) -> DetectorNoise:
 
 
 def stream_of(noise: Noise, scenario: str) -> Stream:
-    """The numbers of a scenario's frames."""
+    """The random numbers of a scenario's frames."""
     from nanobrag_torch.noise.detector import Stream
 
     return Stream(noise.seed, scenario)
@@ -56,7 +56,7 @@ def drawn(
 
 
 def classic_seed(noise: Noise, frame: int) -> int:
-    """What -seed is for a frame: 1 .. 2^31 - 2."""
+    """The value of -seed for a frame: 1 .. 2^31 - 2."""
     return (noise.seed + frame) % _SEEDS + 1
 
 

@@ -1,7 +1,7 @@
-"""From orientations to frames in a file: images by the launch, noise on the device, copies and writing beside.
+"""From orientations to frames in a file: images by the launch, noise on the device, copies and writing in parallel.
 
 The frames of a launch are made, spread into counts and copied without waiting; a second thread waits for the copies,
-sees that compiled code was right and every pixel a number, compresses and writes, while the next launch is under way.
+checks compiled code and that every pixel is a number, compresses and writes, during the next launch.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Production:
         return noises.story(self.settings.noise, self.shard.scenario, self.pixel_m, self.series.first.roi)
 
     def run(self, progress: Callable[[int], None]) -> np.ndarray:
-        """Make all frames; returns their reciprocal vectors (n, 3, 3). Raises InputError for a pixel that is none."""
+        """Make all frames; returns their reciprocal vectors (n, 3, 3). Raises InputError for a non-finite pixel."""
         import torch
 
         total, at_once = len(self.frames), self.frames_per_launch
@@ -98,7 +98,7 @@ class Production:
             self.seconds[name] += end - start
 
     def _stored(self, batch: Batch, first: int) -> torch.Tensor:
-        """What is to be stored as far as the device makes it."""
+        """The stored values, as far as the device computes them."""
         if self._drawing is None:
             return batch.images
         numbers = [frame.number for frame in self.frames[first : first + len(batch.images)]]
@@ -113,7 +113,7 @@ class Production:
         return copies_to_host([batch.digest, stored, *kept])
 
     def _finish(self, batch: Batch, copies: Callable[[], list[torch.Tensor]], first: int) -> None:
-        """The part of the second thread."""
+        """The work of the second thread."""
         digest, stored, *kept = copies()
         why = batch.doubt(digest)
         if why is not None:

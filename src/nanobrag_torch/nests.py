@@ -1,6 +1,6 @@
-"""Nests of tuples, lists and dictionaries: their leaves in order, and the same nest with others.
+"""Nested tuples, lists and dictionaries: their leaves in order, and the same nest with other leaves.
 
-Torch has the like for nests of any kind, which takes ten times as long.
+Torch has similar functions for nests of any kind, which are ten times slower.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Part = TypeVar("Part")
 
 
 def leaves(part: Any) -> Iterator[Any]:
-    """Everything in a nest that is no tuple, list or dictionary, in order."""
+    """Every object in a nest that is no tuple, list or dictionary, in order."""
     if isinstance(part, tuple | list):
         for one in part:
             yield from leaves(one)
@@ -24,7 +24,7 @@ def leaves(part: Any) -> Iterator[Any]:
 
 
 def mapped(function: Callable[[Any], Any], part: Part) -> Part:
-    """The nest with function(leaf) for each leaf, in the order of `leaves`."""
+    """The same nest with function(leaf) instead of each leaf, in the order of `leaves`."""
     made: Any = part
     kind: Any = type(part)
     if isinstance(part, tuple | list):

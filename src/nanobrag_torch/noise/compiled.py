@@ -1,4 +1,4 @@
-"""The three steps of the noise, as C for a CPU and as CUDA for a GPU: one launch for all frames that are given.
+"""The three steps of the noise, as C for a CPU and as CUDA for a GPU: one launch for all given frames.
 
 Neither contracts a product and a sum, so both give the bytes of torch's own operations (`detector.ByTorch`), which
 remain where there is no compiler.
@@ -80,7 +80,7 @@ def source(step: str, dtype: torch.dtype) -> str:
 
 
 class Compiled:
-    """All steps by compiled code, on the device of what is given. Nothing waits for a GPU."""
+    """All steps by compiled code, on the device of the input. Nothing waits for a GPU."""
 
     def __init__(self, load: Callable[[str, torch.dtype, torch.device], Step] | None = None):
         self._load = loaded if load is None else load
@@ -129,7 +129,7 @@ def _bits(value: float) -> int:
 
 @cache
 def loaded(step: str, dtype: torch.dtype, device: torch.device) -> Step:
-    """A step for images or counts of a type, built if it has not been. Raises what compilers raise."""
+    """A step for images or counts of a type, built if necessary. Raises the errors of the compilers."""
     return _on_cpu(step, dtype) if device.type == "cpu" else _on_gpu(step, dtype, device)
 
 
@@ -152,13 +152,13 @@ def _on_cpu(step: str, dtype: torch.dtype) -> Step:
     run.restype = None
 
     def launch(tensors: list[torch.Tensor], pixels: int) -> None:
-        run(*(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))  # without Python's lock
+        run(*(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors))  # Python's lock is released
 
     return launch
 
 
 def _built(step: str, text: str) -> BinaryIO:
-    """The library of a text, from the folder of compiled code, into which it is built whole or not at all."""
+    """The library of a text, from the folder of compiled code; a missing one is built there."""
     command = [*compiler(), *_OPTIONS]
     digest = hashlib.sha256("\0".join([text, *command, processor()]).encode()).hexdigest()
     place = folder() / f"noise-{step}-{digest[:24]}.so"
@@ -185,12 +185,12 @@ def _built(step: str, text: str) -> BinaryIO:
 
 
 def drawing_for(device: torch.device) -> Drawing:
-    """Compiled code where it can be had and gives the bytes of torch's operations, else those; says so once if not."""
+    """Compiled code, if it is available and gives the bytes of torch's operations; else those, reported once."""
     if os.environ.get("NANOBRAG_TORCH_COMPILE") == "never":
         return ByTorch()
     try:
         return Compiled() if _agrees(device) else ByTorch()
-    except Exception as error:  # of a driver, a compiler, a file system: none is a reason to have no noise
+    except Exception as error:  # an error of a driver, compiler or file system does not prevent noise
         _tell(f"noise by torch's own operations, which are slower: {' '.join(str(error).split())[:200]}")
         return ByTorch()
 

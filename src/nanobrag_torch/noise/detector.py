@@ -1,4 +1,4 @@
-"""From expected photons to what a detector stores: photons drawn, spread, amplified, read out, rounded.
+"""From expected photons to stored counts: photons are drawn, spread, amplified, read out and rounded.
 
 (N5) counts = floor(gain (K * n) + offset + sigma g + 1/2), cut to 0 .. largest: n ~ Poisson(I) photons, K the point
         spread, gain in counts a photon, g a standard normal number by the quantile of a deviate, sigma in counts
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _32_BITS = 0xFFFFFFFF
-PHOTONS, READOUT = 0, 1  # what a block of the generator is for
+PHOTONS, READOUT = 0, 1  # the use of a block of the generator
 _USE_SHIFT = 24
 _SIGMA_PER_FWHM = 1.0 / math.sqrt(8.0 * math.log(2.0))
 _WEIGHT_UNIT = 2**30
@@ -39,7 +39,7 @@ class DetectorNoise:
     readout_sigma: float = 0.0  # counts
     offset: float = 0.0  # counts
     point_spread_fwhm_px: float = 0.0
-    largest: int = LARGEST_16_BITS  # count; whatever is above is stored as this
+    largest: int = LARGEST_16_BITS  # count; larger values are stored as this
 
     @property
     def dtype(self) -> torch.dtype:
@@ -49,7 +49,7 @@ class DetectorNoise:
 
 @dataclass(frozen=True)
 class Stream:
-    """Which numbers are drawn: those of a seed, for one series of frames (the name of a scenario, say)."""
+    """The random numbers of a seed, for one series of frames (for example the name of a scenario)."""
 
     seed: int
     series: str = ""
@@ -167,9 +167,9 @@ def _reflected(places: torch.Tensor, size: int) -> torch.Tensor:
 def counts_of(
     images: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise, drawing: Drawing | None = None
 ) -> torch.Tensor:
-    """What is stored of images (n, slow, fast) of expected photons, whose frame numbers are given (N5).
+    """The stored counts of images (n, slow, fast) of expected photons with these frame numbers (N5).
 
-    Nothing waits for the device if the drawing does not. Non-finite pixels must be found by the caller.
+    Nothing waits for the device if the drawing does not. The caller must check for non-finite pixels.
     """
     drawing = ByTorch() if drawing is None else drawing
     signal = drawing.photons(images, frames, stream)

@@ -1,4 +1,4 @@
-"""Logarithm, exponential and normal quantile of float64 tensors from operations that are rounded exactly.
+"""Logarithm, exponential and normal quantile of float64 tensors from exactly rounded operations.
 
 The libraries of two devices differ in the last bits of such functions; these do not, and are good to a few units in
 the last place. `noise.c` has the same operations in the same order. No number divides a tensor here, nor a tensor a
@@ -78,7 +78,7 @@ def exp_of_minus(x: torch.Tensor) -> torch.Tensor:
 
 
 def normal_quantile(u: torch.Tensor) -> torch.Tensor:
-    """The number that a standard normal deviate stays below with probability u, 0 < u < 1."""
+    """The number below which a standard normal deviate stays with probability u, 0 < u < 1."""
     q = u - 0.5
     central = q * _ratio(0.180625 - q * q, CENTRAL)
     nearer = torch.where(q < 0.0, u, 1.0 - u)

@@ -1,6 +1,6 @@
 """Philox 4x32-10, the counter-based generator of Salmon, Moraes, Dror & Shaw (2011), on torch's 64-bit integers.
 
-A block of four 32-bit words is a function of four words of counter and two of key: nothing is kept from draw to draw.
+A block of four 32-bit words is a function of four words of counter and two of key: there is no state between draws.
 
 (N1)  one round: (hi0, lo0) = 0xD2511F53 c0,  (hi1, lo1) = 0xCD9E8D57 c2,
         c <- (hi1 ^ c1 ^ k0, lo1, hi0 ^ c3 ^ k1, lo0); the key grows by (0x9E3779B9, 0xBB67AE85) between rounds, of

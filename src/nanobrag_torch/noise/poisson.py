@@ -17,8 +17,8 @@ import torch
 from nanobrag_torch.noise.functions import exp_of_minus, log, polynomial
 
 INVERSION_BELOW = 12.0
-MOST_BY_INVERSION = 128  # counts: a mean below 12 never needs them, and a search always ends
-LARGEST_MEAN = 2.0**50  # beyond, the deviation is less than a float64 holds of it, and the mean itself is the answer
+MOST_BY_INVERSION = 128  # upper limit of the count for a mean below 12, so that the search always ends
+LARGEST_MEAN = 2.0**50  # above this mean a float64 cannot resolve the deviation, and the mean itself is returned
 MOST_ATTEMPTS = 256  # one attempt in four fails at most: the last would be needed once in 1e150 draws
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 HALF_LOG_2_PI = 0.9189385332046728
@@ -29,7 +29,7 @@ Uniforms = Callable[[torch.Tensor, int], tuple[torch.Tensor, torch.Tensor]]  # (
 
 
 class Envelope(NamedTuple):
-    """What the rejection needs of a mean."""
+    """The quantities of the rejection that depend on the mean."""
 
     mean: torch.Tensor
     a: torch.Tensor

@@ -14,7 +14,7 @@ from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend
 from nanobrag_torch.model import Model
 
 Make = Callable[[torch.Tensor], Model]  # the model at parameter values, differentiable in them
-_PROBED = 16  # pixels at which compiled derivatives are held to eager ones
+_PROBED = 16  # pixels at which compiled derivatives are compared with eager ones
 COMPILED = "compiled: it pays, and gives the kernel's numbers"
 
 
@@ -28,7 +28,7 @@ def jacobian(
     if why is None:
         try:
             return *_compiled(make, values, fast, slow), COMPILED
-        except Exception as error:  # no failure of a compiler is a reason not to refine
+        except Exception as error:  # a failing compiler does not prevent the refinement
             why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
             if selection.NOT_BUILT not in why:
                 selection.tell(why)

@@ -1,7 +1,7 @@
-"""Images of several simulations at once, of which nothing is known to the host until they are copied to it.
+"""Images of several simulations at once, which the host sees only after the copy.
 
-A single image waits for its brightest pixel, by which compiled code is trusted. Here that waits: the images come with
-a few numbers of each, and once these are on the host the batch says whether compiled code was right.
+A single image waits for its brightest pixel, which is used to check compiled code. Here the check is delayed: the
+images come with a few numbers each, and once these are on the host the batch says whether compiled code was right.
 """
 
 from __future__ import annotations
@@ -76,10 +76,10 @@ class Batch:
 def images_of(
     simulations: Sequence[Simulation], trust_later: bool = False, image_dtype: torch.dtype = torch.float32
 ) -> Batch:
-    """The images of simulations that differ in the values of their tensors alone, made without waiting for the device.
+    """Images of simulations whose tensors differ only in their values, made without waiting for the device.
 
-    With `trust_later` compiled code is not held against eager code before the images are on the host, see `doubt`; on
-    a GPU they then are one launch, where each of them would be one.
+    With `trust_later` compiled code is compared with eager code only after the images are on the host, see `doubt`; on
+    a GPU the images then are one launch.
     """
     together = _one_launch(simulations, image_dtype) if trust_later and len(simulations) > 1 else None
     if together is not None:
@@ -94,7 +94,7 @@ def images_of(
 
 
 def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
-    """Images (n, slow, fast) of one launch; None where an image is more than that, or is not made on a GPU."""
+    """Images (n, slow, fast) of one launch; None if an image needs more than one, or is not made on a GPU."""
     first = simulations[0]
     if not _launches_frames(first.device) or first.experiment.detector.mask is not None:
         return None
@@ -121,7 +121,7 @@ def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> 
 
 
 def _launches_frames(device: torch.device) -> bool:
-    """Whether a launch has a dimension for frames; on a CPU one call after the other costs nothing."""
+    """Whether a launch has a dimension for frames; on a CPU repeated calls cost nothing."""
     return device.type != "cpu"
 
 
@@ -140,15 +140,15 @@ def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_la
 
 
 def places(simulation: Simulation) -> list[int]:
-    """Where pixels that are looked at in every image are in it: at the direct beam, the first and the last one."""
+    """Positions of the pixels that are checked in every image: at the direct beam, the first and the last one."""
     return [slow * simulation.plain_host.geometry.n_fast + fast for fast, slow in making.looked_at(simulation)]
 
 
 def copies_to_host(tensors: list[torch.Tensor]) -> Callable[[], list[torch.Tensor]]:
-    """Start the copies of tensors to the host; what is returned waits for them and gives them.
+    """Start the copies of tensors to the host; the returned function waits for them and gives them.
 
-    On a GPU they go into pinned memory on a stream of their own, behind the work that makes the tensors; neither that
-    work nor the work after it waits.
+    On a GPU they go into pinned memory on a separate stream, after the work that makes the tensors; neither that work
+    nor the work after it waits.
     """
     device = tensors[0].device
     if device.type != "cuda":

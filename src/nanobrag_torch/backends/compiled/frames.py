@@ -1,7 +1,7 @@
 """The images of several models in one launch on a GPU, where these differ in the values of their tensors alone.
 
-The program of one image stays what it is, as a function. A launch has a second dimension, the frame, and a table of
-addresses: of what differs from frame to frame, its image among it, a row for each frame.
+The program of one image is called as a function. A launch has a second dimension, the frame, and a table of addresses
+with a row for each frame: the tensors that differ from frame to frame, and its image.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Together(NamedTuple):
 
 
 def together(one: str) -> Together:
-    """The program of frames from that of one image. Raises ValueError where that has another form."""
+    """The program of frames from that of one image. Raises ValueError if that has another form."""
     found = _ONE.search(one)
     arguments = [_ARGUMENT.match(word.strip()) for word in found["arguments"].split(",")] if found else []
     named = [argument for argument in arguments if argument is not None]

@@ -1,7 +1,7 @@
-"""Changes of an image along directions by compiled programs: what a derivative by a few parameters takes.
+"""Changes of an image along directions by compiled programs, for derivatives by a few parameters.
 
-A program works out, in one pass, how its results change along each direction. What is left of the way to photons, a
-few factors of each pixel, follows by torch's forward differentiation, one direction after the other.
+A program computes, in one pass, how its results change along each direction. The remaining steps to photons, a few
+factors of each pixel, use torch's forward differentiation, one direction after the other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _COUNTS = ("phi_rad", "mosaic_domains")
 
 
 class Directions:
-    """A model, and how each of its tensors that move does along each direction (tensor..., directions)."""
+    """A model, and the change of each moving tensor along each direction (tensor..., directions)."""
 
     def __init__(self, model: Model, places: Sequence[int], moves: Sequence[torch.Tensor]):
         self.model = nests.mapped(lambda one: one.detach() if isinstance(one, torch.Tensor) else one, model)
@@ -119,7 +119,7 @@ class TangentBackend(CompiledBackend):
     def _computed(
         self, name: str, source: int, arguments: tuple[torch.Tensor, ...]
     ) -> list[tuple[torch.Tensor, torch.Tensor | None]]:
-        """The results, and the change (directions, rays) of each that is no condition."""
+        """The results, and the change (directions, rays) of each result that is not a condition."""
         values = super().run(name, source, *arguments)
         if name not in self._changes:
             return [(value, None) for value in values]
