@@ -8,7 +8,6 @@ drawn again, and every one must be as stored.
 """
 
 import argparse
-import json
 import shlex
 import tempfile
 from pathlib import Path
@@ -24,8 +23,10 @@ from nanobrag_campaign.shards import Shard, add_shard_options, given_shard, pars
 from trace_audit.config.campaign import Campaign, Noise
 from trace_audit.config.scenario import load_scenario, scenario_path
 from trace_audit.config.scenario_model import Scenario
+from trace_audit.core.documents import problem_of
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import readable_json, write_atomic
+from trace_audit.core.files import parse_json, readable_json, write_atomic
+from trace_audit.core.result_documents import NoiseStory
 from trace_audit.images.image_comparison import allowed_of_peak, bars_sha256, compare_images, read_image
 from trace_audit.programs.image_run import run_c
 from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, named_words
@@ -53,9 +54,11 @@ def stored_frame(path: Path, index: int, frame: Frame, noisy: bool) -> Stored:
             stored = Stored(image.astype(float), None, {})
             if noisy:
                 place = file[EXPECTED].attrs["index_in_file"].tolist().index(index)
-                told = json.loads(file[PROVENANCE].asstr()[()])["noise"]
+                told = parse_json(file[PROVENANCE].asstr()[()])["noise"]
+                if problem := problem_of(told, NoiseStory):
+                    raise ValueError(f"its provenance: noise: {problem}")
                 stored = Stored(file[EXPECTED][place].astype(float), image, told)
-    except (OSError, KeyError, ValueError, IndexError) as error:
+    except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(f"{path}: frame {index}: {' '.join(str(error).split())}; {verify.MEND}") from None
     if labels != (frame.number, frame.misset_deg, frame.wavelength_A):
         raise InputError(f"{path}: frame {index} is {labels}, expected {frame}; {verify.MEND}")

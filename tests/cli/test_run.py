@@ -208,6 +208,29 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
     assert {name: whole.get(name) for name in left} == left, "what stays is whole"
 
 
+def test_signals_end_a_run_at_any_moment(here):
+    """While modules are imported, the experiment is resolved, pixels are computed for minutes."""
+    size = ["-detpixels", "2000", "-pixel", "0.1", "-oversample", "3", "-N", "3", "-phisteps", "500", "-osc", "1"]
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from nanobrag_torch.__main__ import start; print('started', flush=True); sys.exit(start())"
+    runs = []
+    for number, moment_s in ((signal.SIGINT, 0.02), (signal.SIGINT, 2.0), (signal.SIGTERM, 2.5)):
+        words = [sys.executable, "-c", code, *BASE, *size, "-nonoise", "-nopgm"]
+        run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert run.stdout.readline() == "started\n"
+        runs.append((run, number, time.monotonic() + moment_s))
+        if moment_s < 1:
+            time.sleep(moment_s)
+            run.send_signal(number)
+    for run, number, at in runs:
+        time.sleep(max(0.0, at - time.monotonic()))
+        run.send_signal(number)
+        said = run.communicate(timeout=20)[1].splitlines()
+        assert run.returncode == 2 and "Traceback" not in "".join(said), said
+        assert said[-1] == "nanobrag_torch: error: interrupted; nothing more is written"
+    assert names(here) == []
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
     """Two million bright pixels take several seconds to draw; the signal comes as they begin."""

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nanobrag_torch import limits
 from nanobrag_torch.io.fdump import read_fdump, write_fdump
 from nanobrag_torch.io.hkl import Box, Reflections, fill_box, read_hkl
 from nanobrag_torch.io.matrix import read_matrix
@@ -183,3 +184,11 @@ def test_readers_never_crash(read, data, tmp_path):
         assert str(error).isprintable() and len(str(error)) < 400 + len(str(tmp_path))
     else:
         assert all(np.isfinite(part).all() for part in (found if isinstance(found, tuple) else [found]))
+
+
+def test_more_sources_than_a_run_takes_are_refused_as_they_are_read(tmp_path):
+    """The C program takes 100 million of them, in seconds a million; each is a pass over the pixels in torch."""
+    path = tmp_path / "sources.txt"
+    path.write_text("0 0 1 1 1e-10\n" * (limits.MAX_SOURCES + 1) + "not read\n")
+    with pytest.raises(ReaderError, match="holds more than 100000 sources"):
+        read_sources(path, (0.0, 0.0, 1.0), 1e-10)

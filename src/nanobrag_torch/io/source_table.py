@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nanobrag_torch.io.reading import ReaderError, number, read_ascii
-from nanobrag_torch.limits import LONGEST_M, SHORTEST_M
+from nanobrag_torch.limits import LONGEST_M, MAX_SOURCES, SHORTEST_M
 from nanobrag_torch.physics.constants import SOURCE_DISTANCE_M
 
 COLUMNS = ("X", "Y", "Z", "weight", "wavelength")
@@ -28,6 +28,8 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
         words = [word for word in SEPARATORS.split(line) if word]
         if words:
             rows.append(_row(path, index, words, defaults))
+            if len(rows) > MAX_SOURCES:
+                raise ReaderError(path, f"holds more than {MAX_SOURCES} sources, expected at most that many")
     if not rows:
         raise ReaderError(path, "holds no source, expected lines of X Y Z weight wavelength (m)")
     return np.array(rows, dtype=np.float64)

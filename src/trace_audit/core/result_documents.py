@@ -200,6 +200,13 @@ class AuditedFrame(Document):
     other_counts: int
 
 
+class NoiseStory(Document):
+    """What a shard says of the noise in its frames, as far as the counts are drawn again by it."""
+
+    pixel_m: Number
+    roi: Annotated[list[int], Field(min_length=4, max_length=4)]
+
+
 class FrameOfShard(AuditedFrame):
     """The same, with its shard, as a summary lists it."""
 
