@@ -24,7 +24,8 @@ def table_text() -> str:
         "the C program's images. A pixel counts at steps that are small enough for it to stay with its reflections, or "
         "in its cell of interpolated amplitudes; more than 5 % of the pixels without such a step fail the audit. Where "
         "a gradient is wrong, the audit names the stage: that of the first value, in the order of computation, whose "
-        "derivative is not that of its own differences.\n\n"
+        "derivative is not that of its own differences. `python -m trace_audit.derivatives.gradients run` takes "
+        "`--backend compiled` and `--device cuda` to audit the gradients of that code.\n\n"
         "| parameter | unit | field of `Experiment` | gradient | C | why, and where not |\n|---|---|---|---|---|---|\n"
     )
     rows = (
