@@ -19,7 +19,7 @@ import torch
 from nanobrag_bench.gpu_times import LARGE
 from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
-from nanobrag_torch.backends.compiled.programs import PROGRAMS
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, TABLE
 from nanobrag_torch.cli import parse
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import ReflectionTable
@@ -70,6 +70,8 @@ def texts() -> dict[str, str]:
             if shape == "square":
                 slopes = PROGRAMS["photons"].derivative(_BY)
                 kernels[f"derivatives, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
+                slopes = PROGRAMS["photons"].derivative((TABLE,))
+                kernels[f"by amplitudes, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
     return kernels
 
 

@@ -38,11 +38,12 @@ def test_a_report_is_read():
 
 def test_the_kernels_of_the_table_are_cuda():
     texts = gpu_code.texts()
-    assert len(texts) == 8
+    assert len(texts) == 10
     for name, text in texts.items():
         assert "__launch_bounds__(THREADS, BLOCKS)" in text
         assert ("sums_of_warp(out" in text) == name.startswith("derivatives")
-        assert f"#define BLOCKS {3 if name.startswith('derivatives') else 8}" in text
+        assert ("SCATTER(out" in text) == name.startswith("by amplitudes")
+        assert f"#define BLOCKS {8 if name.startswith('image') else 3}" in text
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

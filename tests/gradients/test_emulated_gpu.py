@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 import torch
 
@@ -35,6 +37,20 @@ def test_derivatives(name, dtype, tolerance, gpu, used, monkeypatch, capfd):  # 
         assert torch.equal(got[leaf], again[leaf]), leaf
         limit = TIGHT[dtype] if leaf in ("amplitudes", "default_F") else tolerance
         assert float((got[leaf] - value).abs().max()) <= limit * float(value.abs().max()), leaf
+
+
+def test_the_order_of_blocks_changes_no_byte_of_what_is_by_amplitudes(gpu, monkeypatch):
+    found = []
+    for backwards in (0, 1):
+        real = EmulatedGpu.__call__
+
+        def ordered(self, *arguments, backwards=backwards, real=real):
+            ctypes.c_int.in_dll(self._library, "backwards").value = backwards
+            real(self, *arguments)
+
+        monkeypatch.setattr(EmulatedGpu, "__call__", ordered)
+        found.append(derivatives(EXPERIMENTS["one_sample"], torch.float64)["amplitudes"])
+    assert torch.equal(*found) and found[0].any()
 
 
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["float64", "float32"])

@@ -68,11 +68,14 @@ _LAUNCH = """
 static thread_local void (*body)(void *);
 static thread_local void *given;
 static void fiber() { const unsigned me = threadIdx.x; body(given); done[me] = true; }
+extern "C" int backwards;
+int backwards = 0;
 static void blocks(int count)
 {
     const size_t size = 1 << 16;
     std::vector<char> stacks(size * threads);
-    for (blockIdx.x = 0; (int)blockIdx.x < count; blockIdx.x++) {
+    for (int turn = 0; turn < count; turn++) {
+        blockIdx.x = backwards ? count - 1 - turn : turn;
         for (int i = 0; i < threads; i++) {
             getcontext(&fibers[i]);
             fibers[i].uc_stack.ss_sp = &stacks[size * i];

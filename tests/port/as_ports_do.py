@@ -221,7 +221,7 @@ AS_PORTS_DO: dict[str, Mistake] = {
     ),
     "F_latt_axis_lost": Mistake("F_latt_b is left out", ONE, visit=constants(**dict.fromkeys(_OF_F_LATT, _without_b))),
     "pair_of_flags": Mistake(
-        "-flux is 1000 times too large and -exposure 0.7 is ignored",
+        "-exposure 0.7 is ignored and the value of -flux is 1000 times too large",
         TURNED,
         (("-flux 3e12 -exposure 0.7", "-flux 3e15"),),
     ),

@@ -1,16 +1,21 @@
 """A program that hangs, crashes, floods or prints nonsense: one line that says which, within time and memory."""
 
+import json
 import resource
 import sys
+from pathlib import Path
 
 import pytest
 
+from trace_audit.config.side import Candidate
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.port import program
 from trace_audit.port.__main__ import main
+from trace_audit.port.side_job import run_side
 from trace_audit.trace.foreign_log import MOST_LINES_OF_A_KEY, read_foreign_log
 from trace_audit.trace.key_names import KeyNames
 
+SCENARIOS = Path(__file__).parents[2] / "config/scenarios"
 FLAGS = "-cell 70 80 90 85 95 105 -default_F 100 -N 3 -distance 100 -lambda 1 -detpixels 8 -pixel 0.4 -fluence 1e24"
 
 
@@ -73,3 +78,26 @@ def test_the_audit_of_nonsense_is_one_line(tmp_path, capsys, line, told):
 def test_colours_of_a_terminal_are_taken_away(tmp_path):
     (tmp_path / "log").write_bytes(b"\x1b[1;32mTRACE_PY:\x1b[0m polar \x1b[33m0.25\x1b[0m\x1b[K\n")
     assert read_foreign_log(tmp_path / "log", KeyNames()).trace.number("polar") == 0.25
+
+
+def test_of_a_run_that_flooded_the_beginning_is_kept(tmp_path):
+    """A flood is stopped at its limit, told in one line, and leaves a megabyte of evidence."""
+    (tmp_path / "F.hkl").write_text("1 0 0 5\n")
+    flood = "import itertools, sys; any(sys.stdout.buffer.write(b'x' * 10**6) == 0 for _ in itertools.count())"
+    side = Candidate(command=[sys.executable, "-c", flood, "{flags}"], output_limit_MB=3.0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    run_side(
+        side=side,
+        name="flood",
+        scenario="still",
+        scenario_dir=SCENARIOS,
+        hkl=tmp_path / "F.hkl",
+        pixel=(1, 1),
+        binary=None,
+        image=False,
+        folder=tmp_path / "kept",
+    )
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024 < 300
+    record = json.loads((tmp_path / "kept/run.json").read_text())
+    assert record["failure"] == "printed more than 3 MB; have it print less, or raise output_limit_MB"
+    assert (tmp_path / "kept/stdout.txt").stat().st_size == 1_000_000
