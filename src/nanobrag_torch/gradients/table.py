@@ -125,8 +125,8 @@ def _vector_rows(
 
 def _cell_flags(experiment: Experiment, folder: Path) -> list[str]:
     crystal = experiment.crystal
-    lengths_A = _stated(crystal.cell_lengths_A)
-    return ["-cell", *map(_text, lengths_A), *map(_text, crystal.cell_angles_deg)]
+    lengths_A: Any = _stated(crystal.cell_lengths_A)
+    return ["-cell", *(_text(number) for number in (*lengths_A, *crystal.cell_angles_deg))]
 
 
 def _cell_rows() -> Iterator[Parameter]:

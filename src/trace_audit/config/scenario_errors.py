@@ -95,7 +95,8 @@ def in_lines(start: str, lines: Sequence[str]) -> str:
     """One mistake in one line; several mistakes below each other."""
     if len(lines) == 1:
         return f"{start}: {lines[0]}"
-    return f"{start}: {len(lines)} mistakes:" + "".join(f"\n  {line}" for line in lines)
+    number = "mistakes" if lines[-1].endswith(" more") else f"{len(lines)} mistakes"
+    return f"{start}: {number}:" + "".join(f"\n  {line}" for line in lines)
 
 
 def _complaint(error: Any) -> str:

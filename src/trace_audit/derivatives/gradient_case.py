@@ -231,15 +231,15 @@ def prepare(
     except ExperimentError as error:
         raise InputError(f"parameter {parameter.name}: {error}") from error
     index = _strongest_element(parameter, experiment) if parameter.is_tensor else ()
-    try:
-        parameter.flags(experiment, folder)
-    except ValueError as error:
-        raise InputError(f"parameter {parameter.name}: {error}; audit another") from error
     start = parameter.value(experiment, index)
     if not start:
         start = parameter.start
     if start is None:
         raise InputError(f"parameter {parameter.name}: the scenario does not state {parameter.field}")
+    try:
+        parameter.flags(parameter.put(experiment, start, index), folder)
+    except ValueError as error:
+        raise InputError(f"parameter {parameter.name}: {error}; audit another") from error
     geometry = Simulation(experiment).geometry
     shape = (geometry.n_slow, geometry.n_fast)
     return Case(parameter, program, tuple(words), experiment, index, start, shape, folder, hooks, device)
