@@ -22,7 +22,7 @@ FRAME = (
 )
 FRAMES_PER_LAUNCH, USUAL = (1, 4, 16, 64), 16
 GOALS = {"without noise": 500, "with noise": 300}  # frames a second
-_FRAMES, _WAITING = 256, 4
+FRAMES, _WAITING = 256, 4
 
 
 def noises() -> dict[str, Any]:
@@ -118,7 +118,7 @@ def work_of_a_launch(device: str, dtype: Any) -> Callable[[], Any]:
     return work
 
 
-def frames_per_second(device: str, dtype: Any, noise: Any, at_once: int, count: int = _FRAMES) -> float:
+def frames_per_second(device: str, dtype: Any, noise: Any, at_once: int, count: int = FRAMES) -> float:
     """Frames of a series of orientations that reach the host in a second, so many a launch."""
     import torch
 

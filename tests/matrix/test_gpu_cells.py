@@ -17,7 +17,7 @@ CELLS = [TorchVariant(b, t, "cuda") for b in ("eager", "compiled") for t in ("fl
 
 def test_where_torch_has_a_gpu_its_four_cells_are_chosen(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(device, "_gpu_name", lambda: "NVIDIA H100")
+    monkeypatch.setattr(device, "gpu_name", lambda: "NVIDIA H100")
     found = plan(())
     assert [v for v in found.variants if v.device == "cuda"] == CELLS
     assert [v.name for v in CELLS] == [

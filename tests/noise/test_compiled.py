@@ -92,7 +92,7 @@ def test_compiled_code_is_chosen_where_it_agrees(monkeypatch, capsys):
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")
     assert isinstance(drawing_for(cpu), ByTorch)
     monkeypatch.delenv("NANOBRAG_TORCH_COMPILE")
-    monkeypatch.setattr(compiled, "_agrees", lambda device: False)
+    monkeypatch.setattr(compiled, "agrees_with_torch", lambda device: False)
     assert isinstance(drawing_for(cpu), ByTorch)
 
 
@@ -109,19 +109,19 @@ def test_other_bytes_are_not_trusted(monkeypatch, capsys):
         return launch
 
     monkeypatch.setattr(compiled, "loaded", off_by_one)
-    assert not compiled._agrees.__wrapped__(torch.device("cpu"))
+    assert not compiled.agrees_with_torch.__wrapped__(torch.device("cpu"))
     assert "compiled code gives other numbers on this machine" in capsys.readouterr().err
 
 
 def test_without_a_compiler_it_is_said_once_and_torch_draws(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path / "empty"))
     monkeypatch.setenv("CC", "no-such-compiler")
-    compiled._agrees.cache_clear()
+    compiled.agrees_with_torch.cache_clear()
     compiled.loaded.cache_clear()
     try:
         assert isinstance(drawing_for(torch.device("cpu")), ByTorch)
     finally:
-        compiled._agrees.cache_clear()
+        compiled.agrees_with_torch.cache_clear()
         compiled.loaded.cache_clear()
     assert "noise by torch's own operations, which are slower: no C compiler found" in capsys.readouterr().err
 

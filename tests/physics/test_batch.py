@@ -45,7 +45,7 @@ def test_images_are_those_of_each_simulation(series):
 
 def test_nothing_is_looked_at_while_images_are_made(series, monkeypatch):
     """On a GPU each look would wait for the device."""
-    monkeypatch.setattr(making, "_doubt", lambda *_: pytest.fail("waited for an image"))
+    monkeypatch.setattr(making, "doubt", lambda *_: pytest.fail("waited for an image"))
     batch = images_of(simulations(series), trust_later=True)
     assert batch.images.shape == (4, 40, 40)
 
@@ -113,7 +113,7 @@ def test_frames_are_counted_and_their_noise_is_checked(monkeypatch, tmp_path):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
     monkeypatch.setattr(gpu_frames, "FRAME", LINE)
     monkeypatch.setattr(gpu_frames, "FRAMES_PER_LAUNCH", (2,))
-    monkeypatch.setattr(gpu_frames, "_FRAMES", 4)
+    monkeypatch.setattr(gpu_frames, "FRAMES", 4)
     found = list(gpu_frames.checks("cpu"))
     assert len(found) == 8 and all(holds for _, holds, _ in found)
     lines = [line for line in gpu_frames.times("cpu", torch.float32)]

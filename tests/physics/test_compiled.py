@@ -204,7 +204,7 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
     monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
     looked, real = [], CompiledBackend.photons_of_region
-    monkeypatch.setattr(making, "_doubt", lambda *args, doubt=making._doubt: looked.append(1) or doubt(*args))
+    monkeypatch.setattr(making, "doubt", lambda *args, doubt=making.doubt: looked.append(1) or doubt(*args))
     after = []
     for image in range(1, 10):
         expected = simulate(replace(BASE, beam=replace(BASE.beam, wavelength_m=1.1e-10 + image * 1e-13)))

@@ -70,7 +70,7 @@ def emulated(program, monkeypatch):
         return True
 
     monkeypatch.setattr(frames, "launched", launched)
-    monkeypatch.setattr(batches, "_launches_frames", lambda device: True)
+    monkeypatch.setattr(batches, "launches_frames", lambda device: True)
     return launches
 
 
@@ -86,7 +86,7 @@ def test_one_launch_has_the_bytes_of_several(series, emulated, monkeypatch):
         assert emulated == [5, 2, 2]
         assert torch.equal(torch.cat(pairs), together.images[:4])
         assert together.doubt(together.digest) is None
-        monkeypatch.setattr(batches, "_launches_frames", lambda device: False)
+        monkeypatch.setattr(batches, "launches_frames", lambda device: False)
         alone = batches.images_of(simulations(series, 5), trust_later=True).images
     assert emulated == [5, 2, 2] and len({float(image.max()) for image in alone}) == 5
     torch.testing.assert_close(together.images, alone, rtol=1e-5, atol=1e-6 * float(alone.max()))

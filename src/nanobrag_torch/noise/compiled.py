@@ -189,14 +189,14 @@ def drawing_for(device: torch.device) -> Drawing:
     if os.environ.get("NANOBRAG_TORCH_COMPILE") == "never":
         return ByTorch()
     try:
-        return Compiled() if _agrees(device) else ByTorch()
+        return Compiled() if agrees_with_torch(device) else ByTorch()
     except Exception as error:  # an error of a driver, compiler or file system does not prevent noise
         _tell(f"noise by torch's own operations, which are slower: {' '.join(str(error).split())[:200]}")
         return ByTorch()
 
 
 @cache
-def _agrees(device: torch.device) -> bool:
+def agrees_with_torch(device: torch.device) -> bool:
     """Whether compiled code gives torch's bytes for means of every size, read out with every part of the noise."""
     means = 2.0 ** torch.linspace(-20.0, 40.0, 4096, dtype=torch.float64)
     images, frames, stream = means.float().view(2, 32, 64), [3, 2**31], Stream(2**40 + 5, "check")

@@ -96,7 +96,7 @@ def images_of(
 def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
     """Images (n, slow, fast) of one launch; None if an image needs more than one, or is not made on a GPU."""
     first = simulations[0]
-    if not _launches_frames(first.device) or first.experiment.detector.mask is not None:
+    if not launches_frames(first.device) or first.experiment.detector.mask is not None:
         return None
     geometry, rows = first.geometry, []
     whole = first.pixel_count == geometry.n_slow * geometry.n_fast
@@ -120,7 +120,7 @@ def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> 
         return None
 
 
-def _launches_frames(device: torch.device) -> bool:
+def launches_frames(device: torch.device) -> bool:
     """Whether a launch has a dimension for frames; on a CPU repeated calls cost nothing."""
     return device.type != "cpu"
 

@@ -37,7 +37,7 @@ def image(
     look = selection.is_looked_at(number_of_it, simulation.device)
     try:
         made, brightest = _made(simulation, backend, progress, image_dtype, look)
-        why = None if brightest is None else _doubt(simulation, made, brightest)
+        why = None if brightest is None else doubt(simulation, made, brightest)
     except (MemoryError, torch.OutOfMemoryError, ExperimentError):
         raise
     except Exception as error:
@@ -102,7 +102,7 @@ def _photons_of(simulation: Simulation, backend: Backend, part: Tile | Region, i
     return photons
 
 
-def _doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region) -> str | None:
+def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region) -> str | None:
     """How an image differs from eager code's: in its brightest pixel, at the direct beam, in the first or last one.
 
     None where it does not. Eager code makes them on the CPU, where its many operations cost least. A few pixels of

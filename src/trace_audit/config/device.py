@@ -30,7 +30,7 @@ def choose_device(asked: str, allow_missing: bool = False) -> Choice:
     lack = _why_no_gpu()
     if not lack:
         used = "cuda" if asked == "auto" else asked
-        return Choice(asked, used, f"torch can use {_gpu_name()}; {_given()}")
+        return Choice(asked, used, f"torch can use {gpu_name()}; {_given()}")
     if asked == "auto":
         return Choice(asked, "cpu", f"{lack}; {_given()}")
     choice = Choice(asked, None, f"device {asked} is not there: {lack}; {_given()}")
@@ -58,7 +58,7 @@ def _why_no_gpu() -> str:
     return "torch finds no GPU"
 
 
-def _gpu_name() -> str:
+def gpu_name() -> str:
     import torch
 
     return torch.cuda.get_device_name(0)
