@@ -37,7 +37,7 @@ def gpu(monkeypatch):
 
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(selection, "not_compilable", lambda model: None)
-    monkeypatch.setattr(selection, "_package", lambda program, model, folder, build: Path(__file__))
+    monkeypatch.setattr(selection, "package_of", lambda program, model, folder, build: Path(__file__))
     monkeypatch.setattr(launch, "about", lambda file: Build("0" * 64, "fake", []))
     monkeypatch.setattr(launch, "load", lambda file, device: FakeGpu())
     monkeypatch.setattr(making, "IMAGES", Looked())

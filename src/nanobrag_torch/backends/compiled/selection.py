@@ -117,7 +117,7 @@ def _once(files: list[Path], check: Callable[[], None]) -> None:
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
     """The files of the programs for an image; None if one is missing and not worth building."""
-    return _complete({name: _package(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)})
+    return _complete({name: package_of(PROGRAMS[name], model, folder, build) for name in needed(model, image_dtype)})
 
 
 def _complete(files: dict[Key, Path | None]) -> dict[Key, Path] | None:
@@ -126,7 +126,7 @@ def _complete(files: dict[Key, Path | None]) -> dict[Key, Path] | None:
     return there if len(there) == len(files) else None
 
 
-def _package(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
+def package_of(program: Program, model: Model, folder: Path, build: bool) -> Path | None:
     """The file of a program; None if it is missing and not worth building."""
     try:
         package = cache.find(program, model, folder)
@@ -158,7 +158,7 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         folder = cache.folder()
         files = _complete(
             {
-                program: _package(program, model, folder, _worth_building(steps))
+                program: package_of(program, model, folder, _worth_building(steps))
                 for program in (*programs.values(), *forward.values())
             }
         )
@@ -192,7 +192,7 @@ def tangent_backend(directions: Directions, pixels: int, check: Callable[[Tangen
     plain = {name: PROGRAMS[name] for name in needed(model, torch.float64)}
     moved = {name: changed(program, directions) for name, program in plain.items()}
     files = _complete(
-        {one: _package(one, model, folder, _worth_building(steps)) for one in (*plain.values(), *moved.values())}
+        {one: package_of(one, model, folder, _worth_building(steps)) for one in (*plain.values(), *moved.values())}
     )
     if files is None:
         raise Disagreement(NOT_BUILT)
@@ -279,7 +279,7 @@ def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) ->
     if not isinstance(backend, CompiledBackend) or folder is None:
         return backend
     programs = {name: PROGRAMS[name].tracing() for name in needed(model, image_dtype)}
-    files = _complete({name: _package(one, model, folder, True) for name, one in programs.items()})
+    files = _complete({name: package_of(one, model, folder, True) for name, one in programs.items()})
     return backend if files is None else TracingBackend(model, files)
 
 
