@@ -59,10 +59,7 @@ def summarize(plan: Plan, folder: Path, records: Path, taken: Sequence[Path] = (
         "device": plan.settings.device,
         "dtype": plan.settings.dtype,
         "noise": plan.settings.noise.generator,
-        "structure_factors": {
-            path.name.removesuffix(".taken.json"): read_document(path, "record of structure factors", StructureFactors)
-            for path in taken
-        },
+        "structure_factors": dict(map(_taken, taken)),
         "bytes": size,
         "bytes_per_frame": size / frames,
         "raw_bytes_per_frame": bytes_per_pixel(plan.settings.noise) * slow * fast,
@@ -76,6 +73,11 @@ def summarize(plan: Plan, folder: Path, records: Path, taken: Sequence[Path] = (
         "tolerance_of_peak": verdicts[0]["tolerance_of_peak"],
         "tolerances_sha256": verdicts[0]["tolerances_sha256"],
     }
+
+
+def _taken(path: Path) -> tuple[str, Any]:
+    """Scenario, and the record of what was read of its structure factors."""
+    return path.name.removesuffix(".taken.json"), read_document(path, "record of structure factors", StructureFactors)
 
 
 def busy_s(intervals: list[list[float]]) -> float:

@@ -32,7 +32,7 @@ def closed_form(simulation):
 def by_sub_pixels(simulation):
     """Sum over the middles of small parts of every pixel that is computed."""
     g, total = simulation.geometry, 0.0
-    for fast, slow, _ in simulation.tiles(1000):
+    for fast, slow, _ in simulation.pixels.tiles(1000):
         for i in range(FINE):
             for j in range(FINE):
                 place = [

@@ -120,7 +120,7 @@ def regions(experiment: Experiment) -> torch.Tensor:
     """A number for what each pixel's terms are near to, (pixels,): where it changes the image may jump or bend."""
     simulation = Simulation(experiment)
     interpolated = simulation.model.amplitudes.interpolate
-    tile = next(iter(simulation.tiles(1 << 30)), None)
+    tile = next(iter(simulation.pixels.tiles(1 << 30)), None)
     table = simulation.blank(torch.float64).view(-1)
     if tile is None:
         return table

@@ -63,7 +63,7 @@ def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int
     random = np.random.default_rng(7)
     more = random.integers((first_slow, first_fast), (last_slow + 1, last_fast + 1), size=(400, 2))
     wanted += [tuple(pixel) for pixel in more.tolist()]
-    covered = [pixel for pixel in dict.fromkeys(wanted) if simulation.covers(*pixel)]
+    covered = [pixel for pixel in dict.fromkeys(wanted) if simulation.pixels.cover(*pixel)]
     return covered[:PIXELS]
 
 

@@ -57,8 +57,8 @@ def _compile(line: CommandLine, as_stated: bool, device: str, dtypes: list[str],
     import torch
 
     from nanobrag_torch.backends.compiled import cache, selection
-    from nanobrag_torch.backends.compiled.capture import Unrecordable
     from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed
+    from nanobrag_torch.backends.compiled.recorded import Unrecordable
     from nanobrag_torch.cli.device import present
     from nanobrag_torch.cli.experiment_builder import dtype_of, experiment
     from nanobrag_torch.parameters import ReflectionTable, StructureFactors

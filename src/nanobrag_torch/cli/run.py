@@ -193,6 +193,6 @@ def _print_pixels(simulation: Simulation, invocation: Invocation) -> None:
     x_min, x_max, y_min, y_max = simulation.roi
     everything = ((slow, fast) for slow in range(y_min, y_max + 1) for fast in range(x_min, x_max + 1))
     for slow, fast in everything if chosen is None else [chosen]:
-        if simulation.covers(slow, fast):
+        if simulation.pixels.cover(slow, fast):
             trace = list(trace_simulation(simulation, slow, fast, _image_dtype(invocation)))
             _print(report.printout_lines(simulation, slow, fast, trace))

@@ -26,7 +26,7 @@ def solid_angle_sr(simulation: Simulation) -> float:
         coarse, fine = (_of_region(simulation, nodes) for nodes in _NODES)
         if math.isfinite(fine) and abs(coarse - fine) <= _AGREEMENT * abs(fine):
             return fine
-    tiles = simulation.tiles(_PIXELS_PER_TILE)
+    tiles = simulation.pixels.tiles(_PIXELS_PER_TILE)
     return sum(_of_pixels(simulation, fast, slow) for fast, slow, _ in tiles)
 
 

@@ -55,7 +55,7 @@ class Batch:
         seen = [
             (where % n_fast, where // n_fast, value)
             for where, value in zip(at, [row[_MOST], *row[_FIXED:]], strict=True)
-            if simulation.covers(where // n_fast, where % n_fast)
+            if simulation.pixels.cover(where // n_fast, where % n_fast)
         ]
         fast, slow = (torch.tensor([pixel[i] for pixel in seen], dtype=torch.int64) for i in range(2))
         got = torch.tensor([value for *_, value in seen], dtype=self.images.dtype)
@@ -103,7 +103,7 @@ def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> 
     size = len(simulations), geometry.n_slow, geometry.n_fast
     images = (torch.empty if whole else torch.zeros)(size, dtype=image_dtype, device=first.device)
     backends = [simulation.backend(image_dtype) for simulation in simulations]
-    tiles = list(first.tiles(backends[0].pixels))
+    tiles = list(first.pixels.tiles(backends[0].pixels))
     if len(tiles) != 1 or not isinstance(tiles[0].where, slice):
         return None
     name, fast, slow = "", tiles[0].fast, tiles[0].slow

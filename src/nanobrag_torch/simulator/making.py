@@ -66,8 +66,8 @@ def _made(
     every_pixel = total == n_fast * n_slow and simulation.experiment.detector.mask is None
     image = (torch.empty if every_pixel else torch.zeros)(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
     counts_itself = isinstance(backend, CompiledBackend) and backend.makes_whole_pixels(image_dtype)
-    regions = simulation.regions(backend.pixels) if counts_itself else None
-    parts: Iterable[Tile | Region] = simulation.tiles(backend.pixels) if regions is None else regions
+    regions = simulation.pixels.regions(backend.pixels) if counts_itself else None
+    parts: Iterable[Tile | Region] = simulation.pixels.tiles(backend.pixels) if regions is None else regions
 
     def photons_of(part: Tile | Region) -> tuple[Tile | Region, float]:
         with torch.no_grad():
@@ -110,7 +110,7 @@ def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region)
     """
     peak, n_fast = int(brightest.of(image).abs().argmax()), image.shape[1]
     wanted = [brightest.pixel(peak), *looked_at(simulation)]
-    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.covers(y, x)]).T
+    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.pixels.cover(y, x)]).T
     with torch.no_grad():
         fast, slow = chosen
         host = simulation.plain_host

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import copy
-import functools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -17,7 +16,6 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -26,34 +24,21 @@ from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tens
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.simulator import checkpointing, making
+from nanobrag_torch.simulator.pixels import Pixels
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile, in_order
+from nanobrag_torch.simulator.untraced import not_traced
 
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
 )
-_KEPT_PIXELS = 1 << 24  # whose lists take 128 MiB
 _RAYS_WITH_GRAPH_ON_GPU = 1 << 23  # of a tile: a few numbers for each, so that a launch has enough to do
 
 
 if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
-P = ParamSpec("P")
 Result = TypeVar("Result")
 Part = TypeVar("Part")
-
-
-def _not_traced(function: Callable[P, Result]) -> Callable[P, Result]:
-    """The function, which torch.compile calls as it stands: an image takes numbers from tensors, threads, and C."""
-
-    @functools.wraps(function)
-    def called(*arguments: P.args, **keywords: P.kwargs) -> Result:
-        if torch.compiler.is_dynamo_compiling():
-            untraced: Callable[P, Result] = torch.compiler.disable(function)
-            return untraced(*arguments, **keywords)
-        return function(*arguments, **keywords)
-
-    return called
 
 
 class Simulation:
@@ -65,7 +50,7 @@ class Simulation:
     pixels, see `nanobrag_torch.hooks`; with them images are made by eager code.
     """
 
-    @_not_traced
+    @not_traced
     def __init__(
         self,
         experiment: Experiment,
@@ -88,7 +73,8 @@ class Simulation:
             self._with_graph = self.plain_host, self.plain
         self.made_by = EagerBackend.description
         self._versions = _versions(self._tensors)
-        self._tiles: dict[int, list[Tile]] = {}  # by the pixels of each
+        geometry = self.plain_host.geometry
+        self.pixels = Pixels(self.experiment.detector, geometry.n_fast, geometry.n_slow, self.device)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
@@ -125,91 +111,14 @@ class Simulation:
     @property
     def roi(self) -> tuple[int, int, int, int]:
         """First and last fast, first and last slow pixel that is computed, all inclusive and on the detector."""
-        n_fast, n_slow = self.plain_host.geometry.n_fast, self.plain_host.geometry.n_slow
-        x_min, x_max, y_min, y_max = self.experiment.detector.roi or (-1, -1, -1, -1)
-        return (
-            max(x_min, 0),
-            n_fast - 1 if x_max < 0 else min(x_max, n_fast - 1),
-            max(y_min, 0),
-            n_slow - 1 if y_max < 0 else min(y_max, n_slow - 1),
-        )
-
-    def covers(self, slow: int, fast: int) -> bool:
-        """Whether a pixel is computed: on the detector, in the region of interest, not masked."""
-        x_min, x_max, y_min, y_max = self.roi
-        if not (x_min <= fast <= x_max and y_min <= slow <= y_max):
-            return False
-        mask = self.experiment.detector.mask
-        return mask is None or bool(mask[slow, fast])
-
-    def tiles(self, pixels: int) -> Iterable[Tile]:
-        """Tiles of up to that many pixels, whole rows where a row is no longer, in storage order.
-
-        On a GPU they stay: lists of pixels take longer to make there than a small image.
-        """
-        if self.device.type == "cpu" or self.pixel_count > _KEPT_PIXELS:
-            return self._new_tiles(pixels)
-        if pixels not in self._tiles:
-            self._tiles.clear()
-            self._tiles[pixels] = list(self._new_tiles(pixels))
-        return self._tiles[pixels]
-
-    def regions(self, pixels: int) -> list[Region] | None:
-        """Rectangles of whole rows, of up to that many pixels but at least one row, in storage order.
-
-        None where a mask leaves pixels out.
-        """
-        x_min, x_max, y_min, y_max = self.roi
-        width = x_max - x_min + 1
-        if self.experiment.detector.mask is not None or width <= 0:
-            return None
-        rows = max(1, pixels // width)
-        return [Region(x_min, first, width, min(rows, y_max + 1 - first)) for first in range(y_min, y_max + 1, rows)]
-
-    def _new_tiles(self, pixels: int) -> Iterator[Tile]:
-        x_min, x_max, y_min, y_max = self.roi
-        width, mask = max(0, x_max - x_min + 1), self.experiment.detector.mask
-        rows = min(pixels // width, y_max - y_min + 1) if 0 < width <= pixels else 0
-        if not rows or mask is not None:
-            yield from self._scattered_tiles(pixels)
-            return
-        fast = torch.arange(x_min, x_max + 1, dtype=torch.int32, device=self.device).repeat(rows)
-        row = torch.arange(rows, dtype=torch.int32, device=self.device).repeat_interleave(width)
-        for first in range(y_min, y_max + 1, rows):
-            count = min(rows, y_max + 1 - first) * width
-            place = fast[:count], row[:count] + first
-            whole = slice(first * width, first * width + count)
-            yield Tile(*place, whole if width == self.plain_host.geometry.n_fast else self._where(*place))
-
-    def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
-        """Tiles of that many pixels wherever they begin and end, without those that are masked."""
-        count = self.pixel_count
-        mask = self.experiment.detector.mask
-        for first in range(0, count, pixels):
-            fast, slow = self._place(torch.arange(first, min(first + pixels, count), device=self.device))
-            if mask is not None:
-                computed = mask.to(self.device)[slow, fast]
-                fast, slow = fast[computed], slow[computed]
-            if fast.shape[0]:
-                yield Tile(fast, slow, self._where(fast, slow))
-
-    def _where(self, fast: torch.Tensor, slow: torch.Tensor) -> torch.Tensor:
-        """Where pixels are in the image taken as one line."""
-        return slow.long() * self.plain_host.geometry.n_fast + fast
+        return self.pixels.roi
 
     @property
     def pixel_count(self) -> int:
         """Pixels of the region of interest, masked or not."""
-        x_min, x_max, y_min, y_max = self.roi
-        return max(0, x_max - x_min + 1) * max(0, y_max - y_min + 1)
+        return self.pixels.count
 
-    def _place(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(fast, slow) of the pixels of the region of interest, counted in storage order."""
-        x_min, x_max, y_min, _ = self.roi
-        row = numbers.div(x_max - x_min + 1, rounding_mode="floor")
-        return x_min + (numbers - row * (x_max - x_min + 1)), y_min + row
-
-    @_not_traced
+    @not_traced
     def image(self, progress: Progress | None = None, image_dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Photons in every pixel, (n_slow, n_fast), rounded once to `image_dtype`; 0 where nothing is computed.
 
@@ -279,8 +188,8 @@ class Simulation:
         model, image = self.model, self.blank(image_dtype).view(-1)
         backend, places, parts = EagerBackend(model), [], []
         done, total = 0, self.pixel_count
-        for fast, slow, _ in self.tiles(backend.pixels):
-            places.append(self._where(fast, slow))
+        for fast, slow, _ in self.pixels.tiles(backend.pixels):
+            places.append(self.pixels.in_line(fast, slow))
             parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
@@ -291,7 +200,7 @@ class Simulation:
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
         """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
-        return self.over(function, self.tiles(pixels))
+        return self.over(function, self.pixels.tiles(pixels))
 
     def over(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """function(part) of parts of the image, in their order.
@@ -323,7 +232,7 @@ class Simulation:
         """
         if slopes is None or self.hooks is not None:
             return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
-        chosen = selection.derivative_backend(model, self.pixel_count, self._place, slopes)
+        chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
 
@@ -346,7 +255,7 @@ class Simulation:
         return other
 
 
-@_not_traced
+@not_traced
 def simulate(
     experiment: Experiment,
     *,

@@ -70,7 +70,7 @@ def trace_simulation(
         raise ExperimentError(
             f"-trace_pixel {slow} {fast}: the detector has slow 0 to {g.n_slow - 1} and fast 0 to {g.n_fast - 1}"
         )
-    if not simulation.covers(slow, fast):
+    if not simulation.pixels.cover(slow, fast):
         raise ExperimentError(f"-trace_pixel {slow} {fast}: this pixel is outside the region of interest or masked")
     seen = Seen(simulation.hooks)
     show = partial(watched, at(simulation.hooks))

@@ -152,7 +152,7 @@ class Case:
             experiment = self.parameter.put(self.experiment, torch.tensor(value, dtype=torch.float64), self.index)
             simulation = Simulation(experiment)
             watcher.floors = simulation.model.amplitudes.interpolate
-            for fast, slow, _ in simulation.tiles(EagerBackend(simulation.model).pixels):
+            for fast, slow, _ in simulation.pixels.tiles(EagerBackend(simulation.model).pixels):
                 watcher.pixels = fast.shape[0]
                 integrate.integrate(simulation.model, fast, slow, hooks=watcher)
         return watcher.table()

@@ -11,46 +11,15 @@ decision that depends on a number, ends the recording with `Unrecordable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from nanobrag_torch.backends.compiled import recorded
 from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS, SCATTERS
-
-ORIENTATION, RAY = 1, 2
-
-
-class Unrecordable(Exception):
-    """The function does something that expressions of single numbers cannot represent."""
-
-
-@dataclass(frozen=True, eq=False)
-class Number:
-    """One number of the computation: a C expression of other numbers, `{0}`, `{1}`, ..."""
-
-    expression: str
-    arguments: tuple[Number, ...]
-    dtype: torch.dtype
-    varies: int  # with ORIENTATION, RAY, both or (0) neither
-    total: bool = False  # the sum of its argument over all orientations
-    table: str | None = None  # where its argument is the index of
-
-
-class Table:
-    """A tensor of any size that single numbers are looked up in."""
-
-    def __init__(self, name: str):
-        self.name = name
-
-
-@dataclass(frozen=True)
-class Added:
-    """A tensor of the size of a table, 0 but for numbers that are added at places computed from numbers."""
-
-    terms: tuple[tuple[Number, Number], ...]  # place and number
+from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, Added, Number, Table, Unrecordable
 
 
 class Recorder(TorchDispatchMode):
@@ -92,18 +61,18 @@ class Recorder(TorchDispatchMode):
 
     def numbers_of(self, tensor: torch.Tensor) -> list[Number]:
         """The numbers in a tensor, in the order of its elements. Raises Unrecordable for an unknown tensor."""
-        held = self._storages.get(_address(tensor))
+        held = self._storages.get(recorded.address(tensor))
         if held is None:
             raise Unrecordable(f"a tensor of shape {tuple(tensor.shape)} that was not given")
         if isinstance(held, Table):
             raise Unrecordable(f"arithmetic on all of {held.name}")
         if isinstance(held, Added):
             raise Unrecordable("arithmetic on all of a table that is added to")
-        return [held[place] for place in _places(tensor)]
+        return [held[place] for place in recorded.positions(tensor)]
 
     def added_to(self, tensor: torch.Tensor) -> Added:
         """What is added to a table, and where. Raises Unrecordable for a tensor that nothing was added to."""
-        held = self._storages.get(_address(tensor))
+        held = self._storages.get(recorded.address(tensor))
         if not isinstance(held, Added):
             raise Unrecordable("a table by whose elements nothing is differentiated")
         return held
@@ -123,13 +92,15 @@ class Recorder(TorchDispatchMode):
             self._keep(result, self._added(name, arguments))
         elif name.endswith("_") and not name.startswith("_"):
             self._overwrite(arguments[0], self._computed(name[:-1], function, arguments, keywords, result))
-        elif _address(result) not in self._storages:
+        elif recorded.address(result) not in self._storages:
             self._keep(result, self._laid_out(result, self._computed(name, function, arguments, keywords, result)))
         return result
 
     def _check_views(self, name: str, results: Any) -> None:
         """Several results at once are parts of what is known, or nothing is known of them."""
-        if not all(_address(one) in self._storages for one in _flat([results]) if isinstance(one, torch.Tensor)):
+        if not all(
+            recorded.address(one) in self._storages for one in recorded.flat([results]) if isinstance(one, torch.Tensor)
+        ):
             raise Unrecordable(f"operation {name}")
 
     def _computed(
@@ -153,9 +124,9 @@ class Recorder(TorchDispatchMode):
 
     def _all_constant(self, arguments: Sequence[Any]) -> bool:
         """Whether nothing but constants goes into an operation."""
-        tensors = [part for part in _flat(arguments) if isinstance(part, torch.Tensor)]
+        tensors = [part for part in recorded.flat(arguments) if isinstance(part, torch.Tensor)]
         return all(
-            isinstance(self._storages.get(_address(tensor)), list)
+            isinstance(self._storages.get(recorded.address(tensor)), list)
             and all(number.expression.startswith("#") for number in self.numbers_of(tensor))
             for tensor in tensors
         )
@@ -168,14 +139,14 @@ class Recorder(TorchDispatchMode):
             if keyword not in ("alpha", "value") or value != 1:
                 raise Unrecordable(f"{name} with {keyword}")
         if name in COMPARISONS:
-            template, of = COMPARISONS[name], _common_dtype(operands)
+            template, of = COMPARISONS[name], recorded.common_dtype(operands)
         else:
             template, of = OPERATIONS[name], result.dtype
         columns = [self._spread(operand, result) for operand in operands]
         rows = []
         for row in zip(*columns, strict=True):
-            if name == "add" and any(_is_zero(number) for number in row):
-                rows.append(self._cast(row[0] if _is_zero(row[1]) else row[1], of))
+            if name == "add" and any(recorded.is_zero(number) for number in row):
+                rows.append(self._cast(row[0] if recorded.is_zero(row[1]) else row[1], of))
                 continue
             typed = tuple(
                 number if name == "where" and place == 0 else self._cast(number, of) for place, number in enumerate(row)
@@ -186,7 +157,7 @@ class Recorder(TorchDispatchMode):
     def _spread(self, operand: Any, result: torch.Tensor) -> list[Number]:
         """The numbers of an operand as it is broadcast to a result."""
         if not isinstance(operand, torch.Tensor):
-            return [self._constant(operand, _dtype_of(operand))] * result.numel()
+            return [self._constant(operand, recorded.dtype_of(operand))] * result.numel()
         return self.numbers_of(operand.detach().expand(result.shape))
 
     def _moved(self, function: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> list[Number]:
@@ -229,7 +200,7 @@ class Recorder(TorchDispatchMode):
         return totals
 
     def _looked_up(self, name: str, arguments: Sequence[Any]) -> list[Number]:
-        table = self._storages.get(_address(arguments[0]))
+        table = self._storages.get(recorded.address(arguments[0]))
         if not isinstance(table, Table):
             if name == "index":
                 return self._moved_by_index(arguments)
@@ -248,7 +219,7 @@ class Recorder(TorchDispatchMode):
 
     def _adds_tables(self, name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> bool:
         """Whether an operation is the sum of two tables that are added to."""
-        held = [self._storages.get(_address(one)) for one in arguments if isinstance(one, torch.Tensor)]
+        held = [self._storages.get(recorded.address(one)) for one in arguments if isinstance(one, torch.Tensor)]
         both = len(held) == 2 and all(isinstance(one, Added) for one in held)
         return both and name in ("add", "add_") and not keywords
 
@@ -257,7 +228,7 @@ class Recorder(TorchDispatchMode):
         if name not in SCATTERS:
             first, second = (self.added_to(one) for one in arguments)
             return Added(first.terms + second.terms)
-        if not all(map(_is_zero, self.numbers_of(arguments[0]))):
+        if not all(map(recorded.is_zero, self.numbers_of(arguments[0]))):
             raise Unrecordable(f"{name} to other numbers than zeros")
         index, source = arguments[2:4] if name == "scatter_add" else (arguments[1][0], arguments[2])
         if name == "index_put" and not (len(arguments) == 4 and arguments[3]):
@@ -272,20 +243,20 @@ class Recorder(TorchDispatchMode):
         return self._number("(index_t){0}", (number,), torch.int32)
 
     def _overwrite(self, target: torch.Tensor, numbers: list[Number]) -> None:
-        held = self._storages.get(_address(target))
+        held = self._storages.get(recorded.address(target))
         if not isinstance(held, list):
             raise Unrecordable("an operation in place on a tensor that was not given")
-        for place, number in zip(_places(target), numbers, strict=True):
+        for place, number in zip(recorded.positions(target), numbers, strict=True):
             held[place] = self._cast(number, target.dtype)
 
     def _keep(self, tensor: torch.Tensor, held: list[Number | None] | list[Number] | Table | Added) -> None:
         self._alive.append(tensor)
-        self._storages[_address(tensor)] = held
+        self._storages[recorded.address(tensor)] = held
 
     def _laid_out(self, tensor: torch.Tensor, numbers: list[Number]) -> list[Number | None]:
         size = tensor.untyped_storage().nbytes() // tensor.element_size()
         held: list[Number | None] = [None] * size
-        for place, number in zip(_places(tensor), numbers, strict=True):
+        for place, number in zip(recorded.positions(tensor), numbers, strict=True):
             held[place] = number
         return held
 
@@ -293,11 +264,11 @@ class Recorder(TorchDispatchMode):
         if number.dtype == dtype:
             return number
         if not number.arguments and number.expression.startswith("#"):
-            return self._constant(_value(number), dtype)
+            return self._constant(recorded.value_of(number), dtype)
         return self._number(f"({C_TYPES[dtype]}){{0}}", (number,), dtype)
 
     def _constant(self, value: float | int | bool, dtype: torch.dtype) -> Number:
-        text = _rounded(float(value), dtype).hex() if dtype.is_floating_point else str(int(value))
+        text = recorded.rounded(float(value), dtype).hex() if dtype.is_floating_point else str(int(value))
         return self._number(f"#{text}", (), dtype, 0)
 
     def _number(
@@ -318,56 +289,3 @@ class Recorder(TorchDispatchMode):
                     varies |= argument.varies
             self._known[key] = Number(expression, arguments, dtype, varies, total, table)
         return self._known[key]
-
-
-def _rounded(value: float, dtype: torch.dtype) -> float:
-    """A number, rounded to the type."""
-    return float(torch.tensor(value, dtype=dtype))
-
-
-def _is_zero(number: Number) -> bool:
-    return number.expression.startswith("#") and _value(number) == 0
-
-
-def _value(constant: Number) -> float:
-    text = constant.expression[1:]
-    return float.fromhex(text) if constant.dtype.is_floating_point else int(text)
-
-
-C_TYPES = {
-    torch.float64: "double",
-    torch.float32: "float",
-    torch.int64: "int64_t",
-    torch.int32: "int32_t",
-    torch.bool: "bool",
-}
-
-
-def _address(tensor: torch.Tensor) -> int:
-    address: int = tensor.untyped_storage()._cdata
-    return address
-
-
-def _places(tensor: torch.Tensor) -> list[int]:
-    """The position of each element of a tensor in its storage."""
-    size = tensor.untyped_storage().nbytes() // tensor.element_size()
-    return torch.arange(size).as_strided(tensor.shape, tensor.stride(), tensor.storage_offset()).reshape(-1).tolist()
-
-
-def _dtype_of(operand: float | int | bool) -> torch.dtype:
-    if isinstance(operand, bool):
-        return torch.bool
-    return torch.int64 if isinstance(operand, int) else torch.float64
-
-
-def _common_dtype(operands: Iterable[Any]) -> torch.dtype:
-    first, second = operands
-    return torch.result_type(first, second)
-
-
-def _flat(parts: Iterable[Any]) -> Iterable[Any]:
-    for part in parts:
-        if isinstance(part, list | tuple):
-            yield from _flat(part)
-        else:
-            yield part

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
+from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
@@ -45,6 +45,19 @@ def source(
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
         *(f"TERMS({_name(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
+        *_over_rays(loops, inputs, outputs, dialect),
+        *(line for group in sums for line in dialect.sums(_name(group), group)),
+        *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
+        "}",
+    ]
+    derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
+    return dialect.head(derived, bool(tables)) + "\n".join(lines) + "\n"
+
+
+def _over_rays(loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect) -> list[str]:
+    """The loop over blocks of rays, with all that is computed for each ray."""
+    scattered = [(_name(group), one.name) for group in outputs if group[0].place is not None for one in group]
+    return [
         "OVER_RAYS {",
         "const int count = COUNT;",
         *_loads(inputs),
@@ -54,15 +67,10 @@ def source(
         ),
         *_over_orientations(loops, outputs, dialect),
         *_each(loops.lines["after"]),
-        *(f"SCATTER_HELD({_name(group)}, {one.name}_kept, {one.name}_held);" for group in tables for one in group),
+        *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
-        *(line for group in sums for line in dialect.sums(_name(group), group)),
-        *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
-        "}",
     ]
-    derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
-    return dialect.head(derived, bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _each(lines: list[str]) -> list[str]:

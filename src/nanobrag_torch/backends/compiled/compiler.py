@@ -18,10 +18,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Recorder, Unrecordable
+from nanobrag_torch.backends.compiled.capture import Recorder
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, TABLE, Program, bare_model
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Unrecordable
 from nanobrag_torch.backends.compiled.rewriting import with_fewer_quotients
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.hooks import Hooks, Place

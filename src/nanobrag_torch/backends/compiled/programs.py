@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from nanobrag_torch import integrate, kernel
-from nanobrag_torch.backends.compiled.capture import RAY
+from nanobrag_torch.backends.compiled.recorded import RAY
 from nanobrag_torch.hooks import Hooks, at
 from nanobrag_torch.model import Factors, Model
 from nanobrag_torch.physics.crystal import Cell

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import torch
 
-from nanobrag_torch.backends.compiled.capture import ORIENTATION, RAY, Number
 from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Number
 from nanobrag_torch.backends.compiled.schedule import Output, in_order
 
 _BOTH = ORIENTATION | RAY

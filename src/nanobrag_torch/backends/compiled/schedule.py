@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 
-from nanobrag_torch.backends.compiled.capture import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
 from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT, RECIPROCAL
+from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
 
 _BOTH = ORIENTATION | RAY
 _OVER_RAYS = ("before", "pair", "found", "after")
