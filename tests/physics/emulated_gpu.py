@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from nanobrag_torch.backends.compiled import cache, compiler, launch, selection
+from nanobrag_torch.backends.compiled import cache, compiler, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
 
@@ -115,7 +115,7 @@ def build_text(text: str, file: Path) -> None:
     assert done.returncode == 0, done.stderr[:2000]
 
 
-class EmulatedGpu(launch.OnGpu):
+class EmulatedGpu(loading.OnGpu):
     """A kernel on that machine, with the launches it has had."""
 
     launches: list[int] = []  # rays of each
@@ -136,7 +136,7 @@ class EmulatedGpu(launch.OnGpu):
         assert all(tensor.is_contiguous() for tensor in tensors)
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
         self._library.launch(
-            ctypes.c_int(launch._blocks(rays)), *pointers, ctypes.c_int(rays), ctypes.c_int(orientations)
+            ctypes.c_int(loading.blocks_of(rays)), *pointers, ctypes.c_int(rays), ctypes.c_int(orientations)
         )
 
 
@@ -153,5 +153,5 @@ def emulate(monkeypatch, folder: Path) -> None:
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(folder))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(cache, "build", build)
-    monkeypatch.setattr(launch, "OnCpu", EmulatedGpu)
+    monkeypatch.setattr(loading, "OnCpu", EmulatedGpu)
     monkeypatch.setattr(EmulatedGpu, "launches", [])

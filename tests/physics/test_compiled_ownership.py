@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled import cache, launch, ownership, selection
+from nanobrag_torch.backends.compiled import cache, loading, ownership, selection
 
 WORDS = "-cell 50 60 70 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -detpixels 8 -nonoise -nopgm"
 needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler")
@@ -57,7 +57,7 @@ def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, gi
     else:
         path.chmod(path.stat().st_mode | (0o020 if how == "group" else 0o002))
     with pytest.raises(cache.BrokenPackage):
-        launch.load(package, torch.device("cpu"))
+        loading.load(package, torch.device("cpu"))
     assert not (tmp_path / "ran").exists()
 
 
@@ -65,19 +65,19 @@ def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, gi
 def test_what_is_loaded_is_the_file_that_was_checked(tmp_path, monkeypatch):
     """A file that takes the name after the check is not what runs; every program has a descriptor of its own."""
     package, other = library(tmp_path, tmp_path / "mine"), library(tmp_path, tmp_path / "theirs", "other")
-    real = launch.opened
+    real = loading.opened
 
     def swap(path):
         file = real(path)
         other.replace(path)
         return file
 
-    monkeypatch.setattr(launch, "opened", swap)
-    launch.load(package, torch.device("cpu"))
+    monkeypatch.setattr(loading, "opened", swap)
+    loading.load(package, torch.device("cpu"))
     assert (tmp_path / "mine").exists() and not (tmp_path / "theirs").exists()
-    monkeypatch.setattr(launch, "opened", real)
+    monkeypatch.setattr(loading, "opened", real)
     second = library(tmp_path, tmp_path / "second", "photons-2")
-    launch.load(second, torch.device("cpu"))
+    loading.load(second, torch.device("cpu"))
     assert (tmp_path / "second").exists()
 
 

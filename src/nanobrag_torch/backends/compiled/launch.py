@@ -1,21 +1,18 @@
-"""Compiled programs in memory, and the backend that launches them."""
+"""The backend that launches compiled programs."""
 
 from __future__ import annotations
 
 import copy
-import ctypes
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
 
 import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
-from nanobrag_torch.backends.compiled.cache import about, opened
-from nanobrag_torch.backends.compiled.compiler import ENTRY, Build
-from nanobrag_torch.backends.compiled.dialects import HIGH_BITS, LANES, LOW_BITS, THREADS_PER_BLOCK, WARP
+from nanobrag_torch.backends.compiled.cache import about
+from nanobrag_torch.backends.compiled.compiler import Build
+from nanobrag_torch.backends.compiled.loading import load
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.hooks import Hook
@@ -24,132 +21,6 @@ from nanobrag_torch.model import Model
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
 PIXELS_PER_TILE = 1 << 15  # where the sums of samples and sources are kept beside it
 PIXELS_PER_LAUNCH = 1 << 24  # on a GPU
-_LARGEST_EXPONENT = 1000  # of a scale
-
-
-class Summed(NamedTuple):
-    """A sum over rays that a program returns: its shape, and whether the first dimension is the orientations."""
-
-    shape: torch.Size
-    of_orientations: bool
-    into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
-
-
-class _Loaded(Protocol):
-    """A program in memory: writes its outputs for that many rays and orientations."""
-
-    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
-
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The outputs of a program that sums over rays, float64."""
-
-
-class OnCpu:
-    """C that the machine's compiler has built."""
-
-    def __init__(self, file: BinaryIO):
-        self._file = file  # stays open: the loader takes an equal name, so an equal descriptor, for the same library
-        by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
-        library = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))
-        self._run = library[ENTRY]  # Python's lock is released while it runs
-        self._run.restype = None
-
-    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
-        pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-        self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
-
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The program adds those of the orientations to what is there, in lanes beside each other."""
-        parts = [
-            torch.zeros((*one.shape, LANES) if one.of_orientations else one.shape, dtype=torch.float64)
-            if one.into is None
-            else one.into
-            for one in wanted
-        ]
-        self([*tensors, *parts], rays, orientations)
-        return [part.sum(-1) if one.of_orientations else part for one, part in zip(wanted, parts, strict=True)]
-
-
-class OnGpu:
-    """CUDA that the driver compiles."""
-
-    def __init__(self, file: BinaryIO, device: torch.device):
-        with file, torch.cuda.device(device):
-            self._run = torch.cuda._compile_kernel(file.read().decode(), ENTRY)
-        self._device = device
-
-    def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
-        with torch.cuda.device(self._device):
-            self._run(grid=(_blocks(rays), 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
-
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The program writes the sums of each warp; these are added in the order of the warps.
-
-        Where there are sums by place it runs twice: first for the size of all terms, by which the second run makes
-        whole numbers of them.
-        """
-        warps = _blocks(rays) * (THREADS_PER_BLOCK // WARP)
-        tables = [None if one.into is None else _OfWholeNumbers(one.into, warps) for one in wanted]
-        parts = [
-            table.parts if table else [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)]
-            for one, table in zip(wanted, tables, strict=True)
-        ]
-        given = [*tensors, *(tensor for part in parts for tensor in part)]
-        for table in filter(None, tables):
-            self(given, rays, orientations)
-            table.scale_by_size()
-        self(given, rays, orientations)
-        return [part[0].sum(0) if table is None else table.added() for part, table in zip(parts, tables, strict=True)]
-
-
-class _OfWholeNumbers:
-    """Sums by place of a table, as two whole numbers each, which have the same sum in any order.
-
-    All terms are multiplied by the power of 2 that leaves the sum of their sizes S below 2^60, and rounded twice: a sum
-    of n terms is off by less than n S 2^-90.
-    """
-
-    def __init__(self, into: torch.Tensor, warps: int):
-        self._into = into
-        self._whole = torch.zeros((into.numel(), 2), dtype=torch.int64, device=into.device)
-        self._sizes = torch.zeros(warps, dtype=torch.float64, device=into.device)
-        self._scale = torch.zeros(1, dtype=torch.float64, device=into.device)
-        self.parts = [self._whole, self._sizes, self._scale]
-
-    def scale_by_size(self) -> None:
-        """Let the next run add whole numbers; until then it adds nothing."""
-        _, exponent = torch.frexp(self._sizes.sum())
-        one = torch.ones_like(self._scale)
-        self._scale.copy_(torch.ldexp(one, (HIGH_BITS - exponent).clamp(max=_LARGEST_EXPONENT)))
-
-    def added(self) -> torch.Tensor:
-        """What the sums are added to; no number, where a term is none."""
-        high, low = self._whole.double().unbind(1)
-        lost = 0 * self._sizes.sum()
-        self._into += (high + low / 2**LOW_BITS) / self._scale + lost
-        return self._into
-
-
-def _blocks(rays: int) -> int:
-    return -(-rays // THREADS_PER_BLOCK)
-
-
-def load(file: Path, device: torch.device) -> _Loaded:
-    """A compiled program from disk. Raises BrokenPackage if it is not safe or has changed."""
-    return _loaded(file, file.stat().st_mtime_ns, device)
-
-
-@cache  # a library is never unloaded, so what has its descriptor is never dropped
-def _loaded(file: Path, written_ns: int, device: torch.device) -> _Loaded:
-    """Programs do not depend on a model, so every simulation of a process shares them."""
-    checked = opened(file)
-    return OnCpu(checked) if device.type == "cpu" else OnGpu(checked, device)
 
 
 def _description(built: Iterable[Build]) -> Description:

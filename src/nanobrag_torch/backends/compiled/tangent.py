@@ -15,7 +15,8 @@ import torch
 from torch.autograd import forward_ad
 
 from nanobrag_torch import integrate, nests
-from nanobrag_torch.backends.compiled.launch import CompiledBackend, load
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.loading import load
 from nanobrag_torch.backends.compiled.programs import Program
 from nanobrag_torch.model import Model
 
