@@ -33,6 +33,7 @@ from nanobrag_torch.hooks import Hook, watched
 from nanobrag_torch.parameters import Crystal, Scalar
 from nanobrag_torch.physics import random_numbers, rotations
 from nanobrag_torch.physics.constants import DEG_PER_RAD, M_PER_A, SMALLEST_NORMAL
+from nanobrag_torch.physics.random_orientation import random_misset_rad
 from nanobrag_torch.physics.sampling import COUNT_TOLERANCE, PhiSteps
 from nanobrag_torch.physics.tensors import (
     HOST,
@@ -132,47 +133,8 @@ def misset_angles_rad(
     """Missetting angles (3,) about lab x, y, z: given, drawn, or none."""
     if crystal.misset_random:
         stream = random_numbers.stream(table, seed, random_numbers.MISSET, defects)
-        return vector(_random_misset_rad(stream, defects), device)
+        return vector(random_misset_rad(stream, defects), device)
     return vector((0.0, 0.0, 0.0) if crystal.misset_deg is None else crystal.misset_deg, device) / DEG_PER_RAD
-
-
-def _random_misset_rad(stream: random_numbers.Uniform, defects: frozenset[str]) -> tuple[float, float, float]:
-    """Angles about x, y, z of a random orientation (4.8).
-
-    With the defect `random_misset_radians` on, the cap of 90 is taken as radians; off, the rotation is uniform.
-    """
-    if "random_misset_radians" in defects:
-        cap = torch.tensor(random_numbers.DEGREES_TAKEN_FOR_RADIANS, dtype=torch.float64)
-        draws = random_numbers.draw_caps(stream, 1, HOST)
-        m = _unit_rows_of_rotation(draws.axis[0].tolist(), float(random_numbers.cap_angles_rad(cap, draws)[0]))
-    else:
-        m = _unit_rows(random_numbers.uniform_rotation(stream, HOST).tolist())
-    if m[2][0] * m[2][0] < 1.0:
-        cos_y = math.sqrt(m[2][1] ** 2 + m[2][2] ** 2)
-        return math.atan2(m[2][1], m[2][2]), math.atan2(-m[2][0], cos_y), math.atan2(m[1][0], m[0][0])
-    return math.pi, math.pi / 2, math.atan2(m[0][1], -m[1][1])
-
-
-def _unit_rows_of_rotation(axis: list[float], angle_rad: float) -> list[list[float]]:
-    """cos t I + sin t [n]x + (1 - cos t) n n^T, its rows normalised, without fused operations.
-
-    Cell counts are rounded up from lengths of the cell that this matrix turns, so the last bit counts.
-    """
-    x, y, z = axis
-    c, s = math.cos(angle_rad), math.sin(angle_rad)
-    d = 1.0 - c
-    rows = [
-        [c + x * x * d, x * y * d - z * s, x * z * d + y * s],
-        [y * x * d + z * s, c + y * y * d, y * z * d - x * s],
-        [z * x * d - y * s, z * y * d + x * s, c + z * z * d],
-    ]
-    return _unit_rows(rows)
-
-
-def _unit_rows(rows: list[list[float]]) -> list[list[float]]:
-    """Rows divided by their lengths."""
-    lengths = [math.sqrt(a * a + b * b + c * c) for a, b, c in rows]
-    return [[value / length for value in row] for row, length in zip(rows, lengths, strict=True)]
 
 
 def build_cell(

@@ -16,7 +16,7 @@ from trace_audit.core.files import read_json
 from trace_audit.report.audits import leaves
 from trace_audit.report.campaigns import figures, frame_pictures
 from trace_audit.report.pictures import png_data, svg_data
-from trace_audit.report.wording import short
+from trace_audit.report.wording import short_or_blank, signed
 
 MOST_ROWS = 200
 _IMAGES = "*/images/*/image_parity.json"
@@ -118,8 +118,8 @@ def _image_parity(results: Path, documents: list[tuple[Path, Any]]) -> list[Bloc
                 v["dtype"],
                 v.get("backend", "eager"),
                 "x".join(map(str, v.get("shape_slow_fast", []))),
-                _small(v.get("worst_difference_of_peak")),
-                _small(v["tolerance_relative"]),
+                short_or_blank(v.get("worst_difference_of_peak")),
+                short_or_blank(v["tolerance_relative"]),
                 ", ".join(v["root_causes"]) or "none",
                 v["status"],
             ],
@@ -146,7 +146,13 @@ def _pairs(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
         keys: list[Row] = [
             (
                 "fail" if row["verdict"] == "differs" else "",
-                [row["key"], row["reference"], row["candidate"], _small(row["relative_difference"]), row["verdict"]],
+                [
+                    row["key"],
+                    row["reference"],
+                    row["candidate"],
+                    short_or_blank(row["relative_difference"]),
+                    row["verdict"],
+                ],
             )
             for row in audit["factors"]
             if row["verdict"] != "agrees"
@@ -171,7 +177,7 @@ def _gradients(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
             [
                 summary["scenario"],
                 row["parameter"],
-                _small(row["best_agreement_of_peak"]),
+                short_or_blank(row["best_agreement_of_peak"]),
                 "" if row["fitted_slope"] is None else f"{row['fitted_slope']:.2f}",
                 ", ".join(row["stages_to_blame"]) or row["reason"] or "none",
                 row["status"],
@@ -192,7 +198,7 @@ def _refinements(results: Path, documents: list[tuple[Path, Any]]) -> list[Block
     blocks = []
     for path, verdict in documents:
         rows: list[Row] = [
-            ("", [row["name"], row["true"], row["start_off"], _short(row["off_sigma"])])
+            ("", [row["name"], row["true"], row["start_off"], signed(row["off_sigma"])])
             for row in verdict["parameters"]
         ]
         headings = ["parameter", "hidden value", "start was off by", "off by (standard deviations)"]
@@ -234,7 +240,7 @@ def _campaigns(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
                 [
                     row["shard"],
                     row["frame"],
-                    _small(row["worst_difference_of_peak"]),
+                    short_or_blank(row["worst_difference_of_peak"]),
                     "({}, {})".format(*row["worst_pixel_slow_fast"]),
                     row["c"],
                     row["stored"],
@@ -279,14 +285,6 @@ def _as_it_is(results: Path, documents: list[tuple[Path, Any]]) -> list[Block]:
 
 def _cell(value: Any) -> Any:
     return ", ".join(f"{name} {text}" for name, text in leaves(value)) if isinstance(value, (dict, list)) else value
-
-
-def _small(value: float | None) -> str:
-    return "" if value is None else short(value)
-
-
-def _short(value: float | None) -> str:
-    return "not determined" if value is None else f"{value:+.2f}"
 
 
 _SECTIONS: dict[str, tuple[Maker, type[Document] | None]] = {

@@ -33,3 +33,13 @@ def prose(text: Any) -> Markup:
         pieces += [escape(plain[at : match.start()]), Markup('<span class="n">{}</span>').format(match[0])]
         at = match.end()
     return Markup("").join([*pieces, escape(plain[at:])])
+
+
+def short_or_blank(value: float | None) -> str:
+    """A number in few digits; nothing where there is none."""
+    return "" if value is None else short(value)
+
+
+def signed(value: float | None) -> str:
+    """A number with its sign and two decimals."""
+    return "not determined" if value is None else f"{value:+.2f}"

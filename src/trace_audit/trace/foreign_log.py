@@ -6,15 +6,15 @@ colours are removed. All other lines are counted and ignored. Names in no regist
 error. Memory is bounded for any amount of output.
 """
 
-import json
 import math
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable
+from trace_audit.trace.json_lines import json_pairs
 from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import Key, registry
 from trace_audit.trace.own_keys import OwnKey
@@ -24,7 +24,6 @@ LONGEST_LINE = 1 << 16
 MOST_LINES_OF_A_KEY = 20_000
 MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
-_DEEPEST_LIST = 8
 
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
 _OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
@@ -122,7 +121,7 @@ class LineReader:
     def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
         """(name, value text) of every key on a line; empty for any other line."""
         if line.startswith("{"):
-            yield from _json_pairs(line, {*self.keys, *self.names.names})
+            yield from json_pairs(line, {*self.keys, *self.names.names})
             return
         own = _OWN.match(line)
         if own is not None:
@@ -282,23 +281,3 @@ def _labelled(name: str, values: str) -> str:
 def _without_line(message: str) -> str:
     """A message without its line number, which does not refer to the program's output."""
     return re.sub(r"^line \d+: ", "", message)
-
-
-def _json_pairs(line: str, known: Container[str]) -> Iterator[tuple[str, str]]:
-    try:
-        document = json.loads(line)
-    except (ValueError, RecursionError):
-        return
-    if not isinstance(document, dict):
-        return
-    pairs = {document["key"]: document["value"]} if {"key", "value"} <= document.keys() else document
-    for name, value in pairs.items():
-        if isinstance(name, str) and (name in known or "key" in document):
-            yield name, _flat(value)
-
-
-def _flat(value: object, depth: int = 0) -> str:
-    """The numbers of a nested list in order, as text."""
-    if isinstance(value, list):
-        return "..." if depth >= _DEEPEST_LIST else " ".join(_flat(item, depth + 1) for item in value[:64])
-    return "{...}" if isinstance(value, dict) else str(value)
