@@ -10,7 +10,6 @@
        z = |c*| Vc/(a b c sin(gamma*)) with triclinic_cstar;  1/c without  [1/A]
 (4.6)  (a*, b*, c*) = M 1e-10/lambda_0 with -mat                          [1/A]
 (4.7)  a* <- Rxyz(a*; misset),  b*, c* likewise
-(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))  [rad]
 (4.9)  a = (b* x c*)/V*;  b, c cyclic;  V* = a*.(b* x c*)               [A]
        with -cell: V* = 1/Vc, and a, b, c get the lengths of the cell
 (4.10) a* = (b x c) V*;  b*, c* cyclic;  V* = 1/(a.(b x c)) without nominal_cell_volume           [1/A]

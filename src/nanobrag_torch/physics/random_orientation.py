@@ -1,4 +1,7 @@
-"""The angles of a random orientation of the crystal. Equation (4.8) of docs/physics.md."""
+"""The angles of a random orientation of the crystal. Section 4 of docs/physics.md.
+
+(4.8)  misset of a random rotation U = (atan2(Uzy, Uzz), atan2(-Uzx, sqrt(Uzy^2 + Uzz^2)), atan2(Uyx, Uxx))  [rad]
+"""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ RUNNING = (
     *TABLES,
 )
 COMPARING = (*RUNNING, *_rooms("stages", "compare"))
-DERIVATIVES = (*RUNNING, *_rooms("derivatives"), *REFINEMENT)
+DERIVATIVES = (*RUNNING, *_rooms("stages", "derivatives"), *REFINEMENT)
 IMAGES = (*RUNNING, *_rooms("images"), *BARS, *SIMULATOR)
 
 _FRAMES = ("frames", "noise", "nxmx", "orientations", "plan", "production", "shard", "shards", "writer")
@@ -44,7 +44,7 @@ FRAMES = (
     *(f"src/nanobrag_campaign/{name}.py" for name in _FRAMES),
 )
 
-_SIDE = ("__init__", "program", "side", "side_job")
+_SIDE = ("__init__", "program", "records", "side", "side_job")
 
 # Structure factors and campaign frames list single files: changes elsewhere must not repeat a million images.
 PATTERNS: dict[str, tuple[str, ...]] = {
