@@ -9,8 +9,11 @@ import zlib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from trace_audit.workflow.slurm.array_task import own_command
+
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 PACKED = base64.b64encode(json.dumps({"2": zlib.compress(b"make second").hex()}).encode()).decode()
 WRAPPED = f"#!/bin/sh\n# made by sbatch --wrap.\n\nmake first --slurm-jobstep-array-execs={PACKED}\n"
@@ -32,12 +35,25 @@ def test_own_command(script, task, command):
     assert own_command(script, task) == command
 
 
-def run_script(folder: Path, command: str, **environment: str) -> subprocess.CompletedProcess:
-    """A batch script as the slurm profile makes it, run by a shell as slurmd does."""
-    module = f"{sys.executable} -m trace_audit.workflow.slurm.array_task"
-    packed = base64.b64encode(json.dumps({"2": zlib.compress(command.encode()).hex()}).encode()).decode()
+PRECOMMAND = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml").read_text())["precommand"]
+
+
+def test_the_shell_that_submits_a_job_leaves_the_precommand_as_it_is():
+    """The plugin hands it over in double quotes."""
+    done = subprocess.run(["/bin/sh", "-c", f'printf %s "{PRECOMMAND}"'], capture_output=True, text=True, check=True)
+    assert done.stdout == PRECOMMAND
+
+
+def test_a_fault_before_the_command_is_known_ends_the_task(tmp_path):
+    broken = run_script(tmp_path, "echo second", packed="AAAA", SLURM_ARRAY_TASK_ID="2")
+    assert "first" not in broken.stdout and broken.returncode != 0, broken.stderr
+
+
+def run_script(folder: Path, command: str, packed: str = "", **environment: str) -> subprocess.CompletedProcess:
+    """A batch script with the precommand of the slurm profile, run by a shell as slurmd does."""
+    packed = packed or base64.b64encode(json.dumps({"2": zlib.compress(command.encode()).hex()}).encode()).decode()
     script = folder / "slurm_script"
-    first = f"if {module} --has-own; then {module}; exit; fi && echo first"
+    first = f"{PRECOMMAND.replace('python', sys.executable)} && echo first"
     script.write_text(f"#!/bin/sh\n{first} --slurm-jobstep-array-execs={packed}\n")
     script.chmod(0o755)
     return subprocess.run([str(script)], env=os.environ | environment, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from trace_audit.core.files import printable, read_json
 Sha256 = Annotated[str, StringConstraints(pattern=r"\A[0-9a-f]{64}\z")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Pixel = Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=2, max_length=2)]
-Device = Annotated[str, StringConstraints(pattern=r"\A(cpu|cuda(:[0-9]{1,3})?)\z")]
+Device = Annotated[str, StringConstraints(pattern=r"\A(auto|cpu|cuda(:[0-9]{1,3})?)\z")]
 Status = Literal["pass", "fail", "skipped"]
 
 

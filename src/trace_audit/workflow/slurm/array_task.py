@@ -3,10 +3,13 @@
 Version 2.8.0 of Snakemake's Slurm plugin gives all tasks of an array the command of the first, with the commands of the
 others packed into an option. A task runs its own one inside that of the first, which deletes the first task's output
 before it starts and fails when that output is not there at its end. The slurm profile therefore puts this before every
-job (`precommand`); with `--has-own` it says by its exit status whether there is a command to run instead:
+job (`precommand`); with `--has-none` it says by its exit status that there is no command to run instead:
 
-    python -m trace_audit.workflow.slurm.array_task --has-own; case $? in
-      0) python -m trace_audit.workflow.slurm.array_task; exit;; 1) ;; *) exit 3;; esac
+    if python -m trace_audit.workflow.slurm.array_task --has-none; then :; else
+      python -m trace_audit.workflow.slurm.array_task; exit; fi
+
+A fault of the first call is one of the second too, and ends the job. The plugin hands the line to a shell in double
+quotes when it submits the job, so it must do without `$`, backquotes, backslashes and double quotes.
 """
 
 import base64
@@ -57,10 +60,10 @@ def _own() -> str | None:
 
 
 def main(argv: list[str]) -> int:
-    """With --has-own: 0 if there is a command to run, 1 if not. Without: run it, and its exit status."""
+    """With --has-none: 0 if there is no command to run, 1 if there is. Without: run it, and its exit status."""
     command = _own()
-    if argv == ["--has-own"]:
-        return 0 if command is not None else 1
+    if argv == ["--has-none"]:
+        return 0 if command is None else 1
     if command is None or argv:
         print("error: array_task: this is no task of a Slurm job array; it is for the slurm profile", file=sys.stderr)
         return 2
