@@ -7,13 +7,22 @@ import pytest
 import snakemake_executor_plugin_slurm as plugin
 
 from trace_audit.core.errors import InputError
-from trace_audit.workflow.slurm.plugin import PACKAGE, VERSION, Forgotten, last_known, prepare_plugin, require_version
+from trace_audit.workflow.slurm.plugin import (
+    DEFAULT_MIN_JOB_AGE_S,
+    PACKAGE,
+    VERSION,
+    Forgotten,
+    last_known,
+    prepare_plugin,
+    require_version,
+)
 
 
 def test_last_known_answer_holds_until_there_is_a_new_one():
-    answers = iter([None, 300, None, None, 600])
+    """Slurm's own default before there is any: slurmctld can go before it has been asked for the first time."""
+    answers = iter([None, 60, None, None, 600])
     ask = last_known(lambda: next(answers))
-    assert [ask() for _ in range(5)] == [None, 300, 300, 300, 600]
+    assert [ask() for _ in range(5)] == [DEFAULT_MIN_JOB_AGE_S, 60, 60, 60, 600]
 
 
 def test_a_job_missing_from_every_answer_is_given_up_after_the_limit():

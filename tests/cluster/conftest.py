@@ -36,6 +36,7 @@ def start(command: list[str], folder: Path, environment: dict[str, str], output:
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
         )
     return Run(process, output)
 

@@ -2,7 +2,7 @@
 
 1. `check_active_jobs` asks slurmctld for MinJobAge before each round of questions. Without an answer it asks sacct
    instead; without an accounting database that never succeeds, and the run hangs although slurmctld is back. Here the
-   last answer is used until there is a new one.
+   last answer is used until there is a new one, and before the first one the default of slurm.conf.
 2. `check_active_jobs` waits without end for a job that Slurm no longer knows, because slurmctld lost its state or
    forgot the job (MinJobAge) before it was asked. Here such a job fails after a stated time, and is tried again.
 
@@ -21,13 +21,14 @@ from trace_audit.core.errors import InputError
 PLUGIN = "snakemake_executor_plugin_slurm"
 PACKAGE = "snakemake-executor-plugin-slurm"
 VERSION = "2.8.0"
+DEFAULT_MIN_JOB_AGE_S = 300  # of slurm.conf
 
 
-def last_known(ask: Callable[[], int | None]) -> Callable[[], int | None]:
-    """`ask`, which repeats its last answer when there is none (None)."""
-    known: int | None = None
+def last_known(ask: Callable[[], int | None]) -> Callable[[], int]:
+    """`ask`, which repeats its last answer when there is none (None); Slurm's own default before the first answer."""
+    known = DEFAULT_MIN_JOB_AGE_S
 
-    def answer() -> int | None:
+    def answer() -> int:
         nonlocal known
         known = ask() or known
         return known
