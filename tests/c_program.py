@@ -1,4 +1,4 @@
-"""Builds the C program for the tests that run it."""
+"""C compilers: whether there is one for compiled torch code, and the C program built for the tests that run it."""
 
 import shutil
 import subprocess
@@ -8,6 +8,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SOURCES = REPOSITORY / "src" / "nanobragg_c"
+HAS_COMPILER = any(map(shutil.which, ("cc", "gcc", "clang")))
+needs_compiler = pytest.mark.skipif(not HAS_COMPILER, reason="no C compiler on this machine")
 
 
 def build(target: str, folder: Path) -> Path:

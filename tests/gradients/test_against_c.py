@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +13,7 @@ from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.gradients import parameter, parameters
 from nanobrag_torch.simulator import checkpointing
+from tests.c_program import needs_compiler
 from trace_audit.core.errors import run_command
 from trace_audit.derivatives import gradients
 from trace_audit.derivatives.gradient_blame import blame
@@ -56,7 +56,7 @@ def test_gradient_of_the_c_program(name, c_binary, tmp_path):
     json.dumps(record, allow_nan=False)
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine")
+@needs_compiler
 @pytest.mark.parametrize("name", ["distance", "cell_b"])
 def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "compiled"))

@@ -5,7 +5,6 @@ Differences of float64 images say what is right.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -14,6 +13,7 @@ import torch
 from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.parameters import Beam, Crystal, Detector, ReflectionTable, Spindle, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulate
+from tests.c_program import HAS_COMPILER
 from tests.gradients.test_singular_points import scattering_of
 from tests.physics.helpers import small
 
@@ -74,7 +74,7 @@ POINTS = {
 
 @pytest.fixture(params=PATHS)
 def path(request, monkeypatch, tmp_path_factory):
-    if request.param == "always" and not any(map(shutil.which, ("cc", "gcc", "clang"))):
+    if request.param == "always" and not HAS_COMPILER:
         pytest.skip("no C compiler on this machine")
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-borders"))
     monkeypatch.setenv(selection.MODE_VARIABLE, request.param)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -15,12 +14,11 @@ from nanobrag_torch.cli import parse
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.parameters.experiment import SourceTable
 from nanobrag_torch.simulator import Simulation
+from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, reflection_table, small
 
 WHOLE_GRAPH = eager.PAIRS_PER_PASS  # with it the images here are small ones, which keep every step
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
+pytestmark = needs_compiler
 
 BASE = small()
 ONE = replace(

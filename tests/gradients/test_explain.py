@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -13,11 +12,9 @@ from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.cli.run import main
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulation
+from tests.c_program import needs_compiler
 from tests.physics.helpers import small
 
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
 BASE = small()
 
 

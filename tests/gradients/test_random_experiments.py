@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import warnings
 from dataclasses import replace
 from random import Random
@@ -17,6 +16,7 @@ import torch
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.simulator import Simulation
+from tests.c_program import HAS_COMPILER
 from tests.gradients import random_experiments
 from trace_audit.derivatives.gradient_case import CProgram, same_pivot
 
@@ -96,7 +96,7 @@ def test_four_paths_and_differences(seed, tmp_path, monkeypatch, check_near):
         patch.setattr(eager, "PAIRS_PER_PASS", max(8, Simulation(case.experiment).steps // 3))
         found["tiles"] = gradient(case, weights), whole
         check_near("forward by tiles", tangent(case), forward, 1e-9, largest, case)
-    if seed % COMPILED_EVERY == 0 and any(map(shutil.which, ("cc", "gcc", "clang"))):
+    if seed % COMPILED_EVERY == 0 and HAS_COMPILER:
         monkeypatch.setenv(selection.MODE_VARIABLE, "always")
         found["compiled"] = compiled_gradient(case, weights, whole)
     for path, pair in found.items():

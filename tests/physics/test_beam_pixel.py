@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -18,13 +17,11 @@ from nanobrag_torch.parameters import Beam, Crystal, Detector, Experiment, Struc
 from nanobrag_torch.physics.interference import Interference
 from nanobrag_torch.physics.lattice import gauss, offset_sqr, sphere, square, tophat
 from nanobrag_torch.simulator import Simulation, simulate
+from tests.c_program import needs_compiler
 from tests.independent_model import rot_xyz
 
 DTYPES = [torch.float64, torch.float32]
 SHAPES = ["SQUARE", "ROUND", "GAUSS", "TOPHAT"]
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
 BACKENDS = ["never", pytest.param("always", marks=needs_compiler)]
 R_E_SQR_M2 = 7.94079248018965e-30
 FLUENCE, F_CELL, N_CELLS, LENGTHS_A = 1e24, 100.0, (5, 4, 3), (50.0, 60.0, 70.0)

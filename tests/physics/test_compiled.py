@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 import pytest
@@ -16,11 +15,8 @@ from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
 from nanobrag_torch.simulator import Simulation, making, simulate
 from nanobrag_torch.simulator.series import Series
+from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
-
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
 
 BASE = small()
 EXPERIMENTS = {

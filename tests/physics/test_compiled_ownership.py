@@ -1,7 +1,6 @@
 """Compiled code is loaded from nowhere that somebody else can write."""
 
 import os
-import shutil
 import subprocess
 import sys
 
@@ -9,9 +8,9 @@ import pytest
 import torch
 
 from nanobrag_torch.backends.compiled import cache, loading, ownership, selection
+from tests.c_program import needs_compiler
 
 WORDS = "-cell 50 60 70 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -detpixels 8 -nonoise -nopgm"
-needs_compiler = pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler")
 
 
 @pytest.fixture

@@ -16,10 +16,6 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.simulator import Simulation, simulate
 from tests.physics.helpers import small
 
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
-
 BASE = small()
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 
@@ -24,12 +23,10 @@ from nanobrag_torch.io.smv import read_smv_header
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation
 from nanobrag_torch.trace import trace_lines, trace_simulation
+from tests.c_program import needs_compiler
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
 from tests.physics.helpers import per_term, small
 
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
 BASE = small()
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 EXPERIMENTS = {

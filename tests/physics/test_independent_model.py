@@ -5,7 +5,6 @@ A few lines run with the suite, all 400 where NB_RUN_PARALLEL is 1 (`make indepe
 
 import contextlib
 import os
-import shutil
 import subprocess
 
 import numpy as np
@@ -16,6 +15,7 @@ from nanobrag_torch import cli
 from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.simulator import Simulation
+from tests.c_program import needs_compiler
 from tests.independent_model import image, lines, panel
 
 ALL = os.environ.get("NB_RUN_PARALLEL") == "1"
@@ -76,7 +76,7 @@ def kept(tmp_path_factory):
     return tmp_path_factory.mktemp("compiled")
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine")
+@needs_compiler
 @pytest.mark.parametrize("seed", COMPILED_SEEDS)
 def test_compiled_torch_program(seed, tmp_path, kept, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import shutil
 import subprocess
 
 import pytest
@@ -16,11 +15,9 @@ from nanobrag_torch.backends.compiled.dialects import CUDA
 from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Unrecordable
 from nanobrag_torch.backends.compiled.schedule import Input, Output
 from nanobrag_torch.physics.tensors import cross, length, unit
+from tests.c_program import needs_compiler
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
 
-needs_compiler = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
 RAYS, ORIENTATIONS = 131, 3  # two whole blocks and a part of one
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.check_cases import CASE_B as CHECK_CASE_B
+
 
 def words(text: str) -> list[str]:
     """Flags as written on a command line."""
@@ -18,6 +20,9 @@ QUIET = ["-nonoise", "-nopgm", "-noprogress"]
 BASE = words(
     "-cell 50 60 70 90 90 90 -distance 100 -detpixels 8 -pixel 3 -lambda 1 -oversample 1 -nonoise -nopgm -noprogress"
 )
+CASE_B = [*words(CHECK_CASE_B), *QUIET]
+WITHOUT = "default,-{}".format  # a known defect, in -defects
+WITH = "default,+{}".format
 
 
 @dataclass(frozen=True)
@@ -105,3 +110,8 @@ def write_smv(pixels: np.ndarray, extra: str = "", byte_order: str = "little_end
     header = f"{{\nHEADER_BYTES=512;\nBYTE_ORDER={byte_order};\nSIZE1={pixels.shape[1]};\nSIZE2={pixels.shape[0]};\n"
     kind = "<u2" if byte_order == "little_endian" else ">u2"
     return (header + extra + "}\f").encode().ljust(512) + pixels.astype(kind).tobytes()
+
+
+def warned(result: Result, name: str) -> bool:
+    """Whether the program warned of a known defect."""
+    return any(line.startswith("nanobragg: warning: ") and name in line for line in result.stderr.splitlines())

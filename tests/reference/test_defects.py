@@ -3,17 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.check_cases import CASE_B as CHECK_CASE_B
-
-from .program import BASE, QUIET, words, write_smv
-
-WITHOUT = "default,-{}".format
-WITH = "default,+{}".format
-CASE_B = [*words(CHECK_CASE_B), *QUIET]
-
-
-def warned(result, name) -> bool:
-    return any(line.startswith("nanobragg: warning: ") and name in line for line in result.stderr.splitlines())
+from .program import BASE, CASE_B, QUIET, WITH, WITHOUT, warned, write_smv
 
 
 def test_phi_carryover(nanobragg):

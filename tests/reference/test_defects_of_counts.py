@@ -2,17 +2,7 @@
 
 import pytest
 
-from tests.check_cases import CASE_B as CHECK_CASE_B
-
-from .program import BASE, QUIET, words
-
-WITHOUT = "default,-{}".format
-WITH = "default,+{}".format
-CASE_B = [*words(CHECK_CASE_B), *QUIET]
-
-
-def warned(result, name) -> bool:
-    return any(line.startswith("nanobragg: warning: ") and name in line for line in result.stderr.splitlines())
+from .program import BASE, WITHOUT, warned
 
 
 def test_source_weights_ignored(nanobragg):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import pytest
 import torch
@@ -16,11 +15,10 @@ from nanobrag_torch.io.float_image import write_double_image
 from nanobrag_torch.refine import Config, ImageFile, refine
 from nanobrag_torch.refine.jacobian import jacobian
 from nanobrag_torch.refine.summary import record
+from tests.c_program import needs_compiler
 from tests.refine.test_refine import NAMES, START, TRUE, simulated
 
-pytestmark = pytest.mark.skipif(
-    not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler on this machine"
-)
+pytestmark = needs_compiler
 BASE = TRUE.replace("-detpixels 40", "-detpixels 12")
 EVERY = [
     "misset_x",

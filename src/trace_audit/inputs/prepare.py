@@ -1,10 +1,18 @@
 """Input files of a scenario for both programs: orientation matrix, hkl text, source file, mask image."""
 
+import argparse
 import sys
 from array import array
 from pathlib import Path
 
-from trace_audit.config.scenario import ScenarioFiles, write_matrix
+from trace_audit.config.scenario import (
+    ScenarioFiles,
+    arguments,
+    check_pixel,
+    load_scenario,
+    scenario_path,
+    write_matrix,
+)
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import write_atomic
@@ -24,6 +32,19 @@ def prepare_inputs(scenario: Scenario, folder: Path, *, hkl: Path | None, scenar
     if hkl is None:
         hkl = write_hkl(scenario, folder / f"{scenario.name}.hkl", scenario_folder)
     return ScenarioFiles(matrix, hkl.resolve() if hkl else None, sources, mask)
+
+
+def prepared_experiment(options: argparse.Namespace, folder: Path) -> tuple[str, tuple[int, int], list[str]]:
+    """A command's scenario: its name, the pixel (slow, fast) of `--pixel` or else its first, and its command line.
+
+    `options` are those of `add_scenario_options`, and `pixel`; the files of the command line are in `folder`.
+    """
+    scenario = load_scenario(options.config, options.scenario_dir)
+    slow, fast = options.pixel or scenario.pixels[0]
+    check_pixel(scenario, slow, fast)
+    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
+    files = prepare_inputs(scenario, folder, hkl=options.hkl, scenario_folder=scenario_folder)
+    return scenario.name, (slow, fast), arguments(scenario, files)
 
 
 def write_sources(scenario: Scenario, folder: Path) -> Path | None:

@@ -11,17 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trace_audit.config.scenario import (
-    add_scenario_options,
-    arguments,
-    check_pixel,
-    load_scenario,
-    require_one_experiment,
-    scenario_path,
-)
+from trace_audit.config.scenario import add_scenario_options, require_one_experiment
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_experiment
 from trace_audit.matrix.c_build import Build, build
 from trace_audit.matrix.cells import Experiment, Outcome, distance, run_c, run_torch
 from trace_audit.matrix.culprits import culprits
@@ -67,12 +60,8 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[str, Experimen
         if options.pixel is None:
             raise InputError("--pixel SLOW FAST: which pixel is traced? a command line (--flags) names none")
         return "command line", Experiment(tuple(shlex.split(options.flags)), (options.pixel[0], options.pixel[1]))
-    scenario = load_scenario(options.config, options.scenario_dir)
-    pixel = options.pixel or scenario.pixels[0]
-    check_pixel(scenario, *pixel)
-    folder = scenario_path(options.config, options.scenario_dir).parent
-    files = prepare_inputs(scenario, away / "inputs", hkl=options.hkl, scenario_folder=folder)
-    return scenario.name, Experiment(tuple(arguments(scenario, files)), (pixel[0], pixel[1]))
+    name, pixel, argv = prepared_experiment(options, away / "inputs")
+    return name, Experiment(tuple(argv), pixel)
 
 
 def _matrix(options: argparse.Namespace, planned: Plan, name: str, experiment: Experiment, away: Path) -> Matrix:

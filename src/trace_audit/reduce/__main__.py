@@ -17,21 +17,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from trace_audit.config.scenario import (
-    add_scenario_options,
-    arguments,
-    check_pixel,
-    load_scenario,
-    require_one_experiment,
-    scenario_path,
-)
+from trace_audit.config.scenario import add_scenario_options, require_one_experiment
 from trace_audit.config.settings import parse_settings
 from trace_audit.config.side import Side as ConfigSide
 from trace_audit.config.side import mapping_of, stated_side
 from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable, read_yaml, readable_json, sha256_of_file, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_experiment
 from trace_audit.reduce import passes, physics_passes
 from trace_audit.reduce.experiment import Experiment, Language, NanoBraggLanguage, PlainLanguage
 from trace_audit.reduce.judge import Judge, NanoBraggJudge, PlainJudge
@@ -150,10 +143,7 @@ def _flags(options: argparse.Namespace, language: Language, folder: Path) -> lis
         if options.flags is not None:
             argv = shlex.split(options.flags)
         else:
-            scenario = load_scenario(options.config, options.scenario_dir)
-            check_pixel(scenario, *options.pixel)
-            beside = scenario_path(options.config, options.scenario_dir).parent
-            argv = arguments(scenario, prepare_inputs(scenario, Path(away), hkl=options.hkl, scenario_folder=beside))
+            _, _, argv = prepared_experiment(options, Path(away))
         return [_copied(flag, language, folder / "inputs") for flag in language.split(argv)]
 
 
