@@ -83,8 +83,8 @@ def _frames_of_a_launch(device: str) -> Iterator[tuple[str, bool, str]]:
             alone = torch.stack([simulation.image() for simulation in simulations])
         differ = int((together.images != alone).sum())
         doubt = together.doubt(together.digest.cpu())
-        what = f"frames: 8 in one launch, {str(dtype).removeprefix('torch.')}"
-        yield what, differ == 0 and doubt is None, doubt or f"{differ} pixels differ"
+        label = f"frames: 8 in one launch, {str(dtype).removeprefix('torch.')}"
+        yield label, differ == 0 and doubt is None, doubt or f"{differ} pixels differ"
 
 
 def _series(device: str, dtype: Any, count: int) -> Any:
@@ -165,6 +165,6 @@ def times(device: str, dtype: Any) -> Iterator[str]:
     for name, noise in noises().items():
         for at_once in FRAMES_PER_LAUNCH if kind == "float32" else (USUAL,):
             rate = frames_per_second(device, dtype, noise, at_once)
-            what = f"frames of a series, {kind}, 512 x 512, {name}, {at_once} a launch"
+            label = f"frames of a series, {kind}, 512 x 512, {name}, {at_once} a launch"
             goal = f"  (goal {GOALS[name]})" if name in GOALS else ""
-            yield f"{what:72s} {rate:8.0f} frames/s{goal}"
+            yield f"{label:72s} {rate:8.0f} frames/s{goal}"

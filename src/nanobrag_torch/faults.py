@@ -37,10 +37,10 @@ def keep(error: BaseException) -> str:
     """Write the traceback of an exception to a file below logs/; returns the line for the user."""
     name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
-    return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
+    return f"{_description(error)}; a fault of ours, please report it with {_written(name, text)}"
 
 
-def _what(error: BaseException) -> str:
+def _description(error: BaseException) -> str:
     """Kind of an exception and the place of the code where it arose."""
     frames = traceback.extract_tb(error.__traceback__)
     location = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""

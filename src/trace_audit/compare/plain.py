@@ -79,7 +79,7 @@ def compare_plain(
             allowed = max(simulator.tolerances[name], printed) if keys[name].kind in ("number", "vector") else 0.0
             rows[name] = PlainRow(factor_of(ours, theirs, simulator.floors[name]), allowed)
     agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
-    found = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
+    diverging = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
     near = {n for n, row in rows.items() if row.agrees and row.factor.relative_difference > _ROUNDING}
-    suspects = {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in found}
-    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(found), suspects)
+    suspects = {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in diverging}
+    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(diverging), suspects)

@@ -183,7 +183,7 @@ class _Reader:
                 expected = " ".join(f"{name}:value" for name in key.components)
                 self.problem("unparsable", key.name, number, f"{key.name}: expected {expected}, found {text[:60]!r}")
                 return None
-            texts = [word for _, word in fields]
+            texts = [value for _, value in fields]
         else:
             texts = text.strip("[]").replace(";", " ").split()
         return self.parse(number, key.name, key.kind, texts, key.size)
@@ -193,21 +193,21 @@ class _Reader:
             self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
         pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
-        for word in texts:
-            if _NOT_FINITE.fullmatch(word):
-                self.problem("non-finite", name, number, f"{name}: {word} is not finite")
+        for text in texts:
+            if _NOT_FINITE.fullmatch(text):
+                self.problem("non-finite", name, number, f"{name}: {text} is not finite")
                 return None
-            if not pattern.fullmatch(word):
-                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {expected}")
+            if not pattern.fullmatch(text):
+                self.problem("unparsable", name, number, f"{name}: {text[:40]!r} is not {expected}")
                 return None
-        values = tuple(int(word) if kind == "integer" else float(word) for word in texts)
+        values = tuple(int(text) if kind == "integer" else float(text) for text in texts)
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
         return values
 
     def read_phi(self, number: int, body: str) -> None:
-        fields = dict(word.split("=", 1) for word in body.split() if "=" in word)
+        fields = dict(field.split("=", 1) for field in body.split() if "=" in field)
         tic = fields.pop("phi_tic", "")
         if not _INTEGER.fullmatch(tic) or self.block is None:
             self.problem("unparsable", "TRACE_PHI.phi_tic", number, "per-phi line without its phi_tic or sub-pixel")
