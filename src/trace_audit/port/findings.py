@@ -18,6 +18,7 @@ from trace_audit.trace.parse import Trace
 from trace_audit.trace.tolerances import relative_tolerance
 
 PIXEL = own_image.PIXEL
+EITHER_SIDE = "not known"  # whose fault it is
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Cause:
     interval: Interval | None = None
     proof: StageProof | None = None
     residual: float | None = None  # what stays of the key's difference with the explanation, relative
-    side: str = ""  # whose fault it is, where that is not the candidate
+    side: str = ""  # whose fault it is, where that is not the candidate, or EITHER_SIDE
 
 
 @dataclass
