@@ -20,7 +20,7 @@ from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, 
 from trace_audit.port.judge import OF_THE_IMAGE, Judge, Target
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.own_rows import moves_with, own_rows
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, single_part, spread
+from trace_audit.port.precision import MARGIN, Spread, moved_by_each, single_part, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
@@ -28,7 +28,7 @@ from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import graph, registry
 from trace_audit.trace.own_keys import graph_with
 from trace_audit.trace.parse import Context, Record, Trace
-from trace_audit.trace.printed import printing_error
+from trace_audit.trace.printed import Precision, detect, printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 Say = Callable[[str], None]

@@ -24,8 +24,8 @@ from trace_audit.port.findings import Cause, ImageFinding, PortAudit, PortCase, 
 from trace_audit.port.judge import OF_THE_IMAGE
 from trace_audit.port.our_program import OurProgram
 from trace_audit.port.own_image import IN_IMAGE
-from trace_audit.port.precision import detect
 from trace_audit.port.two_images import agree, distance, rounding_of, sample
+from trace_audit.trace.printed import detect
 
 
 def audit_pair(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from trace_audit.compare.report_parts import heading, listed, name_of, next_section, row_data
+from trace_audit.compare.report_parts import heading, listed, name_of, next_section, next_text, row_data
 from trace_audit.core.markdown import table
 from trace_audit.port.findings import EITHER_SIDE, Cause, PortAudit, Row
 from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
@@ -88,9 +88,7 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
         stage, whose = audit.graph.keys[interval.key].stage, cause.side or audit.name
         text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
         text += f" {_values(cause.proof.our_stage_gives)} and not {_values(cause.proof.ports_value)}"
-    if interval.next_keys:
-        text += f"; print next: {' or '.join(interval.next_keys)}"
-    return text
+    return text + next_text(interval, audit.graph.keys)
 
 
 def _values(values: tuple[Any, ...] | None) -> str:
