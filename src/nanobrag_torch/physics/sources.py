@@ -45,9 +45,9 @@ ROUND_DIVERGENCE_LIMIT = 1.1
 class Sources(NamedTuple):
     """The n point sources that illuminate the crystal, in the order of the loop over them."""
 
-    incident: Array  # (n, 3) unit vectors along the light
-    wavelength_m: Array  # (n,)
-    weight: Array | None  # (n,) mean 1; None: every source counts the same
+    incident: Float[Array, "n 3"]  # unit vectors along the light
+    wavelength_m: Float[Array, " n"]
+    weight: Float[Array, " n"] | None  # mean 1; None: every source counts the same
 
     def first(self, count: int) -> Sources:
         """The first `count` of them."""
