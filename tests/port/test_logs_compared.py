@@ -77,7 +77,7 @@ def test_float32_numbers_leave_the_fault_open(compare):
     """What rounding can do is no stage's fault without a simulation."""
     plain = "TRACE_PY: r_e_sqr {}\nTRACE_PY: r_e_meters {}\nTRACE_PY: polar {}\nTRACE_PY: fluence_photons_per_m2 {}\n"
     doubles = plain.format(7.94079248018965e-30, 2.81794117756025e-15, 0.914639698944511, 1.00001234567891e24)
-    singles = plain.format(7.9407927259064e-30, 2.81794118441937e-15, 0.914639711380005, 1.00004000581312e+24)
+    singles = plain.format(7.9407927259064e-30, 2.81794118441937e-15, 0.914639711380005, 1.00004000581312e24)
     _, verdict, summary, _ = compare(doubles, singles)
     assert verdict["status"] == "fail" and "may be at fault" in summary and "float32 numbers" in summary
     _, _, summary, _ = compare(doubles, doubles.replace("1.00001", "1.00004"))
