@@ -89,13 +89,21 @@ def is_trace_line(line: str) -> bool:
 
 
 def read_trace(path: Path) -> Trace:
-    """Parse the log at `path`. Raises InputError if it cannot be read or holds no trace line at all."""
-    lines = read_text(path, "trace log").splitlines()
+    """Parse the log at `path`. Raises InputError if it cannot be read or holds no trace line at all.
+
+    Of a program's whole output the lines count that speak of a trace.
+    """
+    lines = [line for line in read_text(path, "trace log").splitlines() if "TRACE" in line]
     if not any(map(is_trace_line, lines)):
         raise InputError(
             f"trace log {path}: no line begins with TRACE_C: or TRACE_PY:; run the program with -trace_pixel SLOW FAST"
         )
     return parse_trace(lines)
+
+
+def is_whole(trace: Trace) -> bool:
+    """Whether a log is in this project's form, or holds every key that a historic one has to have."""
+    return not trace.historic or all(name in trace.records for name, key in registry().items() if key.required)
 
 
 def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
