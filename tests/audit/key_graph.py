@@ -78,24 +78,24 @@ class CProgram:
     case: str
 
     def __call__(self, replaced: Values) -> Values:
-        told, given = self.folder / "told", self.folder / "given"
+        told, replacements = self.folder / "told", self.folder / "given"
         lines = (
             f"{key} {' '.join(map(str, place))} {len(values)} {' '.join(float(v).hex() for v in values)}\n"
             for (key, place), values in replaced.items()
         )
-        given.write_text("".join(lines))
+        replacements.write_text("".join(lines))
         slow, fast = map(str, PIXEL)
-        words = [*shlex.split(CASES[self.case]), "-trace_pixel", slow, fast, "-roi", fast, fast, slow, slow]
-        words += ["-threads", "1", "-floatfile", "/dev/null", "-intfile", "/dev/null"]
-        environment = os.environ | {"NANOBRAGG_SEAM_OUT": str(told), "NANOBRAGG_SEAM_IN": str(given)}
+        arguments = [*shlex.split(CASES[self.case]), "-trace_pixel", slow, fast, "-roi", fast, fast, slow, slow]
+        arguments += ["-threads", "1", "-floatfile", "/dev/null", "-intfile", "/dev/null"]
+        environment = os.environ | {"NANOBRAGG_SEAM_OUT": str(told), "NANOBRAGG_SEAM_IN": str(replacements)}
         done = subprocess.run(
-            [self.binary, *words], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
+            [self.binary, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
         result: Values = {}
         for line in told.read_text().splitlines():
             key, *rest = line.split()
-            values = [float.fromhex(word) for word in rest[5:]]
+            values = [float.fromhex(text) for text in rest[5:]]
             result.setdefault((key, tuple(map(int, rest[:4]))), values)
         return result
 
@@ -182,11 +182,11 @@ class Measured:
     def __init__(self, run: Run):
         self.run, self.undisturbed = run, run({})
         self.keys = {key for key, _ in self.undisturbed}
-        words = {key for key in self.keys if registry()[key].kind == "word"}
+        word_keys = {key for key in self.keys if registry()[key].kind == "word"}
         self.held = {
             place: values
             for place, values in self.undisturbed.items()
-            if place[0] not in words and not is_second_name(place, self.undisturbed)
+            if place[0] not in word_keys and not is_second_name(place, self.undisturbed)
         }
 
     def moved_when_held(self) -> set[str]:

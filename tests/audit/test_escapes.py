@@ -63,8 +63,18 @@ def test_evidence_of_a_reference(tmp_path, name):
 
     body = f"for stream in (sys.stdout, sys.stderr): stream.buffer.write({RUDE!r} + b'TRACE_C: x 1\\n')"
     rude, out = program(tmp_path, body), tmp_path / "out/c_trace_scaling.log"
-    words = ["--binary", rude, "--config", REPOSITORY / "config/scenarios/still.yaml", "--pixel", 1, 2, "--out", out]
-    assert main([str(word) for word in words]) == 0
+    arguments = [
+        "--binary",
+        rude,
+        "--config",
+        REPOSITORY / "config/scenarios/still.yaml",
+        "--pixel",
+        1,
+        2,
+        "--out",
+        out,
+    ]
+    assert main([str(argument) for argument in arguments]) == 0
     kept = (out.parent / name).read_bytes()
     assert not obeyed(kept) and as_printed(kept) == RUDE + b"TRACE_C: x 1\n"
 

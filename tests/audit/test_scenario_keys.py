@@ -106,8 +106,8 @@ def test_a_key_becomes_its_flag(section, key, field):
         target["convention"] = "custom"
     value = _value(field)
     target[key] = value
-    words = arguments(Scenario.model_validate(content), ScenarioFiles())
-    spelling = next(name for name in FLAGS[field["flag"]].spellings if name in words)
-    given = words[words.index(spelling) + 1 :][: len(FLAGS[field["flag"]].args)]
+    flags = arguments(Scenario.model_validate(content), ScenarioFiles())
+    spelling = next(name for name in FLAGS[field["flag"]].spellings if name in flags)
+    values = flags[flags.index(spelling) + 1 :][: len(FLAGS[field["flag"]].args)]
     stated = [] if value is True else value if isinstance(value, list) else [value]
-    assert given == [str(item) for item in stated] or [float(word) for word in given] == stated
+    assert values == [str(item) for item in stated] or [float(text) for text in values] == stated

@@ -23,8 +23,8 @@ needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason
 
 def new_key(folder, name):
     path = folder / name
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nobody", "-f", str(path)]
-    subprocess.run(words, check=True, capture_output=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nobody", "-f", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
     return path
 
 

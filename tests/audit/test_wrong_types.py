@@ -41,37 +41,37 @@ def _no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of files that nobody has to find after a power cut
 
 
-def places(value, path=()):
+def paths(value, path=()):
     """Every part of a JSON value, by its path."""
     yield path
     parts = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
     for key, part in parts:
-        yield from places(part, (*path, key))
+        yield from paths(part, (*path, key))
 
 
 def damaged(value, each):
     """The value as it is, and with one part removed or exchanged for `each` others, for every part."""
-    others = itertools.cycle((*VALUES, KeyError))
+    substitutes = itertools.cycle((*VALUES, KeyError))
     yield value
-    for path in places(value):
+    for path in paths(value):
         if not path:
             yield from VALUES
             continue
-        for other in (KeyError, *itertools.islice(others, each)):
+        for substitute in (KeyError, *itertools.islice(substitutes, each)):
             whole = copy.deepcopy(value)
             holder = whole
             for key in path[:-1]:
                 holder = holder[key]
-            if other is KeyError:
+            if substitute is KeyError:
                 del holder[path[-1]]
             else:
-                holder[path[-1]] = other
+                holder[path[-1]] = substitute
             yield whole
 
 
 def outcomes(command, write, value, allowed=(0, 1, 2), each=2):
     """Exit statuses over all damages; no traceback, no second line, no control character."""
-    found = set()
+    refusals = set()
     for content in damaged(value, each):
         write(content)
         out, error = io.StringIO(), io.StringIO()
@@ -82,8 +82,8 @@ def outcomes(command, write, value, allowed=(0, 1, 2), each=2):
         strange = [char for char in out.getvalue() + said if not (char.isprintable() or char == "\n")]
         assert not strange, (content, said, out.getvalue())
         assert status != 2 or len(said.splitlines()) == 1, (content, said)
-        found.add(status)
-    return found
+        refusals.add(status)
+    return refusals
 
 
 def into(path):
@@ -170,11 +170,13 @@ def test_verdicts_of_gates(tmp_path):
 def test_a_refinement_and_its_truth(tmp_path):
     into(tmp_path / "truth.json")(TRUTH)
     into(tmp_path / "refinement.json")(REFINED)
-    words = ["judge", "--result", tmp_path, "--truth", tmp_path / "truth.json"]
-    words += ["--page", tmp_path / "p", "--out", tmp_path / "v"]
+    arguments = ["judge", "--result", tmp_path, "--truth", tmp_path / "truth.json"]
+    arguments += ["--page", tmp_path / "p", "--out", tmp_path / "v"]
     for name, base in (("refinement.json", REFINED), ("truth.json", TRUTH)):
-        found = outcomes(lambda: refinement.main([str(word) for word in words]), into(tmp_path / name), base, (0, 2))
-        assert found == {0, 2}
+        refusals = outcomes(
+            lambda: refinement.main([str(argument) for argument in arguments]), into(tmp_path / name), base, (0, 2)
+        )
+        assert refusals == {0, 2}
         into(tmp_path / name)(base)
 
 
@@ -212,15 +214,15 @@ def test_sections_of_the_page(tmp_path, name, base):
 def test_the_benchmark(tmp_path, monkeypatch):
     monkeypatch.setattr("nanobrag_bench.plots.svg", lambda *_: "")  # slow; its fields are those of the tables
     path = tmp_path / "kernel.json"
-    words = ["show", str(path), "--folder", str(tmp_path / "out")]
-    assert outcomes(lambda: bench.main(words), into(path), PART, (0, 2)) == {0, 2}
+    arguments = ["show", str(path), "--folder", str(tmp_path / "out")]
+    assert outcomes(lambda: bench.main(arguments), into(path), PART, (0, 2)) == {0, 2}
     kept = tmp_path / "results" / trend.FOLDER / "points.json"
     monkeypatch.setattr(trend, "picture", lambda _: b"")
     monkeypatch.setattr(trend, "speed", lambda _: POINT["speed"])
     monkeypatch.setattr(trend, "present_commit", lambda: "b" * 40)
     monkeypatch.setattr(trend, "parity", lambda _: {"b" * 40: {**POINT, "commit": "b" * 40}})
-    words = ["--results", str(tmp_path / "results"), "--binary", "/bin/true"]
-    assert outcomes(lambda: trend.main(words), into(kept), {"points": [POINT]}, (0, 2)) == {0, 2}
+    arguments = ["--results", str(tmp_path / "results"), "--binary", "/bin/true"]
+    assert outcomes(lambda: trend.main(arguments), into(kept), {"points": [POINT]}, (0, 2)) == {0, 2}
 
 
 @pytest.mark.parametrize("base", [EXTERNAL, BUILT])
@@ -247,12 +249,12 @@ def test_a_signed_statement():
 
 def test_the_list_of_audits_that_a_run_missed(tmp_path, monkeypatch):
     audits = [{"scenario": "s", "slow": 1, "fast": 2, "device": "cpu", "dtype": "float64", "backend": "eager"}]
-    words = ["--results", str(tmp_path), "--logs", str(tmp_path / "none"), "--since-s", "0"]
+    arguments = ["--results", str(tmp_path), "--logs", str(tmp_path / "none"), "--since-s", "0"]
 
     def write(content):
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(content)))
 
-    assert outcomes(lambda: failed_jobs.main(words), write, audits, (0, 2)) == {0, 2}
+    assert outcomes(lambda: failed_jobs.main(arguments), write, audits, (0, 2)) == {0, 2}
 
 
 def test_the_sides_of_a_pair_as_a_snapshot_states_them():

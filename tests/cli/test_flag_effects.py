@@ -30,7 +30,7 @@ WITHOUT_EFFECT_ON_PIXELS = {"Output", "Program"}
 def numbers(default: str) -> list[float]:
     """The default as numbers; none where it is told in words. `0 = use -N` is 0."""
     try:
-        return [float(word) for word in default.split(" = ")[0].split()]
+        return [float(number) for number in default.split(" = ")[0].split()]
     except ValueError:
         return []
 
@@ -45,8 +45,8 @@ DEFAULTS_OF_PIXELS = [  # of the C program; no experiment leaves -N and -default
 ]
 
 
-def settings_of(*words: str) -> Settings:
-    return apply(split(list(words)), Settings())
+def settings_of(*arguments: str) -> Settings:
+    return apply(split(list(arguments)), Settings())
 
 
 def sample(flag: Flag) -> list[str]:
@@ -99,11 +99,11 @@ def test_defaults_of_the_torch_program(flag):
 @pytest.mark.parametrize("flag", DEFAULTS_OF_PIXELS, ids=lambda flag: flag.name)
 def test_defaults_of_the_c_program(build_folder, tmp_path, flag):
     left_out = {flag.name, "-detpixels"} if flag.name.startswith("-detsize") else {flag.name}
-    base = [word for name, value in BASE.items() if name not in left_out for word in (name, *value.split())]
+    base = [argument for name, value in BASE.items() if name not in left_out for argument in (name, *value.split())]
     base += ["-beam_vector", "1", "0", "0"] if flag.sets_convention == "CUSTOM" else []
-    words = flag.default.split(" = ")[0].split()
+    defaults = flag.default.split(" = ")[0].split()
     images = []
-    for more in ([], [flag.name, *words]):
+    for more in ([], [flag.name, *defaults]):
         command = [build_folder / "nanobragg", *base, *more, *QUIET]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
         images.append((tmp_path / "image.bin").read_bytes())

@@ -77,17 +77,17 @@ class ClusterProject:
     slurm: Slurm
     runs: list[Run] = field(default_factory=list)
 
-    def start(self, *words: str) -> Run:
+    def start(self, *arguments: str) -> Run:
         """Start snakemake with the slurm profile, asking for the state of jobs more often than the profile does."""
         output = self.project.folder / f"terminal_{len(self.runs)}.txt"
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-        command += ["--profile", str(REPOSITORY / "workflow/profiles/slurm"), *QUICK, *words]
+        command += ["--profile", str(REPOSITORY / "workflow/profiles/slurm"), *QUICK, *arguments]
         self.runs.append(start(command, self.project.folder, self.slurm.environment(), output))
         return self.runs[-1]
 
-    def run(self, *words: str) -> Run:
+    def run(self, *arguments: str) -> Run:
         """Run snakemake to its end, which must be a success."""
-        run = self.start(*words)
+        run = self.start(*arguments)
         assert run.end() == 0, run.text()[-6000:]
         return run
 

@@ -137,8 +137,8 @@ def test_job_that_slurm_forgot_fails_after_a_while_and_is_tried_again(audited, s
 
 
 def test_lock_of_a_killed_run_goes_once_none_of_its_jobs_is_left(audited, slurm, verdict):
-    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "workflow/profiles/slurm")]
-    command = [sys.executable, "-m", "trace_audit.workflow.run", *words, *QUICK]
+    arguments = ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "workflow/profiles/slurm")]
+    command = [sys.executable, "-m", "trace_audit.workflow.run", *arguments, *QUICK]
     folder = audited.project.folder
     first = start(command, folder, slurm.environment(), folder / "first.txt")
     job = slurm.running_job("compare")

@@ -55,6 +55,6 @@ def test_every_room_is_on_the_map():
 
 def test_glossary_is_sorted():
     text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
-    words = re.findall(r"^\| ([^|]+?) \|", text[text.index("## Glossary") :], re.MULTILINE)[2:]
-    assert len(words) > 30
-    assert words == sorted(words, key=str.lower)
+    terms = re.findall(r"^\| ([^|]+?) \|", text[text.index("## Glossary") :], re.MULTILINE)[2:]
+    assert len(terms) > 30
+    assert terms == sorted(terms, key=str.lower)

@@ -35,8 +35,8 @@ def test_structure_factors_that_are_none(torch_program, name):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenarios_that_are_none(tmp_path, capsys, name):
-    words = ["--scenario", str(ABUSE / name), "--out", str(tmp_path / "made.hkl")]
-    assert run_command(hkl_text, words) == 2
+    arguments = ["--scenario", str(ABUSE / name), "--out", str(tmp_path / "made.hkl")]
+    assert run_command(hkl_text, arguments) == 2
     error = capsys.readouterr().err
     assert "Traceback" not in error and name in error and re.search(SCENARIOS[name], error)
     assert list(tmp_path.iterdir()) == []

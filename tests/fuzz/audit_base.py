@@ -37,12 +37,12 @@ def base_folder(folder: Path) -> Path:
         return base_results(folder)
 
 
-def outcome(command: Callable[[list[str]], int], words: list[object], allowed: tuple[int, ...]) -> int:
+def outcome(command: Callable[[list[str]], int], arguments: list[object], allowed: tuple[int, ...]) -> int:
     """Exit status of a command; AssertionError where a user would see what no user may see."""
     out, error = io.StringIO(), io.StringIO()
     started = time.monotonic()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        status = run_command(command, [str(word) for word in words], catch_faults=False)
+        status = run_command(command, [str(argument) for argument in arguments], catch_faults=False)
     seconds = time.monotonic() - started
     said = error.getvalue()
     assert status in allowed, f"exit status {status}, expected one of {allowed}: {said or out.getvalue()[-500:]}"

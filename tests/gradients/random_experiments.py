@@ -60,9 +60,9 @@ def case(seed: int, folder: Path) -> Case:
     line = command_line(seed)
     for name, content in line.files.items():
         (folder / name).write_bytes(content)
-    words = [str(folder / word) if word in line.files else word for word in line.words]
+    arguments = [str(folder / argument) if argument in line.files else argument for argument in line.words]
     with contextlib.chdir(folder):
-        stated = parse(words).experiment
+        stated = parse(arguments).experiment
     resolved = Simulation(stated).model
     experiment = replace(
         stated,
@@ -78,7 +78,7 @@ def case(seed: int, folder: Path) -> Case:
     sizes = [max(abs(float(v)), TYPICAL.get(r.unit.name, 0.0)) for r, v in zip(rows, start, strict=True)]
     signs = [random.choice((-1, 1)) * random.uniform(0.5, 1.0) for _ in rows]
     direction = STEP * torch.tensor(sizes, dtype=torch.float64) * torch.tensor(signs, dtype=torch.float64)
-    return Case(line, words, experiment, rows, start, direction)
+    return Case(line, arguments, experiment, rows, start, direction)
 
 
 def smooth(row: Parameter, experiment: Experiment) -> bool:

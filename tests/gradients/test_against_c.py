@@ -145,9 +145,9 @@ def test_a_stage_that_no_trace_prints_is_named(fault, c_binary, tmp_path):
     case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
     step = 1e-3 * case.start
     assert first_at_fault(case, PIXEL, step) is None
-    found = blame(replace(case, hooks=changed(value, short())), PIXEL, step)
-    assert found.root_keys[0] == "term.F_latt"
-    assert found.stages == (stage,) and found.first.name == value
+    blamed = blame(replace(case, hooks=changed(value, short())), PIXEL, step)
+    assert blamed.root_keys[0] == "term.F_latt"
+    assert blamed.stages == (stage,) and blamed.first.name == value
 
 
 def test_a_fault_that_is_just_large_enough_to_fail_has_a_stage(c_binary, tmp_path):
@@ -159,7 +159,7 @@ def test_a_wrong_way_to_the_derivative_of_the_image_is_named(c_binary, tmp_path,
     """Each stage is right, but not what makes the image's derivative of tiles of them."""
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 200)
     right = checkpointing.slopes_of
-    monkeypatch.setattr(checkpointing, "slopes_of", lambda *given: [0.9 * slope for slope in right(*given)])
+    monkeypatch.setattr(checkpointing, "slopes_of", lambda *call: [0.9 * slope for slope in right(*call)])
     record, _ = gradients.audit("fluence", BASE, c_binary, tmp_path)
     assert record["status"] == "fail"
     (stage,) = record["blame"]["stages_to_blame"]
@@ -190,8 +190,8 @@ def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {rng.uniform(10, 90)!r}" for h in range(-9, 10) for k in range(-9, 10) for l in range(-9, 10)]
     (tmp_path / "some.hkl").write_text("\n".join(rows).replace("np.float64(", "").replace(")", ""))
-    words = [*BASE, "-detpixels", "14", "-pixel", "3", "-hkl", str(tmp_path / "some.hkl"), "-nointerpolate"]
-    swept = sweep(prepare(parameter("misset_z"), words, CProgram(c_binary), tmp_path))
+    flags = [*BASE, "-detpixels", "14", "-pixel", "3", "-hkl", str(tmp_path / "some.hkl"), "-nointerpolate"]
+    swept = sweep(prepare(parameter("misset_z"), flags, CProgram(c_binary), tmp_path))
     assert swept.failure is None
     counts = [point.pixels_excluded for point in swept.points]
     assert counts[0] > 0 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
@@ -203,8 +203,8 @@ def test_interpolated_amplitudes_leave_next_to_no_pixel_out(name, c_binary, tmp_
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {float(rng.uniform(10, 90))!r}" for h, k, l in np.array(list(np.ndindex(23, 23, 23))) - 11]
     (tmp_path / "some.hkl").write_text("\n".join(rows))
-    words = [*BASE, "-detpixels", "9", "-mosaic", "0.2", "-hkl", str(tmp_path / "some.hkl"), "-interpolate"]
-    swept = sweep(prepare(parameter(name), words, CProgram(c_binary), tmp_path))
+    flags = [*BASE, "-detpixels", "9", "-mosaic", "0.2", "-hkl", str(tmp_path / "some.hkl"), "-interpolate"]
+    swept = sweep(prepare(parameter(name), flags, CProgram(c_binary), tmp_path))
     assert swept.failure is None and swept.best.error < 1e-8
     assert swept.points[0].pixels_excluded > 8 and swept.best.pixels_excluded <= 1  # of 81
     assert 1.9 < swept.slope < 2.1
@@ -236,7 +236,7 @@ def test_command_line(c_binary, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("flags", "said"),
     [
         (["--parameter", "distnace"], "did you mean: distance"),
         (["--parameter", "N_a"], "the C program takes no such real number"),
@@ -244,8 +244,8 @@ def test_command_line(c_binary, tmp_path, capsys):
         (["--config", "nosuch"], "scenario 'nosuch'"),
     ],
 )
-def test_refused_in_one_line(words, said, c_binary, tmp_path, capsys):
-    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(tmp_path / "out"), *words]
+def test_refused_in_one_line(flags, said, c_binary, tmp_path, capsys):
+    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(tmp_path / "out"), *flags]
     assert run_command(gradients.main, run) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1

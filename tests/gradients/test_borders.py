@@ -99,11 +99,11 @@ def test_derivative_at_a_special_point(point, dtype, path, monkeypatch):
     x = torch.tensor(at, dtype=torch.float64, requires_grad=True)
     simulation = Simulation(of(x), dtype=dtype)
     image = simulation.image(image_dtype=torch.float64)
-    (found,) = torch.autograd.grad(weighted(image), x, materialize_grads=True)
-    assert torch.isfinite(found) and torch.isfinite(image).all()
+    (gradient,) = torch.autograd.grad(weighted(image), x, materialize_grads=True)
+    assert torch.isfinite(gradient) and torch.isfinite(image).all()
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     expected = by_differences(of, at, step)
-    assert float(found) == pytest.approx(
+    assert float(gradient) == pytest.approx(
         expected, rel=TYPES[dtype], abs=TYPES[dtype] * float(image.detach().sum()) * 1e-3
     )
 
@@ -151,7 +151,7 @@ def test_no_mosaic_spread_is_one_domain_that_nothing_depends_on(path):
         image.detach(),
         simulate(replace(BASE, crystal=replace(crystal, mosaic_spread_rad=0.0)), image_dtype=torch.float64),
     )
-    (found,) = (
+    (gradient,) = (
         torch.autograd.grad(image.sum(), x, materialize_grads=True) if image.requires_grad else (torch.zeros(()),)
     )
-    assert found == 0
+    assert gradient == 0

@@ -112,10 +112,10 @@ def test_derivatives_by_amplitudes_say_what_they_are(table, monkeypatch, capfd):
 def test_verbose_says_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
-    words = "-cell 50 60 70 90 90 90 -N 5 -default_F 10 -lambda 1 -distance 60 -detpixels 12 -nonoise -nopgm"
-    assert main(words.split()) == 0
+    flags = "-cell 50 60 70 90 90 90 -N 5 -default_F 10 -lambda 1 -distance 60 -detpixels 12 -nonoise -nopgm"
+    assert main(flags.split()) == 0
     assert "derivative: " not in capsys.readouterr().out
-    assert main([*words.split(), "-verbose"]) == 0
+    assert main([*flags.split(), "-verbose"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert f"image: eager: {selection.MODE_VARIABLE}=never" in said
     assert any(line.startswith("derivative: whole graph: ") for line in said)

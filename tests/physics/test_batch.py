@@ -54,7 +54,7 @@ def test_nothing_is_looked_at_while_images_are_made(series, monkeypatch):
 def test_a_wrong_pixel_is_seen_afterwards_and_all_are_made_again(series, monkeypatch, capsys, where):
     right = images_of(simulations(series)).images
     frame = int(right.flatten(1).amax(1).argmax())
-    beam, first, _ = (slow_fast(place) for place in places_of(series))
+    beam, first, _ = (slow_fast(pixel) for pixel in places_of(series))
     at = {"brightest": divmod(int(right[frame].argmax()), 40), "beam": beam, "corner": first}[where]
     real = CompiledBackend.photons_of_region
 
@@ -79,8 +79,8 @@ def places_of(series):
     return making.looked_at(series.first)
 
 
-def slow_fast(place):
-    return place[1], place[0]
+def slow_fast(pixel):
+    return pixel[1], pixel[0]
 
 
 def test_a_pixel_that_is_no_number_is_told_by_its_frame(series, monkeypatch):

@@ -174,8 +174,8 @@ def test_one_cell_has_the_slope_of_more_cells():
         crystal = replace(base.crystal, n_cells=(n, 3, 2))
         return simulate(replace(base, crystal=crystal), image_dtype=torch.float64).square().sum()
 
-    one = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(photons(one), one)
+    tensor = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(photons(tensor), tensor)
     step = 1e-5
     numeric = float(-3 * photons(1.0) + 4 * photons(1.0 + step) - photons(1.0 + 2 * step)) / (2 * step)
     assert float(slope) == pytest.approx(numeric, rel=1e-6) and slope != 0

@@ -98,12 +98,12 @@ def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeyp
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
     images = []
-    for pixels, one in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+    for pixels, weights in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
-        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))
         assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
-    assert all(torch.equal(images[0], other) for other in images[1:])
+    assert all(torch.equal(images[0], image) for image in images[1:])
     outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
     if roi is not None:
         outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
@@ -204,8 +204,8 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
         after.append(len(looked))
         assert capfd.readouterr().err.count("not used") == 0
         if image == 5:
-            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
-            simulate(other)  # of another structure, the first
+            moved = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(moved)  # of another structure, the first
             looked.pop()
     assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
     monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))

@@ -43,11 +43,11 @@ def library(folder, mark, name="photons-1"):
 
 
 @needs_compiler
-@pytest.mark.parametrize("what", [".so", ".json"])
+@pytest.mark.parametrize("writable", [".so", ".json"])
 @pytest.mark.parametrize("how", ["owner", "group", "others", "link"])
-def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, give_away):
+def test_a_program_that_others_can_write_is_never_loaded(writable, how, tmp_path, give_away):
     package = library(tmp_path, tmp_path / "ran")
-    path = package.with_suffix(what)
+    path = package.with_suffix(writable)
     if how == "owner":
         give_away(path)
     elif how == "link":
@@ -63,12 +63,12 @@ def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, gi
 @needs_compiler
 def test_what_is_loaded_is_the_file_that_was_checked(tmp_path, monkeypatch):
     """A file that takes the name after the check is not what runs; every program has a descriptor of its own."""
-    package, other = library(tmp_path, tmp_path / "mine"), library(tmp_path, tmp_path / "theirs", "other")
+    package, foreign = library(tmp_path, tmp_path / "mine"), library(tmp_path, tmp_path / "theirs", "other")
     real = loading.opened
 
     def swap(path):
         file = real(path)
-        other.replace(path)
+        foreign.replace(path)
         return file
 
     monkeypatch.setattr(loading, "opened", swap)

@@ -87,17 +87,17 @@ def test_places_count_samples_sources_and_orientations():
 
 def private_assignments(text: str) -> list[str]:
     """Names with a leading underscore, of objects that are not the module's own, that a module assigns to."""
-    found = []
+    seen = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "setattr":
             named = [a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            found += [name for name in named if name.split(".")[-1].startswith("_")]
+            seen += [name for name in named if name.split(".")[-1].startswith("_")]
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
             owner = getattr(getattr(target, "value", None), "id", "self")
             if isinstance(target, ast.Attribute) and target.attr.startswith("_") and owner not in ("self", "cls"):
-                found.append(f"{owner}.{target.attr}")
-    return [name for name in found if not name.endswith("__")]
+                seen.append(f"{owner}.{target.attr}")
+    return [name for name in seen if not name.endswith("__")]
 
 
 def imports_the_simulator(text: str) -> bool:

@@ -24,7 +24,7 @@ class FakeGpu:
 
     def __call__(self, tensors, rays, orientations, *rest):
         self.launches.append((rays, orientations))
-        assert all(one.device.type == "meta" and one.is_contiguous() for one in tensors)
+        assert all(tensor.device.type == "meta" and tensor.is_contiguous() for tensor in tensors)
 
 
 @pytest.fixture

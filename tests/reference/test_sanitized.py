@@ -83,5 +83,5 @@ def test_damaged_file(sanitized, flag):
 def test_damaged_command_line(sanitized):
     line = " ".join([*BASE, "-default_F 5 -misset 1 2 3 -roi 0 3 0 3 -defects default,+phi_carryover,-layer_pitch"])
     for content in damaged(line.encode(), count=60, seed=2):
-        words = content.replace(b"\0", b"").decode("latin-1").split()
-        check(sanitized.run(*words, "-detpixels", 6, "-oversample", 1, timeout=30))
+        arguments = content.replace(b"\0", b"").decode("latin-1").split()
+        check(sanitized.run(*arguments, "-detpixels", 6, "-oversample", 1, timeout=30))

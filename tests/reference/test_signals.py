@@ -14,7 +14,7 @@ LINE = [*BASE, "-default_F", "5", "-detpixels", "40"]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def start(nanobragg, *words, ignored=None, stdout=subprocess.PIPE):
+def start(nanobragg, *arguments, ignored=None, stdout=subprocess.PIPE):
     """The program as a terminal starts it: what a run in the background, or under nohup, ignores would be ignored."""
     handlers = {
         number: signal.SIG_IGN if number == ignored else signal.default_int_handler
@@ -22,7 +22,9 @@ def start(nanobragg, *words, ignored=None, stdout=subprocess.PIPE):
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        return subprocess.Popen([nanobragg.binary, *words], cwd=nanobragg.folder, stdout=stdout, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [nanobragg.binary, *arguments], cwd=nanobragg.folder, stdout=stdout, stderr=subprocess.PIPE
+        )
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

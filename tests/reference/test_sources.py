@@ -13,14 +13,14 @@ MOST_LINES = 45
 
 def functions(text: str) -> list[tuple[str, int]]:
     """First line and number of lines of each function."""
-    found, start, lines = [], None, text.splitlines()
+    functions, start, lines = [], None, text.splitlines()
     for number, line in enumerate(lines):
         if re.match(r"^[a-z_].*\) \{$", line):
             start = number
         elif line == "}" and start is not None:
-            found.append((lines[start], number - start + 1))
+            functions.append((lines[start], number - start + 1))
             start = None
-    return found
+    return functions
 
 
 def test_functions_are_short():
