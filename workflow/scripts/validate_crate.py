@@ -22,7 +22,7 @@ from rocrate_validator.utils.http import HttpRequester
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
+from nanobragg_tables.faults import guarded  # noqa: E402 - found by the line above
 
 PROFILES = ("workflow-run-crate", "provenance-run-crate")
 BILL = "results/audit/sbom.cdx.json"

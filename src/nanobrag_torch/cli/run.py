@@ -17,7 +17,7 @@ from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobragg_tables.faults import OUR_FAULT, drop_output, is_memory, keep
 
 if TYPE_CHECKING:
     import numpy as np

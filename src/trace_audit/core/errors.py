@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobragg_tables.faults import OUR_FAULT, drop_output, is_memory, keep
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
