@@ -60,7 +60,7 @@ def shifted(log: list[str], record: Record, component: int, relative: float) -> 
 
 
 def replaced(log: list[str], record: Record, component: int, text: str) -> list[str]:
-    """The log with the text of one component put in place of what is there."""
+    """The log with another text for one component."""
     line = log[record.line - 1]
     if record.key.name.startswith("TRACE_PHI."):
         column = record.key.name.split(".")[1]

@@ -39,7 +39,7 @@ PRECOMMAND = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml")
 
 
 def test_the_shell_that_submits_a_job_leaves_the_precommand_as_it_is():
-    """The plugin hands it over in double quotes."""
+    """The plugin passes the command in double quotes."""
     done = subprocess.run(["/bin/sh", "-c", f'printf %s "{PRECOMMAND}"'], capture_output=True, text=True, check=True)
     assert done.stdout == PRECOMMAND
 

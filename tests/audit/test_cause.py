@@ -1,4 +1,4 @@
-"""The cause of a failure in a few words, and audits of one cause told together."""
+"""A failure's cause in a few words; audits that fail for the same reason are reported together."""
 
 import json
 

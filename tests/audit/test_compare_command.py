@@ -62,7 +62,7 @@ def test_command_fails_with_status_1_and_names_key_and_numbers(log_files, capsys
     ],
 )
 def test_sides_are_called_by_their_names_alone(log_files, capsys, line, changed):
-    """No sentence, table or picture says C or torch where these are not the names."""
+    """No sentence, table or picture says "C" or "torch" if the sides have other names."""
     c, py, folder = log_files
     py.write_text(py.read_text().replace(line, changed))
     forms = [*options(c, py, folder), "--names", "Alpha", "Omega"]

@@ -1,4 +1,4 @@
-"""Audits go without compiled code; whoever else uses their commands does not."""
+"""Audits run without compiled code; other uses of the same commands may run with it."""
 
 import os
 
@@ -20,7 +20,7 @@ def test_audits_go_without_compiled_code_unless_told(stated, within, monkeypatch
 
 
 def test_a_command_leaves_the_choice_to_what_it_runs(monkeypatch):
-    """Benchmarks and campaigns are such commands, and want compiled code."""
+    """Benchmarks and campaigns use the same commands, and use compiled code."""
     monkeypatch.delenv(COMPILE, raising=False)
     modes = []
     assert run_command(lambda _: modes.append(os.environ.get(COMPILE)) or 0, []) == 0

@@ -154,7 +154,7 @@ def test_deviations_name_a_missing_gpu_and_a_changed_tree():
 
 
 def test_the_scenario_attributes_a_divergence_to_its_defect(scenarios, tmp_path):
-    """End to end: a reference with the phi carry-over, the torch program without, and the name of what differs."""
+    """End to end: the reference has the phi carry-over, torch has not, and the audit names the difference."""
     from trace_audit.compare.__main__ import main as compare
 
     data = {**MINIMAL, "spindle": {"phi_start_deg": 0.0, "osc_deg": 1.0, "phisteps": 3}}

@@ -1,4 +1,4 @@
-"""No traceback reaches a user, no lock harms a file, no program is waited for past its limit."""
+"""No traceback reaches a user, no lock damages a file, no program runs past its time limit."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ def test_a_fault_of_ours_is_one_line_and_a_file(error, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("target", ["-", "|"])
 def test_a_reader_that_has_gone_is_no_fault(target, tmp_path):
-    """`| head` closes the pipe; `>&-` leaves nothing to write to: neither is a traceback, or an error of the user's."""
+    """`| head` closes the pipe and `>&-` closes the output: neither causes a traceback or an error message."""
     code = (
         "from trace_audit.core.errors import run_command; raise SystemExit(run_command(lambda _: print('x' * 9) or 0))"
     )

@@ -165,7 +165,7 @@ def test_all_mistakes_are_told_at_once(tmp_path):
 
 
 def test_mistakes_that_others_hide_are_told_with_them(tmp_path):
-    """What is checked of a section as a whole is checked although one of its keys is wrong."""
+    """The checks of a whole section are made even if one of its keys is wrong."""
     data = changed("detector.pixel_mm", -1)
     data["detector"]["fdet_vector"] = [1, 0, 0]
     data["crystal"] = {"N_cells": [5, 5, 0]}

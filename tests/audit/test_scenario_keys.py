@@ -1,4 +1,6 @@
-"""Every key of a scenario file: described, and where it is a flag, with that flag's unit and limits, and passed on."""
+"""Every key of a scenario file has a description. A key that stands for a flag has that flag's unit and limits, and
+sets that flag.
+"""
 
 import json
 from pathlib import Path
@@ -89,7 +91,7 @@ def test_what_a_scenario_accepts_the_flag_accepts(section, key, field):
 
 
 def _value(field: dict):
-    """A value that the key allows and no default is."""
+    """A value that the key allows and that is no default."""
     option = next((o for o in field.get("anyOf", [field]) if o.get("type") != "null"), field)
     if "enum" in option:
         return option["enum"][0]

@@ -1,4 +1,4 @@
-"""The audit, audited: an error injected at a stage of the torch program is found, and blamed on that stage alone."""
+"""The audit of the audit: an error injected at a stage of the torch program is found, and only that stage is blamed."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Signed records: what a signature shows, and what becomes of a forged, a missing and a useless one."""
+"""Signed records: what a signature proves, and how a forged, a missing and an unusable one are treated."""
 
 import json
 import shutil

@@ -23,7 +23,7 @@ def case(c_binary):
 
 
 def proofs_of(case, name, component=0, relative=1e-3):
-    """Proofs for a reference that has an error at one stage, and torch, which has not."""
+    """Proofs for a reference that has an error at one stage, and a torch program that has none."""
     from nanobrag_torch.trace import trace_lines
     from trace_audit.stages.intervene import watched_trace
 

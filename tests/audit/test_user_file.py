@@ -73,7 +73,7 @@ def test_file_named_by_the_scenario_is_found_beside_it(scenario, tmp_path, capsy
 
 
 def test_what_was_taken_stands_in_the_record_the_table_and_the_report(scenario, tmp_path, capsys):
-    """The job of the workflow, then those that read what it left."""
+    """The job of the workflow, then the jobs that read its output."""
     shutil.copy(FIELD / "mad_interleaved.mtz", tmp_path / "F.mtz")
     job = SimpleNamespace(
         input=SimpleNamespace(scenario=tmp_path / "tiny.yaml", file=[tmp_path / "F.mtz"]),

@@ -1,6 +1,7 @@
-"""Every JSON file that a command reads, with every one of its values exchanged in turn: one line, or an answer.
+"""Every JSON file that a command reads, with each of its values exchanged: the command answers, or refuses the file in
+one line.
 
-What is damaged has the hash that is recorded of it, so that nothing but the reader stands between it and the command.
+Each damaged file has the hash that its record states, so that only the reader protects the command from it.
 """
 
 import base64
@@ -50,7 +51,7 @@ def paths(value, path=()):
 
 
 def damaged(value, each):
-    """The value as it is, and with one part removed or exchanged for `each` others, for every part."""
+    """The value itself, then copies with one part removed or exchanged, with `each` substitutes for every part."""
     substitutes = itertools.cycle((*VALUES, KeyError))
     yield value
     for path in paths(value):
@@ -273,7 +274,7 @@ def test_the_sides_of_a_pair_as_a_snapshot_states_them():
 
 @pytest.mark.parametrize("name", ["config_snapshot.json", "trace_py_env.json", "c_trace_run.json", "x"])
 def test_rerun_of_a_record_whose_files_have_their_hashes(tmp_path, monkeypatch, name):
-    """The programs are not run: what is read of the records is what this is about."""
+    """The programs are not run; the test is about what is read from the records."""
     monkeypatch.setattr(rerun.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     monkeypatch.setattr(rerun, "reference_for", lambda binary, *_: (binary, "the recorded one"))
     monkeypatch.setattr(rerun, "verify", lambda *_, **__: [])  # faults of verify are the subject of others

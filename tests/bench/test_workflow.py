@@ -10,7 +10,7 @@ SIDES = dict.fromkeys(("large", "memory", "huge", "gradient", "steps"), 8)
 
 
 def quick_compiler(folder):
-    """A gcc that does as it is told but for optimizing, which takes most of the time."""
+    """A gcc that follows all options except optimization, which takes most of the time."""
     script = folder / "quick-gcc"
     script.write_text('#!/bin/sh\nexec gcc "$@" -O0\n')
     script.chmod(0o755)

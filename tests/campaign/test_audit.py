@@ -20,7 +20,7 @@ from trace_audit.trail.verify import verify
 
 
 def change(path, side, edit):
-    """Edit an HDF5 file as a defect of the simulator would: its recorded hash goes with it."""
+    """Edit an HDF5 file as a defect of the simulator would: the recorded hash follows the change."""
     with h5py.File(path, "r+") as file:
         edit(file)
     record = json.loads(side.read_text())

@@ -1,4 +1,6 @@
-"""Noise of a campaign: the same counts however frames are divided, audited back to the photons they were drawn from."""
+"""Noise of a campaign: the counts do not depend on how frames are divided into shards, and the audit reaches back to
+the photons.
+"""
 
 import json
 import subprocess
@@ -94,7 +96,7 @@ def test_a_launch_of_several_frames_has_their_bytes(campaign, tmp_path):
 
 
 def test_scenarios_and_frames_have_their_own_numbers(noisy):
-    """What is left of two frames without their images: no number in common."""
+    """The noise of two frames without their images: they have no number in common."""
     frames = frames_of(noisy).astype(float)
     quiet = [frame[-4:, -4:].ravel() for frame in frames]
     assert len({tuple(corner) for corner in quiet}) == len(frames)
@@ -179,7 +181,9 @@ def test_an_image_that_is_not_cs_is_caught_though_its_counts_are_drawn_from_it(n
 
 
 def test_classic_counts_are_those_of_the_c_program(campaign, c_binary, tmp_path):
-    """-noisefile with the frame's own seed: the same counts wherever the photons are the same single."""
+    """-noisefile with the frame's own seed gives the same counts where the photons are the same single-precision
+    number.
+    """
     made = Made(tmp_path / "data", campaign.scenarios)
     assert made.make_plan(noise=CLASSIC, dtype="float64", extra_flags=BRIGHT) == 0
     shard = made.plan.shards[1]

@@ -142,7 +142,7 @@ def test_fabio_opens_it(campaign, name):
 
 
 def test_nexus_classes_units_and_dependencies(campaign):
-    """What the definition of NXmx asks of these groups, and that every chain of axes ends."""
+    """The groups have what the definition of NXmx demands, and every chain of axes ends."""
     for name in ("master.h5", "shards/square/000002.h5"):
         with h5py.File(campaign.folder / name) as file:
             classes = {

@@ -1,4 +1,4 @@
-"""What flags.json says of a flag is what both programs do: the parameter, its unit, its default."""
+"""Both programs do what flags.json states for each flag: parameter, unit and default."""
 
 import dataclasses
 import math
@@ -28,7 +28,7 @@ WITHOUT_EFFECT_ON_PIXELS = {"Output", "Program"}
 
 
 def numbers(default: str) -> list[float]:
-    """The default as numbers; none where it is told in words. `0 = use -N` is 0."""
+    """The default as numbers; an empty list where it is described in words. `0 = use -N` is 0."""
     try:
         return [float(number) for number in default.split(" = ")[0].split()]
     except ValueError:
@@ -50,7 +50,7 @@ def settings_of(*arguments: str) -> Settings:
 
 
 def sample(flag: Flag) -> list[str]:
-    """A value that every limit of the flag allows, and that no default is."""
+    """A value within every limit of the flag, and no default."""
     by_type = {"float": "0.375", "int": "7", "file": "some_file", "word": "default"}
     values = [arg.choices[-1] if arg.choices else by_type[arg.type] for arg in flag.args]
     return ["50", "60", "70", "80", "95", "100"] if flag.name == "-cell" else values

@@ -1,4 +1,4 @@
-"""Any words at all: the parser understands them or says one line, and never anything else."""
+"""Whatever the arguments, the parser understands them or prints one line."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

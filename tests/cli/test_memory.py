@@ -1,4 +1,4 @@
-"""Memory of a whole run: the float image and little else, however large the detector is."""
+"""A whole run needs memory for the float image and little else, however large the detector is."""
 
 import sys
 from pathlib import Path

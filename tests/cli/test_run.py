@@ -209,7 +209,7 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
 
 
 def test_signals_end_a_run_at_any_moment(here):
-    """While modules are imported, the experiment is resolved, pixels are computed for minutes."""
+    """The signal arrives while modules are imported, while the experiment is resolved, or while pixels are computed."""
     size = ["-detpixels", "2000", "-pixel", "0.1", "-oversample", "3", "-N", "3", "-phisteps", "500", "-osc", "1"]
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "from nanobrag_torch.__main__ import start; print('started', flush=True); sys.exit(start())"
@@ -233,7 +233,7 @@ def test_signals_end_a_run_at_any_moment(here):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
-    """Two million bright pixels take several seconds to draw; the signal comes as they begin."""
+    """Drawing two million bright pixels takes several seconds; the signal arrives when it begins."""
     sent = []
 
     def tell_soon(*image_and_roi):

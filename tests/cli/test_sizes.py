@@ -1,4 +1,4 @@
-"""Experiments too large for the machine are refused in one line before anything is made of them."""
+"""An experiment that is too large for the machine is refused in one line, before any array is made."""
 
 import resource
 import subprocess

@@ -1,4 +1,4 @@
-"""What needs no tensor does not import torch: run where torch is a package that cannot be imported."""
+"""Commands that need no tensor do not import torch: they run where torch is a package that cannot be imported."""
 
 import json
 import subprocess

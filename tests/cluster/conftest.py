@@ -52,7 +52,7 @@ class Run:
         return self.output.read_text(errors="replace")
 
     def end(self, limit_s: float = RUN_LIMIT_S) -> int:
-        """Wait for its end; its exit status. One that hangs is stopped, and fails the test."""
+        """Wait for the end and return the exit status. A command that hangs is stopped, and the test fails."""
         try:
             return self.process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -100,14 +100,14 @@ class ClusterProject:
         return [record for path in paths if (record := json.loads(path.read_text())).get("kind") == kind]
 
     def check_sound(self) -> None:
-        """Every byte as recorded, and nothing left to do."""
+        """Every byte is as recorded, and no job is left to do."""
         verify = [sys.executable, "-m", "trace_audit", "verify", "results"]
         done = subprocess.run(verify, cwd=self.project.folder, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Nothing to be done" in self.project.snakemake("-n", "--config", "cluster=true").stdout
 
     def redo(self, *names: str) -> None:
-        """Take away artifacts, so that what makes them has to run again."""
+        """Remove artifacts, so that their jobs have to run again."""
         for name in names:
             self.file(name).unlink()
 
@@ -123,7 +123,7 @@ def slurm() -> Iterator[Slurm]:
 
 @pytest.fixture(scope="session")
 def finished(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> ClusterProject:
-    """A small project whose audit has run once; as only its beginning matters here, not through Slurm."""
+    """A small project whose audit has run once, without Slurm: the tests need only its result."""
     project = make_project(tmp_path_factory.mktemp("finished") / "audit")
     done = project.snakemake("--config", "cluster=true")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,9 +132,9 @@ def finished(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> ClusterP
 
 @pytest.fixture
 def audited(finished: ClusterProject, slurm: Slurm, tmp_path: Path) -> Iterator[ClusterProject]:
-    """A copy of the finished project, and a Slurm whose job list is at its end when the test starts.
+    """A copy of the finished project, and a Slurm whose list of jobs starts empty.
 
-    Afterwards no job of the test is left, and the node takes jobs again.
+    After the test no job of it is left, and the node accepts jobs again.
     """
     folder = tmp_path / "audit"
     shutil.copytree(finished.project.folder, folder, symlinks=True)

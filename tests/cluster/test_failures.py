@@ -1,4 +1,4 @@
-"""Jobs that die in every way a cluster has: the run goes on or says why not, and nothing is lost or done twice."""
+"""Jobs die in every way that a cluster has: the run continues or says why not, and nothing is lost or done twice."""
 
 import os
 import signal
@@ -35,14 +35,14 @@ def slurm_log(audited: ClusterProject, job: dict[str, str]) -> str:
 
 
 def memory_of_torch_MB() -> float:
-    """What a python that has imported torch takes."""
+    """Memory of a Python process that has imported torch."""
     code = "import resource, torch; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     return float(done.stdout)
 
 
 def check_made_once(audited: ClusterProject, before: bytes, attempts: int) -> None:
-    """The same verdict as before, recorded once, each byte on record."""
+    """The verdict is the same as before and recorded once, and every byte is recorded."""
     assert audited.file(VERDICT).read_bytes() == before
     assert len(audited.records()) == attempts + 1
     assert audited.records()[-1]["status"] == "pass"
@@ -51,7 +51,7 @@ def check_made_once(audited: ClusterProject, before: bytes, attempts: int) -> No
 
 @pytest.fixture
 def verdict(audited: ClusterProject) -> tuple[bytes, int]:
-    """The verdict, which has to be made anew, and how many audits are on record."""
+    """The verdict, which has to be computed again, and the number of recorded audits."""
     content = audited.file(VERDICT).read_bytes()
     audited.redo(VERDICT, *AFTER_IT)
     return content, len(audited.records())

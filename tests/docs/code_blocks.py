@@ -33,7 +33,7 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """Every document with code for a reader to type."""
+    """Every document with code that a reader types."""
     return [
         *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")),
         *sorted((REPOSITORY / "docs").rglob("*.md")),

@@ -1,4 +1,4 @@
-"""Documents name files and folders that exist, link to such, and every room stands on the map of the architecture."""
+"""Every file, folder and link in the documents exists, and the map of the architecture has every room."""
 
 import re
 
@@ -24,7 +24,9 @@ def test_paths_exist(document):
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_links_exist(path):
-    """`make docs` sees to the places within pages. Pages of docs link to docs alone, as the site has nothing else."""
+    """`make docs` checks links to headings. Pages of docs link only to pages of docs, because the site has nothing
+    else.
+    """
     links = re.findall(r"\]\(([\w./-]+)(?:#[\w-]+)?\)", path.read_text(encoding="utf-8"))
     assert [link for link in links if not (path.parent / link).exists()] == []
     docs = REPOSITORY / "docs"

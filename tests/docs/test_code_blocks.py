@@ -57,7 +57,7 @@ def name_of(path) -> str:
 
 
 class Parsed(BaseException):
-    """A command line was understood; nothing catches this as a fault."""
+    """Raised when a command line was understood; no handler of errors catches it."""
 
 
 def test_every_block_says_what_it_is():
@@ -66,7 +66,7 @@ def test_every_block_says_what_it_is():
 
 @pytest.mark.parametrize("path", documents(), ids=name_of)
 def test_code_is_fenced(path):
-    """A block set off by spaces alone would be looked at by no test."""
+    """No test would check a code block that is marked by indentation alone."""
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^::: .*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)  # docstrings, with options
     assert re.findall(r"\n\n(    [^ ].*)", text) == []
@@ -74,7 +74,7 @@ def test_code_is_fenced(path):
 
 @pytest.fixture
 def understood(monkeypatch):
-    """Parse command lines and go no further."""
+    """Parse command lines without running them."""
     original = argparse.ArgumentParser.parse_args
 
     def parse_args(self, args=None, namespace=None):

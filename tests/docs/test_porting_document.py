@@ -48,7 +48,7 @@ def test_the_workflow_is_one_that_github_takes():
 
 @pytest.fixture
 def port(tmp_path, c_binary, monkeypatch):
-    """A folder with a port and its experiment; gives the texts of the two steps that run something of ours."""
+    """A folder with a port and its experiment, and the texts of the two steps that run commands of this repository."""
 
     def make(forgets: bool) -> list[str]:
         (tmp_path / "audit").mkdir()

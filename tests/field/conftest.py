@@ -17,7 +17,7 @@ QUIET = ["-oversample", "1", "-nonoise", "-nopgm", "-noprogress", "-intfile", "i
 
 
 class Seen(NamedTuple):
-    """What a program said and made."""
+    """The output and the files of a program."""
 
     code: int
     stdout: str

@@ -1,4 +1,4 @@
-"""Inputs that once hung or ended in a traceback: one line that names the file, and nothing is made."""
+"""Inputs that once caused a hang or a traceback: one line names the file, and no output is written."""
 
 import re
 import shutil

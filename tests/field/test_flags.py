@@ -1,4 +1,4 @@
-"""Flags of other editions, many steps, and help that nobody reads to its end: in both programs."""
+"""In both programs: flags of other editions of nanoBragg, many steps, and help whose reader stops early."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""SMV images of ADSC, d*TREK, fabio and nanoBragg itself: understood, or refused by name, in both programs alike."""
+"""SMV images of ADSC, d*TREK, fabio and nanoBragg itself: both programs read them alike, or refuse them by name."""
 
 import fabio
 import numpy as np
@@ -221,7 +221,7 @@ def test_both_programs_make_the_same_of_any_header(here, build_folder, further, 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(FIELDS, st.permutations(list(PANEL.items())), st.integers(0, 5))
 def test_geometry_is_never_lost_in_silence(tmp_path_factory, further, panel, position):
-    """Whatever stands beside them, known keys are read, or the file is refused by name."""
+    """Known keys are read whatever other keys the header has, or the file is refused by name."""
     path = tmp_path_factory.getbasetemp() / "any.img"
     path.write_bytes(any_header(further, panel, position))
     said = "".join(key + "=" + value for key, value in further)

@@ -1,4 +1,4 @@
-"""Reflection files and atom models as they are in circulation: the right amplitudes, told, or a refusal by name."""
+"""Reflection files and atom models in common use: the right amplitudes with a message, or a refusal by name."""
 
 import gzip
 import shutil
@@ -168,7 +168,7 @@ LABELS = [
     st.sampled_from([np.nan, -999.0]),
 )
 def test_any_columns_of_an_mtz_file(tmp_path_factory, columns, wanted, order, marker):
-    """A column that the file has and that is told, or one line; what is missing never counts."""
+    """A column of the file, named in the message, or a refusal in one line; missing values never count."""
     path = str(tmp_path_factory.getbasetemp() / "any.mtz")
     write_mtz(path, columns, order, marker)
     flags = ["-hkl", path, *GRID] + (["-hkl_column", wanted] if wanted else [])

@@ -72,7 +72,7 @@ def fuzz_compare(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def fuzz_verify(rng: random.Random, base: Path, folder: Path) -> None:
-    """One file below results changed, removed, or made something that is no file."""
+    """One file below results is changed, removed, or replaced by something that is not a plain file."""
     results = shutil.copytree(base, folder / "results")
     files = [path for path in sorted(results.rglob("*")) if path.is_file() and path.name != hash_chain.LOCK]
     path = rng.choice(files)
@@ -98,14 +98,14 @@ def fuzz_verify(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def _show(results: Path) -> None:
-    """Everything that reads a results folder but verify."""
+    """Every command that reads a results folder, except verify."""
     outcome(report, ["--results", results], (GOOD, REFUSED))
     with contextlib.suppress(OSError):
         outcome(ledger, ["render", "--results", results], (GOOD, REFUSED))
 
 
 def fuzz_record(rng: random.Random, base: Path, folder: Path) -> None:
-    """A ledger that is whole, of records with wrong values in them."""
+    """An unbroken ledger whose records have wrong values."""
     results = shutil.copytree(base, folder / "results")
     trail = results / attempts.LEDGER
     records = [entry.record for entry in hash_chain.load(trail)]
@@ -126,7 +126,7 @@ def fuzz_record(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def fuzz_results_json(rng: random.Random, base: Path, folder: Path) -> None:
-    """What commands leave for each other, with wrong values or bytes in it."""
+    """Files that one command writes for another, with wrong values or bytes."""
     results = shutil.copytree(base, folder / "results")
     files = sorted(path for path in results.rglob("*.json") if not path.is_relative_to(results / "audit/ledger"))
     path = rng.choice(files)
@@ -225,7 +225,7 @@ def fuzz_protect(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def fuzz_torch_config(rng: random.Random, base: Path, folder: Path) -> None:
-    """The command line that a config file of the torch program holds."""
+    """A config file of the torch program, which holds a command line."""
     good = b"command_line: -cell 50 60 70 90 90 90 -default_F 1 -lambda 1 -N 5\n"
     (folder / "x.yaml").write_bytes(damaged(rng, good))
     out, error = io.StringIO(), io.StringIO()

@@ -35,10 +35,9 @@ OWN_FILES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one parser: inputs tried, edges of the control flow reached, how it ended.
+    """The result for one parser: inputs tried, edges of the control flow reached, and how it ended.
 
-    Own edges are those of the functions that this parser reaches in the files that it consists of, the checks of the
-    sanitizers included.
+    "Own" edges belong to the functions that this parser reaches in its own files, with the checks of the sanitizers.
     """
 
     parser: str
@@ -63,7 +62,7 @@ HEADER = f"{'parser':<11}{'runs':>9}{'edges':>7}{'own edges':>12}{'seconds':>8} 
 
 
 def arguments(folder: Path, parser: str) -> list[str]:
-    """Limits that every run keeps to. Leaks are the harness's own business: it frees what an error leaves behind."""
+    """Limits of every run. Leaks are not reported: after an error the harness itself frees what is left."""
     return [
         str(folder / f"fuzz_{parser}"),
         f"-max_len={LONGEST_INPUT.get(parser, LONGEST_IMAGE)}",
@@ -78,7 +77,9 @@ def arguments(folder: Path, parser: str) -> list[str]:
 
 
 def fuzz(folder: Path, parser: str, runs: int, crashes: Path) -> Outcome:
-    """Try `runs` inputs, beginning with the kept corpus. New inputs and what breaks the parser are put into `found`."""
+    """Try `runs` inputs, beginning with the kept corpus; `found` is the folder for new inputs and for those that break
+    the parser.
+    """
     crashes.mkdir(parents=True, exist_ok=True)
     command = [*arguments(folder, parser), f"-runs={runs}", f"-artifact_prefix={crashes}/fault-"]
     dictionary = HERE / "dictionaries" / f"{parser}.dict"

@@ -1,4 +1,4 @@
-"""What one program refuses the other refuses too: changed command lines, kept inputs, damaged files."""
+"""Both programs refuse the same input: changed command lines, kept inputs, damaged files."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Any input at all for each parser of the torch program: a sane experiment or one line, and never anything else."""
+"""Whatever the input of a parser of the torch program, the result is a valid experiment or one line."""
 
 import math
 
@@ -63,7 +63,7 @@ def smv_image(draw):
 
 @st.composite
 def dump(draw):
-    """A box of indices and its amplitudes, most often of the size it should have."""
+    """A box of indices and its amplitudes, in most cases of the right size."""
     low, extent = draw(st.tuples(*[st.integers(-9, 9)] * 3)), draw(st.tuples(*[st.integers(0, 3)] * 3))
     limits = " ".join(f"{start} {start + count - 1}" for start, count in zip(low, extent, strict=True))
     n_values = math.prod(count + 1 for count in extent) + draw(st.sampled_from([0, 0, 0, 0, 1, -1]))
@@ -82,7 +82,7 @@ def content_for(parser):
 
 
 def check_sane(made):
-    """Nothing that arithmetic cannot be done with."""
+    """Asserts that all numbers of an experiment are finite."""
     beam, crystal, panel = made.beam, made.crystal, made.detector
     assert 0 < beam.wavelength_m < math.inf and beam.wavelength_m**2 > 0
     assert min(pixel_counts(panel)[:2]) >= 1 and panel.pixel_size_m > 0

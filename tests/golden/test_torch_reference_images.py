@@ -45,7 +45,7 @@ def test_image(name, preset, dtype, monkeypatch):
 
 
 def test_wrong_preset_is_noticed(monkeypatch):
-    """The bar tells the two presets apart wherever their images differ."""
+    """The tolerance distinguishes the two presets wherever their images differ."""
     monkeypatch.chdir(IMAGES)
     differing = [name for name, case in CASES.items() if case["historic_differs"]]
     assert differing

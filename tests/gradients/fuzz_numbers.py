@@ -15,7 +15,7 @@ from trace_audit.core.markdown import table
 
 
 def numbers(report: Path) -> dict[str, list[tuple[float, str]]]:
-    """Of each check: how far off it was, as a share of its scale, and in which test."""
+    """For each check: its deviation as a share of its scale, and the name of the test."""
     differences: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for case in xml.parse(report).getroot().iter("testcase"):
         rows = {row.get("name", ""): row.get("value", "") for row in case.iter("property")}

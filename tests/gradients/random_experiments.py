@@ -82,7 +82,7 @@ def case(seed: int, folder: Path) -> Case:
 
 
 def smooth(row: Parameter, experiment: Experiment) -> bool:
-    """Whether the image has a two-sided derivative by a parameter there, which differences can see."""
+    """Whether the image has a two-sided derivative by a parameter at this point that differences can measure."""
     value, defects = row.value(experiment), active(experiment.defects)
     if value is None or not math.isfinite(value) or (value == 0 and row.range) or row.name == "mosaic_spread":
         return False  # tilts are rounded to single precision, which a difference sees and a derivative does not
@@ -117,7 +117,7 @@ def differences(subject: Case) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def regions(experiment: Experiment) -> torch.Tensor:
-    """A number for what each pixel's terms are near to, (pixels,): where it changes the image may jump or bend."""
+    """A number (pixels,) for each pixel that changes where the image may jump or bend."""
     simulation = Simulation(experiment)
     interpolated = simulation.model.amplitudes.interpolate
     tile = next(iter(simulation.pixels.tiles(1 << 30)), None)

@@ -67,7 +67,7 @@ def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatc
 
 
 class ShortBackward(torch.autograd.Function):
-    """The same value, a share of the derivative."""
+    """The same value with a share of its derivative."""
 
     generate_vmap_rule = True
 
@@ -140,7 +140,9 @@ UNSEEN = {  # of a source or a domain whose way to its reflection no trace print
 
 @pytest.mark.parametrize("fault", UNSEEN)
 def test_a_stage_that_no_trace_prints_is_named(fault, c_binary, tmp_path):
-    """The first key that differs is a term's lattice factor each time; the stage is that of the value at fault."""
+    """The first key that differs is the lattice factor of a term in each case; the blamed stage is that of the wrong
+    value.
+    """
     value, name, stage = UNSEEN[fault]
     case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
     step = 1e-3 * case.start
@@ -156,7 +158,7 @@ def test_a_fault_that_is_just_large_enough_to_fail_has_a_stage(c_binary, tmp_pat
 
 
 def test_a_wrong_way_to_the_derivative_of_the_image_is_named(c_binary, tmp_path, monkeypatch):
-    """Each stage is right, but not what makes the image's derivative of tiles of them."""
+    """Each stage is right, but the derivative that is assembled from the tiles is wrong."""
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 200)
     right = checkpointing.slopes_of
     monkeypatch.setattr(checkpointing, "slopes_of", lambda *call: [0.9 * slope for slope in right(*call)])
@@ -177,7 +179,7 @@ def test_cut_gradient_fails(c_binary, tmp_path):
 
 
 def test_parameter_that_does_not_move_the_image_fails(c_binary, tmp_path):
-    """No empty pass: without a reflection in sight there is nothing to check a gradient on."""
+    """A check without reflections does not pass: there is no gradient to check."""
     (tmp_path / "far.hkl").write_text("90 90 90 1\n")
     dark = [*BASE, "-hkl", str(tmp_path / "far.hkl"), "-default_F", "0"]
     record, _ = gradients.audit("fluence", dark, c_binary, tmp_path)
@@ -186,7 +188,7 @@ def test_parameter_that_does_not_move_the_image_fails(c_binary, tmp_path):
 
 
 def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
-    """With amplitudes that differ the image jumps there; they are left out at those steps, not silently."""
+    """With different amplitudes the image jumps there; the report names the pixels that are left out at those steps."""
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {rng.uniform(10, 90)!r}" for h in range(-9, 10) for k in range(-9, 10) for l in range(-9, 10)]
     (tmp_path / "some.hkl").write_text("\n".join(rows).replace("np.float64(", "").replace(")", ""))
@@ -199,7 +201,7 @@ def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
 
 @pytest.mark.parametrize("name", ["misset_z", "mosaic_spread"])
 def test_interpolated_amplitudes_leave_next_to_no_pixel_out(name, c_binary, tmp_path):
-    """A pixel that passes to another cell of the table counts at a step that is small enough for it."""
+    """A pixel that moves to another cell of the table is counted at a step that is small enough."""
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {float(rng.uniform(10, 90))!r}" for h, k, l in np.array(list(np.ndindex(23, 23, 23))) - 11]
     (tmp_path / "some.hkl").write_text("\n".join(rows))

@@ -46,7 +46,7 @@ EXPERIMENTS = {
 
 
 def with_leaves(experiment):
-    """The experiment with tensors to differentiate by, and those."""
+    """An experiment with tensors to differentiate by, and those tensors."""
     leaves = {
         "cell": torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True),
         "misset": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True),
@@ -88,14 +88,14 @@ def always(tmp_path_factory, monkeypatch):
 
 
 def whole_graph(monkeypatch):
-    """Let what follows keep the graph of every step."""
+    """Keep the graph of every step from here on."""
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", WHOLE_GRAPH)
 
 
 @pytest.fixture
 def used(monkeypatch):
-    """How many times a compiled derivative was worked out."""
+    """The number of times that a compiled derivative was computed."""
     calls, real = [], DifferentiableBackend.slopes
 
     def counted(self, name, *rest):
@@ -135,7 +135,7 @@ def test_one_program_does_a_whole_pixel(always, used):
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
 @pytest.mark.parametrize("shape", ["SQUARE", "ROUND", "TOPHAT"])
 def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, capfd):
-    """The image is quadratic in it, so F dI/dF = 2 I, whatever it is made by."""
+    """The image is quadratic in F, so F dI/dF = 2 I, whatever code makes it."""
     amplitude = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
     factors = StructureFactors(default_F=amplitude)
     image = Simulation(
@@ -213,7 +213,7 @@ def test_threads_and_repetition_change_no_byte(name, always, monkeypatch):
 
 
 def test_zeros_for_a_table_are_made_once_for_each_thread(always, monkeypatch):
-    """Memory goes by the threads, not by the tiles and their samples and sources."""
+    """Memory depends on the number of threads, not on the number of tiles, samples and sources."""
     made, tiles, real = [], [], derivative._Spare.like
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 60)
     monkeypatch.setattr(derivative._Spare, "like", lambda self, table: tiles.append(real(self, table)) or tiles[-1])
@@ -245,7 +245,7 @@ def test_by_weights_and_wavelengths_of_sources(dtype, always, used, monkeypatch,
 
 
 def test_one_program_interpolates_in_tables_of_any_size(always, monkeypatch, capfd):
-    """Nothing of a table is compiled in: the second one builds nothing and has the numbers of the kernel."""
+    """No value of a table is compiled in: a second table builds no program and gives the numbers of the kernel."""
     for reach in (8, 6):
         factors = replace(ONE.structure_factors, table=reflection_table(reach), interpolate=True)
         made = replace(ONE, structure_factors=factors)

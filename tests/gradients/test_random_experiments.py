@@ -55,7 +55,7 @@ def gradient_and_path(case, weights, but=()):
 
 
 def compiled_gradient(case, weights, whole):
-    """The gradient by compiled code, and that without; None where this experiment's is not compiled."""
+    """The gradient by compiled code and that by eager code; None where this experiment is not compiled."""
     for but in ((), ("default_F",)):
         gradient, path = gradient_and_path(case, weights, but)
         if "compiled: " in path:
@@ -65,7 +65,7 @@ def compiled_gradient(case, weights, whole):
 
 @pytest.fixture
 def check_near(record_property):
-    """A check that two tensors agree; how far they are off goes on record, for tests.gradients.fuzz_numbers."""
+    """Check that two tensors agree, and record their difference for tests.gradients.fuzz_numbers."""
 
     def check(quantity, got, expected, tolerance, scale, case):
         assert bool(torch.isfinite(got).all()), f"{quantity}: {case.line}"
@@ -106,7 +106,7 @@ def test_four_paths_and_differences(seed, tmp_path, monkeypatch, check_near):
 
 
 def image_of_the_c_program(case, experiment, row, program, folder):
-    """The C program's image of the experiment of a case, told one parameter anew."""
+    """The C program's image of a case with another value of one parameter."""
     counts = [f"-N{axis} {int(n)}" for axis, n in zip("abc", case.experiment.crystal.n_cells, strict=True)]
     sampled = f"-oversample {case.experiment.detector.oversample} -samplesize 0 {' '.join(counts)}".split()
     interpolated = "-interpolate" if case.experiment.structure_factors.interpolate else "-nointerpolate"

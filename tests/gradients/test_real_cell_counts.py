@@ -20,7 +20,7 @@ WORD = "-real_cells"  # of these tests alone
 
 @dataclass(frozen=True)
 class RealCells(CProgram):
-    """The C program, told real numbers of cells beside its command line."""
+    """The C program with real numbers of cells, which are passed beside its command line."""
 
     def run(self, arguments, folder):
         if WORD not in arguments:

@@ -56,7 +56,7 @@ def test_direct_beam_is_a_peak_with_finite_gradients(shape, interpolate):
 
 
 def test_slope_of_the_interference_function_next_to_its_peak():
-    """Against extended precision. The two terms of the plain derivative cancel there: at f = 1e-14 nothing is left."""
+    """Compared with extended precision. The two terms of the plain derivative cancel: at f = 1e-14 no digit is left."""
     n = torch.tensor([1.0, 2.0, 5.0, 36.0, 7.3], dtype=torch.float64).view(-1, 1)
     distances = [0.0, 1e-300, 1e-20, 1e-14, 1e-9, 1e-6, 1e-4, 5e-4, 8.2e-5, 2e-3, 0.01, 0.1, 0.37, 0.5]
     f = torch.tensor(distances + [-x for x in distances], dtype=torch.float64).expand(5, -1)

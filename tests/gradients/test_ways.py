@@ -45,7 +45,7 @@ def jacobian_by_differences():
 
 
 def expectations():
-    """What each way must give, by torch's plainest means on the whole graph."""
+    """The expected result of each way, by torch's plainest means on the whole graph."""
     jacobian, hessian = functional.jacobian(image, VALUES), functional.hessian(total, VALUES)
     return {
         "image": image(VALUES),

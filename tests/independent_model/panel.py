@@ -110,7 +110,7 @@ def _normal(line: Line, beam, fast, slow):
 
 
 def _centres(line: Line, p, size):
-    """Fast and slow of beam spot and near point, and for which of them -Xclose or -Yclose alone speak."""
+    """Fast and slow of beam spot and near point, and the directions in which only -Xclose or -Yclose is stated."""
     near = [size[i] / 2 if line.of(n) is None else (line.of(n) - 0.5) * p for i, n in enumerate(("ORGX", "ORGY"))]
     x_close, y_close = line.of("Xclose", near[0]), line.of("Yclose", near[1])
     names, shift, mirror = ("X", "Y"), 0.0, False

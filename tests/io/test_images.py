@@ -1,4 +1,4 @@
-"""Images written read back, and nothing is written by halves."""
+"""Written images can be read again, and no file is left half-written."""
 
 import math
 import os
@@ -193,7 +193,7 @@ def test_scales_and_rounding():
 
 
 def test_files_written_side_by_side_get_the_usual_rights(tmp_path):
-    """The umask can only be read by changing it, which no thread may see."""
+    """Reading the umask changes it, so no other thread may run meanwhile."""
     before = os.umask(0o027)
     try:
         with ThreadPoolExecutor(8) as pool:

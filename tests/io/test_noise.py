@@ -154,7 +154,7 @@ def test_a_pixel_that_is_not_finite_is_named(photons):
 
 
 def test_noise_can_be_ended_between_groups():
-    """Each group takes some hundredths of a second, so that an end is heard soon."""
+    """Each group takes some hundredths of a second, so that a signal is handled soon."""
     calls = []
 
     def before_group():

@@ -1,4 +1,4 @@
-"""The cells of a GPU: chosen where torch has one, else left out with the reason, and run as what they are called."""
+"""The cells of a GPU are chosen where torch has one, else left out with the reason, and run under their names."""
 
 import os
 
@@ -41,7 +41,7 @@ def test_where_it_has_none_they_are_left_out_and_the_reason_is_said(monkeypatch,
 
 
 class Fake:
-    """Takes the place of the simulator: keeps what it is given, and computes on the CPU what a GPU would."""
+    """Replaces the simulator: records its arguments, and computes on the CPU."""
 
     given: list[tuple] = []
 

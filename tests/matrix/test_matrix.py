@@ -1,4 +1,4 @@
-"""One experiment by every compiler, option, backend and type: who is off, by how much, and through which file."""
+"""One experiment by every compiler, option, backend and type: which result deviates, how far, and by which file."""
 
 import json
 import shutil

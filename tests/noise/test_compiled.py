@@ -44,7 +44,7 @@ def own_folder(tmp_path_factory, monkeypatch):
 
 
 def images(dtype=torch.float32, high=14.0):
-    """Nothing, less than nothing, every size of mean, and with a high one more than any detector holds."""
+    """Means of zero, below zero, of every size, and with a high one more than any detector stores."""
     some = means((3, 40, 50), low=-24.0, high=high)
     some[0, 0, :4] = torch.tensor([0.0, -1.0, 12.0, 11.999999])
     return some.to(dtype)

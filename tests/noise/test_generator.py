@@ -1,4 +1,4 @@
-"""Philox against its published answers, the functions against torch's, and that numbers depend on nothing else."""
+"""Philox against its published answers, the functions against torch's; the numbers depend on nothing else."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ DIGEST = "c09c410e7346b445bf460f85834af5a807af1077fe6be4a5422a5a3dc7e20002"
 
 
 def means(shape, low=-8.0, high=16.0):
-    """Expected photons of every size, in no order."""
+    """Expected photons of every size, in random order."""
     count = math.prod(shape)
     return (2.0 ** torch.linspace(low, high, count, dtype=torch.float64))[torch.arange(count) * 7919 % count].view(
         shape
@@ -63,7 +63,7 @@ def test_probability_of_a_count_against_the_gamma_function():
 
 
 def test_the_numbers_of_this_version():
-    """A change of these is another generator: frames made before could not be made again."""
+    """Other numbers here mean another generator, and existing frames could not be drawn again."""
     images = means((2, 8, 16)).float()
     counts = counts_of(images, [0, 999_999_999], Stream(2**40 + 7, "still"), NOISE)
     assert counts.dtype == torch.uint16 and counts[0, 0, :6].tolist() == FIRST
@@ -112,7 +112,7 @@ def test_other_seeds_series_and_frames_are_independent(changed):
 
 
 def test_read_out_and_photons_draw_different_numbers():
-    """A read-out that went with the photons would widen or narrow the counts."""
+    """Read-out noise that is correlated with the photons would widen or narrow the counts."""
     images = torch.full((1, 200, 200), 400.0, dtype=torch.float64)
     photons = ByTorch().photons(images, [1], Stream(5))
     read = ByTorch().read_out(torch.zeros_like(photons), [1], Stream(5), DetectorNoise(readout_sigma=20, offset=1000))
@@ -139,7 +139,7 @@ def test_nothing_is_pinned_to_the_host():
 
 
 def test_every_tensor_is_made_where_it_is_told_to_be():
-    """With another default device whatever is made without saying where would land there, and raise."""
+    """With another default device, a tensor that is made without a device would lie there and raise an error."""
     images = means((2, 6, 9), high=8.0).float()
     expected = counts_of(images, [1, 2], Stream(1), NOISE)
     with torch.device("meta"):

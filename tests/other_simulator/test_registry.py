@@ -73,7 +73,9 @@ def test_one_printed_key_leads_to_the_mistake(printed, simulator):
 
 
 def test_a_factor_that_is_flat_where_the_mistake_is_clears_nobody(printed, simulator):
-    """An angle off by 1e-6 moves the polarization by 1e-10 of it: that this agrees says nothing about the angle."""
+    """An angle that is wrong by 1e-6 changes the polarization by 1e-10 of it, so agreement there proves nothing about
+    the angle.
+    """
     reference = read(simulator, printed("C", *FLAGS))
     lines = printed("numpy", *FLAGS, "-right").splitlines(keepends=True)
     values = {line.split()[1]: line for line in lines}

@@ -33,7 +33,7 @@ print(nanobrag_torch.__file__)
 
 
 def run(*command: object, **options: object) -> str:
-    """Standard output; anything but a good end stops the check, with all that was printed."""
+    """Standard output; any other exit status than 0 stops the check and shows all output."""
     done = subprocess.run(
         [str(argument) for argument in command], capture_output=True, text=True, check=False, **options
     )

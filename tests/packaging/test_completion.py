@@ -23,7 +23,7 @@ def scripts(tmp_path_factory):
 
 
 def offered(folder, *arguments: str) -> list[str]:
-    """What bash puts under the cursor at the end of these words."""
+    """The completions of bash at the end of these arguments."""
     lines = [
         "shopt -s progcomp; source ./bash",
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))',

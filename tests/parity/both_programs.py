@@ -22,7 +22,7 @@ LARGEST_DIFFERENCE = {torch.float64: 1e-7, torch.float32: 1e-5}  # of the peak
 
 @dataclass(frozen=True)
 class Run:
-    """What one program left: its image (slow, fast) as float64, and the bytes of every file it wrote."""
+    """The output of one program: its image (slow, fast) as float64, and the bytes of every file."""
 
     image: np.ndarray
     files: dict[str, bytes]

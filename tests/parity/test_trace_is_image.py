@@ -1,4 +1,4 @@
-"""The trace of a pixel ends with the number that the image holds, to the last bit: both come out of one computation."""
+"""The trace of a pixel ends with exactly the number that the image holds, because one computation makes both."""
 
 import contextlib
 
@@ -46,7 +46,7 @@ def beam_pixel(simulation: Simulation) -> tuple[int, int]:
 
 
 def simulation_of(arguments: list[str], dtype: torch.dtype) -> Simulation:
-    """Of the whole detector, or of a region of a large one with the pixel nearest to the beam in it."""
+    """A simulation of the whole detector, or of a region of a large one around the pixel nearest to the beam."""
     simulation = Simulation(parse(arguments).experiment, dtype=dtype)
     g = simulation.geometry
     if g.n_fast * g.n_slow <= MOST_PIXELS:

@@ -14,7 +14,7 @@ from nanobrag_torch.simulator import Simulation
 
 
 class Refusal(Exception):
-    """What a program said instead of making an image."""
+    """The message of a program that made no image."""
 
 
 class Both:

@@ -1,4 +1,4 @@
-"""What no experiment can be is refused when it is stated: in Python by its fields, on a command line by its flags."""
+"""An impossible experiment is refused when it is stated: in Python by its fields, on a command line by its flags."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_plane_that_misses_the_beam_is_refused():
 
 
 def test_fields_have_the_ranges_of_their_flags():
-    """What a flag refuses the field that it sets refuses, in the field's unit."""
+    """If a flag refuses a value, the field that it sets refuses it too, in the field's unit."""
     known = {flag.name: flag for flag in flags()}
     rules = {
         (kind.lower().replace("structurefactors", "structure_factors"), name): rule
@@ -167,7 +167,7 @@ def test_tensors_pass_with_their_graph():
 
 
 def test_one_cell_has_the_slope_of_more_cells():
-    """Less than one cell counts as one, so at one cell the derivative is that of the side of more."""
+    """Less than one cell counts as one, so the derivative at one cell is the one-sided one towards more cells."""
     base = small()
 
     def photons(n):

@@ -93,7 +93,7 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 @pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
 @pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
 def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
-    """Where the program counts its pixels and where it reads lists of them, as it does with a mask."""
+    """Without a mask the program counts its pixels; with a mask it reads lists of them."""
     detector = replace(BASE.detector, roi=roi)
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
@@ -163,7 +163,7 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    """Also if only the brightest pixel is wrong, and after an image of this process was right."""
     monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
     real = CompiledBackend.photons_of_region
@@ -192,7 +192,9 @@ def test_every_image_of_a_cpu_is_looked_at(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
-    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    """The first, second, fourth and eighth image of a structure are checked; a fault that arises between them is then
+    found and reported.
+    """
     as_on_a_gpu = selection.is_looked_at
     monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})

@@ -1,4 +1,4 @@
-"""Compiled code is traced: by the program of the image, with its names, and told apart from eager code."""
+"""The program that makes the image traces it too, with the same names, and the trace is labelled as compiled."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_text_reads_like_the_kernel():
 
 
 def numbers_of(lines) -> dict[tuple[str, int], list[float]]:
-    """The numbers of each line of a trace, by what it begins with and its turn."""
+    """The numbers of each line of a trace, by the first word of the line and its count."""
     stored: dict[tuple[str, int], list[float]] = {}
     for line in lines:
         key, count = re.split(r"[ =]", line.replace(": ", ":", 1))[0], 0
@@ -114,7 +114,7 @@ def test_compiled_and_eager_code_print_the_same_keys(name, dtype, always, monkey
 
 @needs_compiler
 def test_traced_values_are_those_of_the_compiled_program(always, kept):
-    """Not of eager code: a program on disk that computes something else is what the trace shows."""
+    """The trace is not that of eager code: it shows the values of a changed program on disk."""
     simulation = Simulation(BASE)
     (name,) = needed(simulation.model, torch.float32)
     package = cache.keep(PROGRAMS[name].tracing(), simulation.model, kept)
@@ -237,7 +237,7 @@ def test_the_text_for_a_gpu_returns_the_same_values(tmp_path):
 
 
 def test_the_record_is_json(tmp_path, monkeypatch):
-    """So that other programs can read what a program returns."""
+    """The returned values have contiguous memory, so that other programs can read them."""
     model = Simulation(BASE).model
     _, watched = source_of(PROGRAMS["photons"].tracing(), model)
     assert json.loads(json.dumps(watched)) == [[w.name, list(w.shape), w.of_orientations, w.dtype] for w in watched]

@@ -1,4 +1,4 @@
-"""Hooks: what they see is what the image is made of, what they return is used, and without them nothing changes."""
+"""Hooks see the values that make the image, the values that they return are used, and without hooks nothing changes."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_no_test_or_tool_assigns_to_a_private_name_of_the_simulator(folder):
 
 
 def test_no_tool_replaces_anything_of_the_simulator():
-    """The audit has hooks, and no need for more."""
+    """The audit uses hooks and replaces no name of the simulator."""
     for path in (REPOSITORY / "src/trace_audit").rglob("*.py"):
         text = path.read_text()
         assert not (imports_the_simulator(text) and "setattr(" in text), path

@@ -1,4 +1,6 @@
-"""What an image costs a GPU, on a device without values: reading one would make the host wait, and raises here."""
+"""The operations that an image needs on a GPU, on a device without values: reading a value raises here, as it would
+make the host wait.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,7 @@ def test_sources_are_a_launch_each_and_their_factors_another(gpu):
 
 
 def test_no_image_waits_for_the_device(gpu):
-    """On the meta device reading a value raises, and compiled code that raises is told and left."""
+    """On the meta device reading a value raises; compiled code that raises is reported and no longer used."""
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"

@@ -1,4 +1,4 @@
-"""What is resolved on the CPU goes to a device in one copy, and its derivatives come back in one."""
+"""All that is resolved on the CPU goes to a device in one copy, and its derivatives come back in one copy."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_model_is_one_transfer(name, dtype):
 
 @pytest.mark.parametrize("name", ["table", "one amplitude"])
 def test_what_has_no_graph_gets_none_on_the_way(name):
-    """Else derivatives by all amplitudes would be worked out for nobody."""
+    """Otherwise derivatives by all amplitudes would be computed although nobody uses them."""
     cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
     crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
     Simulation(EXPERIMENTS[name], "meta")  # the table is there from now on

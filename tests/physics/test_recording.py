@@ -1,4 +1,4 @@
-"""What is recorded of a function gives the numbers of torch when it is compiled; what cannot be said is refused."""
+"""The recording of a function gives the numbers of torch when it is compiled; unsupported operations are refused."""
 
 from __future__ import annotations
 

@@ -15,11 +15,11 @@ Visit = Callable[[str, object, Sequence[float]], Sequence[float] | None]
 
 @dataclass(frozen=True)
 class Mistake:
-    """A port's mistake on a command line. `told`: what the explanation says.
+    """A port's mistake on a command line.
 
-    `without` and `plus`: the words that the port in truth runs with. `visit`: what it puts in the place of the values
-    of a stage, from our own trace. `hooks`: values of the simulator that it replaces.
-    `swapped`: slow for fast. `printed`: what becomes of its lines.
+    `told`: the text of the right explanation. `without` and `plus`: flags that the port drops and adds. `visit`: its
+    values of a stage, computed from our own trace. `hooks`: values of the simulator that it replaces. `swapped`: slow
+    and fast are exchanged. `printed`: how its lines are changed.
     """
 
     told: str

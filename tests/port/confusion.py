@@ -25,7 +25,7 @@ PIXEL = (15, 6)
 
 
 def outcome(mistake: str, printed: str) -> str:
-    """named, in the interval, not seen (no printed key differs), or wrong."""
+    """The result for one mistake: named, in the interval, not seen (no printed key differs), or wrong."""
     causes = audit(mistake, printed).causes
     key = MISTAKES[mistake][0]
     if not causes:

@@ -1,4 +1,4 @@
-"""The interval of a fault, and the way to it: whatever stage is wrong, printing what is asked for next leads there."""
+"""The interval of a fault and the way to it: for any wrong stage, printing the keys that are asked for leads to it."""
 
 import math
 
@@ -19,7 +19,7 @@ def descendants(name):
 
 
 def walk(fault):
-    """Print the pixel, then what is asked for, until one stage is left; the number of runs and that stage."""
+    """Print the pixel, then each key that is asked for, until one stage is left; the number of runs and that stage."""
     wrong = {fault, *descendants(fault)}
     printed = {"floatimage_accumulated": "floatimage_accumulated" not in wrong}
     steps = 0

@@ -138,7 +138,7 @@ def test_an_own_key_with_a_formula_tells_whose_fault_it_is():
 
 
 def test_a_fault_that_both_share_hides_no_other():
-    """Both have the fluence of another unit; the candidate's pixel is off by more than that."""
+    """Both have the fluence in another unit; the candidate's pixel is wrong by more than that."""
     shown = ("fluence_photons_per_m2", *LAST)
     log = pair(shown, (None, None), ("fluence_per_mm2", "fluence_per_mm2"))
     assert log.passed and not log.causes

@@ -87,7 +87,7 @@ def test_thirty_mistakes_at_known_keys():
 
 
 def test_run_as_a_program_of_its_own(tmp_path: Path):
-    """The way that a user goes: a command, a folder of results, exit code 1."""
+    """As a user does it: a command, a folder of results, exit code 1."""
     script = Path(__file__).parent / "planted.py"
     command = f"{sys.executable} {script} polar_off all {{slow}} {{fast}} - {{flags}}"
     argv = [sys.executable, "-m", "trace_audit.port", "--flags", " ".join(FLAGS), "--pixel", "40", "22"]

@@ -63,7 +63,9 @@ def causes(name: str, role: str, folder: Path = DATA) -> dict[str, str | None]:
 @pytest.mark.skipif(not (SHARED / "foreign").is_dir(), reason="../shared is not here")
 @pytest.mark.parametrize("name", ["supervisor", "supervisor_roi"])
 def test_a_whole_experiment(name):
-    """The fluence of the default, and in one case a detector that turns about the sample; units in the trace alone."""
+    """The port uses the default fluence, and in one case a detector that turns about the sample; a wrong unit affects
+    the trace alone.
+    """
     audited = audit(name, SHARED / "foreign")
     [first, *more] = [cause for cause in audited.causes if cause.role == "in the image"]
     assert (first.key, first.explanation) == ("fluence_photons_per_m2", "-flux 1e18 is ignored")
@@ -141,7 +143,7 @@ def found_summary(name: str) -> str:
 
 
 def test_what_is_not_known_is_not_named():
-    """The port's mosaic domains are others; no flag and no convention gives its image."""
+    """The port has other mosaic domains; no flag and no convention gives its image."""
     audited = audit("mosaic")
     assert not audited.image.agrees
     assert not audited.image_search.explanations

@@ -1,4 +1,4 @@
-"""Two sides of any kind: who is at fault is told by name, whichever side it is."""
+"""Two sides of any kind: the report names the side at fault, whichever it is."""
 
 import json
 import re

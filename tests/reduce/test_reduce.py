@@ -1,4 +1,4 @@
-"""A failing experiment is shrunk to what the failure needs, whatever the two programs are."""
+"""A failing experiment is reduced to the flags that the failure needs, whatever the two programs are."""
 
 import json
 import shlex

@@ -73,7 +73,7 @@ def test_long_header_takes_two_blocks(nanobragg):
 
 @pytest.mark.parametrize("amplitude", ["1e170", "1e20"])
 def test_noise_of_a_pixel_that_is_not_finite_is_refused(nanobragg, amplitude):
-    """1e170: the whole image; 1e20: pixels beyond single precision alone, of which the first is told."""
+    """1e170 makes the whole image too large for single precision, 1e20 some pixels, of which the first is named."""
     flags = ["-N", 7, "-default_F", amplitude, "-detpixels", 8, "-roi", 1, 6, 2, 7]
     image = nanobragg.image(*BASE, *flags)
     slow, fast = np.argwhere(~np.isfinite(image))[0]

@@ -43,7 +43,7 @@ FEATURES = {
 
 
 def check(result):
-    """Either done or refused in one line; the checkers end a program with another code."""
+    """The run succeeds or is refused in one line; a failed check would end it with another exit code."""
     assert result.returncode in (0, 2), result.stderr
     assert "Sanitizer" not in result.stderr and "runtime error" not in result.stderr, result.stderr
     if result.returncode == 2:

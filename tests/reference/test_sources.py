@@ -1,4 +1,4 @@
-"""The C sources: short functions, includes that name their room, and a floor that stands on nothing."""
+"""The C sources: functions are short, includes name their room, and the room `base` uses no other."""
 
 import re
 

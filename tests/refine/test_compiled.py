@@ -92,7 +92,7 @@ def test_a_refinement_ends_where_an_eager_one_does(method, tmp_path, monkeypatch
 
 
 def test_compiled_derivatives_that_are_wrong_are_not_used(monkeypatch, capfd):
-    """What differs from eager code at a few pixels is refused, said, and the derivatives are eager ones."""
+    """A program that differs from eager code at a few pixels is refused with a message; derivatives are eager."""
     monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
     right = selection.TangentBackend.jacobian
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Refinement: recovers what made an image, says how certain it is, and refuses nonsense in one line."""
+"""Refinement recovers the values that made an image, states their uncertainty, and refuses nonsense in one line."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_covariance_of_undetermined_parameters_is_infinite():
 
 
 def test_several_starts_keep_the_best(noisy):
-    """From five degrees off the first start finds nothing; others within its spread do."""
+    """With a start that is five degrees wrong the first attempt finds nothing; other starts within the spread do."""
     config = Config(flags=f"{TRUE} -misset 10 20 35", images=[ImageFile(file="noisy.f64")],
                     parameters=["misset_z", "scale"], starts=5, start_spread={"misset_z": 6.0}, max_iterations=12,
                     seed=2)  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the images do not determine is found first and named; what decides a refinement by itself is named too."""
+"""Parameters that the images do not determine are found first and named; what limits a refinement is named too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The RO-Crate: complete, honest about the licence, and accepted by the validator."""
+"""The RO-Crate is complete, states the right licence, and passes the validator."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The report as text: complete, self-contained, and never taken in by what it shows."""
+"""The report as text: complete, self-contained, and safe against hostile content."""
 
 import html
 import re

@@ -46,7 +46,7 @@ class Project:
         )
 
     def copy(self, folder: Path) -> "Project":
-        """The same project elsewhere, file times kept, so that what is up to date stays so."""
+        """A copy of the project with its file times, so that all its results stay up to date."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Project(folder)
 

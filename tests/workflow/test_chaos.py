@@ -12,7 +12,7 @@ from trace_audit.chaos.kills import Tally, kill_at
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Hashes of what a run leaves that nobody disturbs."""
+    """Hashes of the results of an undisturbed run."""
     folder = checkout.make_checkout(tmp_path_factory.mktemp("undisturbed") / "checkout")
     done = checkout.run(folder)
     assert done.returncode == 0, done.stderr

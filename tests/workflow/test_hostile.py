@@ -1,4 +1,4 @@
-"""Names and values that would do harm in a shell, a format string or a page stay what they are: names and values."""
+"""Names and values that could do harm in a shell, a format string or a page are treated as plain text."""
 
 import subprocess
 import sys

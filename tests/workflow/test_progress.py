@@ -1,4 +1,4 @@
-"""What a person sees of a run: few lines, the time left, and on a failure its messages; all else is in the log."""
+"""The output of a run: few lines, the time left, and on a failure its messages; everything else is in the log."""
 
 import io
 import json
