@@ -34,7 +34,11 @@ class Samples(NamedTuple):
 
 def samples_of(model: Model, first: int, last: int) -> Samples:
     """Samples number first .. last - 1."""
-    index = torch.arange(first, last, device=model.real_m.device)
+    return samples_at(model, torch.arange(first, last, device=model.real_m.device))
+
+
+def samples_at(model: Model, index: torch.Tensor) -> Samples:
+    """The samples of these numbers (samples,)."""
     n = model.oversample
     layer, within = index // (n * n), index % (n * n)
     return Samples(layer, within // n, within % n)
