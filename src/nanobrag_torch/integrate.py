@@ -22,6 +22,8 @@ from nanobrag_torch.model import Model
 from nanobrag_torch.physics import scaling
 from nanobrag_torch.physics.rays import PixelGeometry
 
+NO_RANK = torch.iinfo(torch.int64).max
+
 
 class PixelSums(NamedTuple):
     """Result of a tile, each (pixels,) float64: the sum before scaling, the stored factors, and photons."""
@@ -189,36 +191,28 @@ class TileSum:
         model, pixels, hook = self.model, self.fast.shape[0], at(self.hooks, first, source)
         if model.factors.polar_per_term:
             polar = self.backend.polar(rays, light, source, hook)
-            self._store_last_accepted(polar, light.accepted, source, first)
+            if light.accepted is None:
+                self.polar = polar[-pixels:]
+            else:
+                self._store_accepted(polar, light.accepted, source, first, last=True)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
         elif light.accepted is not None:
-            self._store_first_accepted(self.backend.polar(rays, light, source, hook), light.accepted, source, first)
+            self._store_accepted(self.backend.polar(rays, light, source, hook), light.accepted, source, first)
         elif first == 0 and source == 0:
             self.polar = self.backend.polar(self.backend.of_sample(rays, 0, pixels), light, source, hook)
         return self.one
 
-    def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
-        """Polarization of the last sample and source that the resolution limit accepts; unchanged if there is none."""
-        if accepted is None:
-            self.polar = polar[-self.fast.shape[0] :]
-            return
+    def _store_accepted(
+        self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int, last: bool = False
+    ) -> None:
+        """Polarization of the first or last sample and source that the resolution limit accepts; else unchanged."""
         if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, -1, dtype=torch.int64)
-        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=True)
+            self.polar_rank = torch.full_like(self.fast, -1 if last else NO_RANK, dtype=torch.int64)
+        sample, any_accepted, of_sample = kernel.accepted_sample(polar, accepted, self.fast.shape[0], last)
         rank = self._rank(first, sample, source)
-        later = any_accepted & (rank > self.polar_rank)
-        self.polar = torch.where(later, of_sample, self.polar)
-        self.polar_rank = torch.where(later, rank, self.polar_rank)
-
-    def _store_first_accepted(self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int) -> None:
-        """Polarization of the first sample and source that the resolution limit accepts; unchanged if there is none."""
-        if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max, dtype=torch.int64)
-        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=False)
-        rank = self._rank(first, sample, source)
-        better = any_accepted & (rank < self.polar_rank)
+        better = any_accepted & (rank > self.polar_rank if last else rank < self.polar_rank)
         self.polar = torch.where(better, of_sample, self.polar)
         self.polar_rank = torch.where(better, rank, self.polar_rank)
 
@@ -267,20 +261,6 @@ class TileSum:
 
     def _last_sample(self) -> kernel.Samples:
         return kernel.samples_of(self.model, self.model.samples - 1, self.model.samples)
-
-
-def _pick(
-    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
-    values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
-    samples = accepted.shape[0]
-    if samples == 1:
-        return torch.zeros_like(accepted[0], dtype=torch.int64), accepted[0], values[0]
-    ordered = accepted.flip(0) if last else accepted
-    sample = ordered.to(torch.int8).argmax(0)
-    sample = samples - 1 - sample if last else sample
-    return sample, accepted.any(0), values.gather(0, sample.unsqueeze(0))[0]
 
 
 def integrate(

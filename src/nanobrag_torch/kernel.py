@@ -93,6 +93,20 @@ def illuminate(model: Model, rays: PixelGeometry, source: int, hook: Hook | None
     return Illumination(q_per_m, watched(hook, "accepted", scattering.accepted_by_resolution(q_per_m, model.d_min_m)))
 
 
+def accepted_sample(
+    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
+    values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
+    samples = accepted.shape[0]
+    if samples == 1:
+        return torch.zeros_like(accepted[0], dtype=torch.int64), accepted[0], values[0]
+    ordered = accepted.flip(0) if last else accepted
+    sample = ordered.to(torch.int8).argmax(0)
+    sample = samples - 1 - sample if last else sample
+    return sample, accepted.any(0), values.gather(0, sample.unsqueeze(0))[0]
+
+
 def scattering_vectors(model: Model, rays: PixelGeometry, source: int, hook: Hook | None = None) -> torch.Tensor:
     """q (3, rays) in 1/m for one source."""
     incident, wavelength_m = model.sources.incident[source], model.sources.wavelength_m[source]

@@ -11,7 +11,7 @@ decision that depends on a number, ends the recording with `Unrecordable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,17 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nanobrag_torch.backends.compiled import recorded
 from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS, SCATTERS
-from nanobrag_torch.backends.compiled.recorded import (
-    C_TYPES,
-    ORIENTATION,
-    RAY,
-    TERMS,
-    Added,
-    Number,
-    Table,
-    Unrecordable,
-)
-from nanobrag_torch.backends.compiled.schedule import in_order
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Added, Number, Table, Unrecordable
 
 
 class Recorder(TorchDispatchMode):
@@ -64,21 +54,8 @@ class Recorder(TorchDispatchMode):
         """Make a tensor of one element the counter of a loop."""
         self._keep(tensor, [self._number(name, (), tensor.dtype, varies)])
 
-    def carry(self, start: torch.Tensor, over: int) -> torch.Tensor:
-        """What begins as these numbers and goes from one pass of the loops over samples or sources to the next."""
-        begun = [
-            Number("{0}", (number,), number.dtype, RAY | over, carried="begun") for number in self.numbers_of(start)
-        ]
-        return self._held(begun, start)
-
-    def carried(self, begun: Sequence[torch.Tensor], following: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """What has become of all numbers that were carried, after all passes; `following`: of each after a pass."""
-        pairs: dict[Number, Number] = {}
-        for one, then in zip(begun, following, strict=True):
-            pairs.update(zip(self.numbers_of(one), self.numbers_of(then), strict=True))
-        return [self._held([_done(number, pairs) for number in self.numbers_of(one)], one) for one in begun]
-
-    def _held(self, numbers: list[Number], like: torch.Tensor) -> torch.Tensor:
+    def held(self, numbers: Iterable[Number], like: torch.Tensor) -> torch.Tensor:
+        """A tensor like another, of these numbers."""
         tensor = torch.zeros(like.shape, dtype=like.dtype)
         self._keep(tensor, list(numbers))
         return tensor
@@ -221,14 +198,13 @@ class Recorder(TorchDispatchMode):
         each = len(numbers) // max(1, result.numel())
         both = ORIENTATION | RAY
         over_orientations = name == "sum" and values.dim() - 2 in dimensions and values.dim() - 1 not in dimensions
-        totals = []
+        totals, template = [], OPERATIONS[REDUCTIONS[name]](result.dtype)
         for first in range(0, len(numbers), each):
             total = self._cast(numbers[first], result.dtype)
             for number in numbers[first + 1 : first + each]:
-                template = OPERATIONS[REDUCTIONS[name]](result.dtype)
                 total = self._number(template, (total, self._cast(number, result.dtype)), result.dtype)
             if over_orientations and total.varies & both == both:
-                total = self._number("{0}", (total,), total.dtype, RAY | total.varies & TERMS, total=True)
+                total = self._number("{0}", (total,), total.dtype, RAY | total.varies & recorded.TERMS, total=True)
             totals.append(total)
         return totals
 
@@ -298,7 +274,7 @@ class Recorder(TorchDispatchMode):
             return number
         if not number.arguments and number.expression.startswith("#"):
             return self._constant(recorded.value_of(number), dtype)
-        return self._number(f"({C_TYPES[dtype]}){{0}}", (number,), dtype)
+        return self._number(f"({recorded.C_TYPES[dtype]}){{0}}", (number,), dtype)
 
     def _constant(self, value: float | int | bool, dtype: torch.dtype) -> Number:
         text = recorded.rounded(float(value), dtype).hex() if dtype.is_floating_point else str(int(value))
@@ -322,16 +298,3 @@ class Recorder(TorchDispatchMode):
                     varies |= argument.varies
             self._known[key] = Number(expression, arguments, dtype, varies, total, table)
         return self._known[key]
-
-
-def _done(begun: Number, pairs: Mapping[Number, Number]) -> Number:
-    """What a carried number is after all passes: it depends on what follows it, and on what follows those it needs."""
-    needed = {begun: pairs[begun]}
-    waiting = [begun]
-    while waiting:
-        for number in in_order([pairs[waiting.pop()]]):
-            if number in pairs and number not in needed:
-                needed[number] = pairs[number]
-                waiting.append(number)
-    arguments = tuple(number for pair in needed.items() for number in pair)
-    return Number("{0}", arguments, begun.dtype, RAY, carried="done")

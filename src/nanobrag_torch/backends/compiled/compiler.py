@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch.backends.compiled.capture import Recorder
+from nanobrag_torch.backends.compiled.carrying import Carrier
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import (
@@ -152,14 +153,19 @@ class _Recording:
 
     def _passes(self) -> list[Pass]:
         """One pass of the loops over samples and sources, for a program that has some."""
-        over, counters = self.program.over, []
+        over = self.program.over
         if not over:
             return []
-        for name, one in (("sample", SAMPLE), ("source", SOURCE)):
-            counters.append(torch.ones(1, dtype=torch.int64) if over & one else None)
-            if counters[-1] is not None:
-                self.recorder.count(counters[-1], f"(int64_t){name}", one)
-        return [Pass(self.recorder, over, *counters, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
+        sample, source = (
+            self._counter(name) if over & one else None for name, one in (("sample", SAMPLE), ("source", SOURCE))
+        )
+        carrier = Carrier(self.recorder, over)
+        return [Pass(carrier, sample, source, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
+
+    def _counter(self, name: str) -> torch.Tensor:
+        counter = torch.ones(1, dtype=torch.int64)
+        self.recorder.count(counter, f"(int64_t){name}", {"sample": SAMPLE, "source": SOURCE}[name])
+        return counter
 
     def _changes(self) -> list[torch.Tensor]:
         """Changes (directions, 1) of the results: derivatives by the tensors, times their parts of each direction."""

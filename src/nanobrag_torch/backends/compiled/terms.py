@@ -6,14 +6,14 @@ What is recorded is one pass of the loops: one sample lit by one source. The sum
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 
 from nanobrag_torch import kernel
+from nanobrag_torch.backends.compiled.carrying import Carrier
 from nanobrag_torch.hooks import Hook, Hooks, Place, at
-from nanobrag_torch.integrate import PixelSums, TileSum
+from nanobrag_torch.integrate import NO_RANK, PixelSums, TileSum
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.rays import PixelGeometry
 from nanobrag_torch.physics.sources import Sources
@@ -21,19 +21,10 @@ from nanobrag_torch.physics.sources import Sources
 COUNTS = ("samples", "sources", "layers", "oversample")  # numbers of the input `loops`
 
 
-class Carrier(Protocol):
-    """What takes numbers from one pass of the loops to the next."""
-
-    def carry(self, start: torch.Tensor, over: int) -> torch.Tensor: ...
-
-    def carried(self, begun: Sequence[torch.Tensor], following: Sequence[torch.Tensor]) -> list[torch.Tensor]: ...
-
-
 class Pass(NamedTuple):
     """Which pass of the loops is recorded, and what a program reads for them beside a model of one source."""
 
     carrier: Carrier
-    over: int  # SAMPLE, SOURCE or both
     sample: torch.Tensor | None  # number (1,) int64; None where there is one sample
     source: torch.Tensor | None
     loops: torch.Tensor  # COUNTS
@@ -58,7 +49,7 @@ class _Looped(TileSum):
     """One sample and one source at a time; factors of the whole pixel are those of the sample that states them."""
 
     def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None):
-        counts = {name: this.loops[place] for place, name in enumerate(COUNTS)}
+        counts: dict[str, Any] = {name: this.loops[place] for place, name in enumerate(COUNTS)}
         if this.sample is not None:
             model = model._replace(oversample=counts["oversample"], layers=counts["layers"])
         always_first = None if hooks is None else lambda name, value, _: hooks(name, value, Place())
@@ -72,7 +63,7 @@ class _Looped(TileSum):
         """The sums after all passes, of which one is gone through here."""
         this, hook, carry = self._this, at(self.hooks), self._this.carrier.carry
         self._store_once(hook)
-        begun = [carry(start, this.over) for start in self._carried()]
+        begun = [carry(start) for start in self._carried()]
         self._of_sample, self.total, self.water, *rest = begun
         if rest:
             self.polar, self.polar_rank = rest
@@ -94,7 +85,7 @@ class _Looped(TileSum):
         used, sums = self.model.factors, [self._of_sample, self.total, self.water]
         if self.model.resolution_limited and used.evaluate_polar:
             if self.polar_rank is None:
-                none_yet = -1 if used.polar_per_term else torch.iinfo(torch.int64).max
+                none_yet = -1 if used.polar_per_term else NO_RANK
                 self.polar_rank = torch.full_like(self.fast, none_yet, dtype=torch.int64)
             sums += [self.polar, self.polar_rank]
         return sums
