@@ -88,9 +88,11 @@ def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_traced_pixel_is_the_pixel_of_the_image(backend, name, dtype, folders, words_of, monkeypatch, capfd):
+def test_traced_pixel_is_the_pixel_of_the_image(
+    backend, name, dtype, folders, words_of, compiled_code, monkeypatch, capfd
+):
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", {"eager": "never", "compiled": "always"}[backend])
-    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(folders / "compiled"))
+    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(compiled_code))
     words = words_of(name)
     with contextlib.chdir(folders / name):
         simulation = simulation_of(words, DTYPES[dtype])
