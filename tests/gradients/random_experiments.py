@@ -87,7 +87,8 @@ def fewer_pixels(experiment: Experiment, words: list[str]) -> tuple[Experiment, 
     """Of an image of many steps some rows about its brightest pixel: each pixel has a derivative by every parameter."""
     simulation = Simulation(experiment)
     geometry = simulation.geometry
-    if simulation.steps <= MOST_STEPS or experiment.detector.roi is not None:
+    told_a_pixel = experiment.detector.roi is not None or {"-printout_pixel", "-trace_pixel"}.intersection(words)
+    if simulation.steps <= MOST_STEPS or told_a_pixel:
         return experiment, words
     rows = max(3, geometry.n_slow * MOST_STEPS // simulation.steps)
     with torch.no_grad():
