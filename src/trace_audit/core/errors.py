@@ -4,11 +4,11 @@ import sys
 from collections.abc import Callable
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults import INTERRUPTED, OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults.interrupts import as_exception, end_at_once
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
-INTERRUPTED = 128 + 2  # 2: SIGINT
 
 
 class InputError(Exception):
@@ -25,7 +25,9 @@ def run_command(
     logs/, one line names the file, and the status is 3; without `catch_faults` it is raised.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    began = False
     try:
+        began = as_exception()
         status = command(arguments)
         if sys.stdout is not None:  # it is None where standard output is closed from the start
             sys.stdout.flush()
@@ -48,6 +50,9 @@ def run_command(
             _say("fault", keep(error))
             return OUR_FAULT
         message = "out of memory; use a machine with more, or a smaller input"
+    finally:
+        if began:
+            end_at_once("trace_audit")
     _say("error", message)
     return USER_MISTAKE
 
