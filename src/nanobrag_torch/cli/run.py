@@ -20,7 +20,8 @@ from nanobrag_torch.cli.invocation import Invocation
 from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import INTERRUPTED, OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.faults import INTERRUPTED, OUR_FAULT, drop_output, is_memory, keep
-from nanobrag_torch.faults.interrupts import as_exception, end_at_once
+from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults.interrupts import INTERRUPTED, as_exception, end_at_once
+from trace_audit.core.escapes import output_plain
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
@@ -28,7 +29,8 @@ def run_command(
     began = False
     try:
         began = as_exception()
-        status = command(arguments)
+        with output_plain():
+            status = command(arguments)
         if sys.stdout is not None:  # it is None where standard output is closed from the start
             sys.stdout.flush()
         return status

@@ -25,7 +25,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from trace_audit.core.errors import INTERRUPTED, InputError, run_command
+from nanobrag_torch.faults.interrupts import INTERRUPTED
+from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 from trace_audit.workflow.progress import LOG, Brief, wants_all
 from trace_audit.workflow.slurm.queue import jobs_of_folder
@@ -148,7 +149,8 @@ def run_snakemake(arguments: list[str], descriptor: int, brief: Brief | None = N
 
 
 def _show_interrupt(brief: Brief | None) -> None:
-    print("trace_audit: interrupted" + (f"; all messages: {LOG}" if brief else ""), file=sys.stderr, flush=True)
+    if brief:  # else snakemake has said so itself
+        print(f"trace_audit: interrupted; all messages: {LOG}", file=sys.stderr, flush=True)
 
 
 def _show_failure(brief: Brief | None) -> None:

@@ -8,7 +8,7 @@ from trace_audit.core.errors import run_command
 
 def main(_: list[str]) -> int:
     """Exit status of snakemake with the arguments of this process."""
-    from snakemake.cli import main as snakemake
+    from snakemake.cli import main as snakemake  # type: ignore[import-untyped]
 
     try:
         snakemake()
