@@ -39,10 +39,10 @@ def keep(error: BaseException) -> str:
 
     name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
-    return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
+    return f"{_description(error)}; a fault of ours, please report it with {_written(name, text)}"
 
 
-def _what(error: BaseException) -> str:
+def _description(error: BaseException) -> str:
     """Kind of an exception and the place of the code where it arose."""
     import traceback
 

@@ -121,7 +121,7 @@ def _search(
 ) -> passes.Search:
     about = {
         "programs": [program.described() for program in programs],
-        "flags": [word.replace(str(folder), "$OUT") for word in experiment.words],
+        "flags": [argument.replace(str(folder), "$OUT") for argument in experiment.words],
         "inputs": _hashes(language, experiment),
         "pixel": list(experiment.pixel),
         "key": options.key,

@@ -126,7 +126,7 @@ class Trials:
         return (row["reference"], row["candidate"]) if row else self.failure.values
 
     def _hash(self, experiment: Experiment) -> str:
-        argv = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        argv = [argument.replace(str(self.folder), "$OUT") for argument in experiment.words]
         return sha256_of_bytes(canonical_json([argv, experiment.pixel]).encode())[:20]
 
     def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:

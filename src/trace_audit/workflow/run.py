@@ -167,7 +167,7 @@ def _show_failure(brief: Brief | None) -> None:
 
 def main(argv: list[str]) -> int:
     """Run snakemake with these arguments in the current folder; returns its exit status."""
-    own = list(itertools.takewhile(lambda word: word in (UNTIL_DONE, BRIEF), argv))
+    own = list(itertools.takewhile(lambda argument: argument in (UNTIL_DONE, BRIEF), argv))
     arguments = argv[len(own) :]
     if arguments in (["-h"], ["--help"]):
         print(__doc__)

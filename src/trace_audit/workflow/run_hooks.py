@@ -67,9 +67,9 @@ def require_own_files(*folders: Path) -> None:
     A folder itself may be a link, to another disk say.
     """
     for folder in folders:
-        for place, folders_below, names in os.walk(folder):
+        for parent, folders_below, names in os.walk(folder):
             for name in (*folders_below, *names):
-                path = Path(place) / name
+                path = Path(parent) / name
                 status = path.lstat()
                 if stat.S_ISLNK(status.st_mode):
                     raise InputError(f"{printable(str(path))}: is a link, which a job would write through; remove it")
