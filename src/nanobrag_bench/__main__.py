@@ -13,9 +13,9 @@ from trace_audit.core.errors import run_command
 
 def main(argv: Sequence[str]) -> int:
     if argv[:1] == ["gpu-check"]:
-        from nanobrag_bench import gpu_check
+        from nanobrag_bench.gpu import check
 
-        return gpu_check.main(list(argv[1:]))
+        return check.main(list(argv[1:]))
     from nanobrag_bench import commands
 
     return commands.main(argv)

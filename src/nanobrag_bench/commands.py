@@ -67,7 +67,7 @@ def show(options: argparse.Namespace) -> None:
 
 
 def gpu_code(options: argparse.Namespace) -> None:
-    from nanobrag_bench.gpu_code import table
+    from nanobrag_bench.gpu.code import table
 
     print(table(options.nvcc, options.architectures))
 

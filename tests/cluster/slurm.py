@@ -323,14 +323,32 @@ class Slurm:
 
     def freeze(self, job: str, how: signal.Signals = signal.SIGSTOP) -> None:
         """Stop the processes of a job's work, so that it hangs; with SIGCONT they go on."""
+        told: set[int] = set()
+        new = wait_for(lambda: self._at_work(job), f"the processes of job {job}", 20, every_s=0.02)
+        while new:  # one that was just starting another is asked again
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, how)
+            told |= new
+            new = self._at_work(job) - told
 
-        def processes() -> list[int]:  # slurmctld knows of a step a moment before the node does
-            answer = self._client("scontrol", "listpids", f"{job}.0", NODE, check=False).stdout
-            return [int(line.split()[0]) for line in answer.splitlines()[1:]]
+    def _at_work(self, job: str) -> set[int]:
+        """The processes of a job's first step: those whose environment says so, and their descendants.
 
-        for pid in wait_for(processes, f"the processes of job {job}", 20, every_s=0.02):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, how)
+        `scontrol listpids` is not asked: while a step starts, it answers -1 (to kill(2): every process there is) or
+        names all processes of the machine.
+        """
+        marks = {f"SLURM_CONF={self.folder}/etc/slurm.conf", f"SLURM_JOB_ID={job}", "SLURM_STEP_ID=0"}
+        at_work, parents = set(), {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                pid = int(folder.name)
+                if marks <= set((folder / "environ").read_text(errors="replace").split("\0")):
+                    at_work.add(pid)
+                parents[pid] = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
+        while more := {pid for pid, parent in parents.items() if parent in at_work} - at_work:
+            at_work |= more
+        return at_work
 
 
 @contextlib.contextmanager

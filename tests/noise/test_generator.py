@@ -6,21 +6,12 @@ import math
 import pytest
 import torch
 
+from nanobrag_bench.gpu.frames import PUBLISHED_ANSWERS
 from nanobrag_torch.noise import functions, poisson
 from nanobrag_torch.noise.compiled import Compiled
 from nanobrag_torch.noise.detector import ByTorch, DetectorNoise, Stream, counts_of
 from nanobrag_torch.noise.philox import philox, uniform
 
-ONES = 0xFFFFFFFF
-PUBLISHED = [  # of philox4x32 with 10 rounds: known-answer vectors of the Random123 library (Salmon et al. 2011)
-    ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
-    ((ONES,) * 4, (ONES,) * 2, (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD)),
-    (
-        (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),  # the digits of pi
-        (0xA4093822, 0x299F31D0),
-        (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
-    ),
-]
 NOISE = DetectorNoise(gain=0.8, readout_sigma=2.5, offset=40.0, point_spread_fwhm_px=1.4)
 
 
@@ -36,14 +27,14 @@ def means(shape, low=-8.0, high=16.0):
     )
 
 
-@pytest.mark.parametrize(("counter", "key", "block"), PUBLISHED)
+@pytest.mark.parametrize(("counter", "key", "block"), PUBLISHED_ANSWERS)
 def test_published_answers(counter, key, block):
     words = tuple(torch.tensor([word, word], dtype=torch.int64) for word in counter)
     assert [word.tolist() for word in philox(words, key)] == [[word, word] for word in block]
 
 
 def test_deviates_are_never_zero_nor_one():
-    ends = torch.tensor([0, ONES], dtype=torch.int64)
+    ends = torch.tensor([0, 0xFFFFFFFF], dtype=torch.int64)
     assert uniform(ends, ends).tolist() == [2.0**-53, 1 - 2.0**-53]
 
 

@@ -5,23 +5,23 @@ import math
 import pytest
 import torch
 
-from nanobrag_bench import gpu_frames
-from nanobrag_bench.gpu_runs import parsed
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_bench.gpu.frames import FRAME
+from nanobrag_bench.gpu.runs import parsed
+from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.simulator import making
 from nanobrag_torch.simulator.batch import copies_to_host, images_of
 from nanobrag_torch.simulator.series import Series
 
-LINE = gpu_frames.FRAME.replace("-detpixels 512", "-detpixels 40").replace("-pixel 0.1", "-pixel 1.2")
+LINE = f"{FRAME} -detpixels 40 -pixel 1.2"
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def series(compiled_code):
     """A series by compiled code."""
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
-        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
         made = Series(parsed(LINE), "cpu", torch.float32, images=100)
         assert made.compiled
         yield made
@@ -107,15 +107,3 @@ def test_a_mask_hides_what_is_looked_at(tmp_path, monkeypatch):
     with torch.no_grad():
         batch = images_of(simulations(series, 2), trust_later=True)
         assert batch.doubt(batch.digest) is None
-
-
-def test_frames_are_counted_and_their_noise_is_checked(monkeypatch, tmp_path):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
-    monkeypatch.setattr(gpu_frames, "FRAME", LINE)
-    monkeypatch.setattr(gpu_frames, "FRAMES_PER_LAUNCH", (2,))
-    monkeypatch.setattr(gpu_frames, "FRAMES", 4)
-    found = list(gpu_frames.checks("cpu"))
-    assert len(found) == 8 and all(holds for _, holds, _ in found)
-    lines = [line for line in gpu_frames.times("cpu", torch.float32)]
-    assert len(lines) == 3 and "(goal 500)" in lines[0] and "(goal 300)" in lines[2]
-    assert selection.mode() == "always"

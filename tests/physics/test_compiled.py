@@ -53,13 +53,13 @@ EXPERIMENTS = {
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """One folder of compiled programs for all tests of this file."""
+    """A folder of compiled programs that a test may damage."""
     return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
-def always(kept, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+def always(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
 
 
@@ -143,6 +143,7 @@ def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, kept, capfd, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
     simulate(BASE)
     capfd.readouterr()
     expected = simulate(BASE)

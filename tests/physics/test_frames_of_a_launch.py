@@ -6,8 +6,8 @@ import subprocess
 import pytest
 import torch
 
-from nanobrag_bench import gpu_frames
-from nanobrag_bench.gpu_runs import parsed
+from nanobrag_bench.gpu.frames import FRAME
+from nanobrag_bench.gpu.runs import parsed
 from nanobrag_torch.backends.compiled import cache, compiler, frames
 from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
@@ -15,7 +15,7 @@ from nanobrag_torch.simulator import batch as batches
 from nanobrag_torch.simulator.series import Series
 from tests.physics.emulated_gpu import _MACHINE, needs_cpp
 
-LINE = gpu_frames.FRAME.replace("-detpixels 512", "-detpixels 30").replace("-pixel 0.1", "-pixel 1.6")
+LINE = f"{FRAME} -detpixels 30 -pixel 1.6"
 LAUNCH = """
 extern "C" void launch(int frames, void **given, int rays, int orientations) {
     for (blockIdx.y = 0; (int)blockIdx.y < frames; blockIdx.y++)
@@ -27,10 +27,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def series(compiled_code):
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
-        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
         yield Series(parsed(LINE), "cpu", torch.float32, images=100)
 
 

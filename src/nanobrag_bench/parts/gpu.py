@@ -14,7 +14,7 @@ from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench
-from nanobrag_bench.gpu_times import CUDA_PROGRAM
+from nanobrag_bench.gpu.beside import PROGRAM as CUDA_PROGRAM
 from nanobrag_bench.parts.kernel import c_simulation
 from nanobrag_bench.parts.process import whole
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command, torch_words

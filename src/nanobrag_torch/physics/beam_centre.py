@@ -9,12 +9,15 @@ Section 6 of docs/physics.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from nanobrag_torch.parameters import Detector, Scalar
 from nanobrag_torch.physics.tensors import Array, home, scalar
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _STATED = ("pixel_size_m", "Xbeam_m", "Ybeam_m", "Xclose_m", "Yclose_m", "ORGX_pixels", "ORGY_pixels")
 
@@ -22,22 +25,27 @@ _STATED = ("pixel_size_m", "Xbeam_m", "Ybeam_m", "Xclose_m", "Yclose_m", "ORGX_p
 class BeamCentre(NamedTuple):
     """The beam centre as stated or by default (m), and the two points of the detector that the pivots use."""
 
-    Xbeam_m: Array
-    Ybeam_m: Array
-    Xclose_m: Array
-    Yclose_m: Array
-    Fbeam_m: Array
-    Sbeam_m: Array
-    Fclose_m: Array
-    Sclose_m: Array
+    Xbeam_m: Float[Array, ""]
+    Ybeam_m: Float[Array, ""]
+    Xclose_m: Float[Array, ""]
+    Yclose_m: Float[Array, ""]
+    Fbeam_m: Float[Array, ""]
+    Sbeam_m: Float[Array, ""]
+    Fclose_m: Float[Array, ""]
+    Sclose_m: Float[Array, ""]
     near_point_leads: tuple[bool, bool]  # fast, slow: stated by -Xclose or -Yclose, and no beam spot is
 
 
 def beam_centre(
-    detector: Detector, size_fast_m: Scalar, size_slow_m: Scalar, defects: frozenset[str], device: torch.device | None
+    detector: Detector,
+    size_fast_m: float | Float[torch.Tensor, ""],
+    size_slow_m: float | Float[torch.Tensor, ""],
+    defects: frozenset[str],
+    device: torch.device | None,
 ) -> BeamCentre:
-    """Map the stated centre to fast and slow coordinates by the rules of the convention (6.2) (6.3).
+    """Map the stated centre to fast and slow coordinates (m) by the rules of the convention (6.2) (6.3).
 
+    sizeF and sizeS (m) are the lengths of the panel along fast and slow, from `parameters.conventions.pixel_counts`.
     MOSFLM and DENZO count X along slow; MOSFLM adds half a pixel; ADXV counts Y from the other edge. With the defect
     `close_beam_ignored` off, -Xclose and -Yclose give the near point, mapped in the same way, or with the defect
     `close_axes_as_fast_slow` on as fast and slow. With it on, they are only the default of the beam centre.

@@ -63,17 +63,17 @@ if TYPE_CHECKING:
 class Cell(NamedTuple):
     """One crystal orientation. Rows of the matrices are the three vectors."""
 
-    real_m: Array  # (3, 3) a, b, c
-    real_A: Array  # (3, 3)
-    reciprocal_per_A: Array  # (3, 3) a*, b*, c*
-    volume_A3: Array
+    real_m: Float[Array, "3 3"]  # a, b, c
+    real_A: Float[Array, "3 3"]
+    reciprocal_per_A: Float[Array, "3 3"]  # a*, b*, c*
+    volume_A3: Float[Array, ""]
 
 
 class Orientations(NamedTuple):
     """Real-space cell vectors of every spindle step and mosaic domain."""
 
-    real_m: Array  # (phi, domain, 3, 3); rows a, b, c
-    phi_rad: Array  # (phi,) nominal spindle angles
+    real_m: Float[Array, "steps domains 3 3"]  # rows a, b, c
+    phi_rad: Float[Array, " steps"]  # nominal spindle angles
 
 
 def reciprocal_from_cell(

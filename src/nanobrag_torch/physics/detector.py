@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -19,13 +19,16 @@ from nanobrag_torch.physics.detector_basis import Basis, basis
 from nanobrag_torch.physics.detector_geometry import Construction, DetectorGeometry
 from nanobrag_torch.physics.tensors import Array, alike, dot, scalar, stack
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 class _Axes(NamedTuple):
     """The detector's axes on their way through the rotations."""
 
-    angles_rad: Array  # (4,) rotx, roty, rotz, twotheta
+    angles_rad: Float[Array, "4"]  # rotx, roty, rotz, twotheta
     turn: placement.Turn
-    rotation: Array  # (3, 3)
+    rotation: Float[Array, "3 3"]
     initial: placement.Axes
     after_rotz: placement.Axes
     final: placement.Axes
@@ -34,37 +37,43 @@ class _Axes(NamedTuple):
 class _Lengths(NamedTuple):
     """Obliquity of the beam and the distances that the user stated or implied, before the origin is known."""
 
-    ratio: Array
-    close_m: Array
-    distance_m: Array
+    ratio: Float[Array, ""]
+    close_m: Float[Array, ""]
+    distance_m: Float[Array, ""]
 
 
 class _Origin(NamedTuple):
     """The origin of the pixels (m) and its three terms."""
 
     centre: BeamCentre
-    terms_m: Array  # (3, 3)
-    before_rotation_m: Array | None  # pivot SAMPLE only, as the two that follow
-    after_rotz_m: Array | None
-    after_twotheta_m: Array | None
-    placed_m: Array
+    terms_m: Float[Array, "3 3"]
+    before_rotation_m: Float[Array, "3"] | None  # pivot SAMPLE only, as the two that follow
+    after_rotz_m: Float[Array, "3"] | None
+    after_twotheta_m: Float[Array, "3"] | None
+    placed_m: Float[Array, "3"]
 
 
 class _Distances(NamedTuple):
     """Distances (m), near point and beam spot (m, fast and slow) of the detector in its final place."""
 
-    close_distance_m: Array
-    distance_m: Array
-    Fclose_m: Array
-    Sclose_m: Array
-    Fbeam_m: Array
-    Sbeam_m: Array
+    close_distance_m: Float[Array, ""]
+    distance_m: Float[Array, ""]
+    Fclose_m: Float[Array, ""]
+    Sclose_m: Float[Array, ""]
+    Fbeam_m: Float[Array, ""]
+    Sbeam_m: Float[Array, ""]
 
 
 def build(
     detector: Detector, defects: frozenset[str], device: torch.device | None = None, hook: Hook | None = None
 ) -> DetectorGeometry:
-    """Place the detector: rotate the basis, find the origin from the pivot, re-derive distances and centres."""
+    """Place the detector: rotate the basis, find the origin from the pivot, re-derive distances and centres.
+
+    The axes F, S, O are those of (6.4) turned by (6.7); the origin pix0 (m) is that of (6.8) or (6.9), by the pivot;
+    distances, near point and beam spot (m) follow from it by (6.10) and (6.11). On `device` everything is a tensor
+    there; without one, what no derivative depends on is an array of numpy. Raises ExperimentError if the panel has no
+    pixels.
+    """
     _, _, size_fast_m, size_slow_m = pixel_counts(detector)
     b = basis(detector, defects, device, hook)
     centre = beam_centre(detector, size_fast_m, size_slow_m, defects, device)

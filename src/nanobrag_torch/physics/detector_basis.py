@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 class Basis(NamedTuple):
     """Unit vectors of beam, detector and axes before any rotation."""
 
-    beam: Array
-    fast: Array
-    slow: Array
-    normal: Array
-    twotheta: Array
-    polar: Array
-    spindle: Array
+    beam: Float[Array, "3"]
+    fast: Float[Array, "3"]
+    slow: Float[Array, "3"]
+    normal: Float[Array, "3"]
+    twotheta: Float[Array, "3"]
+    polar: Float[Array, "3"]
+    spindle: Float[Array, "3"]
 
 
 def basis(detector: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None = None) -> Basis:
@@ -66,7 +66,7 @@ def detector_normal(
     stated: Float[Array, "3"],
     beam: Float[Array, "3"],
     defects: frozenset[str],
-) -> Array:
+) -> Float[Array, "3"]:
     """The stated normal, or that of F and S: see `basis` (6.4)."""
     product = exact_unit(cross(fast, slow))
     if "normal_by_handedness" not in defects and dot(product, beam) < 0:

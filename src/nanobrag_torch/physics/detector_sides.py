@@ -17,9 +17,10 @@ from nanobrag_torch.physics.tensors import dot, number
 
 
 def sampling_distance_m(g: DetectorGeometry, defects: frozenset[str]) -> float:
-    """Where spots are smallest (m): at the nearest point of the detector (7.7).
+    """Distance (m) at which spots are smallest: that of the detector's nearest point (7.7).
 
-    With the defect `distance_without_twotheta` on, the distance along the beam stands for it.
+    x and y are 0 where the near point lies on the panel, and for a curved detector. With the defect
+    `distance_without_twotheta` on, it is the distance along the beam.
     """
     if "distance_without_twotheta" in defects:
         return number(g.distance_m)
@@ -31,9 +32,9 @@ def sampling_distance_m(g: DetectorGeometry, defects: frozenset[str]) -> float:
 
 
 def check_front(g: DetectorGeometry) -> None:
-    """Raise ExperimentError if the panel shows its back to the sample, unless negative photons are wanted.
+    """Raise ExperimentError if the panel shows its back to the sample: unless close > 0 (6.13).
 
-    Equation (6.13).
+    With the defect `back_face_negative` on, such a panel is accepted; its photons are negative.
     """
     close = number(g.close_distance_m)
     if not (close > 0 or g.negative_back):
@@ -45,10 +46,10 @@ def check_front(g: DetectorGeometry) -> None:
 
 
 def pixels_behind(g: DetectorGeometry) -> int:
-    """The number of pixels reached from behind, if some but not all of them can be.
+    """The number of pixels reached from behind, d.O <= 0 at their middle (7.6); 0 with `back_face_negative`.
 
-    That happens if the normal is not perpendicular to the panel, or if the panel is bent by more than a quarter turn
-    while its normal is not bent.
+    A panel in front of the sample has such pixels if the normal is not perpendicular to the panel, or if the panel is
+    bent by more than a quarter turn while its normal is not bent.
     """
     perpendicular = max(abs(number(dot(axis, g.odet))) for axis in (g.fdet, g.sdet)) < 1e-12
     if g.negative_back or (not g.curved_axes if g.curved else perpendicular):

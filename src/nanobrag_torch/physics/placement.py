@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class Axes(NamedTuple):
-    """Fast, slow and normal direction of the detector, each (3,)."""
+    """Fast, slow and normal direction of the detector, unit vectors."""
 
-    fast: Array
-    slow: Array
-    normal: Array
+    fast: Float[Array, "3"]
+    slow: Float[Array, "3"]
+    normal: Float[Array, "3"]
 
 
 def angles_rad(detector: Detector, device: torch.device | None) -> Float[Array, "4"]:
@@ -41,11 +41,11 @@ def angles_rad(detector: Detector, device: torch.device | None) -> Float[Array, 
 
 
 class Turn(NamedTuple):
-    """Rotations about lab x, y and z, each (3, 3), which turn axes and origin in this order."""
+    """Rotations about lab x, y and z, which turn axes and origin in this order."""
 
-    x: Array
-    y: Array
-    z: Array
+    x: Float[Array, "3 3"]
+    y: Float[Array, "3 3"]
+    z: Float[Array, "3 3"]
 
 
 def rotation_matrices(angles: Float[Array, "4"]) -> Turn:
@@ -101,7 +101,7 @@ def keeps_close_distance(detector: Detector, pivot: str, defects: frozenset[str]
 
 def beam_spot_m(
     centre: BeamCentre, axes: Axes, distance_m: Float[Array, ""], beam: Float[Array, "3"]
-) -> tuple[Array, Array]:
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Fast and slow of the beam spot: as stated, or the spot that belongs to the stated near point (6.12)."""
     stated, near = (centre.Fbeam_m, centre.Sbeam_m), (centre.Fclose_m, centre.Sclose_m)
     rows = zip(centre.near_point_leads, stated, near, axes[:2], strict=True)

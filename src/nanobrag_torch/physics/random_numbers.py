@@ -19,10 +19,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _MODULUS = 2147483647
 _MULTIPLIER = 16807
@@ -143,7 +146,10 @@ class SplitMix:
 
 
 def stream(table: SharedTable, seed_variable: int, use: int, defects: frozenset[str]) -> Uniform:
-    """The generator for one use, MISSET or MOSAIC; `seed_variable` is minus the seed."""
+    """The generator for one use, MISSET or MOSAIC; `seed_variable` is minus the seed.
+
+    With the defect `draws_linear_in_seed` on, that of (5.1) and (5.2), which shares `table`; off, that of (5.7).
+    """
     if "draws_linear_in_seed" in defects:
         return UniformStream(table, seed_variable)
     return SplitMix(-seed_variable, use)
@@ -163,12 +169,12 @@ def _powers(count: int) -> np.ndarray:
 class CapDraws:
     """Axes and angles of rotations within a cap, as drawn: `angle_rad = cap_rad * unit_angle`, rounded to single."""
 
-    axis: torch.Tensor  # (n, 3)
-    unit_angle: torch.Tensor  # (n,) in [0, 1)
+    axis: Float[torch.Tensor, "n 3"]
+    unit_angle: Float[torch.Tensor, " n"]  # in [0, 1)
 
 
 def draw_caps(stream: Uniform, count: int, device: torch.device) -> CapDraws:
-    """Draw `count` axes and relative angles, three deviates each (5.3).
+    """Draw `count` axes n, unit vectors, and relative angles t/spread, three deviates each (5.3) (5.4).
 
     r1, r2, r3 = 2 u - 1; w = sqrt(1 - r2^2); axis (w sin(pi r1), w cos(pi r1), r2); relative angle (1 - r3^2)^(1/3),
     evaluated in single precision.
@@ -185,23 +191,19 @@ def draw_caps(stream: Uniform, count: int, device: torch.device) -> CapDraws:
     )
 
 
-def cap_angles_rad(cap_rad: torch.Tensor, draws: CapDraws) -> torch.Tensor:
-    """Angles of the drawn rotations for a cap of `cap_rad`, rounded to single precision as the historic program does.
+def cap_angles_rad(cap_rad: Float[torch.Tensor, ""], draws: CapDraws) -> Float[torch.Tensor, " n"]:
+    """Angles t (rad) of the drawn rotations, for a largest tilt of `cap_rad`: spread (1 - r3^2)^(1/3) (5.4).
 
-    Equation (5.4).
-
-    The rounding passes gradients straight through: d angle / d cap is the drawn relative angle.
+    They are rounded to single precision, as by the historic program. The rounding passes gradients straight through: d
+    angle / d cap is the drawn relative angle.
     """
     exact = cap_rad * draws.unit_angle
     rounded = (cap_rad.detach().float() * draws.unit_angle.float()).double()
     return exact + (rounded - exact.detach())
 
 
-def uniform_rotation(stream: Uniform, device: torch.device) -> torch.Tensor:
-    """A rotation matrix (3, 3), uniform over all rotations: three deviates to a unit quaternion (Shoemake 1992).
-
-    Equation (5.6).
-    """
+def uniform_rotation(stream: Uniform, device: torch.device) -> Float[torch.Tensor, "3 3"]:
+    """A rotation matrix U, evenly over all rotations: a unit quaternion of three deviates (Shoemake 1992) (5.6)."""
     u1, u2, u3 = (stream.draw() for _ in range(3))
     inner, outer = math.sqrt(1.0 - u1), math.sqrt(u1)
     x, y = inner * math.sin(2 * math.pi * u2), inner * math.cos(2 * math.pi * u2)

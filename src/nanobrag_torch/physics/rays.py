@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 class PixelGeometry(NamedTuple):
     """Geometry of rays from the sample to points of the sensor; component first, one column a ray."""
 
-    position_m: torch.Tensor  # (3, rays)
-    distance_m: torch.Tensor  # (rays,) R
-    direction: torch.Tensor  # (3, rays) d
-    obliquity: torch.Tensor  # (rays,) cosine to the normal
+    position_m: Float[torch.Tensor, "3 rays"]
+    distance_m: Float[torch.Tensor, " rays"]  # R
+    direction: Float[torch.Tensor, "3 rays"]  # d
+    obliquity: Float[torch.Tensor, " rays"]  # cosine to the normal
 
 
 def pixel_geometry(

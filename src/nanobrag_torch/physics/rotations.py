@@ -59,7 +59,9 @@ def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "3"]) -> F
     return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
 
 
-def about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> Float[Array, "*vectors 3"]:
+def about_axis(
+    v: Float[Array, "*vectors 3"], axis: Float[Array, "*#vectors 3"], angle_rad: Float[Array, "*#vectors"]
+) -> Float[Array, "*vectors 3"]:
     """Rodrigues' rotation of vectors about an axis that is used as given, of whatever length (1.3).
 
     v' = n (n.v)(1 - cos t) + v cos t + (n x v) sin t, over the last dimension of `v` (..., 3) with `angle_rad` (...).
@@ -67,8 +69,13 @@ def about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> 
     return _turned(v, axis.expand_as(v), torch.cos(angle_rad), torch.sin(angle_rad))
 
 
-def exactly_about_axis(v: Float[Array, "*vectors 3"], axis: Array, angle_rad: Array) -> Float[Array, "*turned 3"]:
-    """As `about_axis`, with sine and cosine of the C library, for more angles too. No part of a recorded kernel."""
+def exactly_about_axis(
+    v: Float[Array, "*#vectors 3"], axis: Float[Array, "*#vectors 3"], angle_rad: Float[Array, "*#vectors"]
+) -> Float[Array, "*vectors 3"]:
+    """As `about_axis` (1.3), with sine and cosine of the C library, for more angles too.
+
+    No part of a recorded kernel.
+    """
     v, axis, angle_rad = alike(v, axis, angle_rad)
     return _turned(v, axis, cosine(angle_rad), sine(angle_rad))
 

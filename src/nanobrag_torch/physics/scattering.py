@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class MillerIndices(NamedTuple):
-    """Fractional indices, the nearest reflection, and the fraction between them, each (3, orientations, rays)."""
+    """Fractional indices, the nearest reflection, and the fraction between them."""
 
-    hkl: torch.Tensor
-    rounded: torch.Tensor
-    fraction: torch.Tensor  # hkl - rounded, in [-1/2, 1/2)
+    hkl: Float[torch.Tensor, "3 orientations rays"]
+    rounded: Float[torch.Tensor, "3 orientations rays"]
+    fraction: Float[torch.Tensor, "3 orientations rays"]  # hkl - rounded, in [-1/2, 1/2)
 
 
 def scattering_vector_per_m(

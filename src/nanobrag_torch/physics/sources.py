@@ -45,9 +45,9 @@ ROUND_DIVERGENCE_LIMIT = 1.1
 class Sources(NamedTuple):
     """The n point sources that illuminate the crystal, in the order of the loop over them."""
 
-    incident: Array  # (n, 3) unit vectors along the light
-    wavelength_m: Array  # (n,)
-    weight: Array | None  # (n,) mean 1; None: every source counts the same
+    incident: Float[Array, "n 3"]  # unit vectors along the light
+    wavelength_m: Float[Array, " n"]
+    weight: Float[Array, " n"] | None  # mean 1; None: every source counts the same
 
     def first(self, count: int) -> Sources:
         """The first `count` of them."""
@@ -62,7 +62,7 @@ def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Fl
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
         stated = (beam.flux_photons_per_s, beam.exposure_s, beam.beamsize_m)
         device = home(device, *stated)
-        flux, exposure, beamsize_m = (scalar(one, device) for one in stated)
+        flux, exposure, beamsize_m = (scalar(quantity, device) for quantity in stated)
         exposed = flux * exposure
         return exposed / beamsize_m / beamsize_m
     return scalar(beam.fluence_photons_per_m2, device)

@@ -34,11 +34,11 @@ class Amplitudes(NamedTuple):
     Without a table the first four are None: every amplitude is `default_F`.
     """
 
-    padded: torch.Tensor | None  # (nh + 2, nk + 2, nl + 2)
-    minimum: torch.Tensor | None  # (3,) smallest h, k, l of the table proper
-    maximum: torch.Tensor | None
-    strides: torch.Tensor | None
-    default_F: torch.Tensor
+    padded: Float[torch.Tensor, "h k l"] | None  # electrons; h, k and l have 2 more than the table proper
+    minimum: Float[torch.Tensor, "3"] | None  # smallest h, k, l of the table proper
+    maximum: Float[torch.Tensor, "3"] | None
+    strides: Float[torch.Tensor, "3"] | None
+    default_F: Float[torch.Tensor, ""]  # electrons
     interpolate: bool
 
     @property

@@ -4,7 +4,7 @@ An operation of torch on three numbers takes ten times as long as one of numpy, 
 derivative is wanted by is a tensor, and so is all that is worked out from it (`alike` sees to that where the two
 meet). Everything else is a number or an array of numpy, on which the same formulas do the same operations in the same
 order: the bytes are the same. `Array` is either; a checker of types takes it for a tensor. With a `device` everything
-is a tensor there.
+is a tensor there. The notation of vectors is that of section 1 of docs/physics.md.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ HOST = torch.device("cpu")
 _NEXT, _PREVIOUS = np.array([1, 2, 0]), np.array([2, 0, 1])
 Part = TypeVar("Part")
 if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
     Array: TypeAlias = torch.Tensor
 else:
     Array = torch.Tensor | np.ndarray | np.float64
@@ -33,13 +35,13 @@ else:
 def home(device: torch.device | None, *values: Any) -> torch.device | None:
     """Where tensors of these values belong: on the device, or the CPU if one is differentiated; else None: to numpy."""
     if device is None:
-        for one in values:
-            if isinstance(one, torch.Tensor) and is_differentiated(one):
+        for value in values:
+            if isinstance(value, torch.Tensor) and is_differentiated(value):
                 return HOST
     return device
 
 
-def scalar(value: float | torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
+def scalar(value: float | Float[Array, ""], device: torch.device | None = None) -> Float[Array, ""]:
     """A 0-d float64 tensor, which keeps its graph; without a device, and without a derivative, a number of numpy."""
     device = home(device, value)
     if device is not None:
@@ -47,8 +49,13 @@ def scalar(value: float | torch.Tensor, device: torch.device | None = None) -> t
     return _plain(np.float64(number(value)))
 
 
-def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
-    """A 1-d float64 tensor whose elements keep their graph; without a device or derivative an array of numpy."""
+def vector(
+    values: Sequence[float | Float[Array, ""]] | Float[torch.Tensor, "*shape"], device: torch.device | None = None
+) -> Float[Array, "*shape"]:
+    """A float64 tensor whose elements keep their graph; without a device or derivative an array of numpy.
+
+    Numbers in a sequence become the elements of a vector; a tensor keeps its shape.
+    """
     if isinstance(values, torch.Tensor):
         device = home(device, values)
         return _plain_of(values) if device is None else values.to(dtype=GEOMETRY_DTYPE, device=device)
@@ -60,8 +67,8 @@ def vector(values: Sequence[float | torch.Tensor] | torch.Tensor, device: torch.
     return torch.stack([scalar(v, device) for v in values])
 
 
-def matrix(values: torch.Tensor, device: torch.device | None = None) -> torch.Tensor:
-    """A tensor in float64, or its numbers in numpy."""
+def matrix(values: Float[torch.Tensor, "*shape"], device: torch.device | None = None) -> Float[Array, "*shape"]:
+    """A tensor in float64, or without a device or derivative its numbers in numpy."""
     return vector(values, device)
 
 
@@ -75,70 +82,73 @@ def _plain_of(tensor: torch.Tensor) -> torch.Tensor:
     return _plain(np.array(tensor.detach().tolist(), dtype=np.float64))  # one of torch.func's lends no memory to numpy
 
 
-def as_tensor(value: Any) -> torch.Tensor:
+def as_tensor(value: float | Float[Array, "*shape"]) -> Float[torch.Tensor, "*shape"]:
     """Numbers of numpy as a tensor of their own; a tensor as it is."""
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float64))
 
 
 def as_tensors(part: Part) -> Part:
     """A nest with tensors for all numbers of numpy."""
-    return mapped(lambda leaf: as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
+    return mapped(lambda leaf: as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
 
 
 def alike(*parts: Any) -> tuple[torch.Tensor, ...]:
     """The parts, all of them tensors if one is."""
-    for one in parts:
-        if isinstance(one, torch.Tensor):
+    for part in parts:
+        if isinstance(part, torch.Tensor):
             return tuple(map(as_tensor, parts))
     return parts
 
 
-def stack(parts: Sequence[Any]) -> torch.Tensor:
+def stack(parts: Sequence[float | Float[Array, "*shape"]]) -> Float[Array, " parts *shape"]:
     """Parts of one shape along a new first dimension."""
-    for one in parts:
-        if isinstance(one, torch.Tensor):
-            return torch.stack([as_tensor(one) for one in parts])
+    for part in parts:
+        if isinstance(part, torch.Tensor):
+            return torch.stack(list(map(as_tensor, parts)))
     return _plain(np.array(parts))
 
 
-def where(condition: Any, one: Any, other: Any) -> torch.Tensor:
-    """One where the condition holds, else the other, for numbers and for arrays."""
+def where(
+    condition: Bool[Array, "*shape"] | np.bool_, value: float | Float[Array, ""], otherwise: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
+    """`value` where the condition holds, else `otherwise`, for numbers and for arrays."""
     if isinstance(condition, torch.Tensor):
-        return torch.where(condition, one, other)
+        return torch.where(condition, value, otherwise)
     if isinstance(condition, np.bool_):
-        return _plain(one if condition else other)
-    return _plain(np.where(condition, one, other))
+        return _plain(value if condition else otherwise)
+    return _plain(np.where(condition, value, otherwise))
 
 
-def spread(v: torch.Tensor, shape: Sequence[int]) -> torch.Tensor:
-    """The same numbers over a larger shape."""
+def spread(v: Float[Array, "*shape"], shape: Sequence[int]) -> Float[Array, "*larger"]:
+    """The same numbers, repeated over a larger `shape`."""
     return v.expand(*shape) if isinstance(v, torch.Tensor) else np.broadcast_to(v, shape)
 
 
-def following(v: torch.Tensor, dimension: int = -1) -> torch.Tensor:
-    """(y, z, x) of (x, y, z)."""
+def following(v: Float[Array, "*vectors"], dimension: int = -1) -> Float[Array, "*vectors"]:
+    """(y, z, x) of (x, y, z), along one dimension of length 3."""
     return v.roll(-1, dimension) if isinstance(v, torch.Tensor) else v.take(_NEXT, dimension)
 
 
-def previous(v: torch.Tensor, dimension: int = -1) -> torch.Tensor:
-    """(z, x, y) of (x, y, z)."""
+def previous(v: Float[Array, "*vectors"], dimension: int = -1) -> Float[Array, "*vectors"]:
+    """(z, x, y) of (x, y, z), along one dimension of length 3."""
     return v.roll(1, dimension) if isinstance(v, torch.Tensor) else v.take(_PREVIOUS, dimension)
 
 
-def sine(angle_rad: torch.Tensor) -> torch.Tensor:
+def sine(angle_rad: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Sine with the value of the C library, from which torch's may differ in the last bit; the gradient is torch's."""
     return _valued(angle_rad, torch.sin, math.sin)
 
 
-def cosine(angle_rad: torch.Tensor) -> torch.Tensor:
+def cosine(angle_rad: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Cosine with the value of the C library; the gradient is torch's."""
     return _valued(angle_rad, torch.cos, math.cos)
 
 
-def square_root(x: torch.Tensor) -> torch.Tensor:
+def square_root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Square root correct to the last bit; torch's may not be, where a vector library computes it.
 
-    Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's.
+    Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's. The root of a negative
+    number is not a number.
     """
     return _valued(x, torch.sqrt, _root)
 
@@ -165,25 +175,25 @@ def _valued(
     return result + torch.where(exact == result.detach(), torch.zeros_like(exact), exact - result.detach())
 
 
-def exact_norm(v: torch.Tensor) -> torch.Tensor:
-    """Length over the last dimension, correct to the last bit, for counts derived from it. Not used in the kernel."""
+def exact_norm(v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors"]:
+    """|v|, correct to the last bit, for counts derived from it. Not used in the kernel."""
     return square_root(dot(v, v))
 
 
-def unit(v: torch.Tensor) -> torch.Tensor:
-    """Direction of each vector of the last dimension; a zero vector stays zero."""
+def unit(v: Float[torch.Tensor, "*vectors 3"]) -> Float[torch.Tensor, "*vectors 3"]:
+    """v/|v|, the direction of each vector; a zero vector stays zero."""
     square = dot(v, v).unsqueeze(-1)
     return v / torch.where(square == 0, torch.ones_like(square), square).sqrt()
 
 
-def exact_unit(v: torch.Tensor) -> torch.Tensor:
+def exact_unit(v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:
     """As `unit`, to the last bit. No part of a recorded kernel."""
     square = dot(v, v)
     return v / square_root(where(square == 0, 1.0, square))[..., None]
 
 
-def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Scalar product over the last dimension, summed from x to z without fused operations.
+def dot(u: Float[Array, "*#vectors 3"], v: Float[Array, "*#vectors 3"]) -> Float[Array, "*vectors"]:
+    """u.v, the scalar product over the last dimension, summed from x to z without fused operations.
 
     Step counts are rounded up from such numbers, so their last bit must be that of plain arithmetic.
     """
@@ -195,21 +205,21 @@ def dot(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
     return x + y + z
 
 
-def along(v: torch.Tensor, rays: torch.Tensor) -> torch.Tensor:
-    """v.r for one vector (3,) and component-first rays (3, n): each ray's result depends on that ray alone.
+def along(v: Float[torch.Tensor, "3 *#rays"], rays: Float[torch.Tensor, "3 *#rays"]) -> Float[torch.Tensor, "*rays"]:
+    """v.r for a vector v and component-first rays r: each ray's result depends on that ray alone.
 
-    (A matrix product or a reduction may add in another order for another number of rays, which would make an image
-    depend on its tiles.)
+    A matrix product or a reduction may add in another order for another number of rays, which would make an image
+    depend on its tiles.
     """
     return v[0] * rays[0] + v[1] * rays[1] + v[2] * rays[2]
 
 
-def length(rays: torch.Tensor) -> torch.Tensor:
-    """Length of component-first vectors (3, ...), whatever their number."""
+def length(rays: Float[torch.Tensor, " 3 *rays"]) -> Float[torch.Tensor, "*rays"]:
+    """|r| of component-first vectors r, the same for each whatever their number."""
     return (rays[0] * rays[0] + rays[1] * rays[1] + rays[2] * rays[2]).sqrt()
 
 
-def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
+def pairwise_sum(values: Float[torch.Tensor, " terms *columns"]) -> Float[torch.Tensor, "*columns"]:
     """Sum over the first dimension by halves: accurate, and the same for each column whatever their number.
 
     The last step is a sum of one row, which adds nothing. For a single row it is the only step, and compiled code turns
@@ -222,7 +232,7 @@ def pairwise_sum(values: torch.Tensor) -> torch.Tensor:
     return values.sum(0)
 
 
-def cross(u: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    """Vector product over the last dimension."""
+def cross(u: Float[Array, "*#vectors 3"], v: Float[Array, "*#vectors 3"]) -> Float[Array, "*vectors 3"]:
+    """u x v, the vector product over the last dimension."""
     u, v = alike(u, v)
     return following(u) * previous(v) - previous(u) * following(v)

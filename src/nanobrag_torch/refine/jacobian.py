@@ -40,15 +40,15 @@ def directions_of(make: Make, values: torch.Tensor) -> Directions:
     with torch.enable_grad():
         model = make(values.detach().requires_grad_())
     leaves = list(nests.leaves(model))
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in places)):
+    positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in positions)):
         raise ValueError("derivatives by a table of amplitudes, which are looked up, are not compiled")
 
     def moving(at: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found = list(nests.leaves(make(at)))
-        return tuple(found[place] for place in places)
+        values = list(nests.leaves(make(at)))
+        return tuple(values[position] for position in positions)
 
-    return Directions(model, places, _forward(moving, values) if places else ())
+    return Directions(model, positions, _forward(moving, values) if positions else ())
 
 
 def _compiled(

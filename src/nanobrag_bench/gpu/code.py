@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import torch
 
-from nanobrag_bench.gpu_times import LARGE
+from nanobrag_bench.gpu.times import LARGE
 from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, TABLE
