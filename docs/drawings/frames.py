@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from matplotlib import pyplot as plt
 
+from nanobrag_torch.faults import guarded
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.parameters.experiment import Detector
 from nanobrag_torch.physics import detector
 from nanobragg_tables import resolve_defects
-from nanobragg_tables.faults import guarded
 
 HERE = Path(__file__).resolve().parent
 STYLE = {"svg.hashsalt": "frames", "svg.fonttype": "none", "font.size": 9, "font.family": "sans-serif"}

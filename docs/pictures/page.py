@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from nanobragg_tables.faults import guarded
+from nanobrag_torch.faults import guarded
 
 WIDTH, HEIGHT = 1180, 1180
 COLOURS = 48

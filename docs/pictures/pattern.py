@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
-from nanobragg_tables.faults import guarded
+from nanobrag_torch.faults import guarded
 
 BLOCK = 3
 COLOURS = 32

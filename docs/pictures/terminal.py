@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.text import Text
 
-from nanobragg_tables.faults import guarded
+from nanobrag_torch.faults import guarded
 
 COMMAND = "python -m trace_audit.compare --c-log c.log --py-log torch.log --names C torch --summary diff_summary.md ..."
 FORMAT = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">

@@ -53,7 +53,7 @@ def write_master(plan: Plan, folder: Path, out: Path) -> None:
     """Write the master of all shards below `folder`, whole or not at all. Raises InputError."""
     check_shards(plan, folder)
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(out, lambda aside: _fill(plan, folder, out.parent, aside))
+    replace_with(out, lambda aside: _fill(plan, folder, out.parent, aside), follow=False)
 
 
 def _fill(plan: Plan, folder: Path, beside: Path, path: Path) -> None:

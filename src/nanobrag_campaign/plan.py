@@ -125,7 +125,7 @@ def write_plan(settings: Campaign, scenarios: list[Scenario], path: Path) -> Non
     """Write the table, whole or not at all. Raises InputError as `check_scenarios` does."""
     check_scenarios(settings, scenarios)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(path, lambda aside: _fill(settings, scenarios, aside))
+    replace_with(path, lambda aside: _fill(settings, scenarios, aside), follow=False)
 
 
 def _fill(settings: Campaign, scenarios: list[Scenario], path: Path) -> None:

@@ -173,7 +173,8 @@ def run(work: Work, folder: Path) -> dict[str, Any]:
         abandoned.unlink()
     began, wall, cpu = time.time(), time.perf_counter(), time.process_time()
     parts: dict[str, float] = {}
-    replace_with(out, lambda aside: parts.update(simulate(work, aside, Progress(work.shard.name, work.shard.count))))
+    progress = Progress(work.shard.name, work.shard.count)
+    replace_with(out, lambda aside: parts.update(simulate(work, aside, progress)), follow=False)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     record = {
         "file": out.name,

@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 from nanobragg_tables import equations
-from nanobragg_tables.faults import guarded
 from nanobragg_tables.generate import c_header, defect_document, flag_document
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -41,4 +40,6 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    from nanobrag_torch.faults import guarded
+
     sys.exit(guarded("nanobragg_tables", lambda: main(sys.argv[1:])))

@@ -6,10 +6,9 @@ import sys
 
 import pytest
 
-from nanobrag_torch import limits
+from nanobrag_torch import faults, limits
 from nanobrag_torch.cli.run import main
 from nanobrag_torch.io.writing import WriterError
-from nanobragg_tables import faults
 from tests.cli.conftest import BASE
 
 

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from nanobrag_torch import faults
 from nanobrag_torch.cli import run as torch_program
-from nanobragg_tables import faults
 from trace_audit.core import errors
 from trace_audit.workflow import script
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from nanobragg_tables.faults import guarded  # noqa: E402 - found by the line above
+from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
 
 
 class Page(HTMLParser):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
-from nanobragg_tables.faults import guarded  # noqa: E402 - found by the line above
+from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
 
 _WHERE = "import sysconfig; print(sysconfig.get_path('purelib'))"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from nanobrag_torch.cli.command_line import CommandLine, read_command_line
 from nanobrag_torch.cli.device import check_name
 from nanobrag_torch.errors import ExperimentError
-from nanobragg_tables.faults import guarded
+from nanobrag_torch.faults import guarded
 
 if TYPE_CHECKING:
     from nanobrag_torch.backends.compiled.programs import Program

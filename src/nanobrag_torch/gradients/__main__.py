@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from importlib import resources
 
+from nanobrag_torch.faults import guarded
 from nanobrag_torch.gradients import parameters
-from nanobragg_tables.faults import guarded
 
 
 def table_text() -> str:

@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run a configuration; returns the exit status."""
-    from nanobragg_tables.faults import guarded
+    from nanobrag_torch.faults import guarded
 
     options = _parser().parse_args(argv)
     return guarded(PROGRAM, lambda: _main(options))

@@ -70,7 +70,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-            Path(aside).chmod(0o644)
+            os.fchmod(stream.fileno(), 0o644)
             Path(aside).replace(path)
         flush_folder(path.parent)
     except BaseException as error:

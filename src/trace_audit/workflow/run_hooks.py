@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import printable, read_yaml, write_atomic
+from trace_audit.core.files import fresh_file, printable, read_yaml, write_atomic
 from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
@@ -100,7 +100,7 @@ class Session:
 
     def begin(self) -> None:
         """Mark that there was something to run; `trace_audit.workflow.run` reads the mark."""
-        BEGAN.touch()
+        fresh_file(BEGAN).close()
 
     def succeed(self) -> None:
         """Show the table, unless make does that, as it also does after a run without jobs."""
