@@ -49,8 +49,8 @@ def rays_of(
     shape = (samples.layer.shape[0], fast.shape[0])
 
     def along(pixel: torch.Tensor, sub: torch.Tensor) -> torch.Tensor:
-        place = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
-        return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
+        position = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
+        return (sub_pixel_m * position + sub_pixel_m / 2.0).reshape(-1)
 
     into_layer = 0.0 if g.front_face else 0.5
     depth = (samples.layer.to(GEOMETRY_DTYPE) + into_layer) * model.layer_pitch_m

@@ -1,6 +1,9 @@
 """What a foreign program printed is kept so that no terminal obeys it, and what it printed can be had back."""
 
 import io
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from trace_audit.core.escapes import as_printed, escaped, escaped_pieces, file_a
 from trace_audit.port import side_job
 from trace_audit.trace.log import trace_log
 from trace_audit.workflow import progress
+from trace_audit.workflow.script import run_job
 
 RUDE = b"\x1b[31mred\x1b]0;title\x07 \r\x00\x7f\xff\xc2\x9b31m \xe2\x80\xae\x0c\x08 \\x41 \\n ok\t\xc3\xa5\n"
 
@@ -83,3 +87,16 @@ def test_the_log_of_a_run(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="symbolic"):
         brief._keep("more\n")
     assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_the_log_of_a_job(tmp_path):
+    """Of a script, and of a command whose output the shell puts into a file; a file name that is no text, too."""
+    log, rude = tmp_path / "job.log", RUDE.decode("utf-8", "surrogateescape") + "\ud800"
+    run_job(lambda _: print(rude, file=sys.stderr), SimpleNamespace(log=[log]))
+    assert not obeyed(log.read_bytes()) and "\\x1b[31mred" in log.read_text()
+    code = "import sys; from trace_audit.core.errors import run_command\n"
+    code += f"def command(_):\n    print({rude!r}); sys.stderr.writelines([{rude!r}])\nrun_command(command, [])"
+    with log.open("wb") as stream:
+        subprocess.run([sys.executable, "-c", code], stdout=stream, stderr=stream, check=True)
+    assert not obeyed(log.read_bytes()) and log.read_text().count("\\x1b[31mred") == 2
+    assert "å" in log.read_text()

@@ -41,6 +41,11 @@ from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
 
+# A shell makes logs anew: it writes through no link that somebody put there since Snakemake removed the old one.
+# A workflow that takes this one as a module keeps its own shell.
+if Path(workflow.main_snakefile).resolve().is_relative_to(ROOT):
+    shell.prefix("set -euo pipefail; set -o noclobber; ")
+
 BUILD = Path("results/reference/build.json")
 
 # A workflow that takes this one as a module may give a config of its own.

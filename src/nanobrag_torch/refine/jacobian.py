@@ -44,15 +44,15 @@ def directions_of(make: Make, values: torch.Tensor) -> Directions:
     with torch.enable_grad():
         model = make(values.detach().requires_grad_())
     leaves = list(nests.leaves(model))
-    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
-    if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in places)):
+    positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    if any(leaf is model.amplitudes.padded for leaf in (leaves[i] for i in positions)):
         raise ValueError("a table of amplitudes moves, of which compiled code takes chosen elements alone")
 
     def moving(at: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        found = list(nests.leaves(make(at)))
-        return tuple(found[place] for place in places)
+        values = list(nests.leaves(make(at)))
+        return tuple(values[position] for position in positions)
 
-    return Directions(model, places, _forward(moving, values) if places else ())
+    return Directions(model, positions, _forward(moving, values) if positions else ())
 
 
 def _compiled(
@@ -70,7 +70,9 @@ def _compiled(
     probe = torch.linspace(0, fast.shape[0] - 1, min(_PROBED, fast.shape[0]), dtype=torch.float64).long()
     probe = probe.to(fast.device)
 
-    def found(backend: TangentBackend, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def derivatives(
+        backend: TangentBackend, fast: torch.Tensor, slow: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         columns = values.new_zeros(fast.shape[0], values.shape[0])
         if directions.count:
             photons, columns[:, others] = _by_directions(backend, fast, slow)
@@ -81,12 +83,12 @@ def _compiled(
         return photons, columns
 
     def check(backend: TangentBackend) -> float:
-        got = found(backend, fast[probe], slow[probe])[1]
+        got = derivatives(backend, fast[probe], slow[probe])[1]
         expected = _eager(make, values, fast[probe], slow[probe])[1]
         largest = expected.abs().amax(0)
         return float(((got - expected).abs().amax(0) / torch.where(largest > 0, largest, 1.0)).max())
 
-    return found(selection.tangent_backend(directions, fast.shape[0], check), fast, slow)
+    return derivatives(selection.tangent_backend(directions, fast.shape[0], check), fast, slow)
 
 
 def _by_directions(

@@ -132,7 +132,7 @@ def _tell_once(message: str) -> None:
 
 def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_later: bool) -> Batch:
     flat = together.flatten(1)
-    columns = [one[:, None].double() for one in flat.aminmax(dim=1)]
+    columns = [bound[:, None].double() for bound in flat.aminmax(dim=1)]
     if trusted_later:
         columns += [flat.argmax(dim=1)[:, None].double()]
         columns += [flat[:, where, None].double() for where in places(simulations[0])]

@@ -86,9 +86,9 @@ class Pixels:
         row = torch.arange(rows, dtype=torch.int32, device=self.device).repeat_interleave(width)
         for first in range(y_min, y_max + 1, rows):
             count = min(rows, y_max + 1 - first) * width
-            place = fast[:count], row[:count] + first
+            columns_and_rows = fast[:count], row[:count] + first
             whole = slice(first * width, first * width + count)
-            yield Tile(*place, whole if width == self.n_fast else self.in_line(*place))
+            yield Tile(*columns_and_rows, whole if width == self.n_fast else self.in_line(*columns_and_rows))
 
     def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
         """Tiles of that many pixels wherever they begin and end, without those that are masked."""

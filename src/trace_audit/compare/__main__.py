@@ -1,6 +1,7 @@
 """`python -m trace_audit.compare`: two trace logs in, a verdict out. Exit status 0 pass, 1 fail, 2 bad input.
 
-With --registry FILE the logs are those of any simulator, whose keys that file lists.
+A log is what a program printed: a whole trace of ours, or anything with trace lines in it, of which the keys that both
+print are compared. With --registry FILE the logs are those of any simulator, whose keys that file lists.
 """
 
 import argparse
@@ -13,15 +14,16 @@ from trace_audit.compare import plain_report
 from trace_audit.compare.blame import blame
 from trace_audit.compare.cause import names_of
 from trace_audit.compare.comparison import NAMES, Comparison, compare
+from trace_audit.compare.foreign import compare_foreign, read_whole
 from trace_audit.compare.known_defects import Attribution
 from trace_audit.compare.markdown_report import comparison_markdown, summary_markdown
 from trace_audit.compare.pictures import write_pictures
-from trace_audit.compare.plain import compare_plain
+from trace_audit.compare.plain import PlainComparison, compare_plain
 from trace_audit.compare.verdict import verdict
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, write_atomic
 from trace_audit.core.junit import Case, junit
-from trace_audit.trace.parse import Trace, read_trace
+from trace_audit.trace.parse import Trace
 from trace_audit.trace.plain_log import read_plain_log
 from trace_audit.trace.simulator import read_simulator
 
@@ -41,6 +43,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--scenario-dir", type=Path, metavar="DIR", help="where scenarios are (config/scenarios)")
     parser.add_argument("--device", default="cpu", help="device of the re-traces")
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="dtype of the re-traces")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="candidate: key file, its names of our keys")
+    parser.add_argument("--reference-keys", type=Path, metavar="FILE", help="the same of the reference")
     parser.add_argument("--registry", type=Path, metavar="FILE", help="keys of a simulator other than nanoBragg")
     parser.add_argument(
         "--names",
@@ -106,7 +110,10 @@ def main(argv: list[str]) -> int:
         from trace_audit.config.scenario import check_pixel, load_scenario
 
         check_pixel(load_scenario(arguments.config, arguments.scenario_dir), *arguments.pixel)
-    c, py = read_trace(arguments.c_log), read_trace(arguments.py_log)
+    named = arguments.keys is not None or arguments.reference_keys is not None
+    c, py = (None, None) if named else (read_whole(arguments.c_log), read_whole(arguments.py_log))
+    if c is None or py is None:
+        return _compare_foreign(arguments)
     comparison, result = judge(c, py, names=(arguments.names[0], arguments.names[1]))
     if comparison.diverging:
         result = _explain(arguments, comparison) or result
@@ -143,21 +150,40 @@ def _cases(result: dict[str, Any]) -> Iterator[Case]:
         yield Case("log", f"problem {number}", problem["message"] if isinstance(problem, dict) else str(problem))
 
 
+def _compare_foreign(arguments: argparse.Namespace) -> int:
+    """The same for logs of which one is no whole trace in a form of ours."""
+    if arguments.config is not None:
+        raise InputError(
+            "--config: causes are searched for whole traces of our two programs; for any other log: python -m "
+            f"trace_audit.port --config {arguments.config} --log {arguments.py_log} --out FOLDER"
+        )
+    if arguments.pictures is not None:
+        raise InputError("--pictures: drawn of whole traces alone, and a log lacks keys; leave it out")
+    logs, key_files = (arguments.c_log, arguments.py_log), (arguments.reference_keys, arguments.keys)
+    return _finish(compare_foreign(logs, key_files, (arguments.names[0], arguments.names[1])), arguments)
+
+
 def _compare_plain(arguments: argparse.Namespace) -> int:
     """The same for logs of a simulator other than nanoBragg."""
-    refused = [name for name in ("config", "pixel", "hkl", "pictures") if getattr(arguments, name) is not None]
+    about = ("config", "pixel", "hkl", "pictures", "keys", "reference_keys")
+    refused = [name.replace("_", "-") for name in about if getattr(arguments, name) is not None]
     if refused:
         raise InputError(f"--{refused[0]} is about a nanoBragg; leave it out with --registry")
     simulator = read_simulator(arguments.registry)
     logs = read_plain_log(arguments.c_log, simulator), read_plain_log(arguments.py_log, simulator)
-    comparison = compare_plain(simulator, *logs, (arguments.names[0], arguments.names[1]))
+    return _finish(compare_plain(simulator, *logs, (arguments.names[0], arguments.names[1])), arguments)
+
+
+def _finish(comparison: PlainComparison, arguments: argparse.Namespace) -> int:
+    """Write a comparison of the keys that both print, and say it."""
     result = plain_report.as_json(comparison)
     write_atomic(arguments.out, readable_json(result))
     for path in (arguments.md, arguments.summary):
         if path:
             write_atomic(path, plain_report.as_markdown(comparison))
     if arguments.junit:
-        write_atomic(arguments.junit, junit(simulator.program, plain_report.cases(comparison)))
+        suite = junit(comparison.simulator.program, plain_report.cases(comparison))
+        write_atomic(arguments.junit, suite)
     say(result)
     return 0 if comparison.passed else 1
 

@@ -94,9 +94,9 @@ class Comparison:
         result: dict[str, int] = {}
         if context.block is not None:
             candidates = [t.blocks[context.block] for t in (self.c, self.py) if context.block < len(t.blocks)]
-            place = next((block for block in candidates if block is not None), None)
-            if place is not None:
-                result.update(zip(("layer", "sub_slow", "sub_fast"), place, strict=True))
+            coordinates = next((block for block in candidates if block is not None), None)
+            if coordinates is not None:
+                result.update(zip(("layer", "sub_slow", "sub_fast"), coordinates, strict=True))
             else:
                 result["block"] = context.block
         for name in ("source", "phi_tic", "mosaic_domain"):
@@ -156,8 +156,8 @@ def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, ke
     if not lacking:
         return
     if not strict and not key.required:
-        if not mine and key.name not in result.alone[_other(side)]:
-            result.alone[_other(side)].append(key.name)
+        if not mine and key.name not in result.alone[_opposite(side)]:
+            result.alone[_opposite(side)].append(key.name)
         return
     if key.name in faulty or (key.name.startswith("term.") and "term" in faulty):
         return
@@ -167,7 +167,7 @@ def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, ke
         result.problems[side].append(Problem("missing", key.name, None, message))
 
 
-def _other(side: Side) -> Side:
+def _opposite(side: Side) -> Side:
     return "py" if side == "c" else "c"
 
 

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 
 from trace_audit.trace.keys import KeyGraph, graph
 
+IN_LINES_OF_MANY = ("term", "phi")  # keys without a line of their own
+
 
 @dataclass(frozen=True)
 class Interval:
     """Where the fault behind one diverging key lies.
 
     `agreeing`: printed keys right above the interval; `possible`: the keys whose stage may be at fault, `key` itself
-    included, in order of computation; `next_keys`: what to print next, the key that halves the interval first;
-    `stages`: names of the stages in the interval, in order of computation.
+    included, in order of computation; `next_keys`: what to print next, the key that halves the interval first, of those
+    that have a line of their own; `stages`: names of the stages in the interval, in order of computation.
     """
 
     key: str
@@ -67,22 +69,22 @@ def _interval(
         cleared |= {a for a in hidden if a not in moves or name in moves[a]}
     possible = tuple(name for name in among.order if name in allowed and name in (above | {root}) - cleared)
     agreeing = tuple(n for n in among.order if agrees.get(n) and any(n in keys[p].parents for p in possible))
-    unprinted = [name for name in possible if name != root and name not in agrees]
+    unprinted = [n for n in possible if n != root and n not in agrees and keys[n].where not in IN_LINES_OF_MANY]
     stages = tuple(dict.fromkeys(keys[name].stage for name in possible))
     return Interval(root, agreeing, possible, _to_print(unprinted, possible, among), stages)
 
 
 def _open_above(root: str, agrees: Mapping[str, bool], among: KeyGraph) -> frozenset[str]:
     """The keys that can reach a key without passing through a printed key that agrees, and those agreeing keys."""
-    found: set[str] = set()
+    gaps: set[str] = set()
     new = list(among.keys[root].parents)
     while new:
         name = new.pop()
-        if name not in found:
-            found.add(name)
+        if name not in gaps:
+            gaps.add(name)
             if not agrees.get(name):
                 new += among.keys[name].parents
-    return frozenset(found)
+    return frozenset(gaps)
 
 
 def _to_print(unprinted: Sequence[str], possible: Sequence[str], among: KeyGraph) -> tuple[str, ...]:

@@ -6,11 +6,13 @@ agrees does not prove its parents right, unless all paths from a parent lead thr
 not known (a factor may be flat there).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from trace_audit.compare.comparison import Factor, factor_of
 from trace_audit.compare.gaps import Interval, intervals
+from trace_audit.trace.foreign_log import ForeignLog
+from trace_audit.trace.keys import Key
 from trace_audit.trace.parse import Context, Record
 from trace_audit.trace.plain_log import PlainLog
 from trace_audit.trace.printed import printing_error
@@ -34,14 +36,19 @@ class PlainRow:
 
 @dataclass(frozen=True)
 class PlainComparison:
-    """Two traces compared. `suspects[key]`: parents that agree within the tolerance, yet by more than rounding."""
+    """Two traces compared. `suspects[key]`: its parents that agree within the tolerance, yet by more than rounding.
+
+    `singles`: the sides whose numbers are float32 numbers. `note`: what else a reader should know.
+    """
 
     simulator: Simulator
     names: tuple[str, str]
-    logs: tuple[PlainLog, PlainLog]
+    logs: tuple[PlainLog | ForeignLog, PlainLog | ForeignLog]
     rows: Mapping[str, PlainRow]
     intervals: tuple[Interval, ...]
     suspects: Mapping[str, tuple[str, ...]]
+    singles: tuple[str, ...] = ()
+    note: str = ""
 
     @property
     def faults(self) -> list[str]:
@@ -79,7 +86,14 @@ def compare_plain(
             allowed = max(simulator.tolerances[name], printed) if keys[name].kind in ("number", "vector") else 0.0
             rows[name] = PlainRow(factor_of(ours, theirs, simulator.floors[name]), allowed)
     agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
-    found = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
+    diverging = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
+    suspects = suspects_of(rows, diverging, keys)
+    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(diverging), suspects)
+
+
+def suspects_of(
+    rows: Mapping[str, PlainRow], diverging: Sequence[Interval], keys: Mapping[str, Key]
+) -> Mapping[str, tuple[str, ...]]:
+    """For each head, its parents that agree within the tolerance, yet by more than rounding."""
     near = {n for n, row in rows.items() if row.agrees and row.factor.relative_difference > _ROUNDING}
-    suspects = {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in found}
-    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(found), suspects)
+    return {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in diverging}

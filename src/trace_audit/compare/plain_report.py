@@ -5,7 +5,7 @@ from typing import Any
 
 from trace_audit.compare.gaps import Interval
 from trace_audit.compare.plain import PlainComparison, PlainRow
-from trace_audit.compare.report_parts import heading, listed, name_of, next_data, next_section, row_data
+from trace_audit.compare.report_parts import heading, listed, name_of, next_data, next_section, next_text, row_data
 from trace_audit.core.junit import Case
 from trace_audit.core.markdown import table
 
@@ -15,28 +15,30 @@ def summary(comparison: PlainComparison) -> str:
     reference, candidate = comparison.names
     common, total = comparison.coverage
     if comparison.passed:
-        return f"{candidate} agrees with {reference} on all {common} of {total} keys that both print."
+        return f"{candidate} agrees with {reference} on all {common} keys that both print, of {total} that there are."
     if comparison.intervals:
         return f"{candidate} differs from {reference}: {sentence(comparison, comparison.intervals[0])}."
     return f"{candidate} cannot be compared in full: {comparison.faults[0]}."
 
 
 def sentence(comparison: PlainComparison, interval: Interval) -> str:
-    """Where one fault lies, as text."""
+    """Where one fault lies, as text. A stage is at fault for certain only where rounding cannot be behind it."""
     keys, candidate = comparison.simulator.graph.keys, comparison.names[1]
-    parents = keys[interval.key].parents
+    parents, near = keys[interval.key].parents, comparison.suspects[interval.key]
     if interval.is_one_stage:
         made_of = f"what it is computed from ({', '.join(parents)}) agrees" if parents else "it is computed from no key"
-        stage = keys[interval.key].stage
-        text = f"{interval.key}: the stage {stage} of {candidate}, or a flag that it reads, is at fault; {made_of}"
+        fault = "may be at fault" if near or comparison.singles else "is at fault"
+        text = f"{interval.key}: the stage {keys[interval.key].stage} of {candidate}, or a flag that it reads, {fault}"
+        text += f"; {made_of}"
+        if comparison.singles:
+            text += f"; rounding may do it too, since {' and '.join(comparison.singles)} printed float32 numbers"
     else:
         above = f"between {', '.join(interval.agreeing[-3:])} (agree)" if interval.agreeing else "from the flags"
         text = f"{above} {'and' if interval.agreeing else 'to'} {interval.key} (differs): stages "
         text += ", ".join(interval.stages)
-        text += f"; print next: {' or '.join(interval.next_keys)}"
-    near = comparison.suspects[interval.key]
+        text += next_text(interval, keys)
     if near:
-        text += f"; {', '.join(near)} agree within the tolerance, but by more than rounding"
+        text += f"; {', '.join(near)} agree within the tolerance, but by more than rounding, which may grow"
     return text
 
 
@@ -99,7 +101,8 @@ def as_markdown(comparison: PlainComparison) -> str:
     ]
     for name, log in zip(comparison.names, comparison.logs, strict=True):
         if log.unknown:
-            parts.append(f"Names in the log of {name} that the registry lacks: {', '.join(list(log.unknown)[:20])}.\n")
+            parts.append(f"Names in the log of {name} that are no keys: {', '.join(list(log.unknown)[:20])}.\n")
+    parts += [f"{comparison.note}\n"] if comparison.note and not comparison.passed else []
     return "\n".join(part for part in parts if part)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from trace_audit.compare.comparison import Factor
+from trace_audit.compare.gaps import IN_LINES_OF_MANY, Interval
 from trace_audit.core.markdown import table
 from trace_audit.trace.keys import Key
 
@@ -37,6 +38,14 @@ def name_of(row: Mapping[str, Any]) -> str:
 def next_data(names: Iterable[str], keys: Mapping[str, Key]) -> list[dict[str, str]]:
     """The keys to print next with formula and unit, JSON-ready."""
     return [{"key": name, "formula": keys[name].formula, "unit": keys[name].unit} for name in names]
+
+
+def next_text(interval: Interval, keys: Mapping[str, Key]) -> str:
+    """What to print next, as the end of a sentence; empty where one stage is left."""
+    if interval.next_keys:
+        return f"; print next: {' or '.join(interval.next_keys)}"
+    left = [name for name in interval.possible if keys[name].where in IN_LINES_OF_MANY]
+    return "; what is left are the terms of the sum, each of which has a line `term` (docs/trace.md)" if left else ""
 
 
 def next_section(names: Iterable[str], keys: Mapping[str, Key]) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from trace_audit.compare.comparison import Comparison, Factor, compare, factor_of
+from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval, intervals
 from trace_audit.compare.substitute import INHERITED, TO_BLAME
 from trace_audit.port import own_image, trials
@@ -19,15 +19,16 @@ from trace_audit.port.causes import causes_of
 from trace_audit.port.findings import PIXEL, ImageFinding, PortAudit, PortCase, Row, same
 from trace_audit.port.judge import OF_THE_IMAGE, Judge, Target
 from trace_audit.port.our_program import OurProgram, Refused
-from trace_audit.port.precision import MARGIN, Precision, Spread, detect, moved_by_each, single_part, spread
+from trace_audit.port.own_rows import moves_with, own_rows
+from trace_audit.port.precision import MARGIN, Spread, moved_by_each, single_part, spread
 from trace_audit.port.proof import StageProof, prove
 from trace_audit.port.two_images import Distance, Sample, distance, rounding_of, sample
 from trace_audit.port.units import unit_of_ratio
 from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import graph, registry
-from trace_audit.trace.own_keys import graph_with, value_of
+from trace_audit.trace.own_keys import graph_with
 from trace_audit.trace.parse import Context, Record, Trace
-from trace_audit.trace.printed import printing_error
+from trace_audit.trace.printed import Precision, detect, printing_error
 from trace_audit.trace.tolerances import relative_tolerance
 
 Say = Callable[[str], None]
@@ -49,12 +50,13 @@ def audit_port(
     case = replace(case, log=with_pixel_of_image(case, ours.pixel))
     audit, moves = _compared(case, ours, reference, reference_name)
     audit.covered = len(printed & set(audit.ours.records)), len(audit.ours.records)
-    audit.rows |= own_rows(case.log, None if reference is None else reference.log, audit)
+    moved = audit.spreads[audit.precision.eps]
+    audit.rows |= own_rows(case.log, None if reference is None else reference.log, audit.ours, audit.graph, moved)
     found = _heads(audit, moves)
     chosen, image_allowed = _images(case, ours, audit.precision)
     _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, found, budget_s, say)
     explained = ours.changed(audit.image_search.variant)
-    audit.roles = _roles(case, explained, _of_one_cause(audit, found), audit.spreads[audit.precision.eps], ours.pixel)
+    audit.roles = _roles(case, explained, _of_one_cause(audit, found), moved, ours.pixel)
     if chosen is not None:
         audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
     audit.causes = causes_of(audit, found, explained)
@@ -89,7 +91,13 @@ def _compared(
         roles=None,
         graph=graph_with(case.log.own_keys) if case.log.own_keys else graph(),
     )
-    return audit, ours.once("moves", lambda: moved_by_each(base, ours.watched))
+    return audit, moves_of(ours)
+
+
+def moves_of(ours: OurProgram) -> Mapping[str, frozenset[str]]:
+    """Which keys move which, in this experiment."""
+    base = ours.once("trace", ours.trace)
+    return ours.once("moves", lambda: moved_by_each(base, ours.watched))
 
 
 def _explain(
@@ -106,25 +114,6 @@ def _explain(
         audit.single = single_part(audit.log.numbers, audit.ours, ours.watched)
 
 
-def own_rows(log: ForeignLog, of_reference: ForeignLog | None, audit: PortAudit) -> dict[str, Row]:
-    """The port's own keys against the reference's of that name, or against what their formula gives with our values."""
-    rows = {}
-    moved = audit.spreads[audit.precision.eps]
-    for name, value in log.own_values.items():
-        known = of_reference.own_values.get(name) if of_reference else None
-        expected = value_of(log.own_keys[name], audit.ours) if known is None else (known,)
-        if expected is None:
-            continue
-        key = audit.graph.keys[name]
-        spread_here = sum(max((s for (k, _), s in moved.items() if k == p), default=0.0) for p in key.parents)
-        factor = factor_of(Record(key, Context(), expected, 0), Record(key, Context(), (value,), 0), 0.0)
-        limit = max(relative_tolerance(), 2.0 * printing_error(log.numbers), MARGIN * spread_here)
-        inside = "agrees" if factor.agrees else "rounding"
-        verdict = inside if factor.relative_difference <= limit else "differs"
-        rows[name] = Row(factor, 0.0, spread_here, limit, verdict)
-    return rows
-
-
 def _heads(audit: PortAudit, moves: Mapping[str, frozenset[str]]) -> list[Interval]:
     """Where a fault lies: keys that no other diverging key explains, and keys whose own stage is proved wrong.
 
@@ -134,10 +123,7 @@ def _heads(audit: PortAudit, moves: Mapping[str, frozenset[str]]) -> list[Interv
     keys, rows, proofs = audit.graph, audit.rows, audit.proofs
     agrees = {name: row.verdict != "differs" for name, row in rows.items()}
     own = [name for name in audit.log.own_keys if name in rows]
-    for name in own:  # what moves a parent moves the key
-        parents = frozenset(keys.keys[name].parents)
-        moves = {key: moved | {name} if parents & (moved | {key}) else moved for key, moved in moves.items()}
-    found = intervals(agrees, [*audit.ours.records, *own], moves, keys if own else None)
+    found = intervals(agrees, [*audit.ours.records, *own], moves_with(moves, own, keys), keys)
     known = {interval.key for interval in found}
     differing = {name: proof for name, proof in proofs.items() if agrees.get(name) is False}
     proved = [name for name, proof in differing.items() if proof.verdict == TO_BLAME or _tells(proof, rows[name])]

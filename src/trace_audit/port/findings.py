@@ -9,15 +9,17 @@ from trace_audit.compare.comparison import Comparison, Factor, compare
 from trace_audit.compare.gaps import Interval
 from trace_audit.compare.multiply_back import Identity
 from trace_audit.port import own_image, trials
-from trace_audit.port.precision import MARGIN, Precision, Single, Spread
+from trace_audit.port.precision import MARGIN, Single, Spread
 from trace_audit.port.proof import StageProof
 from trace_audit.port.two_images import Distance, agree
 from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import KeyGraph, graph
 from trace_audit.trace.parse import Trace
+from trace_audit.trace.printed import Precision
 from trace_audit.trace.tolerances import relative_tolerance
 
 PIXEL = own_image.PIXEL
+EITHER_SIDE = "not known"  # whose fault it is
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Cause:
     interval: Interval | None = None
     proof: StageProof | None = None
     residual: float | None = None  # what stays of the key's difference with the explanation, relative
-    side: str = ""  # whose fault it is, where that is not the candidate
+    side: str = ""  # whose fault it is, where that is not the candidate, or EITHER_SIDE
 
 
 @dataclass

@@ -14,16 +14,18 @@ from trace_audit.port.audit import (
     Say,
     allowed_for,
     audit_port,
+    moves_of,
     rows_of,
     spreads_of,
     with_pixel_of_image,
 )
+from trace_audit.port.between import own_of_both, parted, with_intervals
 from trace_audit.port.findings import Cause, ImageFinding, PortAudit, PortCase, ReferenceStanding
 from trace_audit.port.judge import OF_THE_IMAGE
 from trace_audit.port.our_program import OurProgram
 from trace_audit.port.own_image import IN_IMAGE
-from trace_audit.port.precision import detect
 from trace_audit.port.two_images import agree, distance, rounding_of, sample
+from trace_audit.trace.printed import detect
 
 
 def audit_pair(
@@ -71,6 +73,8 @@ def _apart(reference: PortCase, candidate: PortCase, ours: OurProgram, budget_s:
     spreads = spreads_of(ours, precision)
     comparison = compare(other.log.trace, audit.log.trace)
     rows = rows_of(comparison, spreads, precision, allowed_for(audit.log, spreads[eps]))
+    own, keys = own_of_both(reference.log, candidate.log, spreads[eps])
+    rows |= own
     image = _images_of_both(reference, candidate, audit, other)
     differing = {name for name, row in rows.items() if row.verdict == "differs"}
     images_differ = image is not None and not image.agrees
@@ -78,12 +82,14 @@ def _apart(reference: PortCase, candidate: PortCase, ours: OurProgram, budget_s:
         (cause.key, cause.explanation) for cause in other.causes if cause.explanation
     }
     causes = [*audit.causes, *(replace(cause, side=reference.name) for cause in other.causes)]
-    audit.causes = [
+    kept = [
         cause
         for cause in causes
         if (cause.key, cause.explanation) not in shared and _counts(cause, differing, images_differ)
     ]
     audit.reference_name, audit.comparison, audit.rows, audit.image = reference.name, comparison, rows, image
+    audit.graph = keys
+    audit.causes = with_intervals(kept, parted(audit, moves_of(ours)), keys)
     return audit
 
 

@@ -9,62 +9,17 @@ import random
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from trace_audit.compare.comparison import Factor, compare
 from trace_audit.compare.gaps import ancestors
 from trace_audit.compare.substitute import Visit
 from trace_audit.trace.keys import registry, topological_order
 from trace_audit.trace.parse import Context, Trace, Value
-from trace_audit.trace.printed import digits
+from trace_audit.trace.printed import EPS, FEWEST, digits, is_single, tells
 
 RUNS = 12
 MARGIN = 4.0
-_EPS = {"float64": 2.0**-52, "float32": 2.0**-23, "bfloat16": 2.0**-8, "float16": 2.0**-10}
-_SHARE_OF_SINGLES = 0.9
-_FEWEST = 4
 _SHIFT, _CHANGED = 1e-3, 1e-9
 Spread = Mapping[tuple[str, Context], float]
-
-
-@dataclass(frozen=True)
-class Precision:
-    """What the printed numbers show: the type that they are in, and how many digits they were printed with."""
-
-    name: str
-    numbers: int  # how many of them could tell
-    shortest_digits: int
-
-    @property
-    def eps(self) -> float:
-        """One unit in the last place, relative."""
-        return _EPS[self.name]
-
-
-def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
-    """The precision of a log from the texts of its numbers: float32 if nearly all of them are float32 numbers.
-
-    Too few numbers show nothing; the program then counts as one that computes in float64.
-    """
-    texts = [t for name, row in numbers.items() if _tells(name) for t in row]
-    telling = [text for text in texts if digits(text) >= 9]
-    singles = sum(_is_single(text) for text in telling)
-    is_single = len(telling) >= _FEWEST and singles >= _SHARE_OF_SINGLES * len(telling)
-    name = "float32" if is_single else "float64"
-    return Precision(name, len(telling), min(map(digits, telling), default=0))
-
-
-def _tells(name: str) -> bool:
-    """Whether the numbers of a key are in the type that the program computes in; an image is float32 always."""
-    return registry()[name].kind not in ("word", "integer") and name != "floatimage_accumulated"
-
-
-def _is_single(text: str) -> bool:
-    """Whether a printed number is a float32 number, to the digits that are printed."""
-    value = float(text)
-    with np.errstate(over="ignore"):
-        nearest = float(np.float32(value))
-    return bool(nearest == value or abs(nearest - value) <= 0.5 * 10.0 ** (1 - digits(text)) * abs(value) * 1.001)
 
 
 @dataclass(frozen=True)
@@ -85,13 +40,13 @@ def single_part(numbers: Mapping[str, Sequence[str]], base: Trace, run: Callable
 
     A key belongs to it if all its numbers that can tell are; keys that are not printed do if they are made of it.
     """
-    telling = {name: [t for t in texts if digits(t) >= 9] for name, texts in numbers.items() if _tells(name)}
-    shown = [name for name in topological_order() if telling.get(name) and all(map(_is_single, telling[name]))]
-    if sum(len(telling[name]) for name in shown) < _FEWEST or len(shown) == sum(map(bool, telling.values())):
+    telling = {name: [t for t in texts if digits(t) >= 9] for name, texts in numbers.items() if tells(name)}
+    shown = [name for name in topological_order() if telling.get(name) and all(map(is_single, telling[name]))]
+    if sum(len(telling[name]) for name in shown) < FEWEST or len(shown) == sum(map(bool, telling.values())):
         return None
     follow = {name for name in registry() if name not in numbers and ancestors(name).intersection(shown)}
     keys = frozenset((*shown, *follow))
-    return Single(shown[0], spread(base, run, _EPS["float32"], keys=keys))
+    return Single(shown[0], spread(base, run, EPS["float32"], keys=keys))
 
 
 def spread(

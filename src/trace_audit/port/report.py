@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from trace_audit.compare.report_parts import heading, listed, name_of, next_section, row_data
+from trace_audit.compare.report_parts import heading, listed, name_of, next_section, next_text, row_data
 from trace_audit.core.markdown import table
-from trace_audit.port.findings import Cause, PortAudit, Row
+from trace_audit.port.findings import EITHER_SIDE, Cause, PortAudit, Row
 from trace_audit.port.judge import IMAGE_PATTERN, IMAGE_SCALE
 from trace_audit.port.own_image import IN_IMAGE, NOT_KNOWN, TRACE_ONLY
 from trace_audit.trace import tolerances
@@ -46,9 +46,10 @@ def summary(audit: PortAudit) -> str:
 
 def sentence(audit: PortAudit, cause: Cause) -> str:
     """One cause in words."""
-    where = f" ({cause.role})" if audit.image is not None or audit.roles is not None else ""
+    has_pixel = audit.image is not None or audit.roles is not None
+    where = f" ({cause.role})" if has_pixel and cause.role != NOT_KNOWN else ""
     size = f", a factor {cause.effect:.7g} in every pixel" if cause.effect else ""
-    whose = f"{cause.side} is at fault: " if cause.side else ""
+    whose = f"{cause.side} is at fault: " if cause.side not in ("", EITHER_SIDE) else ""
     name = whose + (f"{cause.key}{size}{where}: " if cause.key else f"the image{where}: ")
     if cause.explanation is not None:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
@@ -57,7 +58,8 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
         rest = f"; this explains {', '.join(also)} too" if also else ""
         but = f", but not {', '.join(cause.contradicts)}" if cause.contradicts else ""
         return f"{name}{_as_if(audit, cause)}{more}{rest}{but}."
-    return f"{name}cause not known; {_interval(audit, cause)}."
+    nor = ", nor whose fault it is" if cause.side == EITHER_SIDE else ""
+    return f"{name}cause not known{nor}; {_interval(audit, cause)}."
 
 
 def _as_if(audit: PortAudit, cause: Cause) -> str:
@@ -86,9 +88,7 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
         stage, whose = audit.graph.keys[interval.key].stage, cause.side or audit.name
         text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
         text += f" {_values(cause.proof.our_stage_gives)} and not {_values(cause.proof.ports_value)}"
-    if interval.next_keys:
-        text += f"; print next: {' or '.join(interval.next_keys)}"
-    return text
+    return text + next_text(interval, audit.graph.keys)
 
 
 def _values(values: tuple[Any, ...] | None) -> str:
@@ -156,7 +156,7 @@ def _log_markdown(audit: PortAudit) -> Iterator[str]:
     log = audit.log
     if log.own:
         named = [f"{name} ({meaning})" if meaning else name for name, meaning in list(log.own.items())[:20]]
-        yield f"Keys that only {audit.name} has{_compared(audit)}: {', '.join(named)}.\n"
+        yield f"Keys of {audit.name} that are none of ours{_compared(audit)}: {', '.join(named)}.\n"
     if log.unknown:
         names = ", ".join(list(log.unknown)[:20])
         yield f"Names that are not known (a key file can map them): {names}.\n"

@@ -47,9 +47,9 @@ def check_own_keys(own: Mapping[str, OwnKey], where: str) -> None:
     for name, key in own.items():
         if name in registry():
             raise InputError(f"{where}: own.{name}: that is a key of ours; map it under names")
-        for other in (*key.parents, *key.used_by):
-            if other not in known:
-                raise InputError(f"{where}: own.{name}: {other} is no key, neither of ours nor of its own")
+        for relative in (*key.parents, *key.used_by):
+            if relative not in known:
+                raise InputError(f"{where}: own.{name}: {relative} is no key, neither of ours nor of its own")
         if key.formula:
             try:
                 used = {node.id for node in ast.walk(ast.parse(key.formula, mode="eval")) if isinstance(node, ast.Name)}

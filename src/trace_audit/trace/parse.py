@@ -89,13 +89,21 @@ def is_trace_line(line: str) -> bool:
 
 
 def read_trace(path: Path) -> Trace:
-    """Parse the log at `path`. Raises InputError if it cannot be read or holds no trace line at all."""
-    lines = read_text(path, "trace log").splitlines()
+    """Parse the log at `path`. Raises InputError if it cannot be read or holds no trace line at all.
+
+    Of a program's whole output the lines count that speak of a trace.
+    """
+    lines = [line for line in read_text(path, "trace log").splitlines() if "TRACE" in line]
     if not any(map(is_trace_line, lines)):
         raise InputError(
             f"trace log {path}: no line begins with TRACE_C: or TRACE_PY:; run the program with -trace_pixel SLOW FAST"
         )
     return parse_trace(lines)
+
+
+def is_whole(trace: Trace) -> bool:
+    """Whether a log is in this project's form, or holds every key that a historic one has to have."""
+    return not trace.historic or all(name in trace.records for name, key in registry().items() if key.required)
 
 
 def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
@@ -183,7 +191,7 @@ class _Reader:
                 expected = " ".join(f"{name}:value" for name in key.components)
                 self.problem("unparsable", key.name, number, f"{key.name}: expected {expected}, found {text[:60]!r}")
                 return None
-            texts = [word for _, word in fields]
+            texts = [value for _, value in fields]
         else:
             texts = text.strip("[]").replace(";", " ").split()
         return self.parse(number, key.name, key.kind, texts, key.size)
@@ -193,21 +201,21 @@ class _Reader:
             self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
         pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
-        for word in texts:
-            if _NOT_FINITE.fullmatch(word):
-                self.problem("non-finite", name, number, f"{name}: {word} is not finite")
+        for text in texts:
+            if _NOT_FINITE.fullmatch(text):
+                self.problem("non-finite", name, number, f"{name}: {text} is not finite")
                 return None
-            if not pattern.fullmatch(word):
-                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {expected}")
+            if not pattern.fullmatch(text):
+                self.problem("unparsable", name, number, f"{name}: {text[:40]!r} is not {expected}")
                 return None
-        values = tuple(int(word) if kind == "integer" else float(word) for word in texts)
+        values = tuple(int(text) if kind == "integer" else float(text) for text in texts)
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
         return values
 
     def read_phi(self, number: int, body: str) -> None:
-        fields = dict(word.split("=", 1) for word in body.split() if "=" in word)
+        fields = dict(field.split("=", 1) for field in body.split() if "=" in field)
         tic = fields.pop("phi_tic", "")
         if not _INTEGER.fullmatch(tic) or self.block is None:
             self.problem("unparsable", "TRACE_PHI.phi_tic", number, "per-phi line without its phi_tic or sub-pixel")

@@ -13,7 +13,7 @@ SIMULATOR = (
     "src/nanobrag_torch/*.py",
     *(
         f"src/nanobrag_torch/{room}/**/*.py"
-        for room in ("backends", "cli", "io", "parameters", "physics", "simulator", "trace")
+        for room in ("backends", "cli", "faults", "io", "parameters", "physics", "simulator", "trace")
     ),
     *TABLES,
 )

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import printable, read_yaml, write_atomic
+from trace_audit.core.files import fresh_file, printable, read_yaml, write_atomic
 from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
@@ -67,9 +67,9 @@ def require_own_files(*folders: Path) -> None:
     A folder itself may be a link, to another disk say.
     """
     for folder in folders:
-        for place, folders_below, names in os.walk(folder):
+        for parent, folders_below, names in os.walk(folder):
             for name in (*folders_below, *names):
-                path = Path(place) / name
+                path = Path(parent) / name
                 status = path.lstat()
                 if stat.S_ISLNK(status.st_mode):
                     raise InputError(f"{printable(str(path))}: is a link, which a job would write through; remove it")
@@ -100,7 +100,7 @@ class Session:
 
     def begin(self) -> None:
         """Mark that there was something to run; `trace_audit.workflow.run` reads the mark."""
-        BEGAN.touch()
+        fresh_file(BEGAN).close()
 
     def succeed(self) -> None:
         """Show the table, unless make does that, as it also does after a run without jobs."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.core.errors import run_command
+from trace_audit.core.escapes import Plain
 from trace_audit.core.files import fresh_file
 
 
@@ -21,7 +22,8 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """
     path = Path(snakemake.log[0])
     log = io.TextIOWrapper(fresh_file(path), encoding="utf-8", errors="backslashreplace")
-    with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    plain: Any = Plain(log)
+    with log, contextlib.redirect_stdout(plain), contextlib.redirect_stderr(plain):
         status = run_command(lambda _: _done(main, snakemake), [])
     if status:
         sys.exit(status)
