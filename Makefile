@@ -78,7 +78,7 @@ audit: compiler setup
 
 test: compiler setup
 	@echo "All tests: about 14 minutes on two cores, less on more."
-	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster" -rs
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not cluster" -rs
 
 test-cluster: compiler
 	@$(PYTHON) tests/cluster/slurm.py --check

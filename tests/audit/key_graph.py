@@ -63,7 +63,7 @@ _SIGNIFICANT = 1e-9
 
 def write_inputs(folder: Path) -> None:
     """Reflections of uneven amplitude, and an orientation matrix."""
-    indices = [(h, k, l) for h in range(-8, 9) for k in range(-12, 13) for l in range(-10, 11)]
+    indices = [(h, k, l) for h in range(-6, 7) for k in range(-7, 8) for l in range(-6, 7)]
     rows = (f"{h} {k} {l} {50 + (7 * h + 3 * k + 5 * l) % 31 + 0.1 * h * h}\n" for h, k, l in indices)
     (folder / "f.hkl").write_text("".join(rows))
     (folder / "a.mat").write_text("0.19 0.01 0.02\n0.005 0.12 -0.01\n0.01 0.02 0.14\n")
@@ -125,8 +125,9 @@ class TorchProgram:
         def visit(key, context, values):
             fields = (context.block, context.source, context.phi_tic, context.mosaic_domain)
             place = key, tuple(-1 if index is None else index for index in fields)
-            result.setdefault(place, list(values))
-            return replaced.get(place)
+            result.setdefault(place, values)
+            held = replaced.get(place)
+            return None if held == values else held  # what is there already need not be put there
 
         invocation = self.invocation
         watched_trace(invocation.experiment, PIXEL, device="cpu", dtype=invocation.dtype, visit=visit)

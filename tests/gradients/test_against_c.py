@@ -58,8 +58,8 @@ def test_gradient_of_the_c_program(name, c_binary, tmp_path):
 
 @needs_compiler
 @pytest.mark.parametrize("name", ["distance", "cell_b"])
-def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "compiled"))
+def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     with code_of("compiled"):
         record, _ = gradients.audit(name, BASE, c_binary, tmp_path)
     assert record["torch_derivative"].startswith("tiles, compiled: ")

@@ -73,10 +73,10 @@ POINTS = {
 
 
 @pytest.fixture(params=PATHS)
-def path(request, monkeypatch, tmp_path_factory):
+def path(request, monkeypatch, compiled_code):
     if request.param == "always" and not HAS_COMPILER:
         pytest.skip("no C compiler on this machine")
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-borders"))
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, request.param)
     return request.param
 

@@ -81,8 +81,8 @@ def derivatives(experiment, dtype):
 
 
 @pytest.fixture
-def always(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-derivatives"))
+def always(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)  # so that this is a large image
 

@@ -29,8 +29,8 @@ ROUNDING = 1e-11
 
 
 @pytest.fixture(autouse=True)
-def never(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-random"))
+def never(monkeypatch, compiled_code):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
 
 

@@ -97,8 +97,8 @@ def test_what_is_expected_is_what_differences_say(expected, monkeypatch):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("way", WAYS)
-def test_way(way, path, expected, tmp_path_factory, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-ways"))
+def test_way(way, path, expected, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", eager.PAIRS_PER_PASS)  # put back afterwards
     take(path, monkeypatch.setenv)
     sentence = written()[way][list(PATHS).index(path)]

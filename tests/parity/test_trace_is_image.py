@@ -1,6 +1,7 @@
 """The trace of a pixel ends with the number that the image holds, to the last bit: both come out of one computation."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -30,11 +31,18 @@ def folders(tmp_path_factory):
     return tmp_path_factory.mktemp("scenarios")
 
 
-def words_of(name: str, folder) -> list[str]:
-    """The command line of a scenario, with its files in `folder`."""
-    scenario = load_scenario(name, FOLDER)
-    folder.mkdir(exist_ok=True)
-    return arguments(scenario, prepare_inputs(scenario, folder, hkl=None, scenario_folder=FOLDER))
+@pytest.fixture(scope="module")
+def words_of(folders):
+    """name -> the command line of that scenario, with its files in the folder of that name; made once."""
+
+    @functools.cache
+    def words(name: str) -> list[str]:
+        scenario, folder = load_scenario(name, FOLDER), folders / name
+        folder.mkdir()
+        with contextlib.chdir(FOLDER):
+            return arguments(scenario, prepare_inputs(scenario, folder, hkl=None, scenario_folder=FOLDER))
+
+    return words
 
 
 def beam_pixel(simulation: Simulation) -> tuple[int, int]:
@@ -80,11 +88,12 @@ def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_traced_pixel_is_the_pixel_of_the_image(backend, name, dtype, folders, monkeypatch, capfd):
+def test_traced_pixel_is_the_pixel_of_the_image(
+    backend, name, dtype, folders, words_of, compiled_code, monkeypatch, capfd
+):
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", {"eager": "never", "compiled": "always"}[backend])
-    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(folders / "compiled"))
-    with contextlib.chdir(FOLDER):
-        words = words_of(name, folders / name)
+    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(compiled_code))
+    words = words_of(name)
     with contextlib.chdir(folders / name):
         simulation = simulation_of(words, DTYPES[dtype])
     with torch.no_grad():

@@ -17,11 +17,11 @@ LINE = f"{FRAME} -detpixels 40 -pixel 1.2"
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def series(compiled_code):
     """A series by compiled code."""
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
-        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
         made = Series(parsed(LINE), "cpu", torch.float32, images=100)
         assert made.compiled
         yield made

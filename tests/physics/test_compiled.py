@@ -19,6 +19,12 @@ from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
 
 BASE = small()
+WIDE = replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.03, dispersion_steps=2))
+SEVERAL = replace(
+    WIDE,
+    detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3, oversample=2),
+    structure_factors=replace(BASE.structure_factors, d_min_m=4e-10, water_size_m=1e-6),
+)
 EXPERIMENTS = {
     "plain": BASE,
     "one_orientation": replace(
@@ -32,6 +38,10 @@ EXPERIMENTS = {
         BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3, oversample=2)
     ),
     "thick": replace(BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=1, attenuation_per_m=2e3)),
+    "samples_and_sources": SEVERAL,
+    "samples_and_sources_corrected": replace(SEVERAL, defects=frozenset()),
+    "sources_once_accepted": replace(WIDE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
+    "samples_of_water": replace(SEVERAL, beam=BASE.beam, defects=frozenset()),
     "water": replace(BASE, structure_factors=replace(BASE.structure_factors, water_size_m=1e-6)),
     "unpolarized": replace(BASE, beam=replace(BASE.beam, polarized=False)),
     "point_pixel": replace(BASE, detector=replace(BASE.detector, point_pixel=True)),
@@ -43,13 +53,13 @@ EXPERIMENTS = {
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """One folder of compiled programs for all tests of this file."""
+    """A folder of compiled programs that a test may damage."""
     return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
-def always(kept, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+def always(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
 
 
@@ -133,6 +143,7 @@ def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, kept, capfd, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
     simulate(BASE)
     capfd.readouterr()
     expected = simulate(BASE)

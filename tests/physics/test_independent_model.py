@@ -71,15 +71,10 @@ def test_torch_program(seed, tmp_path, monkeypatch):
     case.check(case.simulation().image(image_dtype=torch.float64).numpy())
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    return tmp_path_factory.mktemp("compiled")
-
-
 @needs_compiler
 @pytest.mark.parametrize("seed", COMPILED_SEEDS)
-def test_compiled_torch_program(seed, tmp_path, kept, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+def test_compiled_torch_program(seed, tmp_path, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     case = Case(seed, tmp_path)
     if case.expected is None:

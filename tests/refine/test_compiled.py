@@ -46,8 +46,8 @@ CASES = {
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-refine"))
+def folder(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
 
 
 def derivatives(words, mode, monkeypatch):

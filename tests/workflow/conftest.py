@@ -11,6 +11,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from tests.conftest import of_all_workers
 from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, write_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -67,10 +68,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose audit has run, made by the first process of the tests that asks for it."""
-    base = tmp_path_factory.getbasetemp()  # with several workers each has a folder of its own below a common one
-    common = base.parent / "of all workers" if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = common / "audited once"
-    common.mkdir(exist_ok=True)
+    folder = of_all_workers(tmp_path_factory) / "audited once"
     with FileLock(f"{folder}.lock"):
         if not (folder / "terminal.txt").exists():
             shutil.rmtree(folder, ignore_errors=True)
