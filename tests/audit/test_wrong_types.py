@@ -5,10 +5,7 @@ Each damaged file has the hash that its record states, so that only the reader p
 """
 
 import base64
-import contextlib
-import copy
 import io
-import itertools
 import json
 import os
 import shutil
@@ -22,9 +19,9 @@ from nanobrag_bench import trend
 from nanobrag_campaign import summary as campaign_summary
 from nanobrag_campaign import verify as campaign_verify
 from nanobrag_campaign.shards import Shard, audit_file, side_file
+from tests.audit.exchanged_values import into, outcomes
 from tests.audit.test_ledger import ENVIRONMENT, make_audit
 from trace_audit.config.campaign import Noise
-from trace_audit.core.errors import run_command
 from trace_audit.core.files import sha256_of_file
 from trace_audit.derivatives import gradients, refinement
 from trace_audit.port import other_gate
@@ -32,7 +29,6 @@ from trace_audit.report import ending, other_results
 from trace_audit.trail import attempts, failed_jobs, hash_chain, rerun, rerun_record, sbom, statements
 from trace_audit.workflow import plan
 
-VALUES = (None, True, -1, 2**70, 1.5, "", "x\x1b[31m\ny", [], [[None]], {}, {"a": None}, [0.5, "b"])
 SHA = "0" * 64
 SHARD = Shard("still", 0, 0, 2)
 
@@ -40,56 +36,6 @@ SHARD = Shard("still", 0, 0, 2)
 @pytest.fixture(autouse=True)
 def _no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of files that nobody has to find after a power cut
-
-
-def paths(value, path=()):
-    """Every part of a JSON value, by its path."""
-    yield path
-    parts = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
-    for key, part in parts:
-        yield from paths(part, (*path, key))
-
-
-def damaged(value, each):
-    """The value itself, then copies with one part removed or exchanged, with `each` substitutes for every part."""
-    substitutes = itertools.cycle((*VALUES, KeyError))
-    yield value
-    for path in paths(value):
-        if not path:
-            yield from VALUES
-            continue
-        for substitute in (KeyError, *itertools.islice(substitutes, each)):
-            whole = copy.deepcopy(value)
-            holder = whole
-            for key in path[:-1]:
-                holder = holder[key]
-            if substitute is KeyError:
-                del holder[path[-1]]
-            else:
-                holder[path[-1]] = substitute
-            yield whole
-
-
-def outcomes(command, write, value, allowed=(0, 1, 2), each=2):
-    """Exit statuses over all damages; no traceback, no second line, no control character."""
-    refusals = set()
-    for content in damaged(value, each):
-        write(content)
-        out, error = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-            status = run_command(lambda _: command() or 0, [], catch_faults=False)
-        said = error.getvalue()
-        assert status in allowed, (status, content, said)
-        strange = [char for char in out.getvalue() + said if not (char.isprintable() or char == "\n")]
-        assert not strange, (content, said, out.getvalue())
-        assert status != 2 or len(said.splitlines()) == 1, (content, said)
-        refusals.add(status)
-    return refusals
-
-
-def into(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return lambda content: path.write_text(json.dumps(content))
 
 
 GRADIENT = {"parameter": "cell_a_A", "status": "fail", "best_agreement_of_peak": 0.5, "fitted_slope": 2.0}

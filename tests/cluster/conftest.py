@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm import Slurm, missing
+from tests.cluster.daemons import missing
+from tests.cluster.slurm import Slurm
 from tests.workflow.conftest import REPOSITORY, Project, make_project
 
 RUN_LIMIT_S = 240  # no run here takes longer; one that does has hung

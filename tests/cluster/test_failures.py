@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.cluster.conftest import QUICK, ClusterProject, start
-from tests.cluster.slurm import NODE, Slurm, wait_for
+from tests.cluster.daemons import NODE, wait_for
+from tests.cluster.slurm import Slurm
 from tests.workflow.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
