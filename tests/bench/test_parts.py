@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from nanobrag_bench import table
 from nanobrag_bench.case import Bench, Sizes, from_a_cell, steps
 from nanobrag_bench.compiled import MODE_VARIABLE
+from nanobrag_bench.documents import PartResult
+from nanobrag_bench.gpu.rows import check, figure, milliseconds, not_run
+from nanobrag_bench.machine import machine
 from nanobrag_bench.parts import gpu, gradient, kernel, large, memory, process
 from nanobrag_bench.parts import steps as steps_part
 from nanobrag_bench.programs import DEFAULT, EXTERNAL, PLAIN, TUNED, Program
@@ -196,7 +200,24 @@ def test_sizes_are_compared_within_the_same_code(tmp_path, monkeypatch, part):
     assert {one[MODE_VARIABLE] for one in environments} == {"always"}
 
 
-def test_gpu(tmp_path, monkeypatch):
+CHECKED = [
+    check("image: one sample", True), check("golden: tilted", False, "1e-3 of the peak"),
+    milliseconds("kernel, 2500 x 2500, 10 orientations, float32", 0.25e-3),
+    figure("frames, 512 x 512, with noise", 299.0, "frames/s"),
+    not_run("image times, the rest", "stopped", holds=False),
+]  # fmt: skip
+
+
+@pytest.fixture
+def a_gpu(monkeypatch):
+    """A part that finds a GPU, whose checks have run."""
+    monkeypatch.setattr(gpu, "why_not", lambda: None)
+    monkeypatch.setattr(gpu, "measured", lambda device, repeats: CHECKED)
+    monkeypatch.setattr(gpu, "about", lambda device: ["Some card", "CUDA 13"])
+    monkeypatch.delenv(gpu.CUDA_PROGRAM, raising=False)
+
+
+def test_gpu(tmp_path, monkeypatch, a_gpu):
     devices = []
 
     class Kept(FakeWorker):
@@ -204,24 +225,48 @@ def test_gpu(tmp_path, monkeypatch):
             super().__init__(words, environment, by)
             devices.append(words[words.index("-device") + 1])
 
-    monkeypatch.setattr(gpu, "why_not", lambda: None)
     monkeypatch.setattr(gpu, "Worker", Kept)
     result = gpu.run(bench(tmp_path))
     assert devices == ["cuda", "cuda"]
     found = {(one["of"], one["to"]): one["median"] for one in result["ratios"]}
     assert found["C -O3", "torch cuda float32"] == pytest.approx(6.0 / 1.001, rel=1e-3)
     assert found["C -O3, process", "torch cuda float64, process"] == 3.0
-    assert len(found) == 4 and len(result["rows"]) == 6
-    monkeypatch.setenv("NB_CUDA_BIN", "nanoBraggCUDA -gpu")
-    more = gpu.run(bench(tmp_path))["rows"]
-    assert [one["program"] for one in more if one["program"].startswith("NB_CUDA")] == ["NB_CUDA_BIN, process"]
+    assert len(found) == 4 and len(result["rows"]) == 6 + 2
+    assert goals(result)["kernel, 2500 x 2500, 10 orientations, float32"] == (0.25, True)
+    assert goals(result)["frames, 512 x 512, with noise"] == (299.0, False)
+    assert goals(result)["golden cases, by eager and compiled code, in both types"] == (None, False)
+    PartResult.model_validate({"part": "gpu", "machine": machine(), **result})
+    text = table.text({"gpu": result}, machine())
+    for said in ("all hold: 0 of 1", "NB_CUDA_BIN names no program", "FAIL  golden: tilted", "Some card", "CUDA 13",
+                 "image times, the rest: not run: stopped"):  # fmt: skip
+        assert said in text
+
+
+def test_a_cuda_program_is_timed_beside_with_its_kernels(tmp_path, monkeypatch, a_gpu):
+    program = tmp_path / "nanoBraggCUDA"
+    program.write_text("#!/bin/sh\necho kernel 1.25 ms\n")
+    program.chmod(0o755)
+    monkeypatch.setenv(gpu.CUDA_PROGRAM, f"{program} -gpu")
+    result = gpu.run(bench(tmp_path))
+    rows = {(one["program"], one["what"]): one["median"] for one in result["rows"]}
+    assert rows["NB_CUDA_BIN", "kernels, as it prints them"] == pytest.approx(1.25e-3)
+    assert ("NB_CUDA_BIN, process", "process") in rows
+    assert ("NB_CUDA_BIN, process", "torch cuda float32, process") in {
+        (one["of"], one["to"]) for one in result["ratios"]
+    }
+    program.write_text("#!/bin/sh\necho no device >&2\nexit 3\n")
+    result = gpu.run(bench(tmp_path))
+    assert "NB_CUDA_BIN is not timed: benchmark: nanoBraggCUDA ended with 3: no device" in result["notes"]
+    monkeypatch.setenv(gpu.CUDA_PROGRAM, str(tmp_path / "absent"))
+    assert "NB_CUDA_BIN is not timed: " in gpu.run(bench(tmp_path))["notes"][0]
 
 
 def test_gpu_says_why_not(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "why_not", lambda: "torch sees no CUDA device")
-    assert gpu.run(bench(tmp_path)) | {"title": ""} == {
-        "title": "", "rows": [], "ratios": [], "goals": [], "not_run": "torch sees no CUDA device",
-    }  # fmt: skip
+    result = gpu.run(bench(tmp_path))
+    assert result["not_run"].startswith("torch sees no CUDA device; left out: simulation and process on a GPU, images")
+    assert "frames of a campaign" in result["not_run"] and "NB_CUDA_BIN" in result["not_run"]
+    assert (result["rows"], result["ratios"], result["goals"]) == ([], [], [])
 
 
 def test_external_program_that_fails_is_left_out(tmp_path, monkeypatch):

@@ -19,6 +19,12 @@ from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
 
 BASE = small()
+WIDE = replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.03, dispersion_steps=2))
+SEVERAL = replace(
+    WIDE,
+    detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3, oversample=2),
+    structure_factors=replace(BASE.structure_factors, d_min_m=4e-10, water_size_m=1e-6),
+)
 EXPERIMENTS = {
     "plain": BASE,
     "one_orientation": replace(
@@ -32,6 +38,10 @@ EXPERIMENTS = {
         BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3, oversample=2)
     ),
     "thick": replace(BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=1, attenuation_per_m=2e3)),
+    "samples_and_sources": SEVERAL,
+    "samples_and_sources_corrected": replace(SEVERAL, defects=frozenset()),
+    "sources_once_accepted": replace(WIDE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
+    "samples_of_water": replace(SEVERAL, beam=BASE.beam, defects=frozenset()),
     "water": replace(BASE, structure_factors=replace(BASE.structure_factors, water_size_m=1e-6)),
     "unpolarized": replace(BASE, beam=replace(BASE.beam, polarized=False)),
     "point_pixel": replace(BASE, detector=replace(BASE.detector, point_pixel=True)),

@@ -204,6 +204,19 @@ REFUSED = {
     "missing key": ({"parameters": None}, "parameters"),
     "unknown parameter": ({"parameters": ["cell_aa"]}, "no parameter 'cell_aa'; did you mean: cell_a"),
     "no gradient": ({"parameters": ["d_min"]}, "d_min cannot be refined: a limit"),
+    "many numbers": (
+        {"parameters": ["source_weight"]},
+        "source_weight cannot be refined: it is many numbers; minimise",
+    ),
+    "no indices": (
+        {"parameters": ["F_reflection 1 2"]},
+        "F_reflection 1 2: expected the indices of one reflection, as",
+    ),
+    "foreign indices": (
+        {"parameters": ["cell_a 1 2 3"]},
+        "only F_reflection takes indices, as in 'F_reflection 1 -2 3'",
+    ),
+    "no table": ({"parameters": ["F_reflection 1 2 3"]}, "F_reflection 1 2 3: the flags state no table of amplitudes"),
     "listed twice": ({"parameters": ["cell_a", "cell_a"]}, "cell_a is listed twice"),
     "target": ({"target": "likelihood"}, "target: Input should be 'poisson' or 'least_squares'"),
     "last stage": ({"cells_factors": [0.5]}, "cells_factors must end with 1"),
