@@ -1,4 +1,4 @@
-"""Everything that can be started ends through the last resort: a fault of ours is one line, never a traceback."""
+"""Whatever can be started by itself ends through the last resort: a fault of ours is one line, never a traceback."""
 
 import re
 import runpy
@@ -27,20 +27,20 @@ WORDS = {  # what is read before the guard begins
 
 
 def started(folder: str) -> list[Path]:
-    """Files below a folder that python can run as a program."""
+    """Files below a folder that do something when python is given them."""
     return sorted(path for path in (REPOSITORY / folder).rglob("*.py") if STARTED.search(path.read_text()))
 
 
 def jobs() -> list[Path]:
-    """The scripts that `script:` of a rule names."""
+    """The scripts that rules hand their jobs to."""
     texts = [path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk")]
-    return sorted({(REPOSITORY / "workflow/rules" / name).resolve()
-                   for text in texts for name in re.findall(r'script:\s+"([^"]+)"', text)})  # fmt: skip
+    return sorted({REPOSITORY / "workflow/scripts" / name
+                   for text in texts for name in re.findall(r'to_script\(\s*"(\w+\.py)"', text)})  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def _guards_that_tell(monkeypatch):
-    """Every guard is replaced by one that ends at once with a unique status, so a file with that status has a guard."""
+    """Each guard ends at once with a status that nothing else has, so whatever has it went through a guard."""
     for module, name in ((errors, "run_command"), (faults, "guarded"), (torch_program, "main")):
         monkeypatch.setattr(module, name, lambda *_, **__: PASSED)
     monkeypatch.setattr(sys, "path", list(sys.path))
