@@ -42,15 +42,15 @@ def receipt_bytes(entry: Entry) -> bytes:
 def receipt_faults(results: Path, entries: list[Entry]) -> list[str]:
     """Receipts that are gone, and files among them that are the receipt of no record."""
     valid = {receipt_bytes(entry) for entry in entries}
-    faults, found = [], set()
+    faults, receipts = [], set()
     for path in sorted(
         path for path in (results / attempts.RECEIPTS).rglob("*") if path.is_symlink() or not path.is_dir()
     ):
         name = path.relative_to(results).as_posix()
-        found.add(name)
+        receipts.add(name)
         if read_plain(path, _LONGEST_RECEIPT) not in valid:
             faults.append(f"{name}: changed (no record of the ledger has this receipt)")
-    return faults + [f"{name}: missing" for name in sorted(_expected(entries) - found)]
+    return faults + [f"{name}: missing" for name in sorted(_expected(entries) - receipts)]
 
 
 def _expected(entries: list[Entry]) -> set[str]:

@@ -191,8 +191,8 @@ def _artifact_faults(results: Path, entries: list[Entry]) -> list[str]:
 
 def _files_below(results: Path) -> list[str]:
     """All files and links below `results`, links not followed."""
-    found = []
+    names = []
     for folder, folders, files in os.walk(results):
         links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        found += [(Path(folder) / name).relative_to(results).as_posix() for name in (*files, *links)]
-    return sorted(found)
+        names += [(Path(folder) / name).relative_to(results).as_posix() for name in (*files, *links)]
+    return sorted(names)
