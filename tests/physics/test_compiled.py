@@ -108,7 +108,7 @@ def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeyp
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
     images = []
-    for pixels, one, counts in (
+    for pixels, weights, counts in (
         (1, mask, True),
         (7, None, True),
         (24, mask, False),
@@ -118,10 +118,10 @@ def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeyp
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
         monkeypatch.setattr(masks, "_pays", lambda *_, counts=counts: counts)
         masks._KEPT.clear()
-        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))
         assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
-    assert all(torch.equal(images[0], other) for other in images[1:])
+    assert all(torch.equal(images[0], image) for image in images[1:])
     outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
     if roi is not None:
         outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
@@ -195,7 +195,7 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    """Also if only the brightest pixel is wrong, and after an image of this process was right."""
     monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
     real = CompiledBackend.photons_of_region
@@ -224,7 +224,9 @@ def test_every_image_of_a_cpu_is_looked_at(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
-    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    """The first, second, fourth and eighth image of a structure are checked; a fault that arises between them is then
+    found and reported.
+    """
     as_on_a_gpu = selection.is_looked_at
     monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
@@ -236,8 +238,8 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
         after.append(len(looked))
         assert capfd.readouterr().err.count("not used") == 0
         if image == 5:
-            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
-            simulate(other)  # of another structure, the first
+            moved = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(moved)  # of another structure, the first
             looked.pop()
     assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
     monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))

@@ -1,4 +1,6 @@
-"""What an image costs a GPU, on a device without values: reading one would make the host wait, and raises here."""
+"""The operations that an image needs on a GPU, on a device without values: reading a value raises here, as it would
+make the host wait.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class FakeGpu:
 
     def __call__(self, tensors, rays, orientations, *rest):
         self.launches.append((rays, orientations))
-        assert all(one.device.type == "meta" and one.is_contiguous() for one in tensors)
+        assert all(tensor.device.type == "meta" and tensor.is_contiguous() for tensor in tensors)
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_mask_is_read_by_the_program(gpu):
 
 
 def test_no_image_waits_for_the_device(gpu):
-    """On the meta device reading a value raises, and compiled code that raises is told and left."""
+    """On the meta device reading a value raises; compiled code that raises is reported and no longer used."""
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"
