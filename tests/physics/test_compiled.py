@@ -19,6 +19,12 @@ from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
 
 BASE = small()
+WIDE = replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.03, dispersion_steps=2))
+SEVERAL = replace(
+    WIDE,
+    detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3, oversample=2),
+    structure_factors=replace(BASE.structure_factors, d_min_m=4e-10, water_size_m=1e-6),
+)
 EXPERIMENTS = {
     "plain": BASE,
     "one_orientation": replace(
@@ -32,6 +38,10 @@ EXPERIMENTS = {
         BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3, oversample=2)
     ),
     "thick": replace(BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=1, attenuation_per_m=2e3)),
+    "samples_and_sources": SEVERAL,
+    "samples_and_sources_corrected": replace(SEVERAL, defects=frozenset()),
+    "sources_once_accepted": replace(WIDE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
+    "samples_of_water": replace(SEVERAL, beam=BASE.beam, defects=frozenset()),
     "water": replace(BASE, structure_factors=replace(BASE.structure_factors, water_size_m=1e-6)),
     "unpolarized": replace(BASE, beam=replace(BASE.beam, polarized=False)),
     "point_pixel": replace(BASE, detector=replace(BASE.detector, point_pixel=True)),
@@ -93,17 +103,17 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 @pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
 @pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
 def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
-    """Where the program counts its pixels and where it reads lists of them, as it does with a mask."""
+    """Without a mask the program counts its pixels; with a mask it reads lists of them."""
     detector = replace(BASE.detector, roi=roi)
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
     images = []
-    for pixels, one in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+    for pixels, weights in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
-        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))
         assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
-    assert all(torch.equal(images[0], other) for other in images[1:])
+    assert all(torch.equal(images[0], image) for image in images[1:])
     outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
     if roi is not None:
         outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
@@ -164,7 +174,7 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    """Also if only the brightest pixel is wrong, and after an image of this process was right."""
     monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
     real = CompiledBackend.photons_of_region
@@ -193,7 +203,9 @@ def test_every_image_of_a_cpu_is_looked_at(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
-    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    """The first, second, fourth and eighth image of a structure are checked; a fault that arises between them is then
+    found and reported.
+    """
     as_on_a_gpu = selection.is_looked_at
     monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
@@ -205,8 +217,8 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
         after.append(len(looked))
         assert capfd.readouterr().err.count("not used") == 0
         if image == 5:
-            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
-            simulate(other)  # of another structure, the first
+            moved = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(moved)  # of another structure, the first
             looked.pop()
     assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
     monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))

@@ -41,11 +41,11 @@ def program(series, tmp_path_factory):
     made = frames.together(text)
     kinds = frames._ARGUMENT
     arguments = made.text[made.text.index(f"{frames.ENTRY}(") + len(frames.ENTRY) + 1 :].partition(")")[0].split(",")
-    casts = [kinds.match(word.strip())["kind"] for word in arguments[:-2]]
-    given = ", ".join(f"({kind})given[{place}]" for place, kind in enumerate(casts))
+    casts = [kinds.match(parameter.strip())["kind"] for parameter in arguments[:-2]]
+    passed = ", ".join(f"({kind})given[{position}]" for position, kind in enumerate(casts))
     machine = _MACHINE.replace("struct place { unsigned x; };", "struct place { unsigned x, y; };") % THREADS_PER_BLOCK
     folder = tmp_path_factory.mktemp("emulated")
-    (folder / "frames.cpp").write_text(machine + made.text + LAUNCH % given)
+    (folder / "frames.cpp").write_text(machine + made.text + LAUNCH % passed)
     command = ["g++", "-O1", "-w", "-shared", "-fPIC", str(folder / "frames.cpp"), "-o", str(folder / "frames.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
@@ -110,10 +110,10 @@ def test_models_that_differ_in_more_are_not_launched_together(series, program):
     image = torch.empty(900)
     lists = torch.zeros(900, dtype=torch.int32)
     rows = [[*row, lists, lists, image] for row in rows]
-    other = [*rows[1]]
-    other[0] = other[0].clone()  # an axis of the detector
+    changed = [*rows[1]]
+    changed[0] = changed[0].clone()  # an axis of the detector
     with pytest.raises(ValueError, match="differ in more than orientation and wavelength"):
-        frames.run(program[0], lambda *_: pytest.fail("launched"), [rows[0], other], CPU, 900, 10)
+        frames.run(program[0], lambda *_: pytest.fail("launched"), [rows[0], changed], CPU, 900, 10)
     more = [*rows[1]]
     where = program[0][2]
     more[where] = torch.cat([more[where], more[where]])

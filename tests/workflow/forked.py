@@ -17,23 +17,23 @@ PRELOADED = ("pydantic", "pydantic.deprecated.decorator", "filelock", "rich.cons
 
 
 def run(
-    words: list[str], folder: Path, environment: dict[str, str], limit_s: float = LIMIT_S
+    arguments: list[str], folder: Path, environment: dict[str, str], limit_s: float = LIMIT_S
 ) -> subprocess.CompletedProcess:
-    """`snakemake WORDS` in a folder, to its end. Raises TimeoutError after killing a run that takes too long."""
+    """`snakemake ARGUMENTS` in a folder, to its end. Raises TimeoutError after killing a run that takes too long."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         server = _server()
-        asked = {"words": words, "folder": str(folder), "environment": environment, "limit_s": limit_s}
+        asked = {"arguments": arguments, "folder": str(folder), "environment": environment, "limit_s": limit_s}
         streams = [f"/proc/{os.getpid()}/fd/{file.fileno()}" for file in (out, err)]
         server.stdin.write(json.dumps({**asked, "streams": streams}) + "\n")
         server.stdin.flush()
         status = json.loads(server.stdout.readline())
         if status is None:
-            raise TimeoutError(f"snakemake {' '.join(words)} took more than {limit_s} s")
+            raise TimeoutError(f"snakemake {' '.join(arguments)} took more than {limit_s} s")
         texts = []
         for file in (out, err):
             file.seek(0)
             texts.append(file.read())
-    return subprocess.CompletedProcess(words, status, *texts)
+    return subprocess.CompletedProcess(arguments, status, *texts)
 
 
 @cache
@@ -56,7 +56,7 @@ def _serve() -> None:
             os.environ.clear()
             os.environ.update(asked["environment"])
             sys.path[0] = asked["folder"]
-            sys.argv[1:] = asked["words"]
+            sys.argv[1:] = asked["arguments"]
             return
         print(json.dumps(_status(pid, asked["limit_s"])), flush=True)
     sys.exit()

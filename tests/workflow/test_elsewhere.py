@@ -37,8 +37,8 @@ rule mine:
 """
 
 
-def snakemake(folder: Path, *words: str) -> subprocess.CompletedProcess:
-    return forked.run(["--cores", "2", "--quiet", "host", "reason", *words], folder, dict(os.environ))
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    return forked.run(["--cores", "2", "--quiet", "host", "reason", *arguments], folder, dict(os.environ))
 
 
 def embedded(project: Project, names: str = "", audit: str = "audit") -> Path:

@@ -54,8 +54,8 @@ def source(module: str) -> Path:
 
 def test_every_rule_that_has_code_is_listed_by_its_own_name():
     named = {name: re.findall(r'code=code\("(\w+)"\)', body) for name, body in rules().items()}
-    assert {name for name, found in named.items() if found} == set(PATTERNS)
-    assert all(found == [name] for name, found in named.items() if found)
+    assert {name for name, matches in named.items() if matches} == set(PATTERNS)
+    assert all(matches == [name] for name, matches in named.items() if matches)
 
 
 @pytest.mark.parametrize("rule", sorted(set(PATTERNS) - NAME_FILES - OF_BENCH))
@@ -101,8 +101,8 @@ def edit(path: Path) -> None:
     path.write_text(path.read_text() + "# edited\n")
 
 
-def snakemake(checkout: Path, *words: str) -> str:
-    done = forked.run(["--cores", "2", *words], checkout, environment())
+def snakemake(checkout: Path, *arguments: str) -> str:
+    done = forked.run(["--cores", "2", *arguments], checkout, environment())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 
