@@ -227,7 +227,9 @@ def test_signals_end_a_run_at_any_moment(here):
         time.sleep(max(0.0, at - time.monotonic()))
         run.send_signal(number)
         said = run.communicate(timeout=20)[1].splitlines()
-        assert run.returncode == 128 + number and "Traceback" not in "".join(said), said
+        assert run.returncode in (128 + number, -number) and "Traceback" not in "".join(said), (
+            said
+        )  # both are 130 to a shell
         assert said[-1] == "nanobrag_torch: error: interrupted; nothing more is written"
     assert names(here) == []
 
