@@ -183,24 +183,26 @@ def _identities(comparison: Comparison, side: Any) -> list[dict[str, Any]]:
     """Each identity once, with its worst instance and the number of instances."""
     rows: dict[str, dict[str, Any]] = {}
     for identity in comparison.identities[side]:
-        row = rows.setdefault(identity.name, {**asdict(identity), "instances": 0})
-        count = row["instances"] + 1
-        if identity.relative_difference > row["relative_difference"]:
+        row = rows.get(identity.name)
+        if row is None:
+            row = rows[identity.name] = {**asdict(identity), "instances": 0}
+        elif identity.relative_difference > row["relative_difference"]:
             row.update(asdict(identity))
-        row["instances"] = count
+        row["instances"] += 1
     return list(rows.values())
 
 
 def _rows(comparison: Comparison, factor: Factor) -> list[dict[str, Any]]:
-    return [_row(comparison, factor, component) for component in factor.components]
+    label = comparison.label(factor.key, factor.context)
+    return [_row(factor, component, {**label}) for component in factor.components]
 
 
-def _row(comparison: Comparison, factor: Factor, component: Component) -> dict[str, Any]:
+def _row(factor: Factor, component: Component, label: dict[str, int]) -> dict[str, Any]:
     informative = not factor.key.compared
     return {
         "key": factor.key.name,
         "component": component.name,
-        "context": comparison.label(factor.key, factor.context),
+        "context": label,
         "unit": factor.key.unit,
         "c": component.c,
         "py": component.py,

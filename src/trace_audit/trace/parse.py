@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_text
@@ -28,8 +29,7 @@ _TERM_COLUMNS = tuple(name for name in registry() if name.startswith("term."))
 _PHI_COLUMNS = tuple(name for name in registry() if name.startswith("TRACE_PHI."))
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """Which evaluation a value belongs to. `block` counts (layer, slow sub-pixel, fast sub-pixel) in loop order."""
 
     block: int | None = None
@@ -200,15 +200,18 @@ class _Reader:
         if len(texts) != size:
             self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
-        pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
+        pattern, expected, convert = (
+            (_INTEGER, "an integer", int) if kind == "integer" else (_NUMBER, "a number", float)
+        )
         for text in texts:
+            if pattern.fullmatch(text):
+                continue
             if _NOT_FINITE.fullmatch(text):
                 self.problem("non-finite", name, number, f"{name}: {text} is not finite")
-                return None
-            if not pattern.fullmatch(text):
+            else:
                 self.problem("unparsable", name, number, f"{name}: {text[:40]!r} is not {expected}")
-                return None
-        values = tuple(int(text) if kind == "integer" else float(text) for text in texts)
+            return None
+        values = tuple(map(convert, texts))
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
