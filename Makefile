@@ -81,7 +81,7 @@ test: compiler setup
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not cluster" -rs
 
 test-cluster: compiler
-	@$(PYTHON) tests/cluster/slurm.py --check
+	@$(PYTHON) -m tests.cluster --check
 	@$(MAKE) setup
 	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
 

@@ -1,4 +1,6 @@
-"""What a foreign program printed is kept so that no terminal obeys it, and what it printed can be had back."""
+"""The output of a foreign program is stored so that no terminal obeys its control characters, and the original can be
+restored.
+"""
 
 import io
 import subprocess
@@ -47,7 +49,7 @@ def test_pieces_end_between_words(monkeypatch):
 
 
 def test_evidence_of_a_side(tmp_path):
-    """As it is kept, and as it is read back for the comparison."""
+    """The stored output, and the output as it is read for the comparison."""
     stdout, image = tmp_path / "printed", tmp_path / "image.bin"
     stdout.write_bytes(RUDE)
     image.write_bytes(RUDE)
@@ -67,14 +69,24 @@ def test_evidence_of_a_reference(tmp_path, name):
 
     body = f"for stream in (sys.stdout, sys.stderr): stream.buffer.write({RUDE!r} + b'TRACE_C: x 1\\n')"
     rude, out = program(tmp_path, body), tmp_path / "out/c_trace_scaling.log"
-    words = ["--binary", rude, "--config", REPOSITORY / "config/scenarios/still.yaml", "--pixel", 1, 2, "--out", out]
-    assert main([str(word) for word in words]) == 0
+    arguments = [
+        "--binary",
+        rude,
+        "--config",
+        REPOSITORY / "config/scenarios/still.yaml",
+        "--pixel",
+        1,
+        2,
+        "--out",
+        out,
+    ]
+    assert main([str(argument) for argument in arguments]) == 0
     kept = (out.parent / name).read_bytes()
     assert not obeyed(kept) and as_printed(kept) == RUDE + b"TRACE_C: x 1\n"
 
 
 def test_the_log_of_a_run(tmp_path, monkeypatch):
-    """What jobs say goes there; a link that was put in its place is not written through."""
+    """The output of jobs goes to a file there; a link that replaces the file is not followed."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "precious").write_text("data")
     (tmp_path / "logs").mkdir()

@@ -53,15 +53,15 @@ def beam_pixel(simulation: Simulation) -> tuple[int, int]:
     return int(min(max(slow, 0), g.n_slow - 1)), int(min(max(fast, 0), g.n_fast - 1))
 
 
-def simulation_of(words: list[str], dtype: torch.dtype) -> Simulation:
+def simulation_of(arguments: list[str], dtype: torch.dtype) -> Simulation:
     """Of the whole detector, or of a region of a large one with the pixel nearest to the beam in it."""
-    simulation = Simulation(parse(words).experiment, dtype=dtype)
+    simulation = Simulation(parse(arguments).experiment, dtype=dtype)
     g = simulation.geometry
     if g.n_fast * g.n_slow <= MOST_PIXELS:
         return simulation
     slow, fast = beam_pixel(simulation)
     region = (max(fast - 9, 0), min(fast + 8, g.n_fast - 1), max(slow - 7, 0), min(slow + 8, g.n_slow - 1))
-    return Simulation(parse([*words, "-roi", *map(str, region)]).experiment, dtype=dtype)
+    return Simulation(parse([*arguments, "-roi", *map(str, region)]).experiment, dtype=dtype)
 
 
 def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int, int]]:
@@ -75,9 +75,9 @@ def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int
     return covered[:PIXELS]
 
 
-def ulps_apart(one: np.float32, other: np.float32) -> int:
+def ulps_apart(first: np.float32, second: np.float32) -> int:
     """How many numbers of single precision lie between two that are not negative, with the last of them."""
-    return abs(int(np.float32(one).view(np.int32)) - int(np.float32(other).view(np.int32)))
+    return abs(int(np.float32(first).view(np.int32)) - int(np.float32(second).view(np.int32)))
 
 
 def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
@@ -93,9 +93,9 @@ def test_traced_pixel_is_the_pixel_of_the_image(
 ):
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", {"eager": "never", "compiled": "always"}[backend])
     monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(compiled_code))
-    words = words_of(name)
+    arguments = words_of(name)
     with contextlib.chdir(folders / name):
-        simulation = simulation_of(words, DTYPES[dtype])
+        simulation = simulation_of(arguments, DTYPES[dtype])
     with torch.no_grad():
         image = simulation.image().numpy()
         if backend == "compiled" and not isinstance(simulation.backend(), CompiledBackend):

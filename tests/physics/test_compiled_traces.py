@@ -88,13 +88,13 @@ def test_the_text_reads_like_the_kernel():
 
 def numbers_of(lines) -> dict[tuple[str, int], list[float]]:
     """The numbers of each line of a trace, by what it begins with and its turn."""
-    found: dict[tuple[str, int], list[float]] = {}
+    stored: dict[tuple[str, int], list[float]] = {}
     for line in lines:
         key, count = re.split(r"[ =]", line.replace(": ", ":", 1))[0], 0
-        while (key, count) in found:
+        while (key, count) in stored:
             count += 1
-        found[key, count] = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]\d+)?(?![\w.])", line)]
-    return found
+        stored[key, count] = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]\d+)?(?![\w.])", line)]
+    return stored
 
 
 @needs_compiler
@@ -124,14 +124,14 @@ def test_traced_values_are_those_of_the_compiled_program(always, kept):
     text = source.read_text()
     changed = re.sub(r"(const double omega_sr = .*);", r"\1 * 1.5;", text, count=1)
     assert changed != text
-    other = package.with_name("other.so")
+    library = package.with_name("other.so")
     (kept / "other.c").write_text(changed)
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", str(kept / "other.c"), "-o", str(other), "-lm"], check=True)
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", str(kept / "other.c"), "-o", str(library), "-lm"], check=True)
     record = json.loads(package.with_suffix(".json").read_text())
-    record["sha256"] = hashlib.sha256(other.read_bytes()).hexdigest()
-    other.with_suffix(".json").write_text(json.dumps(record))
+    record["sha256"] = hashlib.sha256(library.read_bytes()).hexdigest()
+    library.with_suffix(".json").write_text(json.dumps(record))
     seen: dict[str, torch.Tensor] = {}
-    backend = TracingBackend(simulation.model, {name: other})
+    backend = TracingBackend(simulation.model, {name: library})
     fast, slow = torch.tensor([PIXEL[1]]), torch.tensor([PIXEL[0]])
     got = photons(simulation.model, fast, slow, backend, torch.float32, hooks=lambda n, v, place: seen.setdefault(n, v))
     right = integrate(simulation.model, fast, slow)
@@ -213,26 +213,29 @@ def test_the_text_for_a_gpu_returns_the_same_values(name, tmp_path):
     fast, slow = torch.arange(15, 22, dtype=torch.int32), torch.full((7,), PIXEL[0], dtype=torch.int32)
     rays, orientations = 7, model.real_m.shape[0]
     terms = model.samples * model.source_count
-    shapes = [tracing.store_shape(one, terms, orientations, rays) for one in watched]
-    stores = [torch.empty(shape, dtype=getattr(torch, one.dtype)) for one, shape in zip(watched, shapes, strict=True)]
+    shapes = [tracing.store_shape(watched_value, terms, orientations, rays) for watched_value in watched]
+    stores = [
+        torch.empty(shape, dtype=getattr(torch, watched_value.dtype))
+        for watched_value, shape in zip(watched, shapes, strict=True)
+    ]
     got = torch.empty(rays, dtype=torch.float64)
-    given = [*program.inputs(model).values(), fast, slow, got, *stores]
+    arguments = [*program.inputs(model).values(), fast, slow, got, *stores]
     with (tmp_path / "gpu.so").open("rb") as file:
-        EmulatedGpu(file)(given, rays, orientations)
+        EmulatedGpu(file)(arguments, rays, orientations)
     seen: dict[str, torch.Tensor] = {}
     single = EagerBackend(model)
     single.rays_at_once = 1  # so that what is seen last is of the last sample
     expected = integrate(model, fast, slow, single, lambda name, value, place: seen.update({name: value}) or value)
     torch.testing.assert_close(got, expected.photons, rtol=1e-12, atol=0)
-    for one, store in zip(watched, stores, strict=True):
-        value = seen[one.name]
+    for watched_value, store in zip(watched, stores, strict=True):
+        value = seen[watched_value.name]
         if not isinstance(value, torch.Tensor):
             continue
-        ordered = tracing.in_shape(one, store)
-        ordered = ordered[-1] if one.of_terms else ordered
+        ordered = tracing.in_shape(watched_value, store)
+        ordered = ordered[-1] if watched_value.of_terms else ordered
         expected_value = value.expand(ordered.shape).to(store.dtype)
         scale = float(expected_value.double().abs().max())
-        torch.testing.assert_close(ordered, expected_value, rtol=1e-9, atol=1e-9 * scale, msg=one.name)
+        torch.testing.assert_close(ordered, expected_value, rtol=1e-9, atol=1e-9 * scale, msg=watched_value.name)
 
 
 def test_the_record_is_json(tmp_path, monkeypatch):

@@ -51,8 +51,8 @@ class Case:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_c_program(seed, c_binary, tmp_path):
     case = Case(seed, tmp_path)
-    words = [*case.words, "-nonoise", "-nopgm", "-doublefile", "double.bin", "-threads", "1"]
-    done = subprocess.run([c_binary, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    arguments = [*case.words, "-nonoise", "-nopgm", "-doublefile", "double.bin", "-threads", "1"]
+    done = subprocess.run([c_binary, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     if case.expected is None:
         assert done.returncode == 2 and case.refusal in done.stderr
         return

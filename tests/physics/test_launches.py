@@ -1,4 +1,6 @@
-"""What an image costs a GPU, on a device without values: reading one would make the host wait, and raises here."""
+"""The operations that an image needs on a GPU, on a device without values: reading a value raises here, as it would
+make the host wait.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from nanobrag_torch.backends.compiled import launch, selection
 from nanobrag_torch.backends.compiled.compiler import Build
@@ -24,7 +27,7 @@ class FakeGpu:
 
     def __call__(self, tensors, rays, orientations, *rest):
         self.launches.append((rays, orientations))
-        assert all(one.device.type == "meta" and one.is_contiguous() for one in tensors)
+        assert all(tensor.device.type == "meta" and tensor.is_contiguous() for tensor in tensors)
 
 
 @pytest.fixture
@@ -88,8 +91,18 @@ def test_several_samples_layers_and_sources_are_one_launch(detector, base, defec
     assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
 
 
+def test_a_mask_is_read_by_the_program(gpu):
+    """It is sent with the first image; hidden pixels get their 0 from the program."""
+    mask = torch.ones(BASE.detector.n_slow, BASE.detector.n_fast, dtype=torch.bool)
+    mask[4:6] = False
+    masked = replace(BASE, detector=replace(BASE.detector, mask=mask))
+    simulate(masked, device="meta")
+    moved = replace(masked, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
+    assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
+
+
 def test_no_image_waits_for_the_device(gpu):
-    """On the meta device reading a value raises, and compiled code that raises is told and left."""
+    """On the meta device reading a value raises; compiled code that raises is reported and no longer used."""
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"

@@ -50,9 +50,9 @@ def folder(compiled_code, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
 
 
-def derivatives(words, mode, monkeypatch):
+def derivatives(flags, mode, monkeypatch):
     monkeypatch.setenv(selection.MODE_VARIABLE, mode)
-    experiment = parse(words.split()).experiment
+    experiment = parse(flags.split()).experiment
     values = torch.tensor([parameter(name).value(experiment) for name in EVERY], dtype=torch.float64)
 
     def make(at):
@@ -67,10 +67,10 @@ def derivatives(words, mode, monkeypatch):
 
 @pytest.mark.parametrize("name", CASES)
 def test_derivatives_of_pixels_are_those_of_eager_code(name, monkeypatch, capfd):
-    words = f"{BASE} {CASES[name]}"
-    photons, columns, why = derivatives(words, "always", monkeypatch)
+    flags = f"{BASE} {CASES[name]}"
+    photons, columns, why = derivatives(flags, "always", monkeypatch)
     assert why.startswith("compiled: ") and "not used" not in capfd.readouterr().err
-    expected, eager_columns, eager_why = derivatives(words, "never", monkeypatch)
+    expected, eager_columns, eager_why = derivatives(flags, "never", monkeypatch)
     assert eager_why == f"eager: {selection.MODE_VARIABLE}=never"
     assert (photons - expected).abs().max() <= 1e-12 * expected.max()
     largest = eager_columns.abs().amax(0)
@@ -82,14 +82,14 @@ def test_derivatives_of_pixels_are_those_of_eager_code(name, monkeypatch, capfd)
 def test_a_refinement_ends_where_an_eager_one_does(method, tmp_path, monkeypatch):
     write_double_image(tmp_path / "noisy.f64", simulated()[1])
     config = Config(flags=f"{TRUE} {START}", images=[ImageFile(file="noisy.f64")], parameters=NAMES, method=method)
-    found = {}
+    derivatives_of = {}
     for mode in ("always", "never"):
         monkeypatch.setenv(selection.MODE_VARIABLE, mode)
-        found[mode] = refine(config, tmp_path)
-        (made_by,) = record(found[mode])["derivatives"].values()
+        derivatives_of[mode] = refine(config, tmp_path)
+        (made_by,) = record(derivatives_of[mode])["derivatives"].values()
         assert made_by.startswith("compiled: " if mode == "always" else "eager: ")
-        json.dumps(record(found[mode]), allow_nan=False)
-    compiled, eager = found["always"], found["never"]
+        json.dumps(record(derivatives_of[mode]), allow_nan=False)
+    compiled, eager = derivatives_of["always"], derivatives_of["never"]
     assert compiled.converged and eager.converged
     assert ((compiled.values - eager.values).abs() <= 1e-4 * eager.sigmas).all()
     assert torch.allclose(compiled.sigmas, eager.sigmas, rtol=1e-6)
@@ -158,11 +158,11 @@ def test_amplitudes_of_chosen_reflections_are_refined(mode, tmp_path, monkeypatc
 
 
 def test_compiled_derivatives_that_are_wrong_are_not_used(monkeypatch, capfd):
-    """What differs from eager code at a few pixels is refused, said, and the derivatives are eager ones."""
+    """A program that differs from eager code at a few pixels is refused with a message; derivatives are eager."""
     monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
     right = selection.TangentBackend.jacobian
     monkeypatch.setattr(
-        selection.TangentBackend, "jacobian", lambda *given: tuple(1.001 * part for part in right(*given))
+        selection.TangentBackend, "jacobian", lambda *call: tuple(1.001 * part for part in right(*call))
     )
     _, _, why = derivatives(BASE, "always", monkeypatch)
     assert why.startswith("eager: compiled derivatives are not used: they differ by 1.0e-03")

@@ -32,12 +32,12 @@ class Project:
         scenario = {**SMALL_SCENARIO, "name": name, **changes}
         (self.folder / f"config/scenarios/{name}.yaml").write_text(yaml.safe_dump(scenario))
 
-    def snakemake(self, *words: str, **environment: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """Run snakemake here with the repository's Snakefile and default profile."""
         inherited = {name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL")}
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
         return subprocess.run(
-            [*command, *words],
+            [*command, *arguments],
             cwd=self.folder,
             env={**inherited, **self.environment, **environment},
             text=True,
@@ -47,7 +47,7 @@ class Project:
         )
 
     def copy(self, folder: Path) -> "Project":
-        """The same project elsewhere, file times kept, so that what is up to date stays so."""
+        """A copy of the project with its file times, so that all its results stay up to date."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Project(folder)
 

@@ -48,8 +48,12 @@ def test_a_checkout_of_its_own_has_what_the_audit_needs_and_no_results(tmp_path)
 
 
 def test_the_last_error_of_a_run_is_our_own_line_if_there_is_one():
-    words = [sys.executable, "-c", "print('Error in rule x'); print('trace_audit: error: disk full'); print('error y')"]
-    assert checkout.last_error(subprocess.run(words, capture_output=True, text=True, check=False)) == (
+    command = [
+        sys.executable,
+        "-c",
+        "print('Error in rule x'); print('trace_audit: error: disk full'); print('error y')",
+    ]
+    assert checkout.last_error(subprocess.run(command, capture_output=True, text=True, check=False)) == (
         "trace_audit: error: disk full"
     )
 

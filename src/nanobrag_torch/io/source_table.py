@@ -42,7 +42,7 @@ def _row(path: str | Path, index: int, texts: list[str], defaults: list[float]) 
     row = stated + defaults[len(stated) :]
     if not SHORTEST_M <= math.hypot(*row[:3]) <= LONGEST_M:
         raise ReaderError(
-            path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a place off the sample"
+            path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a source away from the sample"
         )
     if row[3] < 0:
         raise ReaderError(path, f"line {index}: weight is {row[3]:g}, expected 0 or more")

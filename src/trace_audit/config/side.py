@@ -103,7 +103,7 @@ class Side(Strict):
         if len(stated) > 1:
             raise ValueError(f"give {stated[0]} or {stated[1]}, not both; leave the other one empty")
         if self.image and not self.log:
-            raise ValueError("image goes with `log`; a command is told where to write by {image}")
+            raise ValueError("image goes with `log`; a command gets the name of the file in place of {image}")
         if self.command and "{flags}" not in self.command:
             raise ValueError("command: has no word {flags}, so the program would not know the experiment")
         return self

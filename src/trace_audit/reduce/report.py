@@ -72,7 +72,7 @@ def as_markdown(reduction: Reduction) -> str:
     for name, command in reduction.commands:
         parts.append(f"## {name}\n\n```sh\n{command}\n```\n")
     if document["steps"]:
-        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
+        parts.append("## What was removed\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
     return "\n".join(parts)
 
 

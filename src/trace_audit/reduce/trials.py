@@ -92,7 +92,7 @@ class Trials:
             differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             if key is not None:
-                raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
+                raise InputError(f"{self.candidate.name} {error}; without --key this end is what is reduced") from error
             return Failure(RUN, 1.0, True, error.kind)
         diverging = [name for name, difference in differences.items() if not difference.agrees]
         heads = self.judge.graph.heads(diverging)

@@ -59,7 +59,7 @@ def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]
     except NotImplementedError:
         raise InputError(
             f"{Path.cwd()}: the file system has no locks (flock), so two runs could not be kept apart; work on another "
-            "one, or call snakemake itself and see to it that it runs once"
+            "one, or call snakemake itself and make sure that it runs only once"
         ) from None
     try:
         clear_leftovers(arguments)

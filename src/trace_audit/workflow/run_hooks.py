@@ -72,7 +72,9 @@ def require_own_files(*folders: Path) -> None:
                 path = Path(parent) / name
                 status = path.lstat()
                 if stat.S_ISLNK(status.st_mode):
-                    raise InputError(f"{printable(str(path))}: is a link, which a job would write through; remove it")
+                    raise InputError(
+                        f"{printable(str(path))}: is a link, and a job would write into the file behind it; remove it"
+                    )
                 if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and path.suffix == ".log":
                     raise InputError(
                         f"{printable(str(path))}: has a second name (hard link), so a job would write into that file "
@@ -87,9 +89,7 @@ def _read_only(folder: Path) -> bool:
 def show_summary() -> None:
     """Print the verdicts and the location of the files."""
     if SUMMARY.is_file():
-        print(
-            f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md says what is what."
-        )
+        print(f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md describes it.")
 
 
 class Session:
