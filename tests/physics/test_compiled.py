@@ -13,7 +13,7 @@ from nanobrag_torch.backends.compiled import cache, launch, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.simulator import Simulation, making, simulate
+from nanobrag_torch.simulator import Simulation, making, masks, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
@@ -103,13 +103,21 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 @pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
 @pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
 def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
-    """Without a mask the program counts its pixels; with a mask it reads lists of them."""
+    """Where the program counts its pixels, by a mask or without one, and where it reads lists of them."""
     detector = replace(BASE.detector, roi=roi)
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
     images = []
-    for pixels, weights in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+    for pixels, weights, counts in (
+        (1, mask, True),
+        (7, None, True),
+        (24, mask, False),
+        (100, mask, True),
+        (4000, None, False),
+    ):
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
+        monkeypatch.setattr(masks, "_pays", lambda *_, counts=counts: counts)
+        masks._KEPT.clear()
         made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))
         assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
@@ -118,6 +126,19 @@ def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeyp
     if roi is not None:
         outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
     assert bool((images[0][outside] == 0).all()) and bool((images[0][~outside] > 0).any())
+
+
+@needs_compiler
+def test_a_mask_that_changes_or_leaves_little_is_followed(always):
+    """The program reads the mask as it is now; where few pixels are left it reads lists of them."""
+    expected = Simulation(BASE).image(image_dtype=torch.float64)
+    mask = torch.ones_like(expected, dtype=torch.bool)
+    for hidden in ((slice(None), 5), (slice(3, 9), slice(None)), (slice(None), slice(1, None))):
+        mask[hidden] = False
+        masked = Simulation(replace(BASE, detector=replace(BASE.detector, mask=mask)))
+        assert torch.equal(masked.image(image_dtype=torch.float64), expected * mask)
+        assert isinstance(masked.backend(torch.float64), CompiledBackend)
+        assert (masked.pixels.regions(1 << 17) is None) == (hidden[1] == slice(1, None))
 
 
 @needs_compiler

@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -102,6 +103,23 @@ def test_a_region_of_whole_rows_leaves_the_rest_empty(program, emulated, monkeyp
         assert emulated == [2]
         alone = simulations(part, 2)[1].image()
     assert float(images[:, 4:12].min()) > 0 and not images[:, :4].any() and not images[:, 12:].any()
+    torch.testing.assert_close(images[1], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
+
+
+@needs_cpp
+def test_columns_and_a_mask_are_one_launch_too(program, emulated, monkeypatch, compiled_code):
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "always")
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
+    with torch.no_grad():
+        whole = parsed(f"{LINE} -roi 3 24 4 11")
+        mask = torch.ones(30, 30, dtype=torch.bool)
+        mask[6, 3:12] = False
+        part = Series(replace(whole, detector=replace(whole.detector, mask=mask)), "cpu", torch.float32, images=100)
+        images = batches.images_of(simulations(part, 2), trust_later=True).images
+        assert emulated == [2]
+        alone = simulations(part, 2)[1].image()
+    mask[:, :3], mask[:, 25:], mask[:4], mask[12:] = (False,) * 4
+    assert float(images[:, mask].min()) > 0 and not images[:, ~mask].any()
     torch.testing.assert_close(images[1], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from nanobrag_torch.backends.compiled import launch, selection
 from nanobrag_torch.backends.compiled.compiler import Build
@@ -87,6 +88,16 @@ def test_several_samples_layers_and_sources_are_one_launch(detector, base, defec
     several = replace(base, detector=detector, structure_factors=factors, defects=defects)
     simulate(several, device="meta")
     moved = replace(several, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
+    assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
+
+
+def test_a_mask_is_read_by_the_program(gpu):
+    """It is sent with the first image; hidden pixels get their 0 from the program."""
+    mask = torch.ones(BASE.detector.n_slow, BASE.detector.n_fast, dtype=torch.bool)
+    mask[4:6] = False
+    masked = replace(BASE, detector=replace(BASE.detector, mask=mask))
+    simulate(masked, device="meta")
+    moved = replace(masked, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
     assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
 
 

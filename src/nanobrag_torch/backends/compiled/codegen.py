@@ -12,6 +12,7 @@ from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY,
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
+_PIXELS = frozenset(("fast", "slow"))
 _TERM = "((int64_t)sample * loops[1] + source)"
 
 
@@ -68,11 +69,20 @@ def _over_rays(
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
-        *_over_terms(loops, outputs, dialect, over),
+        *_shown(inputs, outputs, _over_terms(loops, outputs, dialect, over)),
         *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
     ]
+
+
+def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -> list[str]:
+    """Statements for pixels; where all outputs are of each ray, those that a mask hides get 0."""
+    if not ({one.name for one in inputs} >= _PIXELS and all(group[0].varies & RAY for group in outputs)):
+        return lines
+    results = [one.name for group in outputs if group[0].varies == RAY for one in group]
+    nothing = [f"if (hidden[l]) {name}_at[l] = 0;" for name in results]
+    return ["bool hidden[BLOCK];", "if (shown(hidden, fast_0, slow_0, fast, slow)) {", *lines, "}", *_each(nothing)]
 
 
 def _over_terms(loops: Loops, outputs: list[list[Output]], dialect: Dialect, over: int) -> list[str]:
@@ -140,8 +150,7 @@ def _written_type(group: list[Output]) -> str:
 
 
 def _loads(inputs: list[Input]) -> Iterable[str]:
-    names = {one.name for one in inputs}
-    pixels = ("fast", "slow") if names.issuperset(("fast", "slow")) else ()
+    pixels = _PIXELS if {one.name for one in inputs} >= _PIXELS else frozenset()
     if pixels:
         yield "int32_t fast_0[BLOCK], slow_0[BLOCK];"
         yield "PIXELS(fast_0, slow_0, fast, slow);"
