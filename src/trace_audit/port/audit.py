@@ -104,8 +104,7 @@ def _explain(
     audit: PortAudit, judge: Judge, ours: OurProgram, found: Sequence[Interval], budget_s: float, say: Say
 ) -> None:
     """Look for what, done to our program, gives the port's image, then its trace."""
-    differing = frozenset(name for name, row in audit.rows.items() if row.verdict == "differs")
-    judge = replace(judge, differing=differing, is_single=audit.precision.name != "float64")
+    judge = replace(judge, differing=audit.differing, is_single=audit.precision.name != "float64")
     audit.image_search = trials.search(ours, judge, Target(True, frozenset(OF_THE_IMAGE)), budget_s / 2.0, say)
     possible = frozenset(name for interval in found for name in interval.possible)
     of_trace = Target(False, frozenset(interval.key for interval in found), possible)
