@@ -78,10 +78,10 @@ audit: compiler setup
 
 test: compiler setup
 	@echo "All tests: about 14 minutes on two cores, less on more."
-	@$(RUN) -m pytest -n auto --dist loadfile -m "not cluster" -rs
+	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not cluster" -rs
 
 test-cluster: compiler
-	@$(PYTHON) tests/cluster/slurm.py --check
+	@$(PYTHON) -m tests.cluster --check
 	@$(MAKE) setup
 	@$(RUN) -m pytest -m cluster -n 2 --dist loadfile --durations=15 tests/cluster
 

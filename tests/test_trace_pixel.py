@@ -77,12 +77,12 @@ def parse(text: str) -> dict:
         if not line.startswith("TRACE_PY"):
             continue
         if line.startswith("TRACE_PY_PHI "):
-            out["phi"].append(tuple(float(word.split("=")[1]) for word in line.split()[1:]))
+            out["phi"].append(tuple(float(field.split("=")[1]) for field in line.split()[1:]))
             continue
         key, _, value = re.match(r"TRACE_PY:\s?(\w+)([= ])(.*)", line).groups()
         if key in ("detector_convention", "beam_center_m", "defects"):
             continue
-        numbers = [float(word.split(":")[-1]) for word in value.split()]
+        numbers = [float(field.split(":")[-1]) for field in value.split()]
         if key == "subpixel":
             block = {}
             out["subpixel"].append(block)

@@ -85,6 +85,8 @@ class PartResult(Document):
     goals: list[Goal]
     laws: dict[str, Law] | None = None
     not_run: str = ""
+    notes: list[str] = []  # what else there is to say, by line
+    about: list[str] = []  # the card, its clocks, and versions
 
     @model_validator(mode="after")
     def _whole(self) -> PartResult:

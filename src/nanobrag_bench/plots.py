@@ -43,7 +43,7 @@ def _bars(pyplot: ModuleType, result: dict[str, Any]) -> Figure:
     groups = [[measured for measured in result["rows"] if measured["unit"] == unit] for unit in units]
     if not groups:
         figure = pyplot.figure(figsize=(_WIDTH_IN, 1.2))
-        figure.text(0.5, 0.45, f"not run: {result.get('not_run', 'nothing to show')}", ha="center")
+        figure.text(0.5, 0.45, f"not run: {result.get('not_run', 'nothing to show')}", ha="center", wrap=True)
         return figure
     heights = [len(group) for group in groups]
     figure, panels = pyplot.subplots(

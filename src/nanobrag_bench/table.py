@@ -10,7 +10,7 @@ Results = dict[str, dict[str, Any]]  # by part
 
 
 def text(results: Results, about: dict[str, Any]) -> str:
-    """Every median, ratio and goal, part by part."""
+    """Every median, ratio and goal, part by part, with the card of those on a GPU."""
     lines = [in_words(about), ""]
     for part, result in results.items():
         lines.append(f"{part}: {result['title']}")
@@ -31,6 +31,7 @@ def text(results: Results, about: dict[str, Any]) -> str:
             f"  goal  {goal['goal']:<56} {goal['wanted']:<16} {_number(goal['measured']):>9}  {_verdict(goal)}"
             for goal in result["goals"]
         ]
+        lines += [f"  {note}" for note in (*result.get("notes", []), *result.get("about", []))]
         lines.append("")
     return "\n".join(lines)
 

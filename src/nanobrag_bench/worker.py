@@ -71,10 +71,10 @@ def gradient_work(invocation: Invocation, names: Sequence[str]) -> _SECONDS:
 
     def work() -> list[float]:
         experiment, leaves = invocation.experiment, []
-        for one in chosen:
-            start = one.value(invocation.experiment)
+        for case in chosen:
+            start = case.value(invocation.experiment)
             leaves.append(torch.tensor(start, dtype=torch.float64, device=invocation.device, requires_grad=True))
-            experiment = one.put(experiment, leaves[-1])
+            experiment = case.put(experiment, leaves[-1])
         image = simulate(experiment, device=invocation.device, dtype=invocation.dtype)
         slopes: list[float] = torch.stack(torch.autograd.grad(image.square().sum(), leaves)).tolist()
         return slopes

@@ -53,11 +53,11 @@ def stored_frame(path: Path, index: int, frame: Frame, noisy: bool) -> Stored:
             image: np.ndarray = file[DATA][index]
             stored = Stored(image.astype(float), None, {})
             if noisy:
-                place = file[EXPECTED].attrs["index_in_file"].tolist().index(index)
+                position = file[EXPECTED].attrs["index_in_file"].tolist().index(index)
                 told = parse_json(file[PROVENANCE].asstr()[()])["noise"]
                 if problem := problem_of(told, NoiseStory):
                     raise ValueError(f"its provenance: noise: {problem}")
-                stored = Stored(file[EXPECTED][place].astype(float), image, told)
+                stored = Stored(file[EXPECTED][position].astype(float), image, told)
     except (OSError, KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(f"{path}: frame {index}: {' '.join(str(error).split())}; {verify.MEND}") from None
     if labels != (frame.number, frame.misset_deg, frame.wavelength_A):
@@ -72,14 +72,14 @@ COMPARED = {
 
 
 def c_image(
-    words: list[str], binary: Path, shape: tuple[int, int], time_limit_s: float, folder: Path
+    arguments: list[str], binary: Path, shape: tuple[int, int], time_limit_s: float, folder: Path
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """The C program's image of a frame (slow, fast) and what is recorded of the run. Raises InputError."""
     path = folder / "floatimage.bin"
-    run = run_c(binary, words, path, time_limit_s)
+    run = run_c(binary, arguments, path, time_limit_s)
     failure = run.failure(time_limit_s)
     if failure is not None:
-        raise InputError(f"reference program {binary} {failure}; its command line: {shlex.join(words)[:2000]}")
+        raise InputError(f"reference program {binary} {failure}; its command line: {shlex.join(arguments)[:2000]}")
     return read_image(path, shape, "C"), {"program": binary.name, "exit_code": run.exit_code}
 
 
@@ -91,9 +91,9 @@ def compare_frame(
     noisy = settings.noise.generator != "none"
     stored = stored_frame(shard_file(options.folder, shard), index, frame, noisy)
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs, tempfile.TemporaryDirectory(prefix="image-") as away:
-        words, files = frame_words(scenario, frame, settings, Path(inputs), options.hkl, folder)
-        image, run = c_image(words, options.binary, stored.photons.shape, options.time_limit_s, Path(away))
-        arguments = named_words(words, files)
+        flags, files = frame_words(scenario, frame, settings, Path(inputs), options.hkl, folder)
+        image, run = c_image(flags, options.binary, stored.photons.shape, options.time_limit_s, Path(away))
+        arguments = named_words(flags, files)
     comparison = compare_images(image, stored.photons)
     worst, other_counts = comparison.worst[0], _other_counts(stored, frame, shard, settings.noise)
     agrees = comparison.agrees(settings.dtype) and not other_counts
@@ -126,9 +126,9 @@ def _other_counts(stored: Stored, frame: Frame, shard: Shard, noise: Noise) -> i
 def audit(options: argparse.Namespace) -> dict[str, Any]:
     """The verdict on a shard, JSON-ready. Raises InputError if its file is not as it was written."""
     settings, shard = parse_settings(options.settings), given_shard(options)
-    found = verify.fault(options.folder, shard)
-    if found is not None:
-        raise InputError(found)
+    fault = verify.fault(options.folder, shard)
+    if fault is not None:
+        raise InputError(fault)
     scenario = load_scenario(shard.scenario, options.scenario_dir)
     frames = frames_of(settings, scenario, shard.first, shard.count)
     chosen = sample(shard, settings.audit.frames_per_shard, settings.audit.seed)

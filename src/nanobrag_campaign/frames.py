@@ -71,13 +71,13 @@ def frame_words(
     return arguments(own, files), files
 
 
-def experiment_of(words: list[str], frame: Frame) -> "Experiment":
+def experiment_of(arguments: list[str], frame: Frame) -> "Experiment":
     """The experiment of a frame's command line. Raises InputError if flags undo what makes the frame."""
     from nanobrag_torch.cli import parse
 
-    experiment = parse(words).experiment
-    given = tuple(experiment.crystal.misset_deg or ()), experiment.beam.wavelength_m
-    if given != (frame.misset_deg, frame.wavelength_A / _PER_A):
+    experiment = parse(arguments).experiment
+    stated = tuple(experiment.crystal.misset_deg or ()), experiment.beam.wavelength_m
+    if stated != (frame.misset_deg, frame.wavelength_A / _PER_A):
         raise InputError(
             "extra_flags change the orientation or the wavelength, which the campaign sets for each frame; "
             "leave -misset, -lambda, -energy and -img out of them"

@@ -34,9 +34,9 @@ def check_shards(plan: Plan, folder: Path) -> None:
     shape, settings = None, json.loads(content_key(plan.settings))
     for shard in plan.shards:
         record = verify.side_record(folder, shard)
-        found = verify.size_fault(folder, shard, record)
-        if found is not None:
-            raise InputError(found)
+        fault = verify.size_fault(folder, shard, record)
+        if fault is not None:
+            raise InputError(fault)
         if record["provenance"]["settings"] != settings:
             raise InputError(f"shard {shard.name}: was made with other settings than the plan; {verify.MEND}")
         shape = shape or record["shape_slow_fast"]
@@ -53,17 +53,17 @@ def write_master(plan: Plan, folder: Path, out: Path) -> None:
     """Write the master of all shards below `folder`, whole or not at all. Raises InputError."""
     check_shards(plan, folder)
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(out, lambda aside: _fill(plan, folder, out.parent, aside))
+    replace_with(out, lambda aside: _fill(plan, folder, out.parent, aside), follow=False)
 
 
 def _fill(plan: Plan, folder: Path, beside: Path, path: Path) -> None:
     import h5py
 
-    model, *others = (shard_file(folder, shard) for shard in firsts(plan))
+    model, *shards = (shard_file(folder, shard) for shard in firsts(plan))
     with h5py.File(path, "w", libver="latest") as file, h5py.File(model) as first:
         _copy_description(first, file)
-        for other in others:
-            _require_same_detector(first, other)
+        for shard_path in shards:
+            _require_same_detector(first, shard_path)
         for name in PER_FRAME:
             _join(file, first, name, [(shard, shard_file(folder, shard)) for shard in plan.shards], beside)
         counts = [sum(s.count for s in plan.shards if s.scenario == name) for name in plan.settings.scenarios]
@@ -104,10 +104,10 @@ def _copy_description(first: Any, file: Any) -> None:
     copy("entry")
 
 
-def _require_same_detector(first: Any, other: Path) -> None:
+def _require_same_detector(first: Any, shard_path: Path) -> None:
     import h5py
 
-    with h5py.File(other) as file:
+    with h5py.File(shard_path) as file:
         names: list[str] = []
         first["entry/instrument/detector"].visit(names.append)
         for name in names:
@@ -117,7 +117,7 @@ def _require_same_detector(first: Any, other: Path) -> None:
             same = its is not None and np.array_equal(mine[()], its[()])
             vectors = same and np.array_equal(mine.attrs.get("vector", ()), its.attrs.get("vector", ()))
             if not (same and vectors):
-                raise InputError(f"{other}: another detector than the first shard's ({name}); make two campaigns")
+                raise InputError(f"{shard_path}: another detector than the first shard's ({name}); make two campaigns")
 
 
 def _join(file: Any, first: Any, name: str, shards: list[tuple[Shard, Path]], beside: Path) -> None:

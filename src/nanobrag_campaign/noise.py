@@ -78,8 +78,8 @@ def again(image: np.ndarray, frame: int, shard: Shard, noise: Noise, told: dict[
 
     if noise.generator == "classic":
         return classic(image, frame, noise, told["roi"])
-    given, cpu = torch.from_numpy(np.ascontiguousarray(image))[None], torch.device("cpu")
-    made = drawn(given, [frame], noise, shard.scenario, told["pixel_m"], drawing_for(cpu))[0]
+    expected, cpu = torch.from_numpy(np.ascontiguousarray(image))[None], torch.device("cpu")
+    made = drawn(expected, [frame], noise, shard.scenario, told["pixel_m"], drawing_for(cpu))[0]
     counts: np.ndarray = made.numpy()
     return counts
 

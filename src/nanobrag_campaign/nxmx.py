@@ -39,10 +39,10 @@ def compression_options(name: str) -> dict[str, Any]:
 
 
 def start_file(
-    file: Any, what: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str, noise: Noise
+    file: Any, nxmx: Nxmx, shape: tuple[int, int], frames: list[Frame], compression: str, noise: Noise
 ) -> Any:
     """Write everything except the pixels and values known only after a frame is made; returns the pixels' dataset."""
-    entry = describe(file, what, shape)
+    entry = describe(file, nxmx, shape)
     data = entry["data"].create_dataset(
         "data",
         (len(frames), *shape),

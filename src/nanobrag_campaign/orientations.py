@@ -49,11 +49,11 @@ def misset_from_file(path: Path) -> np.ndarray:
         raise InputError(f"orientations.file {path}: {getattr(error, 'strerror', error)}; give a text file") from None
     rows = []
     for number, line in enumerate(lines, start=1):
-        words = line.partition("#")[0].split()
-        if not words:
+        texts = line.partition("#")[0].split()
+        if not texts:
             continue
         try:
-            row = [float(word) for word in words]
+            row = [float(text) for text in texts]
         except ValueError:
             row = []
         if len(row) != 3 or not all(abs(angle) <= 3600 for angle in row):

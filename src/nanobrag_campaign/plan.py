@@ -99,12 +99,13 @@ def misset_deg(settings: Campaign, first: int, count: int) -> np.ndarray:
     per_orientation = max(1, len(settings.wavelengths.values_A))
     number = np.arange(first, first + count) // per_orientation
     if settings.orientations.file:
-        given = misset_from_file(Path(settings.orientations.file))
-        if number[-1] >= len(given):
+        missets = misset_from_file(Path(settings.orientations.file))
+        if number[-1] >= len(missets):
             raise InputError(
-                f"orientations.file {settings.orientations.file}: {len(given)} orientations, expected {number[-1] + 1}"
+                f"orientations.file {settings.orientations.file}: {len(missets)} orientations, "
+                f"expected {number[-1] + 1}"
             )
-        return given[number]
+        return missets[number]
     distinct = random_misset_deg(settings.orientations.seed, int(number[0]), int(number[-1] - number[0]) + 1)
     chosen: np.ndarray = distinct[number - number[0]]
     return chosen
@@ -124,7 +125,7 @@ def write_plan(settings: Campaign, scenarios: list[Scenario], path: Path) -> Non
     """Write the table, whole or not at all. Raises InputError as `check_scenarios` does."""
     check_scenarios(settings, scenarios)
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_with(path, lambda aside: _fill(settings, scenarios, aside))
+    replace_with(path, lambda aside: _fill(settings, scenarios, aside), follow=False)
 
 
 def _fill(settings: Campaign, scenarios: list[Scenario], path: Path) -> None:

@@ -124,9 +124,9 @@ class Production:
             raise InputError(self._not_a_number(batch, bad, first))
         for index, frame in enumerate(stored.numpy(), start=first):
             self.data[index] = self._counted(index, frame)
-        places = [place for place, index in enumerate(self.kept) if first <= index < first + len(stored)]
-        for place, image in zip(places, kept, strict=True):
-            self.expected[place] = image.numpy()
+        rows = [row for row, index in enumerate(self.kept) if first <= index < first + len(stored)]
+        for row, image in zip(rows, kept, strict=True):
+            self.expected[row] = image.numpy()
 
     def _counted(self, index: int, frame: np.ndarray) -> np.ndarray:
         if self.settings.noise.generator != "classic":

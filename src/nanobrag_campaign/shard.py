@@ -77,17 +77,17 @@ def prepare(options: argparse.Namespace) -> Work:
     scenario = load_scenario(shard.scenario, options.scenario_dir)
     rows = frames_of(settings, scenario, shard.first, shard.count)
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        words, files = framing.frame_words(scenario, rows[0], settings, Path(inputs), options.hkl, folder)
+        arguments, files = framing.frame_words(scenario, rows[0], settings, Path(inputs), options.hkl, folder)
         try:
             device, dtype = present(check_name(settings.device)), dtype_of(settings.dtype)
-            experiment = framing.experiment_of(words, rows[0])
+            experiment = framing.experiment_of(arguments, rows[0])
             with torch.no_grad():
                 series = Series(experiment, device, dtype, max(shard.count, options.campaign_frames))
         except ExperimentError as error:
             raise InputError(f"shard {shard.name}: {error}") from None
-        words, hashes = named_words(words, files), files.hashes()
+        arguments, hashes = named_words(arguments, files), files.hashes()
     hashes.pop("matrix", None)  # written for the first frame
-    return Work(settings, shard, rows, scenario, series, words, hashes, device, settings.dtype)
+    return Work(settings, shard, rows, scenario, series, arguments, hashes, device, settings.dtype)
 
 
 def simulate(work: Work, path: Path, progress: Callable[[int], None]) -> dict[str, float]:
@@ -173,7 +173,8 @@ def run(work: Work, folder: Path) -> dict[str, Any]:
         abandoned.unlink()
     began, wall, cpu = time.time(), time.perf_counter(), time.process_time()
     parts: dict[str, float] = {}
-    replace_with(out, lambda aside: parts.update(simulate(work, aside, Progress(work.shard.name, work.shard.count))))
+    progress = Progress(work.shard.name, work.shard.count)
+    replace_with(out, lambda aside: parts.update(simulate(work, aside, progress)), follow=False)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     record = {
         "file": out.name,

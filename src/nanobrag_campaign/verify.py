@@ -41,9 +41,9 @@ def fault(folder: Path, shard: Shard) -> str | None:
         record = side_record(folder, shard)
     except InputError as error:
         return str(error)
-    found = size_fault(folder, shard, record)
-    if found is not None:
-        return found
+    fault_text = size_fault(folder, shard, record)
+    if fault_text is not None:
+        return fault_text
     path = shard_file(folder, shard)
     sha256 = sha256_of_file(path)
     return None if sha256 == record["sha256"] else f"{path}: its bytes have changed since it was written; {MEND}"
@@ -52,9 +52,9 @@ def fault(folder: Path, shard: Shard) -> str | None:
 def faults(plan: Plan, folder: Path, workers: int) -> Iterator[str]:
     """All faults, one line each, in the order of the shards."""
     with ThreadPoolExecutor(workers) as pool:  # hashing releases the interpreter
-        for found in pool.map(lambda shard: fault(folder, shard), plan.shards):
-            if found is not None:
-                yield found
+        for fault_text in pool.map(lambda shard: fault(folder, shard), plan.shards):
+            if fault_text is not None:
+                yield fault_text
 
 
 def main(argv: list[str]) -> int:
@@ -66,13 +66,13 @@ def main(argv: list[str]) -> int:
     if options.workers < 1:
         raise InputError(f"--workers {options.workers}: expected 1 or more")
     plan = read_plan(options.folder / "plan.h5")
-    found = 0
+    count = 0
     for line in faults(plan, options.folder, options.workers):
         print(line)
-        found += 1
-    if not found:
+        count += 1
+    if not count:
         print(f"{len(plan.shards)} shards: every byte as it was written")
-    return 1 if found else 0
+    return 1 if count else 0
 
 
 if __name__ == "__main__":

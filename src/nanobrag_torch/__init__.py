@@ -8,10 +8,14 @@ The public interface is what `__all__` lists. Each name is imported on its first
 needs no torch: `read_reflections`, the parameters and the errors work without it where they can.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from nanobrag_torch.faults import interrupts
 
-from nanobrag_torch._version import __version__
+interrupts.at_start("nanobrag_torch")  # before anything that takes longer to import
+
+from importlib import import_module  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from nanobrag_torch._version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from nanobrag_torch.errors import ExperimentError as ExperimentError

@@ -3,17 +3,24 @@
 import gc
 import sys
 
+from nanobrag_torch.faults import interrupts
+
 
 def start() -> int:
     """Run the command line of this process; returns the exit code."""
     gc.set_threshold(200_000, 50, 50)  # imports make many objects and little garbage
+    began = False
     try:
         from nanobrag_torch.cli.run import main
 
+        began = interrupts.as_exception()
         return main()
-    except KeyboardInterrupt:  # while it is imported
+    except KeyboardInterrupt:  # just before the command, or while it is imported by a program of the user's
         print("nanobrag_torch: error: interrupted; nothing more is written", file=sys.stderr)
-        return 2
+        return interrupts.INTERRUPTED
+    finally:
+        if began:
+            interrupts.end_at_once("nanobrag_torch")
 
 
 if __name__ == "__main__":

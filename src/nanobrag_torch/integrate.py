@@ -22,6 +22,8 @@ from nanobrag_torch.model import Model
 from nanobrag_torch.physics import scaling
 from nanobrag_torch.physics.rays import PixelGeometry
 
+NO_RANK = torch.iinfo(torch.int64).max
+
 
 class PixelSums(NamedTuple):
     """Result of a tile, each (pixels,) float64: the sum before scaling, the stored factors, and photons."""
@@ -46,13 +48,17 @@ class TermFactors(NamedTuple):
         return self.capture * self.polar * self.omega
 
 
-class _Tile:
-    """The running state of one tile: the sum, and the factors that the final scaling will use."""
+class TileSum:
+    """The running state of one tile: the sum, and the factors that the final scaling will use.
+
+    `run` goes through all samples and sources; compiled code does so by loops of its own around one of each.
+    """
 
     def __init__(
         self, model: Model, fast: torch.Tensor, slow: torch.Tensor, backend: Backend | None, hooks: Hooks | None
     ):
         self.model, self.fast, self.slow, self.hooks = model, fast, slow, hooks
+        self.source_count, self.layers, self.steps = model.source_count, model.layers, model.steps
         self.backend = EagerBackend(model) if backend is None else backend
         zero = torch.zeros(fast.shape[0], dtype=torch.float64, device=fast.device)
         self.one = torch.ones((), dtype=torch.float64, device=fast.device)
@@ -69,7 +75,7 @@ class _Tile:
         step = 1 if self.model.factors.running_product else max(1, self.backend.rays_at_once // self.fast.shape[0])
         for first in range(0, self.model.samples, step):
             self._add_samples(first, min(first + step, self.model.samples))
-        return self._finish()
+        return self.finish()
 
     def _add_samples(self, first: int, last: int) -> None:
         model, hook = self.model, at(self.hooks, first)
@@ -78,17 +84,7 @@ class _Tile:
         omega, capture = self._store_omega(rays, first, hook), self._store_capture(rays, samples, first, last, hook)
         of_rays: torch.Tensor | None = None
         for source in range(model.source_count):
-            there = at(self.hooks, first, source)
-            light = self.backend.illuminate(rays, source, there)
-            polar = self._store_polar(rays, light, source, first)
-            weights = TermFactors(
-                watched(there, "term_capture", capture),
-                watched(there, "term_polar", polar),
-                watched(there, "term_omega_sr", omega),
-            )
-            if model.has_water and not model.factors.rescale_water:
-                self._add_water(light, source, weights, rays_in_pass=(last - first) * self.fast.shape[0])
-            of_rays = self._add_source(of_rays, light, source, weights, first)
+            of_rays = self._add_source(of_rays, rays, source, (first, last - first), omega, capture)
         if of_rays is not None:
             # one sample after the other, so that the sum does not depend on how many a pass holds
             for of_sample in of_rays.view(-1, self.fast.shape[0]):
@@ -97,6 +93,29 @@ class _Tile:
             hook("last_cos_2theta", self.backend.cos_2theta(rays, model.source_count - 1))
 
     def _add_source(
+        self,
+        of_rays: torch.Tensor | None,
+        rays: PixelGeometry,
+        source: int,
+        held: tuple[int, int],
+        omega: torch.Tensor,
+        capture: torch.Tensor,
+    ) -> torch.Tensor | None:
+        """The sum of every ray with the part of one source; the pass holds samples from number held[0] on, held[1]."""
+        (first, samples), model = held, self.model
+        there = at(self.hooks, first, source)
+        light = self.backend.illuminate(rays, source, there)
+        polar = self._store_polar(rays, light, source, first)
+        weights = TermFactors(
+            watched(there, "term_capture", capture),
+            watched(there, "term_polar", polar),
+            watched(there, "term_omega_sr", omega),
+        )
+        if model.has_water and not model.factors.rescale_water:
+            self._add_water(light, source, weights, rays_in_pass=samples * self.fast.shape[0])
+        return self._add_terms(of_rays, light, source, weights, first)
+
+    def _add_terms(
         self,
         of_rays: torch.Tensor | None,
         light: kernel.Illumination,
@@ -172,47 +191,43 @@ class _Tile:
         model, pixels, hook = self.model, self.fast.shape[0], at(self.hooks, first, source)
         if model.factors.polar_per_term:
             polar = self.backend.polar(rays, light, source, hook)
-            self._store_last_accepted(polar, light.accepted, source, first)
+            if light.accepted is None:
+                self.polar = polar[-pixels:]
+            else:
+                self._store_accepted(polar, light.accepted, source, first, last=True)
             return polar
         if not model.factors.evaluate_polar:
             self.polar = self.one.expand(pixels)
         elif light.accepted is not None:
-            self._store_first_accepted(self.backend.polar(rays, light, source, hook), light.accepted, source, first)
+            self._store_accepted(self.backend.polar(rays, light, source, hook), light.accepted, source, first)
         elif first == 0 and source == 0:
             self.polar = self.backend.polar(self.backend.of_sample(rays, 0, pixels), light, source, hook)
         return self.one
 
-    def _store_last_accepted(self, polar: torch.Tensor, accepted: torch.Tensor | None, source: int, first: int) -> None:
-        """Polarization of the last sample and source that the resolution limit accepts; unchanged if there is none."""
-        if accepted is None:
-            self.polar = polar[-self.fast.shape[0] :]
-            return
+    def _store_accepted(
+        self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int, last: bool = False
+    ) -> None:
+        """Polarization of the first or last sample and source that the resolution limit accepts; else unchanged."""
         if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, -1, dtype=torch.int64)
-        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=True)
-        rank = (first + sample) * self.model.source_count + source
-        later = any_accepted & (rank > self.polar_rank)
-        self.polar = torch.where(later, of_sample, self.polar)
-        self.polar_rank = torch.where(later, rank, self.polar_rank)
-
-    def _store_first_accepted(self, polar: torch.Tensor, accepted: torch.Tensor, source: int, first: int) -> None:
-        """Polarization of the first sample and source that the resolution limit accepts; unchanged if there is none."""
-        if self.polar_rank is None:
-            self.polar_rank = torch.full_like(self.fast, torch.iinfo(torch.int64).max, dtype=torch.int64)
-        sample, any_accepted, of_sample = _pick(polar, accepted, self.fast.shape[0], last=False)
-        rank = (first + sample) * self.model.source_count + source
-        better = any_accepted & (rank < self.polar_rank)
+            self.polar_rank = torch.full_like(self.fast, -1 if last else NO_RANK, dtype=torch.int64)
+        sample, any_accepted, of_sample = kernel.accepted_sample(polar, accepted, self.fast.shape[0], last)
+        rank = self._rank(first, sample, source)
+        better = any_accepted & (rank > self.polar_rank if last else rank < self.polar_rank)
         self.polar = torch.where(better, of_sample, self.polar)
         self.polar_rank = torch.where(better, rank, self.polar_rank)
 
-    def _finish(self) -> PixelSums:
+    def _rank(self, first: int, sample: torch.Tensor, source: int) -> torch.Tensor:
+        """The turn in which a source lights one of the samples of a pass that begins with number `first`."""
+        return (first + sample) * self.source_count + source
+
+    def finish(self) -> PixelSums:
         model, used, hook = self.model, self.model.factors, at(self.hooks)
         pixels, unscaled_water = self.total.shape, not self.model.factors.rescale_water and self.model.has_water
         polar = self._polar_of_water() if unscaled_water else self.polar
         capture = watched(hook, "capture_fraction", self.capture.expand(pixels))
         polar = watched(hook, "polar", polar.expand(pixels))
         omega_sr = watched(hook, "omega_of_pixel_sr", self.omega.expand(pixels))
-        steps = watched(hook, "steps", model.steps)
+        steps = watched(hook, "steps", self.steps)
         background = self.background
         per_term = (used.capture_per_term, used.polar_per_term, used.omega_per_term)
         remaining = [f for f, each in zip((capture, polar, omega_sr), per_term, strict=True) if not each]
@@ -230,7 +245,8 @@ class _Tile:
         layer's stands for all where the capture fraction does not multiply each term.
         """
         model = self.model
-        rays = model.source_count * model.oversample**2 * (1 if model.factors.capture_per_term else model.layers)
+        sub_pixels = model.oversample * model.oversample
+        rays = self.source_count * sub_pixels * (1 if model.factors.capture_per_term else self.layers)
         unscaled = scaling.unscaled(model.background, model.fluence_photons_per_m2, steps, model.r_e_sqr_m2)
         return unscaled * (self.water / rays)
 
@@ -239,24 +255,12 @@ class _Tile:
         model = self.model
         if not (model.resolution_limited and model.factors.evaluate_polar):
             return self.polar
-        last = kernel.samples_of(model, model.samples - 1, model.samples)
-        rays = kernel.rays_of(model, self.fast, self.slow, last)
+        rays = kernel.rays_of(model, self.fast, self.slow, self._last_sample())
         cut = kernel.polarize(model, rays.direction, model.source_count - 1).polar
         return torch.where(self.polar == 0, cut, self.polar)
 
-
-def _pick(
-    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
-    values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
-    samples = accepted.shape[0]
-    if samples == 1:
-        return torch.zeros_like(accepted[0], dtype=torch.int64), accepted[0], values[0]
-    ordered = accepted.flip(0) if last else accepted
-    sample = ordered.to(torch.int8).argmax(0)
-    sample = samples - 1 - sample if last else sample
-    return sample, accepted.any(0), values.gather(0, sample.unsqueeze(0))[0]
+    def _last_sample(self) -> kernel.Samples:
+        return kernel.samples_of(self.model, self.model.samples - 1, self.model.samples)
 
 
 def integrate(
@@ -270,7 +274,7 @@ def integrate(
 
     `backend`: the kernel's stages; None means eager ones. `hooks` see every step, see `nanobrag_torch.hooks`.
     """
-    return _Tile(model, fast, slow, backend, hooks).run()
+    return TileSum(model, fast, slow, backend, hooks).run()
 
 
 def photons(
@@ -284,5 +288,5 @@ def photons(
 ) -> torch.Tensor:
     """Photons of the pixels (pixels,), rounded once to `image_dtype`: `into` where they could be written there."""
     backend = backend.of_tile()
-    at_once = backend.photons(fast, slow, image_dtype, into, at(hooks))
+    at_once = backend.photons(fast, slow, image_dtype, into, hooks)
     return integrate(model, fast, slow, backend, hooks).photons.to(image_dtype) if at_once is None else at_once

@@ -34,7 +34,11 @@ class Samples(NamedTuple):
 
 def samples_of(model: Model, first: int, last: int) -> Samples:
     """Samples number first .. last - 1."""
-    index = torch.arange(first, last, device=model.real_m.device)
+    return samples_at(model, torch.arange(first, last, device=model.real_m.device))
+
+
+def samples_at(model: Model, index: torch.Tensor) -> Samples:
+    """The samples of these numbers (samples,)."""
     n = model.oversample
     layer, within = index // (n * n), index % (n * n)
     return Samples(layer, within // n, within % n)
@@ -49,8 +53,8 @@ def rays_of(
     shape = (samples.layer.shape[0], fast.shape[0])
 
     def along(pixel: torch.Tensor, sub: torch.Tensor) -> torch.Tensor:
-        place = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
-        return (sub_pixel_m * place + sub_pixel_m / 2.0).reshape(-1)
+        position = pixel.to(GEOMETRY_DTYPE) * n + sub.unsqueeze(1)  # exact, as all whole numbers below 2^53 are
+        return (sub_pixel_m * position + sub_pixel_m / 2.0).reshape(-1)
 
     into_layer = 0.0 if g.front_face else 0.5
     depth = (samples.layer.to(GEOMETRY_DTYPE) + into_layer) * model.layer_pitch_m
@@ -87,6 +91,20 @@ def illuminate(model: Model, rays: PixelGeometry, source: int, hook: Hook | None
     if not model.resolution_limited:
         return Illumination(q_per_m, None)
     return Illumination(q_per_m, watched(hook, "accepted", scattering.accepted_by_resolution(q_per_m, model.d_min_m)))
+
+
+def accepted_sample(
+    values: torch.Tensor, accepted: torch.Tensor, pixels: int, last: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The first or last accepted sample of each pixel, whether there is one, and its value; of (samples * pixels,)."""
+    values, accepted = values.view(-1, pixels), accepted.view(-1, pixels)
+    samples = accepted.shape[0]
+    if samples == 1:
+        return torch.zeros_like(accepted[0], dtype=torch.int64), accepted[0], values[0]
+    ordered = accepted.flip(0) if last else accepted
+    sample = ordered.to(torch.int8).argmax(0)
+    sample = samples - 1 - sample if last else sample
+    return sample, accepted.any(0), values.gather(0, sample.unsqueeze(0))[0]
 
 
 def scattering_vectors(model: Model, rays: PixelGeometry, source: int, hook: Hook | None = None) -> torch.Tensor:

@@ -73,7 +73,7 @@ def check_placement(close_m: float, distance_m: float, hint: str) -> None:
     if not (math.isfinite(distance_m) and math.isfinite(close_m) and close_m != 0.0 and distance_m != 0.0):
         raise ExperimentError(
             f"the detector's plane holds the sample or misses the beam (close distance {close_m:g} m, distance "
-            f"{distance_m:g} m), expected otherwise: check {hint}"
+            f"{distance_m:g} m), so the detector cannot be placed: check {hint}"
         )
 
 

@@ -92,7 +92,7 @@ class Model(NamedTuple):
     @property
     def steps(self) -> int:
         """The divisor of the sum; layers add up, they are not averaged."""
-        return self.source_count * self.mosaic_domains * self.phi_count * self.oversample**2
+        return self.source_count * self.mosaic_domains * self.phi_count * (self.oversample * self.oversample)
 
 
 def on_device(model: Model, device: torch.device) -> Model:

@@ -14,11 +14,11 @@ Part = TypeVar("Part")
 def leaves(part: Any) -> Iterator[Any]:
     """Every object in a nest that is no tuple, list or dictionary, in order."""
     if isinstance(part, tuple | list):
-        for one in part:
-            yield from leaves(one)
+        for member in part:
+            yield from leaves(member)
     elif isinstance(part, dict):
-        for one in part.values():
-            yield from leaves(one)
+        for member in part.values():
+            yield from leaves(member)
     else:
         yield part
 
@@ -28,10 +28,10 @@ def mapped(function: Callable[[Any], Any], part: Part) -> Part:
     made: Any = part
     kind: Any = type(part)
     if isinstance(part, tuple | list):
-        parts = [mapped(function, one) for one in part]
+        parts = [mapped(function, member) for member in part]
         made = kind._make(parts) if hasattr(kind, "_make") else kind(parts)
     elif isinstance(part, dict):
-        made = {name: mapped(function, one) for name, one in part.items()}
+        made = {name: mapped(function, member) for name, member in part.items()}
     else:
         made = function(part)
     return made  # type: ignore[no-any-return]

@@ -145,7 +145,7 @@ class Example:
 
     def switches(self, sign: str, name: str) -> str:
         """The argument of -defects with the defect on (+) or off (-)."""
-        return ",".join(word for word in ("default", self.also, sign + name) if word)
+        return ",".join(part for part in ("default", self.also, sign + name) if part)
 
 
 def _read(name: str) -> Any:

@@ -120,7 +120,7 @@ def _sets(flag: Flag) -> str:
         f"`{s.name.split('[')[0]}`" + ("" if s.constant is None else f" {str(s.constant)}") for s in named
     )
     order = (flag.sets_convention, flag.sets_pivot and f"pivot {flag.sets_pivot}")
-    return ", ".join([*(word for word in order if word), *fields])
+    return ", ".join([*(name for name in order if name), *fields])
 
 
 def _flag_row(flag: Flag) -> str:

@@ -1,4 +1,4 @@
-"""Results folders with a ledger, as the tests of the trail need them."""
+"""Results folders with a ledger, for the tests of the trail."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def two_audits(tmp_path):
 
 @pytest.fixture
 def three_seals(tmp_path):
-    """A results folder of one file and three seals."""
+    """A results folder with one file and three seals."""
     folder = tmp_path / "results"
     for number in range(3):
         write_atomic(folder / "file.txt", f"version {number}\n")

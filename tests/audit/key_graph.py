@@ -1,11 +1,12 @@
-"""Which key is computed from which, measured: one key is moved where a program computes it, all others are held.
+"""Measures which key is computed from which: one key is changed where a program computes it, all others are held.
 
-A program tells each value of the trace at the place where it is computed, and takes another in its stead. Held at what
-the undisturbed run gave, every stage but those that read the moved key computes what it did; so what comes out
-different at its own place, before it is put back, is computed from the moved key directly.
+A test build of a program reports each traced value where it computes it, and can use another value instead. All keys
+are held at their undisturbed values, and one key is moved. Then every stage computes what it did before, except the
+stages that read the moved key. A value that comes out different, before it is set back, is therefore computed directly
+from the moved key.
 
 Some keys print one number under two names (the indices of the first orientation are also those of phi step 0). Such a
-number is moved and held under its first name; the second follows, and with it what reads the second.
+number is moved and held under its first name; the second name follows, and so does everything that reads it.
 """
 
 import math
@@ -63,7 +64,7 @@ _SIGNIFICANT = 1e-9
 
 def write_inputs(folder: Path) -> None:
     """Reflections of uneven amplitude, and an orientation matrix."""
-    indices = [(h, k, l) for h in range(-8, 9) for k in range(-12, 13) for l in range(-10, 11)]
+    indices = [(h, k, l) for h in range(-6, 7) for k in range(-7, 8) for l in range(-6, 7)]
     rows = (f"{h} {k} {l} {50 + (7 * h + 3 * k + 5 * l) % 31 + 0.1 * h * h}\n" for h, k, l in indices)
     (folder / "f.hkl").write_text("".join(rows))
     (folder / "a.mat").write_text("0.19 0.01 0.02\n0.005 0.12 -0.01\n0.01 0.02 0.14\n")
@@ -71,31 +72,31 @@ def write_inputs(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class CProgram:
-    """The C program with its seam open, in a folder that has the inputs."""
+    """The test build of the C program, in a folder that has the inputs."""
 
     binary: Path
     folder: Path
     case: str
 
     def __call__(self, replaced: Values) -> Values:
-        told, given = self.folder / "told", self.folder / "given"
+        told, replacements = self.folder / "told", self.folder / "given"
         lines = (
             f"{key} {' '.join(map(str, place))} {len(values)} {' '.join(float(v).hex() for v in values)}\n"
             for (key, place), values in replaced.items()
         )
-        given.write_text("".join(lines))
+        replacements.write_text("".join(lines))
         slow, fast = map(str, PIXEL)
-        words = [*shlex.split(CASES[self.case]), "-trace_pixel", slow, fast, "-roi", fast, fast, slow, slow]
-        words += ["-threads", "1", "-floatfile", "/dev/null", "-intfile", "/dev/null"]
-        environment = os.environ | {"NANOBRAGG_SEAM_OUT": str(told), "NANOBRAGG_SEAM_IN": str(given)}
+        arguments = [*shlex.split(CASES[self.case]), "-trace_pixel", slow, fast, "-roi", fast, fast, slow, slow]
+        arguments += ["-threads", "1", "-floatfile", "/dev/null", "-intfile", "/dev/null"]
+        environment = os.environ | {"NANOBRAGG_SEAM_OUT": str(told), "NANOBRAGG_SEAM_IN": str(replacements)}
         done = subprocess.run(
-            [self.binary, *words], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
+            [self.binary, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
         result: Values = {}
         for line in told.read_text().splitlines():
             key, *rest = line.split()
-            values = [float.fromhex(word) for word in rest[5:]]
+            values = [float.fromhex(text) for text in rest[5:]]
             result.setdefault((key, tuple(map(int, rest[:4]))), values)
         return result
 
@@ -125,8 +126,9 @@ class TorchProgram:
         def visit(key, context, values):
             fields = (context.block, context.source, context.phi_tic, context.mosaic_domain)
             place = key, tuple(-1 if index is None else index for index in fields)
-            result.setdefault(place, list(values))
-            return replaced.get(place)
+            result.setdefault(place, values)
+            held = replaced.get(place)
+            return None if held == values else held  # what is there already need not be put there
 
         invocation = self.invocation
         watched_trace(invocation.experiment, PIXEL, device="cpu", dtype=invocation.dtype, visit=visit)
@@ -163,13 +165,13 @@ def moves(key: str) -> Iterator[Callable[[list[float]], list[float] | None]]:
 
 
 def _shifted(values: list[float], size: float) -> list[float]:
-    """Each number by another part of the length of all, so that nothing cancels."""
+    """Each number is moved by another share of the length of all, so that nothing cancels."""
     length = math.hypot(*values) or 1e-3
     return [value + length * size * (1 + 0.37 * i) for i, value in enumerate(values)]
 
 
 def _differ(before: list[float], after: list[float]) -> bool:
-    """Beyond rounding; not a number against one that is."""
+    """Whether two values differ beyond rounding; NaN differs from every number."""
     for a, b in zip(before, after, strict=True):
         if a != b and not (math.isnan(a) and math.isnan(b)) and not abs(a - b) <= _SIGNIFICANT * max(abs(a), abs(b)):
             return True
@@ -182,11 +184,11 @@ class Measured:
     def __init__(self, run: Run):
         self.run, self.undisturbed = run, run({})
         self.keys = {key for key, _ in self.undisturbed}
-        words = {key for key in self.keys if registry()[key].kind == "word"}
+        word_keys = {key for key in self.keys if registry()[key].kind == "word"}
         self.held = {
             place: values
             for place, values in self.undisturbed.items()
-            if place[0] not in words and not is_second_name(place, self.undisturbed)
+            if place[0] not in word_keys and not is_second_name(place, self.undisturbed)
         }
 
     def moved_when_held(self) -> set[str]:

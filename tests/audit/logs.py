@@ -60,7 +60,7 @@ def shifted(log: list[str], record: Record, component: int, relative: float) -> 
 
 
 def replaced(log: list[str], record: Record, component: int, text: str) -> list[str]:
-    """The log with the text of one component put in place of what is there."""
+    """The log with another text for one component."""
     line = log[record.line - 1]
     if record.key.name.startswith("TRACE_PHI."):
         column = record.key.name.split(".")[1]
@@ -68,8 +68,8 @@ def replaced(log: list[str], record: Record, component: int, text: str) -> list[
     else:
         start = line.index("=" if "=" in line else record.key.name.split(".")[0]) + 1
         start += 0 if "=" in line else len(record.key.name.split(".")[0]) - 1
-        words = list(_VALUE.finditer(line, start))
-        match = words[_TERM_OFFSETS.get(record.key.name, 0) + component]
+        values = list(_VALUE.finditer(line, start))
+        match = values[_TERM_OFFSETS.get(record.key.name, 0) + component]
         new = line[: match.start()] + text + line[match.end() :]
     assert new != line
     return [*log[: record.line - 1], new, *log[record.line :]]

@@ -39,7 +39,7 @@ PRECOMMAND = yaml.safe_load((REPOSITORY / "workflow/profiles/slurm/config.yaml")
 
 
 def test_the_shell_that_submits_a_job_leaves_the_precommand_as_it_is():
-    """The plugin hands it over in double quotes."""
+    """The plugin passes the command in double quotes."""
     done = subprocess.run(["/bin/sh", "-c", f'printf %s "{PRECOMMAND}"'], capture_output=True, text=True, check=True)
     assert done.stdout == PRECOMMAND
 
@@ -71,6 +71,6 @@ def test_first_task_and_jobs_outside_an_array_run_the_script(tmp_path):
 
 
 def test_outside_an_array_there_is_nothing_to_run():
-    words = [sys.executable, "-m", "trace_audit.workflow.slurm.array_task"]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "trace_audit.workflow.slurm.array_task"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.count("\n") == 1

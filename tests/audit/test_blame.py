@@ -44,8 +44,8 @@ def test_independent_divergences_are_two_roots_in_order_of_computation():
 
 def test_a_parent_in_another_sub_pixel_is_no_excuse():
     log = logs.lines("c_beam_pivot")
-    other, here = Context(2), Context(5)
-    log = logs.shifted(log, parse_trace(log).records["hkl_frac"][other], 0, 1e-3)
+    elsewhere, here = Context(2), Context(5)
+    log = logs.shifted(log, parse_trace(log).records["hkl_frac"][elsewhere], 0, 1e-3)
     log = logs.shifted(log, parse_trace(log).records["F_latt_a"][here], 0, 1e-3)
     verdict = verdict_of(log, "c_beam_pivot")
     assert verdict["root_causes"] == ["hkl_frac", "F_latt_a"]
@@ -114,7 +114,7 @@ BLOCK = Context(0)
 
 
 @pytest.mark.parametrize(
-    ("key", "context", "component", "text", "words"),
+    ("key", "context", "component", "text", "recognised"),
     [
         ("lambda_meters", BLOCK, 0, "0.99", "1e10: metres against Angstrom"),
         ("distance_m", NO, 0, "100", "1e3: metres against millimetres"),
@@ -132,7 +132,7 @@ BLOCK = Context(0)
         ("Fbeam_m", NO, 0, "0.00165", "off by half a pixel"),
     ],
 )
-def test_mistakes_are_recognised_from_the_numbers(key, context, component, text, words):
+def test_mistakes_are_recognised_from_the_numbers(key, context, component, text, recognised):
     log = logs.lines("c_beam_pivot")
     changes = [(key, context, component, text)]
     if key == "angles_rad":
@@ -145,7 +145,7 @@ def test_mistakes_are_recognised_from_the_numbers(key, context, component, text,
         value = float(parse_trace(log).values(key)[0])
         changes = [(key, context, 0, format(32 * value, ".15g"))]
     verdict = verdict_of(with_values(log, *changes), "c_beam_pivot")
-    assert any(words in row["suggestion"] for row in verdict["suggestions"] if row["key"] == key), verdict[
+    assert any(recognised in row["suggestion"] for row in verdict["suggestions"] if row["key"] == key), verdict[
         "suggestions"
     ]
 
@@ -154,11 +154,14 @@ def test_pixel_positions_half_a_pixel_off_or_swapped_are_recognised():
     parsed = logs.trace("c_supervisor")
     pix0, fast, slow = (parsed.values(name, BLOCK) for name in ("pix0_vector_meters", "fdet_vec", "sdet_vec"))
     pixel_m = 0.172e-3
-    for steps, words in (((1039.0, 685.5), "half a pixel along fast"), ((685.5, 1039.5), "fast and slow are swapped")):
+    for steps, recognised in (
+        ((1039.0, 685.5), "half a pixel along fast"),
+        ((685.5, 1039.5), "fast and slow are swapped"),
+    ):
         position = [p + pixel_m * (steps[0] * f + steps[1] * s) for p, f, s in zip(pix0, fast, slow, strict=True)]
         changes = [("pixel_pos_meters", BLOCK, i, format(x, ".15g")) for i, x in enumerate(position)]
         rows = verdict_of(with_values(logs.lines("c_supervisor"), *changes))["suggestions"]
-        assert any(words in row["suggestion"] for row in rows), rows
+        assert any(recognised in row["suggestion"] for row in rows), rows
 
 
 def test_a_plain_numeric_error_gets_no_suggestion():
@@ -180,32 +183,32 @@ def find(reference, active=frozenset()):
 
 
 def test_one_defect_is_found():
-    found = find(logs.trace("historic_supervisor"))
-    assert found.defects == ("phi_carryover",)
-    assert found.explanations[0].sentence() == "agrees to 0.0e+00 with phi_carryover on"
-    assert found.trials == 3
+    blamed = find(logs.trace("historic_supervisor"))
+    assert blamed.defects == ("phi_carryover",)
+    assert blamed.explanations[0].sentence() == "agrees to 0.0e+00 with phi_carryover on"
+    assert blamed.trials == 3
 
 
 def test_a_defect_that_the_reference_lacks_is_found():
-    found = find(parse_trace(logs.lines("c_supervisor")), frozenset({"phi_carryover"}))
-    assert found.defects == ("phi_carryover",) and "phi_carryover off" in found.explanations[0].sentence()
+    blamed = find(parse_trace(logs.lines("c_supervisor")), frozenset({"phi_carryover"}))
+    assert blamed.defects == ("phi_carryover",) and "phi_carryover off" in blamed.explanations[0].sentence()
 
 
 def test_a_pair_of_defects_is_found_and_only_if_no_single_one_explains():
-    found = find(program({"phi_carryover", "scale"}))
-    assert set(found.defects) == {"phi_carryover", "scale"} and found.trials == 6
+    blamed = find(program({"phi_carryover", "scale"}))
+    assert set(blamed.defects) == {"phi_carryover", "scale"} and blamed.trials == 6
 
 
 def test_nothing_is_attributed_where_nothing_explains():
     log = logs.lines("historic_supervisor")
     unknown = parse_trace(logs.shifted(log, parse_trace(log).of("polar")[0], 0, 1e-3))
-    found = find(unknown)
-    assert found.defects == () and found.explanations == () and found.trials == 6
+    blamed = find(unknown)
+    assert blamed.defects == () and blamed.explanations == () and blamed.trials == 6
 
 
 def test_a_refused_combination_is_passed_over():
     def refuse(names):
         raise ValueError("not in torch")
 
-    found = attribute(logs.trace("c_supervisor"), refuse, active=frozenset(), candidates=["a", "b"])
-    assert found.defects == ()
+    attribution = attribute(logs.trace("c_supervisor"), refuse, active=frozenset(), candidates=["a", "b"])
+    assert attribution.defects == ()

@@ -1,4 +1,4 @@
-"""The cause of a failure in a few words, and audits of one cause told together."""
+"""A failure's cause in a few words; audits that fail for the same reason are reported together."""
 
 import json
 
@@ -60,8 +60,8 @@ def test_a_log_with_other_defects_and_the_same_numbers_has_no_worst_key_of_words
     assert theirs != ours
     for name, rows in (("c", ours), ("py", theirs)):
         (tmp_path / name).write_text("\n".join(rows) + "\n")
-    words = ["--c-log", str(tmp_path / "c"), "--py-log", str(tmp_path / "py"), "--out", str(tmp_path / "out.json")]
-    assert run_command(compare, words) == 1
+    arguments = ["--c-log", str(tmp_path / "c"), "--py-log", str(tmp_path / "py"), "--out", str(tmp_path / "out.json")]
+    assert run_command(compare, arguments) == 1
     result = json.loads((tmp_path / "out.json").read_text())
     assert result["worst"]["key"] != "defects" and "defects +" in cause(result)
 

@@ -24,7 +24,7 @@ def log_files(tmp_path):
 
 def options(c, py, folder, out="x"):
     names = {"--out": "json", "--md": "md", "--summary": "summary.md"}
-    paths = [word for flag, suffix in names.items() for word in (flag, str(folder / f"{out}.{suffix}"))]
+    paths = [argument for flag, suffix in names.items() for argument in (flag, str(folder / f"{out}.{suffix}"))]
     return ["--c-log", str(c), "--py-log", str(py), *paths, "--names", "C", "torch"]
 
 
@@ -62,7 +62,7 @@ def test_command_fails_with_status_1_and_names_key_and_numbers(log_files, capsys
     ],
 )
 def test_sides_are_called_by_their_names_alone(log_files, capsys, line, changed):
-    """No sentence, table or picture says C or torch where these are not the names."""
+    """No sentence, table or picture says "C" or "torch" if the sides have other names."""
     c, py, folder = log_files
     py.write_text(py.read_text().replace(line, changed))
     forms = [*options(c, py, folder), "--names", "Alpha", "Omega"]
@@ -97,10 +97,10 @@ def test_a_ci_sees_the_same_as_the_exit_status(log_files, change, status, failin
     py.write_text(py.read_text().replace(*change) if change[0] else py.read_text())
     assert run_command(main, [*options(c, py, folder), "--junit", str(folder / "x.xml")]) == status
     suite = ElementTree.parse(folder / "x.xml").getroot()
-    found = {case.get("name"): case[0].get("message") for case in suite if len(case)}
-    assert set(failing) <= set(found) and bool(found) == bool(status)
-    assert all(text in found[name] for name, text in failing.items())
-    assert int(suite.get("failures")) == len(found) and int(suite.get("tests")) >= 60
+    messages = {case.get("name"): case[0].get("message") for case in suite if len(case)}
+    assert set(failing) <= set(messages) and bool(messages) == bool(status)
+    assert all(text in messages[name] for name, text in failing.items())
+    assert int(suite.get("failures")) == len(messages) and int(suite.get("tests")) >= 60
 
 
 def test_no_suite_is_green_where_the_audit_did_not_pass():

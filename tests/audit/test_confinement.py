@@ -1,4 +1,4 @@
-"""What a program of a stranger's can do: read, compute, print, write in its folder; nothing else."""
+"""An unknown program may read, compute, print and write into its own folder, and nothing else."""
 
 import shutil
 import socket
@@ -18,7 +18,7 @@ WAYS = {"namespaces": confinement.NAMESPACES, "bubblewrap": confinement.BUBBLEWR
 
 @pytest.fixture(params=WAYS)
 def confined(request, monkeypatch):
-    """Each way of confinement that works on this machine, be it the one that would be chosen here or not."""
+    """Each way of confinement that works on this machine, whether or not the audit would choose it here."""
     if request.param == "bubblewrap" and shutil.which("bwrap") is None:
         pytest.skip("bubblewrap is not installed")
     reason = confinement._problem(WAYS[request.param])

@@ -1,6 +1,11 @@
-"""What a foreign program printed is kept so that no terminal obeys it, and what it printed can be had back."""
+"""The output of a foreign program is stored so that no terminal obeys its control characters, and the original can be
+restored.
+"""
 
 import io
+import subprocess
+import sys
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -11,6 +16,7 @@ from trace_audit.core.escapes import as_printed, escaped, escaped_pieces, file_a
 from trace_audit.port import side_job
 from trace_audit.trace.log import trace_log
 from trace_audit.workflow import progress
+from trace_audit.workflow.script import run_job
 
 RUDE = b"\x1b[31mred\x1b]0;title\x07 \r\x00\x7f\xff\xc2\x9b31m \xe2\x80\xae\x0c\x08 \\x41 \\n ok\t\xc3\xa5\n"
 
@@ -43,7 +49,7 @@ def test_pieces_end_between_words(monkeypatch):
 
 
 def test_evidence_of_a_side(tmp_path):
-    """As it is kept, and as it is read back for the comparison."""
+    """The stored output, and the output as it is read for the comparison."""
     stdout, image = tmp_path / "printed", tmp_path / "image.bin"
     stdout.write_bytes(RUDE)
     image.write_bytes(RUDE)
@@ -63,14 +69,24 @@ def test_evidence_of_a_reference(tmp_path, name):
 
     body = f"for stream in (sys.stdout, sys.stderr): stream.buffer.write({RUDE!r} + b'TRACE_C: x 1\\n')"
     rude, out = program(tmp_path, body), tmp_path / "out/c_trace_scaling.log"
-    words = ["--binary", rude, "--config", REPOSITORY / "config/scenarios/still.yaml", "--pixel", 1, 2, "--out", out]
-    assert main([str(word) for word in words]) == 0
+    arguments = [
+        "--binary",
+        rude,
+        "--config",
+        REPOSITORY / "config/scenarios/still.yaml",
+        "--pixel",
+        1,
+        2,
+        "--out",
+        out,
+    ]
+    assert main([str(argument) for argument in arguments]) == 0
     kept = (out.parent / name).read_bytes()
     assert not obeyed(kept) and as_printed(kept) == RUDE + b"TRACE_C: x 1\n"
 
 
 def test_the_log_of_a_run(tmp_path, monkeypatch):
-    """What jobs say goes there; a link that was put in its place is not written through."""
+    """The output of jobs goes to a file there; a link that replaces the file is not followed."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "precious").write_text("data")
     (tmp_path / "logs").mkdir()
@@ -83,3 +99,16 @@ def test_the_log_of_a_run(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="symbolic"):
         brief._keep("more\n")
     assert (tmp_path / "precious").read_text() == "data"
+
+
+def test_the_log_of_a_job(tmp_path):
+    """Of a script, and of a command whose output the shell puts into a file; a file name that is no text, too."""
+    log, rude = tmp_path / "job.log", RUDE.decode("utf-8", "surrogateescape") + "\ud800"
+    run_job(lambda _: print(rude, file=sys.stderr), SimpleNamespace(log=[log]))
+    assert not obeyed(log.read_bytes()) and "\\x1b[31mred" in log.read_text()
+    code = "import sys; from trace_audit.core.errors import run_command\n"
+    code += f"def command(_):\n    print({rude!r}); sys.stderr.writelines([{rude!r}])\nrun_command(command, [])"
+    with log.open("wb") as stream:
+        subprocess.run([sys.executable, "-c", code], stdout=stream, stderr=stream, check=True)
+    assert not obeyed(log.read_bytes()) and log.read_text().count("\\x1b[31mred") == 2
+    assert "å" in log.read_text()

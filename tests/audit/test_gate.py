@@ -67,11 +67,11 @@ def test_gate_stays_shut_when_a_protected_asset_changed(results, tmp_path, monke
     (tmp_path / "list.yaml").write_text("- kept.txt\n- changed.txt\n- gone.txt\n")
     assert run_command(protect, ["hash", "--list", "list.yaml", "--out", "before.json"]) == 0
     assert run_command(protect, ["check", "--before", "before.json"]) == 0
-    words = gate_words(results, results / "tiny/S685_F1039/cpu_float64", more=["--protected", "before.json"])
-    assert run_command(gate, words) == 0
+    arguments = gate_words(results, results / "tiny/S685_F1039/cpu_float64", more=["--protected", "before.json"])
+    assert run_command(gate, arguments) == 0
     (tmp_path / "changed.txt").write_text("y")
     (tmp_path / "gone.txt").unlink()
-    assert run_command(gate, words) == 1
+    assert run_command(gate, arguments) == 1
     error = capsys.readouterr().err
     assert "protected asset changed.txt changed" in error and "protected asset gone.txt is missing" in error
     assert "kept.txt" not in error
@@ -79,21 +79,21 @@ def test_gate_stays_shut_when_a_protected_asset_changed(results, tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [("a: 1\n", "expected a list"), ("- none.txt\n", "no such file 'none.txt'"), ("- ../x\n", "inside the repository")],
 )
-def test_lists_of_protected_assets_are_checked(tmp_path, capsys, text, words):
+def test_lists_of_protected_assets_are_checked(tmp_path, capsys, text, message):
     (tmp_path / "list.yaml").write_text(text)
     status = run_command(protect, ["hash", "--list", str(tmp_path / "list.yaml"), "--out", str(tmp_path / "x.json")])
-    assert status == 2 and words in capsys.readouterr().err and not (tmp_path / "x.json").exists()
+    assert status == 2 and message in capsys.readouterr().err and not (tmp_path / "x.json").exists()
 
 
 def test_table_is_plain_when_it_is_not_a_terminal(results, capsys):
     bad = bad_record(results, "wrong")
     capsys.readouterr()
     paths = [results / "tiny/S685_F1039/cpu_float64", results / "tiny/S685_F1039/cpu_float32", bad]
-    words = [str(path / "compare_scaling_traces.json") for path in paths]
-    assert run_command(table, [*words, "--out", str(results / "table.txt")]) == 0
+    arguments = [str(path / "compare_scaling_traces.json") for path in paths]
+    assert run_command(table, [*arguments, "--out", str(results / "table.txt")]) == 0
     out = capsys.readouterr().out
     assert out == (results / "table.txt").read_text() and "\x1b" not in out
     rows = out.splitlines()

@@ -38,8 +38,17 @@ def scenarios(tmp_path):
 
 
 def run(scenarios, folder, *more, pixel=("3", "4")):
-    words = ["--pixel", *pixel, "--out", str(folder / FILES[0]), "--config", "tiny", "--scenario-dir", str(scenarios)]
-    return run_command(main, [*words, *more])
+    arguments = [
+        "--pixel",
+        *pixel,
+        "--out",
+        str(folder / FILES[0]),
+        "--config",
+        "tiny",
+        "--scenario-dir",
+        str(scenarios),
+    ]
+    return run_command(main, [*arguments, *more])
 
 
 def test_all_files_are_written_and_the_log_is_whole(scenarios, tmp_path, capsys):
@@ -89,17 +98,17 @@ def test_importing_the_harness_is_lean():
 
 
 @pytest.mark.parametrize(
-    ("more", "words"),
+    ("more", "message"),
     [
         (("--device", "cuda:99"), "cuda"),
         (("--device", "abacus"), "abacus"),
         (("--hkl", "nowhere.hkl"), "nowhere.hkl: no such file"),
     ],
 )
-def test_what_is_not_there_is_refused_and_no_log_is_left(scenarios, tmp_path, capsys, more, words):
+def test_what_is_not_there_is_refused_and_no_log_is_left(scenarios, tmp_path, capsys, more, message):
     assert run(scenarios, tmp_path / "a", *more) == 2
     error = capsys.readouterr().err
-    assert words in error and error.count("\n") == 1
+    assert message in error and error.count("\n") == 1
     assert not (tmp_path / "a" / FILES[0]).exists()
 
 
@@ -145,7 +154,7 @@ def test_deviations_name_a_missing_gpu_and_a_changed_tree():
 
 
 def test_the_scenario_attributes_a_divergence_to_its_defect(scenarios, tmp_path):
-    """End to end: a reference with the phi carry-over, the torch program without, and the name of what differs."""
+    """End to end: the reference has the phi carry-over, torch has not, and the audit names the difference."""
     from trace_audit.compare.__main__ import main as compare
 
     data = {**MINIMAL, "spindle": {"phi_start_deg": 0.0, "osc_deg": 1.0, "phisteps": 3}}
@@ -154,13 +163,13 @@ def test_the_scenario_attributes_a_divergence_to_its_defect(scenarios, tmp_path)
         yaml.safe_dump({**data, "name": "carry", "defects": "default,+phi_carryover"})
     )
     for name in ("tiny", "carry"):
-        words = ["--pixel", "3", "4", "--config", name, "--scenario-dir", str(scenarios)]
-        assert run_command(main, [*words, "--out", str(tmp_path / name / "t.log")]) == 0
+        arguments = ["--pixel", "3", "4", "--config", name, "--scenario-dir", str(scenarios)]
+        assert run_command(main, [*arguments, "--out", str(tmp_path / name / "t.log")]) == 0
     log = (tmp_path / "carry" / "t.log").read_text().replace("TRACE_PY", "TRACE_C")
     (tmp_path / "c.log").write_text(log)
-    words = ["--c-log", str(tmp_path / "c.log"), "--py-log", str(tmp_path / "tiny/t.log"), "--pixel", "3", "4"]
-    words += ["--config", "tiny", "--scenario-dir", str(scenarios), "--out", str(tmp_path / "x.json")]
-    assert run_command(compare, words) == 1
+    arguments = ["--c-log", str(tmp_path / "c.log"), "--py-log", str(tmp_path / "tiny/t.log"), "--pixel", "3", "4"]
+    arguments += ["--config", "tiny", "--scenario-dir", str(scenarios), "--out", str(tmp_path / "x.json")]
+    assert run_command(compare, arguments) == 1
     verdict = json.loads((tmp_path / "x.json").read_text())
     assert verdict["attribution"] == ["phi_carryover"]
     assert "rot_a_angstroms" in verdict["root_causes"] and "with phi_carryover on" in verdict["summary"]

@@ -1,4 +1,4 @@
-"""File names and values in records that are meant to do harm: shown as text on one line, never followed."""
+"""Hostile file names and values in records are shown as text on one line, and never followed."""
 
 import os
 

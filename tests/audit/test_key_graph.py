@@ -1,4 +1,4 @@
-"""Every edge of the graph of keys is a real one, in both programs, and there is no other."""
+"""Both programs show every edge of the graph of keys, and no other edge."""
 
 import shutil
 import subprocess
@@ -25,7 +25,7 @@ def inputs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def seam_binary(tmp_path_factory):
-    """The C program with its seam open."""
+    """The test build of the C program."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed, so the C program cannot be built")
     binary = tmp_path_factory.mktemp("seam") / "nanobragg_seam"

@@ -1,4 +1,4 @@
-"""No traceback reaches a user, no lock harms a file, no program is waited for past its limit."""
+"""No traceback reaches a user, no lock damages a file, no program runs past its time limit."""
 
 import signal
 import subprocess
@@ -33,14 +33,14 @@ def test_a_fault_of_ours_is_one_line_and_a_file(error, tmp_path, monkeypatch, ca
 
 @pytest.mark.parametrize("target", ["-", "|"])
 def test_a_reader_that_has_gone_is_no_fault(target, tmp_path):
-    """`| head` closes the pipe; `>&-` leaves nothing to write to: neither is a traceback, or an error of the user's."""
+    """`| head` closes the pipe and `>&-` closes the output: neither causes a traceback or an error message."""
     code = (
         "from trace_audit.core.errors import run_command; raise SystemExit(run_command(lambda _: print('x' * 9) or 0))"
     )
     end = " >&-" if target == "-" else " | true"
-    words = f'sleep 0.2; {sys.executable} -c "{code}"{end}; exit ${{PIPESTATUS[0]}}'
-    words = words.replace("sleep 0.2; ", "" if target == "-" else "{ sleep 0.2; ").replace(" | true", "; } | true")
-    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, cwd=tmp_path, check=False)
+    command = f'sleep 0.2; {sys.executable} -c "{code}"{end}; exit ${{PIPESTATUS[0]}}'
+    command = command.replace("sleep 0.2; ", "" if target == "-" else "{ sleep 0.2; ").replace(" | true", "; } | true")
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == (0 if target == "-" else 141), done.stderr
     assert done.stderr == "" and not (tmp_path / "logs").exists()
 

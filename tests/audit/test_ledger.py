@@ -38,17 +38,17 @@ def make_audit(results, scenario="tiny", dtype="float64", torch_log=None):
     write_atomic(folder / "trace_py_env.json", json.dumps(ENVIRONMENT))
     snapshot = {"scenario": {"name": scenario}, "pixel_slow_fast": [685, 1039], "device": "cpu", "dtype": dtype}
     write_atomic(folder / "config_snapshot.json", json.dumps({**snapshot, "arguments": ["-mat", "A.mat"]}))
-    words = ["--c-log", pixel / "c/c_trace_scaling.log", "--py-log", folder / "trace_py_scaling.log"]
-    words += ["--names", "C", "torch"]
-    compare([*map(str, words), "--out", str(folder / "compare_scaling_traces.json")])
+    arguments = ["--c-log", pixel / "c/c_trace_scaling.log", "--py-log", folder / "trace_py_scaling.log"]
+    arguments += ["--names", "C", "torch"]
+    compare([*map(str, arguments), "--out", str(folder / "compare_scaling_traces.json")])
     return folder
 
 
 def record_attempt(results, folder, *more):
-    words = ["attempt", "--results", results, "--comparison", folder / "compare_scaling_traces.json"]
-    words += ["--snapshot", folder / "config_snapshot.json", "--environment", folder / "trace_py_env.json"]
-    words += ["--c-run", folder.parent / "c/c_trace_run.json", "--artifacts", folder, folder.parent / "c"]
-    return run_command(ledger, [str(word) for word in (*words, *more)])
+    arguments = ["attempt", "--results", results, "--comparison", folder / "compare_scaling_traces.json"]
+    arguments += ["--snapshot", folder / "config_snapshot.json", "--environment", folder / "trace_py_env.json"]
+    arguments += ["--c-run", folder.parent / "c/c_trace_run.json", "--artifacts", folder, folder.parent / "c"]
+    return run_command(ledger, [str(argument) for argument in (*arguments, *more)])
 
 
 @pytest.fixture

@@ -130,8 +130,8 @@ def test_a_full_disk_leaves_the_ledger_as_it_was(results):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))\n"
         "sys.exit(run_command(main))\n"
     )
-    words = [sys.executable, "-c", code, "seal", "--results", str(results)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code, "seal", "--results", str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "was not written" in done.stderr
     assert {path.name: path.read_bytes() for path in trail(results).iterdir()} == before
     assert verify(results) == [] and resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 64

@@ -23,8 +23,8 @@ def failed():
 def boxes(svg):
     """Fill of each box by the words of its title."""
     space = "{http://www.w3.org/2000/svg}"
-    found = ElementTree.fromstring(svg).iter(f"{space}rect")
-    return {rect[0].text.split(":")[0]: rect.get("fill") for rect in found if len(rect)}
+    boxes = ElementTree.fromstring(svg).iter(f"{space}rect")
+    return {rect[0].text.split(":")[0]: rect.get("fill") for rect in boxes if len(rect)}
 
 
 def test_roots_consequences_and_the_rest_are_told_apart(failed):

@@ -29,10 +29,12 @@ NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 
 @cache
 def logs(binary, name):
-    words = [*COMMON.split(), *EXPERIMENTS[name].split(), "-trace_pixel", "5", "7"]
-    done = subprocess.run([binary, *words], capture_output=True, text=True, timeout=60, check=True, cwd=binary.parent)
+    arguments = [*COMMON.split(), *EXPERIMENTS[name].split(), "-trace_pixel", "5", "7"]
+    done = subprocess.run(
+        [binary, *arguments], capture_output=True, text=True, timeout=60, check=True, cwd=binary.parent
+    )
     c = [line for line in done.stdout.splitlines() if is_trace_line(line)]
-    return c, list(trace_lines(parse(words).experiment, 5, 7))
+    return c, list(trace_lines(parse(arguments).experiment, 5, 7))
 
 
 def keys_in_order(lines):
@@ -60,9 +62,9 @@ class TestPrinters:
 
     def test_keys_come_in_the_order_of_the_registry(self, c_binary, name, side):
         printed = keys_in_order(logs(c_binary, name)[side])
-        for place in PLACES_IN_ORDER:
-            names = [n for n in printed if n in registry() and registry()[n].where == place]
-            assert names == [n for n in registry() if n in names], place
+        for position in PLACES_IN_ORDER:
+            names = [n for n in printed if n in registry() and registry()[n].where == position]
+            assert names == [n for n in registry() if n in names], position
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

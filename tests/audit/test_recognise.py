@@ -32,7 +32,7 @@ def half_a_pixel(values, number):
 
 
 @pytest.mark.parametrize(
-    ("key", "mistake", "words"),
+    ("key", "mistake", "recognised"),
     [
         ("lambda_meters", scaled(1e10), "1e10: metres against Angstrom"),
         ("rot_a_angstroms", scaled(1e-10), "1e10: metres against Angstrom"),
@@ -50,11 +50,11 @@ def half_a_pixel(values, number):
         ("I_pixel_final", divided_by("steps"), "C is larger by the factor steps"),
     ],
 )
-def test_a_mistake_in_a_stage_is_recognised(case, key, mistake, words):
+def test_a_mistake_in_a_stage_is_recognised(case, key, mistake, recognised):
     record = place_of(case.reference, registry()[key])
     wrong = case.trace(key, record.context, mistake(list(record.values), case.reference.number))
     comparison = compare(case.reference, wrong)
-    found = blame(comparison)
-    assert key in found.root_keys
-    rows = suggestions(comparison, found.roots)
-    assert any(words in row["suggestion"] for row in rows if row["key"] == key), rows
+    blamed = blame(comparison)
+    assert key in blamed.root_keys
+    rows = suggestions(comparison, blamed.roots)
+    assert any(recognised in row["suggestion"] for row in rows if row["key"] == key), rows

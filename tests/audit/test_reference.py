@@ -32,8 +32,8 @@ def program(folder, body):
 
 def run(tmp_path, scenarios, body, *more):
     out = tmp_path / "out" / "c_trace_scaling.log"
-    words = ["--binary", str(program(tmp_path, body)), "--config", "tiny", "--scenario-dir", str(scenarios)]
-    return run_command(main, [*words, "--pixel", "3", "4", "--out", str(out), *more]), out
+    arguments = ["--binary", str(program(tmp_path, body)), "--config", "tiny", "--scenario-dir", str(scenarios)]
+    return run_command(main, [*arguments, "--pixel", "3", "4", "--out", str(out), *more]), out
 
 
 def test_trace_lines_go_to_the_log_and_all_output_is_kept(tmp_path, scenarios):
@@ -53,9 +53,9 @@ def test_only_the_traced_pixel_is_asked_for_unless_the_whole_image_is(tmp_path, 
     body = f"print({TRACE!r}.replace('\\\\n', chr(10))); print(' '.join(sys.argv[1:]), file=sys.stderr)"
     for more, roi in (((), True), (("--whole-image",), False)):
         status, out = run(tmp_path, scenarios, body, *more)
-        words = (out.parent / "c_trace_stderr.txt").read_text().split()
-        assert status == 0 and words[-3:] == ["-trace_pixel", "3", "4"]
-        assert (words[-8:-3] == ["-roi", "4", "4", "3", "3"]) is roi
+        arguments = (out.parent / "c_trace_stderr.txt").read_text().split()
+        assert status == 0 and arguments[-3:] == ["-trace_pixel", "3", "4"]
+        assert (arguments[-8:-3] == ["-roi", "4", "4", "3", "3"]) is roi
 
 
 def test_it_runs_in_an_empty_folder_with_a_small_environment(tmp_path, scenarios, monkeypatch):
@@ -66,7 +66,7 @@ def test_it_runs_in_an_empty_folder_with_a_small_environment(tmp_path, scenarios
 
 
 @pytest.mark.parametrize(
-    ("body", "words"),
+    ("body", "message"),
     [
         ("sys.exit('cannot open A.mat')", "ended with exit status 1: cannot open A.mat"),
         ("sys.exit(139)", "ended with exit status 139: nothing on its standard error"),
@@ -78,16 +78,16 @@ def test_it_runs_in_an_empty_folder_with_a_small_environment(tmp_path, scenarios
         ("import subprocess; subprocess.run(['sleep', '60'])", "did not end within 0.5 s"),
     ],
 )
-def test_failures_are_reported_as_what_they_are(tmp_path, scenarios, capsys, body, words):
+def test_failures_are_reported_as_what_they_are(tmp_path, scenarios, capsys, body, message):
     limit = "0.5" if "60" in body else "20"
     status, out = run(tmp_path, scenarios, body, "--time-limit-s", limit)
     error = capsys.readouterr().err
-    assert status == 2 and words in error and error.count("\n") == 1
+    assert status == 2 and message in error and error.count("\n") == 1
     assert not out.exists() and (out.parent / "c_trace_stdout.txt").exists()
 
 
 def test_a_binary_that_is_not_there_or_cannot_run_is_refused(tmp_path, scenarios, capsys):
-    words = [
+    arguments = [
         "--config",
         "tiny",
         "--scenario-dir",
@@ -98,10 +98,10 @@ def test_a_binary_that_is_not_there_or_cannot_run_is_refused(tmp_path, scenarios
         "--out",
         str(tmp_path / "x.log"),
     ]
-    assert run_command(main, ["--binary", str(tmp_path / "none"), *words]) == 2
+    assert run_command(main, ["--binary", str(tmp_path / "none"), *arguments]) == 2
     assert "no such file" in capsys.readouterr().err
     (tmp_path / "text").write_text("not a program")
-    assert run_command(main, ["--binary", str(tmp_path / "text"), *words]) == 2
+    assert run_command(main, ["--binary", str(tmp_path / "text"), *arguments]) == 2
     assert "Permission denied" in capsys.readouterr().err
     assert not (tmp_path / "x.log").exists()
 
@@ -109,8 +109,8 @@ def test_a_binary_that_is_not_there_or_cannot_run_is_refused(tmp_path, scenarios
 def test_a_pixel_off_the_detector_is_refused_before_anything_runs(tmp_path, scenarios, capsys):
     body = "open('/dev/null')"
     out = tmp_path / "out" / "c.log"
-    words = ["--binary", str(program(tmp_path, body)), "--config", "tiny", "--scenario-dir", str(scenarios)]
-    assert run_command(main, [*words, "--pixel", "12", "0", "--out", str(out)]) == 2
+    arguments = ["--binary", str(program(tmp_path, body)), "--config", "tiny", "--scenario-dir", str(scenarios)]
+    assert run_command(main, [*arguments, "--pixel", "12", "0", "--out", str(out)]) == 2
     assert "pixel 12 0" in capsys.readouterr().err and not out.parent.exists()
 
 

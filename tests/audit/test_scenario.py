@@ -30,32 +30,32 @@ PUBLISHED = (
 FILES = ScenarioFiles(Path("A.mat"), Path("F.hkl"))
 
 
-def flags_of(words):
+def flags_of(arguments):
     """Numbers behind each flag."""
     flags, name = {}, None
-    for word in words:
-        if word.startswith("-") and not word[1:2].isdigit():
-            name = word
+    for argument in arguments:
+        if argument.startswith("-") and not argument[1:2].isdigit():
+            name = argument
             flags[name] = []
         else:
-            flags[name].append(word)
+            flags[name].append(argument)
     return flags
 
 
-def numbers(words):
-    return [float(word) for word in words]
+def numbers(texts):
+    return [float(text) for text in texts]
 
 
 def test_supervisor_is_the_published_command_line():
     published = flags_of(PUBLISHED.split())
     ours = flags_of(arguments(load_scenario("supervisor", SCENARIOS), FILES))
     assert ours.pop("-mat") == ["A.mat"] and ours.pop("-hkl") == ["F.hkl"]
-    assert {flag: numbers(words) for flag, words in ours.items()} == {f: numbers(w) for f, w in published.items()}
+    assert {flag: numbers(values) for flag, values in ours.items()} == {f: numbers(w) for f, w in published.items()}
 
 
 def test_the_last_flag_that_sets_a_pivot_is_the_published_one():
-    words = arguments(load_scenario("supervisor", SCENARIOS), FILES)
-    setters = [word for word in words if word in ("-distance", "-Xbeam", "-Ybeam", "-twotheta", "-pivot")]
+    flags = arguments(load_scenario("supervisor", SCENARIOS), FILES)
+    setters = [flag for flag in flags if flag in ("-distance", "-Xbeam", "-Ybeam", "-twotheta", "-pivot")]
     assert setters[-1] == "-twotheta"
 
 
@@ -101,18 +101,18 @@ def changed(path, value):
     """The minimal scenario with one value set, or a key removed where the value is None."""
     data = yaml.safe_load(yaml.safe_dump(MINIMAL))
     *folders, last = path.split(".")
-    place = data
+    parent = data
     for name in folders:
-        place = place[name]
+        parent = parent[name]
     if value is None:
-        del place[last]
+        del parent[last]
     else:
-        place[last] = value
+        parent[last] = value
     return data
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "words"),
+    ("path", "value", "message"),
     [
         ("detector.distnce_mm", 100, "unknown key 'detector.distnce_mm'; did you mean 'distance_mm'?"),
         ("crystal.cell.d_A", 1, "unknown key 'crystal.cell.d_A'"),
@@ -134,13 +134,13 @@ def changed(path, value):
         ("beam.flux_photons_per_s", float("nan"), "beam.flux_photons_per_s = nan"),
     ],
 )
-def test_mistakes_are_refused_in_one_line(tmp_path, path, value, words):
+def test_mistakes_are_refused_in_one_line(tmp_path, path, value, message):
     file = tmp_path / "tiny.yaml"
     file.write_text(yaml.safe_dump(changed(path, value)))
-    if words is None:
+    if message is None:
         assert load_scenario("tiny", tmp_path).structure_factors.file == value
         return
-    with pytest.raises(InputError, match=words) as error:
+    with pytest.raises(InputError, match=message) as error:
         load_scenario("tiny", tmp_path)
     assert "\n" not in str(error.value) and "tiny.yaml" in str(error.value)
 
@@ -155,17 +155,17 @@ def test_all_mistakes_are_told_at_once(tmp_path):
     start, *lines = str(error.value).splitlines()
     assert len(lines) == 3
     assert start.endswith(f"tiny.yaml: {len(lines)} mistakes:")
-    for words in (
+    for flags in (
         "name is 'another', expected 'tiny'",
         "detector.pixel_mm = 'small': input should be a valid number",
         "for example: pixel_mm: 0.172",
         "unknown key 'beam.wavelenght_A'; did you mean 'wavelength_A'?",
     ):
-        assert any(words in line for line in lines), (words, lines)
+        assert any(flags in line for line in lines), (flags, lines)
 
 
 def test_mistakes_that_others_hide_are_told_with_them(tmp_path):
-    """What is checked of a section as a whole is checked although one of its keys is wrong."""
+    """The checks of a whole section are made even if one of its keys is wrong."""
     data = changed("detector.pixel_mm", -1)
     data["detector"]["fdet_vector"] = [1, 0, 0]
     data["crystal"] = {"N_cells": [5, 5, 0]}
@@ -176,7 +176,7 @@ def test_mistakes_that_others_hide_are_told_with_them(tmp_path):
     with pytest.raises(InputError) as error:
         load_scenario("tiny", tmp_path, hkl_elsewhere=False)
     lines = str(error.value).splitlines()[1:]
-    for words in (
+    for flags in (
         "detector.pixel_mm = -1",
         "detector: fdet_vector selects convention custom",
         "crystal.N_cells.2 = 0",
@@ -186,7 +186,7 @@ def test_mistakes_that_others_hide_are_told_with_them(tmp_path):
         "structure_factors: expected synthetic, file or default_F_electrons, or structure_factors.file in the config; "
         "for example: structure_factors: { file: my.mtz }",
     ):
-        assert any(words in line for line in lines), (words, lines)
+        assert any(flags in line for line in lines), (flags, lines)
     assert len(lines) == 7  # pixels are judged when the detector is known
     data = changed("pixels", [[99, 0], [0, 99]])
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(data))
@@ -207,7 +207,7 @@ def test_structure_factors_may_come_from_elsewhere(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ('extra_flags: ["a\\0b"]\n', r"line 1 .* U\+0000"),
         ("a: 2020-13-45\n", "unknown key 'a'"),
@@ -220,9 +220,9 @@ def test_structure_factors_may_come_from_elsewhere(tmp_path):
         ("a: 1\na: 2\n", "twice"),
     ],
 )
-def test_files_that_are_no_scenario_are_refused(tmp_path, text, words):
+def test_files_that_are_no_scenario_are_refused(tmp_path, text, message):
     (tmp_path / "tiny.yaml").write_text(text)
-    with pytest.raises(InputError, match=words):
+    with pytest.raises(InputError, match=message):
         load_scenario("tiny", tmp_path)
 
 

@@ -1,4 +1,6 @@
-"""Every key of a scenario file: described, and where it is a flag, with that flag's unit and limits, and passed on."""
+"""Every key of a scenario file has a description. A key that stands for a flag has that flag's unit and limits, and
+sets that flag.
+"""
 
 import json
 from pathlib import Path
@@ -89,7 +91,7 @@ def test_what_a_scenario_accepts_the_flag_accepts(section, key, field):
 
 
 def _value(field: dict):
-    """A value that the key allows and no default is."""
+    """A value that the key allows and that is no default."""
     option = next((o for o in field.get("anyOf", [field]) if o.get("type") != "null"), field)
     if "enum" in option:
         return option["enum"][0]
@@ -106,8 +108,8 @@ def test_a_key_becomes_its_flag(section, key, field):
         target["convention"] = "custom"
     value = _value(field)
     target[key] = value
-    words = arguments(Scenario.model_validate(content), ScenarioFiles())
-    spelling = next(name for name in FLAGS[field["flag"]].spellings if name in words)
-    given = words[words.index(spelling) + 1 :][: len(FLAGS[field["flag"]].args)]
+    flags = arguments(Scenario.model_validate(content), ScenarioFiles())
+    spelling = next(name for name in FLAGS[field["flag"]].spellings if name in flags)
+    values = flags[flags.index(spelling) + 1 :][: len(FLAGS[field["flag"]].args)]
     stated = [] if value is True else value if isinstance(value, list) else [value]
-    assert given == [str(item) for item in stated] or [float(word) for word in given] == stated
+    assert values == [str(item) for item in stated] or [float(text) for text in values] == stated

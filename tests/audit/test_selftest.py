@@ -1,4 +1,4 @@
-"""The audit, audited: an error injected at a stage of the torch program is found, and blamed on that stage alone."""
+"""The audit of the audit: an error injected at a stage of the torch program is found, and only that stage is blamed."""
 
 import json
 
@@ -45,8 +45,8 @@ def cases(c_binary):
 @pytest.mark.parametrize("name", SOME)
 def test_an_error_is_blamed_on_its_own_stage(cases, name):
     key = registry()[name]
-    found = cases["sample_pivot"].inject(key, key.size - 1)
-    assert found.as_expected, found
+    injected = cases["sample_pivot"].inject(key, key.size - 1)
+    assert injected.as_expected, injected
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -110,8 +110,8 @@ def test_every_number_of_every_key(c_binary, tmp_path, capsys):
 
 
 def test_an_error_built_into_compiled_code_is_blamed_on_its_own_stage(cases):
-    (found,) = compiled_injections(cases["sample_pivot"], ("hkl",))
-    assert found.as_expected and found.key == "hkl_frac" and found.quiet_status == "pass", found
+    (injection,) = compiled_injections(cases["sample_pivot"], ("hkl",))
+    assert injection.as_expected and injection.key == "hkl_frac" and injection.quiet_status == "pass", injection
 
 
 def test_stages_of_compiled_code_have_keys_that_can_be_blamed():

@@ -1,4 +1,4 @@
-"""Signed records: what a signature shows, and what becomes of a forged, a missing and a useless one."""
+"""Signed records: what a signature proves, and how a forged, a missing and an unusable one are treated."""
 
 import json
 import shutil
@@ -23,8 +23,8 @@ needs_ssh_keygen = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason
 
 def new_key(folder, name):
     path = folder / name
-    words = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nobody", "-f", str(path)]
-    subprocess.run(words, check=True, capture_output=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "nobody", "-f", str(path)]
+    subprocess.run(command, check=True, capture_output=True)
     return path
 
 

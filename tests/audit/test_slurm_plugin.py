@@ -1,4 +1,4 @@
-"""The plugin keeps its way of asking while slurmctld does not answer, and gives up a job that Slurm has forgotten."""
+"""The plugin keeps asking while slurmctld does not answer, and gives up a job that Slurm has forgotten."""
 
 import asyncio
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ from trace_audit.workflow.slurm.plugin import (
 
 
 def test_last_known_answer_holds_until_there_is_a_new_one():
-    """Slurm's own default before there is any: slurmctld can go before it has been asked for the first time."""
+    """Slurm's own default is used until there is an answer: slurmctld can stop before the first question."""
     answers = iter([None, 60, None, None, 600])
     ask = last_known(lambda: next(answers))
     assert [ask() for _ in range(5)] == [DEFAULT_MIN_JOB_AGE_S, 60, 60, 60, 600]
@@ -56,7 +56,7 @@ def test_no_answer_and_a_parent_array_count_as_known():
 
 @pytest.fixture
 def fresh_plugin(monkeypatch):
-    """The plugin with stand-ins for what asks Slurm; what the test puts in place is taken away again."""
+    """The plugin with stand-ins for the functions that ask Slurm; they are removed after the test."""
 
     async def query(command, logger):
         return next(query.answers), 0.1
@@ -101,7 +101,7 @@ def test_another_version_of_the_plugin_is_refused_by_name(fresh_plugin, monkeypa
 
 
 def test_the_faults_are_still_there():
-    """Where this fails the plugin has changed: look whether the ways round are still needed."""
+    """If this test fails, the plugin has changed: check whether the workarounds are still needed."""
     import inspect
 
     text = inspect.getsource(plugin.Executor.check_active_jobs)

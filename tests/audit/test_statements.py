@@ -56,11 +56,13 @@ def test_a_changed_result_is_a_failed_verification(results):
 
 def test_only_the_last_attempt_of_an_audit_counts(results):
     record = hash_chain.load(results / attempts.LEDGER)[0].record
-    other = "fail" if record["status"] == "pass" else "pass"
-    hash_chain.append(results / attempts.LEDGER, {**record, "status": other})
+    opposite = "fail" if record["status"] == "pass" else "pass"
+    hash_chain.append(results / attempts.LEDGER, {**record, "status": opposite})
     write_statements(results, NOW)
     predicate = statement(results, "test_result")["predicate"]
-    assert len(predicate["passedTests"]) == (other == "pass") and len(predicate["failedTests"]) == (other == "fail")
+    assert len(predicate["passedTests"]) == (opposite == "pass") and len(predicate["failedTests"]) == (
+        opposite == "fail"
+    )
 
 
 @needs_ssh_keygen
@@ -70,12 +72,12 @@ def test_an_envelope_holds_for_its_key_and_no_other(results, tmp_path, monkeypat
     assert len(write_statements(results, NOW)) == 4
     path = results / FOLDER / "test_result.dsse.json"
     text = path.read_text()
-    allowed, others = tmp_path / "allowed", tmp_path / "others"
+    allowed, strangers = tmp_path / "allowed", tmp_path / "others"
     allowed.write_text(f"someone {key.with_suffix('.pub').read_text()}")
-    others.write_text(f"someone {new_key(tmp_path, 'other').with_suffix('.pub').read_text()}")
+    strangers.write_text(f"someone {new_key(tmp_path, 'other').with_suffix('.pub').read_text()}")
     assert check_envelope(text, None) == (statement(results, "test_result"), None)
     assert check_envelope(text, allowed)[1] is None
-    assert "not in" in check_envelope(text, others)[1]
+    assert "not in" in check_envelope(text, strangers)[1]
     assert main(["--check", str(path), "--allowed-signers", str(allowed)]) == 0
     assert "signature holds; says " in capsys.readouterr().out
     forged = json.loads(text)

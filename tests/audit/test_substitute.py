@@ -23,7 +23,7 @@ def case(c_binary):
 
 
 def proofs_of(case, name, component=0, relative=1e-3):
-    """Proofs for a reference that has an error at one stage, and torch, which has not."""
+    """Proofs for a reference that has an error at one stage, and a torch program that has none."""
     from nanobrag_torch.trace import trace_lines
     from trace_audit.stages.intervene import watched_trace
 
@@ -99,10 +99,20 @@ def traced(tmp_path_factory):
 
 def audited(tmp_path, traced, scenario, c_log):
     out = {name: tmp_path / name for name in ("v.json", "v.md", "diff_summary.md")}
-    words = ["--c-log", c_log, "--py-log", traced / scenario / "py.log", "--names", "C", "torch"]
-    words += ["--out", out["v.json"], "--md", out["v.md"]]
-    words += ["--summary", out["diff_summary.md"], "--pictures", tmp_path, "--config", scenario, "--pixel", 685, 1039]
-    status = compare_main([str(word) for word in words])
+    arguments = ["--c-log", c_log, "--py-log", traced / scenario / "py.log", "--names", "C", "torch"]
+    arguments += ["--out", out["v.json"], "--md", out["v.md"]]
+    arguments += [
+        "--summary",
+        out["diff_summary.md"],
+        "--pictures",
+        tmp_path,
+        "--config",
+        scenario,
+        "--pixel",
+        685,
+        1039,
+    ]
+    status = compare_main([str(argument) for argument in arguments])
     return status, json.loads(out["v.json"].read_text()), out["diff_summary.md"].read_text()
 
 
@@ -111,7 +121,7 @@ def check_historic(tmp_path, traced, c_log, exact):
     assert status == 1 and verdict["root_causes"] == ROTATED and verdict["attribution"] == ["phi_carryover"]
     assert "hkl_frac" in verdict["roots"][0]["downstream"]
     proofs = {row["key"]: row["verdict"] for row in verdict["substitution"]}
-    assert {key for key, word in proofs.items() if word == "to blame"} == set(ROTATED)
+    assert {key for key, proof in proofs.items() if proof == "to blame"} == set(ROTATED)
     assert proofs["hkl_frac"] == proofs["I_pixel_final"] == "inherited"
     first = summary.splitlines()[2]
     assert first.startswith("C and torch part at rot_a_angstroms (phi step 0):") and "phi_carryover on" in first

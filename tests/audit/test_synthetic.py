@@ -53,8 +53,8 @@ def test_model_is_as_dense_as_a_protein_and_has_its_elements(scenario):
     for name, share in synthetic.ELEMENTS:
         assert counts[name] == pytest.approx(share, abs=0.06)
     assert min(atom.b_iso for atom in atoms) > 10 and max(atom.b_iso for atom in atoms) < 40
-    places = np.array([cell.fractionalize(atom.pos).tolist() for atom in atoms])
-    apart = places[:, None] - places[None, :]
+    positions = np.array([cell.fractionalize(atom.pos).tolist() for atom in atoms])
+    apart = positions[:, None] - positions[None, :]
     apart -= np.rint(apart)
     distance = np.linalg.norm(apart @ np.array(cell.orth.mat.tolist()).T, axis=2)
     assert distance[np.triu_indices(len(atoms), 1)].min() >= synthetic.SHORTEST_CONTACT_A - 1e-9
@@ -100,7 +100,7 @@ def test_resolution_reaches_every_pixel():
 def test_both_friedel_mates_and_the_fixed_amplitudes_are_listed(reflections):
     fixed = [FixedAmplitude(hkl=[-7, -1, -14], F_electrons=190.27), FixedAmplitude(hkl=[99, 0, 0], F_electrons=3)]
     text = synthetic.hkl_text(*reflections, fixed)
-    table = {tuple(map(int, words[:3])): float(words[3]) for words in map(str.split, text.splitlines())}
+    table = {tuple(map(int, fields[:3])): float(fields[3]) for fields in map(str.split, text.splitlines())}
     assert len(table) == text.count("\n") == 2 * len(reflections[0]) + 2
     assert all(table[h, k, l] == table[-h, -k, -l] for h, k, l in table)
     assert table[-7, -1, -14] == table[7, 1, 14] == 190.27 and table[-99, 0, 0] == 3.0
@@ -116,6 +116,7 @@ def test_published_amplitudes_are_in_both_scenarios():
 def test_same_seed_same_bytes_other_seed_other_bytes(tmp_path):
     texts = []
     for number, seed in enumerate((1, 1, 2)):
+        synthetic._calculated.cache_clear()
         synthetic.write_synthetic(with_recipe(resolution_A=4.0, seed=seed), tmp_path / f"{number}.hkl")
         texts.append((tmp_path / f"{number}.hkl").read_bytes())
     assert texts[0] == texts[1] != texts[2]

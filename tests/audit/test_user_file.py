@@ -66,14 +66,14 @@ def test_mtz_is_expanded_to_P1_with_friedel_mates(scenario, tmp_path):
 
 def test_file_named_by_the_scenario_is_found_beside_it(scenario, tmp_path, capsys):
     write_mtz(tmp_path / "F.mtz")
-    words = ["--scenario", "tiny", "--scenario-dir", str(tmp_path), "--out", str(tmp_path / "out.hkl")]
-    assert run_command(main, words) == 0
+    arguments = ["--scenario", "tiny", "--scenario-dir", str(tmp_path), "--out", str(tmp_path / "out.hkl")]
+    assert run_command(main, arguments) == 0
     assert len(table(tmp_path / "out.hkl")) == 6
     assert "column F (amplitudes); 2 rows, 2 reflections, 6 in P1" in capsys.readouterr().err
 
 
 def test_what_was_taken_stands_in_the_record_the_table_and_the_report(scenario, tmp_path, capsys):
-    """The job of the workflow, then those that read what it left."""
+    """The job of the workflow, then the jobs that read its output."""
     shutil.copy(FIELD / "mad_interleaved.mtz", tmp_path / "F.mtz")
     job = SimpleNamespace(
         input=SimpleNamespace(scenario=tmp_path / "tiny.yaml", file=[tmp_path / "F.mtz"]),
@@ -103,8 +103,8 @@ def test_rows_of_one_reflection_are_counted_when_they_are_merged(scenario, tmp_p
     made = convert_user_file(scenario, FIELD / "pdb_F.cif", tmp_path / "out.hkl")
     assert made.taken.merged_from is None
     lines = (FIELD / "pdb_F.cif").read_text().splitlines()
-    place = next(i for i, line in reversed(list(enumerate(lines))) if len(re.findall(r"-?\d+", line)) > 3)
-    (tmp_path / "twice.cif").write_text("\n".join([*lines[: place + 1], *lines[place:]]) + "\n")
+    index = next(i for i, line in reversed(list(enumerate(lines))) if len(re.findall(r"-?\d+", line)) > 3)
+    (tmp_path / "twice.cif").write_text("\n".join([*lines[: index + 1], *lines[index:]]) + "\n")
     made = convert_user_file(scenario, tmp_path / "twice.cif", tmp_path / "out.hkl")
     assert made.taken.merged_from == made.taken.reflections + 1 and "(merged from " in made.lines[0]
 

@@ -1,13 +1,11 @@
-"""Every JSON file that a command reads, with every one of its values exchanged in turn: one line, or an answer.
+"""Every JSON file that a command reads, with each of its values exchanged: the command answers, or refuses the file in
+one line.
 
-What is damaged has the hash that is recorded of it, so that nothing but the reader stands between it and the command.
+Each damaged file has the hash that its record states, so that only the reader protects the command from it.
 """
 
 import base64
-import contextlib
-import copy
 import io
-import itertools
 import json
 import os
 import shutil
@@ -21,9 +19,9 @@ from nanobrag_bench import trend
 from nanobrag_campaign import summary as campaign_summary
 from nanobrag_campaign import verify as campaign_verify
 from nanobrag_campaign.shards import Shard, audit_file, side_file
+from tests.audit.exchanged_values import into, outcomes
 from tests.audit.test_ledger import ENVIRONMENT, make_audit
 from trace_audit.config.campaign import Noise
-from trace_audit.core.errors import run_command
 from trace_audit.core.files import sha256_of_file
 from trace_audit.derivatives import gradients, refinement
 from trace_audit.port import other_gate
@@ -31,7 +29,6 @@ from trace_audit.report import ending, other_results
 from trace_audit.trail import attempts, failed_jobs, hash_chain, rerun, rerun_record, sbom, statements
 from trace_audit.workflow import plan
 
-VALUES = (None, True, -1, 2**70, 1.5, "", "x\x1b[31m\ny", [], [[None]], {}, {"a": None}, [0.5, "b"])
 SHA = "0" * 64
 SHARD = Shard("still", 0, 0, 2)
 
@@ -39,56 +36,6 @@ SHARD = Shard("still", 0, 0, 2)
 @pytest.fixture(autouse=True)
 def _no_flush(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # thousands of files that nobody has to find after a power cut
-
-
-def places(value, path=()):
-    """Every part of a JSON value, by its path."""
-    yield path
-    parts = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
-    for key, part in parts:
-        yield from places(part, (*path, key))
-
-
-def damaged(value, each):
-    """The value as it is, and with one part removed or exchanged for `each` others, for every part."""
-    others = itertools.cycle((*VALUES, KeyError))
-    yield value
-    for path in places(value):
-        if not path:
-            yield from VALUES
-            continue
-        for other in (KeyError, *itertools.islice(others, each)):
-            whole = copy.deepcopy(value)
-            holder = whole
-            for key in path[:-1]:
-                holder = holder[key]
-            if other is KeyError:
-                del holder[path[-1]]
-            else:
-                holder[path[-1]] = other
-            yield whole
-
-
-def outcomes(command, write, value, allowed=(0, 1, 2), each=2):
-    """Exit statuses over all damages; no traceback, no second line, no control character."""
-    found = set()
-    for content in damaged(value, each):
-        write(content)
-        out, error = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-            status = run_command(lambda _: command() or 0, [], catch_faults=False)
-        said = error.getvalue()
-        assert status in allowed, (status, content, said)
-        strange = [char for char in out.getvalue() + said if not (char.isprintable() or char == "\n")]
-        assert not strange, (content, said, out.getvalue())
-        assert status != 2 or len(said.splitlines()) == 1, (content, said)
-        found.add(status)
-    return found
-
-
-def into(path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return lambda content: path.write_text(json.dumps(content))
 
 
 GRADIENT = {"parameter": "cell_a_A", "status": "fail", "best_agreement_of_peak": 0.5, "fitted_slope": 2.0}
@@ -170,11 +117,13 @@ def test_verdicts_of_gates(tmp_path):
 def test_a_refinement_and_its_truth(tmp_path):
     into(tmp_path / "truth.json")(TRUTH)
     into(tmp_path / "refinement.json")(REFINED)
-    words = ["judge", "--result", tmp_path, "--truth", tmp_path / "truth.json"]
-    words += ["--page", tmp_path / "p", "--out", tmp_path / "v"]
+    arguments = ["judge", "--result", tmp_path, "--truth", tmp_path / "truth.json"]
+    arguments += ["--page", tmp_path / "p", "--out", tmp_path / "v"]
     for name, base in (("refinement.json", REFINED), ("truth.json", TRUTH)):
-        found = outcomes(lambda: refinement.main([str(word) for word in words]), into(tmp_path / name), base, (0, 2))
-        assert found == {0, 2}
+        refusals = outcomes(
+            lambda: refinement.main([str(argument) for argument in arguments]), into(tmp_path / name), base, (0, 2)
+        )
+        assert refusals == {0, 2}
         into(tmp_path / name)(base)
 
 
@@ -212,15 +161,15 @@ def test_sections_of_the_page(tmp_path, name, base):
 def test_the_benchmark(tmp_path, monkeypatch):
     monkeypatch.setattr("nanobrag_bench.plots.svg", lambda *_: "")  # slow; its fields are those of the tables
     path = tmp_path / "kernel.json"
-    words = ["show", str(path), "--folder", str(tmp_path / "out")]
-    assert outcomes(lambda: bench.main(words), into(path), PART, (0, 2)) == {0, 2}
+    arguments = ["show", str(path), "--folder", str(tmp_path / "out")]
+    assert outcomes(lambda: bench.main(arguments), into(path), PART, (0, 2)) == {0, 2}
     kept = tmp_path / "results" / trend.FOLDER / "points.json"
     monkeypatch.setattr(trend, "picture", lambda _: b"")
     monkeypatch.setattr(trend, "speed", lambda _: POINT["speed"])
     monkeypatch.setattr(trend, "present_commit", lambda: "b" * 40)
     monkeypatch.setattr(trend, "parity", lambda _: {"b" * 40: {**POINT, "commit": "b" * 40}})
-    words = ["--results", str(tmp_path / "results"), "--binary", "/bin/true"]
-    assert outcomes(lambda: trend.main(words), into(kept), {"points": [POINT]}, (0, 2)) == {0, 2}
+    arguments = ["--results", str(tmp_path / "results"), "--binary", "/bin/true"]
+    assert outcomes(lambda: trend.main(arguments), into(kept), {"points": [POINT]}, (0, 2)) == {0, 2}
 
 
 @pytest.mark.parametrize("base", [EXTERNAL, BUILT])
@@ -247,12 +196,12 @@ def test_a_signed_statement():
 
 def test_the_list_of_audits_that_a_run_missed(tmp_path, monkeypatch):
     audits = [{"scenario": "s", "slow": 1, "fast": 2, "device": "cpu", "dtype": "float64", "backend": "eager"}]
-    words = ["--results", str(tmp_path), "--logs", str(tmp_path / "none"), "--since-s", "0"]
+    arguments = ["--results", str(tmp_path), "--logs", str(tmp_path / "none"), "--since-s", "0"]
 
     def write(content):
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(content)))
 
-    assert outcomes(lambda: failed_jobs.main(words), write, audits, (0, 2)) == {0, 2}
+    assert outcomes(lambda: failed_jobs.main(arguments), write, audits, (0, 2)) == {0, 2}
 
 
 def test_the_sides_of_a_pair_as_a_snapshot_states_them():
@@ -271,7 +220,7 @@ def test_the_sides_of_a_pair_as_a_snapshot_states_them():
 
 @pytest.mark.parametrize("name", ["config_snapshot.json", "trace_py_env.json", "c_trace_run.json", "x"])
 def test_rerun_of_a_record_whose_files_have_their_hashes(tmp_path, monkeypatch, name):
-    """The programs are not run: what is read of the records is what this is about."""
+    """The programs are not run; the test is about what is read from the records."""
     monkeypatch.setattr(rerun.subprocess, "run", lambda *_, **__: SimpleNamespace(returncode=0))
     monkeypatch.setattr(rerun, "reference_for", lambda binary, *_: (binary, "the recorded one"))
     monkeypatch.setattr(rerun, "verify", lambda *_, **__: [])  # faults of verify are the subject of others

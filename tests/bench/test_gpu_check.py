@@ -24,7 +24,7 @@ def said_by(tasks):
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch, tmp_path):
-    """What the parts set ends with a test."""
+    """The settings of the parts are undone after each test."""
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "auto")
     monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(tmp_path))
     monkeypatch.delenv(beside.PROGRAM, raising=False)
@@ -123,7 +123,7 @@ def test_a_process_that_hangs_is_stopped():
 
 
 def test_the_parts_share_the_time(monkeypatch):
-    """Each is told when it ends; what is left of the whole is for ending, and stays below four minutes."""
+    """Each part knows when it has to end; the time left for the last step is less than four minutes."""
     asked = []
     monkeypatch.setattr(check, "by_process", lambda name, command, stops: asked.append((name, command, stops)) or [])
     options = check._parser().parse_args(["--device", "cuda:1", "--repeats", "3"])

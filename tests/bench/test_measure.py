@@ -21,10 +21,10 @@ WORDS = [*BASE, "-detpixels", "8", "-pixel", "1", "-N", "3", "-dtype", "float64"
 
 def test_time_and_memory_of_a_process():
     program = "import time; x = bytearray(100 << 20); sum(range(2000000)); time.sleep(0.3); print(len(x))"
-    found = measure([sys.executable, "-c", program])
-    assert found.said == f"{100 << 20}\n"
-    assert found.wall_s > 0.3 and 0.01 < found.cpu_s < found.wall_s
-    assert 100 < found.peak_MiB < 140, "what the process has, not what this one has"
+    measured = measure([sys.executable, "-c", program])
+    assert measured.said == f"{100 << 20}\n"
+    assert measured.wall_s > 0.3 and 0.01 < measured.cpu_s < measured.wall_s
+    assert 100 < measured.peak_MiB < 140, "what the process has, not what this one has"
 
 
 def test_environment_reaches_the_process():
@@ -54,7 +54,8 @@ def test_compiled_code_is_built_for_all_images(tmp_path, monkeypatch):
     images = {"one sample": [*WORDS, "-oversample", "1"], "several": [*WORDS, "-oversample", "2"]}
     record = build(tmp_path, images)
     assert record["built"] and list(record["wall_s"]) == ["one sample", "several"]
-    assert sorted({name.split("-")[0] for name in record["programs"]}) == ["factors", "photons_in_float32", "scattered"]
+    programs = sorted({name.split("-")[0] for name in record["programs"]})
+    assert programs == ["photons_in_float32", "photons_in_float32_of_samples"]
     assert record["bytes"] > 0
     with pytest.raises(InputError, match="build ended with 2"):
         build(tmp_path, {"refused": ["-bogus"]})
@@ -70,7 +71,7 @@ def test_runs_are_taken_in_turn():
     actions = {name: lambda name=name: order.append(name) or {"wall_s": len(order)} for name in "ab"}
     runs = in_turn(actions, 2)
     assert order == ["a", "b", "a", "b"]
-    assert [one["median"] for one in ratios(runs, [("b", "a"), ("a", "c")])] == [(2 / 1 + 4 / 3) / 2]
+    assert [ratio["median"] for ratio in ratios(runs, [("b", "a"), ("a", "c")])] == [(2 / 1 + 4 / 3) / 2]
     assert median_ratio([], "a", "b") is None
 
 
@@ -78,7 +79,7 @@ def test_a_long_run_is_repeated_less_often():
     seconds = {"slow": 31.0, "quick": 1.0, "kept": 99.0}
     actions = {name: lambda name=name: {"wall_s": seconds[name]} for name in seconds}
     runs = in_turn(actions, 5, LongRuns(frozenset({"slow", "quick"}), 30, 3))
-    assert {name: len(found) for name, found in runs.items()} == {"slow": 3, "quick": 5, "kept": 5}
+    assert {name: len(measured) for name, measured in runs.items()} == {"slow": 3, "quick": 5, "kept": 5}
     assert ratios(runs, [("kept", "slow")])[0]["runs"] == [99 / 31] * 3
 
 
@@ -90,8 +91,8 @@ def test_goals(goal, met):
 
 def test_worker_answers_and_its_death_is_told():
     with Worker(WORDS, gradient=["distance", "cell_a"]) as worker:
-        for what in ("image", "simulate", "gradient"):
-            assert min(worker.ask(what).values()) > 0
+        for quantity in ("image", "simulate", "gradient"):
+            assert min(worker.ask(quantity).values()) > 0
     assert worker.peak_MiB > 50
     with Worker(["-bogus"]) as worker, pytest.raises(InputError, match="torch worker ended with .*-bogus"):
         worker.ask("image")
@@ -125,7 +126,7 @@ def test_tables():
 
 
 def test_pictures_hold_every_program_and_repeat_to_the_byte():
-    rows = [one | {"steps": count, "median": one["median"] * count} for one in RESULT["rows"] for count in (1, 10)]
+    rows = [row | {"steps": count, "median": row["median"] * count} for row in RESULT["rows"] for count in (1, 10)]
     steps = {
         **RESULT,
         "rows": rows,

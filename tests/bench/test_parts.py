@@ -4,8 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from nanobrag_bench import table
 from nanobrag_bench.case import Bench, Sizes, from_a_cell, steps
 from nanobrag_bench.compiled import MODE_VARIABLE
+from nanobrag_bench.documents import PartResult
+from nanobrag_bench.gpu.rows import check, figure, milliseconds, not_run
+from nanobrag_bench.machine import machine
 from nanobrag_bench.parts import gpu, gradient, kernel, large, memory, process
 from nanobrag_bench.parts import steps as steps_part
 from nanobrag_bench.programs import DEFAULT, EXTERNAL, PLAIN, TUNED, Program
@@ -24,14 +28,14 @@ def bench(tmp_path, repeats=3, scenario="small"):
     return Bench(scenario, list(BASE), PROGRAMS, tmp_path, repeats, SIZES)
 
 
-def value(words, flag, missing=1):
-    return int(words[len(words) - words[::-1].index(flag)]) if flag in words else missing
+def value(arguments, flag, missing=1):
+    return int(arguments[len(arguments) - arguments[::-1].index(flag)]) if flag in arguments else missing
 
 
-def steps_of(words):
+def steps_of(arguments):
     """Steps a pixel that a command line asks for."""
-    product = value(words, "-phisteps") * value(words, "-mosaic_dom") * value(words, "-dispsteps")
-    return product * value(words, "-oversample") ** 2
+    product = value(arguments, "-phisteps") * value(arguments, "-mosaic_dom") * value(arguments, "-dispsteps")
+    return product * value(arguments, "-oversample") ** 2
 
 
 class FakeWorker:
@@ -40,10 +44,10 @@ class FakeWorker:
     WORKS = {"image": 1.0, "simulate": 1.5, "gradient": 3.0}
     POWER, BYTES_A_PIXEL = 1.0, 20
 
-    def __init__(self, words, environment, by=()):
-        self.words, self.environment = words, environment
-        self.peak_MiB = 100.0 + self.BYTES_A_PIXEL * value(words, "-detpixels_x") ** 2 / 2**20
-        self.factor = {"float32": 1.0, "float64": 2.0}[words[words.index("-dtype") + 1]]
+    def __init__(self, arguments, environment, by=()):
+        self.words, self.environment = arguments, environment
+        self.peak_MiB = 100.0 + self.BYTES_A_PIXEL * value(arguments, "-detpixels_x") ** 2 / 2**20
+        self.factor = {"float32": 1.0, "float64": 2.0}[arguments[arguments.index("-dtype") + 1]]
 
     def __enter__(self):
         return self
@@ -51,9 +55,9 @@ class FakeWorker:
     def __exit__(self, *_):
         pass
 
-    def ask(self, what):
+    def ask(self, request):
         count = steps_of(self.words) * value(self.words, "-detpixels_x", 1000) ** 2
-        seconds = self.factor * (1e-3 + 1e-6 * count**self.POWER) * self.WORKS[what]
+        seconds = self.factor * (1e-3 + 1e-6 * count**self.POWER) * self.WORKS[request]
         return {"wall_s": seconds, "cpu_s": 2 * seconds}
 
 
@@ -67,24 +71,24 @@ def fakes(monkeypatch):
     for part in (kernel, gradient, steps_part, gpu):
         monkeypatch.setattr(part, "Worker", FakeWorker)
     for part in (kernel, steps_part, gpu):
-        monkeypatch.setattr(part, "c_simulation", lambda binary, words: fake_whole([str(binary)]))
+        monkeypatch.setattr(part, "c_simulation", lambda binary, flags: fake_whole([str(binary)]))
     for part in (process, large, memory, gpu):
         monkeypatch.setattr(part, "whole", fake_whole)
     monkeypatch.setattr(large, "import_torch", lambda: fake_whole([process.IMPORT]))
 
 
 def goals(result):
-    return {one["goal"]: (one["measured"], one["met"]) for one in result["goals"]}
+    return {goal["goal"]: (goal["measured"], goal["met"]) for goal in result["goals"]}
 
 
 def test_kernel(tmp_path):
     result = kernel.run(bench(tmp_path, scenario="supervisor"))
-    found = goals(result)
-    assert found.pop("C -O3, s (the classic program took 3.66)") == (6.0, False)
-    assert found["C -O3 / torch float32"] == (pytest.approx(6.0 / 1.001, rel=1e-3), False)
-    times = [one for one in result["rows"] if one["what"] == "simulation"]
-    assert [one["program"] for one in times] == [DEFAULT, PLAIN, TUNED, EXTERNAL, "torch float32", "torch float64"]
-    assert all(len(one["runs"]) == 3 for one in times)
+    reached = goals(result)
+    assert reached.pop("C -O3, s (the classic program took 3.66)") == (6.0, False)
+    assert reached["C -O3 / torch float32"] == (pytest.approx(6.0 / 1.001, rel=1e-3), False)
+    times = [row for row in result["rows"] if row["what"] == "simulation"]
+    assert [row["program"] for row in times] == [DEFAULT, PLAIN, TUNED, EXTERNAL, "torch float32", "torch float64"]
+    assert all(len(row["runs"]) == 3 for row in times)
     assert len(result["ratios"]) == 8
 
 
@@ -95,13 +99,13 @@ def test_process(tmp_path, monkeypatch):
 
     monkeypatch.setattr(process, "whole", start_is_half)
     result = process.run(bench(tmp_path))
-    starts = {one["of"]: one["median"] for one in result["ratios"] if one["of"] == f"{one['to']}, one pixel"}
+    starts = {ratio["of"]: ratio["median"] for ratio in result["ratios"] if ratio["of"] == f"{ratio['to']}, one pixel"}
     assert starts == dict.fromkeys([f"{name}, one pixel" for name in ("torch float32", "torch float64", PLAIN)], 0.5)
     assert goals(result) == {
         "torch float32 less import torch, s": (0.5, False),
         "torch float64 less import torch, s": (0.5, False),
     }
-    own = next(one for one in result["rows"] if one["program"] == "torch float32 less import torch")
+    own = next(ratio for ratio in result["rows"] if ratio["program"] == "torch float32 less import torch")
     assert own["runs"] == [0.5] * 3
 
 
@@ -120,7 +124,7 @@ def test_large_job_runs_a_slow_c_program_less_often(tmp_path, monkeypatch):
     assert result["repeats"] == dict.fromkeys(
         [DEFAULT, TUNED, EXTERNAL, "torch float32", "torch float64", process.IMPORT], 5
     ) | {PLAIN: 3}  # fmt: skip
-    runs = {(one["of"], one["to"]): len(one["runs"]) for one in result["ratios"]}
+    runs = {(ratio["of"], ratio["to"]): len(ratio["runs"]) for ratio in result["ratios"]}
     assert runs[PLAIN, "torch float32"] == 3 and runs[TUNED, "torch float32"] == 5
 
 
@@ -143,21 +147,21 @@ def test_memory(tmp_path, monkeypatch, kind):
         more = 100.0 if value(command, kind) > 2 else 0.0
         return fake_whole(command) | {"peak_MiB": 500.0 + more}
 
-    found = goals(memory.run(bench(tmp_path)))
-    assert found["32 to 64 steps a pixel / one, the worst"] == (1.0, True)
-    assert found["image, torch float32, MiB"] == (500.0, True)
+    reached = goals(memory.run(bench(tmp_path)))
+    assert reached["32 to 64 steps a pixel / one, the worst"] == (1.0, True)
+    assert reached["image, torch float32, MiB"] == (500.0, True)
     monkeypatch.setattr(memory, "whole", grows)
     assert goals(memory.run(bench(tmp_path)))["32 to 64 steps a pixel / one, the worst"] == (1.2, False)
 
 
 def test_gradient(tmp_path):
     result = gradient.run(bench(tmp_path))
-    found = goals(result)
-    assert found["torch float64 gradient / torch float64 simulate"] == (pytest.approx(2.0), True)
-    assert {(one["of"], one["to"]): one["median"] for one in result["ratios"]}[
+    reached = goals(result)
+    assert reached["torch float64 gradient / torch float64 simulate"] == (pytest.approx(2.0), True)
+    assert {(ratio["of"], ratio["to"]): ratio["median"] for ratio in result["ratios"]}[
         "torch float32 gradient", "torch float32 image"
     ] == pytest.approx(3.0)
-    assert found["gradient, memory of a further pixel, B"] == (pytest.approx(20), True)
+    assert reached["gradient, memory of a further pixel, B"] == (pytest.approx(20), True)
 
 
 def test_gradient_that_keeps_its_graph_or_takes_long_misses(tmp_path, monkeypatch):
@@ -172,14 +176,14 @@ def test_cost_is_a_line(tmp_path):
     assert law["ns_per_step"] == pytest.approx(1000) and law["start_s"] == pytest.approx(1e-3, rel=1e-6)
     assert law["off_line"] < 1e-6
     assert 0.8 < law["exponent"] < 1.0 and all(met for _, met in goals(result).values())
-    assert {one["steps"] for one in result["rows"]} >= {100, 100_000}
+    assert {row["steps"] for row in result["rows"]} >= {100, 100_000}
 
 
 def test_cost_that_grows_faster_than_the_steps_misses(tmp_path, monkeypatch):
     monkeypatch.setattr(FakeWorker, "POWER", 1.5)
-    found = goals(steps_part.run(bench(tmp_path)))
-    assert found["torch float32, exponent"][1] is False
-    assert found["torch float32, furthest from a line / longest"][1] is False
+    reached = goals(steps_part.run(bench(tmp_path)))
+    assert reached["torch float32, exponent"][1] is False
+    assert reached["torch float32, furthest from a line / longest"][1] is False
 
 
 @pytest.mark.parametrize("part", [steps_part, gradient])
@@ -187,46 +191,87 @@ def test_sizes_are_compared_within_the_same_code(tmp_path, monkeypatch, part):
     environments = []
 
     class Kept(FakeWorker):
-        def __init__(self, words, environment, by=()):
-            super().__init__(words, environment, by)
+        def __init__(self, arguments, environment, by=()):
+            super().__init__(arguments, environment, by)
             environments.append(environment)
 
     monkeypatch.setattr(part, "Worker", Kept)
     part.run(bench(tmp_path, repeats=1))
-    assert {one[MODE_VARIABLE] for one in environments} == {"always"}
+    assert {variables[MODE_VARIABLE] for variables in environments} == {"always"}
 
 
-def test_gpu(tmp_path, monkeypatch):
+CHECKED = [
+    check("image: one sample", True), check("golden: tilted", False, "1e-3 of the peak"),
+    milliseconds("kernel, 2500 x 2500, 10 orientations, float32", 0.25e-3),
+    figure("frames, 512 x 512, with noise", 299.0, "frames/s"),
+    not_run("image times, the rest", "stopped", holds=False),
+]  # fmt: skip
+
+
+@pytest.fixture
+def a_gpu(monkeypatch):
+    """A part that finds a GPU, whose checks have run."""
+    monkeypatch.setattr(gpu, "why_not", lambda: None)
+    monkeypatch.setattr(gpu, "measured", lambda device, repeats: CHECKED)
+    monkeypatch.setattr(gpu, "about", lambda device: ["Some card", "CUDA 13"])
+    monkeypatch.delenv(gpu.CUDA_PROGRAM, raising=False)
+
+
+def test_gpu(tmp_path, monkeypatch, a_gpu):
     devices = []
 
     class Kept(FakeWorker):
-        def __init__(self, words, environment, by=()):
-            super().__init__(words, environment, by)
-            devices.append(words[words.index("-device") + 1])
+        def __init__(self, arguments, environment, by=()):
+            super().__init__(arguments, environment, by)
+            devices.append(arguments[arguments.index("-device") + 1])
 
-    monkeypatch.setattr(gpu, "why_not", lambda: None)
     monkeypatch.setattr(gpu, "Worker", Kept)
     result = gpu.run(bench(tmp_path))
     assert devices == ["cuda", "cuda"]
-    found = {(one["of"], one["to"]): one["median"] for one in result["ratios"]}
-    assert found["C -O3", "torch cuda float32"] == pytest.approx(6.0 / 1.001, rel=1e-3)
-    assert found["C -O3, process", "torch cuda float64, process"] == 3.0
-    assert len(found) == 4 and len(result["rows"]) == 6
-    monkeypatch.setenv("NB_CUDA_BIN", "nanoBraggCUDA -gpu")
-    more = gpu.run(bench(tmp_path))["rows"]
-    assert [one["program"] for one in more if one["program"].startswith("NB_CUDA")] == ["NB_CUDA_BIN, process"]
+    medians = {(ratio["of"], ratio["to"]): ratio["median"] for ratio in result["ratios"]}
+    assert medians["C -O3", "torch cuda float32"] == pytest.approx(6.0 / 1.001, rel=1e-3)
+    assert medians["C -O3, process", "torch cuda float64, process"] == 3.0
+    assert len(medians) == 4 and len(result["rows"]) == 6 + 2
+    assert goals(result)["kernel, 2500 x 2500, 10 orientations, float32"] == (0.25, True)
+    assert goals(result)["frames, 512 x 512, with noise"] == (299.0, False)
+    assert goals(result)["golden cases, by eager and compiled code, in both types"] == (None, False)
+    PartResult.model_validate({"part": "gpu", "machine": machine(), **result})
+    text = table.text({"gpu": result}, machine())
+    for said in ("all hold: 0 of 1", "NB_CUDA_BIN names no program", "FAIL  golden: tilted", "Some card", "CUDA 13",
+                 "image times, the rest: not run: stopped"):  # fmt: skip
+        assert said in text
+
+
+def test_a_cuda_program_is_timed_beside_with_its_kernels(tmp_path, monkeypatch, a_gpu):
+    program = tmp_path / "nanoBraggCUDA"
+    program.write_text("#!/bin/sh\necho kernel 1.25 ms\n")
+    program.chmod(0o755)
+    monkeypatch.setenv(gpu.CUDA_PROGRAM, f"{program} -gpu")
+    result = gpu.run(bench(tmp_path))
+    rows = {(row["program"], row["what"]): row["median"] for row in result["rows"]}
+    assert rows["NB_CUDA_BIN", "kernels, as it prints them"] == pytest.approx(1.25e-3)
+    assert ("NB_CUDA_BIN, process", "process") in rows
+    assert ("NB_CUDA_BIN, process", "torch cuda float32, process") in {
+        (row["of"], row["to"]) for row in result["ratios"]
+    }
+    program.write_text("#!/bin/sh\necho no device >&2\nexit 3\n")
+    result = gpu.run(bench(tmp_path))
+    assert "NB_CUDA_BIN is not timed: benchmark: nanoBraggCUDA ended with 3: no device" in result["notes"]
+    monkeypatch.setenv(gpu.CUDA_PROGRAM, str(tmp_path / "absent"))
+    assert "NB_CUDA_BIN is not timed: " in gpu.run(bench(tmp_path))["notes"][0]
 
 
 def test_gpu_says_why_not(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu, "why_not", lambda: "torch sees no CUDA device")
-    assert gpu.run(bench(tmp_path)) | {"title": ""} == {
-        "title": "", "rows": [], "ratios": [], "goals": [], "not_run": "torch sees no CUDA device",
-    }  # fmt: skip
+    result = gpu.run(bench(tmp_path))
+    assert result["not_run"].startswith("torch sees no CUDA device; left out: simulation and process on a GPU, images")
+    assert "frames of a campaign" in result["not_run"] and "NB_CUDA_BIN" in result["not_run"]
+    assert (result["rows"], result["ratios"], result["goals"]) == ([], [], [])
 
 
 def test_external_program_that_fails_is_left_out(tmp_path, monkeypatch):
     def fails(name):
-        def run(binary, words):
+        def run(binary, arguments):
             if str(binary) == name:
                 raise InputError(f"{name} ended with 1")
             return fake_whole([str(binary)])
@@ -234,7 +279,7 @@ def test_external_program_that_fails_is_left_out(tmp_path, monkeypatch):
         return run
 
     monkeypatch.setattr(kernel, "c_simulation", fails(EXTERNAL))
-    assert EXTERNAL not in {one["program"] for one in kernel.run(bench(tmp_path))["rows"]}
+    assert EXTERNAL not in {row["program"] for row in kernel.run(bench(tmp_path))["rows"]}
     monkeypatch.setattr(kernel, "c_simulation", fails(TUNED))
     with pytest.raises(InputError, match="fast-math ended with 1"):
         kernel.run(bench(tmp_path))
@@ -244,11 +289,11 @@ def test_external_program_that_fails_is_left_out(tmp_path, monkeypatch):
     "more", [{}, {"phi": 3}, {"mosaic": 4}, {"sources": 4}, {"oversample": 3}, {"phi": 2, "mosaic": 5}]
 )
 def test_flags_give_the_steps_they_say(more):
-    words = [*BASE, "-detpixels", "4", "-pixel", "1", "-phi", "0", "-osc", "1", *steps(**more)]
-    assert Simulation(parse(words).experiment).model.steps == steps_of(words)
+    flags = [*BASE, "-detpixels", "4", "-pixel", "1", "-phi", "0", "-osc", "1", *steps(**more)]
+    assert Simulation(parse(flags).experiment).model.steps == steps_of(flags)
 
 
 def test_matrix_gives_way_to_a_cell():
-    words = from_a_cell(["-mat", "A.mat", "-default_F", "1", "-lambda", "1", "-distance", "100", "-N", "3"])
-    assert "A.mat" not in words
-    assert parse(words).experiment.crystal.cell_lengths_A == (74, 83, 92)
+    flags = from_a_cell(["-mat", "A.mat", "-default_F", "1", "-lambda", "1", "-distance", "100", "-N", "3"])
+    assert "A.mat" not in flags
+    assert parse(flags).experiment.crystal.cell_lengths_A == (74, 83, 92)

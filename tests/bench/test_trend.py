@@ -91,7 +91,7 @@ def test_outside_a_checkout_there_is_no_commit(tmp_path, monkeypatch):
 
 
 def test_both_programs_are_measured(build_folder):
-    found = trend.speed(build_folder / "nanobragg", repeats=1)
-    assert found["C_s"] > 0 and found["torch_s"] > 0 and found["import_s"] > 0
-    assert found["torch_own_s"] == pytest.approx(max(0.0, found["torch_s"] - found["import_s"]))
-    assert found["torch_own_over_C"] == pytest.approx(found["torch_own_s"] / found["C_s"])
+    measured = trend.speed(build_folder / "nanobragg", repeats=1)
+    assert measured["C_s"] > 0 and measured["torch_s"] > 0 and measured["import_s"] > 0
+    assert measured["torch_own_s"] == pytest.approx(max(0.0, measured["torch_s"] - measured["import_s"]))
+    assert measured["torch_own_over_C"] == pytest.approx(measured["torch_own_s"] / measured["C_s"])

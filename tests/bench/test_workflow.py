@@ -10,7 +10,7 @@ SIDES = dict.fromkeys(("large", "memory", "huge", "gradient", "steps"), 8)
 
 
 def quick_compiler(folder):
-    """A gcc that does as it is told but for optimizing, which takes most of the time."""
+    """A gcc that follows all options except optimization, which takes most of the time."""
     script = folder / "quick-gcc"
     script.write_text('#!/bin/sh\nexec gcc "$@" -O0\n')
     script.chmod(0o755)
@@ -27,7 +27,7 @@ def test_bench_leaves_figures_tables_and_pictures(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     folder = project.file("results/bench")
     result = json.loads((folder / "kernel.json").read_text())
-    assert {one["program"] for one in result["rows"]} == {
+    assert {row["program"] for row in result["rows"]} == {
         "C make", "C -O3", "C fast-math", "torch float32", "torch float64",
     }  # fmt: skip
     assert result["build"]["programs"]["C fast-math"]["flags"][-2:] == ["-ffast-math", "-fno-finite-math-only"]

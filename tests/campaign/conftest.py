@@ -69,22 +69,22 @@ class Made:
 
     def make_plan(self, **changes) -> int:
         settings = Campaign.model_validate({**SETTINGS, **changes})
-        words = ["--settings", settings.model_dump_json(), "--scenario-dir", str(self.scenarios)]
-        return plan.main([*words, "--out", str(self.folder / "plan.h5")])
+        arguments = ["--settings", settings.model_dump_json(), "--scenario-dir", str(self.scenarios)]
+        return plan.main([*arguments, "--out", str(self.folder / "plan.h5")])
 
-    def frames(self, one: Shard) -> list[Frame]:
-        return frames_of(self.plan.settings, load_scenario(one.scenario, self.scenarios), one.first, one.count)
+    def frames(self, shard: Shard) -> list[Frame]:
+        return frames_of(self.plan.settings, load_scenario(shard.scenario, self.scenarios), shard.first, shard.count)
 
-    def _of(self, one: Shard) -> list[str]:
-        numbers = {"--shard": one.index, "--first": one.first, "--frames": one.count}
+    def _of(self, shard: Shard) -> list[str]:
+        numbers = {"--shard": shard.index, "--first": shard.first, "--frames": shard.count}
         where = ["--settings", audit_key(self.plan.settings), "--scenario-dir", str(self.scenarios)]
-        return [*where, "--scenario", one.scenario, *(str(word) for item in numbers.items() for word in item)]
+        return [*where, "--scenario", shard.scenario, *(str(argument) for item in numbers.items() for argument in item)]
 
-    def simulate(self, one: Shard) -> int:
-        return shard.main([*self._of(one), "--out", str(self.folder)])
+    def simulate(self, planned: Shard) -> int:
+        return shard.main([*self._of(planned), "--out", str(self.folder)])
 
-    def audit(self, one: Shard, binary: Path, out: Path) -> int:
-        return audit.main([*self._of(one), "--folder", str(self.folder), "--binary", str(binary), "--out", str(out)])
+    def audit(self, shard: Shard, binary: Path, out: Path) -> int:
+        return audit.main([*self._of(shard), "--folder", str(self.folder), "--binary", str(binary), "--out", str(out)])
 
     def merge(self) -> int:
         where = ["--plan", str(self.folder / "plan.h5"), "--folder", str(self.folder)]
@@ -102,7 +102,7 @@ def campaign(tmp_path_factory) -> Made:
     write_scenarios(base / "scenarios")
     made = Made(base / "data", base / "scenarios")
     assert made.make_plan() == 0
-    for one in made.plan.shards:
-        assert made.simulate(one) == 0
+    for planned in made.plan.shards:
+        assert made.simulate(planned) == 0
     assert made.merge() == 0
     return made

@@ -20,7 +20,7 @@ from trace_audit.trail.verify import verify
 
 
 def change(path, side, edit):
-    """Edit an HDF5 file as a defect of the simulator would: its recorded hash goes with it."""
+    """Edit an HDF5 file as a defect of the simulator would: the recorded hash follows the change."""
     with h5py.File(path, "r+") as file:
         edit(file)
     record = json.loads(side.read_text())
@@ -39,8 +39,8 @@ def audited(campaign, c_binary, tmp_path_factory):
 
 
 def summarized(made):
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
-    assert summary.main(["summarize", *words, "--out", str(made.folder / "summary.json")]) == 0
+    arguments = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
+    assert summary.main(["summarize", *arguments, "--out", str(made.folder / "summary.json")]) == 0
     return json.loads((made.folder / "summary.json").read_text())
 
 
@@ -161,9 +161,9 @@ def test_record_in_the_ledger(audited, tmp_path):
     summarized(audited)
     results = tmp_path / "results"
     made = audited.copy(results / "campaign/small")
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
+    arguments = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
     receipt = results / "audit/receipts/campaign_small.json"
-    assert ledger.main([*words, "--results", str(results), "--receipt", str(receipt)]) == 0
+    assert ledger.main([*arguments, "--results", str(results), "--receipt", str(receipt)]) == 0
     assert verify(results) == []
     assert "| small " in (results / attempts.HISTORY).read_text()
     path = shard_file(made.folder, made.plan.shards[2])
@@ -178,8 +178,8 @@ def test_report_shows_the_campaign(audited, tmp_path):
     summary_of = summarized(made)
     hostile = "<img src=x onerror=alert(1)>{{7*7}}"
     failed = {"shard": hostile, "frame": 3, "worst_difference_of_peak": 0.5, "worst_pixel_slow_fast": [7, 9]}
-    other = {**summary_of, "name": hostile, "status": "fail", "failed": [{**failed, "c": 1.0, "stored": 1.5}]}
-    write_atomic(results / "campaign/other/summary.json", readable_json(other))
+    failing = {**summary_of, "name": hostile, "status": "fail", "failed": [{**failed, "c": 1.0, "stored": 1.5}]}
+    write_atomic(results / "campaign/other/summary.json", readable_json(failing))
     shown = page(results)
     assert "14 of 20 × 24 pixels in 6 shards" in shown and "10 frames, 0 differ" in shown
     assert shown.count("photons on a logarithmic scale</figcaption>") == 4

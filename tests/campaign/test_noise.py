@@ -1,4 +1,6 @@
-"""Noise of a campaign: the same counts however frames are divided, audited back to the photons they were drawn from."""
+"""Noise of a campaign: the counts do not depend on how frames are divided into shards, and the audit reaches back to
+the photons.
+"""
 
 import json
 import subprocess
@@ -77,24 +79,24 @@ def test_counts_are_those_of_the_frames_own_image(noisy, tmp_path):
 
 @pytest.mark.parametrize("division", [{"frames_per_shard": 7}, {"frames_per_shard": 2, "frames_per_launch": 2}])
 def test_division_changes_no_count(noisy, tmp_path, division):
-    other = Made(tmp_path / "data", noisy.scenarios)
-    assert other.make_plan(noise=NOISE, extra_flags=BRIGHT, **division) == 0
-    for shard in other.plan.shards:
-        assert other.simulate(shard) == 0
-    assert other.merge() == 0
-    assert np.array_equal(frames_of(other), frames_of(noisy))
+    repeated = Made(tmp_path / "data", noisy.scenarios)
+    assert repeated.make_plan(noise=NOISE, extra_flags=BRIGHT, **division) == 0
+    for shard in repeated.plan.shards:
+        assert repeated.simulate(shard) == 0
+    assert repeated.merge() == 0
+    assert np.array_equal(frames_of(repeated), frames_of(noisy))
 
 
 def test_a_launch_of_several_frames_has_their_bytes(campaign, tmp_path):
-    other = Made(tmp_path / "data", campaign.scenarios)
-    assert other.make_plan(frames_per_launch=3) == 0
-    shard = other.plan.shards[0]
-    assert other.simulate(shard) == 0
-    assert shard_file(other.folder, shard).read_bytes() == shard_file(campaign.folder, shard).read_bytes()
+    without_noise = Made(tmp_path / "data", campaign.scenarios)
+    assert without_noise.make_plan(frames_per_launch=3) == 0
+    shard = without_noise.plan.shards[0]
+    assert without_noise.simulate(shard) == 0
+    assert shard_file(without_noise.folder, shard).read_bytes() == shard_file(campaign.folder, shard).read_bytes()
 
 
 def test_scenarios_and_frames_have_their_own_numbers(noisy):
-    """What is left of two frames without their images: no number in common."""
+    """The noise of two frames without their images: they have no number in common."""
     frames = frames_of(noisy).astype(float)
     quiet = [frame[-4:, -4:].ravel() for frame in frames]
     assert len({tuple(corner) for corner in quiet}) == len(frames)
@@ -121,11 +123,11 @@ def test_the_sample_is_held_against_c_and_drawn_again(noisy, c_binary, tmp_path)
     rows = [row for verdict in verdicts(made) for row in verdict["frames"]]
     assert len(rows) == 10 and all(row["status"] == "pass" and row["other_counts"] == 0 for row in rows)
     assert rows[0]["compared"] == audit.COMPARED[True] and rows[0]["peak"] > 0
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
+    arguments = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
     taken = tmp_path / "square.taken.json"
     taken.write_text(json.dumps({"kind": "file", "line": "F from MTZ column FP", "remarks": []}))
     out = made.folder / "summary.json"
-    assert summary.main(["summarize", *words, "--out", str(out), "--taken", str(taken)]) == 0
+    assert summary.main(["summarize", *arguments, "--out", str(out), "--taken", str(taken)]) == 0
     result = json.loads(out.read_text())
     assert "agree, worst" in result["summary"] and "before noise; their counts are those drawn" in result["summary"]
     text = out.with_suffix(".txt").read_text()
@@ -149,8 +151,8 @@ def test_a_count_that_was_not_drawn_is_caught(noisy, c_binary, tmp_path, capsys)
     assert made.audit(shard, c_binary, audit_file(made.folder, shard)) == 0
     row = next(row for row in verdicts(made)[0]["frames"] if row["index_in_file"] == index)
     assert row["status"] == "fail" and row["other_counts"] == 1
-    words = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
-    assert summary.main(["summarize", *words, "--out", str(made.folder / "summary.json")]) == 0
+    arguments = ["--plan", str(made.folder / "plan.h5"), "--folder", str(made.folder), "--records", str(made.folder)]
+    assert summary.main(["summarize", *arguments, "--out", str(made.folder / "summary.json")]) == 0
     capsys.readouterr()
     assert summary.main(["gate", str(made.folder / "summary.json")]) == 1
     assert "; 1 counts are not those drawn from it" in capsys.readouterr().err
@@ -179,7 +181,9 @@ def test_an_image_that_is_not_cs_is_caught_though_its_counts_are_drawn_from_it(n
 
 
 def test_classic_counts_are_those_of_the_c_program(campaign, c_binary, tmp_path):
-    """-noisefile with the frame's own seed: the same counts wherever the photons are the same single."""
+    """-noisefile with the frame's own seed gives the same counts where the photons are the same single-precision
+    number.
+    """
     made = Made(tmp_path / "data", campaign.scenarios)
     assert made.make_plan(noise=CLASSIC, dtype="float64", extra_flags=BRIGHT) == 0
     shard = made.plan.shards[1]

@@ -131,12 +131,19 @@ def test_scenarios_that_do_not_go_together(campaign, tmp_path):
     write_scenarios(folder)
     path = folder / "mosaic.yaml"
     path.write_text(path.read_text().replace("pixels_fast: 24", "pixels_fast: 25"))
-    words = ["--settings", settings().model_dump_json(), "--scenario-dir", str(folder), "--out", str(tmp_path / "p.h5")]
+    arguments = [
+        "--settings",
+        settings().model_dump_json(),
+        "--scenario-dir",
+        str(folder),
+        "--out",
+        str(tmp_path / "p.h5"),
+    ]
     with pytest.raises(InputError, match="mosaic has another detector than square"):
-        plans.main(words)
+        plans.main(arguments)
     assert not (tmp_path / "p.h5").exists()
     with pytest.raises(InputError, match="names none"):
-        plans.main(["--settings", settings(scenarios=[]).model_dump_json(), *words[2:]])
+        plans.main(["--settings", settings(scenarios=[]).model_dump_json(), *arguments[2:]])
 
 
 def test_what_is_no_plan(tmp_path, campaign):

@@ -26,8 +26,8 @@ from trace_audit.core.files import sha256_of_file
 def experiment(campaign, shard, frame, folder):
     scenario = load_scenario(shard.scenario, campaign.scenarios)
     folder.mkdir(parents=True)
-    words, _ = frame_words(scenario, frame, campaign.plan.settings, folder, None, campaign.scenarios)
-    return experiment_of(words, frame)
+    flags, _ = frame_words(scenario, frame, campaign.plan.settings, folder, None, campaign.scenarios)
+    return experiment_of(flags, frame)
 
 
 def test_frames_are_to_the_bit_those_of_simulate(campaign, tmp_path):
@@ -84,8 +84,8 @@ def test_every_compression_is_lossless(campaign, tmp_path, compression):
     assert again.make_plan(compression=compression) == 0
     shard = again.plan.shards[3]
     assert again.simulate(shard) == 0
-    with h5py.File(shard_file(tmp_path, shard)) as file, h5py.File(shard_file(campaign.folder, shard)) as other:
-        assert np.array_equal(file[DATA], other[DATA])
+    with h5py.File(shard_file(tmp_path, shard)) as file, h5py.File(shard_file(campaign.folder, shard)) as original:
+        assert np.array_equal(file[DATA], original[DATA])
 
 
 def test_another_detector_by_flags(campaign, tmp_path):
@@ -116,10 +116,10 @@ def test_master_reads_as_one_file(campaign, tmp_path):
         assert data.is_virtual and data.shape == (14, 20, 24)
         start = 0
         for shard in moved.plan.shards:
-            with h5py.File(shard_file(moved.folder, shard)) as one:
-                assert np.array_equal(data[start : start + shard.count], one[DATA])
-                assert np.array_equal(file[MISSET][start : start + shard.count], one[MISSET])
-                assert np.array_equal(file[WAVELENGTH][start : start + shard.count], one[WAVELENGTH])
+            with h5py.File(shard_file(moved.folder, shard)) as stored:
+                assert np.array_equal(data[start : start + shard.count], stored[DATA])
+                assert np.array_equal(file[MISSET][start : start + shard.count], stored[MISSET])
+                assert np.array_equal(file[WAVELENGTH][start : start + shard.count], stored[WAVELENGTH])
             start += shard.count
         assert file["entry/sample/scenario"][:].tolist() == [0] * 7 + [1] * 7
         assert file[WAVELENGTH].attrs["units"] == "angstrom"
@@ -142,7 +142,7 @@ def test_fabio_opens_it(campaign, name):
 
 
 def test_nexus_classes_units_and_dependencies(campaign):
-    """What the definition of NXmx asks of these groups, and that every chain of axes ends."""
+    """The groups have what the definition of NXmx demands, and every chain of axes ends."""
     for name in ("master.h5", "shards/square/000002.h5"):
         with h5py.File(campaign.folder / name) as file:
             classes = {
@@ -241,6 +241,6 @@ def test_writer_keeps_the_order_and_the_first_error():
 
 
 def test_no_threads(campaign):
-    words = ["--settings", "{}", "--scenario", "square", "--first", "0", "--frames", "1", "--out", "x"]
+    arguments = ["--settings", "{}", "--scenario", "square", "--first", "0", "--frames", "1", "--out", "x"]
     with pytest.raises(InputError, match="--threads 0"):
-        shard_program.main([*words, "--shard", "0", "--threads", "0"])
+        shard_program.main([*arguments, "--shard", "0", "--threads", "0"])

@@ -1,4 +1,4 @@
-"""What flags.json says of a flag is what both programs do: the parameter, its unit, its default."""
+"""Both programs do what flags.json states for each flag: parameter, unit and default."""
 
 import dataclasses
 import math
@@ -28,9 +28,9 @@ WITHOUT_EFFECT_ON_PIXELS = {"Output", "Program"}
 
 
 def numbers(default: str) -> list[float]:
-    """The default as numbers; none where it is told in words. `0 = use -N` is 0."""
+    """The default as numbers; an empty list where it is described in words. `0 = use -N` is 0."""
     try:
-        return [float(word) for word in default.split(" = ")[0].split()]
+        return [float(number) for number in default.split(" = ")[0].split()]
     except ValueError:
         return []
 
@@ -45,12 +45,12 @@ DEFAULTS_OF_PIXELS = [  # of the C program; no experiment leaves -N and -default
 ]
 
 
-def settings_of(*words: str) -> Settings:
-    return apply(split(list(words)), Settings())
+def settings_of(*arguments: str) -> Settings:
+    return apply(split(list(arguments)), Settings())
 
 
 def sample(flag: Flag) -> list[str]:
-    """A value that every limit of the flag allows, and that no default is."""
+    """A value within every limit of the flag, and no default."""
     by_type = {"float": "0.375", "int": "7", "file": "some_file", "word": "default"}
     values = [arg.choices[-1] if arg.choices else by_type[arg.type] for arg in flag.args]
     return ["50", "60", "70", "80", "95", "100"] if flag.name == "-cell" else values
@@ -99,11 +99,11 @@ def test_defaults_of_the_torch_program(flag):
 @pytest.mark.parametrize("flag", DEFAULTS_OF_PIXELS, ids=lambda flag: flag.name)
 def test_defaults_of_the_c_program(build_folder, tmp_path, flag):
     left_out = {flag.name, "-detpixels"} if flag.name.startswith("-detsize") else {flag.name}
-    base = [word for name, value in BASE.items() if name not in left_out for word in (name, *value.split())]
+    base = [argument for name, value in BASE.items() if name not in left_out for argument in (name, *value.split())]
     base += ["-beam_vector", "1", "0", "0"] if flag.sets_convention == "CUSTOM" else []
-    words = flag.default.split(" = ")[0].split()
+    defaults = flag.default.split(" = ")[0].split()
     images = []
-    for more in ([], [flag.name, *words]):
+    for more in ([], [flag.name, *defaults]):
         command = [build_folder / "nanobragg", *base, *more, *QUIET]
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
         images.append((tmp_path / "image.bin").read_bytes())

@@ -158,13 +158,13 @@ READ_FIRST = {"-config"}
 
 
 def look_up(invocation, path):
-    found = invocation
+    value = invocation
     names = path.split(".")
     if names[0] in ("crystal", "beam", "spindle", "detector", "structure_factors"):
-        found = invocation.experiment
+        value = invocation.experiment
     for name in names:
-        found = getattr(found, name)
-    return found.tolist() if isinstance(found, torch.Tensor) else found
+        value = getattr(value, name)
+    return value.tolist() if isinstance(value, torch.Tensor) else value
 
 
 def plain(value):
@@ -177,28 +177,28 @@ def test_every_flag_has_an_expectation():
     assert {flag.name for flag in MINE} == {*EXPECTED, *ANSWERED_EARLY, *READ_FIRST}
 
 
-SPELLINGS = [(flag, word) for flag in MINE if flag.name in EXPECTED for word in flag.spellings]
+SPELLINGS = [(flag, spelling) for flag in MINE if flag.name in EXPECTED for spelling in flag.spellings]
 
 
-@pytest.mark.parametrize(("flag", "word"), SPELLINGS, ids=[word for _, word in SPELLINGS])
-def test_flag_lands(flag, word, folder):
+@pytest.mark.parametrize(("flag", "written"), SPELLINGS, ids=[spelling for _, spelling in SPELLINGS])
+def test_flag_lands(flag, written, folder):
     values, lands = EXPECTED[flag.name]
-    invocation = parse([*BASE, word, *values.split()])
+    invocation = parse([*BASE, written, *values.split()])
     base = parse(BASE)
     for path, value in lands.items():
         assert look_up(invocation, path) == value, path
     if flag.effect:
         assert plain(invocation.experiment) == plain(base.experiment)
         assert invocation.outputs == base.outputs
-        assert f"{word} has no effect" in invocation.warnings
+        assert f"{written} has no effect" in invocation.warnings
     else:
         assert lands
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERED_EARLY))
 def test_help_and_version(name):
-    for word in next(flag for flag in MINE if flag.name == name).spellings:
-        assert ANSWERED_EARLY[name] in early_answer([*BASE, word, "-bogus"])
+    for spelling in next(flag for flag in MINE if flag.name == name).spellings:
+        assert ANSWERED_EARLY[name] in early_answer([*BASE, spelling, "-bogus"])
 
 
 WITH_VALUES = [flag for flag in MINE if flag.min_args]
@@ -208,16 +208,16 @@ WITH_VALUES = [flag for flag in MINE if flag.min_args]
 def test_missing_value_is_refused(flag, folder, capsys):
     values = EXPECTED.get(flag.name, ("c.yaml", {}))[0].split()
     enough = flag.max_args if flag.args[0].word else flag.min_args
-    for words in (values[: enough - 1], [*values[: enough - 1], "-nopgm"]):
+    for arguments in (values[: enough - 1], [*values[: enough - 1], "-nopgm"]):
         before = sorted(folder.iterdir())
-        assert main([*BASE, flag.name, *words]) == 2
+        assert main([*BASE, flag.name, *arguments]) == 2
         error = capsys.readouterr().err
         assert error.startswith("nanobrag_torch: error: ") and error.count("\n") == 1
         assert flag.name in error and "expected" in error
         assert sorted(folder.iterdir()) == before
 
 
-LIMITED = [(flag, place) for flag in MINE for place, arg in enumerate(flag.args) if arg.range]
+LIMITED = [(flag, position) for flag in MINE for position, arg in enumerate(flag.args) if arg.range]
 
 
 def outside(limits, kind):
@@ -226,13 +226,13 @@ def outside(limits, kind):
     return [bound + shift for bound, shift in bounds if bound is not None]
 
 
-@pytest.mark.parametrize(("flag", "place"), LIMITED, ids=lambda value: getattr(value, "name", value))
-def test_value_out_of_range_is_refused(flag, place, folder, capsys):
+@pytest.mark.parametrize(("flag", "position"), LIMITED, ids=lambda value: getattr(value, "name", value))
+def test_value_out_of_range_is_refused(flag, position, folder, capsys):
     values = EXPECTED[flag.name][0].split()
     tried = 0
-    for bad in outside(flag.args[place].range, flag.args[place].type):
-        words = [*values[:place], str(bad), *values[place + 1 :]]
-        assert main([*BASE, flag.name, *words]) == 2
+    for bad in outside(flag.args[position].range, flag.args[position].type):
+        arguments = [*values[:position], str(bad), *values[position + 1 :]]
+        assert main([*BASE, flag.name, *arguments]) == 2
         error = capsys.readouterr().err
         assert error.count("\n") == 1 and flag.name in error and str(bad) in error and "expected" in error
         tried += 1

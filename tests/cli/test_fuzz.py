@@ -1,4 +1,4 @@
-"""Any words at all: the parser understands them or says one line, and never anything else."""
+"""Whatever the arguments, the parser understands them or prints one line."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -22,22 +22,22 @@ COMMON = dict(max_examples=150, deadline=None, suppress_health_check=[HealthChec
 
 @settings(**{**COMMON, "max_examples": 500})
 @given(st.lists(WORD, max_size=12))
-def test_split_never_crashes(words):
+def test_split_never_crashes(arguments):
     try:
-        found = split(words)
+        occurrences = split(arguments)
     except UsageError as error:
         assert str(error) and str(error).isprintable() and len(str(error)) < 600
     else:
-        assert sum(1 + len(occurrence.values) for occurrence in found) == len(words)
+        assert sum(1 + len(occurrence.values) for occurrence in occurrences) == len(arguments)
 
 
 @settings(**COMMON)
 @given(st.lists(st.tuples(FLAG, st.lists(NUMBER, max_size=3)), max_size=4))
 def test_parse_never_crashes(folder, flags):
-    words = [word for flag, values in flags for word in (flag, *values)]
+    arguments = [argument for flag, values in flags for argument in (flag, *values)]
     before = sorted(folder.iterdir())
     try:
-        invocation = parse([*BASE, *words])
+        invocation = parse([*BASE, *arguments])
     except UsageError as error:
         assert str(error) and str(error).isprintable()
     else:

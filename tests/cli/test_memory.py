@@ -1,4 +1,4 @@
-"""Memory of a whole run: the float image and little else, however large the detector is."""
+"""A whole run needs memory for the float image and little else, however large the detector is."""
 
 import sys
 from pathlib import Path
@@ -14,10 +14,10 @@ FILES = {
 }
 
 
-def peak_bytes(words: list[str], folder: Path) -> float:
+def peak_bytes(arguments: list[str], folder: Path) -> float:
     """Largest resident memory of a run of the program that computes a corner of the detector and writes every file."""
-    files = [word for flag, name in FILES.items() for word in (flag, str(folder / name))]
-    command = [*BASE, *words, *files, "-seed", "1", "-roi", "10", "50", "10", "50"]
+    files = [argument for flag, name in FILES.items() for argument in (flag, str(folder / name))]
+    command = [*BASE, *arguments, *files, "-seed", "1", "-roi", "10", "50", "10", "50"]
     return measure([sys.executable, "-m", "nanobrag_torch", *command]).peak_MiB * 2**20
 
 

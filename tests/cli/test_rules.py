@@ -15,8 +15,8 @@ SETS_PIVOT = [flag for flag in flags() if flag.sets_pivot]
 VALUES = {"-pivot": ["sample"]}
 
 
-def panel(*words):
-    return parse([*BASE, *words]).experiment.detector
+def panel(*flags):
+    return parse([*BASE, *flags]).experiment.detector
 
 
 def words_of(flag):
@@ -69,8 +69,8 @@ def test_no_sensor(length):
 
 
 def test_cell_takes_what_is_there():
-    def cell(*words):
-        crystal = parse(["-default_F", "1", "-cell", *words]).experiment.crystal
+    def cell(*flags):
+        crystal = parse(["-default_F", "1", "-cell", *flags]).experiment.crystal
         return crystal.cell_lengths_A, crystal.cell_angles_deg
 
     assert cell("50") == ((50, 50, 50), (90, 90, 90))
@@ -149,10 +149,10 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("words", "says"), REFUSALS)
-def test_refusals_say_what_to_do(words, says, folder, capsys):
+@pytest.mark.parametrize(("flags", "says"), REFUSALS)
+def test_refusals_say_what_to_do(flags, says, folder, capsys):
     before = sorted(folder.iterdir())
-    assert main(words) == 2
+    assert main(flags) == 2
     captured = capsys.readouterr()
     assert captured.err.startswith("nanobrag_torch: error: ") and captured.err.count("\n") == 1
     assert says in captured.err and captured.out == ""
@@ -166,7 +166,7 @@ def test_masked_pixel_cannot_be_traced(folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "defect"),
+    ("flags", "defect"),
     [
         (["-pix0_vector", "1", "2", "3"], "pix0_ignored"),
         (["-pivot", "sample"], "pivot_overwritten"),
@@ -176,19 +176,19 @@ def test_masked_pixel_cannot_be_traced(folder):
         (["-sourcefile", "src.txt"], "source_weights_ignored"),
     ],
 )
-def test_ignored_input_is_said(words, defect, folder):
-    assert any(defect in warning for warning in parse([*BASE, *words]).warnings)
-    assert not parse([*BASE, *words, "-defects", f"default,-{defect}"]).warnings
+def test_ignored_input_is_said(flags, defect, folder):
+    assert any(defect in warning for warning in parse([*BASE, *flags]).warnings)
+    assert not parse([*BASE, *flags, "-defects", f"default,-{defect}"]).warnings
     assert not parse(BASE).warnings
 
 
 def test_source_defaults_are_the_final_values(folder):
     (folder / "s.txt").write_text("3\n0,0;-10:2\n")
-    words = ["-sourcefile", "s.txt", "-beam_vector", "0", "0", "2", "-odet_vector", "0", "0", "1", "-lambda", "1.5"]
-    sources = parse([*BASE, *words]).experiment.beam.sources
+    flags = ["-sourcefile", "s.txt", "-beam_vector", "0", "0", "2", "-odet_vector", "0", "0", "1", "-lambda", "1.5"]
+    sources = parse([*BASE, *flags]).experiment.beam.sources
     assert sources.position_m.tolist() == [[3, 0, -10], [0, 0, -10]]
     assert sources.weight.tolist() == [1, 2] and sources.wavelength_m.tolist() == [1.5 / 1e10] * 2
-    sources = parse([*BASE, *words, "-mosflm"]).experiment.beam.sources
+    sources = parse([*BASE, *flags, "-mosflm"]).experiment.beam.sources
     assert sources.position_m.tolist()[0] == [3, 0, 0]
 
 
@@ -205,15 +205,15 @@ def test_defaults():
 
 
 def test_shown_configuration_reads_back(folder, capsys):
-    words = [*BASE, "-hkl", "f.hkl", "-misset", "1", "-2", "3", "-xds", "-nonoise", "-trace_pixel", "3", "4"]
-    assert main([*words, "-show_config"]) == 0
+    flags = [*BASE, "-hkl", "f.hkl", "-misset", "1", "-2", "3", "-xds", "-nonoise", "-trace_pixel", "3", "4"]
+    assert main([*flags, "-show_config"]) == 0
     text = capsys.readouterr().out
     assert sorted(path.name for path in folder.iterdir()) == sorted(
         ["a.mat", "f.hkl", "g.cif", "src.txt", "w.stol", "m.img", "F.bin"]
     )
     (folder / "c.yaml").write_text(text)
-    again, direct = parse(["-config", "c.yaml"]), parse(words)
-    assert again.command_line == direct.command_line == tuple(words)
+    again, direct = parse(["-config", "c.yaml"]), parse(flags)
+    assert again.command_line == direct.command_line == tuple(flags)
     assert again.outputs == direct.outputs and again.trace_pixel == direct.trace_pixel
     assert again.experiment.crystal == direct.experiment.crystal
     assert parse(["-N", "9", "-config", "c.yaml", "-lambda", "2"]).experiment.crystal.n_cells == (9, 9, 9)
@@ -224,14 +224,14 @@ def test_shown_configuration_reads_back(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["--version"], ["-defects", "list"], ["-bogus"], [*BASE, "-lambda", "x"]]
+    "flags", [["--help"], ["--version"], ["-defects", "list"], ["-bogus"], [*BASE, "-lambda", "x"]]
 )
-def test_answers_come_without_torch(words):
+def test_answers_come_without_torch(flags):
     code = (
         "import sys; from nanobrag_torch.cli import main; main(sys.argv[1:]);"
         "sys.exit(any(name in sys.modules for name in ('torch', 'gemmi', 'h5py')))"
     )
-    assert subprocess.run([sys.executable, "-c", code, *words], capture_output=True).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code, *flags], capture_output=True).returncode == 0
 
 
 def test_list_of_defects(capsys):

@@ -144,13 +144,13 @@ def test_nothing_is_left_of_a_failed_run(here, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "shown"), [([], True), (["-noprogress"], False), (["-printout_pixel", "1", "1"], False)]
+    ("flags", "shown"), [([], True), (["-noprogress"], False), (["-printout_pixel", "1", "1"], False)]
 )
-def test_progress_bar_on_a_terminal(words, shown, here):
+def test_progress_bar_on_a_terminal(flags, shown, here):
     pty = pytest.importorskip("pty", reason="no pseudo-terminals here")
     ours, theirs = pty.openpty()
     run = subprocess.run(
-        [sys.executable, "-m", "nanobrag_torch", *SMALL, *words], stdout=subprocess.PIPE, stderr=theirs
+        [sys.executable, "-m", "nanobrag_torch", *SMALL, *flags], stdout=subprocess.PIPE, stderr=theirs
     )
     os.write(theirs, b"end")
     said = b""
@@ -177,10 +177,10 @@ def test_program_as_a_process(here):
 @pytest.mark.parametrize("seed", ["1", "-7", "123456"])
 def test_noise_is_that_of_the_C_program(fluence, seed, here):
     binary = Path(os.environ.get("NB_C_BIN") or REPOSITORY / "build/nanobragg_c/nanobragg")
-    words = [*SMALL, "-mosaic", "0.3", "-mosaic_dom", "3", "-fluence", fluence, "-seed", seed, "-adc", "3"]
-    words += ["-roi", "1", "10", "0", "8"]
-    subprocess.run([str(binary), *words, "-noisefile", "c.img", "-floatfile", "c.bin"], check=True, capture_output=True)
-    assert main([*words, "-noisefile", "py.img", "-floatfile", "py.bin"]) == 0
+    flags = [*SMALL, "-mosaic", "0.3", "-mosaic_dom", "3", "-fluence", fluence, "-seed", seed, "-adc", "3"]
+    flags += ["-roi", "1", "10", "0", "8"]
+    subprocess.run([str(binary), *flags, "-noisefile", "c.img", "-floatfile", "c.bin"], check=True, capture_output=True)
+    assert main([*flags, "-noisefile", "py.img", "-floatfile", "py.bin"]) == 0
     means = read_float_image("c.bin", (10, 12))
     table = SharedTable()
     mosaic = UniformStream(table, -12345678)
@@ -201,7 +201,8 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
         "sys.exit(main(sys.argv[1:]))\n"
     )
     done = subprocess.run([sys.executable, "-c", code, *SMALL], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.endswith("interrupted; nothing more is written\n")
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr.endswith("interrupted; nothing more is written\n")
     left = {path.name: path.read_bytes() for path in here.iterdir()}
     assert main(SMALL) == 0
     whole = {path.name: path.read_bytes() for path in here.iterdir()}
@@ -209,14 +210,14 @@ def test_a_run_that_is_stopped_while_it_writes_leaves_no_part_of_a_file(here):
 
 
 def test_signals_end_a_run_at_any_moment(here):
-    """While modules are imported, the experiment is resolved, pixels are computed for minutes."""
+    """The signal arrives while modules are imported, while the experiment is resolved, or while pixels are computed."""
     size = ["-detpixels", "2000", "-pixel", "0.1", "-oversample", "3", "-N", "3", "-phisteps", "500", "-osc", "1"]
     code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     code += "from nanobrag_torch.__main__ import start; print('started', flush=True); sys.exit(start())"
     runs = []
     for number, moment_s in ((signal.SIGINT, 0.02), (signal.SIGINT, 2.0), (signal.SIGTERM, 2.5)):
-        words = [sys.executable, "-c", code, *BASE, *size, "-nonoise", "-nopgm"]
-        run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", code, *BASE, *size, "-nonoise", "-nopgm"]
+        run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         assert run.stdout.readline() == "started\n"
         runs.append((run, number, time.monotonic() + moment_s))
         if moment_s < 1:
@@ -226,14 +227,14 @@ def test_signals_end_a_run_at_any_moment(here):
         time.sleep(max(0.0, at - time.monotonic()))
         run.send_signal(number)
         said = run.communicate(timeout=20)[1].splitlines()
-        assert run.returncode == 2 and "Traceback" not in "".join(said), said
+        assert run.returncode == 128 + number and "Traceback" not in "".join(said), said
         assert said[-1] == "nanobrag_torch: error: interrupted; nothing more is written"
     assert names(here) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
-    """Two million bright pixels take several seconds to draw; the signal comes as they begin."""
+    """Drawing two million bright pixels takes several seconds; the signal arrives when it begins."""
     sent = []
 
     def tell_soon(*image_and_roi):
@@ -244,7 +245,7 @@ def test_a_signal_ends_noise_within_a_second(here, capsys, monkeypatch, number):
     # a shell that runs the tests in the background has them ignore Ctrl-C, and Python leaves that as it is
     signal.signal(signal.SIGINT, signal.default_int_handler)
     size = ["-detpixels", "1500", "-pixel", "0.1", "-oversample", "1", "-N", "1", "-fluence", "1e35", "-seed", "1"]
-    assert main([*BASE, *size, "-nopgm"]) == 2
+    assert main([*BASE, *size, "-nopgm"]) == 128 + number
     assert time.monotonic() - sent[0] < 1
     assert capsys.readouterr().err.endswith("interrupted; nothing more is written\n")
     assert set(names(here)) <= {"floatimage.bin", "intimage.img"}

@@ -1,4 +1,4 @@
-"""Experiments too large for the machine are refused in one line before anything is made of them."""
+"""An experiment that is too large for the machine is refused in one line, before any array is made."""
 
 import resource
 import subprocess
@@ -13,7 +13,7 @@ from tests.cli.conftest import BASE
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("flags", "expected"),
     [
         ("-dispersion 1 -dispsteps 1000000 -hdivrange 1 -hdivsteps 1000000", "make 1e+12 sources"),
         ("-divergence 1 -divsteps 1000000", "make 1e+12 sources"),
@@ -22,9 +22,9 @@ from tests.cli.conftest import BASE
         ("-mosaic 1 -mosaic_dom 10000 -osc 1 -phisteps 10000 -oversample 100000", "steps a pixel"),
     ],
 )
-def test_counts_are_checked_before_anything_is_made(words, expected, capsys, tmp_path, monkeypatch):
+def test_counts_are_checked_before_anything_is_made(flags, expected, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main([*BASE, *words.split()]) == 2
+    assert main([*BASE, *flags.split()]) == 2
     error = capsys.readouterr().err
     assert expected in error and len(error.splitlines()) == 1 and not list(tmp_path.iterdir())
 
@@ -82,7 +82,7 @@ def test_a_fault_of_ours_is_one_line_and_a_file(capsys, tmp_path, monkeypatch):
 
 def test_a_disk_that_fills_up_leaves_no_half_of_a_set(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = [*BASE, "-detpixels", "16", "-pixel", "0.1", "-nonoise"]
+    flags = [*BASE, "-detpixels", "16", "-pixel", "0.1", "-nonoise"]
     (tmp_path / "floatimage.bin").write_text("of the run before")
 
     def full(*_):
@@ -90,9 +90,9 @@ def test_a_disk_that_fills_up_leaves_no_half_of_a_set(capsys, tmp_path, monkeypa
 
     with monkeypatch.context() as patched:
         patched.setattr("nanobrag_torch.cli.write.write_pgm", full)
-        assert main(words) == 2
+        assert main(flags) == 2
     assert "No space left" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["floatimage.bin"]
     assert (tmp_path / "floatimage.bin").read_text() == "of the run before"
-    assert main(words) == 0
+    assert main(flags) == 0
     assert {path.name for path in tmp_path.iterdir()} == {"floatimage.bin", "intimage.img", "image.pgm"}

@@ -35,16 +35,16 @@ def by_sub_pixels(simulation):
     for fast, slow, _ in simulation.pixels.tiles(1000):
         for i in range(FINE):
             for j in range(FINE):
-                place = [
+                position = [
                     (index.double() + (part + 0.5) / FINE) * g.pixel_size_m for index, part in ((fast, i), (slow, j))
                 ]
-                rays = sensor.pixel_geometry(g, *place, torch.zeros_like(place[0]))
+                rays = sensor.pixel_geometry(g, *position, torch.zeros_like(position[0]))
                 total += float(sensor.solid_angle_sr(g, rays).sum()) / FINE**2
     return total
 
 
 @pytest.mark.parametrize(
-    "words",
+    "flags",
     [
         [],
         ["-roi", "3", "17", "80", "88"],
@@ -53,14 +53,14 @@ def by_sub_pixels(simulation):
         ["-distance", "20"],  # so steep that nodes do not agree
     ],
 )
-def test_flat_detector(words):
-    simulation = Simulation(parse([*PANEL, *words]).experiment)
+def test_flat_detector(flags):
+    simulation = Simulation(parse([*PANEL, *flags]).experiment)
     assert solid_angle.solid_angle_sr(simulation) == pytest.approx(closed_form(simulation), rel=1e-6)
 
 
-@pytest.mark.parametrize("words", [["-curved_det"], ["-point_pixel"]])
-def test_other_pixels(words):
-    simulation = Simulation(parse([*PANEL, *words]).experiment)
+@pytest.mark.parametrize("flags", [["-curved_det"], ["-point_pixel"]])
+def test_other_pixels(flags):
+    simulation = Simulation(parse([*PANEL, *flags]).experiment)
     assert solid_angle.solid_angle_sr(simulation) == pytest.approx(by_sub_pixels(simulation), rel=1e-6)
 
 
@@ -70,6 +70,6 @@ def test_masked_pixels_do_not_count(tmp_path):
     (tmp_path / "m.img").write_bytes(smv_bytes(mask))
     all_pixels = solid_angle.solid_angle_sr(Simulation(parse(PANEL).experiment))
     simulation = Simulation(parse([*PANEL, "-mask", str(tmp_path / "m.img")]).experiment)
-    found = solid_angle.solid_angle_sr(simulation)
-    assert found == pytest.approx(by_sub_pixels(simulation), rel=1e-6)
-    assert found < 0.9 * all_pixels
+    omega_sr = solid_angle.solid_angle_sr(simulation)
+    assert omega_sr == pytest.approx(by_sub_pixels(simulation), rel=1e-6)
+    assert omega_sr < 0.9 * all_pixels

@@ -11,7 +11,7 @@ from nanobragg_tables.generate import c_header, flag_document, identifier
 
 
 def test_spellings_and_identifiers_are_unique():
-    spellings = [word for flag in flags() for word in flag.spellings]
+    spellings = [spelling for flag in flags() for spelling in flag.spellings]
     assert len(spellings) == len(set(spellings)) > 150
     identifiers = [identifier(flag.name) for flag in flags()]
     assert len(identifiers) == len(set(identifiers))
@@ -19,7 +19,7 @@ def test_spellings_and_identifiers_are_unique():
 
 @pytest.mark.parametrize("flag", flags(), ids=lambda flag: flag.name)
 def test_row_is_complete(flag):
-    assert all(word.startswith("-") for word in flag.spellings)
+    assert all(spelling.startswith("-") for spelling in flag.spellings)
     assert flag.meaning and flag.group and set(flag.programs) <= {"c", "torch"} and flag.programs
     assert all(arg.type in ("float", "int", "file", "word") for arg in flag.args)
     optional = [arg.optional for arg in flag.args]
@@ -59,8 +59,8 @@ def test_header_compiles_and_lists_every_flag_and_defect(tmp_path):
 def test_c_program_lists_every_flag_and_defect(build_folder):
     binary = build_folder / "nanobragg"
     said = subprocess.run([str(binary), "--help"], check=True, capture_output=True, text=True).stdout.split()
-    words = {word.strip(" ,;()") for word in said}
-    missing = [word for flag in flags() if "c" in flag.programs for word in flag.spellings if word not in words]
+    mentioned = {text.strip(" ,;()") for text in said}
+    missing = [text for flag in flags() if "c" in flag.programs for text in flag.spellings if text not in mentioned]
     assert not missing
     said = subprocess.run([str(binary), "-defects", "list"], check=True, capture_output=True, text=True).stdout
     assert all(defect.name in said for defect in defects())

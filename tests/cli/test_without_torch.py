@@ -1,4 +1,4 @@
-"""What needs no tensor does not import torch: run where torch is a package that cannot be imported."""
+"""Commands that need no tensor do not import torch: they run where torch is a package that cannot be imported."""
 
 import json
 import subprocess
@@ -46,10 +46,10 @@ print(json.dumps(results))
 @pytest.fixture
 def environment(tmp_path_factory, monkeypatch):
     """Variables under which `import torch` fails."""
-    place = tmp_path_factory.mktemp("fake")
-    (place / "torch").mkdir()
-    (place / "torch" / "__init__.py").write_text("raise SystemExit('torch was imported')\n")
-    monkeypatch.setenv("PYTHONPATH", str(place))
+    folder = tmp_path_factory.mktemp("fake")
+    (folder / "torch").mkdir()
+    (folder / "torch" / "__init__.py").write_text("raise SystemExit('torch was imported')\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
 def results_of(cases: list[list[str]]) -> list[tuple[int | str, str]]:
@@ -70,10 +70,10 @@ def test_answers_and_configurations(environment, folder):
 
 
 def test_every_refusal(environment, folder):
-    refused = [(words, says) for words, says in REFUSALS if not any(reason in says for reason in NEED_TORCH)]
+    refused = [(flags, says) for flags, says in REFUSALS if not any(reason in says for reason in NEED_TORCH)]
     assert len(refused) == len(REFUSALS) - len(NEED_TORCH)
-    for (words, says), (status, said) in zip(refused, results_of([words for words, _ in refused]), strict=True):
-        assert (status, said.count("\n")) == (2, 1) and says in said, words
+    for (flags, says), (status, said) in zip(refused, results_of([flags for flags, _ in refused]), strict=True):
+        assert (status, said.count("\n")) == (2, 1) and says in said, flags
 
 
 def test_every_refusal_of_a_file(environment, folder):
@@ -85,8 +85,8 @@ def test_every_refusal_of_a_file(environment, folder):
     (folder / "model.pdb").write_text("HEADER no atoms\nEND\n")
     cases.append([*BASE, "-hkl", "model.pdb"])
     cases.append([*BASE, "-hdivsteps", "3", "-defects", "default,-divergence_grid"])
-    for words, (status, said) in zip(cases, results_of(cases), strict=True):
-        assert (status, said.count("\n")) == (2, 1), (words, status, said)
+    for flags, (status, said) in zip(cases, results_of(cases), strict=True):
+        assert (status, said.count("\n")) == (2, 1), (flags, status, said)
 
 
 @pytest.mark.parametrize(

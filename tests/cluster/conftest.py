@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.slurm import Slurm, missing
+from tests.cluster.daemons import missing
+from tests.cluster.slurm import Slurm
 from tests.workflow.conftest import REPOSITORY, Project, make_project
 
 RUN_LIMIT_S = 240  # no run here takes longer; one that does has hung
@@ -52,7 +53,7 @@ class Run:
         return self.output.read_text(errors="replace")
 
     def end(self, limit_s: float = RUN_LIMIT_S) -> int:
-        """Wait for its end; its exit status. One that hangs is stopped, and fails the test."""
+        """Wait for the end and return the exit status. A command that hangs is stopped, and the test fails."""
         try:
             return self.process.wait(timeout=limit_s)
         except subprocess.TimeoutExpired:
@@ -77,17 +78,17 @@ class ClusterProject:
     slurm: Slurm
     runs: list[Run] = field(default_factory=list)
 
-    def start(self, *words: str) -> Run:
+    def start(self, *arguments: str) -> Run:
         """Start snakemake with the slurm profile, asking for the state of jobs more often than the profile does."""
         output = self.project.folder / f"terminal_{len(self.runs)}.txt"
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile")]
-        command += ["--profile", str(REPOSITORY / "workflow/profiles/slurm"), *QUICK, *words]
+        command += ["--profile", str(REPOSITORY / "workflow/profiles/slurm"), *QUICK, *arguments]
         self.runs.append(start(command, self.project.folder, self.slurm.environment(), output))
         return self.runs[-1]
 
-    def run(self, *words: str) -> Run:
+    def run(self, *arguments: str) -> Run:
         """Run snakemake to its end, which must be a success."""
-        run = self.start(*words)
+        run = self.start(*arguments)
         assert run.end() == 0, run.text()[-6000:]
         return run
 
@@ -100,14 +101,14 @@ class ClusterProject:
         return [record for path in paths if (record := json.loads(path.read_text())).get("kind") == kind]
 
     def check_sound(self) -> None:
-        """Every byte as recorded, and nothing left to do."""
+        """Every byte is as recorded, and no job is left to do."""
         verify = [sys.executable, "-m", "trace_audit", "verify", "results"]
         done = subprocess.run(verify, cwd=self.project.folder, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert "Nothing to be done" in self.project.snakemake("-n", "--config", "cluster=true").stdout
 
     def redo(self, *names: str) -> None:
-        """Take away artifacts, so that what makes them has to run again."""
+        """Remove artifacts, so that their jobs have to run again."""
         for name in names:
             self.file(name).unlink()
 
@@ -123,7 +124,7 @@ def slurm() -> Iterator[Slurm]:
 
 @pytest.fixture(scope="session")
 def finished(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> ClusterProject:
-    """A small project whose audit has run once; as only its beginning matters here, not through Slurm."""
+    """A small project whose audit has run once, without Slurm: the tests need only its result."""
     project = make_project(tmp_path_factory.mktemp("finished") / "audit")
     done = project.snakemake("--config", "cluster=true")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -132,9 +133,9 @@ def finished(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> ClusterP
 
 @pytest.fixture
 def audited(finished: ClusterProject, slurm: Slurm, tmp_path: Path) -> Iterator[ClusterProject]:
-    """A copy of the finished project, and a Slurm whose job list is at its end when the test starts.
+    """A copy of the finished project, and a Slurm whose list of jobs starts empty.
 
-    Afterwards no job of the test is left, and the node takes jobs again.
+    After the test no job of it is left, and the node accepts jobs again.
     """
     folder = tmp_path / "audit"
     shutil.copytree(finished.project.folder, folder, symlinks=True)

@@ -1,4 +1,4 @@
-"""The audit as it is shipped, through a real Slurm; what Slurm says about its jobs."""
+"""The audit as shipped, through a real Slurm, and what Slurm reports about its jobs."""
 
 import json
 import shutil

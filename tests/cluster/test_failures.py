@@ -1,4 +1,4 @@
-"""Jobs that die in every way a cluster has: the run goes on or says why not, and nothing is lost or done twice."""
+"""Jobs die in every way that a cluster has: the run continues or says why not, and nothing is lost or done twice."""
 
 import os
 import signal
@@ -9,7 +9,8 @@ import time
 import pytest
 
 from tests.cluster.conftest import QUICK, ClusterProject, start
-from tests.cluster.slurm import NODE, Slurm, wait_for
+from tests.cluster.daemons import NODE, wait_for
+from tests.cluster.slurm import Slurm
 from tests.workflow.conftest import REPOSITORY
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -35,14 +36,14 @@ def slurm_log(audited: ClusterProject, job: dict[str, str]) -> str:
 
 
 def memory_of_torch_MB() -> float:
-    """What a python that has imported torch takes."""
+    """Memory of a Python process that has imported torch."""
     code = "import resource, torch; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     return float(done.stdout)
 
 
 def check_made_once(audited: ClusterProject, before: bytes, attempts: int) -> None:
-    """The same verdict as before, recorded once, each byte on record."""
+    """The verdict is the same as before and recorded once, and every byte is recorded."""
     assert audited.file(VERDICT).read_bytes() == before
     assert len(audited.records()) == attempts + 1
     assert audited.records()[-1]["status"] == "pass"
@@ -51,7 +52,7 @@ def check_made_once(audited: ClusterProject, before: bytes, attempts: int) -> No
 
 @pytest.fixture
 def verdict(audited: ClusterProject) -> tuple[bytes, int]:
-    """The verdict, which has to be made anew, and how many audits are on record."""
+    """The verdict, which has to be computed again, and the number of recorded audits."""
     content = audited.file(VERDICT).read_bytes()
     audited.redo(VERDICT, *AFTER_IT)
     return content, len(audited.records())
@@ -137,8 +138,8 @@ def test_job_that_slurm_forgot_fails_after_a_while_and_is_tried_again(audited, s
 
 
 def test_lock_of_a_killed_run_goes_once_none_of_its_jobs_is_left(audited, slurm, verdict):
-    words = ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "workflow/profiles/slurm")]
-    command = [sys.executable, "-m", "trace_audit.workflow.run", *words, *QUICK]
+    arguments = ["--snakefile", str(REPOSITORY / "Snakefile"), "--profile", str(REPOSITORY / "workflow/profiles/slurm")]
+    command = [sys.executable, "-m", "trace_audit.workflow.run", *arguments, *QUICK]
     folder = audited.project.folder
     first = start(command, folder, slurm.environment(), folder / "first.txt")
     job = slurm.running_job("compare")

@@ -33,7 +33,7 @@ class Block:
 
 
 def documents() -> list[Path]:
-    """Every document with code for a reader to type."""
+    """Every document with code that a reader types."""
     return [
         *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")),
         *sorted((REPOSITORY / "docs").rglob("*.md")),
@@ -42,9 +42,9 @@ def documents() -> list[Path]:
 
 def blocks_of(path: Path) -> list[Block]:
     """The blocks of a document, in order."""
-    text, found, position = path.read_text(encoding="utf-8"), [], 0
+    text, blocks, position = path.read_text(encoding="utf-8"), [], 0
     while match := _FENCE.search(text, position):
-        found.append(
+        blocks.append(
             Block(
                 path.relative_to(REPOSITORY).as_posix(),
                 text.count("\n", 0, match.start("text")),
@@ -56,7 +56,7 @@ def blocks_of(path: Path) -> list[Block]:
             )
         )
         position = match.end("text") + len("```")
-    return found
+    return blocks
 
 
 def all_blocks(*languages: str) -> list[Block]:
@@ -70,17 +70,17 @@ def commands(text: str) -> Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
         lexer.whitespace_split = True
-        words: list[str] = []
+        arguments: list[str] = []
         skip = False
         for token in lexer:
             if skip:
                 skip = False
             elif token in ("|", "||", "&&", ";"):
-                yield words
-                words = []
+                yield arguments
+                arguments = []
             elif token in (">", ">>", "2>", "<"):
                 skip = True
-            elif words or not re.fullmatch(r"[A-Za-z_]+=.*", token):
-                words.append(token)
-        if words:
-            yield words
+            elif arguments or not re.fullmatch(r"[A-Za-z_]+=.*", token):
+                arguments.append(token)
+        if arguments:
+            yield arguments

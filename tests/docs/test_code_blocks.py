@@ -57,7 +57,7 @@ def name_of(path) -> str:
 
 
 class Parsed(BaseException):
-    """A command line was understood; nothing catches this as a fault."""
+    """Raised when a command line was understood; no handler of errors catches it."""
 
 
 def test_every_block_says_what_it_is():
@@ -66,7 +66,7 @@ def test_every_block_says_what_it_is():
 
 @pytest.mark.parametrize("path", documents(), ids=name_of)
 def test_code_is_fenced(path):
-    """A block set off by spaces alone would be looked at by no test."""
+    """No test would check a code block that is marked by indentation alone."""
     text = re.sub(r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     text = re.sub(r"^::: .*\n(?:    .*\n)*", "", text, flags=re.MULTILINE)  # docstrings, with options
     assert re.findall(r"\n\n(    [^ ].*)", text) == []
@@ -74,7 +74,7 @@ def test_code_is_fenced(path):
 
 @pytest.fixture
 def understood(monkeypatch):
-    """Parse command lines and go no further."""
+    """Parse command lines without running them."""
     original = argparse.ArgumentParser.parse_args
 
     def parse_args(self, args=None, namespace=None):
@@ -83,60 +83,62 @@ def understood(monkeypatch):
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
 
-    def check(module: str, words: list[str]) -> None:
-        if module == "trace_audit" and words and not words[0].startswith("-"):
+    def check(module: str, arguments: list[str]) -> None:
+        if module == "trace_audit" and arguments and not arguments[0].startswith("-"):
             from trace_audit.core.commands import FOR_PEOPLE, FOR_RULES
 
-            if words[0] in {**FOR_PEOPLE, **FOR_RULES}:
-                module, words = f"trace_audit.{words[0]}", words[1:]
-        found = importlib.import_module(module)
-        if not hasattr(found, "main"):
-            found = importlib.import_module(f"{module}.__main__")
-        monkeypatch.setattr(sys, "argv", [module, *words])
+            if arguments[0] in {**FOR_PEOPLE, **FOR_RULES}:
+                module, arguments = f"trace_audit.{arguments[0]}", arguments[1:]
+        command = importlib.import_module(module)
+        if not hasattr(command, "main"):
+            command = importlib.import_module(f"{module}.__main__")
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
         with pytest.raises((Parsed, SystemExit)) as end:
-            found.main(*([words] if inspect.signature(found.main).parameters else []))
-        assert end.type is Parsed or (end.value.code == 0 and "--help" in words), f"{module} {words}"
+            command.main(*([arguments] if inspect.signature(command.main).parameters else []))
+        assert end.type is Parsed or (end.value.code == 0 and "--help" in arguments), f"{module} {arguments}"
 
     return check
 
 
-def check_make(words: list[str]) -> None:
-    if words[:1] == ["-s"]:
-        words = words[1:]
-    if words[:1] == ["-C"]:
-        assert (REPOSITORY / words[1] / "Makefile").is_file(), words
+def check_make(arguments: list[str]) -> None:
+    if arguments[:1] == ["-s"]:
+        arguments = arguments[1:]
+    if arguments[:1] == ["-C"]:
+        assert (REPOSITORY / arguments[1] / "Makefile").is_file(), arguments
         return
-    for word in words:
-        name, equals, _ = word.partition("=")
-        assert name in (VARIABLES if equals else TARGETS), f"make {word}"
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        assert name in (VARIABLES if equals else TARGETS), f"make {argument}"
 
 
-def check_snakemake(words: list[str]) -> None:
+def check_snakemake(arguments: list[str]) -> None:
     from snakemake.cli import get_argument_parser
 
-    targets = get_argument_parser().parse_args(words).targets
-    assert set(targets) <= RULES, f"snakemake {words}"
+    targets = get_argument_parser().parse_args(arguments).targets
+    assert set(targets) <= RULES, f"snakemake {arguments}"
 
 
-def check_command(words: list[str], understood) -> None:
-    program = words[0].removeprefix(".venv/bin/")
+def check_command(arguments: list[str], understood) -> None:
+    program = arguments[0].removeprefix(".venv/bin/")
     if program in ("build/nanobragg_c/nanobragg", "nanobrag-torch"):
-        parse(words[1:])
-    elif program in ("python", "python3") and words[1] == "-m":
-        if words[2] == "nanobrag_torch":
-            parse(words[3:])
-        elif words[2] in ("pytest", "snakemake", "venv"):
-            assert all((REPOSITORY / word).exists() for word in words[3:] if word.startswith("tests/")), words
+        parse(arguments[1:])
+    elif program in ("python", "python3") and arguments[1] == "-m":
+        if arguments[2] == "nanobrag_torch":
+            parse(arguments[3:])
+        elif arguments[2] in ("pytest", "snakemake", "venv"):
+            assert all(
+                (REPOSITORY / argument).exists() for argument in arguments[3:] if argument.startswith("tests/")
+            ), arguments
         else:
-            understood(words[2], words[3:])
+            understood(arguments[2], arguments[3:])
     elif program in ("python", "python3"):
-        assert words[1].startswith("mine/") or (REPOSITORY / words[1]).is_file(), words
+        assert arguments[1].startswith("mine/") or (REPOSITORY / arguments[1]).is_file(), arguments
     elif program == "nanobrag-audit":
-        understood("trace_audit", words[1:])
+        understood("trace_audit", arguments[1:])
     elif program == "make":
-        check_make(words[1:])
+        check_make(arguments[1:])
     elif program == "snakemake":
-        check_snakemake(words[1:])
+        check_snakemake(arguments[1:])
     else:
         assert program in OTHERS or (REPOSITORY / program).is_file(), f"{program}: how is it checked?"
 
@@ -147,8 +149,8 @@ def test_commands_are_understood(path, understood, tmp_path, monkeypatch):
     (tmp_path / "mine").mkdir()
     for block in blocks_of(path):
         if block.language == "sh":
-            for words in commands(block.text):
-                check_command(words, understood)
+            for arguments in commands(block.text):
+                check_command(arguments, understood)
 
 
 def check_yaml(block: Block, tmp_path) -> None:

@@ -31,8 +31,8 @@ def test_example(nanobragg, tmp_path, name):
     sums = []
     for sign in "+-":
         flags = f"{example.flags} -nonoise -nopgm -noprogress -floatfile image.bin"
-        words = [*flags.split(), "-defects", example.switches(sign, name)]
-        done = subprocess.run([nanobragg, *words], cwd=tmp_path, capture_output=True)
+        arguments = [*flags.split(), "-defects", example.switches(sign, name)]
+        done = subprocess.run([nanobragg, *arguments], cwd=tmp_path, capture_output=True)
         assert done.returncode in (0, 2)
         made = np.fromfile(tmp_path / "image.bin", np.float32)
         sums.append(None if done.returncode else made.sum(dtype=float))

@@ -24,10 +24,10 @@ NO_EQUATION = {"simulate.c", "detector_geometry.py", "__init__.py", "constants.p
 def test_numbers_run_without_gaps():
     sections: dict[int, list[int]] = {}
     for number in EQUATIONS:
-        section, place = map(int, number.split("."))
-        sections.setdefault(section, []).append(place)
+        section, position = map(int, number.split("."))
+        sections.setdefault(section, []).append(position)
     assert list(sections) == sorted(sections)
-    assert all(places == list(range(1, len(places) + 1)) for places in sections.values())
+    assert all(positions == list(range(1, len(positions) + 1)) for positions in sections.values())
 
 
 @pytest.mark.parametrize("program", equations.PROGRAMS)
@@ -136,10 +136,10 @@ def _columns(heading: str) -> list[str]:
 
 def test_names_of_symbols_exist():
     paths = [path for program in equations.PROGRAMS for path in (*equations.source_files(program), *_headers(program))]
-    words = set(re.findall(r"\w+", " ".join((REPOSITORY / path).read_text(encoding="utf-8") for path in paths)))
+    names = set(re.findall(r"\w+", " ".join((REPOSITORY / path).read_text(encoding="utf-8") for path in paths)))
     named = _columns("In the code")
     assert len(named) > 60
-    assert [name for name in named if name not in words] == []
+    assert [name for name in named if name not in names] == []
 
 
 def test_trace_keys_of_symbols_exist():

@@ -37,8 +37,8 @@ def steps() -> list[dict]:
 
 
 def test_the_workflow_is_one_that_github_takes():
-    found = workflow()
-    assert set(found) == {"name", True, "jobs"}, "`on` is what YAML calls true"
+    jobs = workflow()
+    assert set(jobs) == {"name", True, "jobs"}, "`on` is what YAML calls true"
     assert all(("uses" in step) != ("run" in step) for step in steps())
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps() if "uses" in step)
     assert [step for step in steps() if step.get("if") == "always()"][-1]["with"]["path"] == "audit-results"
@@ -48,7 +48,7 @@ def test_the_workflow_is_one_that_github_takes():
 
 @pytest.fixture
 def port(tmp_path, c_binary, monkeypatch):
-    """A folder with a port and its experiment; gives the texts of the two steps that run something of ours."""
+    """A folder with a port and its experiment, and the texts of the two steps that run commands of this repository."""
 
     def make(forgets: bool) -> list[str]:
         (tmp_path / "audit").mkdir()
@@ -75,9 +75,9 @@ def test_the_workflow_turns_red_when_a_key_leaves(port, tmp_path):
 
 def test_the_workflow_stays_green_while_all_keys_agree(port, tmp_path):
     command = port(False)[0].replace("$(cat audit/flags.txt)", FLAGS)
-    words = shlex.split(command)
-    assert words[:3] == ["python", "-m", "trace_audit.port"]
-    assert audit_port(words[3:]) == 0
+    arguments = shlex.split(command)
+    assert arguments[:3] == ["python", "-m", "trace_audit.port"]
+    assert audit_port(arguments[3:]) == 0
     assert "**pass**" in (tmp_path / "audit-results/port_audit.md").read_text()
 
 

@@ -46,10 +46,12 @@ def type_in(folder: Path, block: Block) -> None:
         path.write_text(block.text.replace("/path/to/mine", own))
     elif block.language in ("sh", "python"):
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "NB_"))}
-        words = ["bash", "-c", PRELUDE + block.text] if block.language == "sh" else ["bash", "-c", PRELUDE + "python -"]
-        given = None if block.language == "sh" else block.text
+        command = (
+            ["bash", "-c", PRELUDE + block.text] if block.language == "sh" else ["bash", "-c", PRELUDE + "python -"]
+        )
+        stdin = None if block.language == "sh" else block.text
         done = subprocess.run(
-            words, cwd=folder, env=environment, input=given, text=True, capture_output=True, check=False
+            command, cwd=folder, env=environment, input=stdin, text=True, capture_output=True, check=False
         )
         assert done.returncode == block.exit_code, f"{block}\n{done.stdout}{done.stderr}"
         assert plain(block.output) in plain(done.stdout), f"{block}\n{done.stdout}"
@@ -70,6 +72,6 @@ def test_every_tutorial_is_tried():
 def test_frames_are_read_as_the_page_on_campaigns_says(folder):
     (block,) = [block for block in blocks_of(REPOSITORY / "docs/scaling.md") if block.language == "python"]
     text = block.text.replace("results/campaign/demo", "mine/frames/results/campaign/few").replace("617", "7")
-    words = ["bash", "-c", PRELUDE + "python -"]
-    done = subprocess.run(words, cwd=folder, input=text, text=True, capture_output=True, check=False)
+    command = ["bash", "-c", PRELUDE + "python -"]
+    done = subprocess.run(command, cwd=folder, input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -17,7 +17,7 @@ QUIET = ["-oversample", "1", "-nonoise", "-nopgm", "-noprogress", "-intfile", "i
 
 
 class Seen(NamedTuple):
-    """What a program said and made."""
+    """The output and the files of a program."""
 
     code: int
     stdout: str
@@ -42,10 +42,10 @@ class Seen(NamedTuple):
 
 
 class Torch:
-    def __call__(self, *words: str) -> Seen:
+    def __call__(self, *flags: str) -> Seen:
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main([*map(str, words), *QUIET])
+            code = main([*map(str, flags), *QUIET])
         return Seen(code, out.getvalue(), err.getvalue(), taken_image())
 
 
@@ -53,8 +53,8 @@ class C:
     def __init__(self, binary: Path):
         self.binary = binary
 
-    def __call__(self, *words: str) -> Seen:
-        done = subprocess.run([self.binary, *map(str, words), *QUIET], capture_output=True, text=True, timeout=60)
+    def __call__(self, *flags: str) -> Seen:
+        done = subprocess.run([self.binary, *map(str, flags), *QUIET], capture_output=True, text=True, timeout=60)
         return Seen(done.returncode, done.stdout, done.stderr, taken_image())
 
 

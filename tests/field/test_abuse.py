@@ -1,4 +1,4 @@
-"""Inputs that once hung or ended in a traceback: one line that names the file, and nothing is made."""
+"""Inputs that once caused a hang or a traceback: one line names the file, and no output is written."""
 
 import re
 import shutil
@@ -35,8 +35,8 @@ def test_structure_factors_that_are_none(torch_program, name):
 
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_scenarios_that_are_none(tmp_path, capsys, name):
-    words = ["--scenario", str(ABUSE / name), "--out", str(tmp_path / "made.hkl")]
-    assert run_command(hkl_text, words) == 2
+    arguments = ["--scenario", str(ABUSE / name), "--out", str(tmp_path / "made.hkl")]
+    assert run_command(hkl_text, arguments) == 2
     error = capsys.readouterr().err
     assert "Traceback" not in error and name in error and re.search(SCENARIOS[name], error)
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Flags of other editions, many steps, and help that nobody reads to its end: in both programs."""
+"""In both programs: flags of other editions of nanoBragg, many steps, and help whose reader stops early."""
 
 import subprocess
 import sys
@@ -15,16 +15,16 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("words", ELSEWHERE)
-def test_the_right_spelling_is_named(program, words):
-    error = program(*GRID, *words.split()).error
-    assert "here it is" in error and (ELSEWHERE[words] or "") in error
+@pytest.mark.parametrize("flags", ELSEWHERE)
+def test_the_right_spelling_is_named(program, flags):
+    error = program(*GRID, *flags.split()).error
+    assert "here it is" in error and (ELSEWHERE[flags] or "") in error
 
 
-@pytest.mark.parametrize("words", ["-phisteps 40000 -osc 1", "-mosaic 0.1 -mosaic_dom 40000", "-curved_det"])
-def test_many_steps_and_a_last_switch(program, words):
-    seen = program(*GRID, *words.split())
-    assert seen.sum > 0 and ("40000" in seen.stdout or "curved" in words)
+@pytest.mark.parametrize("flags", ["-phisteps 40000 -osc 1", "-mosaic 0.1 -mosaic_dom 40000", "-curved_det"])
+def test_many_steps_and_a_last_switch(program, flags):
+    seen = program(*GRID, *flags.split())
+    assert seen.sum > 0 and ("40000" in seen.stdout or "curved" in flags)
 
 
 BEAM = ["-xds", "-dials", "-mosflm", "-denzo", "-adxv"]

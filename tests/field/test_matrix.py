@@ -1,4 +1,4 @@
-"""Orientation matrices that are not what they should be: told, and both programs say the same."""
+"""Wrong orientation matrices: both programs say so, in the same words."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""SMV images of ADSC, d*TREK, fabio and nanoBragg itself: understood, or refused by name, in both programs alike."""
+"""SMV images of ADSC, d*TREK, fabio and nanoBragg itself: both programs read them alike, or refuse them by name."""
 
 import fabio
 import numpy as np
@@ -174,8 +174,8 @@ def test_geometry_that_stands_in_keywords_of_dtrek_alone_is_told(program, here, 
 
 
 def test_keywords_of_dtrek_that_say_nothing_else_are_no_matter(program, here):
-    others = {"A_GONIO_VALUES": "0 0 0 0 0 90", "CRYSTAL_GONIO_VALUES": "10 20 30", "CRYSTAL_MOSAICITY": "0.3"}
-    (here / "i").write_bytes(smv(PANEL | others, bytes(24)))
+    further_keys = {"A_GONIO_VALUES": "0 0 0 0 0 90", "CRYSTAL_GONIO_VALUES": "10 20 30", "CRYSTAL_MOSAICITY": "0.3"}
+    (here / "i").write_bytes(smv(PANEL | further_keys, bytes(24)))
     assert not any("d*TREK" in warning for warning in program("-img", "i", *GRID).warnings)
 
 
@@ -197,9 +197,9 @@ VALUE = st.one_of(
 )
 
 
-def any_header(others, panel, place) -> bytes:
+def any_header(further, panel, position) -> bytes:
     text = [f"{key}={value};" for key, value in panel]
-    text[place:place] = [f"{key}={value};" for key, value in others]
+    text[position:position] = [f"{key}={value};" for key, value in further]
     return ("{\nHEADER_BYTES=1024;\n" + "\n".join(text) + "\n}\n\f").encode().ljust(1024) + bytes(48)
 
 
@@ -208,31 +208,31 @@ FIELDS = st.lists(st.tuples(KEY, VALUE), max_size=4)
 
 @settings(max_examples=40, suppress_health_check=list(HealthCheck), deadline=None)
 @given(FIELDS, st.permutations(list(PANEL.items())), st.integers(0, 5), st.sampled_from(["-img", "-mask"]))
-def test_both_programs_make_the_same_of_any_header(here, build_folder, others, panel, place, flag):
+def test_both_programs_make_the_same_of_any_header(here, build_folder, further, panel, position, flag):
     """Both refuse it, or both read the same geometry; neither crashes."""
-    (here / "any.img").write_bytes(any_header(others, panel, place))
+    (here / "any.img").write_bytes(any_header(further, panel, position))
     made = [each(flag, "any.img", *GRID) for each in (Torch(), C(build_folder / "nanobragg"))]
-    assert [seen.code for seen in made] in ([0, 0], [2, 2]), (made, others)
+    assert [seen.code for seen in made] in ([0, 0], [2, 2]), (made, further)
     if made[0].code == 0:
         same = np.allclose(made[0].image, made[1].image, rtol=1e-5, atol=1e-6 * np.abs(made[0].image).max())
-        assert made[0].image.shape == made[1].image.shape and same, others
+        assert made[0].image.shape == made[1].image.shape and same, further
 
 
 @settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(FIELDS, st.permutations(list(PANEL.items())), st.integers(0, 5))
-def test_geometry_is_never_lost_in_silence(tmp_path_factory, others, panel, place):
-    """Whatever stands beside them, known keys are read, or the file is refused by name."""
+def test_geometry_is_never_lost_in_silence(tmp_path_factory, further, panel, position):
+    """Known keys are read whatever other keys the header has, or the file is refused by name."""
     path = tmp_path_factory.getbasetemp() / "any.img"
-    path.write_bytes(any_header(others, panel, place))
-    said = "".join(key + "=" + value for key, value in others)
+    path.write_bytes(any_header(further, panel, position))
+    said = "".join(key + "=" + value for key, value in further)
     try:
-        found = parse(["-img", str(path), *GRID])
+        invocation = parse(["-img", str(path), *GRID])
     except UsageError as error:
         assert str(path) in str(error) or "-distance" in str(error)
         return
     untouched = {key for key in PANEL if key not in said}
-    panel, beam = found.experiment.detector, found.experiment.beam
+    panel, beam = invocation.experiment.detector, invocation.experiment.beam
     values = {"PIXEL_SIZE": panel.pixel_size_m * 1e3, "DISTANCE": panel.distance_m * 1e3}
     values |= {"WAVELENGTH": beam.wavelength_m * 1e10, "SIZE1": panel.n_fast, "SIZE2": panel.n_slow}
     for key in untouched:
-        assert values[key] == pytest.approx(float(PANEL[key])), (key, others)
+        assert values[key] == pytest.approx(float(PANEL[key])), (key, further)

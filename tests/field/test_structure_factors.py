@@ -1,4 +1,4 @@
-"""Reflection files and atom models as they are in circulation: the right amplitudes, told, or a refusal by name."""
+"""Reflection files and atom models in common use: the right amplitudes with a message, or a refusal by name."""
 
 import gzip
 import shutil
@@ -78,8 +78,8 @@ def test_column_by_name(torch_program):
     wrong = torch_program("-hkl", "refmac_out.mtz", "-hkl_column", "F-obs", *GRID).error
     assert "has no column F-obs, expected one of: FP (amplitudes), FC (calculated amplitudes)" in wrong
     assert "of phases" in torch_program("-hkl", "refmac_out.mtz", "-hkl_column", "PHIC", *GRID).error
-    one = torch_program("-hkl", "mad_interleaved.mtz", "-hkl_column", "F_in", *GRID)
-    assert "column F_in(+) F_in(-)" in one.stdout
+    from_mtz = torch_program("-hkl", "mad_interleaved.mtz", "-hkl_column", "F_in", *GRID)
+    assert "column F_in(+) F_in(-)" in from_mtz.stdout
     assert "column F_in(-) (" in torch_program("-hkl", "mad_interleaved.mtz", "-hkl_column", "F_in(-)", *GRID).stdout
     assert "_refln.F_meas_au" not in torch_program("-hkl", "pdb_F.cif", "-hkl_column", "_refln.F_meas_au", *GRID).stderr
     assert "no named columns" in torch_program("-hkl", "plain.hkl", "-hkl_column", "F", *CELL, *GRID).error
@@ -113,9 +113,11 @@ SYMMETRY = [
 @pytest.mark.parametrize("symmetry", SYMMETRY)
 def test_symmetry_of_a_cif(here, symmetry):
     (here / "x.cif").write_text(cif("1 2 3 10.5(2)", "F_meas_au", symmetry))
-    found = read_reflections("x.cif")
-    assert sorted(map(abs, found.reflections.hkl[0].tolist())) == [1, 2, 3] and len(found.reflections.hkl) == 8
-    assert (found.reflections.F_electrons == 10.5).all()
+    reflections = read_reflections("x.cif")
+    assert (
+        sorted(map(abs, reflections.reflections.hkl[0].tolist())) == [1, 2, 3] and len(reflections.reflections.hkl) == 8
+    )
+    assert (reflections.reflections.F_electrons == 10.5).all()
 
 
 def test_observations_that_are_not_merged(here):
@@ -125,8 +127,8 @@ def test_observations_that_are_not_merged(here):
     (here / "x.cif").write_text(cif("1 2 3 10\n-1 -2 3 10\n1 2 4 5", "intensity_meas"))
     assert read_reflections("x.cif").taken.reflections == 2
     (here / "x.cif").write_text(cif("1 2 3 10\n-1 -2 -3 20\n1 2 4 5", "F_meas"))
-    found = read_reflections("x.cif")
-    assert 15.0 in found.reflections.F_electrons and "averaged" in found.notices[0]
+    reflections = read_reflections("x.cif")
+    assert 15.0 in reflections.reflections.F_electrons and "averaged" in reflections.notices[0]
     (here / "x.cif").write_text("data_x\nloop_\n_diffrn_refln.index_h\n_diffrn_refln.index_k\n1 2\n")
     with pytest.raises(ReaderError, match="not merged"):
         read_reflections("x.cif")
@@ -166,21 +168,21 @@ LABELS = [
     st.sampled_from([np.nan, -999.0]),
 )
 def test_any_columns_of_an_mtz_file(tmp_path_factory, columns, wanted, order, marker):
-    """A column that the file has and that is told, or one line; what is missing never counts."""
+    """A column of the file, named in the message, or a refusal in one line; missing values never count."""
     path = str(tmp_path_factory.getbasetemp() / "any.mtz")
     write_mtz(path, columns, order, marker)
-    words = ["-hkl", path, *GRID] + (["-hkl_column", wanted] if wanted else [])
+    flags = ["-hkl", path, *GRID] + (["-hkl_column", wanted] if wanted else [])
     try:
-        found = parse(words)
+        invocation = parse(flags)
     except UsageError as error:
         assert path in str(error) and str(error).isprintable()
         assert not any(kind in "FJ" for _, kind in columns) or wanted
         return
-    (line,) = [line for line in found.taken if line.startswith("structure factors")]
+    (line,) = [line for line in invocation.taken if line.startswith("structure factors")]
     taken = line.partition("column ")[2].partition(" (calculated")[0]
     assert any(label in taken for label, kind in columns if kind in "FJGK")
     assert "1 without a value left out" in line
-    amplitudes = found.experiment.structure_factors.table.F_electrons
+    amplitudes = invocation.experiment.structure_factors.table.F_electrons
     assert 0 < float(amplitudes.max()) < 200 and float(amplitudes.min()) >= 0
 
 
@@ -193,9 +195,11 @@ def write_mtz(path: str, columns: list[tuple[str, str]], order: list[int], marke
     mtz.add_dataset("made")
     mtz.valm = marker
     data = []
-    for place, (label, kind) in enumerate([*columns, *(("HKL"[axis], "H") for axis in order)]):
+    for position, (label, kind) in enumerate([*columns, *(("HKL"[axis], "H") for axis in order)]):
         mtz.add_column(label, kind)
-        values = np.abs(hkl @ [1, 3, 7]) % 97 + 2.0 + place if kind != "H" else hkl[:, "HKL".index(label)].astype(float)
+        values = (
+            np.abs(hkl @ [1, 3, 7]) % 97 + 2.0 + position if kind != "H" else hkl[:, "HKL".index(label)].astype(float)
+        )
         data.append(np.where((np.arange(len(hkl)) == 3) & (kind != "H"), marker, values))
     mtz.set_data(np.column_stack(data).astype(np.float32))
     mtz.write_to_file(path)
@@ -213,10 +217,18 @@ def test_any_loop_of_an_mmcif_file(tmp_path_factory, data):
     rows = [f"{n} 1 {n + 1} " + " ".join(data.draw(WORD) for _ in tags) for n in range(1, 4)]
     path.write_text(cif("\n".join(rows), " ".join(tags), data.draw(st.sampled_from([*SYMMETRY, ""]))))
     try:
-        found = read_reflections(path)
+        reflections = read_reflections(path)
     except ReaderError as error:
         assert str(path) in str(error) and str(error).isprintable()
         return
-    assert any(tag in found.taken.column for tag in tags)
-    assert found.taken.rows == 3 == found.taken.reflections + found.taken.missing + found.taken.left_out
-    assert np.isfinite(found.reflections.F_electrons).all() and (found.reflections.F_electrons >= 0).all() or tags
+    assert any(tag in reflections.taken.column for tag in tags)
+    assert (
+        reflections.taken.rows
+        == 3
+        == reflections.taken.reflections + reflections.taken.missing + reflections.taken.left_out
+    )
+    assert (
+        np.isfinite(reflections.reflections.F_electrons).all()
+        and (reflections.reflections.F_electrons >= 0).all()
+        or tags
+    )

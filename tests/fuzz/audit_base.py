@@ -1,4 +1,4 @@
-"""Results to damage, and what a user may see of a command that reads damaged ones."""
+"""Results folders to damage, and the output that is allowed when a command reads a damaged one."""
 
 import contextlib
 import io
@@ -32,17 +32,17 @@ def base_results(folder: Path) -> Path:
 
 
 def base_folder(folder: Path) -> Path:
-    """`base_results` without a word on the terminal."""
+    """`base_results` without output on the terminal."""
     with contextlib.redirect_stdout(io.StringIO()):
         return base_results(folder)
 
 
-def outcome(command: Callable[[list[str]], int], words: list[object], allowed: tuple[int, ...]) -> int:
-    """Exit status of a command; AssertionError where a user would see what no user may see."""
+def outcome(command: Callable[[list[str]], int], arguments: list[object], allowed: tuple[int, ...]) -> int:
+    """Exit status of a command; raises AssertionError if its output is not fit for a user."""
     out, error = io.StringIO(), io.StringIO()
     started = time.monotonic()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
-        status = run_command(command, [str(word) for word in words], catch_faults=False)
+        status = run_command(command, [str(argument) for argument in arguments], catch_faults=False)
     seconds = time.monotonic() - started
     said = error.getvalue()
     assert status in allowed, f"exit status {status}, expected one of {allowed}: {said or out.getvalue()[-500:]}"

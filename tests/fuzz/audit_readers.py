@@ -61,18 +61,18 @@ def fuzz_compare(rng: random.Random, base: Path, folder: Path) -> None:
     data = "\n".join(logs.lines(name)).encode() + b"\n"
     for log in ("c", "py"):
         (folder / f"{log}.log").write_bytes(damaged(rng, data) if log == side else data)
-    words = ["--c-log", folder / "c.log", "--py-log", folder / "py.log", "--out", folder / "out.json"]
+    arguments = ["--c-log", folder / "c.log", "--py-log", folder / "py.log", "--out", folder / "out.json"]
     shown = [folder / "table.md", folder / "summary.md"]
-    status = outcome(compare, [*words, "--md", shown[0], "--summary", shown[1]], (GOOD, NAMED, REFUSED))
+    status = outcome(compare, [*arguments, "--md", shown[0], "--summary", shown[1]], (GOOD, NAMED, REFUSED))
     for path in shown if status != REFUSED else []:
         strange = [char for char in path.read_text() if not (char.isprintable() or char == "\n")]
         assert not strange, f"control character {strange[0]!r} in {path.name}"
     if status != REFUSED:
-        json.loads((folder / "out.json").read_text(), parse_constant=lambda word: 1 / 0)
+        json.loads((folder / "out.json").read_text(), parse_constant=lambda constant: 1 / 0)
 
 
 def fuzz_verify(rng: random.Random, base: Path, folder: Path) -> None:
-    """One file below results changed, removed, or made something that is no file."""
+    """One file below results is changed, removed, or replaced by something that is not a plain file."""
     results = shutil.copytree(base, folder / "results")
     files = [path for path in sorted(results.rglob("*")) if path.is_file() and path.name != hash_chain.LOCK]
     path = rng.choice(files)
@@ -98,14 +98,14 @@ def fuzz_verify(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def _show(results: Path) -> None:
-    """Everything that reads a results folder but verify."""
+    """Every command that reads a results folder, except verify."""
     outcome(report, ["--results", results], (GOOD, REFUSED))
     with contextlib.suppress(OSError):
         outcome(ledger, ["render", "--results", results], (GOOD, REFUSED))
 
 
 def fuzz_record(rng: random.Random, base: Path, folder: Path) -> None:
-    """A ledger that is whole, of records with wrong values in them."""
+    """An unbroken ledger whose records have wrong values."""
     results = shutil.copytree(base, folder / "results")
     trail = results / attempts.LEDGER
     records = [entry.record for entry in hash_chain.load(trail)]
@@ -126,7 +126,7 @@ def fuzz_record(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def fuzz_results_json(rng: random.Random, base: Path, folder: Path) -> None:
-    """What commands leave for each other, with wrong values or bytes in it."""
+    """Files that one command writes for another, with wrong values or bytes."""
     results = shutil.copytree(base, folder / "results")
     files = sorted(path for path in results.rglob("*.json") if not path.is_relative_to(results / "audit/ledger"))
     path = rng.choice(files)
@@ -142,9 +142,17 @@ def fuzz_results_json(rng: random.Random, base: Path, folder: Path) -> None:
     outcome(ending, [comparison], (GOOD, REFUSED))
     outcome(factors, [comparison, "--out", folder / "x.csv", "--worst", folder / "y.csv"], (GOOD, REFUSED))
     outcome(gate, [comparison, "--results", results, "--out", folder / "gate.json"], (GOOD, NAMED, REFUSED))
-    words = ["attempt", "--results", results, "--comparison", comparison, "--snapshot", audit / "config_snapshot.json"]
-    words += ["--environment", audit / "trace_py_env.json", "--c-run", audit.parent / "c/c_trace_run.json"]
-    outcome(ledger, words, (GOOD, REFUSED))
+    arguments = [
+        "attempt",
+        "--results",
+        results,
+        "--comparison",
+        comparison,
+        "--snapshot",
+        audit / "config_snapshot.json",
+    ]
+    arguments += ["--environment", audit / "trace_py_env.json", "--c-run", audit.parent / "c/c_trace_run.json"]
+    outcome(ledger, arguments, (GOOD, REFUSED))
     outcome(report, ["--results", results], (GOOD, REFUSED))
 
 
@@ -200,8 +208,8 @@ def fuzz_simulator(rng: random.Random, base: Path, folder: Path) -> None:
     keys = (REPOSITORY / "examples/other_simulator/keys.yaml").read_bytes()
     (folder / "good.yaml").write_bytes(keys)
     simulator = read_simulator(folder / "good.yaml")
-    other = other_values(rng, yaml.safe_load(keys)) if rng.random() < 0.5 else None
-    data = damaged(rng, keys) if other is None else yaml.safe_dump(_plain(other)).encode()
+    altered = other_values(rng, yaml.safe_load(keys)) if rng.random() < 0.5 else None
+    data = damaged(rng, keys) if altered is None else yaml.safe_dump(_plain(altered)).encode()
     reader(read_simulator, folder / "keys.yaml", data)
     lines = "".join(f"{prefix} {name} 1.5\n" for prefix in simulator.prefixes or ("",) for name in simulator.floors)
     reader(lambda path: read_plain_log(path, simulator), folder / "x.log", damaged(rng, lines.encode()))
@@ -217,7 +225,7 @@ def fuzz_protect(rng: random.Random, base: Path, folder: Path) -> None:
 
 
 def fuzz_torch_config(rng: random.Random, base: Path, folder: Path) -> None:
-    """The command line that a config file of the torch program holds."""
+    """A config file of the torch program, which holds a command line."""
     good = b"command_line: -cell 50 60 70 90 90 90 -default_F 1 -lambda 1 -N 5\n"
     (folder / "x.yaml").write_bytes(damaged(rng, good))
     out, error = io.StringIO(), io.StringIO()

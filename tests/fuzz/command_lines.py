@@ -50,29 +50,35 @@ def random_flag(rng: np.random.Generator) -> list[str]:
     return [spelling, *(random_value(rng, arg.type) for arg in flag.args)]
 
 
-def changed(words: list[str], rng: np.random.Generator) -> list[str]:
+def changed(arguments: list[str], rng: np.random.Generator) -> list[str]:
     """A copy with one thing different."""
-    words = list(words)
-    place = int(rng.integers(len(words)))
+    arguments = list(arguments)
+    position = int(rng.integers(len(arguments)))
     kind = rng.integers(6)
     if kind <= 1:
-        return words[:place] + random_flag(rng) + words[place:] if rng.random() < 0.2 else words + random_flag(rng)
+        return (
+            arguments[:position] + random_flag(rng) + arguments[position:]
+            if rng.random() < 0.2
+            else arguments + random_flag(rng)
+        )
     if kind == 2:
-        del words[place]
+        del arguments[position]
     elif kind == 3:
-        words[place] = random_value(rng, "float")
+        arguments[position] = random_value(rng, "float")
     elif kind == 4:
-        words.insert(place, words[int(rng.integers(len(words)))])
+        arguments.insert(position, arguments[int(rng.integers(len(arguments)))])
     else:
-        words[place] = words[place][: int(rng.integers(len(words[place]) + 1))] + "e1"[int(rng.integers(2)) :]
-    return words
+        arguments[position] = (
+            arguments[position][: int(rng.integers(len(arguments[position]) + 1))] + "e1"[int(rng.integers(2)) :]
+        )
+    return arguments
 
 
 def command_lines(count: int, seed: int) -> Iterator[list[str]]:
     """`count` lines, the same for the same seed, each a good one with one or two changes."""
     rng = np.random.default_rng(seed)
     for index in range(count):
-        words = GOOD[index % len(GOOD)].split()
+        arguments = GOOD[index % len(GOOD)].split()
         for _ in range(int(rng.integers(1, 3))):
-            words = changed(words, rng)
-        yield words + QUICK
+            arguments = changed(arguments, rng)
+        yield arguments + QUICK

@@ -39,10 +39,10 @@ def other_values(rng: random.Random, value: Any) -> Any:
     """A copy of parsed JSON with one or two of its parts exchanged, removed or doubled."""
     value = copy.deepcopy(value)
     for _ in range(rng.randint(1, 2)):
-        places = list(_places(value, ()))
-        if not places:
+        paths = list(_paths(value, ()))
+        if not paths:
             return rng.choice(VALUES)
-        holder, key = rng.choice(places)
+        holder, key = rng.choice(paths)
         kind = rng.randrange(4)
         if kind == 0:
             del holder[key]
@@ -53,7 +53,7 @@ def other_values(rng: random.Random, value: Any) -> Any:
     return value
 
 
-def _places(value: Any, path: tuple[Any, ...]):
+def _paths(value: Any, path: tuple[Any, ...]):
     if len(path) > 6:
         return
     if isinstance(value, dict):
@@ -64,7 +64,7 @@ def _places(value: Any, path: tuple[Any, ...]):
         return
     for key in keys:
         yield value, key
-        yield from _places(value[key], (*path, key))
+        yield from _paths(value[key], (*path, key))
 
 
 def as_bytes(value: Any) -> bytes:

@@ -32,7 +32,7 @@ _KIND_OF = {".mtz": "hkl", ".cif": "hkl", ".pdb": "hkl", ".ent": "hkl", ".gz": "
 
 
 def any_input(rng: random.Random, of_torch: bool) -> tuple[str, str, bytes]:
-    """What reads it, its name, and a damaged kept input."""
+    """Its reader, its name, and a damaged copy of a kept input."""
     if of_torch and rng.random() < 0.5:
         path = rng.choice(sorted(FIELD.iterdir()))
         kind = _KIND_OF.get(path.suffix, "img")

@@ -35,10 +35,9 @@ OWN_FILES = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one parser: inputs tried, edges of the control flow reached, how it ended.
+    """The result for one parser: inputs tried, edges of the control flow reached, and how it ended.
 
-    Own edges are those of the functions that this parser reaches in the files that it consists of, the checks of the
-    sanitizers included.
+    "Own" edges belong to the functions that this parser reaches in its own files, with the checks of the sanitizers.
     """
 
     parser: str
@@ -63,7 +62,7 @@ HEADER = f"{'parser':<11}{'runs':>9}{'edges':>7}{'own edges':>12}{'seconds':>8} 
 
 
 def arguments(folder: Path, parser: str) -> list[str]:
-    """Limits that every run keeps to. Leaks are the harness's own business: it frees what an error leaves behind."""
+    """Limits of every run. Leaks are not reported: after an error the harness itself frees what is left."""
     return [
         str(folder / f"fuzz_{parser}"),
         f"-max_len={LONGEST_INPUT.get(parser, LONGEST_IMAGE)}",
@@ -77,14 +76,16 @@ def arguments(folder: Path, parser: str) -> list[str]:
     ]
 
 
-def fuzz(folder: Path, parser: str, runs: int, found: Path) -> Outcome:
-    """Try `runs` inputs, beginning with the kept corpus. New inputs and what breaks the parser are put into `found`."""
-    found.mkdir(parents=True, exist_ok=True)
-    command = [*arguments(folder, parser), f"-runs={runs}", f"-artifact_prefix={found}/fault-"]
+def fuzz(folder: Path, parser: str, runs: int, crashes: Path) -> Outcome:
+    """Try `runs` inputs, beginning with the kept corpus; `found` is the folder for new inputs and for those that break
+    the parser.
+    """
+    crashes.mkdir(parents=True, exist_ok=True)
+    command = [*arguments(folder, parser), f"-runs={runs}", f"-artifact_prefix={crashes}/fault-"]
     dictionary = HERE / "dictionaries" / f"{parser}.dict"
     if dictionary.exists():
         command.append(f"-dict={dictionary}")
-    inputs = found / "inputs"
+    inputs = crashes / "inputs"
     inputs.mkdir(exist_ok=True)
     start = time.monotonic()
     done = subprocess.run(
@@ -109,8 +110,8 @@ def _coverage(parser: str, log: str) -> tuple[int, int, int]:
 
 
 def _last(pattern: str, text: str) -> int:
-    found = re.findall(pattern, text)
-    return int(found[-1]) if found else 0
+    matches = re.findall(pattern, text)
+    return int(matches[-1]) if matches else 0
 
 
 def _result(done: subprocess.CompletedProcess, log: str) -> str:
@@ -121,24 +122,24 @@ def _result(done: subprocess.CompletedProcess, log: str) -> str:
 
 
 def main() -> int:
-    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    options.add_argument("parsers", nargs="+")
-    options.add_argument("--folder", type=Path, required=True, help="where the programs fuzz_PARSER are")
-    options.add_argument("--runs", type=int, required=True, help="inputs for each parser")
-    options.add_argument("--table", type=Path, required=True, help="file for the table")
-    given = options.parse_args()
+    command_line = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    command_line.add_argument("parsers", nargs="+")
+    command_line.add_argument("--folder", type=Path, required=True, help="where the programs fuzz_PARSER are")
+    command_line.add_argument("--runs", type=int, required=True, help="inputs for each parser")
+    command_line.add_argument("--table", type=Path, required=True, help="file for the table")
+    options = command_line.parse_args()
     print(HEADER, flush=True)
     outcomes = []
     with tempfile.TemporaryDirectory() as scratch:
-        for parser in given.parsers:
-            outcome = fuzz(given.folder, parser, given.runs, Path(scratch) / parser)
+        for parser in options.parsers:
+            outcome = fuzz(options.folder, parser, options.runs, Path(scratch) / parser)
             outcomes.append(outcome)
             print(outcome.row(), flush=True)
             for fault in sorted((Path(scratch) / parser).glob("fault-*")):
-                kept = given.folder / f"{parser}-{fault.name}"
+                kept = options.folder / f"{parser}-{fault.name}"
                 kept.write_bytes(fault.read_bytes())
                 print(f"  input: {kept}", flush=True)
-    given.table.write_text("\n".join([HEADER, *(outcome.row() for outcome in outcomes)]) + "\n")
+    options.table.write_text("\n".join([HEADER, *(outcome.row() for outcome in outcomes)]) + "\n")
     return 0 if all(outcome.good for outcome in outcomes) else 1
 
 

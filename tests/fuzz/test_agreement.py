@@ -1,4 +1,4 @@
-"""What one program refuses the other refuses too: changed command lines, kept inputs, damaged files."""
+"""Both programs refuse the same input: changed command lines, kept inputs, damaged files."""
 
 import os
 import subprocess
@@ -31,16 +31,16 @@ LINE_OF = {
 }
 
 
-def verdict_of_torch(words: list[str]) -> str:
+def verdict_of_torch(arguments: list[str]) -> str:
     try:
-        Simulation(parse(words).experiment)
+        Simulation(parse(arguments).experiment)
     except ExperimentError as error:
         return str(error)
     return "accepted"
 
 
-def verdict_of_c(binary: Path, words: list[str], folder: Path) -> str:
-    done = subprocess.run([binary, *words], cwd=folder, capture_output=True, timeout=60)
+def verdict_of_c(binary: Path, arguments: list[str], folder: Path) -> str:
+    done = subprocess.run([binary, *arguments], cwd=folder, capture_output=True, timeout=60)
     said = done.stderr.decode("utf-8", "replace")
     assert done.returncode in (0, 2), said
     if done.returncode == 0:
@@ -51,12 +51,12 @@ def verdict_of_c(binary: Path, words: list[str], folder: Path) -> str:
     return errors[0]
 
 
-def check_alike(binary: Path, words: list[str], folder: Path) -> bool:
+def check_alike(binary: Path, arguments: list[str], folder: Path) -> bool:
     """Whether the line was accepted. The outputs of the C program are removed."""
     before = set(folder.iterdir())
-    by_torch = verdict_of_torch(words)
-    by_c = verdict_of_c(binary, words, folder)
-    assert (by_torch == "accepted") == (by_c == "accepted"), f"{words}\ntorch: {by_torch}\nC: {by_c}"
+    by_torch = verdict_of_torch(arguments)
+    by_c = verdict_of_c(binary, arguments, folder)
+    assert (by_torch == "accepted") == (by_c == "accepted"), f"{arguments}\ntorch: {by_torch}\nC: {by_c}"
     for made in set(folder.iterdir()) - before:
         made.unlink()
     return by_c == "accepted"
@@ -64,17 +64,17 @@ def check_alike(binary: Path, words: list[str], folder: Path) -> bool:
 
 def test_changed_command_lines(build_folder, here):
     accepted = 0
-    for words in command_lines(LINES, seed=1):
+    for arguments in command_lines(LINES, seed=1):
         write_inputs(here)
-        accepted += check_alike(build_folder / "nanobragg", words, here)
+        accepted += check_alike(build_folder / "nanobragg", arguments, here)
     assert LINES / 10 < accepted < LINES * 9 / 10, "a test of decisions needs both kinds"
 
 
 @pytest.mark.parametrize("path", sorted((CORPUS / "flags").iterdir()), ids=lambda path: path.name)
 def test_kept_command_lines(build_folder, here, path):
     write_inputs(here)
-    words = [word for word in path.read_text().split("\n") if word]
-    check_alike(build_folder / "nanobragg", words + QUICK, here)
+    arguments = [argument for argument in path.read_text().split("\n") if argument]
+    check_alike(build_folder / "nanobragg", arguments + QUICK, here)
 
 
 @pytest.mark.parametrize("parser", LINE_OF)

@@ -1,4 +1,4 @@
-"""Any input at all for each parser of the torch program: a sane experiment or one line, and never anything else."""
+"""Whatever the input of a parser of the torch program, the result is a valid experiment or one line."""
 
 import math
 
@@ -63,7 +63,7 @@ def smv_image(draw):
 
 @st.composite
 def dump(draw):
-    """A box of indices and its amplitudes, most often of the size it should have."""
+    """A box of indices and its amplitudes, in most cases of the right size."""
     low, extent = draw(st.tuples(*[st.integers(-9, 9)] * 3)), draw(st.tuples(*[st.integers(0, 3)] * 3))
     limits = " ".join(f"{start} {start + count - 1}" for start, count in zip(low, extent, strict=True))
     n_values = math.prod(count + 1 for count in extent) + draw(st.sampled_from([0, 0, 0, 0, 1, -1]))
@@ -82,7 +82,7 @@ def content_for(parser):
 
 
 def check_sane(made):
-    """Nothing that arithmetic cannot be done with."""
+    """Asserts that all numbers of an experiment are finite."""
     beam, crystal, panel = made.beam, made.crystal, made.detector
     assert 0 < beam.wavelength_m < math.inf and beam.wavelength_m**2 > 0
     assert min(pixel_counts(panel)[:2]) >= 1 and panel.pixel_size_m > 0
@@ -103,10 +103,10 @@ def check_sane(made):
         assert tuple(panel.mask.shape) == tuple(pixel_counts(panel)[1::-1])
 
 
-def understood(words) -> bool:
+def understood(arguments) -> bool:
     """Whether the line was accepted; it is a sane experiment then. A refusal is one printable line."""
     try:
-        invocation = parse(words)
+        invocation = parse(arguments)
     except UsageError as error:
         assert str(error) and str(error).isprintable() and len(str(error)) < 700
         return False
@@ -151,7 +151,7 @@ def test_command_line(here):
     @settings(max_examples=300, **FIXED)
     @given(st.lists(flag_with_values(), max_size=3))
     def any_line(flags):
-        decisions.append(understood([*CELL, *(word for words in flags for word in words), *QUICK]))
+        decisions.append(understood([*CELL, *(argument for flag in flags for argument in flag), *QUICK]))
 
     any_line()
     assert True in decisions and False in decisions
@@ -162,7 +162,7 @@ WORDS = st.lists(
     st.one_of(FLAG, NUMBER, st.integers(-5, 200), st.floats(0.1, 100), st.booleans(), st.none()), max_size=4
 )
 DOCUMENT = st.one_of(
-    WORDS.map(lambda words: {"command_line": [*CELL, *QUICK, *words]}),
+    WORDS.map(lambda flags: {"command_line": [*CELL, *QUICK, *flags]}),
     st.recursive(
         st.one_of(st.none(), st.booleans(), st.floats(), st.text(max_size=8)),
         lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),

@@ -40,14 +40,14 @@ def case(request, tmp_path) -> tuple[list[str], dict[str, float]]:
 
 
 def traced(lines) -> dict[str, float]:
-    words = (line.split() for line in lines if line.startswith(("TRACE_C: ", "TRACE_PY: ")))
-    return {key: float(values[0]) for _, key, *values in words if key in PUBLISHED}
+    fields = (line.split() for line in lines if line.startswith(("TRACE_C: ", "TRACE_PY: ")))
+    return {key: float(values[0]) for _, key, *values in fields if key in PUBLISHED}
 
 
 def test_c_program(case, c_binary, tmp_path):
-    words, expected = case
+    arguments, expected = case
     run = subprocess.run(
-        [c_binary, *words, "-roi", *map(str, (FAST, FAST, SLOW, SLOW)), "-trace_pixel", str(SLOW), str(FAST)],
+        [c_binary, *arguments, "-roi", *map(str, (FAST, FAST, SLOW, SLOW)), "-trace_pixel", str(SLOW), str(FAST)],
         cwd=tmp_path, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert traced(run.stdout.splitlines()) == pytest.approx(expected, rel=1e-9, abs=0)
@@ -55,6 +55,6 @@ def test_c_program(case, c_binary, tmp_path):
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-6)])
 def test_torch(case, dtype, tolerance):
-    words, expected = case
-    lines = trace_lines(cli.parse(words).experiment, SLOW, FAST, dtype=dtype)
+    arguments, expected = case
+    lines = trace_lines(cli.parse(arguments).experiment, SLOW, FAST, dtype=dtype)
     assert traced(lines) == pytest.approx(expected, rel=tolerance, abs=0)

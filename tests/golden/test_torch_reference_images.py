@@ -19,9 +19,9 @@ LARGEST_DIFFERENCE = {torch.float64: 1e-7, torch.float32: 1e-5}
 DTYPES = pytest.mark.parametrize("dtype", LARGEST_DIFFERENCE, ids=["float64", "float32"])
 
 
-def image_of(words: list[str], dtype: torch.dtype) -> np.ndarray:
+def image_of(arguments: list[str], dtype: torch.dtype) -> np.ndarray:
     """The image of a command line whose files are in the current folder, (slow, fast) as float64."""
-    return simulate(parse(words).experiment, dtype=dtype).numpy().astype(float)
+    return simulate(parse(arguments).experiment, dtype=dtype).numpy().astype(float)
 
 
 def difference(image: np.ndarray, reference: np.ndarray) -> float:
@@ -39,13 +39,13 @@ def reference_of(folder: Path, name: str, preset: str) -> np.ndarray:
 @pytest.mark.parametrize("name", CASES)
 def test_image(name, preset, dtype, monkeypatch):
     monkeypatch.chdir(IMAGES)
-    words = [*CASES[name]["args"].split(), "-nonoise", "-nopgm", "-defects", preset]
-    image = image_of(words, dtype)
+    arguments = [*CASES[name]["args"].split(), "-nonoise", "-nopgm", "-defects", preset]
+    image = image_of(arguments, dtype)
     assert difference(image, reference_of(IMAGES, name, preset)) <= LARGEST_DIFFERENCE[dtype]
 
 
 def test_wrong_preset_is_noticed(monkeypatch):
-    """The bar tells the two presets apart wherever their images differ."""
+    """The tolerance distinguishes the two presets wherever their images differ."""
     monkeypatch.chdir(IMAGES)
     differing = [name for name, case in CASES.items() if case["historic_differs"]]
     assert differing

@@ -15,21 +15,21 @@ from trace_audit.core.markdown import table
 
 
 def numbers(report: Path) -> dict[str, list[tuple[float, str]]]:
-    """Of each check: how far off it was, as a share of its scale, and in which test."""
-    found: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    """For each check: its deviation as a share of its scale, and the name of the test."""
+    differences: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for case in xml.parse(report).getroot().iter("testcase"):
         rows = {row.get("name", ""): row.get("value", "") for row in case.iter("property")}
         where = " ".join(filter(None, (case.get("name"), rows.pop("parameter", None))))
-        for what, value in rows.items():
-            found[what].append((float(value), where))
-    return dict(found)
+        for quantity, value in rows.items():
+            differences[quantity].append((float(value), where))
+    return dict(differences)
 
 
 def page(report: Path) -> str:
     """The table, and how many tests there were, how many failed and how long they took together."""
     rows = [
-        (what, str(len(values)), f"{median(off for off, _ in values):.1e}", f"{max(values)[0]:.1e}", max(values)[1])
-        for what, values in numbers(report).items()
+        (quantity, str(len(values)), f"{median(off for off, _ in values):.1e}", f"{max(values)[0]:.1e}", max(values)[1])
+        for quantity, values in numbers(report).items()
     ]
     (suite,) = xml.parse(report).getroot().iter("testsuite")
     bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))

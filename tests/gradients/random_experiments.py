@@ -25,6 +25,7 @@ from nanobrag_torch.simulator import Simulation, simulate
 from tests.parity.command_lines import CommandLine, command_line
 
 STEP = 1e-6
+MOST_STEPS = 40_000  # samples times sources times orientations of all pixels
 TYPICAL = {"deg": 30.0, "mm": 10.0, "pixel": 10.0}  # of a number that may be 0
 _REACH = (-2, -1, 1, 2)
 
@@ -60,9 +61,9 @@ def case(seed: int, folder: Path) -> Case:
     line = command_line(seed)
     for name, content in line.files.items():
         (folder / name).write_bytes(content)
-    words = [str(folder / word) if word in line.files else word for word in line.words]
+    arguments = [str(folder / argument) if argument in line.files else argument for argument in line.words]
     with contextlib.chdir(folder):
-        stated = parse(words).experiment
+        stated = parse(arguments).experiment
     resolved = Simulation(stated).model
     experiment = replace(
         stated,
@@ -70,6 +71,7 @@ def case(seed: int, folder: Path) -> Case:
         detector=replace(stated.detector, oversample=resolved.oversample),
         structure_factors=replace(stated.structure_factors, interpolate=resolved.amplitudes.interpolate),
     )
+    experiment, arguments = fewer_pixels(experiment, arguments)
     random = Random(seed)
     rows = [
         row for row in parameters().values() if row.kind != "none" and not row.is_tensor and smooth(row, experiment)
@@ -78,11 +80,27 @@ def case(seed: int, folder: Path) -> Case:
     sizes = [max(abs(float(v)), TYPICAL.get(r.unit.name, 0.0)) for r, v in zip(rows, start, strict=True)]
     signs = [random.choice((-1, 1)) * random.uniform(0.5, 1.0) for _ in rows]
     direction = STEP * torch.tensor(sizes, dtype=torch.float64) * torch.tensor(signs, dtype=torch.float64)
-    return Case(line, words, experiment, rows, start, direction)
+    return Case(line, arguments, experiment, rows, start, direction)
+
+
+def fewer_pixels(experiment: Experiment, words: list[str]) -> tuple[Experiment, list[str]]:
+    """Of an image of many steps some rows about its brightest pixel: each pixel has a derivative by every parameter."""
+    simulation = Simulation(experiment)
+    geometry = simulation.geometry
+    told_a_pixel = experiment.detector.roi is not None or {"-printout_pixel", "-trace_pixel"}.intersection(words)
+    if simulation.steps <= MOST_STEPS or told_a_pixel:
+        return experiment, words
+    rows = max(3, geometry.n_slow * MOST_STEPS // simulation.steps)
+    with torch.no_grad():
+        brightest = int(simulation.image().argmax()) // geometry.n_fast
+    first = min(max(brightest - rows // 2, 0), geometry.n_slow - rows)
+    region = (0, geometry.n_fast - 1, first, first + rows - 1)
+    experiment = replace(experiment, detector=replace(experiment.detector, roi=region))
+    return experiment, [*words, "-roi", *map(str, region)]
 
 
 def smooth(row: Parameter, experiment: Experiment) -> bool:
-    """Whether the image has a two-sided derivative by a parameter there, which differences can see."""
+    """Whether the image has a two-sided derivative by a parameter at this point that differences can measure."""
     value, defects = row.value(experiment), active(experiment.defects)
     if value is None or not math.isfinite(value) or (value == 0 and row.range) or row.name == "mosaic_spread":
         return False  # tilts are rounded to single precision, which a difference sees and a derivative does not
@@ -117,7 +135,7 @@ def differences(subject: Case) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def regions(experiment: Experiment) -> torch.Tensor:
-    """A number for what each pixel's terms are near to, (pixels,): where it changes the image may jump or bend."""
+    """A number (pixels,) for each pixel that changes where the image may jump or bend."""
     simulation = Simulation(experiment)
     interpolated = simulation.model.amplitudes.interpolate
     tile = next(iter(simulation.pixels.tiles(1 << 30)), None)

@@ -58,8 +58,8 @@ def test_gradient_of_the_c_program(name, c_binary, tmp_path):
 
 @needs_compiler
 @pytest.mark.parametrize("name", ["distance", "cell_b"])
-def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path / "compiled"))
+def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     with code_of("compiled"):
         record, _ = gradients.audit(name, BASE, c_binary, tmp_path)
     assert record["torch_derivative"].startswith("tiles, compiled: ")
@@ -67,7 +67,7 @@ def test_compiled_gradient_of_the_c_program(name, c_binary, tmp_path, monkeypatc
 
 
 class ShortBackward(torch.autograd.Function):
-    """The same value, a share of the derivative."""
+    """The same value with a share of its derivative."""
 
     generate_vmap_rule = True
 
@@ -140,14 +140,16 @@ UNSEEN = {  # of a source or a domain whose way to its reflection no trace print
 
 @pytest.mark.parametrize("fault", UNSEEN)
 def test_a_stage_that_no_trace_prints_is_named(fault, c_binary, tmp_path):
-    """The first key that differs is a term's lattice factor each time; the stage is that of the value at fault."""
+    """The first key that differs is the lattice factor of a term in each case; the blamed stage is that of the wrong
+    value.
+    """
     value, name, stage = UNSEEN[fault]
     case = prepare(parameter(name), BASE, CProgram(c_binary), tmp_path)
     step = 1e-3 * case.start
     assert first_at_fault(case, PIXEL, step) is None
-    found = blame(replace(case, hooks=changed(value, short())), PIXEL, step)
-    assert found.root_keys[0] == "term.F_latt"
-    assert found.stages == (stage,) and found.first.name == value
+    blamed = blame(replace(case, hooks=changed(value, short())), PIXEL, step)
+    assert blamed.root_keys[0] == "term.F_latt"
+    assert blamed.stages == (stage,) and blamed.first.name == value
 
 
 def test_a_fault_that_is_just_large_enough_to_fail_has_a_stage(c_binary, tmp_path):
@@ -156,10 +158,10 @@ def test_a_fault_that_is_just_large_enough_to_fail_has_a_stage(c_binary, tmp_pat
 
 
 def test_a_wrong_way_to_the_derivative_of_the_image_is_named(c_binary, tmp_path, monkeypatch):
-    """Each stage is right, but not what makes the image's derivative of tiles of them."""
+    """Each stage is right, but the derivative that is assembled from the tiles is wrong."""
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 200)
     right = checkpointing.slopes_of
-    monkeypatch.setattr(checkpointing, "slopes_of", lambda *given: [0.9 * slope for slope in right(*given)])
+    monkeypatch.setattr(checkpointing, "slopes_of", lambda *call: [0.9 * slope for slope in right(*call)])
     record, _ = gradients.audit("fluence", BASE, c_binary, tmp_path)
     assert record["status"] == "fail"
     (stage,) = record["blame"]["stages_to_blame"]
@@ -177,7 +179,7 @@ def test_cut_gradient_fails(c_binary, tmp_path):
 
 
 def test_parameter_that_does_not_move_the_image_fails(c_binary, tmp_path):
-    """No empty pass: without a reflection in sight there is nothing to check a gradient on."""
+    """A check without reflections does not pass: there is no gradient to check."""
     (tmp_path / "far.hkl").write_text("90 90 90 1\n")
     dark = [*BASE, "-hkl", str(tmp_path / "far.hkl"), "-default_F", "0"]
     record, _ = gradients.audit("fluence", dark, c_binary, tmp_path)
@@ -186,12 +188,12 @@ def test_parameter_that_does_not_move_the_image_fails(c_binary, tmp_path):
 
 
 def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
-    """With amplitudes that differ the image jumps there; they are left out at those steps, not silently."""
+    """With different amplitudes the image jumps there; the report names the pixels that are left out at those steps."""
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {rng.uniform(10, 90)!r}" for h in range(-9, 10) for k in range(-9, 10) for l in range(-9, 10)]
     (tmp_path / "some.hkl").write_text("\n".join(rows).replace("np.float64(", "").replace(")", ""))
-    words = [*BASE, "-detpixels", "14", "-pixel", "3", "-hkl", str(tmp_path / "some.hkl"), "-nointerpolate"]
-    swept = sweep(prepare(parameter("misset_z"), words, CProgram(c_binary), tmp_path))
+    flags = [*BASE, "-detpixels", "14", "-pixel", "3", "-hkl", str(tmp_path / "some.hkl"), "-nointerpolate"]
+    swept = sweep(prepare(parameter("misset_z"), flags, CProgram(c_binary), tmp_path))
     assert swept.failure is None
     counts = [point.pixels_excluded for point in swept.points]
     assert counts[0] > 0 and counts[-1] == 0 and counts == sorted(counts, reverse=True)
@@ -199,12 +201,12 @@ def test_pixels_that_pass_to_another_reflection_are_counted(c_binary, tmp_path):
 
 @pytest.mark.parametrize("name", ["misset_z", "mosaic_spread"])
 def test_interpolated_amplitudes_leave_next_to_no_pixel_out(name, c_binary, tmp_path):
-    """A pixel that passes to another cell of the table counts at a step that is small enough for it."""
+    """A pixel that moves to another cell of the table is counted at a step that is small enough."""
     rng = np.random.default_rng(5)
     rows = [f"{h} {k} {l} {float(rng.uniform(10, 90))!r}" for h, k, l in np.array(list(np.ndindex(23, 23, 23))) - 11]
     (tmp_path / "some.hkl").write_text("\n".join(rows))
-    words = [*BASE, "-detpixels", "9", "-mosaic", "0.2", "-hkl", str(tmp_path / "some.hkl"), "-interpolate"]
-    swept = sweep(prepare(parameter(name), words, CProgram(c_binary), tmp_path))
+    flags = [*BASE, "-detpixels", "9", "-mosaic", "0.2", "-hkl", str(tmp_path / "some.hkl"), "-interpolate"]
+    swept = sweep(prepare(parameter(name), flags, CProgram(c_binary), tmp_path))
     assert swept.failure is None and swept.best.error < 1e-8
     assert swept.points[0].pixels_excluded > 8 and swept.best.pixels_excluded <= 1  # of 81
     assert 1.9 < swept.slope < 2.1
@@ -236,7 +238,7 @@ def test_command_line(c_binary, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("flags", "said"),
     [
         (["--parameter", "distnace"], "did you mean: distance"),
         (["--parameter", "N_a"], "the C program takes no such real number"),
@@ -244,8 +246,8 @@ def test_command_line(c_binary, tmp_path, capsys):
         (["--config", "nosuch"], "scenario 'nosuch'"),
     ],
 )
-def test_refused_in_one_line(words, said, c_binary, tmp_path, capsys):
-    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(tmp_path / "out"), *words]
+def test_refused_in_one_line(flags, said, c_binary, tmp_path, capsys):
+    run = ["run", "--binary", str(c_binary), "--config", "gradients", "--out", str(tmp_path / "out"), *flags]
     assert run_command(gradients.main, run) == 2
     error = capsys.readouterr().err
     assert said in error and error.count("\n") == 1

@@ -21,8 +21,8 @@ CASES = [(shape, name) for shape in SHAPES for name in NAMES if shape != "TOPHAT
 
 @pytest.mark.parametrize(("shape", "name"), CASES)
 def test_derivatives_around_the_direct_beam(shape, name, c_binary, tmp_path):
-    words = f"{CRYSTAL} {PANEL} {SHAPES[shape]}".split()
-    assert float(scattering_of(parse(words).experiment, 4, 4).norm()) < 1e5  # 1/m
-    record, _ = gradients.audit(name, words, c_binary, tmp_path)
+    flags = f"{CRYSTAL} {PANEL} {SHAPES[shape]}".split()
+    assert float(scattering_of(parse(flags).experiment, 4, 4).norm()) < 1e5  # 1/m
+    record, _ = gradients.audit(name, flags, c_binary, tmp_path)
     assert record["reason"] is None and record["status"] == "pass"
     assert record["torch_gradient_norm"] > 0 and record["best_agreement"]["error_of_peak"] <= 1e-6

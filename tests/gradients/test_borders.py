@@ -1,6 +1,6 @@
-"""Derivatives at borders and special points, in both types, by eager and by compiled code: finite, and right.
+"""Derivatives at borders and special points, in both types, by eager and by compiled code, are finite and right.
 
-Differences of float64 images say what is right.
+Differences of float64 images show the right values.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def of_beam_pixel(x):
 
 
 def spacing_m():
-    """d of the brightest pixel, where a resolution limit of just that falls upon it."""
+    """The resolution d of the brightest pixel, which the limit `-dmin` then hits exactly."""
     return float(1.0 / scattering_of(BASE, *BRIGHTEST).norm())
 
 
@@ -73,10 +73,10 @@ POINTS = {
 
 
 @pytest.fixture(params=PATHS)
-def path(request, monkeypatch, tmp_path_factory):
+def path(request, monkeypatch, compiled_code):
     if request.param == "always" and not HAS_COMPILER:
         pytest.skip("no C compiler on this machine")
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-borders"))
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, request.param)
     return request.param
 
@@ -99,18 +99,18 @@ def test_derivative_at_a_special_point(point, dtype, path, monkeypatch):
     x = torch.tensor(at, dtype=torch.float64, requires_grad=True)
     simulation = Simulation(of(x), dtype=dtype)
     image = simulation.image(image_dtype=torch.float64)
-    (found,) = torch.autograd.grad(weighted(image), x, materialize_grads=True)
-    assert torch.isfinite(found) and torch.isfinite(image).all()
+    (gradient,) = torch.autograd.grad(weighted(image), x, materialize_grads=True)
+    assert torch.isfinite(gradient) and torch.isfinite(image).all()
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     expected = by_differences(of, at, step)
-    assert float(found) == pytest.approx(
+    assert float(gradient) == pytest.approx(
         expected, rel=TYPES[dtype], abs=TYPES[dtype] * float(image.detach().sum()) * 1e-3
     )
 
 
 @pytest.mark.parametrize("border", ["region", "mask"])
 def test_pixels_at_a_border_have_the_derivatives_of_the_whole_image(border, path):
-    """Those inside; those outside are 0, and nothing flows back from them."""
+    """The pixels inside the region have derivatives; those outside are 0 and add nothing."""
     limited = of_panel(roi=(5, 16, 4, 12)) if border == "region" else of_panel(mask=INSIDE)
 
     def inside(of):
@@ -124,7 +124,7 @@ def test_pixels_at_a_border_have_the_derivatives_of_the_whole_image(border, path
 
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_pixel_exactly_at_the_resolution_limit_is_inside_or_outside(dtype, path):
-    """Its derivative is that of the side on which the image counts it: of the whole image, or 0."""
+    """The derivative is the one of the side on which the pixel is counted: that of the whole image, or 0."""
     x = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
     limit = spacing_m()
 
@@ -151,7 +151,7 @@ def test_no_mosaic_spread_is_one_domain_that_nothing_depends_on(path):
         image.detach(),
         simulate(replace(BASE, crystal=replace(crystal, mosaic_spread_rad=0.0)), image_dtype=torch.float64),
     )
-    (found,) = (
+    (gradient,) = (
         torch.autograd.grad(image.sum(), x, materialize_grads=True) if image.requires_grad else (torch.zeros(()),)
     )
-    assert found == 0
+    assert gradient == 0

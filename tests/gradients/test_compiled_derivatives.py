@@ -46,7 +46,7 @@ EXPERIMENTS = {
 
 
 def with_leaves(experiment):
-    """The experiment with tensors to differentiate by, and those."""
+    """An experiment with tensors to differentiate by, and those tensors."""
     leaves = {
         "cell": torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True),
         "misset": torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64, requires_grad=True),
@@ -76,26 +76,26 @@ def derivatives(experiment, dtype):
     simulation = Simulation(made, dtype=dtype)
     image = simulation.image(image_dtype=torch.float64)
     weights = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64).view_as(image)
-    found = torch.autograd.grad((image * weights).sum(), list(leaves.values()), materialize_grads=True)
-    return dict(zip(leaves, found, strict=True))
+    gradients = torch.autograd.grad((image * weights).sum(), list(leaves.values()), materialize_grads=True)
+    return dict(zip(leaves, gradients, strict=True))
 
 
 @pytest.fixture
-def always(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-derivatives"))
+def always(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)  # so that this is a large image
 
 
 def whole_graph(monkeypatch):
-    """Let what follows keep the graph of every step."""
+    """Keep the graph of every step from here on."""
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", WHOLE_GRAPH)
 
 
 @pytest.fixture
 def used(monkeypatch):
-    """How many times a compiled derivative was worked out."""
+    """The number of times that a compiled derivative was computed."""
     calls, real = [], DifferentiableBackend.slopes
 
     def counted(self, name, *rest):
@@ -135,7 +135,7 @@ def test_one_program_does_a_whole_pixel(always, used):
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-9), (torch.float32, 2e-5)], ids=["float64", "float32"])
 @pytest.mark.parametrize("shape", ["SQUARE", "ROUND", "TOPHAT"])
 def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, capfd):
-    """The image is quadratic in it, so F dI/dF = 2 I, whatever it is made by."""
+    """The image is quadratic in F, so F dI/dF = 2 I, whatever code makes it."""
     amplitude = torch.tensor(3.0, dtype=torch.float64, requires_grad=True)
     factors = StructureFactors(default_F=amplitude)
     image = Simulation(
@@ -150,11 +150,11 @@ def test_by_the_one_amplitude_there_is(shape, dtype, tolerance, always, used, ca
 @pytest.mark.parametrize("shape", ["SQUARE", "ROUND", "TOPHAT"])
 def test_of_a_patch_round_the_direct_beam(shape, dtype, tolerance, always, used, capfd, monkeypatch):
     """64 x 64 pixels, most of them in the spot at the origin; a TOPHAT has a slope of 0 by every orientation."""
-    words = "-cell 50 60 70 90 90 90 -misset 10 20 30 -N 5 -default_F 100 -fluence 1e24 -lambda 1 -distance 100"
-    words += " -detpixels 64 -pixel 0.1 -mosflm -oversample 1"
-    stated = parse(words.split()).experiment
+    flags = "-cell 50 60 70 90 90 90 -misset 10 20 30 -N 5 -default_F 100 -fluence 1e24 -lambda 1 -distance 100"
+    flags += " -detpixels 64 -pixel 0.1 -mosflm -oversample 1"
+    stated = parse(flags.split()).experiment
     stated = replace(stated, crystal=replace(stated.crystal, shape=shape))
-    found = {}
+    gradients = {}
     for mode in ("always", "never"):
         monkeypatch.setenv(selection.MODE_VARIABLE, mode)
         leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.1, 50.0, 1e-10)]
@@ -168,11 +168,11 @@ def test_of_a_patch_round_the_direct_beam(shape, dtype, tolerance, always, used,
         image = simulation.image(image_dtype=torch.float64)
         weights = torch.rand(image.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
         slopes = torch.autograd.grad((image * weights).sum(), leaves, allow_unused=True)
-        found[mode] = [0.0 if slope is None else float(slope) for slope in slopes], simulation.explain().derivative
+        gradients[mode] = [0.0 if slope is None else float(slope) for slope in slopes], simulation.explain().derivative
     assert "not used" not in capfd.readouterr().err
-    assert found["always"][1].startswith("tiles, compiled: ") and "compiled: " not in found["never"][1]
+    assert gradients["always"][1].startswith("tiles, compiled: ") and "compiled: " not in gradients["never"][1]
     largest = [float(image.detach().max()) * 4096 / value for value in (0.1, 50.0, 1e-10)]
-    for got, expected, most in zip(found["always"][0], found["never"][0], largest, strict=True):
+    for got, expected, most in zip(gradients["always"][0], gradients["never"][0], largest, strict=True):
         assert abs(got - expected) <= tolerance * max(abs(expected), 1e-3 * most)
 
 
@@ -202,18 +202,18 @@ def test_by_all_amplitudes_alone(interpolate, always, used, capfd):
 @pytest.mark.parametrize("name", ["one_sample", "sources"])
 def test_threads_and_repetition_change_no_byte(name, always, monkeypatch):
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 60)
-    found, before = [], torch.get_num_threads()
+    gradients, before = [], torch.get_num_threads()
     try:
         for threads in (1, 3, 3):
             torch.set_num_threads(threads)
-            found.append(by_table(EXPERIMENTS[name])[2])
+            gradients.append(by_table(EXPERIMENTS[name])[2])
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(found[0], found[1]) and torch.equal(found[1], found[2])
+    assert torch.equal(gradients[0], gradients[1]) and torch.equal(gradients[1], gradients[2])
 
 
 def test_zeros_for_a_table_are_made_once_for_each_thread(always, monkeypatch):
-    """Memory goes by the threads, not by the tiles and their samples and sources."""
+    """Memory depends on the number of threads, not on the number of tiles, samples and sources."""
     made, tiles, real = [], [], derivative._Spare.like
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 60)
     monkeypatch.setattr(derivative._Spare, "like", lambda self, table: tiles.append(real(self, table)) or tiles[-1])
@@ -239,13 +239,13 @@ def test_by_weights_and_wavelengths_of_sources(dtype, always, used, monkeypatch,
     got = slopes()
     assert used and "not used" not in capfd.readouterr().err
     whole_graph(monkeypatch)
-    for one, expected in zip(got, slopes(), strict=True):
-        assert float((one - expected).abs().max()) <= TIGHT[dtype] * float(expected.abs().max())
+    for slope, expected in zip(got, slopes(), strict=True):
+        assert float((slope - expected).abs().max()) <= TIGHT[dtype] * float(expected.abs().max())
         assert expected.abs().min(0).values.max() > 0
 
 
 def test_one_program_interpolates_in_tables_of_any_size(always, monkeypatch, capfd):
-    """Nothing of a table is compiled in: the second one builds nothing and has the numbers of the kernel."""
+    """No value of a table is compiled in: a second table builds no program and gives the numbers of the kernel."""
     for reach in (8, 6):
         factors = replace(ONE.structure_factors, table=reflection_table(reach), interpolate=True)
         made = replace(ONE, structure_factors=factors)
@@ -260,7 +260,7 @@ def test_one_program_interpolates_in_tables_of_any_size(always, monkeypatch, cap
 
 def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch, capfd):
     real = DifferentiableBackend.slopes
-    monkeypatch.setattr(DifferentiableBackend, "slopes", lambda *a: [one * 1.001 for one in real(*a)])
+    monkeypatch.setattr(DifferentiableBackend, "slopes", lambda *a: [slope * 1.001 for slope in real(*a)])
     monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
     got = derivatives(ONE, torch.float64)
     assert "compiled derivatives are not used: they differ by 1.0e-03" in capfd.readouterr().err

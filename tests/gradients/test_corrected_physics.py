@@ -79,7 +79,7 @@ def test_tilts_solve_their_equation():
         tilt = tilts_rad(shares, s)
         assert (tilt > 0).all() and (tilt <= s * (1 + 1e-15)).all()
         if spread >= 1.0:
-            found = (tilt - torch.sin(tilt)) / (s - torch.sin(s))
-            assert (found - shares).abs().max() < 1e-14
+            share = (tilt - torch.sin(tilt)) / (s - torch.sin(s))
+            assert (share - shares).abs().max() < 1e-14
         elif spread <= 1e-4:
             assert (tilt / s / shares ** (1 / 3) - 1).abs().max() < 1e-9

@@ -40,7 +40,7 @@ def test_derivatives(name, dtype, tolerance, gpu, used, monkeypatch, capfd):  # 
 
 
 def test_the_order_of_blocks_changes_no_byte_of_what_is_by_amplitudes(gpu, monkeypatch):
-    found = []
+    gradients = []
     for backwards in (0, 1):
         real = EmulatedGpu.__call__
 
@@ -49,8 +49,8 @@ def test_the_order_of_blocks_changes_no_byte_of_what_is_by_amplitudes(gpu, monke
             real(self, *arguments)
 
         monkeypatch.setattr(EmulatedGpu, "__call__", ordered)
-        found.append(derivatives(EXPERIMENTS["one_sample"], torch.float64)["amplitudes"])
-    assert torch.equal(*found) and found[0].any()
+        gradients.append(derivatives(EXPERIMENTS["one_sample"], torch.float64)["amplitudes"])
+    assert torch.equal(*gradients) and gradients[0].any()
 
 
 @pytest.mark.parametrize("dtype,tolerance", [(torch.float64, 1e-12), (torch.float32, 1e-6)], ids=["float64", "float32"])

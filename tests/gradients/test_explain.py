@@ -1,4 +1,4 @@
-"""Which code makes an image and its derivatives goes by steps and memory, is what was asked for, and is said."""
+"""The code that makes an image and its derivatives is chosen by steps and memory or by the user, and is reported."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_compiled_code_that_fails_is_named(monkeypatch, capfd):
 
 
 def test_few_pixels_of_many_steps_do_not_keep_their_graph(monkeypatch):
-    """Memory goes by the steps of a tile, not by its pixels."""
+    """Memory depends on the steps of a tile, not on its pixels."""
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
     detector = replace(BASE.detector, n_fast=8, n_slow=6, oversample=3)
     beam = Beam(wavelength_m=1.1e-10, hdiv_range_rad=1e-3, hdiv_steps=6, vdiv_range_rad=1e-3, vdiv_steps=6)
@@ -112,10 +112,10 @@ def test_derivatives_by_amplitudes_say_what_they_are(table, monkeypatch, capfd):
 def test_verbose_says_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
-    words = "-cell 50 60 70 90 90 90 -N 5 -default_F 10 -lambda 1 -distance 60 -detpixels 12 -nonoise -nopgm"
-    assert main(words.split()) == 0
+    flags = "-cell 50 60 70 90 90 90 -N 5 -default_F 10 -lambda 1 -distance 60 -detpixels 12 -nonoise -nopgm"
+    assert main(flags.split()) == 0
     assert "derivative: " not in capsys.readouterr().out
-    assert main([*words.split(), "-verbose"]) == 0
+    assert main([*flags.split(), "-verbose"]) == 0
     said = capsys.readouterr().out.splitlines()
     assert f"image: eager: {selection.MODE_VARIABLE}=never" in said
     assert any(line.startswith("derivative: whole graph: ") for line in said)

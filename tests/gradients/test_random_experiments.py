@@ -29,8 +29,8 @@ ROUNDING = 1e-11
 
 
 @pytest.fixture(autouse=True)
-def never(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-random"))
+def never(monkeypatch, compiled_code):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")
 
 
@@ -50,28 +50,28 @@ def gradient_and_path(case, weights, but=()):
     values = [leaf.detach() if row.name in but else leaf for row, leaf in zip(case.rows, leaves, strict=True)]
     simulation = Simulation(case.at(values), dtype=torch.float64)
     image = simulation.image(image_dtype=torch.float64)
-    (found,) = torch.autograd.grad((image * weights).sum(), leaves)
-    return found, simulation.explain().derivative
+    (gradient,) = torch.autograd.grad((image * weights).sum(), leaves)
+    return gradient, simulation.explain().derivative
 
 
 def compiled_gradient(case, weights, whole):
-    """The gradient by compiled code, and that without; None where this experiment's is not compiled."""
+    """The gradient by compiled code and that by eager code; None where this experiment is not compiled."""
     for but in ((), ("default_F",)):
-        found, path = gradient_and_path(case, weights, but)
+        gradient, path = gradient_and_path(case, weights, but)
         if "compiled: " in path:
-            return found, whole * torch.tensor([row.name not in but for row in case.rows])
+            return gradient, whole * torch.tensor([row.name not in but for row in case.rows])
     return None
 
 
 @pytest.fixture
 def check_near(record_property):
-    """A check that two tensors agree; how far they are off goes on record, for tests.gradients.fuzz_numbers."""
+    """Check that two tensors agree, and record their difference for tests.gradients.fuzz_numbers."""
 
-    def check(what, got, expected, tolerance, scale, case):
-        assert bool(torch.isfinite(got).all()), f"{what}: {case.line}"
+    def check(quantity, got, expected, tolerance, scale, case):
+        assert bool(torch.isfinite(got).all()), f"{quantity}: {case.line}"
         off = float((got - expected).abs().max()) / scale if scale else 0.0
-        record_property(what, off)
-        assert off <= tolerance, f"{what}: {off:.2e} off, expected {tolerance:.0e} of {scale:.2e}: {case.line}"
+        record_property(quantity, off)
+        assert off <= tolerance, f"{quantity}: {off:.2e} off, expected {tolerance:.0e} of {scale:.2e}: {case.line}"
 
     return check
 
@@ -91,28 +91,28 @@ def test_four_paths_and_differences(seed, tmp_path, monkeypatch, check_near):
     change = (forward * weights).sum()
     terms = float((whole * case.direction).abs().sum()) + ROUNDING * brightest
     check_near("backward against forward", whole @ case.direction, change, 1e-9, terms, case)
-    found = {}
+    gradients = {}
     with monkeypatch.context() as patch:
         patch.setattr(eager, "PAIRS_PER_PASS", max(8, Simulation(case.experiment).steps // 3))
-        found["tiles"] = gradient(case, weights), whole
+        gradients["tiles"] = gradient(case, weights), whole
         check_near("forward by tiles", tangent(case), forward, 1e-9, largest, case)
     if seed % COMPILED_EVERY == 0 and HAS_COMPILER:
         monkeypatch.setenv(selection.MODE_VARIABLE, "always")
-        found["compiled"] = compiled_gradient(case, weights, whole)
-    for path, pair in found.items():
+        gradients["compiled"] = compiled_gradient(case, weights, whole)
+    for path, pair in gradients.items():
         if pair is not None:
             got, expected = (part * case.direction for part in pair)
             check_near(f"backward, {path}", got, expected, OF_PATHS[path], scale, case)
 
 
 def image_of_the_c_program(case, experiment, row, program, folder):
-    """The C program's image of the experiment of a case, told one parameter anew."""
+    """The C program's image of a case with another value of one parameter."""
     counts = [f"-N{axis} {int(n)}" for axis, n in zip("abc", case.experiment.crystal.n_cells, strict=True)]
     sampled = f"-oversample {case.experiment.detector.oversample} -samplesize 0 {' '.join(counts)}".split()
     interpolated = "-interpolate" if case.experiment.structure_factors.interpolate else "-nointerpolate"
-    words = [*case.words, *sampled, *row.flags(experiment, folder), interpolated, *same_pivot(case.experiment)]
+    arguments = [*case.words, *sampled, *row.flags(experiment, folder), interpolated, *same_pivot(case.experiment)]
     shape = tuple(case.image(case.start).shape)
-    return torch.from_numpy(program.image(words, shape).copy())
+    return torch.from_numpy(program.image(arguments, shape).copy())
 
 
 def told_to_c(case):
@@ -125,12 +125,12 @@ def told_to_c(case):
 def test_each_parameter_told_to_both_programs_makes_the_same_image(seed, c_binary, tmp_path):
     case = random_experiments.case(seed, tmp_path)
     for row in told_to_c(case):
-        place = case.rows.index(row)
+        index = case.rows.index(row)
         moved = case.start.clone()
-        moved[place] += 1000 * case.direction[place]
-        found = image_of_the_c_program(case, case.at(moved), row, CProgram(c_binary), tmp_path)
+        moved[index] += 1000 * case.direction[index]
+        image = image_of_the_c_program(case, case.at(moved), row, CProgram(c_binary), tmp_path)
         expected = case.image(moved)
-        assert (found - expected).abs().max() <= 1e-9 * expected.max(), f"{row.name}: {case.line}"
+        assert (image - expected).abs().max() <= 1e-9 * expected.max(), f"{row.name}: {case.line}"
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -140,9 +140,9 @@ def test_one_parameter_of_the_c_program(seed, c_binary, tmp_path, check_near, re
     told = told_to_c(case)
     row = Random(seed).choice(told)
     record_property("parameter", row.name)
-    place = case.rows.index(row)
+    index = case.rows.index(row)
     direction = torch.zeros_like(case.direction)
-    direction[place] = 10 * case.direction[place]  # differences of decimals that are read
+    direction[index] = 10 * case.direction[index]  # differences of decimals that are read
     alone = replace(case, direction=direction)
     _, smooth = random_experiments.differences(alone)
     expected = tangent(alone)

@@ -20,14 +20,14 @@ WORD = "-real_cells"  # of these tests alone
 
 @dataclass(frozen=True)
 class RealCells(CProgram):
-    """The C program, told real numbers of cells beside its command line."""
+    """The C program with real numbers of cells, which are passed beside its command line."""
 
-    def run(self, words, folder):
-        if WORD not in words:
-            return super().run(words, folder)
-        place = words.index(WORD)
-        (folder / "real_cells.txt").write_text(" ".join(words[place + 1 : place + 4]))
-        return super().run([*words[:place], *words[place + 4 :]], folder)
+    def run(self, arguments, folder):
+        if WORD not in arguments:
+            return super().run(arguments, folder)
+        position = arguments.index(WORD)
+        (folder / "real_cells.txt").write_text(" ".join(arguments[position + 1 : position + 4]))
+        return super().run([*arguments[:position], *arguments[position + 4 :]], folder)
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,11 @@ def real_cells(build_folder, tmp_path_factory):
     return RealCells(binary)
 
 
-def case(axis, words, program, folder):
+def case(axis, arguments, program, folder):
     def flags(experiment, folder):
         return [WORD, *(repr(float(number(count))) for count in experiment.crystal.n_cells)]
 
-    return prepare(replace(parameter(f"N_{axis}"), flags=flags), words, program, folder)
+    return prepare(replace(parameter(f"N_{axis}"), flags=flags), arguments, program, folder)
 
 
 def at(started, count):
@@ -58,10 +58,10 @@ def at(started, count):
     [("a", "", 5.0), ("a", "", 4.7), ("b", "", 4.0), ("c", "-round_xtal", 3.0), ("b", "-gauss_xtal", 3.6)],
 )
 def test_derivative_by_a_number_of_cells(axis, shape, count, real_cells, tmp_path):
-    words = [*BASE, *shape.split(), "-nointerpolate"]
-    found = sweep(at(case(axis, words, real_cells, tmp_path), count), steps=10)
-    assert found.failure is None and found.best.error < 1e-7
-    assert found.best.pixels_excluded == 0
+    flags = [*BASE, *shape.split(), "-nointerpolate"]
+    swept = sweep(at(case(axis, flags, real_cells, tmp_path), count), steps=10)
+    assert swept.failure is None and swept.best.error < 1e-7
+    assert swept.best.pixels_excluded == 0
 
 
 def test_a_wrong_derivative_by_a_number_of_cells_is_named(real_cells, tmp_path):

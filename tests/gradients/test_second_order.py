@@ -1,4 +1,4 @@
-"""torch's own checks: first derivatives, and second ones where they are promised."""
+"""The checks of torch.autograd: first derivatives, and second derivatives where they are supported."""
 
 from __future__ import annotations
 

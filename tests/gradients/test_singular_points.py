@@ -49,14 +49,14 @@ def test_direct_beam_is_a_peak_with_finite_gradients(shape, interpolate):
     assert image.argmax() == 4
     for pixel in (image[1, 1], image.sum()):
         by = (lengths, counts, distance, tilt)
-        found = torch.autograd.grad(pixel, by, retain_graph=True, materialize_grads=True)
-        assert all(torch.isfinite(g).all() for g in found)
+        gradients = torch.autograd.grad(pixel, by, retain_graph=True, materialize_grads=True)
+        assert all(torch.isfinite(g).all() for g in gradients)
     (by_counts,) = torch.autograd.grad(image[1, 1], counts)
     assert torch.allclose(by_counts, 2 * image[1, 1].detach() / counts.detach(), rtol=1e-9, atol=0)
 
 
 def test_slope_of_the_interference_function_next_to_its_peak():
-    """Against extended precision. The two terms of the plain derivative cancel there: at f = 1e-14 nothing is left."""
+    """Compared with extended precision. The two terms of the plain derivative cancel: at f = 1e-14 no digit is left."""
     n = torch.tensor([1.0, 2.0, 5.0, 36.0, 7.3], dtype=torch.float64).view(-1, 1)
     distances = [0.0, 1e-300, 1e-20, 1e-14, 1e-9, 1e-6, 1e-4, 5e-4, 8.2e-5, 2e-3, 0.01, 0.1, 0.37, 0.5]
     f = torch.tensor(distances + [-x for x in distances], dtype=torch.float64).expand(5, -1)
@@ -103,8 +103,8 @@ def test_rounding_tie():
     def gradient(a):
         lengths = value([a, a, a])
         changed = replace(base, crystal=replace(base.crystal, cell_lengths_A=lengths))
-        (found,) = torch.autograd.grad(simulate(changed, image_dtype=torch.float64)[1, 2], lengths)
-        return found
+        (gradient,) = torch.autograd.grad(simulate(changed, image_dtype=torch.float64)[1, 2], lengths)
+        return gradient
 
     there = gradient(length_A)
     below, above = (gradient(length_A * (1 + sign * 1e-9)) for sign in (-1, 1))
@@ -154,8 +154,8 @@ def test_geometry_with_amplitudes_of_zero(interpolate):
                       interpolate=interpolate)  # fmt: skip
     panel = replace(BASE.detector, distance_m=distance)
     image = simulate(replace(BASE, detector=panel, structure_factors=factors), image_dtype=torch.float64)
-    (found,) = torch.autograd.grad(image.sum(), distance)
-    assert found == 0
+    (gradient,) = torch.autograd.grad(image.sum(), distance)
+    assert gradient == 0
 
 
 def test_gradient_does_not_depend_on_tiles(monkeypatch):
@@ -179,8 +179,8 @@ def test_polarization_axis_along_the_beam():
     distance = value(0.08)
     panel = replace(BASE.detector, convention="CUSTOM", polar_vector=(1.0, 0.0, 0.0), distance_m=distance)
     image = simulate(replace(BASE, detector=panel), image_dtype=torch.float64)
-    (found,) = torch.autograd.grad(image.sum(), distance)
-    assert torch.isfinite(found) and found != 0
+    (gradient,) = torch.autograd.grad(image.sum(), distance)
+    assert torch.isfinite(gradient) and gradient != 0
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.script`:DeprecationWarning")  # torch's own forward-mode rules

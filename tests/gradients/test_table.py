@@ -37,10 +37,10 @@ def continuous_fields(owner=stated.Experiment, prefix=""):
 
 
 def test_every_continuous_field_is_in_the_table():
-    found = {row.field.partition("[")[0] for row in TABLE.values()}
+    fields = {row.field.partition("[")[0] for row in TABLE.values()}
     expected = set(continuous_fields()) - {"detector.mask"}
     assert "detector.distance_m" in expected and "beam.sources.weight" in expected
-    assert found == expected
+    assert fields == expected
 
 
 def test_names_are_unique():
@@ -62,11 +62,11 @@ def test_unknown_name_gets_near_ones():
 
 
 def experiment_for(row, folder):
-    words = [*BASE, *(row.needs(parse(BASE).experiment, folder) if row.needs else [])]
+    flags = [*BASE, *(row.needs(parse(BASE).experiment, folder) if row.needs else [])]
     if row.is_tensor and "table" in row.field:
         (folder / "some.hkl").write_text("0 0 1 10\n1 2 3 40\n-4 -4 -4 5\n4 4 4 7.5\n")
-        words += ["-hkl", str(folder / "some.hkl")]
-    return words, parse(words).experiment
+        flags += ["-hkl", str(folder / "some.hkl")]
+    return flags, parse(flags).experiment
 
 
 def plain(value):
@@ -91,13 +91,13 @@ def close(a, b):
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.flags])
 def test_flags_and_put_state_the_same_experiment(name, tmp_path):
     row = TABLE[name]
-    words, experiment = experiment_for(row, tmp_path)
+    flags, experiment = experiment_for(row, tmp_path)
     index = (0,) * getattr(_field(row, experiment), "ndim", 0) if row.is_tensor else ()
     start = row.value(experiment, index)
     start = row.start if start is None or start == 0 else start
     changed = row.put(experiment, start * 1.01, index)
     assert plain(changed) != plain(experiment)
-    told = parse([*words, *row.flags(changed, tmp_path)]).experiment
+    told = parse([*flags, *row.flags(changed, tmp_path)]).experiment
     # some flags choose a pivot too
     told = dataclasses.replace(told, detector=dataclasses.replace(told.detector, pivot=changed.detector.pivot))
     assert close(plain(told), plain(changed))

@@ -36,16 +36,16 @@ ADVICE = {  # to the sentences that are torch's own
 def jacobian_by_differences():
     """Differences of two orders, so that the error falls as the fourth power of the step."""
     columns = []
-    for place, step in enumerate((1e-3, 1e-3, 1e-4, 1e-6, 1e-3, 1e-3)):
+    for index, step in enumerate((1e-3, 1e-3, 1e-4, 1e-6, 1e-3, 1e-3)):
         move = torch.zeros_like(VALUES)
-        move[place] = step
+        move[index] = step
         near, far = ((image(VALUES + s * move) - image(VALUES - s * move)) / (2 * s * step) for s in (1, 2))
         columns.append((4 * near - far) / 3)
     return torch.stack(columns, -1)
 
 
 def expectations():
-    """What each way must give, by torch's plainest means on the whole graph."""
+    """The expected result of each way, by torch's plainest means on the whole graph."""
     jacobian, hessian = functional.jacobian(image, VALUES), functional.hessian(total, VALUES)
     return {
         "image": image(VALUES),
@@ -63,15 +63,15 @@ def outcome(way: str, expected: dict[str, torch.Tensor]) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's own about its ways
-            found = function()
+            gradient = function()
     except ExperimentError as error:
         return str(error)
     except (RuntimeError, torch._dynamo.exc.Unsupported) as error:
         sentence = str(error).splitlines()[0].split(":")[0]
-        (advice,) = (advice for words, advice in ADVICE.items() if words in sentence)
+        (advice,) = (advice for phrase, advice in ADVICE.items() if phrase in sentence)
         return f"torch itself: {sentence}; {advice}"
-    found, wanted = found.double(), expected[kind]
-    off = float((found.reshape(-1) - wanted.reshape(-1)).abs().max() / wanted.abs().max())
+    gradient, wanted = gradient.double(), expected[kind]
+    off = float((gradient.reshape(-1) - wanted.reshape(-1)).abs().max() / wanted.abs().max())
     assert off < TOLERANCE, f"{way}: off by {off:.1e}"
     return RIGHT
 
@@ -97,8 +97,8 @@ def test_what_is_expected_is_what_differences_say(expected, monkeypatch):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("way", WAYS)
-def test_way(way, path, expected, tmp_path_factory, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.getbasetemp() / "compiled-ways"))
+def test_way(way, path, expected, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", eager.PAIRS_PER_PASS)  # put back afterwards
     take(path, monkeypatch.setenv)
     sentence = written()[way][list(PATHS).index(path)]

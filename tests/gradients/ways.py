@@ -51,8 +51,8 @@ def leaf():
 
 def gradient_of(function):
     values = leaf()
-    (found,) = torch.autograd.grad(function(values), values)
-    return found
+    (gradient,) = torch.autograd.grad(function(values), values)
+    return gradient
 
 
 def twice():
@@ -125,8 +125,8 @@ def checkpointed(reentrant):
 
 def in_threads():
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda _: gradient_of(total), range(4)))
-    return sum(found) / 4
+        gradients = list(pool.map(lambda _: gradient_of(total), range(4)))
+    return sum(gradients) / 4
 
 
 def _worker(queue):

@@ -28,9 +28,9 @@ def standing(line: Line) -> tuple[np.ndarray, np.ndarray]:
 
 def _metric(line: Line) -> tuple[np.ndarray, np.ndarray]:
     """Lengths (A) and metric tensor of the cell as given."""
-    given = [*line.of("cell"), 0, 0, 0, 0, 0][:6]
-    lengths = np.array([x or given[0] for x in given[:3]])
-    cosines = np.cos([(x or 90.0) * DEG for x in given[3:]])
+    stated = [*line.of("cell"), 0, 0, 0, 0, 0][:6]
+    lengths = np.array([x or stated[0] for x in stated[:3]])
+    cosines = np.cos([(x or 90.0) * DEG for x in stated[3:]])
     alpha, beta, gamma = cosines
     shape = np.array([[1, gamma, beta], [gamma, 1, alpha], [beta, alpha, 1]])
     return lengths, shape * np.outer(lengths, lengths)
@@ -49,9 +49,9 @@ def _upright_star(line: Line) -> np.ndarray:
 
 
 def _misset(line: Line) -> np.ndarray:
-    given = line.of("misset")
-    if given != "random":
-        return qt.about_lab(given or (0.0, 0.0, 0.0))
+    stated = line.of("misset")
+    if stated != "random":
+        return qt.about_lab(stated or (0.0, 0.0, 0.0))
     uniform = draws.generator(int(line.of("misset_seed")), draws.MISSET, line.historic("draws_linear_in_seed"))
     if line.historic("random_misset_radians"):
         return draws.historic_cap(uniform, 90.0)

@@ -79,7 +79,7 @@ def even_rotation(shares, spread_rad: float) -> np.ndarray:
 
 
 def quadrature(count: int, spread_rad: float) -> list[np.ndarray]:
-    """The same tilts forth and back about axes that follow the two-dimensional golden sequence; an odd one upright."""
+    """Pairs of opposite tilts about axes that follow the two-dimensional golden sequence; an odd one is untilted."""
     made = [qt.about([0, 0, 1], 0.0)] * (count % 2)
     for j in range(count // 2):
         shares = (0.5 + j / _PLASTIC) % 1, (0.5 + j / _PLASTIC**2) % 1, (2 * j + 1 + count % 2) / count

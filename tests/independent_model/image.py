@@ -14,14 +14,14 @@ FLUENCE = 125932015286227086360700780544.0
 _CELLS_OF_WATER = 1e6 * 6.02214179e23 / 18
 
 
-def photons(words: list[str], folder: Path = Path()) -> np.ndarray:
+def photons(arguments: list[str], folder: Path = Path()) -> np.ndarray:
     """Photons (slow, fast). Raises panel.Refused where the programs must refuse."""
-    return _Image(read(list(map(str, words)), folder)).photons()
+    return _Image(read(list(map(str, arguments)), folder)).photons()
 
 
-def oversampling(words: list[str], folder: Path = Path()) -> int:
+def oversampling(arguments: list[str], folder: Path = Path()) -> int:
     """Sub-pixels along an edge that the automatic choice makes."""
-    return _Image(read(list(map(str, words)), folder)).oversample
+    return _Image(read(list(map(str, arguments)), folder)).oversample
 
 
 class _Image:
@@ -48,8 +48,8 @@ class _Image:
         largest = (np.sqrt((self.real_m**2).sum(1)) * self.n).max()
         historic = self.line.historic("distance_without_twotheta")
         away = self.panel.distance_m if historic else panel.nearest_m(self.panel, bool(self.line.of("curved_det")))
-        found = 3 * largest * self.panel.pixel_m / (self.line.of("lambda", 1e-10) * away)
-        return max(1, int(np.ceil(found * (1.0 if historic else 1 - 1e-9))))
+        sub_pixels = 3 * largest * self.panel.pixel_m / (self.line.of("lambda", 1e-10) * away)
+        return max(1, int(np.ceil(sub_pixels * (1.0 if historic else 1 - 1e-9))))
 
     def photons(self) -> np.ndarray:
         """Terms with the factors that belong to each, then the factors that were stored on the way."""

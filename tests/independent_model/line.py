@@ -59,18 +59,18 @@ class Line:
         return name in self.defects
 
 
-def read(words: list[str], folder: Path = Path()) -> Line:
+def read(arguments: list[str], folder: Path = Path()) -> Line:
     """The flags in order; a later one overrides an earlier one."""
-    line, place = Line(folder=folder), 0
-    while place < len(words):
-        name, place = words[place].removeprefix("-"), place + 1
+    line, position = Line(folder=folder), 0
+    while position < len(arguments):
+        name, position = arguments[position].removeprefix("-"), position + 1
         taken = []
         if name == "cell":
-            while place < len(words) and not words[place].startswith("-"):
-                taken, place = [*taken, words[place]], place + 1
+            while position < len(arguments) and not arguments[position].startswith("-"):
+                taken, position = [*taken, arguments[position]], position + 1
         elif name not in _ALONE:
-            count = 1 if words[place] == "random" else _NUMBERS.get(name, 1)
-            taken, place = words[place : place + count], place + count
+            count = 1 if arguments[position] == "random" else _NUMBERS.get(name, 1)
+            taken, position = arguments[position : position + count], position + count
         _take(line, name, taken)
     return line
 
@@ -92,7 +92,7 @@ def _take(line: Line, name: str, taken: list[str]) -> None:
         if name.endswith(("_xtal", "_spots")):
             line.values["shape"] = name.split("_")[0]
     else:
-        numbers = [float(word) * _UNITS.get(name, 1.0) for word in taken]
+        numbers = [float(text) * _UNITS.get(name, 1.0) for text in taken]
         line.values[name] = numbers if len(numbers) > 1 or name == "cell" else numbers[0]
         if name == "pix0_vector_mm":
             line.values["pix0_vector"] = [x * MM for x in numbers]
@@ -103,8 +103,8 @@ def _take(line: Line, name: str, taken: list[str]) -> None:
 
 
 def _defects(text: str) -> frozenset:
-    first, *rest = text.split(",")
+    first, *changes = text.split(",")
     chosen = set({"default": DEFAULT_ON, "none": ()}[first])
-    for word in rest:
-        (chosen.add if word[0] == "+" else chosen.discard)(word[1:])
+    for change in changes:
+        (chosen.add if change[0] == "+" else chosen.discard)(change[1:])
     return frozenset(chosen)

@@ -19,12 +19,12 @@ class _Draft:
     def number(self, low: float, high: float) -> str:
         return f"{self.random.uniform(low, high):.4f}"
 
-    def add(self, *words) -> None:
-        self.words += map(str, words)
+    def add(self, *arguments) -> None:
+        self.words += map(str, arguments)
 
-    def maybe(self, probability: float, *words) -> None:
+    def maybe(self, probability: float, *arguments) -> None:
         if self.chance(probability):
-            self.add(*words)
+            self.add(*arguments)
 
     def near(self, x: float, y: float, z: float, by: float) -> list[str]:
         return [self.number(value - by, value + by) for value in (x, y, z)]

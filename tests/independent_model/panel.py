@@ -51,9 +51,11 @@ def place(line: Line) -> Panel:
     beam, fast, slow, swing_axis, polar, spindle, habit = HABITS[line.convention]
     if line.convention == "custom":
         names = ("beam_vector", "fdet_vector", "sdet_vector", "twotheta_axis", "polar_vector", "spindle_axis")
-        given = [line.of(n, old) for n, old in zip(names, (beam, fast, slow, swing_axis, polar, spindle), strict=True)]
-        beam, fast, slow, polar, spindle = (unit(given[i]) for i in (0, 1, 2, 4, 5))
-        swing_axis = np.asarray(given[3], dtype=float)
+        vectors = [
+            line.of(n, old) for n, old in zip(names, (beam, fast, slow, swing_axis, polar, spindle), strict=True)
+        ]
+        beam, fast, slow, polar, spindle = (unit(vectors[i]) for i in (0, 1, 2, 4, 5))
+        swing_axis = np.asarray(vectors[3], dtype=float)
     normal = _normal(line, beam, fast, slow)
     turned = qt.about_lab([line.of(f"detector_rot{axis}", 0.0) for axis in "xyz"])
     angle = line.of("twotheta", 0.0)
@@ -100,15 +102,15 @@ def _normal(line: Line, beam, fast, slow):
         return beam
     if not line.historic("normal_by_handedness") and across @ beam < 0:
         across = -across
-    given = line.of("odet_vector")
+    normal = line.of("odet_vector")
     if not line.historic("normal_exact_length"):
-        return across if given is None else unit(given)
-    x, y, z = [1.0, 0.0, 0.0] if given is None else given
+        return across if normal is None else unit(normal)
+    x, y, z = [1.0, 0.0, 0.0] if normal is None else normal
     return np.array([x, y, z]) if np.sqrt(x * x + y * y + z * z) == 1.0 else across
 
 
 def _centres(line: Line, p, size):
-    """Fast and slow of beam spot and near point, and for which of them -Xclose or -Yclose alone speak."""
+    """Fast and slow of beam spot and near point, and the directions in which only -Xclose or -Yclose is stated."""
     near = [size[i] / 2 if line.of(n) is None else (line.of(n) - 0.5) * p for i, n in enumerate(("ORGX", "ORGY"))]
     x_close, y_close = line.of("Xclose", near[0]), line.of("Yclose", near[1])
     names, shift, mirror = ("X", "Y"), 0.0, False
@@ -158,18 +160,18 @@ def points(line: Line, panel: Panel, oversample: int, sub: tuple[int, int], dept
 
 def _bent(panel: Panel, centre, about_slow, about_fast) -> np.ndarray:
     out = np.empty((*about_slow.shape, 3))
-    for place in np.ndindex(about_slow.shape):
-        turned = qt.times(qt.about(panel.fast, about_fast[place]), qt.about(panel.slow, about_slow[place]))
-        out[place] = qt.turn(turned, centre)
+    for index in np.ndindex(about_slow.shape):
+        turned = qt.times(qt.about(panel.fast, about_fast[index]), qt.about(panel.slow, about_slow[index]))
+        out[index] = qt.turn(turned, centre)
     return out
 
 
 def _historically_bent(panel: Panel, centre, about_slow, about_fast) -> np.ndarray:
     """As `_bent`, with axes that a two-theta axis of another length has sheared."""
     out = np.empty((*about_slow.shape, 3))
-    for place in np.ndindex(about_slow.shape):
-        turned = qt.shear(panel.slow, about_slow[place], centre)
-        out[place] = qt.shear(panel.fast, about_fast[place], turned)
+    for index in np.ndindex(about_slow.shape):
+        turned = qt.shear(panel.slow, about_slow[index], centre)
+        out[index] = qt.shear(panel.fast, about_fast[index], turned)
     return out
 
 

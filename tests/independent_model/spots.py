@@ -26,8 +26,8 @@ def _row_sqr(off: np.ndarray, n: int) -> np.ndarray:
     """|sum over the cells of a row of exp(2 pi i off k)|^2, counted from the middle of the row."""
     if n == 1:
         return np.ones_like(off)
-    places = np.arange(n) - (n - 1) / 2
-    return np.cos(2 * np.pi * off[..., None] * places).sum(-1) ** 2
+    positions = np.arange(n) - (n - 1) / 2
+    return np.cos(2 * np.pi * off[..., None] * positions).sum(-1) ** 2
 
 
 def _sphere(x: np.ndarray) -> np.ndarray:
@@ -54,10 +54,10 @@ class Amplitudes:
         if not self.table:
             return np.full(hkl.shape[:-1], self.fallback)
         out = np.empty(hkl.shape[:-1])
-        for place in np.ndindex(out.shape):
-            h = hkl[place]
+        for index in np.ndindex(out.shape):
+            h = hkl[index]
             inside = self.interpolates and (h >= self.low + 2).all() and (h <= self.high - 2).all()
-            out[place] = self._between(h) if inside else self.table.get(tuple(map(int, whole[place])), self.fallback)
+            out[index] = self._between(h) if inside else self.table.get(tuple(map(int, whole[index])), self.fallback)
         return out
 
     def _between(self, h: np.ndarray) -> float:

@@ -12,35 +12,35 @@ ANY = st.text("0123456789.+-eE", min_size=1, max_size=24)
 GAP = st.sampled_from([" ", "\n", "\t ", "\r\n", "  \n \n"])
 
 
-def read(words, gaps):
-    text = "".join(word + gap for word, gap in zip(words, gaps, strict=False))
+def read(texts, gaps):
+    text = "".join(number + gap for number, gap in zip(texts, gaps, strict=False))
     return find_words(text.encode()), numbers
 
 
-@given(words=st.lists(PLAIN, min_size=1, max_size=30), gaps=st.lists(GAP, min_size=30, max_size=30))
-def test_plain_decimals_are_read_to_the_last_bit(words, gaps):
-    found, parse = read(words, gaps)
-    expected = np.array([float(word) for word in words])
-    assert parse(found).tobytes() == expected.tobytes()
+@given(texts=st.lists(PLAIN, min_size=1, max_size=30), gaps=st.lists(GAP, min_size=30, max_size=30))
+def test_plain_decimals_are_read_to_the_last_bit(texts, gaps):
+    numbers, parse = read(texts, gaps)
+    expected = np.array([float(text) for text in texts])
+    assert parse(numbers).tobytes() == expected.tobytes()
 
 
-@given(words=st.lists(ANY, min_size=1, max_size=4), gaps=st.lists(GAP, min_size=4, max_size=4))
-def test_anything_else_is_read_or_refused_as_float_does(words, gaps):
-    found, parse = read(words, gaps)
+@given(texts=st.lists(ANY, min_size=1, max_size=4), gaps=st.lists(GAP, min_size=4, max_size=4))
+def test_anything_else_is_read_or_refused_as_float_does(texts, gaps):
+    numbers, parse = read(texts, gaps)
     try:
-        expected = np.array([float(word) for word in words])
+        expected = np.array([float(text) for text in texts])
     except ValueError:
         with pytest.raises(ValueError):
-            parse(found)
+            parse(numbers)
         return
-    assert parse(found).tobytes() == expected.tobytes()
+    assert parse(numbers).tobytes() == expected.tobytes()
 
 
 @pytest.mark.parametrize(
-    "word", ["123456789012345", "0.12345678901234", "-1e-300", "9007199254740993", "-0", "-.0", "1."]
+    "text", ["123456789012345", "0.12345678901234", "-1e-300", "9007199254740993", "-0", "-.0", "1."]
 )
-def test_digits_at_the_limit(word):
-    assert numbers(find_words(word.encode())).tobytes() == np.float64(float(word)).tobytes()
+def test_digits_at_the_limit(text):
+    assert numbers(find_words(text.encode())).tobytes() == np.float64(float(text)).tobytes()
 
 
 def test_words_in_each_line():

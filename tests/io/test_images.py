@@ -1,4 +1,4 @@
-"""Images written read back, and nothing is written by halves."""
+"""Written images can be read again, and no file is left half-written."""
 
 import math
 import os
@@ -116,12 +116,12 @@ def test_hdf5_opens_with_h5py_and_fabio(tmp_path):
         assert chain[-1] == "/entry/instrument/detector/transformations/origin"
         # where a pixel is, the NeXus way, must be where it is in the laboratory frame after the turn
         turn = mcstas_rotation(nxmx().beam, nxmx().polar)
-        place = origin[0] * origin.attrs["vector"]
+        position = origin[0] * origin.attrs["vector"]
         for name, steps in (("fast_pixel_direction", 7), ("slow_pixel_direction", 9)):
-            place = place + steps * module[name][0] * module[name].attrs["vector"]
+            position = position + steps * module[name][0] * module[name].attrs["vector"]
         expected = nxmx().pix0_m + 1e-4 * (7 * nxmx().fast + 9 * nxmx().slow)
-        assert np.allclose(turn.T @ place, expected, rtol=0, atol=1e-15)
-        assert place[2] == pytest.approx(0.1)
+        assert np.allclose(turn.T @ position, expected, rtol=0, atol=1e-15)
+        assert position[2] == pytest.approx(0.1)
     assert np.array_equal(np.squeeze(fabio.open(str(path) + "::/entry/data/data").data), image)
 
 
@@ -193,7 +193,7 @@ def test_scales_and_rounding():
 
 
 def test_files_written_side_by_side_get_the_usual_rights(tmp_path):
-    """The umask can only be read by changing it, which no thread may see."""
+    """Reading the umask changes it, so no other thread may run meanwhile."""
     before = os.umask(0o027)
     try:
         with ThreadPoolExecutor(8) as pool:

@@ -22,15 +22,15 @@ def stream(seed=-42):
     ],
 )
 def test_uniform_draws_are_the_published_ones(seed, draws):
-    one, block = stream(seed), stream(seed)
-    assert [one.draw() for _ in draws] == pytest.approx(draws, rel=2e-9)
+    single, block = stream(seed), stream(seed)
+    assert [single.draw() for _ in draws] == pytest.approx(draws, rel=2e-9)
     assert block.block(len(draws)) == pytest.approx(draws, rel=2e-9)
 
 
 def test_blocks_are_single_draws():
-    one, block = stream(-7), stream(-7)
+    single, block = stream(-7), stream(-7)
     parts = block.block(5) + block.block(1) + block.block(0) + block.block(300) + [block.draw()]
-    assert parts == [one.draw() for _ in range(307)] and one == block
+    assert parts == [single.draw() for _ in range(307)] and single == block
 
 
 @pytest.mark.parametrize("seed", [2147483647, -2147483647, 3 * 2147483647, 2147483646, -1])
@@ -41,12 +41,12 @@ def test_blocks_start_anew_where_single_draws_do(seed, before):
     for table in tables:  # what misset and mosaic drew before
         first = UniformStream(table, -5)
         assert len([first.draw() for _ in range(before)]) == before
-    one, block, model = UniformStream(tables[0], seed), UniformStream(tables[1], seed), Uniform(-5)
+    single, block, model = UniformStream(tables[0], seed), UniformStream(tables[1], seed), Uniform(-5)
     assert len([model.draw() for _ in range(before)]) == before
     model.x = seed
     expected = [float(model.draw()) for _ in range(200)]
-    assert [one.draw() for _ in range(200)] == expected
-    assert block.block(1) + block.block(2) + block.block(197) == expected and one == block
+    assert [single.draw() for _ in range(200)] == expected
+    assert block.block(1) + block.block(2) + block.block(197) == expected and single == block
 
 
 def plain_product(mean, uniform):
@@ -154,7 +154,7 @@ def test_a_pixel_that_is_not_finite_is_named(photons):
 
 
 def test_noise_can_be_ended_between_groups():
-    """Each group takes some hundredths of a second, so that an end is heard soon."""
+    """Each group takes some hundredths of a second, so that a signal is handled soon."""
     calls = []
 
     def before_group():

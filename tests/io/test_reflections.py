@@ -19,7 +19,7 @@ def make_mtz(columns=(("F", "F"),), group="P 1 21 1", d_min=4.0):
     mtz.set_cell_for_all(gemmi.UnitCell(*CELL))
     mtz.add_dataset("made")
     hkl = gemmi.make_miller_array(mtz.cell, mtz.spacegroup, d_min)
-    values = [10.0 + np.abs(hkl @ [1, 3, 7]) + place for place in range(len(columns))]
+    values = [10.0 + np.abs(hkl @ [1, 3, 7]) + number for number in range(len(columns))]
     for label, kind in columns:
         mtz.add_column(label, kind)
     mtz.set_data(np.column_stack([hkl, *values]).astype(np.float32))
@@ -45,17 +45,19 @@ def test_expansion_is_gemmis(group, tmp_path):
 def test_columns(tmp_path):
     path = tmp_path / "x.mtz"
     make_mtz([("FC", "F"), ("FP", "F")]).write_to_file(str(path))
-    found = read_reflections(path)
-    assert found.cell == pytest.approx(CELL)
-    assert "column FP (amplitudes)" in found.taken.line()
-    assert "not taken: FC (calculated amplitudes)" in found.taken.line()
-    assert as_dict(found.reflections)[0, 0, 5] == 10 + 35 + 1
+    reflections = read_reflections(path)
+    assert reflections.cell == pytest.approx(CELL)
+    assert "column FP (amplitudes)" in reflections.taken.line()
+    assert "not taken: FC (calculated amplitudes)" in reflections.taken.line()
+    assert as_dict(reflections.reflections)[0, 0, 5] == 10 + 35 + 1
     make_mtz([("I", "J")]).write_to_file(str(path))
-    found = read_reflections(path)
-    assert as_dict(found.reflections)[0, 0, 5] == pytest.approx(45**0.5) and "intensities" in found.notices[0]
+    reflections = read_reflections(path)
+    assert (
+        as_dict(reflections.reflections)[0, 0, 5] == pytest.approx(45**0.5) and "intensities" in reflections.notices[0]
+    )
     make_mtz([("F(+)", "G"), ("F(-)", "G")]).write_to_file(str(path))
-    found = read_reflections(path)
-    assert as_dict(found.reflections)[0, 0, 5] == 45.5 and "anomalous" in found.notices[0]
+    reflections = read_reflections(path)
+    assert as_dict(reflections.reflections)[0, 0, 5] == 45.5 and "anomalous" in reflections.notices[0]
     make_mtz([("PHI", "P")]).write_to_file(str(path))
     with pytest.raises(ReaderError, match="has the columns PHI, expected amplitudes"):
         read_reflections(path)
@@ -67,9 +69,9 @@ def test_missing_amplitudes_are_left_out(tmp_path):
     data[0, 3] = np.nan
     mtz.set_data(data)
     mtz.write_to_file(str(tmp_path / "x.mtz"))
-    found = read_reflections(tmp_path / "x.mtz")
-    assert tuple(data[0, :3].astype(int)) not in as_dict(found.reflections)
-    assert found.taken.missing == 1 and "1 without a value left out" in found.taken.line()
+    reflections = read_reflections(tmp_path / "x.mtz")
+    assert tuple(data[0, :3].astype(int)) not in as_dict(reflections.reflections)
+    assert reflections.taken.missing == 1 and "1 without a value left out" in reflections.taken.line()
 
 
 def test_mmcif_structure_factors(tmp_path):
@@ -80,9 +82,9 @@ def test_mmcif_structure_factors(tmp_path):
         f"_refln.index_l\n_refln.F_meas_au\n{rows}"
     )
     (tmp_path / "x.cif").write_text(text)
-    found = read_reflections(tmp_path / "x.cif")
-    values = as_dict(found.reflections)
-    assert found.cell == CELL
+    reflections = read_reflections(tmp_path / "x.cif")
+    values = as_dict(reflections.reflections)
+    assert reflections.cell == CELL
     for mate in ((1, 2, 3), (-1, 2, -3), (-1, -2, -3), (1, -2, 3)):
         assert values[mate] == 10.5
 
@@ -93,10 +95,10 @@ def model(group="P 1 21 1"):
     residue = gemmi.Residue()
     residue.name, residue.seqid = "ALA", gemmi.SeqId("1")
     rng = np.random.default_rng(4)
-    for element, place in zip(["C", "N", "O", "S", "Fe"], rng.random((5, 3)), strict=True):
+    for element, position in zip(["C", "N", "O", "S", "Fe"], rng.random((5, 3)), strict=True):
         atom = gemmi.Atom()
         atom.name, atom.element, atom.b_iso = element, gemmi.Element(element), 25.0
-        atom.pos = structure.cell.orthogonalize(gemmi.Fractional(*place))
+        atom.pos = structure.cell.orthogonalize(gemmi.Fractional(*position))
         residue.add_atom(atom)
     chain = gemmi.Chain("A")
     chain.add_residue(residue)
@@ -113,11 +115,11 @@ def test_model_amplitudes_are_the_direct_sum(suffix, tmp_path):
         structure.write_pdb(str(path))
     else:
         structure.make_mmcif_document().write_file(str(path))
-    found = read_reflections(path, lambda: 2.5)
+    reflections = read_reflections(path, lambda: 2.5)
     again = gemmi.read_structure(str(path))
     again.setup_cell_images()
     direct = gemmi.StructureFactorCalculatorX(again.cell)
-    values = as_dict(found.reflections)
+    values = as_dict(reflections.reflections)
     largest = max(values.values())
     assert len(values) > 2000 and largest > 20
     for hkl in list(values)[::37]:
@@ -130,23 +132,23 @@ def test_model_amplitudes_are_the_direct_sum(suffix, tmp_path):
 def test_command_line_takes_cell_and_resolution_from_the_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model().write_pdb("m.pdb")
-    words = ["-hkl", "m.pdb", "-detpixels", "100", "-pixel", "1", "-distance", "100", "-lambda", "2"]
-    invocation = parse(words)
+    flags = ["-hkl", "m.pdb", "-detpixels", "100", "-pixel", "1", "-distance", "100", "-lambda", "2"]
+    invocation = parse(flags)
     table = invocation.experiment.structure_factors.table
     assert invocation.experiment.crystal.cell_lengths_A == CELL[:3]
     assert any("unit cell is that of m.pdb" in line for line in invocation.taken)
     corner = 2.0 / (2 * np.sin(np.arctan(np.hypot(50, 50) / 100) / 2))
     reach = table.F_electrons.shape[1] // 2
     assert 35.0 / corner - 1 <= reach <= 35.0 / corner * 1.05 + 1
-    coarse = parse([*words, "-dmin", "6"]).experiment.structure_factors.table
+    coarse = parse([*flags, "-dmin", "6"]).experiment.structure_factors.table
     assert coarse.F_electrons.shape[1] // 2 == 35 // 6
-    assert parse([*words, "-cell", "31", "36", "41"]).experiment.crystal.cell_lengths_A == (31, 36, 41)
+    assert parse([*flags, "-cell", "31", "36", "41"]).experiment.crystal.cell_lengths_A == (31, 36, 41)
 
 
 def test_every_mate_once():
     group = gemmi.find_spacegroup_by_name("P 2 2 2").operations()
-    found = expand_to_P1(np.array([[1, 2, 3], [0, 0, 4]]), np.array([5.0, 6.0]), group)
-    assert len(found.hkl) == 10 and len(np.unique(found.hkl, axis=0)) == 10
+    expanded = expand_to_P1(np.array([[1, 2, 3], [0, 0, 4]]), np.array([5.0, 6.0]), group)
+    assert len(expanded.hkl) == 10 and len(np.unique(expanded.hkl, axis=0)) == 10
 
 
 SMALL_MODEL = """\

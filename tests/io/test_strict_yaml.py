@@ -39,7 +39,7 @@ def test_numbers_stay_as_written_where_that_is_asked():
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         (BOMB, "line 7 .* more than 1,000,000 values"),
         ("a: &a [*a]", r"line 1 .*\*a stands in what it names"),
@@ -66,8 +66,8 @@ def test_numbers_stay_as_written_where_that_is_asked():
     ],
     ids=lambda value: value[:20],
 )
-def test_what_is_beyond_a_bound_is_refused_in_one_line(text, words):
-    with pytest.raises(YamlError, match=words) as error:
+def test_what_is_beyond_a_bound_is_refused_in_one_line(text, message):
+    with pytest.raises(YamlError, match=message) as error:
         load(text)
     assert str(error.value).isprintable() and len(str(error.value)) < 300
 

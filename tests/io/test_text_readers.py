@@ -27,18 +27,18 @@ def sources_of(path):
 
 
 def test_hkl_skips_comments_and_keeps_order(tmp_path):
-    found = read_hkl(put(tmp_path, "# header 1\n\n 1  2 -3  4.5 # tail\r\n-1 0 2.0 1e2\t\n1 2 -3 6\n"))
-    assert found.hkl.tolist() == [[1, 2, -3], [-1, 0, 2], [1, 2, -3]]
-    assert found.F_electrons.tolist() == [4.5, 100, 6]
-    box = fill_box("x", found, 9.0)
+    table = read_hkl(put(tmp_path, "# header 1\n\n 1  2 -3  4.5 # tail\r\n-1 0 2.0 1e2\t\n1 2 -3 6\n"))
+    assert table.hkl.tolist() == [[1, 2, -3], [-1, 0, 2], [1, 2, -3]]
+    assert table.F_electrons.tolist() == [4.5, 100, 6]
+    box = fill_box("x", table, 9.0)
     assert (box.h_min, box.k_min, box.l_min) == (-1, 0, -3) and box.F_electrons.shape == (3, 3, 6)
     assert box.F_electrons[2, 2, 0] == 6 and box.F_electrons[0, 0, 5] == 100
     assert np.count_nonzero(box.F_electrons == 9.0) == 3 * 3 * 6 - 2
 
 
 def test_hkl_may_be_laid_out_freely(tmp_path):
-    found = read_hkl(put(tmp_path, "1 2\n3 4 # F\n5 6 7\n8 9 10 11 12"))
-    assert found.hkl.tolist() == [[1, 2, 3], [5, 6, 7], [9, 10, 11]] and found.F_electrons.tolist() == [4, 8, 12]
+    table = read_hkl(put(tmp_path, "1 2\n3 4 # F\n5 6 7\n8 9 10 11 12"))
+    assert table.hkl.tolist() == [[1, 2, 3], [5, 6, 7], [9, 10, 11]] and table.F_electrons.tolist() == [4, 8, 12]
 
 
 @pytest.mark.parametrize(
@@ -179,11 +179,11 @@ TEXT = st.one_of(
 @given(data=TEXT)
 def test_readers_never_crash(read, data, tmp_path):
     try:
-        found = read(put(tmp_path, data))
+        table = read(put(tmp_path, data))
     except ReaderError as error:
         assert str(error).isprintable() and len(str(error)) < 400 + len(str(tmp_path))
     else:
-        assert all(np.isfinite(part).all() for part in (found if isinstance(found, tuple) else [found]))
+        assert all(np.isfinite(part).all() for part in (table if isinstance(table, tuple) else [table]))
 
 
 def test_more_sources_than_a_run_takes_are_refused_as_they_are_read(tmp_path):

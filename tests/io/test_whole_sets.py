@@ -1,6 +1,6 @@
-"""A set of output files is there as a whole or not at all, also where one of them loses its place at the last moment.
+"""A set of output files is written completely or not at all, even if one of them can no longer be written at the end.
 
-A picture goes into a pipe, so that both programs wait with their other files written and not yet named.
+A picture goes into a pipe, so that both programs wait when their other files are written and not yet renamed.
 """
 
 import os
@@ -23,7 +23,7 @@ NO_LINKS = (
 
 @pytest.fixture
 def run(request, tmp_path, monkeypatch, build_folder, capfd):
-    """Run a program; `at_the_end(folder)` happens when its files are written and have no names yet."""
+    """Run a program; `at_the_end(folder)` is called when its files are written but not yet renamed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NANOBRAG_TORCH_BACKEND", "eager")
     os.mkfifo(tmp_path / "p")
@@ -50,7 +50,7 @@ def run(request, tmp_path, monkeypatch, build_folder, capfd):
 
 
 def written(folder):
-    """Files that are written and have no names yet."""
+    """Files that are written but not yet renamed."""
     return [path for path in folder.iterdir() if path.name[0] in "fid." and len(path.name) > 2 and path.is_file()]
 
 

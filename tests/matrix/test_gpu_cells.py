@@ -1,4 +1,4 @@
-"""The cells of a GPU: chosen where torch has one, else left out with the reason, and run as what they are called."""
+"""The cells of a GPU are chosen where torch has one, else left out with the reason, and run under their names."""
 
 import os
 
@@ -18,12 +18,12 @@ CELLS = [TorchVariant(b, t, "cuda") for b in ("eager", "compiled") for t in ("fl
 def test_where_torch_has_a_gpu_its_four_cells_are_chosen(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(device, "gpu_name", lambda: "NVIDIA H100")
-    found = plan(())
-    assert [v for v in found.variants if v.device == "cuda"] == CELLS
+    cells = plan(())
+    assert [v for v in cells.variants if v.device == "cuda"] == CELLS
     assert [v.name for v in CELLS] == [
         f"torch {backend} {dtype} cuda" for backend in ("eager", "compiled") for dtype in ("float64", "float32")
     ]
-    assert not found.left_out
+    assert not cells.left_out
 
 
 @pytest.mark.parametrize(
@@ -34,14 +34,14 @@ def test_where_it_has_none_they_are_left_out_and_the_reason_is_said(monkeypatch,
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.version, "cuda", cuda)
     monkeypatch.setattr(torch.version, "hip", None)
-    found = plan(())
-    assert not [v for v in found.variants if v.device == "cuda"]
-    [(name, reason)] = found.left_out
+    cells = plan(())
+    assert not [v for v in cells.variants if v.device == "cuda"]
+    [(name, reason)] = cells.left_out
     assert name == "torch cuda" and reason.startswith(f"device cuda is not there: {told}")
 
 
 class Fake:
-    """Takes the place of the simulator: keeps what it is given, and computes on the CPU what a GPU would."""
+    """Replaces the simulator: records its arguments, and computes on the CPU."""
 
     given: list[tuple] = []
 
@@ -51,8 +51,8 @@ class Fake:
         self.real = Simulation(experiment, "cpu", dtype)
         self.given.append((experiment, on, dtype, os.environ.get("NANOBRAG_TORCH_COMPILE")))
 
-    def image_without_graph(self, *words):
-        return self.real.image_without_graph(*words)
+    def image_without_graph(self, *arguments):
+        return self.real.image_without_graph(*arguments)
 
     def __getattr__(self, name):
         return getattr(self.real, name)

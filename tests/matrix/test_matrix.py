@@ -1,4 +1,4 @@
-"""One experiment by every compiler, option, backend and type: who is off, by how much, and through which file."""
+"""One experiment by every compiler, option, backend and type: which result deviates, how far, and by which file."""
 
 import json
 import shutil
@@ -31,37 +31,46 @@ def builds(tmp_path_factory):
     return [build(source, CVariant("gcc", (option,)), folder / option[1:]) for option in ("-O0", "-O2")]
 
 
-def found_by(builds, *words):
-    experiment = Experiment(words, (0, 0))
-    strict, other = (run_c(built.program, experiment, 60.0) for built in builds)
-    off = distance(strict, other, "float64")
+def found_by(builds, *flags):
+    experiment = Experiment(flags, (0, 0))
+    strict, fast = (run_c(built.program, experiment, 60.0) for built in builds)
+    off = distance(strict, fast, "float64")
     return off, culprits(*builds, experiment, off, 60.0)
 
 
 def test_the_file_that_a_compiler_option_moves_the_result_with(builds):
-    off, found = found_by(builds, "-steady")
+    off, culprits = found_by(builds, "-steady")
     assert (
         off.is_beyond and off.key in ("polar", "I_pixel_final") and off.key_difference == pytest.approx(2e-5, rel=1e-3)
     )
-    assert [group.files for group in found.groups] == [("physics/polar.c",)]
-    assert found.groups[0].distance.key_difference == pytest.approx(2e-5, rel=1e-3)
-    assert not found.rest.is_beyond and found.rest.key_difference == 0.0
-    assert found.links < 2 * len(tiny.FILES) + 6
+    assert [group.files for group in culprits.groups] == [("physics/polar.c",)]
+    assert culprits.groups[0].distance.key_difference == pytest.approx(2e-5, rel=1e-3)
+    assert not culprits.rest.is_beyond and culprits.rest.key_difference == 0.0
+    assert culprits.links < 2 * len(tiny.FILES) + 6
 
 
 def test_a_file_that_breaks_the_program_does_not_hide_the_other_one(builds):
-    off, found = found_by(builds)
+    off, culprits = found_by(builds)
     assert off.failure == "ended with exit status 3: it broke"
-    assert [group.files for group in found.groups] == [("physics/count.c",), ("physics/polar.c",)]
-    assert found.groups[0].distance.failure and not found.groups[1].distance.failure
-    assert not found.rest.is_beyond
+    assert [group.files for group in culprits.groups] == [("physics/count.c",), ("physics/polar.c",)]
+    assert culprits.groups[0].distance.failure and not culprits.groups[1].distance.failure
+    assert not culprits.rest.is_beyond
 
 
 def test_the_command_writes_table_picture_and_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(variants, "OPTIONS", (("-O0",), ("-O2",)))
     source = tiny.write(tmp_path / "source")
-    words = ["--source", str(source), "--compilers", "gcc", "no-such-cc", "--no-torch", "--out", str(tmp_path / "out")]
-    assert main(["--flags", "-steady -nopgm", "--pixel", "0", "0", *words]) == 1
+    arguments = [
+        "--source",
+        str(source),
+        "--compilers",
+        "gcc",
+        "no-such-cc",
+        "--no-torch",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert main(["--flags", "-steady -nopgm", "--pixel", "0", "0", *arguments]) == 1
     told = json.loads((tmp_path / "out/matrix.json").read_text())
     assert [(cell["name"], cell["beyond"]) for cell in told["cells"]] == [("gcc -O0", False), ("gcc -O2", True)]
     assert told["cells"][1]["culprits"][0]["files"] == ["physics/polar.c"]
@@ -89,12 +98,12 @@ def test_the_c_program_and_torch_of_each_type(c_binary):
 
 
 def test_an_image_that_differs_where_the_trace_does_not():
-    base = found = None
+    base = culprits = None
     trace = run_torch(TorchVariant("eager", "float64", "cpu"), Experiment(tuple(FLAGS.split()), (5, 6)))
     base = Outcome(trace.trace, np.array([1.0, 2.0, 4.0], np.float32))
-    found = distance(base, Outcome(trace.trace, np.array([1.0, 2.0, 4.1], np.float32)), "float64")
-    assert found.is_beyond and found.diverging == 0 and found.worst_pixel == 2
-    assert found.image_difference == pytest.approx(0.1 / 4.0, rel=1e-5)
+    culprits = distance(base, Outcome(trace.trace, np.array([1.0, 2.0, 4.1], np.float32)), "float64")
+    assert culprits.is_beyond and culprits.diverging == 0 and culprits.worst_pixel == 2
+    assert culprits.image_difference == pytest.approx(0.1 / 4.0, rel=1e-5)
     assert distance(base, Outcome(trace.trace, np.array([1.0, np.nan, 4], np.float32)), "float64").is_beyond
     assert distance(base, Outcome(trace.trace, np.zeros(2, np.float32)), "float64").failure
     assert distance(base, Outcome(failure="x"), "float64").failure == "x"
@@ -120,7 +129,7 @@ def test_a_picture_of_a_program_that_gives_nothing():
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "arguments, told",
     [
         ([], "give the experiment once"),
         (["--flags", "-cell 9"], "--pixel SLOW FAST"),
@@ -130,6 +139,6 @@ def test_a_picture_of_a_program_that_gives_nothing():
         ),
     ],
 )
-def test_mistakes_are_one_line(tmp_path, words, told):
+def test_mistakes_are_one_line(tmp_path, arguments, told):
     with pytest.raises(InputError, match=told):
-        main([*words, "--no-torch", "--out", str(tmp_path)])
+        main([*arguments, "--no-torch", "--out", str(tmp_path)])

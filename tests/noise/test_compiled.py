@@ -44,7 +44,7 @@ def own_folder(tmp_path_factory, monkeypatch):
 
 
 def images(dtype=torch.float32, high=14.0):
-    """Nothing, less than nothing, every size of mean, and with a high one more than any detector holds."""
+    """Means of zero, below zero, of every size, and with a high one more than any detector stores."""
     some = means((3, 40, 50), low=-24.0, high=high)
     some[0, 0, :4] = torch.tensor([0.0, -1.0, 12.0, 11.999999])
     return some.to(dtype)
@@ -54,9 +54,9 @@ def images(dtype=torch.float32, high=14.0):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_c_has_the_bytes_of_torch(name, dtype):
     wide = NOISES[name].largest == LARGEST_32_BITS
-    given = images(dtype, 58.0 if wide else 14.0), [0, 5, 2**32 - 1], Stream(2**50 + 3, "x"), NOISES[name]
-    own, found = counts_of(*given, ByTorch()), counts_of(*given, Compiled())
-    assert own.dtype == found.dtype and torch.equal(own.long(), found.long())
+    inputs = images(dtype, 58.0 if wide else 14.0), [0, 5, 2**32 - 1], Stream(2**50 + 3, "x"), NOISES[name]
+    own, compiled = counts_of(*inputs, ByTorch()), counts_of(*inputs, Compiled())
+    assert own.dtype == compiled.dtype and torch.equal(own.long(), compiled.long())
     assert own.long().unique().numel() > 300
 
 
@@ -78,8 +78,8 @@ def test_cuda_has_the_bytes_of_torch(tmp_path):
             ctypes.c_longlong(pixels), *(ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
         )
 
-    given = images(), [1, 2, 3], Stream(7, "y"), NOISES["everything"]
-    assert torch.equal(counts_of(*given, Compiled(load)).long(), counts_of(*given, ByTorch()).long())
+    inputs = images(), [1, 2, 3], Stream(7, "y"), NOISES["everything"]
+    assert torch.equal(counts_of(*inputs, Compiled(load)).long(), counts_of(*inputs, ByTorch()).long())
 
 
 def test_products_and_sums_are_never_contracted():
@@ -129,7 +129,7 @@ def test_without_a_compiler_it_is_said_once_and_torch_draws(monkeypatch, capsys,
 def test_a_step_has_only_its_own_entry():
     for step in STEPS:
         text = source(step, torch.float32)
-        assert [other for other in STEPS if f"#define STEP_{other} 1" in text] == [step]
+        assert [defined for defined in STEPS if f"#define STEP_{defined} 1" in text] == [step]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 1, 7), (3, 5, 2), (2, 40, 33)])

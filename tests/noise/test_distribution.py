@@ -1,4 +1,4 @@
-"""What is drawn has the distribution it should: means, variances, and chi-square against the probabilities."""
+"""The counts have the right distribution: means, variances, and chi-square against the probabilities."""
 
 import math
 
@@ -31,7 +31,7 @@ def cumulative(k, mean):
 
 
 def chance_of_chi_square(seen, expected):
-    """How often a chi-square at least so large comes about."""
+    """The probability of a chi-square at least this large."""
     value = ((seen - expected) ** 2 / expected).sum()
     return float(torch.special.gammaincc(torch.tensor((len(seen) - 1) / 2.0, dtype=torch.float64), value / 2))
 
@@ -47,7 +47,7 @@ def test_mean_and_variance(mean):
 
 @pytest.mark.parametrize("mean", MEANS[1:-2])
 def test_chi_square_against_the_probabilities(mean):
-    """Classes that each hold a fair share, from the probabilities alone."""
+    """Classes of equal expected size, made from the probabilities alone."""
     wide = math.sqrt(mean)
     edges = torch.unique(torch.floor(mean + wide * torch.linspace(-3.5, 4, 31, dtype=torch.float64)).clamp(min=-1))
     below = torch.cat([torch.zeros(1).double(), cumulative(edges, mean), torch.ones(1).double()])
@@ -137,7 +137,7 @@ def test_spread_on_a_detector_smaller_than_its_reach():
 
 
 def test_spread_photons_are_less_noisy_than_counted_ones():
-    """Spread after counting: neighbours share what was counted, the sum has its Poisson variance."""
+    """The point spread follows the counting: neighbours are correlated, and the sum has its Poisson variance."""
     noise = DetectorNoise(offset=0.0, point_spread_fwhm_px=3.0)
     n = signal_of(noise, value=1000.0)
     assert abs(float(n.mean()) - 1000) < 4.5 * math.sqrt(1000 / COUNT) + 0.01

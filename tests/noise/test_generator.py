@@ -1,4 +1,4 @@
-"""Philox against its published answers, the functions against torch's, and that numbers depend on nothing else."""
+"""Philox against its published answers, the functions against torch's; the numbers depend on nothing else."""
 
 import hashlib
 import math
@@ -20,7 +20,7 @@ DIGEST = "c09c410e7346b445bf460f85834af5a807af1077fe6be4a5422a5a3dc7e20002"
 
 
 def means(shape, low=-8.0, high=16.0):
-    """Expected photons of every size, in no order."""
+    """Expected photons of every size, in random order."""
     count = math.prod(shape)
     return (2.0 ** torch.linspace(low, high, count, dtype=torch.float64))[torch.arange(count) * 7919 % count].view(
         shape
@@ -29,8 +29,8 @@ def means(shape, low=-8.0, high=16.0):
 
 @pytest.mark.parametrize(("counter", "key", "block"), PUBLISHED_ANSWERS)
 def test_published_answers(counter, key, block):
-    words = tuple(torch.tensor([word, word], dtype=torch.int64) for word in counter)
-    assert [word.tolist() for word in philox(words, key)] == [[word, word] for word in block]
+    counter_words = tuple(torch.tensor([word, word], dtype=torch.int64) for word in counter)
+    assert [word.tolist() for word in philox(counter_words, key)] == [[word, word] for word in block]
 
 
 def test_deviates_are_never_zero_nor_one():
@@ -54,16 +54,16 @@ def test_logarithm_exponential_and_quantile():
 def test_probability_of_a_count_against_the_gamma_function():
     for mean in (12.0, 30.0, 1e3, 1e6):
         k = torch.floor(mean + math.sqrt(mean) * torch.linspace(-3.4, 8, 200, dtype=torch.float64))
-        given = poisson.envelope(torch.full_like(k, mean))
+        hull = poisson.envelope(torch.full_like(k, mean))
         direct = k * math.log(mean) - mean - torch.lgamma(k + 1)
-        torch.testing.assert_close(poisson.log_probability(k, given), direct, rtol=1e-11, atol=1e-14 * mean * 30)
+        torch.testing.assert_close(poisson.log_probability(k, hull), direct, rtol=1e-11, atol=1e-14 * mean * 30)
 
 
 # ---- the same numbers wherever and however they are drawn
 
 
 def test_the_numbers_of_this_version():
-    """A change of these is another generator: frames made before could not be made again."""
+    """Other numbers here mean another generator, and existing frames could not be drawn again."""
     images = means((2, 8, 16)).float()
     counts = counts_of(images, [0, 999_999_999], Stream(2**40 + 7, "still"), NOISE)
     assert counts.dtype == torch.uint16 and counts[0, 0, :6].tolist() == FIRST
@@ -98,19 +98,21 @@ def test_threads_change_nothing(threads):
 
 
 @pytest.mark.parametrize(
-    "other", [(4, "a", 7), (3, "b", 7), (3, "a", 8), (3 + 2**32, "a", 7)], ids=["seed", "series", "frame", "high word"]
+    "changed",
+    [(4, "a", 7), (3, "b", 7), (3, "a", 8), (3 + 2**32, "a", 7)],
+    ids=["seed", "series", "frame", "high word"],
 )
-def test_other_seeds_series_and_frames_are_independent(other):
+def test_other_seeds_series_and_frames_are_independent(changed):
     images = torch.full((1, 100, 100), 40.0, dtype=torch.float64)
-    one = ByTorch().photons(images, [7], Stream(3, "a")).flatten() - 40
-    seed, series, frame = other
+    counts = ByTorch().photons(images, [7], Stream(3, "a")).flatten() - 40
+    seed, series, frame = changed
     two = ByTorch().photons(images, [frame], Stream(seed, series)).flatten() - 40
-    assert abs(float((one * two).mean())) < 5 * 40 / 100  # five standard errors of a correlation of none
-    assert abs(float((one[1:] * one[:-1]).mean())) < 5 * 40 / 100, "neighbours"
+    assert abs(float((counts * two).mean())) < 5 * 40 / 100  # five standard errors of a correlation of none
+    assert abs(float((counts[1:] * counts[:-1]).mean())) < 5 * 40 / 100, "neighbours"
 
 
 def test_read_out_and_photons_draw_different_numbers():
-    """A read-out that went with the photons would widen or narrow the counts."""
+    """Read-out noise that is correlated with the photons would widen or narrow the counts."""
     images = torch.full((1, 200, 200), 400.0, dtype=torch.float64)
     photons = ByTorch().photons(images, [1], Stream(5))
     read = ByTorch().read_out(torch.zeros_like(photons), [1], Stream(5), DetectorNoise(readout_sigma=20, offset=1000))
@@ -124,20 +126,20 @@ def test_read_out_and_photons_draw_different_numbers():
 def test_nothing_is_pinned_to_the_host():
     """On the meta device any mixture with a host tensor raises."""
     at = torch.zeros(50, dtype=torch.float64, device="meta")
-    words = tuple(torch.zeros(50, dtype=torch.int64, device="meta") for _ in range(4))
-    found = [
-        uniform(*philox(words, (1, 2))[:2]),
+    counter_words = tuple(torch.zeros(50, dtype=torch.int64, device="meta") for _ in range(4))
+    results = [
+        uniform(*philox(counter_words, (1, 2))[:2]),
         functions.normal_quantile(at),
         functions.exp_of_minus(at),
         *poisson.attempted(poisson.envelope(at), at, at),
         ByTorch().spread(at.view(1, 5, 10), 1.2),
         ByTorch().read_out(at.view(2, 5, 5), [1, 2], Stream(1), DetectorNoise(readout_sigma=1.0)),
     ]
-    assert {one.device.type for one in found} == {"meta"}
+    assert {result.device.type for result in results} == {"meta"}
 
 
 def test_every_tensor_is_made_where_it_is_told_to_be():
-    """With another default device whatever is made without saying where would land there, and raise."""
+    """With another default device, a tensor that is made without a device would lie there and raise an error."""
     images = means((2, 6, 9), high=8.0).float()
     expected = counts_of(images, [1, 2], Stream(1), NOISE)
     with torch.device("meta"):

@@ -18,8 +18,8 @@ def sphere(tmp_path_factory) -> Path:
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed, so the example cannot be built")
     program = tmp_path_factory.mktemp("sphere") / "sphere"
-    words = ["gcc", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program, EXAMPLE / "sphere.c", "-lm"]
-    subprocess.run(words, check=True)
+    command = ["gcc", "-O2", "-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program, EXAMPLE / "sphere.c", "-lm"]
+    subprocess.run(command, check=True)
     return program
 
 
@@ -28,7 +28,7 @@ def printed(sphere):
     """What either program of the example prints for flags."""
 
     def run(program: str, *flags: str) -> bytes:
-        words = [sphere] if program == "C" else [sys.executable, EXAMPLE / "sphere.py"]
-        return subprocess.run([*words, *flags], check=True, capture_output=True).stdout
+        command = [sphere] if program == "C" else [sys.executable, EXAMPLE / "sphere.py"]
+        return subprocess.run([*command, *flags], check=True, capture_output=True).stdout
 
     return run

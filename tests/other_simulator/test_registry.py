@@ -51,11 +51,11 @@ def test_the_example_has_the_physics_right(printed, simulator):
 
 def test_the_planted_mistake_is_the_one_that_is_named(printed, simulator):
     logs = read(simulator, printed("C", *FLAGS)), read(simulator, printed("numpy", *FLAGS))
-    found = compare_plain(simulator, *logs, ("C", "numpy"))
-    assert not found.passed and [interval.key for interval in found.intervals] == ["omega_sr"]
-    assert found.intervals[0].is_one_stage and found.coverage == (10, 10)
-    assert [name for name, row in found.rows.items() if not row.agrees] == ["omega_sr", "photons"]
-    assert "the stage solid angle of numpy" in summary(found)
+    comparison = compare_plain(simulator, *logs, ("C", "numpy"))
+    assert not comparison.passed and [interval.key for interval in comparison.intervals] == ["omega_sr"]
+    assert comparison.intervals[0].is_one_stage and comparison.coverage == (10, 10)
+    assert [name for name, row in comparison.rows.items() if not row.agrees] == ["omega_sr", "photons"]
+    assert "the stage solid angle of numpy" in summary(comparison)
 
 
 def test_one_printed_key_leads_to_the_mistake(printed, simulator):
@@ -63,17 +63,19 @@ def test_one_printed_key_leads_to_the_mistake(printed, simulator):
     reference = read(simulator, printed("C", *FLAGS))
     while True:
         candidate = read(simulator, printed("numpy", *FLAGS, "-print", ",".join(keys)))
-        found = compare_plain(simulator, reference, candidate, ("C", "numpy")).intervals
-        assert len(found) == 1 and "omega_sr" in found[0].possible
-        if found[0].is_one_stage:
+        diverging = compare_plain(simulator, reference, candidate, ("C", "numpy")).intervals
+        assert len(diverging) == 1 and "omega_sr" in diverging[0].possible
+        if diverging[0].is_one_stage:
             break
-        keys += found[0].next_keys
+        keys += diverging[0].next_keys
         steps += 1
-    assert found[0].key == "omega_sr" and steps <= 3
+    assert diverging[0].key == "omega_sr" and steps <= 3
 
 
 def test_a_factor_that_is_flat_where_the_mistake_is_clears_nobody(printed, simulator):
-    """An angle off by 1e-6 moves the polarization by 1e-10 of it: that this agrees says nothing about the angle."""
+    """An angle that is wrong by 1e-6 changes the polarization by 1e-10 of it, so agreement there proves nothing about
+    the angle.
+    """
     reference = read(simulator, printed("C", *FLAGS))
     lines = printed("numpy", *FLAGS, "-right").splitlines(keepends=True)
     values = {line.split()[1]: line for line in lines}
@@ -81,13 +83,13 @@ def test_a_factor_that_is_flat_where_the_mistake_is_clears_nobody(printed, simul
         b"polarization": values[b"polarization"],
         b"q_per_nm": b"TRACE q_per_nm %.15g\n" % (reference.values["q_per_nm"][0] * (1 + 1e-6)),
     }
-    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
-    [interval] = found.intervals
+    comparison = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    [interval] = comparison.intervals
     assert interval.key == "q_per_nm" and "two_theta_rad" in interval.possible and not interval.is_one_stage
     wrong[b"two_theta_rad"] = b"TRACE two_theta_rad %.15g\n" % (reference.values["two_theta_rad"][0] * (1 + 1e-6))
     wrong[b"pixel_position_mm"] = values[b"pixel_position_mm"]
-    found = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
-    assert [(i.key, i.is_one_stage) for i in found.intervals] == [("two_theta_rad", True)]
+    comparison = compare_plain(simulator, reference, read_plain_lines(wrong.values(), simulator), ("C", "numpy"))
+    assert [(i.key, i.is_one_stage) for i in comparison.intervals] == [("two_theta_rad", True)]
 
 
 def test_every_stage_is_found_from_one_line_though_nothing_is_known_of_how_far_keys_move(simulator):
@@ -99,12 +101,12 @@ def test_every_stage_is_found_from_one_line_though_nothing_is_known_of_how_far_k
         while True:
             log = read(simulator, b"")
             log.values = {n: tuple(v + (n in wrong) for v in exact.values[n]) for n in names}
-            found = compare_plain(simulator, exact, log, ("a", "b")).intervals
-            assert all(fault in interval.possible for interval in found)
-            if found[0].is_one_stage:
+            diverging = compare_plain(simulator, exact, log, ("a", "b")).intervals
+            assert all(fault in interval.possible for interval in diverging)
+            if diverging[0].is_one_stage:
                 break
-            names += [name for name in found[0].next_keys if name not in names]
-        assert found[0].key == fault
+            names += [name for name in diverging[0].next_keys if name not in names]
+        assert diverging[0].key == fault
 
 
 def test_the_port_without_its_mistake_passes(printed, simulator):
@@ -142,8 +144,8 @@ def sides(sphere, *more):
 
 @pytest.mark.parametrize("more, status", [((), 1), (("-right",), 0)])
 def test_both_programs_are_run_and_audited(sphere, tmp_path, capsys, more, status):
-    words = ["--registry", str(KEYS), "--flags", " ".join(FLAGS), "--out", str(tmp_path / "near")]
-    assert audit_port([*words, *sides(sphere, *more)]) == status
+    arguments = ["--registry", str(KEYS), "--flags", " ".join(FLAGS), "--out", str(tmp_path / "near")]
+    assert audit_port([*arguments, *sides(sphere, *more)]) == status
     told = json.loads((tmp_path / "near/port_audit.json").read_text())
     assert told["sides"] == {"reference": "C", "candidate": "numpy"}
     assert told["root_causes"] == ([] if more else ["omega_sr"]) and told["summary"] in capsys.readouterr().out
@@ -155,20 +157,20 @@ def test_both_programs_are_run_and_audited(sphere, tmp_path, capsys, more, statu
 
 
 def test_a_program_that_fails_fails_the_audit(sphere, tmp_path):
-    words = ["--registry", str(KEYS), "--flags", "-slow 60", "--out", str(tmp_path)]
-    assert audit_port([*words, *sides(sphere, "-no_such_flag", "1")]) == 1
+    arguments = ["--registry", str(KEYS), "--flags", "-slow 60", "--out", str(tmp_path)]
+    assert audit_port([*arguments, *sides(sphere, "-no_such_flag", "1")]) == 1
     told = json.loads((tmp_path / "port_audit.json").read_text())
     assert told["status"] == "fail" and "numpy ended with exit status 2" in told["summary"]
 
 
 def test_only_programs_with_these_keys_are_sides(sphere, tmp_path):
-    words = ["--registry", str(KEYS), "--out", str(tmp_path)]
+    arguments = ["--registry", str(KEYS), "--out", str(tmp_path)]
     with pytest.raises(InputError, match="candidate: program is given; another simulator is a `command`"):
-        audit_port([*words, *sides(sphere)[:2], "--candidate", "{program: torch}"])
+        audit_port([*arguments, *sides(sphere)[:2], "--candidate", "{program: torch}"])
     with pytest.raises(InputError, match="--reference: none given"):
-        audit_port([*words, *sides(sphere)[2:]])
+        audit_port([*arguments, *sides(sphere)[2:]])
     with pytest.raises(InputError, match="--config is about a nanoBragg"):
-        audit_port([*words, *sides(sphere), "--config", "supervisor"])
+        audit_port([*arguments, *sides(sphere), "--config", "supervisor"])
 
 
 def test_the_config_file_names_registry_sides_and_experiments(sphere):
@@ -215,19 +217,19 @@ def test_kinds_of_values(tmp_path):
         "  - {name: note, compared: false}\n"
     )
     simulator = read_simulator(file)
-    one = read(simulator, b'DBG> mode fast\nDBG> steps 4\nTRACE_PY: vec [1.0, 1e-5]\n{"note": 1}\nDBG> strange 1\n')
+    first = read(simulator, b'DBG> mode fast\nDBG> steps 4\nTRACE_PY: vec [1.0, 1e-5]\n{"note": 1}\nDBG> strange 1\n')
     two = read(simulator, b"DBG> mode fast\nDBG> steps=5\nDBG> v: 1.0005 2e-5\nDBG> note 2\nDBG> v 7 7\nDBG> mode\n")
-    assert one.values == {"mode": ("fast",), "steps": (4,), "v": (1.0, 1e-5), "note": (1.0,)}
-    assert one.unknown == {"strange": 1} and two.repeated == {"v": 1}
-    found = compare_plain(simulator, one, two, ("one", "two"))
-    assert [interval.key for interval in found.intervals] == ["steps"]
-    assert found.faults == ["two: line 6: mode: no value"] and not found.passed
+    assert first.values == {"mode": ("fast",), "steps": (4,), "v": (1.0, 1e-5), "note": (1.0,)}
+    assert first.unknown == {"strange": 1} and two.repeated == {"v": 1}
+    comparison = compare_plain(simulator, first, two, ("one", "two"))
+    assert [interval.key for interval in comparison.intervals] == ["steps"]
+    assert comparison.faults == ["two: line 6: mode: no value"] and not comparison.passed
 
 
 def test_a_log_without_a_key_says_what_one_looks_like(tmp_path):
     (tmp_path / "log").write_text("hello\n")
-    words = ["--registry", str(KEYS), "--c-log", str(tmp_path / "log"), "--py-log", str(tmp_path / "log")]
+    arguments = ["--registry", str(KEYS), "--c-log", str(tmp_path / "log"), "--py-log", str(tmp_path / "log")]
     with pytest.raises(InputError, match="1 lines and no key of a sphere.*TRACE_PY: pixel_position_mm 1.5"):
-        compare([*words, "--out", str(tmp_path / "v.json")])
+        compare([*arguments, "--out", str(tmp_path / "v.json")])
     with pytest.raises(InputError, match="--config is about a nanoBragg"):
-        compare([*words, "--out", str(tmp_path / "v.json"), "--config", "supervisor"])
+        compare([*arguments, "--out", str(tmp_path / "v.json"), "--config", "supervisor"])

@@ -32,12 +32,14 @@ print(nanobrag_torch.__file__)
 """
 
 
-def run(*words: object, **options: object) -> str:
-    """Standard output; anything but a good end stops the check, with all that was printed."""
-    done = subprocess.run([str(word) for word in words], capture_output=True, text=True, check=False, **options)
+def run(*command: object, **options: object) -> str:
+    """Standard output; any other exit status than 0 stops the check and shows all output."""
+    done = subprocess.run(
+        [str(argument) for argument in command], capture_output=True, text=True, check=False, **options
+    )
     if done.returncode:
         print(done.stdout, done.stderr, sep="\n")
-        raise SystemExit(f"error: package-check: exit status {done.returncode} of: {' '.join(map(str, words))}")
+        raise SystemExit(f"error: package-check: exit status {done.returncode} of: {' '.join(map(str, command))}")
     return done.stdout
 
 
@@ -55,7 +57,7 @@ def built(folder: Path) -> Path:
     return folder / run(sys.executable, "-c", BUILD, "wheel", folder, cwd=unpacked).splitlines()[-1]
 
 
-def uv_install(python: Path, *words: object) -> None:
+def uv_install(python: Path, *arguments: object) -> None:
     """Install with the uv of this environment into that of `python`, at the locked versions."""
     spec = importlib.util.spec_from_file_location("install", REPOSITORY / "envs/install.py")
     install = importlib.util.module_from_spec(spec)
@@ -68,11 +70,11 @@ def uv_install(python: Path, *words: object) -> None:
     parts = [(install.LOCK / f"{name}.txt").read_text() for name in ("wheels", "source", "torch")]
     pins = python.parent / "pins.txt"
     pins.write_text("\n".join(re.findall(r"^(?!torch=)[a-z][^\\\n]*", "".join(parts), re.MULTILINE)))
-    words = [*map(str, [*command, "--constraint", pins, f"torch=={torch}", *words])]
+    arguments = [*map(str, [*command, "--constraint", pins, f"torch=={torch}", *arguments])]
     if torch.endswith("+cpu"):
-        offered = subprocess.run([*words, "--dry-run"], env=environment, capture_output=True, check=False)
-        words += ["--extra-index-url", install.CPU_INDEX] if offered.returncode else []
-    run(*words, env=environment)
+        offered = subprocess.run([*arguments, "--dry-run"], env=environment, capture_output=True, check=False)
+        arguments += ["--extra-index-url", install.CPU_INDEX] if offered.returncode else []
+    run(*arguments, env=environment)
 
 
 def used(folder: Path, bin_folder: Path) -> None:

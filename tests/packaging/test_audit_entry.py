@@ -8,8 +8,10 @@ import pytest
 from trace_audit.__main__ import FOR_PEOPLE, FOR_RULES
 
 
-def run(*words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "trace_audit", *words], capture_output=True, text=True, check=False)
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "trace_audit", *arguments], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("name", ["compare", "ledger", "trail.gate"])

@@ -22,8 +22,8 @@ def scripts(tmp_path_factory):
     return folder
 
 
-def offered(folder, *words: str) -> list[str]:
-    """What bash puts under the cursor at the end of these words."""
+def offered(folder, *arguments: str) -> list[str]:
+    """The completions of bash at the end of these arguments."""
     lines = [
         "shopt -s progcomp; source ./bash",
         'COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))',
@@ -31,7 +31,7 @@ def offered(folder, *words: str) -> list[str]:
         '"$function" "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"',
         'printf "%s\\n" "${COMPREPLY[@]}"',
     ]
-    command = ["bash", "--norc", "-u", "-c", "\n".join(lines), "-", *words]
+    command = ["bash", "--norc", "-u", "-c", "\n".join(lines), "-", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.split("\n")[:-1]

@@ -22,7 +22,7 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def arguments(name: str) -> list[str]:
-    return [rest for instruction, rest in instructions() if instruction == name]
+    return [arguments for instruction, arguments in instructions() if instruction == name]
 
 
 def test_every_instruction_is_one_and_the_base_comes_first():
@@ -40,7 +40,7 @@ def test_commands_are_shell_and_clear_away_what_they_downloaded(run):
 
 def test_the_packages_are_debians():
     install = next(command for run in arguments("RUN") for command in run.split("&&") if "apt-get install" in command)
-    names = [word for word in shlex.split(install)[2:] if not word.startswith("-")]
+    names = [argument for argument in shlex.split(install)[2:] if not argument.startswith("-")]
     assert {"gcc", "make", "git"} <= set(names) and names == sorted(names)
     if not shutil.which("apt-cache"):
         pytest.skip("no apt-cache here")
@@ -55,8 +55,8 @@ def test_the_set_up_is_the_one_of_the_makefile():
     target = re.search(r"make (\w+) TORCH=\"\$TORCH\"", run).group(1)
     environment = os.environ | {"MAKEFLAGS": ""}
     for build in (arguments("ARG")[0].split("=")[1], "cuda"):
-        words = ["make", "--dry-run", target, f"TORCH={build}"]
-        done = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+        command = ["make", "--dry-run", target, f"TORCH={build}"]
+        done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0 and f'--torch "{build}"' in done.stdout, done.stderr
 
 

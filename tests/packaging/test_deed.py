@@ -1,4 +1,4 @@
-"""Licence, citation, templates and hooks say what the rest of the repository says."""
+"""Licence, citation, templates and hooks agree with the rest of the repository."""
 
 import re
 import tomllib

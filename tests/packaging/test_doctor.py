@@ -1,4 +1,4 @@
-"""`python -m trace_audit doctor`: says what is there; what is missing, with its cost and a remedy."""
+"""`python -m trace_audit doctor` lists what is installed and what is missing, with the consequence and a remedy."""
 
 import re
 import subprocess

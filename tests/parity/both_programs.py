@@ -22,7 +22,7 @@ LARGEST_DIFFERENCE = {torch.float64: 1e-7, torch.float32: 1e-5}  # of the peak
 
 @dataclass(frozen=True)
 class Run:
-    """What one program left: its image (slow, fast) as float64, and the bytes of every file it wrote."""
+    """The output of one program: its image (slow, fast) as float64, and the bytes of every file."""
 
     image: np.ndarray
     files: dict[str, bytes]
@@ -50,12 +50,12 @@ class Pair:
 
     def compare_traces(self, slow: int, fast: int, dtype: torch.dtype) -> Comparison:
         """The traces of a pixel; checks that both programs print the same keys in the same order."""
-        words = ["-roi", *map(str, (fast, fast, slow, slow)), "-trace_pixel", str(slow), str(fast)]
+        flags = ["-roi", *map(str, (fast, fast, slow, slow)), "-trace_pixel", str(slow), str(fast)]
         if "-printout_pixel" in self.line.words:
-            words += ["-printout_pixel", str(fast), str(slow)]
+            flags += ["-printout_pixel", str(fast), str(slow)]
         with self._fresh(f"trace_{slow}_{fast}_{str(dtype).removeprefix('torch.')}") as here:
-            c = [row for row in self._c(words, here).splitlines() if is_trace_line(row)]
-            invocation = cli.parse([*self.line.words, *words])
+            c = [row for row in self._c(flags, here).splitlines() if is_trace_line(row)]
+            invocation = cli.parse([*self.line.words, *flags])
             py = list(trace_lines(invocation.experiment, slow, fast, dtype=dtype))
         assert [_label(row) for row in c] == [_label(row) for row in py], f"other keys or another order: {self.line}"
         return compare(parse_trace(c), parse_trace(py))
@@ -69,8 +69,8 @@ class Pair:
         with contextlib.chdir(here):
             yield here
 
-    def _c(self, words: list[str], here: Path) -> str:
-        command = [self.binary, *self.line.words, *words]
+    def _c(self, flags: list[str], here: Path) -> str:
+        command = [self.binary, *self.line.words, *flags]
         done = subprocess.run(command, cwd=here, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, f"the line is not valid: {done.stderr}{self.line}"
         return done.stdout

@@ -21,18 +21,18 @@ def command_line(seed: int) -> CommandLine:
     ):  # fmt: skip
         section(draft)
     draft.random.shuffle(draft.groups)
-    return CommandLine(seed, [word for group in draft.groups for word in group], draft.files)
+    return CommandLine(seed, [argument for group in draft.groups for argument in group], draft.files)
 
 
 def with_beam_on_a_pixel(line: CommandLine) -> CommandLine:
     """The same with the direct beam on the middle or the border of a pixel or sub-pixel, where q is 0 or nearly."""
-    random, words, pixel_mm = Random(line.seed + 10**6), list(line.words), 0.1
-    for flag, value in zip(words, words[1:], strict=False):
+    random, arguments, pixel_mm = Random(line.seed + 10**6), list(line.words), 0.1
+    for flag, value in zip(arguments, arguments[1:], strict=False):
         pixel_mm = float(value) if flag == "-pixel" else pixel_mm
     sub_pixels = random.choice([1, 2, 3])
     for flag in ("-Xbeam", "-Ybeam"):
-        words += [flag, repr(pixel_mm / (2 * sub_pixels) * random.randrange(1, 20 * sub_pixels))]
-    return CommandLine(line.seed, [*words, "-oversample", str(sub_pixels)], line.files)
+        arguments += [flag, repr(pixel_mm / (2 * sub_pixels) * random.randrange(1, 20 * sub_pixels))]
+    return CommandLine(line.seed, [*arguments, "-oversample", str(sub_pixels)], line.files)
 
 
 def _pixels(d: Draft) -> None:

@@ -51,8 +51,8 @@ def sources(random: Random, beam: tuple[float, float, float] = (1.0, 0.0, 0.0)) 
     """Sources near -10 `beam`, with two to five columns and all kinds of separators."""
     lines = []
     for _ in range(random.randrange(1, 5)):
-        place = [-10.0 * b + random.uniform(-0.05, 0.05) for b in beam]
-        row = [*(f"{x:.5f}" for x in place), f"{random.uniform(0.2, 3):.2f}", f"{random.uniform(0.8, 1.3):.4f}e-10"]
+        position = [-10.0 * b + random.uniform(-0.05, 0.05) for b in beam]
+        row = [*(f"{x:.5f}" for x in position), f"{random.uniform(0.2, 3):.2f}", f"{random.uniform(0.8, 1.3):.4f}e-10"]
         lines.append(random.choice([" ", "\t", ", ", "; ", ":", " ! "]).join(row[: random.randrange(3, 6)]))
     return ("\n\n".join(lines) + "\n").encode()
 

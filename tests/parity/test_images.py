@@ -159,12 +159,12 @@ def test_an_image_that_is_none_is_refused_in_one_line(spoil, expected, case, cap
 @pytest.mark.parametrize(("extra", "key"), [("-polar 0.5", "polar"), ("-lambda 1.001", "lambda_meters")])
 def test_a_difference_of_physics_ends_in_its_factor(extra, key, case, c_binary):
     """The C program with another parameter: the verdict names the factor in which that parameter first shows."""
-    other = case.folder / "other"
-    other.write_text(f'#!/bin/sh\nexec "{c_binary}" "$@" {extra}\n')
-    other.chmod(0o755)
-    run = ["--program", "c", "--binary", str(other), "--config", NAME, "--scenario-dir", str(SCENARIO_DIR)]
+    elsewhere = case.folder / "other"
+    elsewhere.write_text(f'#!/bin/sh\nexec "{c_binary}" "$@" {extra}\n')
+    elsewhere.chmod(0o755)
+    run = ["--program", "c", "--binary", str(elsewhere), "--config", NAME, "--scenario-dir", str(SCENARIO_DIR)]
     assert image_run.main([*run, "--out", str(case.folder / "c.bin")]) == 0
-    case.binary = other
+    case.binary = elsewhere
     status, result = case.judge()
     assert status == 1
     assert key in result["root_causes"]
@@ -198,7 +198,7 @@ def test_two_dark_images_agree():
 
 
 @pytest.mark.parametrize(
-    ("words", "expected"),
+    ("arguments", "expected"),
     [
         (["--program", "c", "--config", NAME], "--binary"),
         (["--program", "c", "--binary", "nowhere", "--config", NAME], "no such file"),
@@ -206,8 +206,8 @@ def test_two_dark_images_agree():
         (["--program", "torch", "--config", NAME, "--hkl", "none.hkl"], "none.hkl"),
     ],
 )
-def test_bad_input_of_image_run_is_one_line(words, expected, tmp_path):
-    command = [sys.executable, "-m", "trace_audit.programs.image_run", *words, "--out", str(tmp_path / "image.bin")]
+def test_bad_input_of_image_run_is_one_line(arguments, expected, tmp_path):
+    command = [sys.executable, "-m", "trace_audit.programs.image_run", *arguments, "--out", str(tmp_path / "image.bin")]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1 and expected in done.stderr

@@ -77,11 +77,11 @@ def test_programs_agree_where_the_beam_meets_a_pixel(seed, c_binary, tmp_path, m
         assert difference(torch_run.image, c.image) <= 1e-6, f"{mode} {dtype}: {line}"
 
 
-@pytest.mark.parametrize("what", FOUND)
-def test_programs_agree_where_they_once_did_not(what, c_binary, tmp_path):
+@pytest.mark.parametrize("disagreement", FOUND)
+def test_programs_agree_where_they_once_did_not(disagreement, c_binary, tmp_path):
     files = {"A.mat": input_files.matrix(), "sparse.hkl": input_files.sparse_reflections()}
     files["sources.txt"] = b"-10 0.02 0.01 1 1e-10\n-10 -0.03 0.02 3 1.02e-10\n"
-    assert_agreement(Pair(c_binary, CommandLine(-1, (BASE + FOUND[what]).split(), files), tmp_path))
+    assert_agreement(Pair(c_binary, CommandLine(-1, (BASE + FOUND[disagreement]).split(), files), tmp_path))
 
 
 def assert_agreement(pair: Pair) -> None:
@@ -93,8 +93,8 @@ def assert_agreement(pair: Pair) -> None:
     computed = np.where(c.image > 0, c.image, np.nan)
     if not np.isfinite(computed).any():
         return
-    for place in {int(np.nanargmax(computed)), int(np.nanargmin(computed))}:
-        slow, fast = (int(index) for index in np.unravel_index(place, c.image.shape))
+    for pixel in {int(np.nanargmax(computed)), int(np.nanargmin(computed))}:
+        slow, fast = (int(index) for index in np.unravel_index(pixel, c.image.shape))
         for dtype in (torch.float64, torch.float32):
             comparison = pair.compare_traces(slow, fast, dtype)
             sentence = verdict(comparison, blame(comparison), None)["summary"]
@@ -125,13 +125,16 @@ def assert_same_files(torch_files: dict[str, bytes], c_files: dict[str, bytes], 
 def assert_same_header(ours: str, theirs: str) -> None:
     number = re.compile(r"-?\d+\.?\d*(?:e[-+]?\d+)?")
     assert number.sub("#", ours).rstrip() == number.sub("#", theirs).rstrip()
-    for mine, other in zip(number.findall(ours), number.findall(theirs), strict=True):
-        assert float(mine) == pytest.approx(float(other), rel=1e-5, abs=1e-12), (mine, other)
+    for mine, their_number in zip(number.findall(ours), number.findall(theirs), strict=True):
+        assert float(mine) == pytest.approx(float(their_number), rel=1e-5, abs=1e-12), (mine, their_number)
 
 
 def test_every_flag_is_drawn_in_every_spelling():
     used = {
-        word for seed in range(3000) for word in command_line(seed).words if re.match(r"-{1,2}([A-Za-z]|4stol)", word)
+        argument
+        for seed in range(3000)
+        for argument in command_line(seed).words
+        if re.match(r"-{1,2}([A-Za-z]|4stol)", argument)
     }
     both = {flag.name for flag in flags() if set(flag.programs) == {"c", "torch"}}
     expected = both - ABOUT_THE_RUN - GIVEN_BY_EACH_RUN

@@ -130,8 +130,8 @@ def test_programs_agree(name, dtype, c_binary, tmp_path, capsys):
     c, py = str(tmp_path / "c/floatimage.bin"), str(tmp_path / "py/floatimage.bin")
     assert image_run.main(["--program", "c", "--binary", str(c_binary), "--out", c, *where]) == 0
     assert image_run.main(["--program", "torch", "--dtype", dtype, "--out", py, *where]) == 0
-    words = ["--c-image", c, "--py-image", py, "--binary", str(c_binary), "--dtype", dtype]
-    status = image_audit.main([*words, "--out", str(tmp_path / "image_parity.json"), *where])
+    arguments = ["--c-image", c, "--py-image", py, "--binary", str(c_binary), "--dtype", dtype]
+    status = image_audit.main([*arguments, "--out", str(tmp_path / "image_parity.json"), *where])
     result = json.loads((tmp_path / "image_parity.json").read_text())
     assert status == 0, result["summary"]
     assert result["peak"] > 0
@@ -154,13 +154,13 @@ def test_mask_is_an_image_of_zeros_and_ones(masked, tmp_path):
     pixels = np.frombuffer(files.mask.read_bytes()[512:], np.uint16).reshape(32, 36)
     expected = [[0 if 13 <= s <= 18 and 15 <= f <= 20 or s in (24, 25) else 1 for f in range(36)] for s in range(32)]
     assert pixels.tolist() == expected
-    words = arguments(scenario, files)
-    assert words[words.index("-roi") + 1 :][:4] == ["4", "33", "2", "29"]
+    flags = arguments(scenario, files)
+    assert flags[flags.index("-roi") + 1 :][:4] == ["4", "33", "2", "29"]
 
 
 def test_sources_are_lines_in_metres(tmp_path):
     files = prepare_inputs(Scenario.model_validate(data_of("source_file")), tmp_path, hkl=None, scenario_folder=FOLDER)
-    rows = [[float(word) for word in line.split()] for line in files.sources.read_text().splitlines()]
+    rows = [[float(text) for text in line.split()] for line in files.sources.read_text().splitlines()]
     assert [len(row) for row in rows] == [5, 5, 4]
     assert rows[1] == pytest.approx([-10.0, -0.03, 0.02, 3.0, 1.02e-10])
     assert set(files.hashes()) == {"sources"}

@@ -1,6 +1,7 @@
 """The trace of a pixel ends with the number that the image holds, to the last bit: both come out of one computation."""
 
 import contextlib
+import functools
 
 import numpy as np
 import pytest
@@ -30,11 +31,18 @@ def folders(tmp_path_factory):
     return tmp_path_factory.mktemp("scenarios")
 
 
-def words_of(name: str, folder) -> list[str]:
-    """The command line of a scenario, with its files in `folder`."""
-    scenario = load_scenario(name, FOLDER)
-    folder.mkdir(exist_ok=True)
-    return arguments(scenario, prepare_inputs(scenario, folder, hkl=None, scenario_folder=FOLDER))
+@pytest.fixture(scope="module")
+def words_of(folders):
+    """name -> the command line of that scenario, with its files in the folder of that name; made once."""
+
+    @functools.cache
+    def words(name: str) -> list[str]:
+        scenario, folder = load_scenario(name, FOLDER), folders / name
+        folder.mkdir()
+        with contextlib.chdir(FOLDER):
+            return arguments(scenario, prepare_inputs(scenario, folder, hkl=None, scenario_folder=FOLDER))
+
+    return words
 
 
 def beam_pixel(simulation: Simulation) -> tuple[int, int]:
@@ -45,15 +53,15 @@ def beam_pixel(simulation: Simulation) -> tuple[int, int]:
     return int(min(max(slow, 0), g.n_slow - 1)), int(min(max(fast, 0), g.n_fast - 1))
 
 
-def simulation_of(words: list[str], dtype: torch.dtype) -> Simulation:
+def simulation_of(arguments: list[str], dtype: torch.dtype) -> Simulation:
     """Of the whole detector, or of a region of a large one with the pixel nearest to the beam in it."""
-    simulation = Simulation(parse(words).experiment, dtype=dtype)
+    simulation = Simulation(parse(arguments).experiment, dtype=dtype)
     g = simulation.geometry
     if g.n_fast * g.n_slow <= MOST_PIXELS:
         return simulation
     slow, fast = beam_pixel(simulation)
     region = (max(fast - 9, 0), min(fast + 8, g.n_fast - 1), max(slow - 7, 0), min(slow + 8, g.n_slow - 1))
-    return Simulation(parse([*words, "-roi", *map(str, region)]).experiment, dtype=dtype)
+    return Simulation(parse([*arguments, "-roi", *map(str, region)]).experiment, dtype=dtype)
 
 
 def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int, int]]:
@@ -67,9 +75,9 @@ def chosen_pixels(simulation: Simulation, image: torch.Tensor) -> list[tuple[int
     return covered[:PIXELS]
 
 
-def ulps_apart(one: np.float32, other: np.float32) -> int:
+def ulps_apart(first: np.float32, second: np.float32) -> int:
     """How many numbers of single precision lie between two that are not negative, with the last of them."""
-    return abs(int(np.float32(one).view(np.int32)) - int(np.float32(other).view(np.int32)))
+    return abs(int(np.float32(first).view(np.int32)) - int(np.float32(second).view(np.int32)))
 
 
 def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
@@ -80,13 +88,14 @@ def traced(simulation: Simulation, slow: int, fast: int) -> np.float32:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_traced_pixel_is_the_pixel_of_the_image(backend, name, dtype, folders, monkeypatch, capfd):
+def test_traced_pixel_is_the_pixel_of_the_image(
+    backend, name, dtype, folders, words_of, compiled_code, monkeypatch, capfd
+):
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", {"eager": "never", "compiled": "always"}[backend])
-    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(folders / "compiled"))
-    with contextlib.chdir(FOLDER):
-        words = words_of(name, folders / name)
+    monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(compiled_code))
+    arguments = words_of(name)
     with contextlib.chdir(folders / name):
-        simulation = simulation_of(words, DTYPES[dtype])
+        simulation = simulation_of(arguments, DTYPES[dtype])
     with torch.no_grad():
         image = simulation.image().numpy()
         if backend == "compiled" and not isinstance(simulation.backend(), CompiledBackend):

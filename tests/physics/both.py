@@ -14,7 +14,7 @@ from nanobrag_torch.simulator import Simulation
 
 
 class Refusal(Exception):
-    """What a program said instead of making an image."""
+    """The message of a program that made no image."""
 
 
 class Both:
@@ -28,8 +28,8 @@ class Both:
 
     def c_run(self, line: str) -> tuple[np.ndarray, str]:
         """The image and what was printed."""
-        words = [*line.split(), "-nonoise", "-nopgm", "-noprogress", "-doublefile", "double.bin"]
-        done = subprocess.run([self.binary, *words], cwd=self.folder, capture_output=True, text=True, timeout=300)
+        arguments = [*line.split(), "-nonoise", "-nopgm", "-noprogress", "-doublefile", "double.bin"]
+        done = subprocess.run([self.binary, *arguments], cwd=self.folder, capture_output=True, text=True, timeout=300)
         if done.returncode:
             raise Refusal(done.stderr)
         header = (self.folder / "intimage.img").read_bytes()[:1024].decode(errors="ignore")

@@ -141,7 +141,7 @@ class EmulatedGpu(loading.OnGpu):
 
 
 def build(program, model, file, hooks=None) -> Build:
-    """In the place of the compiler's: the text for a GPU, for that machine."""
+    """Replaces the compiler's function: the code for a GPU, for that machine."""
     text, watched = compiler.source_of(program, model, hooks, "cuda")
     build_text(text, file)
     file.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Several images at once: those of each simulation, looked at when they are on the host, made again if in doubt."""
+"""Several images at once equal those of each simulation; they are checked on the host, and made again if in doubt."""
 
 import math
 
@@ -17,11 +17,11 @@ LINE = f"{FRAME} -detpixels 40 -pixel 1.2"
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def series(compiled_code):
     """A series by compiled code."""
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
-        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
         made = Series(parsed(LINE), "cpu", torch.float32, images=100)
         assert made.compiled
         yield made
@@ -44,7 +44,7 @@ def test_images_are_those_of_each_simulation(series):
 
 
 def test_nothing_is_looked_at_while_images_are_made(series, monkeypatch):
-    """On a GPU each look would wait for the device."""
+    """On a GPU each check would wait for the device."""
     monkeypatch.setattr(making, "doubt", lambda *_: pytest.fail("waited for an image"))
     batch = images_of(simulations(series), trust_later=True)
     assert batch.images.shape == (4, 40, 40)
@@ -54,7 +54,7 @@ def test_nothing_is_looked_at_while_images_are_made(series, monkeypatch):
 def test_a_wrong_pixel_is_seen_afterwards_and_all_are_made_again(series, monkeypatch, capsys, where):
     right = images_of(simulations(series)).images
     frame = int(right.flatten(1).amax(1).argmax())
-    beam, first, _ = (slow_fast(place) for place in places_of(series))
+    beam, first, _ = (slow_fast(pixel) for pixel in places_of(series))
     at = {"brightest": divmod(int(right[frame].argmax()), 40), "beam": beam, "corner": first}[where]
     real = CompiledBackend.photons_of_region
 
@@ -79,8 +79,8 @@ def places_of(series):
     return making.looked_at(series.first)
 
 
-def slow_fast(place):
-    return place[1], place[0]
+def slow_fast(pixel):
+    return pixel[1], pixel[0]
 
 
 def test_a_pixel_that_is_no_number_is_told_by_its_frame(series, monkeypatch):
@@ -100,7 +100,7 @@ def test_a_pixel_that_is_no_number_is_told_by_its_frame(series, monkeypatch):
 
 
 def test_a_mask_hides_what_is_looked_at(tmp_path, monkeypatch):
-    """A masked corner is no pixel that eager code could vouch for."""
+    """A masked corner cannot be compared with eager code."""
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "never")
     line = parsed(f"{LINE} -roi 5 30 6 31")
     series = Series(line, "cpu", torch.float32, images=1)

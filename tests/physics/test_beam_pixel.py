@@ -87,13 +87,13 @@ def independent(simulation: Simulation, misset_deg, slow: int, fast: int) -> flo
 def test_beam_on_the_centre_of_a_sub_pixel(pixel_um, distance_m, count, where, oversample, miss, misset_deg, dtype):
     """Whatever rounding leaves of q there, in any orientation."""
     pixel_m = pixel_um * 1e-6
-    place = [min(int(part * n * oversample), n * oversample - 1) for part, n in zip(where, count, strict=True)]
-    fast_m, slow_m = ((sub + 0.5) * pixel_m / oversample for sub in place)
+    sample = [min(int(part * n * oversample), n * oversample - 1) for part, n in zip(where, count, strict=True)]
+    fast_m, slow_m = ((sub + 0.5) * pixel_m / oversample for sub in sample)
     panel = {"pixel_size_m": pixel_m, "n_fast": count[0], "n_slow": count[1], "oversample": oversample}
     at_beam = {"Xbeam_m": fast_m + miss, "Ybeam_m": count[1] * pixel_m - slow_m}
     simulation = Simulation(experiment(misset_deg=misset_deg, **panel, **at_beam, distance_m=distance_m), dtype=dtype)
     image = simulation.image(image_dtype=torch.float64)
-    fast, slow = (sub // oversample for sub in place)
+    fast, slow = (sub // oversample for sub in sample)
     assert torch.isfinite(image).all()
     assert float(image[slow, fast]) == pytest.approx(independent(simulation, misset_deg, slow, fast), rel=1e-6)
 
@@ -118,17 +118,17 @@ def test_every_shape_on_every_backend(shape, dtype, backend):
 @pytest.mark.parametrize("convention", ["mosflm", "denzo", "adxv", "xds", "dials"])
 def test_default_beam_centre(convention, pixels, oversample, c_binary, tmp_path, monkeypatch, compiled_folder):
     """Both types and backends against the C program, over the whole image."""
-    words = (
+    flags = (
         f"-{convention} -cell 50 60 70 90 90 90 -misset 10 20 30 -default_F 100 -N 5 -lambda 1 -detpixels {pixels}"
         f" -oversample {oversample} -nonoise -nopgm -floatfile image.bin"
     ).split()
-    subprocess.run([c_binary, *words], cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([c_binary, *flags], cwd=tmp_path, check=True, capture_output=True)
     reference = np.fromfile(tmp_path / "image.bin", np.float32).reshape(pixels, pixels)
     monkeypatch.setenv("NANOBRAG_TORCH_CACHE", str(compiled_folder))
     for backend in ("never", "always"):
         monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", backend)
         for dtype in DTYPES:
-            image = simulate(parse(words).experiment, dtype=dtype).numpy()
+            image = simulate(parse(flags).experiment, dtype=dtype).numpy()
             np.testing.assert_allclose(image, reference, rtol=0, atol=1e-6 * reference.max())
 
 
@@ -178,7 +178,7 @@ def test_lattice_factor_a_hair_from_whole_indices(number, dtype):
         torch.testing.assert_close(by_n, torch.ones_like(by_n), rtol=1e-6, atol=0)
         torch.testing.assert_close(by_fraction.flatten(), exact_slope, rtol=1e-5, atol=1e-30)
         second = torch.autograd.grad(by_n.sum() + by_fraction.sum(), (n, fraction))
-        assert all(torch.isfinite(one).all() for one in second)
+        assert all(torch.isfinite(derivative).all() for derivative in second)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=["float64", "float32"])

@@ -1,4 +1,4 @@
-"""What no experiment can be is refused when it is stated: in Python by its fields, on a command line by its flags."""
+"""An impossible experiment is refused when it is stated: in Python by its fields, on a command line by its flags."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_plane_that_misses_the_beam_is_refused():
 
 
 def test_fields_have_the_ranges_of_their_flags():
-    """What a flag refuses the field that it sets refuses, in the field's unit."""
+    """If a flag refuses a value, the field that it sets refuses it too, in the field's unit."""
     known = {flag.name: flag for flag in flags()}
     rules = {
         (kind.lower().replace("structurefactors", "structure_factors"), name): rule
@@ -167,15 +167,15 @@ def test_tensors_pass_with_their_graph():
 
 
 def test_one_cell_has_the_slope_of_more_cells():
-    """Less than one cell counts as one, so at one cell the derivative is that of the side of more."""
+    """Less than one cell counts as one, so the derivative at one cell is the one-sided one towards more cells."""
     base = small()
 
     def photons(n):
         crystal = replace(base.crystal, n_cells=(n, 3, 2))
         return simulate(replace(base, crystal=crystal), image_dtype=torch.float64).square().sum()
 
-    one = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(photons(one), one)
+    tensor = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(photons(tensor), tensor)
     step = 1e-5
     numeric = float(-3 * photons(1.0) + 4 * photons(1.0 + step) - photons(1.0 + 2 * step)) / (2 * step)
     assert float(slope) == pytest.approx(numeric, rel=1e-6) and slope != 0

@@ -13,12 +13,18 @@ from nanobrag_torch.backends.compiled import cache, launch, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
-from nanobrag_torch.simulator import Simulation, making, simulate
+from nanobrag_torch.simulator import Simulation, making, masks, simulate
 from nanobrag_torch.simulator.series import Series
 from tests.c_program import needs_compiler
 from tests.physics.helpers import per_term, small
 
 BASE = small()
+WIDE = replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.03, dispersion_steps=2))
+SEVERAL = replace(
+    WIDE,
+    detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=2, attenuation_per_m=2e3, oversample=2),
+    structure_factors=replace(BASE.structure_factors, d_min_m=4e-10, water_size_m=1e-6),
+)
 EXPERIMENTS = {
     "plain": BASE,
     "one_orientation": replace(
@@ -32,6 +38,10 @@ EXPERIMENTS = {
         BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3, oversample=2)
     ),
     "thick": replace(BASE, detector=replace(BASE.detector, thickness_m=3e-4, thick_steps=1, attenuation_per_m=2e3)),
+    "samples_and_sources": SEVERAL,
+    "samples_and_sources_corrected": replace(SEVERAL, defects=frozenset()),
+    "sources_once_accepted": replace(WIDE, structure_factors=replace(BASE.structure_factors, d_min_m=4e-10)),
+    "samples_of_water": replace(SEVERAL, beam=BASE.beam, defects=frozenset()),
     "water": replace(BASE, structure_factors=replace(BASE.structure_factors, water_size_m=1e-6)),
     "unpolarized": replace(BASE, beam=replace(BASE.beam, polarized=False)),
     "point_pixel": replace(BASE, detector=replace(BASE.detector, point_pixel=True)),
@@ -43,13 +53,13 @@ EXPERIMENTS = {
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """One folder of compiled programs for all tests of this file."""
+    """A folder of compiled programs that a test may damage."""
     return tmp_path_factory.mktemp("compiled")
 
 
 @pytest.fixture
-def always(kept, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+def always(compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
 
 
@@ -93,21 +103,42 @@ def test_compiled_image_is_the_same_for_any_number_of_threads(always):
 @pytest.mark.parametrize("roi", [None, (3, 17, 2, 15), (0, 23, 4, 9)], ids=["whole", "inside", "rows"])
 @pytest.mark.parametrize("kept_out", [False, True], ids=["", "mask"])
 def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeypatch, capfd):
-    """Where the program counts its pixels and where it reads lists of them, as it does with a mask."""
+    """Where the program counts its pixels, by a mask or without one, and where it reads lists of them."""
     detector = replace(BASE.detector, roi=roi)
     mask = torch.ones(detector.n_slow, detector.n_fast, dtype=torch.bool)
     mask[:, 5], mask[7] = not kept_out, not kept_out
     images = []
-    for pixels, one in ((1, mask), (7, None), (24, mask), (100, None), (1 << 17, None)):
+    for pixels, weights, counts in (
+        (1, mask, True),
+        (7, None, True),
+        (24, mask, False),
+        (100, mask, True),
+        (4000, None, False),
+    ):
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
-        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else one)))
+        monkeypatch.setattr(masks, "_pays", lambda *_, counts=counts: counts)
+        masks._KEPT.clear()
+        made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))
         assert isinstance(made.backend(torch.float64), CompiledBackend), capfd.readouterr().err
-    assert all(torch.equal(images[0], other) for other in images[1:])
+    assert all(torch.equal(images[0], image) for image in images[1:])
     outside = ~mask.clone() if kept_out else torch.zeros_like(mask)
     if roi is not None:
         outside[:, : roi[0]], outside[:, roi[1] + 1 :], outside[: roi[2]], outside[roi[3] + 1 :] = (True,) * 4
     assert bool((images[0][outside] == 0).all()) and bool((images[0][~outside] > 0).any())
+
+
+@needs_compiler
+def test_a_mask_that_changes_or_leaves_little_is_followed(always):
+    """The program reads the mask as it is now; where few pixels are left it reads lists of them."""
+    expected = Simulation(BASE).image(image_dtype=torch.float64)
+    mask = torch.ones_like(expected, dtype=torch.bool)
+    for hidden in ((slice(None), 5), (slice(3, 9), slice(None)), (slice(None), slice(1, None))):
+        mask[hidden] = False
+        masked = Simulation(replace(BASE, detector=replace(BASE.detector, mask=mask)))
+        assert torch.equal(masked.image(image_dtype=torch.float64), expected * mask)
+        assert isinstance(masked.backend(torch.float64), CompiledBackend)
+        assert (masked.pixels.regions(1 << 17) is None) == (hidden[1] == slice(1, None))
 
 
 @needs_compiler
@@ -133,6 +164,7 @@ def test_a_series_keeps_its_programs(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_a_kept_program_is_used_again_and_a_changed_one_is_built_anew(always, kept, capfd, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
     simulate(BASE)
     capfd.readouterr()
     expected = simulate(BASE)
@@ -163,7 +195,7 @@ def wrong(photons: torch.Tensor, image: torch.Tensor, how: str) -> torch.Tensor:
 @needs_compiler
 @pytest.mark.parametrize("how", ["scaled", "nan", "inf", "-inf"])
 def test_compiled_code_with_other_numbers_is_refused(how, always, capfd, monkeypatch):
-    """Also where a single pixel, the brightest, is wrong, and after an image of the process was right."""
+    """Also if only the brightest pixel is wrong, and after an image of this process was right."""
     monkeypatch.setattr(making, "IMAGES", {})
     expected = simulate(BASE)
     real = CompiledBackend.photons_of_region
@@ -192,7 +224,9 @@ def test_every_image_of_a_cpu_is_looked_at(always, capfd, monkeypatch):
 
 @needs_compiler
 def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
-    """The first, second, fourth and eighth image of a structure; a fault that comes between is found and told then."""
+    """The first, second, fourth and eighth image of a structure are checked; a fault that arises between them is then
+    found and reported.
+    """
     as_on_a_gpu = selection.is_looked_at
     monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
@@ -204,8 +238,8 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
         after.append(len(looked))
         assert capfd.readouterr().err.count("not used") == 0
         if image == 5:
-            other = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
-            simulate(other)  # of another structure, the first
+            moved = replace(BASE, detector=replace(BASE.detector, distance_m=0.09), spindle=Spindle())
+            simulate(moved)  # of another structure, the first
             looked.pop()
     assert after == [1, 2, 2, 3, 3, 3, 3, 4, 4]
     monkeypatch.setattr(CompiledBackend, "photons_of_region", lambda *args: wrong(real(*args), expected, "scaled"))

@@ -1,4 +1,4 @@
-"""Compiled code is loaded from nowhere that somebody else can write."""
+"""Compiled code is never loaded from a place where somebody else can write."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ WORDS = "-cell 50 60 70 90 90 90 -default_F 100 -N 5 -lambda 1 -distance 100 -de
 
 @pytest.fixture
 def give_away(monkeypatch):
-    """Make a file or folder somebody else's: really, where the tests run as root, else by being somebody else."""
+    """Give a file or folder to another user: really, where the tests run as root, else by acting as another user."""
 
     def give(path):
         if os.geteuid() == 0:
@@ -43,11 +43,11 @@ def library(folder, mark, name="photons-1"):
 
 
 @needs_compiler
-@pytest.mark.parametrize("what", [".so", ".json"])
+@pytest.mark.parametrize("writable", [".so", ".json"])
 @pytest.mark.parametrize("how", ["owner", "group", "others", "link"])
-def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, give_away):
+def test_a_program_that_others_can_write_is_never_loaded(writable, how, tmp_path, give_away):
     package = library(tmp_path, tmp_path / "ran")
-    path = package.with_suffix(what)
+    path = package.with_suffix(writable)
     if how == "owner":
         give_away(path)
     elif how == "link":
@@ -62,13 +62,13 @@ def test_a_program_that_others_can_write_is_never_loaded(what, how, tmp_path, gi
 
 @needs_compiler
 def test_what_is_loaded_is_the_file_that_was_checked(tmp_path, monkeypatch):
-    """A file that takes the name after the check is not what runs; every program has a descriptor of its own."""
-    package, other = library(tmp_path, tmp_path / "mine"), library(tmp_path, tmp_path / "theirs", "other")
+    """A file that replaces the checked one afterwards is not run; every program has a descriptor of its own."""
+    package, foreign = library(tmp_path, tmp_path / "mine"), library(tmp_path, tmp_path / "theirs", "other")
     real = loading.opened
 
     def swap(path):
         file = real(path)
-        other.replace(path)
+        foreign.replace(path)
         return file
 
     monkeypatch.setattr(loading, "opened", swap)

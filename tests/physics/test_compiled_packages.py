@@ -41,7 +41,7 @@ def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("words", "complaint"),
+    ("flags", "complaint"),
     [
         (["list", "--device", "cuda:99"], "-device cuda:99: no such device here"),
         (["list", "--device", "gpu"], "-device is 'gpu', expected cpu, cuda, cuda:N, mps or auto"),
@@ -49,9 +49,9 @@ def test_a_package_without_its_compiler_is_eager_with_a_notice(tmp_path, monkeyp
         (["list", "--", "-cell", "50", "60", "70", "90", "90", "90"], "no structure factors"),
     ],
 )
-def test_build_command_refuses_what_the_simulator_refuses(words, complaint, tmp_path, monkeypatch, capsys):
+def test_build_command_refuses_what_the_simulator_refuses(flags, complaint, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path))
-    assert build_command(words) == 2
+    assert build_command(flags) == 2
     said = capsys.readouterr()
     assert said.out == "" and complaint in said.err and len(said.err.splitlines()) == 1
 
@@ -95,8 +95,8 @@ def test_a_key_depends_on_settings_types_and_kernel(program, monkeypatch):
     model = Simulation(BASE).model
     key = cache.key_of(program, model)
     assert key == cache.key_of(program, Simulation(BASE).model)
-    other = replace(BASE, detector=replace(BASE.detector, distance_m=0.2))
-    assert key == cache.key_of(program, Simulation(other).model), "numbers are no part of it"
+    moved = replace(BASE, detector=replace(BASE.detector, distance_m=0.2))
+    assert key == cache.key_of(program, Simulation(moved).model), "numbers are no part of it"
     monkeypatch.setattr(cache, "kernel_sha256", lambda: "another")
     assert key != cache.key_of(program, model)
     assert json.loads(json.dumps(key)) == key

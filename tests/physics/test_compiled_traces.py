@@ -15,7 +15,7 @@ from nanobrag_torch import cli
 from nanobrag_torch.backends.compiled import cache, tracing
 from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed, of_image
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.integrate import integrate, photons
@@ -26,6 +26,7 @@ from nanobrag_torch.trace import trace_lines, trace_simulation
 from tests.c_program import needs_compiler
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
 from tests.physics.helpers import per_term, small
+from tests.physics.test_compiled import SEVERAL
 
 BASE = small()
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
@@ -34,6 +35,7 @@ EXPERIMENTS = {
     "no_table": replace(BASE, structure_factors=StructureFactors(default_F=3.0)),
     "round": replace(BASE, crystal=replace(BASE.crystal, shape="ROUND")),
     "samples": per_term(BASE),
+    "samples_and_sources": SEVERAL,
     "sources": replace(
         BASE,
         beam=replace(BASE.beam, hdiv_range_rad=1e-3, hdiv_steps=3, vdiv_range_rad=1e-3, vdiv_steps=3),
@@ -63,7 +65,7 @@ def statements(text: str) -> list[str]:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_a_traced_program_has_every_statement_of_the_image_in_their_order(program, dtype):
-    model = Simulation(per_term(BASE) if program in ("factors", "scattered") else BASE, dtype=DTYPES[dtype]).model
+    model = Simulation(per_term(BASE) if program != "photons" else BASE, dtype=DTYPES[dtype]).model
     plain, nothing = source_of(PROGRAMS[program], model)
     traced, watched = source_of(PROGRAMS[program].tracing(), model)
     remaining = iter(statements(traced))
@@ -86,13 +88,13 @@ def test_the_text_reads_like_the_kernel():
 
 def numbers_of(lines) -> dict[tuple[str, int], list[float]]:
     """The numbers of each line of a trace, by what it begins with and its turn."""
-    found: dict[tuple[str, int], list[float]] = {}
+    stored: dict[tuple[str, int], list[float]] = {}
     for line in lines:
         key, count = re.split(r"[ =]", line.replace(": ", ":", 1))[0], 0
-        while (key, count) in found:
+        while (key, count) in stored:
             count += 1
-        found[key, count] = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]\d+)?(?![\w.])", line)]
-    return found
+        stored[key, count] = [float(x) for x in re.findall(r"(?<![\w.])-?\d+\.?\d*(?:e[-+]\d+)?(?![\w.])", line)]
+    return stored
 
 
 @needs_compiler
@@ -122,14 +124,14 @@ def test_traced_values_are_those_of_the_compiled_program(always, kept):
     text = source.read_text()
     changed = re.sub(r"(const double omega_sr = .*);", r"\1 * 1.5;", text, count=1)
     assert changed != text
-    other = package.with_name("other.so")
+    library = package.with_name("other.so")
     (kept / "other.c").write_text(changed)
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", str(kept / "other.c"), "-o", str(other), "-lm"], check=True)
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", str(kept / "other.c"), "-o", str(library), "-lm"], check=True)
     record = json.loads(package.with_suffix(".json").read_text())
-    record["sha256"] = hashlib.sha256(other.read_bytes()).hexdigest()
-    other.with_suffix(".json").write_text(json.dumps(record))
+    record["sha256"] = hashlib.sha256(library.read_bytes()).hexdigest()
+    library.with_suffix(".json").write_text(json.dumps(record))
     seen: dict[str, torch.Tensor] = {}
-    backend = TracingBackend(simulation.model, {name: other})
+    backend = TracingBackend(simulation.model, {name: library})
     fast, slow = torch.tensor([PIXEL[1]]), torch.tensor([PIXEL[0]])
     got = photons(simulation.model, fast, slow, backend, torch.float32, hooks=lambda n, v, place: seen.setdefault(n, v))
     right = integrate(simulation.model, fast, slow)
@@ -202,40 +204,42 @@ def test_the_command_line_says_what_made_trace_and_image(always, tmp_path, monke
 
 
 @needs_cpp
-def test_the_text_for_a_gpu_returns_the_same_values(tmp_path):
-    simulation = Simulation(BASE)
-    model, program = simulation.model, PROGRAMS["photons"].tracing()
+@pytest.mark.parametrize("name", ["one_program", "samples", "sources", "samples_and_sources"])
+def test_the_text_for_a_gpu_returns_the_same_values(name, tmp_path):
+    model = Simulation(EXPERIMENTS[name]).model
+    program = PROGRAMS[of_image(model, torch.float64)].tracing()
     text, watched = source_of(program, model, device="cuda")
     build_text(text, tmp_path / "gpu.so")
     fast, slow = torch.arange(15, 22, dtype=torch.int32), torch.full((7,), PIXEL[0], dtype=torch.int32)
     rays, orientations = 7, model.real_m.shape[0]
+    terms = model.samples * model.source_count
+    shapes = [tracing.store_shape(watched_value, terms, orientations, rays) for watched_value in watched]
     stores = [
-        torch.empty(
-            (orientations, one.elements, rays) if one.of_orientations else (one.elements, rays),
-            dtype=getattr(torch, one.dtype),
-        )
-        for one in watched
+        torch.empty(shape, dtype=getattr(torch, watched_value.dtype))
+        for watched_value, shape in zip(watched, shapes, strict=True)
     ]
     got = torch.empty(rays, dtype=torch.float64)
-    given = [*program.inputs(model).values(), fast, slow, got, *stores]
+    arguments = [*program.inputs(model).values(), fast, slow, got, *stores]
     with (tmp_path / "gpu.so").open("rb") as file:
-        EmulatedGpu(file)(given, rays, orientations)
+        EmulatedGpu(file)(arguments, rays, orientations)
     seen: dict[str, torch.Tensor] = {}
-    expected = integrate(model, fast, slow, hooks=lambda name, value, place: seen.setdefault(name, value))
+    single = EagerBackend(model)
+    single.rays_at_once = 1  # so that what is seen last is of the last sample
+    expected = integrate(model, fast, slow, single, lambda name, value, place: seen.update({name: value}) or value)
     torch.testing.assert_close(got, expected.photons, rtol=1e-12, atol=0)
-    for one, store in zip(watched, stores, strict=True):
-        value = seen[one.name]
+    for watched_value, store in zip(watched, stores, strict=True):
+        value = seen[watched_value.name]
         if not isinstance(value, torch.Tensor):
             continue
-        ordered = store.transpose(0, 1) if one.of_orientations else store
-        ordered = ordered.reshape(*one.shape, *ordered.shape[1:])
+        ordered = tracing.in_shape(watched_value, store)
+        ordered = ordered[-1] if watched_value.of_terms else ordered
         expected_value = value.expand(ordered.shape).to(store.dtype)
-        scale = float(expected_value.abs().double().max())
-        torch.testing.assert_close(ordered, expected_value, rtol=1e-9, atol=1e-9 * scale, msg=one.name)
+        scale = float(expected_value.double().abs().max())
+        torch.testing.assert_close(ordered, expected_value, rtol=1e-9, atol=1e-9 * scale, msg=watched_value.name)
 
 
 def test_the_record_is_json(tmp_path, monkeypatch):
     """So that other programs can read what a program returns."""
     model = Simulation(BASE).model
     _, watched = source_of(PROGRAMS["photons"].tracing(), model)
-    assert json.loads(json.dumps(watched)) == [[w.name, list(w.shape), w.of_orientations, w.dtype] for w in watched]
+    assert json.loads(json.dumps(watched)) == [[w.name, list(w.shape), *w[2:]] for w in watched]

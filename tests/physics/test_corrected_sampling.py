@@ -10,7 +10,7 @@ CELL = "-cell 50 60 70 80 95 105 -distance 100 -detpixels 8 -pixel 3 -lambda 1 -
 
 
 @pytest.mark.parametrize(
-    ("words", "offsets_mrad"),
+    ("flags", "offsets_mrad"),
     [
         ("-hdivrange 2 -hdivstep 5", [0]),
         ("-hdivrange 2 -hdivstep 0.7", [-1.05, -0.35, 0.35, 1.05]),
@@ -19,8 +19,8 @@ CELL = "-cell 50 60 70 80 95 105 -distance 100 -detpixels 8 -pixel 3 -lambda 1 -
         ("-hdivrange 2 -hdivsteps 3", [-1, 0, 1]),
     ],
 )
-def test_a_divergence_grid_lies_evenly_about_the_beam(both, words, offsets_mrad):
-    line = f"{CELL} -N 3 {words} -square_div -defects none"
+def test_a_divergence_grid_lies_evenly_about_the_beam(both, flags, offsets_mrad):
+    line = f"{CELL} -N 3 {flags} -square_div -defects none"
     incident = both.simulation(line).model.sources.incident
     angles = sorted(math.atan2(z, x) * 1e3 for x, _, z in incident.tolist())
     assert angles == pytest.approx(offsets_mrad, abs=1e-12)

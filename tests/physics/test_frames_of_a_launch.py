@@ -2,6 +2,7 @@
 
 import ctypes
 import subprocess
+from dataclasses import replace
 
 import pytest
 import torch
@@ -27,10 +28,10 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def series(tmp_path_factory):
+def series(compiled_code):
     with pytest.MonkeyPatch.context() as patch, torch.no_grad():
         patch.setenv("NANOBRAG_TORCH_COMPILE", "always")
-        patch.setenv(cache.DIRECTORY_VARIABLE, str(tmp_path_factory.mktemp("compiled")))
+        patch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
         yield Series(parsed(LINE), "cpu", torch.float32, images=100)
 
 
@@ -41,11 +42,11 @@ def program(series, tmp_path_factory):
     made = frames.together(text)
     kinds = frames._ARGUMENT
     arguments = made.text[made.text.index(f"{frames.ENTRY}(") + len(frames.ENTRY) + 1 :].partition(")")[0].split(",")
-    casts = [kinds.match(word.strip())["kind"] for word in arguments[:-2]]
-    given = ", ".join(f"({kind})given[{place}]" for place, kind in enumerate(casts))
+    casts = [kinds.match(parameter.strip())["kind"] for parameter in arguments[:-2]]
+    passed = ", ".join(f"({kind})given[{position}]" for position, kind in enumerate(casts))
     machine = _MACHINE.replace("struct place { unsigned x; };", "struct place { unsigned x, y; };") % THREADS_PER_BLOCK
     folder = tmp_path_factory.mktemp("emulated")
-    (folder / "frames.cpp").write_text(machine + made.text + LAUNCH % given)
+    (folder / "frames.cpp").write_text(machine + made.text + LAUNCH % passed)
     command = ["g++", "-O1", "-w", "-shared", "-fPIC", str(folder / "frames.cpp"), "-o", str(folder / "frames.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
@@ -105,15 +106,32 @@ def test_a_region_of_whole_rows_leaves_the_rest_empty(program, emulated, monkeyp
     torch.testing.assert_close(images[1], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
 
 
+@needs_cpp
+def test_columns_and_a_mask_are_one_launch_too(program, emulated, monkeypatch, compiled_code):
+    monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "always")
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
+    with torch.no_grad():
+        whole = parsed(f"{LINE} -roi 3 24 4 11")
+        mask = torch.ones(30, 30, dtype=torch.bool)
+        mask[6, 3:12] = False
+        part = Series(replace(whole, detector=replace(whole.detector, mask=mask)), "cpu", torch.float32, images=100)
+        images = batches.images_of(simulations(part, 2), trust_later=True).images
+        assert emulated == [2]
+        alone = simulations(part, 2)[1].image()
+    mask[:, :3], mask[:, 25:], mask[:4], mask[12:] = (False,) * 4
+    assert float(images[:, mask].min()) > 0 and not images[:, ~mask].any()
+    torch.testing.assert_close(images[1], alone, rtol=1e-5, atol=1e-6 * float(alone.max()))
+
+
 def test_models_that_differ_in_more_are_not_launched_together(series, program):
     rows = [simulation.backend().inputs_of_image(torch.float32)[1] for simulation in simulations(series, 2)]
     image = torch.empty(900)
     lists = torch.zeros(900, dtype=torch.int32)
     rows = [[*row, lists, lists, image] for row in rows]
-    other = [*rows[1]]
-    other[0] = other[0].clone()  # an axis of the detector
+    changed = [*rows[1]]
+    changed[0] = changed[0].clone()  # an axis of the detector
     with pytest.raises(ValueError, match="differ in more than orientation and wavelength"):
-        frames.run(program[0], lambda *_: pytest.fail("launched"), [rows[0], other], CPU, 900, 10)
+        frames.run(program[0], lambda *_: pytest.fail("launched"), [rows[0], changed], CPU, 900, 10)
     more = [*rows[1]]
     where = program[0][2]
     more[where] = torch.cat([more[where], more[where]])

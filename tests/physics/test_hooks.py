@@ -1,4 +1,4 @@
-"""Hooks: what they see is what the image is made of, what they return is used, and without them nothing changes."""
+"""Hooks see the values that make the image, the values that they return are used, and without hooks nothing changes."""
 
 from __future__ import annotations
 
@@ -87,17 +87,17 @@ def test_places_count_samples_sources_and_orientations():
 
 def private_assignments(text: str) -> list[str]:
     """Names with a leading underscore, of objects that are not the module's own, that a module assigns to."""
-    found = []
+    seen = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "setattr":
             named = [a.value for a in node.args[:2] if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            found += [name for name in named if name.split(".")[-1].startswith("_")]
+            seen += [name for name in named if name.split(".")[-1].startswith("_")]
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         for target in targets:
             owner = getattr(getattr(target, "value", None), "id", "self")
             if isinstance(target, ast.Attribute) and target.attr.startswith("_") and owner not in ("self", "cls"):
-                found.append(f"{owner}.{target.attr}")
-    return [name for name in found if not name.endswith("__")]
+                seen.append(f"{owner}.{target.attr}")
+    return [name for name in seen if not name.endswith("__")]
 
 
 def imports_the_simulator(text: str) -> bool:
@@ -121,7 +121,7 @@ def test_no_test_or_tool_assigns_to_a_private_name_of_the_simulator(folder):
 
 
 def test_no_tool_replaces_anything_of_the_simulator():
-    """The audit has hooks, and no need for more."""
+    """The audit uses hooks and replaces no name of the simulator."""
     for path in (REPOSITORY / "src/trace_audit").rglob("*.py"):
         text = path.read_text()
         assert not (imports_the_simulator(text) and "setattr(" in text), path

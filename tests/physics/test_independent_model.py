@@ -51,8 +51,8 @@ class Case:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_c_program(seed, c_binary, tmp_path):
     case = Case(seed, tmp_path)
-    words = [*case.words, "-nonoise", "-nopgm", "-doublefile", "double.bin", "-threads", "1"]
-    done = subprocess.run([c_binary, *words], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    arguments = [*case.words, "-nonoise", "-nopgm", "-doublefile", "double.bin", "-threads", "1"]
+    done = subprocess.run([c_binary, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     if case.expected is None:
         assert done.returncode == 2 and case.refusal in done.stderr
         return
@@ -71,15 +71,10 @@ def test_torch_program(seed, tmp_path, monkeypatch):
     case.check(case.simulation().image(image_dtype=torch.float64).numpy())
 
 
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory):
-    return tmp_path_factory.mktemp("compiled")
-
-
 @needs_compiler
 @pytest.mark.parametrize("seed", COMPILED_SEEDS)
-def test_compiled_torch_program(seed, tmp_path, kept, monkeypatch):
-    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(kept))
+def test_compiled_torch_program(seed, tmp_path, compiled_code, monkeypatch):
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     case = Case(seed, tmp_path)
     if case.expected is None:

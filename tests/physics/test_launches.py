@@ -1,4 +1,6 @@
-"""What an image costs a GPU, on a device without values: reading one would make the host wait, and raises here."""
+"""The operations that an image needs on a GPU, on a device without values: reading a value raises here, as it would
+make the host wait.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from nanobrag_torch.backends.compiled import launch, selection
 from nanobrag_torch.backends.compiled.compiler import Build
@@ -24,7 +27,7 @@ class FakeGpu:
 
     def __call__(self, tensors, rays, orientations, *rest):
         self.launches.append((rays, orientations))
-        assert all(one.device.type == "meta" and one.is_contiguous() for one in tensors)
+        assert all(tensor.device.type == "meta" and tensor.is_contiguous() for tensor in tensors)
 
 
 @pytest.fixture
@@ -72,15 +75,34 @@ def test_a_region_of_interest_is_one_launch_and_goes_to_its_place(gpu):
     assert FakeGpu.launches == [(64, 8)]
 
 
-def test_sources_are_a_launch_each_and_their_factors_another(gpu):
-    simulation = Simulation(replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3)), "meta")
-    simulation.image()
-    operations, launches = cost(simulation.image)
-    assert launches == 4 and len(operations) <= 36
+SOURCES = replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.01, dispersion_steps=2))
+THICK = replace(BASE.detector, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3, oversample=2)
+
+
+@pytest.mark.parametrize("detector", [BASE.detector, THICK], ids=["", "samples"])
+@pytest.mark.parametrize("base", [BASE, SOURCES], ids=["", "sources"])
+@pytest.mark.parametrize("defects", [None, frozenset()], ids=["historic", "corrected"])
+def test_several_samples_layers_and_sources_are_one_launch(detector, base, defects, gpu):
+    """The program goes through them itself; no operation of torch comes before or after it."""
+    factors = replace(BASE.structure_factors, d_min_m=3e-10, water_size_m=1e-6)
+    several = replace(base, detector=detector, structure_factors=factors, defects=defects)
+    simulate(several, device="meta")
+    moved = replace(several, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
+    assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
+
+
+def test_a_mask_is_read_by_the_program(gpu):
+    """It is sent with the first image; hidden pixels get their 0 from the program."""
+    mask = torch.ones(BASE.detector.n_slow, BASE.detector.n_fast, dtype=torch.bool)
+    mask[4:6] = False
+    masked = replace(BASE, detector=replace(BASE.detector, mask=mask))
+    simulate(masked, device="meta")
+    moved = replace(masked, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))
+    assert cost(lambda: simulate(moved, device="meta")) == (["_to_copy"], 1)
 
 
 def test_no_image_waits_for_the_device(gpu):
-    """On the meta device reading a value raises, and compiled code that raises is told and left."""
+    """On the meta device reading a value raises; compiled code that raises is reported and no longer used."""
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"

@@ -101,8 +101,8 @@ def test_a_spread_of_180_degrees_is_a_powder(both, flags, tolerance):
         f"-xds {cell} -N 2 -default_F 1 -mosaic 180 -mosaic_dom 20000 {flags} -distance 40 -pixel 6 -detpixels 5 "
         "-ORGX 0.5 -ORGY 0.5 -nopolar -point_pixel -oversample 1" + NONE
     )
-    places = (np.arange(5) + 0.5) * 6
-    x, y = np.meshgrid(places, places)
+    positions = (np.arange(5) + 0.5) * 6
+    x, y = np.meshgrid(positions, positions)
     R = np.sqrt(x**2 + y**2 + 40.0**2)
     q = 2 * np.sin(np.arccos(40 / R) / 2)  # 1/A at 1 A
     steps = np.array(np.meshgrid(*[(-1, 0, 1)] * 3)).reshape(3, -1).T
@@ -174,13 +174,13 @@ def test_totals_of_all_shapes_are_that_of_the_parallelepiped(n, shapes):
     """
     points = (torch.arange(96, dtype=torch.float64) + 0.5) / 96 - 0.5
     off = torch.stack(torch.meshgrid(points, points, points, indexing="ij")).reshape(3, 1, -1)
-    cells, one, star = torch.full((3,), float(n)).double(), torch.ones(()).double(), torch.eye(3).double()
+    cells, fudge, star = torch.full((3,), float(n)).double(), torch.ones(()).double(), torch.eye(3).double()
     rho2 = lattice.offset_sqr(off, star, cells, radius_all_cells=False)
     made = {
         "SQUARE": lattice.square(torch.zeros_like(off), off.clone(), cells, torch.float64),
-        "ROUND": lattice.sphere(off, cells, one, torch.float64, closed_form=False),
-        "GAUSS": lattice.gauss(rho2, cells, one),
-        "TOPHAT": lattice.tophat(rho2, cells, one, torch.float64),
+        "ROUND": lattice.sphere(off, cells, fudge, torch.float64, closed_form=False),
+        "GAUSS": lattice.gauss(rho2, cells, fudge),
+        "TOPHAT": lattice.tophat(rho2, cells, fudge, torch.float64),
     }
     totals = {shape: float((factor**2).mean()) / n**3 for shape, factor in made.items()}
     assert totals["SQUARE"] == pytest.approx(1, rel=1e-6)

@@ -1,4 +1,4 @@
-"""What is resolved on the CPU goes to a device in one copy, and its derivatives come back in one."""
+"""All that is resolved on the CPU goes to a device in one copy, and its derivatives come back in one copy."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ class Counted(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
         result = function(*arguments, **(keywords or {}))
-        there = any(isinstance(one, torch.Tensor) and one.device.type == "meta" for one in pytree.tree_leaves(result))
+        there = any(
+            isinstance(leaf, torch.Tensor) and leaf.device.type == "meta" for leaf in pytree.tree_leaves(result)
+        )
         if there and function.overloadpacket.__name__ not in VIEWS:
             self.names.append(function.overloadpacket.__name__)
         return result
@@ -56,20 +58,20 @@ def test_a_model_is_one_transfer(name, dtype):
 
 @pytest.mark.parametrize("name", ["table", "one amplitude"])
 def test_what_has_no_graph_gets_none_on_the_way(name):
-    """Else derivatives by all amplitudes would be worked out for nobody."""
+    """Otherwise derivatives by all amplitudes would be computed although nobody uses them."""
     cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
     crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
     Simulation(EXPERIMENTS[name], "meta")  # the table is there from now on
     with Counted() as counted:
         simulation = Simulation(replace(EXPERIMENTS[name], crystal=crystal), "meta")
     assert counted.names == ["_to_copy"], "an image needs no graph"
-    assert not any(one.requires_grad for one in leaves_of(simulation.plain))
+    assert not any(leaf.requires_grad for leaf in leaves_of(simulation.plain))
     with Counted() as counted:
         assert simulation.model.real_m.requires_grad
     assert counted.names == ["_to_copy", "_to_copy"]
-    found = differentiated(PROGRAMS["photons"], simulation.model)
-    assert found.by == differentiated(PROGRAMS["photons"], simulation.host).by
-    assert "real_m" in found.by and not any(one.startswith(("geometry", "amplitudes")) for one in found.by)
+    program = differentiated(PROGRAMS["photons"], simulation.model)
+    assert program.by == differentiated(PROGRAMS["photons"], simulation.host).by
+    assert "real_m" in program.by and not any(leaf.startswith(("geometry", "amplitudes")) for leaf in program.by)
     for there, here in zip(leaves_of(simulation.model), leaves_of(simulation.host), strict=True):
         assert there.requires_grad == here.requires_grad
 
@@ -77,7 +79,7 @@ def test_what_has_no_graph_gets_none_on_the_way(name):
 def leaves_of(model):
     """The tensors of a model but for those of the steps that placed the detector."""
     bare = model._replace(geometry=model.geometry._replace(construction=None))
-    return [one for one in pytree.tree_leaves(bare) if isinstance(one, torch.Tensor)]
+    return [leaf for leaf in pytree.tree_leaves(bare) if isinstance(leaf, torch.Tensor)]
 
 
 def test_another_frame_of_a_series_is_one_transfer():
@@ -105,7 +107,7 @@ def nest():
 def test_every_type_arrives_as_it_was():
     """Packed and taken apart, on the only device there is."""
     sent, _ = nest()
-    tensors = [one for one in pytree.tree_leaves(sent) if isinstance(one, torch.Tensor)]
+    tensors = [leaf for leaf in pytree.tree_leaves(sent) if isinstance(leaf, torch.Tensor)]
     for there, here in zip(transfer.Moved.apply(torch.device("cpu"), *tensors), tensors, strict=True):
         assert torch.equal(there, here) and there.dtype == here.dtype and there.shape == here.shape
 
@@ -132,9 +134,9 @@ def test_derivatives_come_back():
 
 def test_a_model_without_a_gradient_has_none():
     assert not any(
-        one.requires_grad
-        for one in pytree.tree_leaves(transfer.moved(Simulation(BASE).model, META))
-        if isinstance(one, torch.Tensor)
+        leaf.requires_grad
+        for leaf in pytree.tree_leaves(transfer.moved(Simulation(BASE).model, META))
+        if isinstance(leaf, torch.Tensor)
     )
 
 

@@ -26,10 +26,10 @@ def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
         made = simulation.image if recomputed else simulation.image_with_graph
         image = made(None, torch.float64)
         assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
-        found = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
+        gradients = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
         if twice:
-            found = torch.autograd.grad(found[0], [distance, cell])
-        return [float(part) for one in found for part in one.reshape(-1)]
+            gradients = torch.autograd.grad(gradients[0], [distance, cell])
+        return [float(part) for gradient in gradients for part in gradient.reshape(-1)]
 
     for twice in (False, True):
         assert value(True, twice) == pytest.approx(value(False, twice), rel=1e-9)
@@ -37,13 +37,13 @@ def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
 
 def test_a_recomputed_derivative_is_the_same_for_any_number_of_threads(monkeypatch):
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-    threads, found = torch.get_num_threads(), []
+    threads, threads_seen = torch.get_num_threads(), []
     try:
         for count in (1, 2, 3):
             torch.set_num_threads(count)
             distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
             simulate(replace(BASE, detector=replace(BASE.detector, distance_m=distance))).square().sum().backward()
-            found.append(float(distance.grad))
+            threads_seen.append(float(distance.grad))
     finally:
         torch.set_num_threads(threads)
-    assert found[0] == found[1] == found[2]
+    assert threads_seen[0] == threads_seen[1] == threads_seen[2]

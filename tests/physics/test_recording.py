@@ -1,4 +1,4 @@
-"""What is recorded of a function gives the numbers of torch when it is compiled; what cannot be said is refused."""
+"""The recording of a function gives the numbers of torch when it is compiled; unsupported operations are refused."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def recorded(function, one_ray, one_orientation, constants, table):
         Input("in2", torch.float64, 0, elements=3),
         Input("in3", torch.float64, 0, table=True),
     ]
-    for one, value in zip(inputs[:3], (one_ray, one_orientation, constants), strict=True):
-        recorder.give(value, one.name, one.varies)
+    for declared, value in zip(inputs[:3], (one_ray, one_orientation, constants), strict=True):
+        recorder.give(value, declared.name, declared.varies)
     recorder.give_table(table, "in3")
     with torch.no_grad(), recorder:
         result = function(one_ray, one_orientation, constants, table)

@@ -15,11 +15,11 @@ Visit = Callable[[str, object, Sequence[float]], Sequence[float] | None]
 
 @dataclass(frozen=True)
 class Mistake:
-    """A port's mistake on a command line. `told`: what the explanation says.
+    """A port's mistake on a command line.
 
-    `without` and `plus`: the words that the port in truth runs with. `visit`: what it puts in the place of the values
-    of a stage, from our own trace. `hooks`: values of the simulator that it replaces.
-    `swapped`: slow for fast. `printed`: what becomes of its lines.
+    `told`: the text of the right explanation. `without` and `plus`: flags that the port drops and adds. `visit`: its
+    values of a stage, computed from our own trace. `hooks`: values of the simulator that it replaces. `swapped`: slow
+    and fast are exchanged. `printed`: how its lines are changed.
     """
 
     told: str
@@ -106,8 +106,8 @@ def _spindle_last(ours: Any) -> Any:
     from nanobrag_torch.simulator import Simulation
 
     still: dict[str, Any] = {}
-    words = (*ours.words, "-phi", "0", "-osc", "0", "-phisteps", "1")
-    Simulation(ours.experiment(words), hooks=lambda name, v, _: still.setdefault(name, v))
+    flags = (*ours.words, "-phi", "0", "-osc", "0", "-phisteps", "1")
+    Simulation(ours.experiment(flags), hooks=lambda name, v, _: still.setdefault(name, v))
     mosaic = still["real_m"][0].numpy()
 
     def hooks(name: str, value: Any, _place: Any) -> Any:
@@ -138,7 +138,7 @@ def _reciprocal_of_what_is_printed(lines: list[str]) -> list[str]:
 
     def numbers(name: str) -> np.ndarray:
         line = next(line for line in lines if f" {name} " in line)
-        return np.array([float(word) for word in line.split()[-3:]])
+        return np.array([float(text) for text in line.split()[-3:]])
 
     stars = np.linalg.inv(np.array([numbers(f"rot_{axis}_angstroms") for axis in "abc"])).T
     made = {f"rot_{axis}_star_A_inv": star for axis, star in zip("abc", stars, strict=True)}
@@ -235,11 +235,11 @@ AS_PORTS_DO: dict[str, Mistake] = {
 
 def changed_words(mistake: Mistake) -> str:
     """The command line that the port in truth runs with."""
-    words = mistake.flags
+    flags = mistake.flags
     for old, new in mistake.replaced:
-        assert old in words
-        words = words.replace(old, new) if old else words + new
-    return words
+        assert old in flags
+        flags = flags.replace(old, new) if old else flags + new
+    return flags
 
 
 def lines_of(mistake: Mistake, pixel: tuple[int, int]) -> Iterator[str]:
@@ -256,5 +256,7 @@ def lines_of(mistake: Mistake, pixel: tuple[int, int]) -> Iterator[str]:
     where = pixel[::-1] if mistake.swapped else pixel
     visit = mistake.visit(ours.trace()) if mistake.visit else lambda *_: None
     hooks = mistake.hooks(ours) if mistake.hooks else None
-    one = one_pixel(port.base, where)
-    yield from mistake.printed(watched_trace(one, where, device="cpu", dtype=torch.float64, visit=visit, first=hooks))
+    single_pixel = one_pixel(port.base, where)
+    yield from mistake.printed(
+        watched_trace(single_pixel, where, device="cpu", dtype=torch.float64, visit=visit, first=hooks)
+    )

@@ -29,7 +29,7 @@ PIXEL = (15, 6)
 
 
 def outcome(mistake: str, printed: str) -> str:
-    """named, in the interval, not seen (no printed key differs), or wrong."""
+    """The result for one mistake: named, in the interval, not seen (no printed key differs), or wrong."""
     causes = audit(mistake, printed).causes
     key = MISTAKES[mistake][0]
     if not causes:
@@ -86,15 +86,16 @@ def main() -> int:
     """Print both tables, and which mistakes are not explained or explained wrongly."""
     counts = {printed: Counter(outcome(mistake, printed) for mistake in MISTAKES) for printed in PRINTED}
     show("keys printed", ("named", "in the interval", "not seen", "wrong"), counts)
-    found = {p: {name: explained(name, p) for name in AS_PORTS_DO} for p in (*PRINTED, PART_OF_IMAGE)}
+    explanations = {p: {name: explained(name, p) for name in AS_PORTS_DO} for p in (*PRINTED, PART_OF_IMAGE)}
     columns = ("explained", "among equals", "not explained", "wrong")
-    show("explanation, keys", columns, {p: Counter(outcomes.values()) for p, outcomes in found.items()})
-    for printed, outcomes in found.items():
-        for name, what in outcomes.items():
-            if what in ("not explained", "wrong"):
-                print(f"{printed}: {name}: {what}")
+    show("explanation, keys", columns, {p: Counter(outcomes.values()) for p, outcomes in explanations.items()})
+    for printed, outcomes in explanations.items():
+        for name, verdict in outcomes.items():
+            if verdict in ("not explained", "wrong"):
+                print(f"{printed}: {name}: {verdict}")
     wrong = [*(count["wrong"] for count in counts.values())]
-    return 1 if any(wrong) or "wrong" in (what for outcomes in found.values() for what in outcomes.values()) else 0
+    wrong += [verdict == "wrong" for outcomes in explanations.values() for verdict in outcomes.values()]
+    return 1 if any(wrong) else 0
 
 
 if __name__ == "__main__":

@@ -71,14 +71,14 @@ def visitor(key: str, change: Callable[[Values], Values]) -> Callable[[str, obje
     return visit
 
 
-def main(words: list[str]) -> None:
+def main(arguments: list[str]) -> None:
     import numpy as np
     import torch
 
     from nanobrag_torch.cli import parse
     from trace_audit.stages.intervene import watched_trace
 
-    mistake, keys, slow, fast, image, *flags = words
+    mistake, keys, slow, fast, image, *flags = arguments
     pixel = int(slow), int(fast)
     key, change = MISTAKES[mistake]
     experiment = parse(flags).experiment

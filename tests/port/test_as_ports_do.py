@@ -67,7 +67,7 @@ def search(name: str, tried: list[Hypothesis], monkeypatch, *, about_image: bool
 
     def few(base, flags, defects, **options):
         known = made(base, flags, defects, **options)
-        own = [h for h in tried if h.name not in {other.name for other in known}]
+        own = [h for h in tried if h.name not in {hypothesis.name for hypothesis in known}]
         return [h for h in [*known, *own] if h.name in names]
 
     monkeypatch.setattr(trials, "all_hypotheses", few)
@@ -84,8 +84,8 @@ def test_what_moves_nothing_is_never_named(monkeypatch):
         Hypothesis("same words", "the words are the same", Variant(ours.words)),
     ]
     for about_image in (False, True):
-        found = search("pair_of_flags", idle, monkeypatch, about_image=about_image)
-        assert found.trials >= 2 and not found.explanations and not found.suspects
+        outcome = search("pair_of_flags", idle, monkeypatch, about_image=about_image)
+        assert outcome.trials >= 2 and not outcome.explanations and not outcome.suspects
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_two_changes_of_which_neither_counts_alone(name, parts, monkeypatch):
     ours, _ = case(name)
     few = [h for h in hypotheses(ours) if h.name in parts]
     assert len(few) == len(parts)
-    found = search(name, few, monkeypatch)
-    [explanation] = found.explanations
+    outcome = search(name, few, monkeypatch)
+    [explanation] = outcome.explanations
     for part in parts[:2]:
         [single] = [h for h in few if h.name == part]
         assert single.sentence in explanation.hypothesis.sentence
@@ -125,9 +125,9 @@ def test_a_pixel_that_is_off_by_a_plain_factor_shows_no_cause(monkeypatch):
         for key, rows in pixel.items()
     }
     off = replace(judge, port=replace(judge.base, records=twice))
-    found = trials.search(ours, off, IMAGE, 600.0)
-    assert not found.explanations
-    assert "polarization lacks its factor 1/2" in found.suspects and len(found.suspects) > 1
+    outcome = trials.search(ours, off, IMAGE, 600.0)
+    assert not outcome.explanations
+    assert "polarization lacks its factor 1/2" in outcome.suspects and len(outcome.suspects) > 1
 
 
 def test_pairs_are_tried_in_the_order_of_what_they_promise():
@@ -139,11 +139,11 @@ def test_pairs_are_tried_in_the_order_of_what_they_promise():
 
 
 def test_every_flag_is_dropped_and_read_in_other_units_however_it_is_spelled():
-    words = (
+    line = (
         "-cell 70 80 90 85 95 105 -wavelength 1 -distance 90 -detpixels_x 8 -N 5 -default_F 9 -xtal_size 0.1 -energy 1"
     )
-    flags = split_words(shlex.split(words))
-    names = [h.name for h in all_hypotheses(Variant(tuple(shlex.split(words))), flags, [])]
+    flags = split_words(shlex.split(line))
+    names = [h.name for h in all_hypotheses(Variant(tuple(shlex.split(line))), flags, [])]
     ignored = {name.split()[0] for name in names if name.endswith(" ignored")}
     assert ignored == {"-wavelength", "-distance", "-N", "-xtal_size", "-energy"}
     read = {name.split()[0] for name in names if " read in " in name or "too large" in name}
@@ -170,10 +170,10 @@ def test_arithmetic_in_float32_from_a_stage_on_is_told_by_the_printed_numbers(fi
             return None
         return [float(np.float32(v * (1.0 + source.uniform(-1.0, 1.0) * 2.0**-23))) for v in values]
 
-    one = one_pixel(ours.base, PIXEL)
-    lines = watched_trace(one, PIXEL, device="cpu", dtype=torch.float64, visit=visit)
+    single_pixel = one_pixel(ours.base, PIXEL)
+    lines = watched_trace(single_pixel, PIXEL, device="cpu", dtype=torch.float64, visit=visit)
     log = read_foreign_lines([f"{line}\n".encode() for line in lines], KeyNames())
-    found = audit_port(PortCase("mine", log, None), ours, budget_s=0)
-    assert found.precision.name == "float64" and found.causes, "most of its numbers are those of doubles"
-    told = {cause.explanation for cause in found.causes}
+    audited = audit_port(PortCase("mine", log, None), ours, budget_s=0)
+    assert audited.precision.name == "float64" and audited.causes, "most of its numbers are those of doubles"
+    told = {cause.explanation for cause in audited.causes}
     assert told == {f"it computes in float32 from {first} on, as its printed numbers show"}

@@ -1,4 +1,4 @@
-"""The interval of a fault, and the way to it: whatever stage is wrong, printing what is asked for next leads there."""
+"""The interval of a fault and the way to it: for any wrong stage, printing the keys that are asked for leads to it."""
 
 import math
 
@@ -15,21 +15,21 @@ IN_A_LOG = [
 
 
 def descendants(name):
-    return {other for other in registry() if name in ancestors(other)}
+    return {key for key in registry() if name in ancestors(key)}
 
 
 def walk(fault):
-    """Print the pixel, then what is asked for, until one stage is left; the number of runs and that stage."""
+    """Print the pixel, then each key that is asked for, until one stage is left; the number of runs and that stage."""
     wrong = {fault, *descendants(fault)}
     printed = {"floatimage_accumulated": "floatimage_accumulated" not in wrong}
     steps = 0
     while True:
-        found = intervals(printed, IN_A_LOG)
-        assert all(fault in interval.possible for interval in found), "every interval holds the fault at every step"
-        if not found[0].next_keys:
-            return steps, found[0]
-        assert not printed.keys() & set(found[0].next_keys)
-        printed |= {name: name not in wrong for name in found[0].next_keys}
+        gaps = intervals(printed, IN_A_LOG)
+        assert all(fault in interval.possible for interval in gaps), "every interval holds the fault at every step"
+        if not gaps[0].next_keys:
+            return steps, gaps[0]
+        assert not printed.keys() & set(gaps[0].next_keys)
+        printed |= {name: name not in wrong for name in gaps[0].next_keys}
         steps += 1
 
 
@@ -41,19 +41,19 @@ def test_one_line_leads_to_every_stage(fault):
 
 
 def test_agreeing_keys_clear_what_they_are_made_of():
-    [found] = intervals({"incident_vec": True, "diffracted_vec": True, "hkl_frac": False}, IN_A_LOG)
-    assert "pixel_pos_meters" not in found.possible
-    assert {"incident_vec", "diffracted_vec"} <= set(found.agreeing)
-    assert "scattering_vec_A_inv" in found.possible and found.next_keys
+    [gap] = intervals({"incident_vec": True, "diffracted_vec": True, "hkl_frac": False}, IN_A_LOG)
+    assert "pixel_pos_meters" not in gap.possible
+    assert {"incident_vec", "diffracted_vec"} <= set(gap.agreeing)
+    assert "scattering_vec_A_inv" in gap.possible and gap.next_keys
 
 
 def test_everything_printed_is_one_stage():
     printed = dict.fromkeys(IN_A_LOG, True) | {"polar": False, "I_pixel_final": False}
-    [found] = intervals(printed, IN_A_LOG)
-    assert found.key == "polar" and found.is_one_stage and not found.next_keys
+    [gap] = intervals(printed, IN_A_LOG)
+    assert gap.key == "polar" and gap.is_one_stage and not gap.next_keys
 
 
 def test_order_of_computation():
-    [found] = intervals({"floatimage_accumulated": False}, IN_A_LOG)
+    [gap] = intervals({"floatimage_accumulated": False}, IN_A_LOG)
     order = topological_order()
-    assert list(found.possible) == sorted(found.possible, key=order.index)
+    assert list(gap.possible) == sorted(gap.possible, key=order.index)

@@ -68,8 +68,8 @@ def test_a_key_again_and_again_in_bounded_memory(tmp_path):
 )
 def test_the_audit_of_nonsense_is_one_line(tmp_path, capsys, line, told):
     (tmp_path / "log").write_text(f"{line}\n")
-    words = ["--flags", FLAGS, "--pixel", "4", "5", "--log", str(tmp_path / "log"), "--budget-s", "0"]
-    status = run_command(main, [*words, "--name", "my-port", "--out", str(tmp_path / "out")])
+    arguments = ["--flags", FLAGS, "--pixel", "4", "5", "--log", str(tmp_path / "log"), "--budget-s", "0"]
+    status = run_command(main, [*arguments, "--name", "my-port", "--out", str(tmp_path / "out")])
     captured = capsys.readouterr()
     said = captured.err or captured.out
     assert status in (1, 2) and told in said and "Traceback" not in said

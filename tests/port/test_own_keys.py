@@ -54,20 +54,20 @@ def test_an_own_key_that_agrees_clears_what_it_is_made_of():
 
 
 def test_an_own_key_that_differs_is_the_head_and_bounds_the_fault_from_below():
-    found = audit("F_latt_factor_missing", ("floatimage_accumulated", "hkl_frac"), our_amplitude() / 3.0)
-    [cause] = found.causes
+    audited = audit("F_latt_factor_missing", ("floatimage_accumulated", "hkl_frac"), our_amplitude() / 3.0)
+    [cause] = audited.causes
     assert cause.key == "amplitude" and "F_latt" in cause.interval.possible
     assert not {"polar", "steps", "fluence_photons_per_m2", "hkl_frac"} & set(cause.interval.possible)
-    text = as_markdown(found)
+    text = as_markdown(audited)
     assert "of them compared: amplitude" in text and "own stage amplitude" in text
-    assert as_json(found)["causes"][0]["key"] == "amplitude"
+    assert as_json(audited)["causes"][0]["key"] == "amplitude"
 
 
 def test_two_sides_with_the_same_own_key_need_no_formula():
     plain = {**AMPLITUDE, "formula": ""}
     assert audit("polar_off", ("polar",), 3.0, plain).rows.keys() == {"polar"}, "nothing to compare it with"
-    found = audit("polar_off", ("floatimage_accumulated",), 3.0, plain, reference=4.0)
-    assert found.rows["amplitude"].verdict == "differs" and found.causes[0].key == "amplitude"
+    audited = audit("polar_off", ("floatimage_accumulated",), 3.0, plain, reference=4.0)
+    assert audited.rows["amplitude"].verdict == "differs" and audited.causes[0].key == "amplitude"
     assert (
         audit("polar_off", ("floatimage_accumulated",), 3.0, plain, reference=3.0).rows["amplitude"].verdict == "agrees"
     )
@@ -138,7 +138,7 @@ def test_an_own_key_with_a_formula_tells_whose_fault_it_is():
 
 
 def test_a_fault_that_both_share_hides_no_other():
-    """Both have the fluence of another unit; the candidate's pixel is off by more than that."""
+    """Both have the fluence in another unit; the candidate's pixel is wrong by more than that."""
     shown = ("fluence_photons_per_m2", *LAST)
     log = pair(shown, (None, None), ("fluence_per_mm2", "fluence_per_mm2"))
     assert log.passed and not log.causes

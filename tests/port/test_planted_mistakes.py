@@ -63,8 +63,8 @@ def audit(mistake: str, printed: str):
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))
 def test_every_key_printed(mistake):
     key = SEEN_AT.get(mistake, MISTAKES[mistake][0])
-    found = audit(mistake, "all")
-    named = [cause.key for cause in found.causes]
+    audited = audit(mistake, "all")
+    named = [cause.key for cause in audited.causes]
     assert named == [key], f"{mistake}: {named}"
 
 
@@ -72,13 +72,13 @@ def test_every_key_printed(mistake):
 @pytest.mark.parametrize("mistake", sorted(MISTAKES))
 def test_fewer_keys_give_an_interval_that_holds_the_fault(mistake, printed):
     key = MISTAKES[mistake][0]
-    found = audit(mistake, printed)
-    for cause in found.causes:
+    audited = audit(mistake, printed)
+    for cause in audited.causes:
         assert cause.interval is not None
         assert key in cause.interval.possible, f"{mistake}: {cause.key} {cause.interval.possible}"
         assert cause.interval.next_keys or cause.key == key
-    differs = any(row.verdict == "differs" for row in found.rows.values())
-    assert bool(found.causes) == differs, "what differs has an interval, and nothing else has one"
+    differs = any(row.verdict == "differs" for row in audited.rows.values())
+    assert bool(audited.causes) == differs, "what differs has an interval, and nothing else has one"
 
 
 def test_thirty_mistakes_at_known_keys():
@@ -87,12 +87,12 @@ def test_thirty_mistakes_at_known_keys():
 
 
 def test_run_as_a_program_of_its_own(tmp_path: Path):
-    """The way that a user goes: a command, a folder of results, exit code 1."""
+    """As a user does it: a command, a folder of results, exit code 1."""
     script = Path(__file__).parent / "planted.py"
     command = f"{sys.executable} {script} polar_off all {{slow}} {{fast}} - {{flags}}"
-    words = [sys.executable, "-m", "trace_audit.port", "--flags", " ".join(FLAGS), "--pixel", "40", "22"]
+    argv = [sys.executable, "-m", "trace_audit.port", "--flags", " ".join(FLAGS), "--pixel", "40", "22"]
     done = subprocess.run(
-        [*words, "--command", command, "--name", "planted", "--budget-s", "1", "--out", str(tmp_path / "out")],
+        [*argv, "--command", command, "--name", "planted", "--budget-s", "1", "--out", str(tmp_path / "out")],
         capture_output=True,
         text=True,
         check=False,

@@ -44,10 +44,11 @@ def fewer(*words, **options):
 @cache
 def audit(name: str, folder: Path = DATA) -> PortAudit:
     case = json.loads((folder / "cases.json").read_text())[name]
-    words = [
-        str(SHARED / "golden" / word) if word in ("A.mat", "scaled.hkl") else word for word in case["args"].split()
+    flags = [
+        str(SHARED / "golden" / argument) if argument in ("A.mat", "scaled.hkl") else argument
+        for argument in case["args"].split()
     ]
-    ours = OurProgram(tuple(words), tuple(case["traced_slow_fast"]))
+    ours = OurProgram(tuple(flags), tuple(case["traced_slow_fast"]))
     log = read_foreign_log(folder / f"{name}.log", KeyNames())
     image = read_port_image(folder / f"{name}.npz", ours.shape, ours.base.detector.roi)
     with patch.object(trials, "all_hypotheses", fewer):
@@ -62,14 +63,16 @@ def causes(name: str, role: str, folder: Path = DATA) -> dict[str, str | None]:
 @pytest.mark.skipif(not (SHARED / "foreign").is_dir(), reason="../shared is not here")
 @pytest.mark.parametrize("name", ["supervisor", "supervisor_roi"])
 def test_a_whole_experiment(name):
-    """The fluence of the default, and in one case a detector that turns about the sample; units in the trace alone."""
-    found = audit(name, SHARED / "foreign")
-    [first, *more] = [cause for cause in found.causes if cause.role == "in the image"]
+    """The port uses the default fluence, and in one case a detector that turns about the sample; a wrong unit affects
+    the trace alone.
+    """
+    audited = audit(name, SHARED / "foreign")
+    [first, *more] = [cause for cause in audited.causes if cause.role == "in the image"]
     assert (first.key, first.explanation) == ("fluence_photons_per_m2", "-flux 1e18 is ignored")
     assert first.effect == pytest.approx(125_932.0, rel=1e-5)
     pivot = {"pix0_vector_meters": "the detector turns about the sample (-pivot sample)"}
     assert {cause.key: cause.explanation for cause in more} == (pivot if name == "supervisor_roi" else {})
-    assert found.image.after.pattern <= found.image.allowed.pattern
+    assert audited.image.after.pattern <= audited.image.allowed.pattern
     turned = (
         {"rot_a_star_A_inv": TURNED} if name == "supervisor_roi" else {}
     )  # its spindle starts at 0 in the other one
@@ -78,25 +81,25 @@ def test_a_whole_experiment(name):
 
 
 def test_flags_without_effect_are_named_by_size():
-    found = audit("flux_beam_clip")
-    explanations = [cause.explanation for cause in found.causes if cause.role == "in the image"]
+    audited = audit("flux_beam_clip")
+    explanations = [cause.explanation for cause in audited.causes if cause.role == "in the image"]
     assert explanations == ["-flux 1e12 is ignored", "-samplesize 0.0006 is ignored"]
-    assert found.causes[0].effect == pytest.approx(2518.6, rel=1e-4)
-    assert found.image.after.pattern <= found.image.allowed.pattern
-    assert abs(found.image.after.scale - 1.0) < 1e-4
+    assert audited.causes[0].effect == pytest.approx(2518.6, rel=1e-4)
+    assert audited.image.after.pattern <= audited.image.allowed.pattern
+    assert abs(audited.image.after.scale - 1.0) < 1e-4
     assert causes("flux_beam_clip", "in the trace only") == {"rot_a_angstroms": METRES}
 
 
 def test_a_trace_at_another_point_of_the_pixel_is_no_cause_of_the_image():
-    found = audit("triclinic_misset")
-    assert found.image.agrees, "the image differs by float32 alone"
-    assert not [cause for cause in found.causes if cause.role == "in the image"]
-    [centre] = [cause for cause in found.causes if cause.key == "pixel_pos_meters"]
+    audited = audit("triclinic_misset")
+    assert audited.image.agrees, "the image differs by float32 alone"
+    assert not [cause for cause in audited.causes if cause.role == "in the image"]
+    [centre] = [cause for cause in audited.causes if cause.key == "pixel_pos_meters"]
     assert centre.explanation == "a pixel is evaluated at its centre alone (-oversample 1)"
     assert centre.role == "in the trace only"
     assert centre.contradicts == ("steps",), "it prints the number of steps of the image, which took 2 x 2 points"
-    assert found.precision.name == "float32"
-    printed = {cause.key: cause.explanation for cause in found.causes}
+    assert audited.precision.name == "float32"
+    printed = {cause.key: cause.explanation for cause in audited.causes}
     assert printed["rot_a_angstroms"] == METRES
     assert printed["polar"] == "there is no polarization factor (-nopolar)"
 
@@ -111,12 +114,12 @@ def test_a_convention_switched_by_a_flag():
 
 def test_reciprocal_axes_are_those_of_the_printed_axes_and_not_off_by_rounding():
     """2.4e-5 is 200 times what float32 does: the port divides by a . b x c, nanoBragg by the volume of the cell."""
-    found = audit("triclinic_misset")
-    [cause] = [cause for cause in found.causes if cause.key == "rot_a_star_A_inv"]
+    audited = audit("triclinic_misset")
+    [cause] = [cause for cause in audited.causes if cause.key == "rot_a_star_A_inv"]
     assert (cause.explanation, cause.role) == (NOMINAL, "in the trace only")
-    assert cause.residual < 2e-7 and "to " in sentence(found, cause)
-    rows = {x: found.log.trace.values(f"rot_{x}_star_A_inv", Context(block=0)) for x in "abc"}
-    real = np.array([found.log.trace.values(f"rot_{x}_angstroms", Context(block=0)) for x in "abc"]) * 1e10
+    assert cause.residual < 2e-7 and "to " in sentence(audited, cause)
+    rows = {x: audited.log.trace.values(f"rot_{x}_star_A_inv", Context(block=0)) for x in "abc"}
+    real = np.array([audited.log.trace.values(f"rot_{x}_angstroms", Context(block=0)) for x in "abc"]) * 1e10
     printed = np.array([rows[x] for x in "abc"])
     own, nominal = real_volume(np.float32(real)), np.float32(nominal_volume(70, 80, 90, 85, 95, 105))
     for volume, least, most in ((own, 0.0, 3e-7), (nominal, 2e-5, 3e-5)):
@@ -140,20 +143,20 @@ def found_summary(name: str) -> str:
 
 
 def test_what_is_not_known_is_not_named():
-    """The port's mosaic domains are others; no flag and no convention gives its image."""
-    found = audit("mosaic")
-    assert not found.image.agrees
-    assert not found.image_search.explanations
-    assert "why is not known" in summary(found)
+    """The port has other mosaic domains; no flag and no convention gives its image."""
+    audited = audit("mosaic")
+    assert not audited.image.agrees
+    assert not audited.image_search.explanations
+    assert "why is not known" in summary(audited)
 
 
 @pytest.mark.parametrize("name", ["flux_beam_clip", "triclinic_misset", "mosaic"])
 def test_every_form_of_the_report(name):
-    found = audit(name)
-    document = as_json(found)
+    audited = audit(name)
+    document = as_json(audited)
     assert json.loads(json.dumps(document, allow_nan=False)) == document
     assert document["coverage"]["printed"] == 38 or name != "flux_beam_clip"
-    assert len(list(lines_for_terminal(found))) <= 10
-    assert "<testsuite" in as_junit(found)
-    text = as_markdown(found)
+    assert len(list(lines_for_terminal(audited))) <= 10
+    assert "<testsuite" in as_junit(audited)
+    text = as_markdown(audited)
     assert "torch" not in text.replace("my-port", "") and " C " not in text, "sides have their own names"

@@ -1,4 +1,4 @@
-"""Two sides of any kind: who is at fault is told by name, whichever side it is."""
+"""Two sides of any kind: the report names the side at fault, whichever it is."""
 
 import json
 import re
@@ -140,8 +140,8 @@ def silent(tmp_path, c_binary):
 
 def cli(tmp_path, candidate, reference, *more):
     """Exit status and verdict of the command."""
-    words = ["--flags", FLAGS, "--pixel", "9", "5", "--candidate", candidate, "--reference", reference]
-    status = run_command(main, [*words, "--budget-s", "1", "--out", str(tmp_path / "out"), *more])
+    arguments = ["--flags", FLAGS, "--pixel", "9", "5", "--candidate", candidate, "--reference", reference]
+    status = run_command(main, [*arguments, "--budget-s", "1", "--out", str(tmp_path / "out"), *more])
     path = tmp_path / "out/port_audit.json"
     return status, json.loads(path.read_text()) if path.is_file() else {}
 

@@ -1,4 +1,4 @@
-"""A failing experiment is shrunk to what the failure needs, whatever the two programs are."""
+"""A failing experiment is reduced to the flags that the failure needs, whatever the two programs are."""
 
 import json
 import shlex
@@ -219,15 +219,18 @@ def test_the_command_with_a_port_that_ignores_flags(tmp_path, c_binary, capsys):
         "-default_F 100 -cell 70 80 90 85 95 105 -N 5 -distance 100 -lambda 1 -flux 1e17 -exposure 2 -beamsize 0.2 "
         "-detpixels 64 -oversample 2 -mosaic 0.5 -mosaic_dom 3"
     )
-    words = ["--flags", flags, "--pixel", "40", "30", "--reference", str(c_binary), "--candidate", str(port)]
+    arguments = ["--flags", flags, "--pixel", "40", "30", "--reference", str(c_binary), "--candidate", str(port)]
     out = tmp_path / "out"
-    assert command.main([*words, "--out", str(out), "--trials", "2"]) == 1
+    assert command.main([*arguments, "--out", str(out), "--trials", "2"]) == 1
     assert "the same command goes on" in capsys.readouterr().out
-    assert command.main([*words, "--out", str(out)]) == 0
+    assert command.main([*arguments, "--out", str(out)]) == 0
     shown = capsys.readouterr().out.splitlines()
     told = json.loads((out / "reduce.json").read_text())
     assert told["key"] == "fluence_photons_per_m2" and told["complete"]
-    assert {word for word in told["after"]["words"] if word[:2] in ("-f", "-b", "-e")} <= {"-flux", "-beamsize"}
+    assert {argument for argument in told["after"]["words"] if argument[:2] in ("-f", "-b", "-e")} <= {
+        "-flux",
+        "-beamsize",
+    }
     assert told["after"]["flags"] <= 5 and f"{told['trials']} trials" in shown[0]
     values = []
     for line in told["commands"].values():
@@ -255,7 +258,7 @@ def test_sides_as_the_config_file_states_them(tmp_path, c_binary, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "words, told",
+    "arguments, told",
     [
         (["--reference", "torch", "--candidate", "{log: /no/such}"], "--candidate: log: no such file"),
         (["--reference", "torch", "--candidate", "{program: rust}"], "--candidate: program"),
@@ -264,7 +267,7 @@ def test_sides_as_the_config_file_states_them(tmp_path, c_binary, monkeypatch):
         (["--reference", "torch", "--candidate", "torch -fluence 1e20"], "nothing to reduce"),
     ],
 )
-def test_mistakes_are_one_line(tmp_path, words, told):
+def test_mistakes_are_one_line(tmp_path, arguments, told):
     flags = "-default_F 1 -cell 50 -fluence 1e20 -detpixels 8"
     with pytest.raises(InputError, match=told):
-        command.main(["--flags", flags, "--pixel", "3", "4", *words, "--out", str(tmp_path / "out")])
+        command.main(["--flags", flags, "--pixel", "3", "4", *arguments, "--out", str(tmp_path / "out")])

@@ -9,16 +9,16 @@ AWKWARD += [b"1e-320", b"\0", b"\xff\xfe", b"#", b";", b"=", b"\n", b"{", b"}", 
 
 
 def damage(content: bytes, rng: np.random.Generator) -> bytes:
-    place = int(rng.integers(0, len(content) + 1))
+    position = int(rng.integers(0, len(content) + 1))
     length = int(rng.integers(1, 20))
-    word = AWKWARD[rng.integers(len(AWKWARD))]
+    token = AWKWARD[rng.integers(len(AWKWARD))]
     choices = [
-        content[:place] + content[place + length :],
-        content[:place] + word + content[place:],
-        content[:place] + word + content[place + length :],
-        content[:place] + bytes([int(rng.integers(256))]) + content[place + 1 :],
-        content[:place] + content[max(0, place - length) :],
-        content[:place],
+        content[:position] + content[position + length :],
+        content[:position] + token + content[position:],
+        content[:position] + token + content[position + length :],
+        content[:position] + bytes([int(rng.integers(256))]) + content[position + 1 :],
+        content[:position] + content[max(0, position - length) :],
+        content[:position],
     ]
     return choices[rng.integers(len(choices))]
 

@@ -47,9 +47,9 @@ class Result:
 
     def number(self, pattern: str) -> float:
         """The number behind the first match of `pattern` in the ordinary output."""
-        found = re.search(pattern + r"\s*(-?[0-9][-+.e0-9]*|-?inf)", self.stdout)
-        assert found, f"{pattern!r} not in:\n{self.stdout}"
-        return float(found.group(1))
+        match = re.search(pattern + r"\s*(-?[0-9][-+.e0-9]*|-?inf)", self.stdout)
+        assert match, f"{pattern!r} not in:\n{self.stdout}"
+        return float(match.group(1))
 
     def trace(self, key: str) -> list[list[str]]:
         """Values of every `TRACE_C: key ...` line."""
@@ -58,11 +58,11 @@ class Result:
 
     def traced(self, key: str) -> list[float]:
         """Numbers of the last `TRACE_C: key ...` line."""
-        return [float(word) for word in self.trace(key)[-1]]
+        return [float(text) for text in self.trace(key)[-1]]
 
     def setup(self, key: str) -> list[float]:
         (line,) = [line for line in self.stdout.splitlines() if line.startswith(f"TRACE_C:{key}=")]
-        return [float(word) for word in line.partition("=")[2].split()]
+        return [float(text) for text in line.partition("=")[2].split()]
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ class Uniform:
             self.table = steps[:7:-1]
             self.y = self.table[0]
         self.x = 16807 * self.x % MODULUS
-        place = self.y // 67108864
-        self.y, self.table[place] = self.table[place], self.x
+        slot = self.y // 67108864
+        self.y, self.table[slot] = self.table[slot], self.x
         return min(single(self.y * (1 / MODULUS)), single(1 - 1.2e-7))
 
 

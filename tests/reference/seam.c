@@ -28,7 +28,7 @@ typedef struct record {
 } record;
 
 static record replacements[MOST_RECORDS];
-static size_t n_replacements;
+static size_t n_replacements, next_replacement;
 static FILE *told;
 static long block = -1, source = -1;
 static size_t first_orientation, n_orientations, n_domains = 1;
@@ -67,11 +67,14 @@ static void visit_at(const char *key, context where, double *values, size_t coun
     fprintf(told, "%s %ld %ld %ld %ld %zu", key, where.block, where.source, where.step, where.domain, count);
     for (size_t i = 0; i < count; i++) fprintf(told, " %a", values[i]);
     fputc('\n', told);
-    for (size_t r = 0; r < n_replacements; r++) {
+    for (size_t i = 0; i < n_replacements; i++) { // a file in the order of the run has the next one next
+        size_t r = (next_replacement + i) % n_replacements;
         const record *with = &replacements[r];
         if (strcmp(with->key, key) != 0 || memcmp(&with->where, &where, sizeof where) != 0) continue;
         if (with->count != count) fail("a replacement has another number of values");
         memcpy(values, with->values, count * sizeof values[0]);
+        next_replacement = r + 1;
+        break;
     }
 }
 

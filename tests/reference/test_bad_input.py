@@ -183,7 +183,7 @@ FILES = {
 @pytest.mark.parametrize("name", FILES)
 def test_file(nanobragg, name):
     flags, files, culprit = FILES[name]
-    without_F = [word for word in GOOD if word not in ("-default_F", "5")] if "-dumpfile" in flags else GOOD
+    without_F = [argument for argument in GOOD if argument not in ("-default_F", "5")] if "-dumpfile" in flags else GOOD
     check_refused(nanobragg, [*without_F, *flags], culprit, files)
 
 
@@ -208,11 +208,11 @@ def test_result_of_the_last_run_may_be_named_by_img(nanobragg):
 
 
 @pytest.mark.parametrize(
-    "word",
+    "argument",
     ["\x1b[31mred", "a\bb", "a\u2028b", "a\x9bb", "a\u202eb", "\ufeff", "\ud800".encode("utf-8", "surrogatepass")],
 )
-def test_message_is_plain_text(nanobragg, word):
-    content = word if isinstance(word, bytes) else word.encode()
+def test_message_is_plain_text(nanobragg, argument):
+    content = argument if isinstance(argument, bytes) else argument.encode()
     result = nanobragg.run(*GOOD, "-mat", "m", files={"m": b"1 2 3 4 5 6 7 8 " + content})
     assert result.returncode == 2 and result.error.isprintable()
     assert "?" in result.error and content not in result.error.encode()
@@ -240,7 +240,7 @@ def test_existing_outputs_survive_an_error(nanobragg):
 
 
 def test_left_handed_matrix_works(nanobragg):
-    flags = [word for word in GOOD if word not in ("-cell", "50", "60", "70", "90")]
+    flags = [argument for argument in GOOD if argument not in ("-cell", "50", "60", "70", "90")]
     right = nanobragg.image(*flags, "-mat", "m", "-N", 3, files={"m": MATRIX})
     left = nanobragg.image(*flags, "-mat", "m", "-N", 3, files={"m": "0.02 0 0 0 -0.016 0 0 0 0.014\n"})
     assert left == pytest.approx(right, rel=1e-6) and right.sum() > 0
@@ -274,7 +274,7 @@ def test_help_and_version_win(nanobragg, flag):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
 def test_full_disk_leaves_nothing(nanobragg):
-    result = nanobragg.run(*[word for word in GOOD if word != "-nopgm"], "-floatfile", "/dev/full")
+    result = nanobragg.run(*[argument for argument in GOOD if argument != "-nopgm"], "-floatfile", "/dev/full")
     assert result.returncode == 2 and "cannot write '/dev/full'" in result.stderr
     assert list(nanobragg.folder.iterdir()) == []
 

@@ -12,8 +12,8 @@ from tests.c_program import SOURCES, build
 NEEDED = [Path("Makefile"), *(path.relative_to(SOURCES) for path in SOURCES.rglob("*.[ch]"))]
 
 
-def make(folder, *words):
-    return subprocess.run(["make", "-j2", *words], cwd=folder, capture_output=True, text=True, timeout=300)
+def make(folder, *arguments):
+    return subprocess.run(["make", "-j2", *arguments], cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def copy_of_sources(folder):

@@ -38,8 +38,8 @@ def test_pix0_ignored(nanobragg):
     ignored = nanobragg.succeed(*flags, "-pix0_vector", 0, 0, 0)
     assert ignored.number("beam at fast") == 12
     assert warned(ignored, "pix0_ignored")
-    other = nanobragg.image(*flags, "-pix0_vector_mm", 1, 2, 3)
-    assert (other == ignored.image).all()
+    image = nanobragg.image(*flags, "-pix0_vector_mm", 1, 2, 3)
+    assert (image == ignored.image).all()
 
 
 @pytest.mark.parametrize(("flag", "metres"), [("-pix0_vector", 1.0), ("-pix0_vector_mm", 0.001)])

@@ -24,8 +24,8 @@ def outputs(nanobragg, *flags):
 
 @pytest.mark.parametrize("defects", ["default", "historic", "none"])
 def test_threads(nanobragg, defects):
-    one, two, seven = (outputs(nanobragg, "-threads", n, "-defects", defects) for n in (1, 2, 7))
-    assert one == two == seven and len({*one}) == len(OUTPUTS)
+    single, two, seven = (outputs(nanobragg, "-threads", n, "-defects", defects) for n in (1, 2, 7))
+    assert single == two == seven and len({*single}) == len(OUTPUTS)
 
 
 @pytest.mark.parametrize("defects", ["default", "historic"])

@@ -12,9 +12,9 @@ OTHERS = [flag for flag in nanobragg_tables.flags() if "c" not in flag.programs]
 
 def test_help_names_every_flag(nanobragg):
     text = nanobragg.succeed("--help").stdout
-    found = set(text.replace("(also", " ").replace(")", " ").split())
+    printed = set(text.replace("(also", " ").replace(")", " ").split())
     for flag in FLAGS:
-        assert {flag.name, *flag.aliases} <= found
+        assert {flag.name, *flag.aliases} <= printed
         assert flag.meaning in text
 
 
@@ -44,13 +44,13 @@ def outside(arg):
 
 
 # an argument out of range, those before it 1
-CASES = [(flag, place, value) for flag in FLAGS for place, arg in enumerate(flag.args) for value in outside(arg)]
+CASES = [(flag, position, value) for flag in FLAGS for position, arg in enumerate(flag.args) for value in outside(arg)]
 
 
-@pytest.mark.parametrize(("flag", "place", "value"), CASES, ids=lambda x: getattr(x, "name", str(x)))
-def test_values_out_of_range_are_refused(nanobragg, flag, place, value):
+@pytest.mark.parametrize(("flag", "position", "value"), CASES, ids=lambda x: getattr(x, "name", str(x)))
+def test_values_out_of_range_are_refused(nanobragg, flag, position, value):
     arguments = [1] * len(flag.args)
-    arguments[place] = f"{value:.17g}" if isinstance(value, float) else value
+    arguments[position] = f"{value:.17g}" if isinstance(value, float) else value
     result = nanobragg.run(*BASE, "-default_F", 5, flag.name, *arguments)
     assert result.returncode == 2 and result.error.startswith(f"nanobragg: error: {flag.name}: ")
 

@@ -9,7 +9,7 @@ from .program import BASE, QUIET, read_smv, words, write_smv
 from .random_model import Poisson, Uniform
 
 PLAIN = [*BASE, "-default_F", 5, "-N", 3]
-WITH_ALL = [word for word in PLAIN if word not in ("-nonoise", "-nopgm")]
+WITH_ALL = [argument for argument in PLAIN if argument not in ("-nonoise", "-nopgm")]
 REFLECTIONS = "# h k l F\n0 1 1 50\n\n1 0 0 20 # strong\n0 -1 1 30\n-2 1 3 8\n1 0 0 25\n"
 
 
@@ -73,14 +73,14 @@ def test_long_header_takes_two_blocks(nanobragg):
 
 @pytest.mark.parametrize("amplitude", ["1e170", "1e20"])
 def test_noise_of_a_pixel_that_is_not_finite_is_refused(nanobragg, amplitude):
-    """1e170: the whole image; 1e20: pixels beyond single precision alone, of which the first is told."""
+    """1e170 makes the whole image too large for single precision, 1e20 some pixels, of which the first is named."""
     flags = ["-N", 7, "-default_F", amplitude, "-detpixels", 8, "-roi", 1, 6, 2, 7]
     image = nanobragg.image(*BASE, *flags)
     slow, fast = np.argwhere(~np.isfinite(image))[0]
     assert ((slow, fast) == (2, 1)) == (amplitude == "1e170")
     for path in nanobragg.folder.iterdir():
         path.unlink()
-    result = nanobragg.run(*[word for word in BASE if word != "-nonoise"], *flags, timeout=10)
+    result = nanobragg.run(*[argument for argument in BASE if argument != "-nonoise"], *flags, timeout=10)
     assert result.returncode == 2 and names(nanobragg.folder) == set()
     assert f"nanobragg: error: noise: pixel slow {slow} fast {fast} has {image[slow, fast]} photons" in result.stderr
 
@@ -202,11 +202,11 @@ def test_image_header_gives_the_geometry(nanobragg):
     files = {"i.img": write_smv(np.zeros((6, 7)), extra + "PHI=5;\nOSC_RANGE=1;\n")}
     plain = ["-cell", 50, 60, 70, "-default_F", 5, "-N", 3, "-oversample", 1, *QUIET]
     read = nanobragg.image(*plain, "-img", "i.img", files=files)
-    given = ["-detpixels_x", 7, "-detpixels_y", 6, "-pixel", 3, "-distance", 120, "-lambda", 1.3]
-    given += ["-Xbeam", 11, "-Ybeam", 10, "-phi", 5, "-osc", 1]
-    assert (read == nanobragg.image(*plain, *given)).all() and read.shape == (6, 7)
+    flags = ["-detpixels_x", 7, "-detpixels_y", 6, "-pixel", 3, "-distance", 120, "-lambda", 1.3]
+    flags += ["-Xbeam", 11, "-Ybeam", 10, "-phi", 5, "-osc", 1]
+    assert (read == nanobragg.image(*plain, *flags)).all() and read.shape == (6, 7)
     overridden = nanobragg.image("-distance", 200, *plain, "-img", "i.img")
-    assert (overridden == nanobragg.image(*plain, *given, "-distance", 200)).all()
+    assert (overridden == nanobragg.image(*plain, *flags, "-distance", 200)).all()
 
 
 def test_header_keys_are_exact(nanobragg):
@@ -239,16 +239,16 @@ def test_solvent_tables_have_no_effect(nanobragg):
 
 
 def test_printout(nanobragg):
-    one = nanobragg.succeed(*PLAIN, "-printout_pixel", 5, 2)
-    (line,) = [line for line in one.stdout.splitlines() if " : stol" in line]
+    fast_slow = nanobragg.succeed(*PLAIN, "-printout_pixel", 5, 2)
+    (line,) = [line for line in fast_slow.stdout.splitlines() if " : stol" in line]
     assert line.split()[:2] == ["5", "2"]
-    assert one.number("capture 1, pixel") == pytest.approx(one.image[2, 5], rel=1e-6)
+    assert fast_slow.number("capture 1, pixel") == pytest.approx(fast_slow.image[2, 5], rel=1e-6)
     everything = nanobragg.succeed(*PLAIN, "-printout", "-roi", 1, 3, 4, 5)
     lines = [line.split()[:2] for line in everything.stdout.splitlines() if " : stol" in line]
     assert lines == [["1", "4"], ["2", "4"], ["3", "4"], ["1", "5"], ["2", "5"], ["3", "5"]]
 
 
 def test_progress(nanobragg):
-    quiet = [word for word in PLAIN if word != "-noprogress"]
+    quiet = [argument for argument in PLAIN if argument != "-noprogress"]
     assert "100% done" in nanobragg.succeed(*quiet).stdout
     assert "% done" not in nanobragg.succeed(*quiet, "-noprogress").stdout

@@ -22,7 +22,7 @@ def driver(build_folder, tmp_path_factory):
 
     def run(*arguments) -> np.ndarray:
         done = subprocess.run([binary, *map(str, arguments)], capture_output=True, text=True, check=True, timeout=60)
-        return np.array([[float(word) for word in line.split()] for line in done.stdout.splitlines()])
+        return np.array([[float(text) for text in line.split()] for line in done.stdout.splitlines()])
 
     return run
 

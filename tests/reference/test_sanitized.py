@@ -43,7 +43,7 @@ FEATURES = {
 
 
 def check(result):
-    """Either done or refused in one line; the checkers end a program with another code."""
+    """The run succeeds or is refused in one line; a failed check would end it with another exit code."""
     assert result.returncode in (0, 2), result.stderr
     assert "Sanitizer" not in result.stderr and "runtime error" not in result.stderr, result.stderr
     if result.returncode == 2:
@@ -83,5 +83,5 @@ def test_damaged_file(sanitized, flag):
 def test_damaged_command_line(sanitized):
     line = " ".join([*BASE, "-default_F 5 -misset 1 2 3 -roi 0 3 0 3 -defects default,+phi_carryover,-layer_pitch"])
     for content in damaged(line.encode(), count=60, seed=2):
-        words = content.replace(b"\0", b"").decode("latin-1").split()
-        check(sanitized.run(*words, "-detpixels", 6, "-oversample", 1, timeout=30))
+        arguments = content.replace(b"\0", b"").decode("latin-1").split()
+        check(sanitized.run(*arguments, "-detpixels", 6, "-oversample", 1, timeout=30))

@@ -14,15 +14,17 @@ LINE = [*BASE, "-default_F", "5", "-detpixels", "40"]
 ENDING = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 
-def start(nanobragg, *words, ignored=None, stdout=subprocess.PIPE):
-    """The program as a terminal starts it: what a run in the background, or under nohup, ignores would be ignored."""
+def start(nanobragg, *arguments, ignored=None, stdout=subprocess.PIPE):
+    """Start the program as a terminal does, without the ignored signals of a background process or of nohup."""
     handlers = {
         number: signal.SIG_IGN if number == ignored else signal.default_int_handler
         for number in (signal.SIGINT, signal.SIGHUP)
     }
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        return subprocess.Popen([nanobragg.binary, *words], cwd=nanobragg.folder, stdout=stdout, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [nanobragg.binary, *arguments], cwd=nanobragg.folder, stdout=stdout, stderr=subprocess.PIPE
+        )
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -38,7 +40,7 @@ def wait_for(condition):
 
 @pytest.mark.parametrize("number", ENDING)
 def test_while_files_are_written(nanobragg, number):
-    """The pipe holds the program up when the float and the integer image are written under their temporary names."""
+    """The pipe stops the program when the float and the integer image are written under their temporary names."""
     pipe = nanobragg.folder / "pipe"
     os.mkfifo(pipe)
     run = start(nanobragg, *LINE, "-threads", "4", "-noisefile", "pipe")
@@ -65,7 +67,9 @@ def test_while_pixels_are_computed(nanobragg, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_while_noise_is_drawn(nanobragg, number):
-    """Bright pixels of one cell are soon computed, while each takes several draws. A terminal shows lines at once."""
+    """Bright pixels of a single cell are computed fast, but each takes several draws of noise. A terminal shows lines
+    at once.
+    """
     flags = "-cell 50 -N 1 -default_F 100 -fluence 1e30 -detpixels 4000 -pixel 0.02 -oversample 1 -nopgm -noprogress"
     terminal, end = pty.openpty()
     run = start(nanobragg, *flags.split(), stdout=end)

@@ -1,4 +1,4 @@
-"""The C sources: short functions, includes that name their room, and a floor that stands on nothing."""
+"""The C sources: functions are short, includes name their room, and the room `base` uses no other."""
 
 import re
 
@@ -13,14 +13,14 @@ MOST_LINES = 45
 
 def functions(text: str) -> list[tuple[str, int]]:
     """First line and number of lines of each function."""
-    found, start, lines = [], None, text.splitlines()
+    functions, start, lines = [], None, text.splitlines()
     for number, line in enumerate(lines):
         if re.match(r"^[a-z_].*\) \{$", line):
             start = number
         elif line == "}" and start is not None:
-            found.append((lines[start], number - start + 1))
+            functions.append((lines[start], number - start + 1))
             start = None
-    return found
+    return functions
 
 
 def test_functions_are_short():

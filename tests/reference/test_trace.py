@@ -52,16 +52,16 @@ OPTIONS = {
 def keys(result) -> list[str]:
     """Keys of the lines after the setup, terms and context left out."""
     lines = [line for line in result.stdout.splitlines() if re.match(r"TRACE_C: |TRACE_C_PHI ", line)]
-    found = [line.split()[1] if line.startswith("TRACE_C: ") else "PHI" for line in lines]
-    assert found[: len(CONTEXT)] == CONTEXT
-    return found[len(CONTEXT) :]
+    keys = [line.split()[1] if line.startswith("TRACE_C: ") else "PHI" for line in lines]
+    assert keys[: len(CONTEXT)] == CONTEXT
+    return keys[len(CONTEXT) :]
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_factors_multiply_back(nanobragg, name):
     result = nanobragg.succeed(*ALL_FEATURES, "-fluence", 1e28, *OPTIONS[name], "-trace_pixel", 4, 2)
     value = {key: result.traced(key) for key in END}
-    terms = np.array([[float(word) for word in row] for row in result.trace("term")])
+    terms = np.array([[float(text) for text in row] for row in result.trace("term")])
     lattice, cell, capture, polar, omega, term = terms[:, 9:].T
     assert term == pytest.approx(cell**2 * lattice**2 * capture * polar * omega, rel=1e-13)
     total = value["I_background"][0] + term.sum()
@@ -85,7 +85,7 @@ def test_order_of_keys(nanobragg):
     terms_each = 3 * 2 * 2 * 3  # sources, wavelengths, phi steps, domains
     block = ["subpixel", *GEOMETRY, *ORIENTATION, *LATTICE, "PHI", "F_cell", "PHI", *["term"] * terms_each]
     assert keys(result) == block * (3 * 2 * 2) + END
-    steps = [[int(word) for word in row] for row in result.trace("subpixel")]
+    steps = [[int(text) for text in row] for row in result.trace("subpixel")]
     assert steps == [[t, u, v] for t in range(3) for u in range(2) for v in range(2)]
 
 
@@ -103,7 +103,7 @@ def test_cut_sub_pixels_have_geometry_only(nanobragg):
 def test_setup_keys(nanobragg, pivot):
     flags = ["-beam_vector", 1, 0, 0, "-pivot", pivot, "-detector_rotz", 3, "-trace_pixel", 0, 0]
     lines = nanobragg.succeed(*BASE, "-default_F", 5, *flags).stdout.splitlines()
-    found = [line[8:].partition("=")[0] for line in lines if re.match(r"TRACE_C:[a-zA-Z]", line)]
+    keys = [line[8:].partition("=")[0] for line in lines if re.match(r"TRACE_C:[a-zA-Z]", line)]
     start = "detector_convention angles_rad beam_center_m initial_fdet initial_sdet initial_odet"
     axes = (
         "fdet_after_rotz sdet_after_rotz odet_after_rotz twotheta_axis fdet_after_twotheta sdet_after_twotheta "
@@ -117,7 +117,7 @@ def test_setup_keys(nanobragg, pivot):
         f"{start} Rx Ry Rz R_total {axes} Fbeam_m Sbeam_m close_distance_m ratio distance_m term_fast term_slow "
         "term_beam pix0_vector"
     )
-    assert found == (sample if pivot == "sample" else beam).split()
+    assert keys == (sample if pivot == "sample" else beam).split()
 
 
 def test_tracing_changes_no_pixel(nanobragg):
@@ -130,13 +130,13 @@ def test_tracing_changes_no_pixel(nanobragg):
 @pytest.mark.parametrize("cells", [(3, 4, 5), (6, 1, 2)])
 def test_lattice_signs_are_those_of_the_full_index(nanobragg, cells):
     flags = [*BASE, "-default_F", 5, "-misset", 10, 20, 30, "-phi", 1, "-osc", 2, "-phisteps", 4, "-trace_pixel", 6, 1]
-    flags += [word for name, n in zip("abc", cells, strict=True) for word in (f"-N{name}", n)]
+    flags += [argument for name, n in zip("abc", cells, strict=True) for argument in (f"-N{name}", n)]
     result = nanobragg.succeed(*flags)
     h = np.array(result.traced("hkl_frac"))
     expected = [np.sin(np.pi * n * x) / np.sin(np.pi * x) if n > 1 else 1 for n, x in zip(cells, h, strict=True)]
-    found = [result.traced(key)[0] for key in ("F_latt_a", "F_latt_b", "F_latt_c")]
-    assert found == pytest.approx(expected, rel=1e-11)
-    assert result.traced("F_latt") == pytest.approx([np.prod(found)], rel=1e-14)
+    factors = [result.traced(key)[0] for key in ("F_latt_a", "F_latt_b", "F_latt_c")]
+    assert factors == pytest.approx(expected, rel=1e-11)
+    assert result.traced("F_latt") == pytest.approx([np.prod(factors)], rel=1e-14)
     phi = [re.findall(r"=(\S+)", line) for line in result.stdout.splitlines() if line.startswith("TRACE_C_PHI ")]
     assert [row[:2] for row in phi] == [[f"{j}", f"{1 + 0.5 * j:.15g}"] for j in range(4)]
     for _, _, k, along_b, _ in phi:
@@ -146,7 +146,7 @@ def test_lattice_signs_are_those_of_the_full_index(nanobragg, cells):
 
 
 def numbers(text: str) -> np.ndarray:
-    return np.array([float(word) for word in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)])
+    return np.array([float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", text)])
 
 
 def historic_rows(lines, shape_is_square=True) -> list[tuple[str, np.ndarray]]:

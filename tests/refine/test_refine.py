@@ -1,4 +1,4 @@
-"""Refinement: recovers what made an image, says how certain it is, and refuses nonsense in one line."""
+"""Refinement recovers the values that made an image, states their uncertainty, and refuses nonsense in one line."""
 
 from __future__ import annotations
 
@@ -59,15 +59,15 @@ def noisy(tmp_path):
 def test_recovers_what_made_the_image(method, target, noisy):
     config = Config(flags=f"{TRUE} {START}", images=[ImageFile(file="noisy.f64")], parameters=NAMES, method=method,
                     target=target)  # fmt: skip
-    found = refine(config, noisy)
-    assert found.converged
-    off = (found.values - torch.tensor(ANSWER, dtype=torch.float64)) / found.sigmas
+    fitted = refine(config, noisy)
+    assert fitted.converged
+    off = (fitted.values - torch.tensor(ANSWER, dtype=torch.float64)) / fitted.sigmas
     assert off.abs().max() < 3.0
-    assert found.target_per_pixel < 0.2 * found.start_target_per_pixel
-    assert [step.cells_factor for step in found.steps][0] == 0.3 and found.steps[-1].cells_factor == 1.0
+    assert fitted.target_per_pixel < 0.2 * fitted.start_target_per_pixel
+    assert [step.cells_factor for step in fitted.steps][0] == 0.3 and fitted.steps[-1].cells_factor == 1.0
     if target == "poisson":
-        assert 0.8 < found.target_per_pixel < 1.2
-        moved = (found.start - torch.tensor(ANSWER, dtype=torch.float64)) / found.sigmas
+        assert 0.8 < fitted.target_per_pixel < 1.2
+        moved = (fitted.start - torch.tensor(ANSWER, dtype=torch.float64)) / fitted.sigmas
         assert moved[:7].abs().min() > 5, "the start has to be far from the answer"
 
 
@@ -78,9 +78,9 @@ def test_uncertainties_are_those_of_repeated_noise(noisy):
     values, sigmas = [], []
     for seed in range(24):
         write_double_image(noisy / "noisy.f64", simulated(seed=seed)[1])
-        found = refine(config, noisy)
-        values.append(found.values.tolist())
-        sigmas.append(found.sigmas.tolist())
+        fitted = refine(config, noisy)
+        values.append(fitted.values.tolist())
+        sigmas.append(fitted.sigmas.tolist())
     off = (np.array(values) - [20.0, 42.0, 1.0]) / np.array(sigmas)
     assert 0.65 < off.std() < 1.35  # 72 numbers: a standard deviation of 0.08
     assert abs(off.mean()) < 0.4
@@ -123,8 +123,8 @@ def test_masked_and_overloaded_pixels_do_not_count(noisy, tmp_path):
     image = ImageFile(file="image.img", mask="mask.img")
     problem = load_problem(Config(flags=TRUE, images=[image], parameters=["scale"]), tmp_path)
     (observed,) = problem.images
-    places = set(zip(observed.slow.tolist(), observed.fast.tolist(), strict=True))
-    assert len(places) == 1598 and not {(5, 6), (7, 8)} & places
+    pixels = set(zip(observed.slow.tolist(), observed.fast.tolist(), strict=True))
+    assert len(pixels) == 1598 and not {(5, 6), (7, 8)} & pixels
     with torch.no_grad():
         assert problem.predicted(problem.start, observed).shape == (1598,)
 
@@ -143,14 +143,14 @@ def test_descent_and_fisher_matrix_belong_to_the_target(target, noisy):
     noiseless = Stage(replace(problem, images=(replace(image, photons=exact),)), target, 1.0, 1, 0.01)
     _, nothing, fisher = noiseless.curvature(problem.start)
     assert nothing.abs().max() < 1e-6 * descent.abs().max()
-    for place, step in enumerate((1e-5, 1e-5, 1e-5)):
+    for index, step in enumerate((1e-5, 1e-5, 1e-5)):
         move = torch.zeros(3, dtype=torch.float64)
-        move[place] = step
+        move[index] = step
         slope = (stage.tried(at + move) - stage.tried(at - move)) / (2 * step)
-        assert slope == pytest.approx(-2 * float(descent[place]), rel=1e-5)
+        assert slope == pytest.approx(-2 * float(descent[index]), rel=1e-5)
         wide = move * 10
         curve = (noiseless.tried(problem.start + wide) + noiseless.tried(problem.start - wide)) / (10 * step) ** 2
-        assert curve == pytest.approx(2 * float(fisher[place, place]), rel=1e-3)
+        assert curve == pytest.approx(2 * float(fisher[index, index]), rel=1e-3)
 
 
 def test_covariance_of_undetermined_parameters_is_infinite():
@@ -161,15 +161,15 @@ def test_covariance_of_undetermined_parameters_is_infinite():
 
 
 def test_several_starts_keep_the_best(noisy):
-    """From five degrees off the first start finds nothing; others within its spread do."""
+    """With a start that is five degrees wrong the first attempt finds nothing; other starts within the spread do."""
     config = Config(flags=f"{TRUE} -misset 10 20 35", images=[ImageFile(file="noisy.f64")],
                     parameters=["misset_z", "scale"], starts=5, start_spread={"misset_z": 6.0}, max_iterations=12,
                     seed=2)  # fmt: skip
-    found = refine(config, noisy)
-    assert {step.start for step in found.steps} == {0, 1, 2, 3, 4}
-    assert abs(float(found.values[0]) - 30.0) < 3 * float(found.sigmas[0])
-    ends = {step.start: step.target_per_pixel for step in found.steps}
-    assert found.target_per_pixel == pytest.approx(min(ends.values())) and max(ends.values()) > 2 * min(ends.values())
+    fitted = refine(config, noisy)
+    assert {step.start for step in fitted.steps} == {0, 1, 2, 3, 4}
+    assert abs(float(fitted.values[0]) - 30.0) < 3 * float(fitted.sigmas[0])
+    ends = {step.start: step.target_per_pixel for step in fitted.steps}
+    assert fitted.target_per_pixel == pytest.approx(min(ends.values())) and max(ends.values()) > 2 * min(ends.values())
 
 
 def test_command_line_writes_all_files(noisy, capsys):
@@ -188,8 +188,8 @@ def test_command_line_writes_all_files(noisy, capsys):
 
 def test_report_with_the_truth(noisy):
     config = Config(flags=TRUE, images=[ImageFile(file="noisy.f64")], parameters=["distance"], cells_factors=[1.0])
-    found = refine(config, noisy)
-    assert "sigma |" in page(record(found), {"distance": 50.0})
+    fitted = refine(config, noisy)
+    assert "sigma |" in page(record(fitted), {"distance": 50.0})
 
 
 def test_no_convergence_is_exit_status_1(noisy):
@@ -204,6 +204,19 @@ REFUSED = {
     "missing key": ({"parameters": None}, "parameters"),
     "unknown parameter": ({"parameters": ["cell_aa"]}, "no parameter 'cell_aa'; did you mean: cell_a"),
     "no gradient": ({"parameters": ["d_min"]}, "d_min cannot be refined: a limit"),
+    "many numbers": (
+        {"parameters": ["source_weight"]},
+        "source_weight cannot be refined: it is many numbers; minimise",
+    ),
+    "no indices": (
+        {"parameters": ["F_reflection 1 2"]},
+        "F_reflection 1 2: expected the indices of one reflection, as",
+    ),
+    "foreign indices": (
+        {"parameters": ["cell_a 1 2 3"]},
+        "only F_reflection takes indices, as in 'F_reflection 1 -2 3'",
+    ),
+    "no table": ({"parameters": ["F_reflection 1 2 3"]}, "F_reflection 1 2 3: the flags state no table of amplitudes"),
     "listed twice": ({"parameters": ["cell_a", "cell_a"]}, "cell_a is listed twice"),
     "target": ({"target": "likelihood"}, "target: Input should be 'poisson' or 'least_squares'"),
     "last stage": ({"cells_factors": [0.5]}, "cells_factors must end with 1"),

@@ -1,4 +1,4 @@
-"""What the images do not determine is found first and named; what decides a refinement by itself is named too."""
+"""Parameters that the images do not determine are found first and named; what limits a refinement is named too."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def test_what_nothing_reads_and_what_another_does_too_stay_as_they_are(noisy):  
     alone = refine(Config(flags=START, images=IMAGE, parameters=["misset_x", "scale"]), noisy)
     names = ["fudge", "misset_x", "scale", "fluence"]
     for method in ("levenberg_marquardt", "lbfgs"):
-        found = refine(Config(flags=START, images=IMAGE, parameters=names, method=method), noisy)
-        assert [(one.name, one.partners) for one in found.frozen] == [("fudge", ()), ("fluence", ("scale",))]
-        assert found.converged and found.problem.names == ("misset_x", "scale")
-        assert torch.isfinite(found.sigmas).all()
-        assert float(found.sigmas[0]) == pytest.approx(float(alone.sigmas[0]), rel=1e-3)
-        assert abs(float(found.values[0] - alone.values[0])) < 0.1 * float(alone.sigmas[0])
+        fitted = refine(Config(flags=START, images=IMAGE, parameters=names, method=method), noisy)
+        assert [(frozen.name, frozen.partners) for frozen in fitted.frozen] == [("fudge", ()), ("fluence", ("scale",))]
+        assert fitted.converged and fitted.problem.names == ("misset_x", "scale")
+        assert torch.isfinite(fitted.sigmas).all()
+        assert float(fitted.sigmas[0]) == pytest.approx(float(alone.sigmas[0]), rel=1e-3)
+        assert abs(float(fitted.values[0] - alone.values[0])) < 0.1 * float(alone.sigmas[0])
 
 
 def test_a_combination_of_several_is_named():
@@ -41,8 +41,8 @@ def test_a_combination_of_several_is_named():
     jacobian = torch.cat([jacobian, (2 * jacobian[:, 0] - 3 * jacobian[:, 2]).unsqueeze(1)], 1)
     scale = torch.tensor([1e-9, 1.0, 1e6, 1e-3], dtype=torch.float64)
     jacobian = jacobian * scale
-    found = undetermined(("a", "b", "c", "d"), jacobian.T @ jacobian)
-    assert [str(one) for one in found] == ["d changes the images as a and c can"]
+    combinations = undetermined(("a", "b", "c", "d"), jacobian.T @ jacobian)
+    assert [str(combination) for combination in combinations] == ["d changes the images as a and c can"]
     nearly = jacobian.clone()
     nearly[0, 3] *= 1.01
     assert undetermined(("a", "b", "c", "d"), nearly.T @ nearly) == []
@@ -66,7 +66,7 @@ def test_the_report_says_what_was_left_out(noisy, capsys):  # noqa: F811
     assert main([str(path)]) == 0
     assert "fudge           not refined: fudge changes no pixel of the images" in capsys.readouterr().out
     document = json.loads((noisy / "refined/refinement.json").read_text())
-    assert [one["name"] for one in document["undetermined"]] == ["fudge"]
+    assert [combination["name"] for combination in document["undetermined"]] == ["fudge"]
     page = (noisy / "refined/report.md").read_text()
     assert "Not refined: fudge changes no pixel of the images; it stays as the flags state it." in page
 

@@ -1,4 +1,4 @@
-"""The RO-Crate: complete, honest about the licence, and accepted by the validator."""
+"""The RO-Crate is complete, states the right licence, and passes the validator."""
 
 import json
 import subprocess
@@ -104,8 +104,8 @@ def test_files_too_large_for_a_zip_are_named_and_left_out(root, tmp_path, monkey
 @pytest.mark.skipif(not VALIDATOR.is_file(), reason="make crate-check sets up the validator")
 def test_the_validator_accepts_it_and_refuses_one_that_is_broken(made, tmp_path):
     context = Path(rocrate.__file__).parent / "data/ro-crate.jsonld"
-    words = [str(VALIDATOR), str(REPOSITORY / "workflow/scripts/validate_crate.py"), "--context", str(context)]
-    done = subprocess.run([*words, str(made)], text=True, capture_output=True, check=False, timeout=300)
+    command = [str(VALIDATOR), str(REPOSITORY / "workflow/scripts/validate_crate.py"), "--context", str(context)]
+    done = subprocess.run([*command, str(made)], text=True, capture_output=True, check=False, timeout=300)
     assert done.returncode == 0 and "0 required not met" in done.stdout, done.stdout + done.stderr
     with zipfile.ZipFile(made) as whole, zipfile.ZipFile(tmp_path / "broken.zip", "w") as broken:
         for name in whole.namelist():
@@ -113,7 +113,7 @@ def test_the_validator_accepts_it_and_refuses_one_that_is_broken(made, tmp_path)
             if name == "ro-crate-metadata.json":
                 data = data.replace(b'"mainEntity"', b'"other"')
             broken.writestr(name, data)
-    done = subprocess.run([*words, str(tmp_path / "broken.zip")], text=True, capture_output=True, check=False)
+    done = subprocess.run([*command, str(tmp_path / "broken.zip")], text=True, capture_output=True, check=False)
     assert done.returncode == 1 and "required: " in done.stdout
 
 

@@ -44,21 +44,21 @@ def test_numbers_are_packed_in_single_precision_row_by_row():
 
 def test_a_profile_is_the_mean_of_each_ring():
     image = np.hypot(*(np.arange(41)[:, None] + 0.5 - 20.5, np.arange(41)[None, :] + 0.5 - 20.5)).astype(int) * 2.0
-    found = profile(image, (20.5, 20.5), 1.0)
-    assert found["mean_photons"] == [2.0 * ring for ring in range(len(found["mean_photons"]))]
-    assert found["radius_pixels"][:2] == [0.5, 1.5]
+    means = profile(image, (20.5, 20.5), 1.0)
+    assert means["mean_photons"] == [2.0 * ring for ring in range(len(means["mean_photons"]))]
+    assert means["radius_pixels"][:2] == [0.5, 1.5]
 
 
 @pytest.mark.parametrize(
-    "words", ["", "-Xbeam 3 -Ybeam 12", "-detector_rotx 20 -detector_roty -11 -detector_rotz 7", "-twotheta 15"]
+    "flags", ["", "-Xbeam 3 -Ybeam 12", "-detector_rotx 20 -detector_roty -11 -detector_rotz 7", "-twotheta 15"]
 )
-def test_the_beam_meets_the_detector_at_the_beam_centre(words):
-    command = [*WORDS, *words.split()]
+def test_the_beam_meets_the_detector_at_the_beam_centre(flags):
+    command = [*WORDS, *flags.split()]
     slow, fast = beam_centre_pixels(command)
     experiment = parse(command).experiment
     g = detector.build(experiment.detector, defects.active(experiment.defects), torch.device("cpu"))
-    place = [torch.tensor([at * 0.2e-3], dtype=torch.float64) for at in (fast, slow)]
-    position = rays.position_m(g, *place, torch.zeros(1, dtype=torch.float64))[:, 0]
+    pixel = [torch.tensor([at * 0.2e-3], dtype=torch.float64) for at in (fast, slow)]
+    position = rays.position_m(g, *pixel, torch.zeros(1, dtype=torch.float64))[:, 0]
     assert torch.linalg.cross(position, g.beam_vector).abs().max() < 1e-15 and torch.dot(position, g.beam_vector) > 0
 
 
@@ -84,8 +84,8 @@ class Records:
 
     def picture(self, main, *more):
         names = (("snapshot", "config_snapshot.json"), ("c-run", "c_trace_run.json"), ("build", "build.json"))
-        words = [word for option, name in names for word in (f"--{option}", str(self.folder / name))]
-        assert run_command(main, [*words, "--out", str(self.folder / "out.json"), *more]) == 0
+        arguments = [argument for option, name in names for argument in (f"--{option}", str(self.folder / name))]
+        assert run_command(main, [*arguments, "--out", str(self.folder / "out.json"), *more]) == 0
         return json.loads((self.folder / "out.json").read_text())
 
 
@@ -93,12 +93,12 @@ def test_both_programs_are_shown_and_agree(tmp_path, c_binary, monkeypatch):
     monkeypatch.setenv("NB_C_BIN", "/no/such/program")
     monkeypatch.setenv("NANOBRAG_TORCH_COMPILE", "always")
     records = Records(tmp_path, c_binary)
-    found = records.picture(overview)
-    assert found["failure"] is None and found["shape_slow_fast"] == [64, 48] and found["block_pixels"] == 1
-    assert found["c"] == found["py"] and found["worst_of_peak"] < 1e-6 and found["peak_photons"] > 0
-    assert found["profiles"]["c"]["radius_pixels"] == found["profiles"]["py"]["radius_pixels"]
-    assert found["made_by"]["c"] == {"program": c_binary.name, "sha256": sha256_of_file(c_binary)}
-    assert found["made_by"]["py"]["backend"] == "eager"
+    picture = records.picture(overview)
+    assert picture["failure"] is None and picture["shape_slow_fast"] == [64, 48] and picture["block_pixels"] == 1
+    assert picture["c"] == picture["py"] and picture["worst_of_peak"] < 1e-6 and picture["peak_photons"] > 0
+    assert picture["profiles"]["c"]["radius_pixels"] == picture["profiles"]["py"]["radius_pixels"]
+    assert picture["made_by"]["c"] == {"program": c_binary.name, "sha256": sha256_of_file(c_binary)}
+    assert picture["made_by"]["py"]["backend"] == "eager"
     round_it = records.picture(patch)
     assert round_it["failure"] is None and round_it["first_slow_fast"] == [0, 10] and round_it["c"] == round_it["py"]
 
@@ -107,11 +107,11 @@ def test_a_program_that_fails_or_takes_too_long_is_named(tmp_path):
     crashing = tmp_path / "crashing"
     crashing.write_text("#!/bin/sh\necho 'last words' >&2\nexit 3\n")
     crashing.chmod(0o755)
-    found = Records(tmp_path, crashing).picture(overview)
-    assert found["failure"] == "the C program ended with exit status 3: last words" and "c" not in found
+    picture = Records(tmp_path, crashing).picture(overview)
+    assert picture["failure"] == "the C program ended with exit status 3: last words" and "c" not in picture
     crashing.write_text("#!/bin/sh\nexec sleep 60\n")
-    found = Records(tmp_path, crashing).picture(overview, "--time-limit-s", "0.2")
-    assert found["failure"] == "the C program did not end within 0.2 s"
+    picture = Records(tmp_path, crashing).picture(overview, "--time-limit-s", "0.2")
+    assert picture["failure"] == "the C program did not end within 0.2 s"
 
 
 @pytest.mark.parametrize("main", [patch, overview])
@@ -123,9 +123,9 @@ def test_no_picture_is_made_by_another_program_than_the_one_audited(tmp_path, c_
     audited.unlink()
     shutil.copy(c_binary, tmp_path / "nanobragg")  # a program that happens to lie there
     monkeypatch.setenv("NB_C_BIN", str(c_binary))
-    found = records.picture(main)
-    assert "c" not in found and "py" not in found
-    assert f"theirs with SHA-256 {records.c_run['binary_sha256'][:16]}, is no longer where it was" in found["failure"]
+    picture = records.picture(main)
+    assert "c" not in picture and "py" not in picture
+    assert f"theirs with SHA-256 {records.c_run['binary_sha256'][:16]}, is no longer where it was" in picture["failure"]
 
 
 def test_no_picture_is_made_of_other_structure_factors(tmp_path, c_binary):

@@ -1,4 +1,4 @@
-"""The report as text: complete, self-contained, and never taken in by what it shows."""
+"""The report as text: complete, self-contained, and safe against hostile content."""
 
 import html
 import re
@@ -19,14 +19,14 @@ class Outline(HTMLParser):
         self.headings, self.ids, self.references, self.images = [], [], [], []
 
     def handle_starttag(self, tag, attributes):
-        given = dict(attributes)
+        attributes_of = dict(attributes)
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
-        if "id" in given:
-            self.ids.append(given["id"])
-        self.references += [given[name] for name in ("href", "src") if name in given]
+        if "id" in attributes_of:
+            self.ids.append(attributes_of["id"])
+        self.references += [attributes_of[name] for name in ("href", "src") if name in attributes_of]
         if tag == "img":
-            self.images.append(given)
+            self.images.append(attributes_of)
 
 
 def outline(text):
@@ -63,8 +63,8 @@ def test_whole_images_of_the_audited_scenarios_are_shown_and_no_others(text):
 
 
 def test_every_other_result_has_a_section_with_its_verdict(text):
-    found = re.findall(r'<h2 id="other-\d+">(?:<span class="(\w+)">\w+</span> )?([^<]+)</h2>', text)
-    assert found == [
+    headings = re.findall(r'<h2 id="other-\d+">(?:<span class="(\w+)">\w+</span> )?([^<]+)</h2>', text)
+    assert headings == [
         ("fail", "Whole images"),
         ("fail", "The audit, audited"),
         ("pass", "Gradients"),

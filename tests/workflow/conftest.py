@@ -11,6 +11,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from tests.conftest import of_all_workers
 from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, write_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -31,12 +32,12 @@ class Project:
         scenario = {**SMALL_SCENARIO, "name": name, **changes}
         (self.folder / f"config/scenarios/{name}.yaml").write_text(yaml.safe_dump(scenario))
 
-    def snakemake(self, *words: str, **environment: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
         """Run snakemake here with the repository's Snakefile and default profile."""
         inherited = {name: value for name, value in os.environ.items() if name not in ("NB_C_BIN", "MAKELEVEL")}
         command = [sys.executable, "-m", "snakemake", "--snakefile", str(REPOSITORY / "Snakefile"), "--cores", "2"]
         return subprocess.run(
-            [*command, *words],
+            [*command, *arguments],
             cwd=self.folder,
             env={**inherited, **self.environment, **environment},
             text=True,
@@ -46,7 +47,7 @@ class Project:
         )
 
     def copy(self, folder: Path) -> "Project":
-        """The same project elsewhere, file times kept, so that what is up to date stays so."""
+        """A copy of the project with its file times, so that all its results stay up to date."""
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Project(folder)
 
@@ -67,10 +68,7 @@ def project(tmp_path: Path) -> Project:
 @pytest.fixture(scope="session")
 def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project whose audit has run, made by the first process of the tests that asks for it."""
-    base = tmp_path_factory.getbasetemp()  # with several workers each has a folder of its own below a common one
-    common = base.parent / "of all workers" if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder = common / "audited once"
-    common.mkdir(exist_ok=True)
+    folder = of_all_workers(tmp_path_factory) / "audited once"
     with FileLock(f"{folder}.lock"):
         if not (folder / "terminal.txt").exists():
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Building a user's own reference, and recording one that is there."""
+"""A user's own reference is built, or recorded if it exists already."""
 
 import json
 from pathlib import Path

@@ -1,5 +1,6 @@
 """A run that is killed and run again ends with the bytes of an undisturbed one; `make chaos` does this many times."""
 
+import shutil
 import subprocess
 import sys
 
@@ -11,9 +12,15 @@ from trace_audit.chaos.kills import Tally, kill_at
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
+def prepared(tmp_path_factory):
+    """A checkout whose reference is built and whose regression test has passed."""
+    return checkout.prepare(checkout.make_checkout(tmp_path_factory.mktemp("prepared") / "checkout"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(prepared, tmp_path_factory):
     """Hashes of what a run leaves that nobody disturbs."""
-    folder = checkout.make_checkout(tmp_path_factory.mktemp("undisturbed") / "checkout")
+    folder = shutil.copytree(prepared, tmp_path_factory.mktemp("undisturbed") / "checkout", symlinks=True)
     done = checkout.run(folder)
     assert done.returncode == 0, done.stderr
     return checkout.artifacts(folder)
@@ -21,9 +28,14 @@ def undisturbed(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("victim", "moment_s"), [("snakemake", 6.0), ("C program", 0.1), ("torch run", 1.0)])
-def test_a_killed_run_comes_out_the_same_when_run_again(undisturbed, tmp_path, victim, moment_s):
+def test_a_killed_run_comes_out_the_same_when_run_again(undisturbed, prepared, tmp_path, victim, moment_s):
+    """A program is killed in a run that goes on from the built reference, snakemake in one from its beginning."""
     assert len(undisturbed) > 12
-    folder = checkout.make_checkout(tmp_path / "killed run")
+    folder = tmp_path / "killed run"
+    if victim == "snakemake":
+        checkout.make_checkout(folder)
+    else:
+        shutil.copytree(prepared, folder, symlinks=True)
     assert kill_at(folder, victim, moment_s) == "killed"
     assert checkout.artifacts(folder) != undisturbed
     assert checkout.fault_of(folder, undisturbed) == ""
@@ -36,8 +48,12 @@ def test_a_checkout_of_its_own_has_what_the_audit_needs_and_no_results(tmp_path)
 
 
 def test_the_last_error_of_a_run_is_our_own_line_if_there_is_one():
-    words = [sys.executable, "-c", "print('Error in rule x'); print('trace_audit: error: disk full'); print('error y')"]
-    assert checkout.last_error(subprocess.run(words, capture_output=True, text=True, check=False)) == (
+    command = [
+        sys.executable,
+        "-c",
+        "print('Error in rule x'); print('trace_audit: error: disk full'); print('error y')",
+    ]
+    assert checkout.last_error(subprocess.run(command, capture_output=True, text=True, check=False)) == (
         "trace_audit: error: disk full"
     )
 

@@ -1,4 +1,4 @@
-"""Everything a user can get wrong in the config is refused in one line that names it, before any job runs."""
+"""Every mistake in the config is refused in one line that names it, before any job runs."""
 
 import json
 from pathlib import Path

@@ -68,9 +68,9 @@ def test_conda_file_of_the_audit_has_what_the_sources_import():
 
 def test_building_takes_python_alone():
     code = "import sys, trace_audit.programs.build; print(*{name.partition('.')[0] for name in sys.modules})"
-    words = [sys.executable, "-S", "-c", code]  # -S: without the packages of this environment
+    command = [sys.executable, "-S", "-c", code]  # -S: without the packages of this environment
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "src")}
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -79,15 +79,15 @@ def test_rules_take_the_conda_files(project: Project):
     conda.parent.mkdir()
     conda.write_text(CONDA)
     conda.chmod(0o755)
-    words = ["--software-deployment-method", "conda", "--list-conda-envs", "--", "audit", "parity"]
-    done = project.snakemake(*words, PATH=f"{conda.parent}{os.pathsep}{os.environ['PATH']}")
+    arguments = ["--software-deployment-method", "conda", "--list-conda-envs", "--", "audit", "parity"]
+    done = project.snakemake(*arguments, PATH=f"{conda.parent}{os.pathsep}{os.environ['PATH']}")
     assert done.returncode == 0, done.stderr
     files = re.findall(r"^(\S+\.yaml)\s", done.stdout, re.MULTILINE)
     assert {Path(name).name for name in files} == {"audit.yaml", "build.yaml"}
     assert {(project.folder / name).resolve().parent for name in files} == {REPOSITORY / "envs"}
 
 
-def run_make(target: str, folder: Path, path: str, *words: str) -> subprocess.CompletedProcess:
+def run_make(target: str, folder: Path, path: str, *arguments: str) -> subprocess.CompletedProcess:
     """make in a copy that holds only the Makefile and what its set-up reads."""
     for name in ("Makefile", "pyproject.toml", "envs"):
         source = REPOSITORY / name
@@ -95,7 +95,7 @@ def run_make(target: str, folder: Path, path: str, *words: str) -> subprocess.Co
     inherited = {
         name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "NB_C_BIN")
     }
-    command = [shutil.which("make"), target, *words]
+    command = [shutil.which("make"), target, *arguments]
     environment = {**inherited, "PATH": path}
     return subprocess.run(command, cwd=folder, env=environment, text=True, capture_output=True, check=False)
 

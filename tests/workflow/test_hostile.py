@@ -1,4 +1,4 @@
-"""Names and values that would do harm in a shell, a format string or a page stay what they are: names and values."""
+"""Names and values that could do harm in a shell, a format string or a page are treated as plain text."""
 
 import subprocess
 import sys
@@ -62,8 +62,8 @@ def test_they_are_text_in_the_documents_and_on_the_page(hostile):
     project, _ = hostile
     notes = project.file("results/audit/notes.md").read_text()
     assert "<script>" not in notes
-    words = [sys.executable, "-m", "trace_audit.report"]
-    done = subprocess.run(words, cwd=project.folder, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "trace_audit.report"]
+    done = subprocess.run(command, cwd=project.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     page = project.file("results/report/index.html").read_text()
     assert escape("touch pwned & %s") in page and BAD not in page and "<script>%s%n" not in page

@@ -39,8 +39,8 @@ def commands(rule: str) -> set[str]:
     """The modules that a rule runs, with `python -m` or through a script of the workflow."""
     body = rules()[rule]
     modules = set(re.findall(r"python -m ((?:trace_audit|nanobrag_\w+)[\w.]*)", body))
-    for script in re.findall(r'"\.\./(scripts/\w+\.py)"', body):
-        text = (REPOSITORY / "workflow" / script).read_text()
+    for script in re.findall(r'to_script\(\s*"(\w+\.py)"', body):
+        text = (REPOSITORY / "workflow/scripts" / script).read_text()
         for module, names in re.findall(r"from (trace_audit[\w.]*) import ([\w, ]+)", text):
             modules |= {f"{module}.{name.split()[0]}" for name in names.split(",")} | {module}
     return {name for module in modules for name in (module, f"{module}.__main__") if name in imports().modules}
@@ -53,8 +53,8 @@ def source(module: str) -> Path:
 
 def test_every_rule_that_has_code_is_listed_by_its_own_name():
     named = {name: re.findall(r'code=code\("(\w+)"\)', body) for name, body in rules().items()}
-    assert {name for name, found in named.items() if found} == set(PATTERNS)
-    assert all(found == [name] for name, found in named.items() if found)
+    assert {name for name, matches in named.items() if matches} == set(PATTERNS)
+    assert all(matches == [name] for name, matches in named.items() if matches)
 
 
 @pytest.mark.parametrize("rule", sorted(set(PATTERNS) - NAME_FILES - OF_BENCH))
@@ -100,8 +100,8 @@ def edit(path: Path) -> None:
     path.write_text(path.read_text() + "# edited\n")
 
 
-def snakemake(checkout: Path, *words: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *words]
+def snakemake(checkout: Path, *arguments: str) -> str:
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     done = subprocess.run(command, cwd=checkout, env=environment(), text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -47,13 +47,13 @@ def test_a_part_holds_names_versions_and_hashes_alone(name):
 
 def test_the_lock_has_what_the_direct_dependencies_say():
     versions = {canonical(name): version for name, version in pins().items()}
-    found = {requirement.name: str(requirement.specifier)[2:] for requirement in locked(*MAIN)}
-    assert {name: found.get(name) for name in versions} == versions, "run make lock"
+    pinned = {requirement.name: str(requirement.specifier)[2:] for requirement in locked(*MAIN)}
+    assert {name: pinned.get(name) for name in versions} == versions, "run make lock"
 
 
 def test_the_lock_of_the_site_has_what_the_direct_dependencies_say():
-    found = {requirement.name: str(requirement.specifier)[2:] for requirement in locked("docs")}
-    assert {name: found.get(name) for name in pins("docs.txt")} == pins("docs.txt"), "run make lock"
+    versions = {requirement.name: str(requirement.specifier)[2:] for requirement in locked("docs")}
+    assert {name: versions.get(name) for name in pins("docs.txt")} == pins("docs.txt"), "run make lock"
 
 
 def test_one_version_of_a_package_for_each_python_and_system():
@@ -61,8 +61,12 @@ def test_one_version_of_a_package_for_each_python_and_system():
         for system, machine in (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64")):
             here = {"python_version": python, "python_full_version": f"{python}.0", "sys_platform": system}
             here |= {"platform_machine": machine, "platform_python_implementation": "CPython"}
-            marked = [one for one in locked(*MAIN) if one.marker is None or one.marker.evaluate(here)]
-            names = [one.name for one in marked]
+            marked = [
+                requirement
+                for requirement in locked(*MAIN)
+                if requirement.marker is None or requirement.marker.evaluate(here)
+            ]
+            names = [requirement.name for requirement in marked]
             assert len(names) == len(set(names))
             assert {"torch", "numpy", "snakemake", "immutables", "connection-pool"} <= set(names)
             assert any(name.startswith("nvidia-") for name in names) == (system == "linux")
@@ -116,8 +120,8 @@ def install(folder: Path, digest: str) -> subprocess.CompletedProcess:
         "PIP_FIND_LINKS": str(folder / "shelf"),
         "PIP_CONFIG_FILE": os.devnull,
     }
-    words = [folder / "venv/bin/python", "envs/install.py", "--stamp", "venv/stamp", "--part", "tiny"]
-    return subprocess.run(words, cwd=folder, env=os.environ | settings, capture_output=True, text=True, check=False)
+    command = [folder / "venv/bin/python", "envs/install.py", "--stamp", "venv/stamp", "--part", "tiny"]
+    return subprocess.run(command, cwd=folder, env=os.environ | settings, capture_output=True, text=True, check=False)
 
 
 def test_a_file_with_another_hash_is_refused(empty):
@@ -150,12 +154,12 @@ class Recorder:
     def __init__(self, *failing: str, uv=("uv",)) -> None:
         self.failing, self.uv, self.ran, self.said = failing, uv and list(uv), [], []
 
-    def done(self, words) -> bool:
-        self.ran.append(" ".join(map(str, words)))
-        return not any(word in self.ran[-1] for word in self.failing)
+    def done(self, command) -> bool:
+        self.ran.append(" ".join(map(str, command)))
+        return not any(argument in self.ran[-1] for argument in self.failing)
 
-    def install(self, what, words) -> None:
-        self.done(words)
+    def install(self, package, command) -> None:
+        self.done(command)
 
     def say(self, text) -> None:
         self.said.append(text)
@@ -186,7 +190,7 @@ def test_without_an_index_of_cpu_builds_the_other_is_taken_and_said(installer, m
 
 def test_the_places_of_files_are_those_of_pip(installer):
     settings = {"index-url": ["I"], "find-links": ["A", "B"], "cert": ["C"], "no-index": ["true"]}
-    words, environment = installer.uv_command(settings)
-    line = " ".join(words)
-    assert "--default-index I" in line and "--find-links A --find-links B" in line and words[-1] == "--no-index"
+    command, environment = installer.uv_command(settings)
+    line = " ".join(command)
+    assert "--default-index I" in line and "--find-links A --find-links B" in line and command[-1] == "--no-index"
     assert environment["SSL_CERT_FILE"] in ("C", os.environ.get("SSL_CERT_FILE"))

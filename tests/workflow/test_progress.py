@@ -1,4 +1,4 @@
-"""What a person sees of a run: few lines, the time left, and on a failure its messages; all else is in the log."""
+"""The output of a run: few lines, the time left, and on a failure its messages; everything else is in the log."""
 
 import io
 import json
@@ -74,8 +74,8 @@ def child(stderr: str, stdout: str = "", status: int = 0, ending: str = "pass") 
 def seen(*children: subprocess.Popen, terminal: bool = False) -> tuple[list[str], Brief]:
     out = io.StringIO()
     brief = Brief(Console(file=out, force_terminal=terminal, width=100, highlight=False, soft_wrap=True))
-    for one in children:
-        brief.follow(one)
+    for child in children:
+        brief.follow(child)
         brief.may_find_nothing = False
     return out.getvalue().splitlines(), brief
 

@@ -24,8 +24,8 @@ def copy_of(project: Project, folder: Path) -> Path:
     return shutil.copytree(project.file("results"), folder / "results", symlinks=True)
 
 
-def again(results: Path, number: int, *words: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "trace_audit", "rerun", str(number), "--results", str(results), *words]
+def again(results: Path, number: int, *arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "trace_audit", "rerun", str(number), "--results", str(results), *arguments]
     return subprocess.run(command, cwd=results.parent, text=True, capture_output=True, timeout=120, check=False)
 
 
@@ -53,11 +53,11 @@ def test_the_script_of_an_attempt_repeats_it(finished: Project, tmp_path: Path):
     text = script.read_text()
     assert "/@OUT@" not in text and "trace_audit.harness" in text and "RUN_RECORDED_PROGRAM" not in text
     environment = os.environ | {"PYTHON": sys.executable}
-    words = ["bash", str(script), str(tmp_path / "made here")]
-    ran = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    command = ["bash", str(script), str(tmp_path / "made here")]
+    ran = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stdout.count(": same bytes") == 12
-    refused = subprocess.run(words, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    refused = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode != 0 and "File exists" in refused.stderr
 
 
@@ -99,7 +99,7 @@ def test_a_program_that_changes_after_the_check_is_not_run(finished: Project, tm
 
 
 def test_flags_that_write_are_left_out_and_files_that_are_read_must_be_recorded(tmp_path: Path):
-    words = [
+    command = [
         "-stolout",
         "/x",
         "-noisefile",
@@ -115,9 +115,9 @@ def test_flags_that_write_are_left_out_and_files_that_are_read_must_be_recorded(
         "-hdf5file",
         "z",
     ]
-    found = []
-    kept, dropped = confined_flags(words, lambda name: found.append(name) or tmp_path / name, reads_dump=False)
-    assert kept == ["-mask", str(tmp_path / "m"), "-misset", "1", "2", "3"] and found == ["m"]
+    ledger_names = []
+    kept, dropped = confined_flags(command, lambda name: ledger_names.append(name) or tmp_path / name, reads_dump=False)
+    assert kept == ["-mask", str(tmp_path / "m"), "-misset", "1", "2", "3"] and ledger_names == ["m"]
     assert dropped == ["-stolout", "/x", "-noisefile", "/y", "-dumpfile", "d", "-hdf5file", "z"]
     assert confined_flags(["-dumpfile", "d"], lambda name: tmp_path / name, reads_dump=True)[1] == []
     for bad in (["-config", "x"], ["-nobody_knows", "x"], ["stray"], ["-intfile"]):
@@ -186,7 +186,7 @@ def test_a_record_cannot_make_it_read_or_write_outside(finished: Project, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"device": "cpu; touch pwned"}, "none that the harness knows"),
         ({"dtype": "--out=/tmp/x"}, "dtype: input should be"),
@@ -196,11 +196,11 @@ def test_a_record_cannot_make_it_read_or_write_outside(finished: Project, tmp_pa
         ({"pixel_slow_fast": [1e400, "x"]}, "is not JSON as expected|pixel_slow_fast"),
     ],
 )
-def test_a_hostile_snapshot_is_refused_in_one_line(finished: Project, tmp_path: Path, change: dict, words: str):
+def test_a_hostile_snapshot_is_refused_in_one_line(finished: Project, tmp_path: Path, change: dict, message: str):
     results = copy_of(finished, tmp_path)
     record = hash_chain.load(results / attempts.LEDGER)[0].record
     number = forged(results, artifacts={**record["artifacts"], **snapshot_of(results, **change)})
-    with pytest.raises(InputError, match=words) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         rerun(results, number, None)
     assert "\n" not in str(caught.value) and not list(tmp_path.rglob("pwned"))
 

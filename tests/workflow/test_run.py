@@ -99,8 +99,8 @@ def test_comparison_script_has_three_exit_codes(finished: Project, tmp_path: Pat
     changed.write_text(re.sub(r"(?m)^TRACE_C: r_e_sqr .*$", "TRACE_C: r_e_sqr 8e-30", c_log.read_text()))
     out = tmp_path / "compare_scaling_traces.json"
     for log, expected in ((c_log, 0), (changed, 1), (tmp_path / "not there.log", 2)):
-        words = ["--c-log", str(log), "--py-log", str(torch_log), "--out", str(out)]
-        done = subprocess.run([sys.executable, str(script), *words], text=True, capture_output=True, check=False)
+        arguments = ["--c-log", str(log), "--py-log", str(torch_log), "--out", str(out)]
+        done = subprocess.run([sys.executable, str(script), *arguments], text=True, capture_output=True, check=False)
         assert done.returncode == expected, done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert "not there.log" in done.stderr

@@ -64,9 +64,9 @@ class Folder:
         self.squeue.write_text(SQUEUE + "".join(f"echo '{row}'\n" for row in rows))
         self.squeue.chmod(0o755)
 
-    def start(self, *words: str, **environment: str) -> subprocess.Popen:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "trace_audit.workflow.run", *words],
+            [sys.executable, "-m", "trace_audit.workflow.run", *arguments],
             cwd=self.path,
             env={**os.environ, **self._places, **environment},
             text=True,
@@ -74,9 +74,9 @@ class Folder:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *words: str, **environment: str) -> tuple[int, str]:
+    def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Exit status and standard error of a run."""
-        process = self.start(*words, **environment)
+        process = self.start(*arguments, **environment)
         _, errors = process.communicate(timeout=60)
         return process.returncode, errors
 
@@ -183,7 +183,7 @@ def test_until_done_has_an_end(folder: Folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "slurm"),
+    ("arguments", "slurm"),
     [
         ("--profile workflow/profiles/slurm -- all", True),
         ("--profile=workflow/profiles/slurm", True),
@@ -193,5 +193,5 @@ def test_until_done_has_an_end(folder: Folder):
         ("", False),
     ],
 )
-def test_slurm_is_known_from_the_words(words: str, slurm: bool):
-    assert names_slurm(words.split()) is slurm
+def test_slurm_is_known_from_the_words(arguments: str, slurm: bool):
+    assert names_slurm(arguments.split()) is slurm

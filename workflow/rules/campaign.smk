@@ -245,7 +245,7 @@ rule campaign_gate:
     message:
         "Gate: every audited frame must agree"
     shell:
-        "python -m nanobrag_campaign.summary gate {input.summary:q} 2> {log:q} && cp {input.receipt:q} {output:q}"
+        "python -m nanobrag_campaign.summary gate {input.summary:q} 2> {log:q} && cat {input.receipt:q} > {output:q}"
 
 
 rule campaign_seal:

@@ -17,7 +17,9 @@ STEPS
     3. constrain the wildcards
 """
 
+import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -40,6 +42,11 @@ from trace_audit.workflow.run_hooks import (
 from trace_audit.workflow.slurm.plugin import prepare_plugin
 
 share_environment(SRC)
+
+# A shell makes logs anew: it writes through no link that somebody put there since Snakemake removed the old one.
+# A workflow that takes this one as a module keeps its own shell.
+if Path(workflow.main_snakefile).resolve().is_relative_to(ROOT):
+    shell.prefix("set -euo pipefail; set -o noclobber; ")
 
 BUILD = Path("results/reference/build.json")
 
@@ -91,6 +98,28 @@ def backend(wildcards):
 def code(rule):
     """Fingerprint of a rule's code, as a parameter of it; an edit reruns what that code computed."""
     return fingerprint(ROOT, rule)
+
+
+def to_script(script, **params):
+    """The words of a job, as a parameter of it, that hand the job to a script of workflow/scripts.
+
+    A `script:` would do that too, but it imports Snakemake in the job, which takes longer than most of these jobs.
+    """
+
+    def words(wildcards, input, output):
+        told = {
+            "input": dict(input.items()),
+            "output": dict(output.items()),
+            "wildcards": dict(wildcards.items()),
+            "params": {
+                key: value(wildcards) if callable(value) else value
+                for key, value in params.items()
+            },
+        }
+        path = os.path.relpath(ROOT / "workflow/scripts" / script)
+        return shlex.join([path, json.dumps(told)])
+
+    return words
 
 
 def per_audit(name):

@@ -82,9 +82,12 @@ rule compare:
         **job("audit"),
     params:
         code=code("compare"),
-        scenario_dir=SETTINGS.scenario_dir,
-        names=PLAN.names,
+        job=to_script(
+            "compare_scaling_traces.py",
+            scenario_dir=SETTINGS.scenario_dir,
+            names=PLAN.names,
+        ),
     message:
         "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
-    script:
-        "../scripts/compare_scaling_traces.py"
+    shell:
+        "python -m trace_audit.workflow.script {params.job} {log:q}"

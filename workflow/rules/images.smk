@@ -141,15 +141,18 @@ rule image_parity:
         **torch_job(),
     params:
         code=code("image_parity"),
-        scenario_dir=SETTINGS.scenario_dir,
-        whole_image=FOREIGN,
-        names=PLAN.names,
-        backend=lambda wildcards: backend(wildcards),
-        time_limit_s=SETTINGS.reference.time_limit_s,
+        job=to_script(
+            "compare_images.py",
+            scenario_dir=SETTINGS.scenario_dir,
+            whole_image=FOREIGN,
+            names=PLAN.names,
+            backend=backend,
+            time_limit_s=SETTINGS.reference.time_limit_s,
+        ),
     message:
         "Comparing images: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
-    script:
-        "../scripts/compare_images.py"
+    shell:
+        "python -m trace_audit.workflow.script {params.job} {log:q}"
 
 
 rule image_ledger:

@@ -93,14 +93,18 @@ rule side:
         **torch_job(device=side_device),
     params:
         code=code("side"),
-        side=lambda wildcards: PLAN.side_params(wildcards.side),
         name=lambda wildcards: PLAN.side_names[wildcards.side],
-        image=all(side.makes_image for side in PLAN.sides.values()),
-        scenario_dir=SETTINGS.scenario_dir,
+        job=to_script(
+            "side.py",
+            side=lambda wildcards: PLAN.side_params(wildcards.side),
+            name=lambda wildcards: PLAN.side_names[wildcards.side],
+            image=all(side.makes_image for side in PLAN.sides.values()),
+            scenario_dir=SETTINGS.scenario_dir,
+        ),
     message:
         "Running {params.name}: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
-    script:
-        "../scripts/side.py"
+    shell:
+        "python -m trace_audit.workflow.script {params.job} {log:q}"
 
 
 rule port_audit:
@@ -127,15 +131,18 @@ rule port_audit:
         **job("audit"),
     params:
         code=code("port_audit"),
-        sides={
-            role: side.model_dump(mode="json", exclude_defaults=True)
-            for role, side in PLAN.sides.items()
-        },
-        scenario_dir=SETTINGS.scenario_dir,
+        job=to_script(
+            "port_audit.py",
+            sides={
+                role: side.model_dump(mode="json", exclude_defaults=True)
+                for role, side in PLAN.sides.items()
+            },
+            scenario_dir=SETTINGS.scenario_dir,
+        ),
     message:
         "Comparing the sides: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
-    script:
-        "../scripts/port_audit.py"
+    shell:
+        "python -m trace_audit.workflow.script {params.job} {log:q}"
 
 
 rule port_record:

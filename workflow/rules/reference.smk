@@ -41,15 +41,18 @@ rule structure_factors:
         **job("audit"),
     params:
         code=code("structure_factors"),
-        column=(
-            SETTINGS.structure_factors.column
-            if SETTINGS.structure_factors.file
-            else ""
+        job=to_script(
+            "structure_factors.py",
+            column=(
+                SETTINGS.structure_factors.column
+                if SETTINGS.structure_factors.file
+                else ""
+            ),
         ),
     message:
         "Structure factors of {wildcards.scenario}"
-    script:
-        "../scripts/structure_factors.py"
+    shell:
+        "python -m trace_audit.workflow.script {params.job} {log:q}"
 
 
 if SETTINGS.reference.binary:

@@ -75,5 +75,6 @@ else:
         message:
             "Table of the verdicts"
         shell:
-            "python -m trace_audit.report.factors {input.comparisons:q} --out {output.factors:q} --worst {output.worst:q} > {log:q} 2>&1"
-            " && python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output.table:q} >> {log:q} 2>&1"
+            "(python -m trace_audit.report.factors {input.comparisons:q} --out {output.factors:q} --worst {output.worst:q}"
+            " && python -m trace_audit.report.table {input.comparisons:q} --taken {input.taken:q} --out {output.table:q})"
+            " > {log:q} 2>&1"

@@ -15,14 +15,15 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
-from rocrate_validator import models, services
-from rocrate_validator.utils.http import HttpRequester
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src"))
 
 from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
+
+# isort: split
+from cyclonedx.schema import SchemaVersion  # noqa: E402 - slow, after what Ctrl-C does is known
+from cyclonedx.validation.json import JsonStrictValidator  # noqa: E402
+from rocrate_validator import models, services  # noqa: E402
+from rocrate_validator.utils.http import HttpRequester  # noqa: E402
 
 PROFILES = ("workflow-run-crate", "provenance-run-crate")
 BILL = "results/audit/sbom.cdx.json"

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,11 +145,25 @@ def main(argv: list[str]) -> int:
         for row in rows_of(parts()[options.part].tasks(plan_of(options)), options.ends):
             print(row.as_json(), flush=True)
         return 0
+    with _own_cache():
+        return _report(options)
+
+
+def measured(device: str, repeats: int) -> list[Row]:
+    """The rows of all parts at full size."""
+    options = _parser().parse_args(["--device", device, "--repeats", str(repeats)])
+    with _own_cache():
+        return list(all_rows(options, parts()))
+
+
+@contextmanager
+def _own_cache() -> Iterator[None]:
+    """A folder for compiled code, which parts share; afterwards the environment is as it was."""
     before = dict(os.environ)
     try:
         with tempfile.TemporaryDirectory(prefix="cache-") as cache:
             os.environ["NANOBRAG_TORCH_CACHE"] = cache
-            return _report(options)
+            yield
     finally:  # the parts choose between eager and compiled code
         os.environ.clear()
         os.environ.update(before)

@@ -1,6 +1,7 @@
 """The same image on a GPU, where there is one: simulation alone, and the whole process, beside the C program.
 
-A CUDA edition of nanoBragg that NB_CUDA_BIN names is timed too, as a process.
+A CUDA edition of nanoBragg that NB_CUDA_BIN names is timed too: its process, and its kernels where it prints their
+times. Then come the checks and times of `gpu-check`, frames of a campaign among them, with its goals.
 """
 
 from __future__ import annotations
@@ -14,15 +15,25 @@ from typing import Any
 
 from nanobrag_bench import compiled
 from nanobrag_bench.case import Bench
+from nanobrag_bench.gpu import goals
 from nanobrag_bench.gpu.beside import PROGRAM as CUDA_PROGRAM
+from nanobrag_bench.gpu.beside import kernels_ms
+from nanobrag_bench.gpu.check import measured
+from nanobrag_bench.gpu.times import about
+from nanobrag_bench.measure import measure
 from nanobrag_bench.parts.kernel import c_simulation
 from nanobrag_bench.parts.process import whole
 from nanobrag_bench.programs import DTYPES, PLAIN, torch_command, torch_words
-from nanobrag_bench.series import Figures, Runs, in_turn, ratios, rows
+from nanobrag_bench.series import Figures, Runs, in_turn, ratios, row, rows
 from nanobrag_bench.workers import Worker
+from trace_audit.core.errors import InputError
 
 DEVICE = "cuda"
 _PROCESS = ", process"
+LEFT_OUT = (
+    "left out: simulation and process on a GPU, images, derivatives, frames of a campaign with and without noise, "
+    f"{CUDA_PROGRAM} beside, and all checks on a GPU"
+)
 
 
 def why_not() -> str | None:
@@ -35,19 +46,60 @@ def why_not() -> str | None:
 
 
 def run(bench: Bench) -> dict[str, Any]:
-    title = f"image of scenario {bench.scenario} on a GPU"
+    title = f"on a GPU: image of scenario {bench.scenario}, then the checks and times of gpu-check"
     reason = why_not()
     if reason is not None:
-        return {"title": title, "rows": [], "ratios": [], "goals": [], "not_run": reason}
-    simulated, processes = _simulations(bench), _processes(bench)
+        return {"title": title, "rows": [], "ratios": [], "goals": [], "not_run": f"{reason}; {LEFT_OUT}"}
+    beside, notes = _beside(bench)
+    simulated, processes = _simulations(bench), _processes(bench, beside)
+    more = measured(DEVICE, bench.repeats)
     names = [f"torch {DEVICE} {dtype}" for dtype in DTYPES]
-    pairs = [(f"{PLAIN}{more}", f"{name}{more}") for more in ("", _PROCESS) for name in names]
+    pairs = [(f"{PLAIN}{kind}", f"{name}{kind}") for kind in ("", _PROCESS) for name in names]
+    pairs += [(f"{CUDA_PROGRAM}{_PROCESS}", f"{name}{_PROCESS}") for name in names]
     return {
         "title": title,
-        "rows": [*rows(simulated, "simulation", "s", "wall_s"), *rows(processes, "process", "s", "wall_s")],
+        "rows": [
+            *rows(simulated, "simulation", "s", "wall_s"),
+            *rows(processes, "process", "s", "wall_s"),
+            *_kernels(processes),
+            *(row(f"torch {DEVICE}", one.name, one.unit, [one.value]) for one in more if one.value is not None),
+        ],
         "ratios": ratios({**simulated, **processes}, pairs),
-        "goals": [],
+        "goals": [_goal(verdict) for verdict in goals.verdicts(more)],
+        "notes": [*notes, *(one.as_text().strip() for one in more if not one.holds or one.kind == "not run")],
+        "about": about(DEVICE),
     }
+
+
+def _goal(verdict: goals.Verdict) -> dict[str, Any]:
+    """A goal of gpu-check as one of the benchmark."""
+    wanted = verdict.wanted if verdict.value is not None else f"{verdict.wanted}: {verdict.found}"
+    return {"goal": verdict.goal, "wanted": wanted, "measured": verdict.value, "met": verdict.met}
+
+
+def _beside(bench: Bench) -> tuple[list[str], list[str]]:
+    """The command of the CUDA program that is named, if it runs; and why there is none."""
+    named = shlex.split(os.environ.get(CUDA_PROGRAM, ""))
+    if not named:
+        return [], [f"{CUDA_PROGRAM} names no program: no CUDA edition of nanoBragg is timed beside"]
+    try:
+        measure([*named, *bench.words])
+    except (InputError, OSError) as error:
+        return [], [f"{CUDA_PROGRAM} is not timed: {error}"]
+    return [*named, *bench.words], []
+
+
+def _timed_beside(command: list[str]) -> Figures:
+    """Wall and CPU seconds of a process, and those of kernels that it prints."""
+    figures = measure(command)
+    kernels = kernels_ms(figures.said + figures.messages)
+    return {"wall_s": figures.wall_s, "cpu_s": figures.cpu_s, "kernels_s": sum(kernels) / 1e3}
+
+
+def _kernels(processes: Runs) -> list[dict[str, Any]]:
+    name = f"{CUDA_PROGRAM}{_PROCESS}"
+    seconds = [figures["kernels_s"] for figures in processes.get(name, [])]
+    return [row(CUDA_PROGRAM, "kernels, as it prints them", "s", seconds)] if any(seconds) else []
 
 
 def _simulations(bench: Bench) -> Runs:
@@ -62,15 +114,14 @@ def _simulations(bench: Bench) -> Runs:
         return in_turn(actions, bench.repeats)
 
 
-def _processes(bench: Bench) -> Runs:
+def _processes(bench: Bench, beside: list[str]) -> Runs:
     """Whole processes, which all start the GPU and have its driver compile the kernel."""
     ready = compiled.environment(bench.cache)
     actions: dict[str, Callable[[], Figures]] = {
         f"{PLAIN}{_PROCESS}": partial(whole, [str(bench.plain.binary), *bench.words])
     }
-    named = shlex.split(os.environ.get(CUDA_PROGRAM, ""))
-    if named:
-        actions[f"{CUDA_PROGRAM}{_PROCESS}"] = partial(whole, [*named, *bench.words])
+    if beside:
+        actions[f"{CUDA_PROGRAM}{_PROCESS}"] = partial(_timed_beside, beside)
     for dtype in DTYPES:
         command = torch_command(bench.words, dtype, DEVICE)
         actions[f"torch {DEVICE} {dtype}{_PROCESS}"] = partial(whole, command, ready)

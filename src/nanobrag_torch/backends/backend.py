@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from nanobrag_torch import kernel
-from nanobrag_torch.hooks import Hook
+from nanobrag_torch.hooks import Hook, Hooks
 from nanobrag_torch.model import Model
 
 
@@ -46,7 +46,7 @@ class Backend(Protocol):
         slow: torch.Tensor,
         image_dtype: torch.dtype,
         into: torch.Tensor | None = None,
-        hook: Hook | None = None,
+        hooks: Hooks | None = None,
     ) -> torch.Tensor | None:
         """Photons of a whole tile (pixels,), written to `into` if given; None if the backend works in stages."""
 

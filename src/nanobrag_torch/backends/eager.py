@@ -6,7 +6,7 @@ import torch
 
 from nanobrag_torch import kernel
 from nanobrag_torch.backends.backend import Description
-from nanobrag_torch.hooks import Hook
+from nanobrag_torch.hooks import Hook, Hooks
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.rays import PixelGeometry
 
@@ -33,7 +33,7 @@ class EagerBackend:
         slow: torch.Tensor,
         image_dtype: torch.dtype,
         into: torch.Tensor | None = None,
-        hook: Hook | None = None,
+        hooks: Hooks | None = None,
     ) -> None:
         """Nothing is done at once."""
 

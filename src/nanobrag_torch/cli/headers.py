@@ -119,7 +119,7 @@ def _note_dtrek(flag: str, path: str, header: dict[str, str], dtrek: _Dtrek, set
 def _turns(values: str) -> bool:
     """Whether one of the first three numbers, the rotations of a goniometer, differs from 0."""
     try:
-        angles = [float(word) for word in values.split()[:3]]
+        angles = [float(number) for number in values.split()[:3]]
     except ValueError:
         return True
     return len(angles) < 3 or any(angles)

@@ -96,7 +96,7 @@ def printout_lines(simulation: Simulation, slow: int, fast: int, trace: list[str
     for line in trace:
         key, _, value = line.partition(": ")[2].partition(" ")
         last[key] = value
-    vector = np.array([float(word) for word in last.get("scattering_vec_A_inv", "0 0 0").split()])
+    vector = np.array([float(number) for number in last.get("scattering_vec_A_inv", "0 0 0").split()])
     keys = (
         "pixel_pos_meters", "hkl_frac", "hkl_rounded", "F_cell", "F_latt", "I_before_scaling", "steps", "polar",
         "omega_pixel", "capture_fraction", "I_pixel_final", "rot_a_angstroms", "rot_b_angstroms", "rot_c_angstroms",

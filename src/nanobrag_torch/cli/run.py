@@ -1,4 +1,7 @@
-"""Runs a command line: simulate, print, write. Exit code 0, 2 with a line on standard error, 3 for a fault of ours."""
+"""Runs a command line: simulate, print, write.
+
+Exit code 0, 2 with a line on standard error, 3 for a fault of ours, 128 + N after signal N.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from nanobrag_torch.cli.parse import invocation_of
 from nanobrag_torch.cli.tokens import UsageError, one_line
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults.interrupts import INTERRUPTED
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,11 +36,12 @@ _LONGEST_MESSAGE = 500
 def main(argv: list[str] | None = None) -> int:
     """Run a command line (`sys.argv[1:]` by default); returns the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    told: list[int] = []
     try:
         answer = early_answer(argv)
         if answer is not None:
             return _print_answer(answer)
-        with _stopped_as_by_a_key():
+        with _stopped_as_by_a_key() as told:
             run(read_command_line(argv))
         sys.stdout.flush()
         return 0
@@ -46,7 +51,8 @@ def main(argv: list[str] | None = None) -> int:
     except (ExperimentError, RecursionError) as error:
         return _fail(str(error))
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing more is written")
+        _fail("interrupted; nothing more is written")
+        return 128 + told[0] if told else INTERRUPTED
     except Exception as error:
         if is_memory(error):
             return _fail("not enough memory, expected a smaller detector, -hkl box or number of sources and steps")
@@ -64,22 +70,24 @@ def _print_answer(answer: str) -> int:
 
 
 @contextmanager
-def _stopped_as_by_a_key() -> Iterator[None]:
-    """Let SIGTERM end the run as Ctrl-C does, so that no partly written file remains.
+def _stopped_as_by_a_key() -> Iterator[list[int]]:
+    """Let SIGTERM end the run as Ctrl-C does, so that no partly written file remains; yields the signals that came.
 
     A second signal changes nothing: files that are being written are finished or removed.
     """
+    told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread is told of signals
+        yield told  # only the main thread is told of signals
         return
 
     def stop(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)
+        told.append(number)
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        yield told
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
 

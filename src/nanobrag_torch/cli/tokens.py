@@ -153,27 +153,27 @@ def _convert(spelling: str, flag: Flag, arg: Arg, word: str) -> Value:
         return arg.word or ""
     value = _number(spelling, flag, arg, word)
     if arg.range is not None and not arg.range.contains(value):
-        raise UsageError(f"{_place(spelling, flag, arg)} is {word}, expected {_expected(flag, arg)}")
+        raise UsageError(f"{_value_name(spelling, flag, arg)} is {word}, expected {_expected(flag, arg)}")
     return value
 
 
 def _number(spelling: str, flag: Flag, arg: Arg, word: str) -> float | int:
     if arg.type == "int":
         if not _WHOLE_NUMBER.fullmatch(word):
-            raise UsageError(f"{_place(spelling, flag, arg)} is '{one_line(word)}', expected a whole number")
+            raise UsageError(f"{_value_name(spelling, flag, arg)} is '{one_line(word)}', expected a whole number")
         if len(word) > 20 or abs(int(word)) > _INT_LIMIT:
             raise UsageError(
-                f"{_place(spelling, flag, arg)} is {one_line(word)}, expected {_INT_LIMIT} at most in size"
+                f"{_value_name(spelling, flag, arg)} is {one_line(word)}, expected {_INT_LIMIT} at most in size"
             )
         return int(word)
     if arg.range is not None and arg.range.infinite and word in ("inf", "+inf", "infinity"):
         return math.inf
     if len(word) > LONGEST_NUMBER or not is_number(word):
-        raise UsageError(f"{_place(spelling, flag, arg)} is '{one_line(word)}', expected a number{_in_unit(flag)}")
+        raise UsageError(f"{_value_name(spelling, flag, arg)} is '{one_line(word)}', expected a number{_in_unit(flag)}")
     value = float(word)
     if not is_ordinary(value):
         expected = f"expected a number of ordinary size{_in_unit(flag)}"
-        raise UsageError(f"{_place(spelling, flag, arg)} is {one_line(word)}, {expected}")
+        raise UsageError(f"{_value_name(spelling, flag, arg)} is {one_line(word)}, {expected}")
     return value
 
 
@@ -190,7 +190,7 @@ def _in_unit(flag: Flag) -> str:
     return f" ({flag.unit})" if flag.unit else ""
 
 
-def _place(spelling: str, flag: Flag, arg: Arg) -> str:
+def _value_name(spelling: str, flag: Flag, arg: Arg) -> str:
     return spelling if flag.max_args == 1 else f"{spelling}: {arg.name}"
 
 

@@ -92,9 +92,9 @@ def three_sources(experiment: Experiment, folder: Path) -> list[str]:
     """Three sources with different weights, wavelengths and positions around the beam; the weights are used."""
     beam, wavelength_m = beam_direction(experiment), float(experiment.beam.wavelength_m)
     rows = []
-    for place, weight in enumerate((1.0, 2.0, 0.5)):
-        position = [-10.0 * b + 0.004 * (place - 1) * (1 + axis) for axis, b in enumerate(beam)]
-        rows.append((*position, weight, wavelength_m * (1 + 0.002 * (place - 1))))
+    for index, weight in enumerate((1.0, 2.0, 0.5)):
+        position = [-10.0 * b + 0.004 * (index - 1) * (1 + axis) for axis, b in enumerate(beam)]
+        rows.append((*position, weight, wavelength_m * (1 + 0.002 * (index - 1))))
     (folder / "sources.txt").write_text("".join(" ".join(map(number_text, row)) + "\n" for row in rows))
     return ["-sourcefile", str(folder / "sources.txt"), "-defects", "default,-source_weights_ignored"]
 
@@ -136,5 +136,5 @@ def custom_axes(experiment: Experiment, folder: Path) -> list[str]:
         "-spindle_axis": (0.1, 0.05, 1.0),
         "-twotheta_axis": (0.02, -0.03, -1.0),
     }
-    arguments = [word for flag, vector in vectors.items() for word in (flag, *map(number_text, vector))]
+    arguments = [argument for flag, vector in vectors.items() for argument in (flag, *map(number_text, vector))]
     return [*arguments, "-pivot", "sample", "-twotheta", "5"]

@@ -150,8 +150,8 @@ ROWS: tuple[Parameter, ...] = (
     *_vector_rows("misset_x misset_y misset_z", "crystal.misset_deg", DEGREE, "-misset", _TILT),
     Parameter("orientation_matrix", "crystal.orientation_matrix", PLAIN, "differentiable",
               "nine numbers, a* b* c* in columns, times the wavelength", matrix_flags, some_matrix),
-    *(Parameter(f"N_{axis}", f"crystal.n_cells[{place}]", PLAIN, "piecewise", f"a real number; {_COUNT}")
-      for place, axis in enumerate("abc")),
+    *(Parameter(f"N_{axis}", f"crystal.n_cells[{axis_number}]", PLAIN, "piecewise", f"a real number; {_COUNT}")
+      for axis_number, axis in enumerate("abc")),
     _row("fudge", "crystal.fudge", PLAIN, "-fudge", "shapes ROUND and GAUSS; SQUARE does not use it, TOPHAT as a limit",
          needs="-gauss_xtal -fudge 1e-4", range=POSITIVE),
     _row("mosaic_spread", "crystal.mosaic_spread_rad", ANGLE, "-mosaic",
@@ -159,8 +159,8 @@ ROWS: tuple[Parameter, ...] = (
          "a difference sees and a gradient does not. At 0 there is one domain without a tilt, and the derivative is 0: "
          "start above it", "piecewise",
          needs=some_mosaic, range=POSITIVE, single=True),
-    *(Parameter(f"sample_{axis}", f"crystal.sample_size_m[{place}]", MM, "none", _SAMPLE)
-      for place, axis in enumerate("xyz")),
+    *(Parameter(f"sample_{axis}", f"crystal.sample_size_m[{axis_number}]", MM, "none", _SAMPLE)
+      for axis_number, axis in enumerate("xyz")),
     _told("wavelength", "beam.wavelength_m", WAVELENGTH, "-lambda", "scattering vector, and the scale of a matrix",
           same_sources, range=POSITIVE),
     _row("dispersion", "beam.dispersion_fraction", PERCENT, "-dispersion", _GRID, needs="-dispersion 1 -dispsteps 3",

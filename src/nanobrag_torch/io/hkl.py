@@ -58,13 +58,13 @@ def parse_hkl(path: str | Path, text: str) -> Reflections:
     plain = (_COMMENT.sub("", text) if "#" in text else text).encode("ascii", "replace")
     if plain.translate(None, _CHARACTERS):
         raise _complaint(path, plain)
-    words = find_words(plain)
-    if not words.first.size:
+    fields = find_words(plain)
+    if not fields.first.size:
         raise ReaderError(path, "holds no reflection, expected lines of h k l F")
-    if _is_other_table(words.in_line) or words.first.size % 4 or words.length.max() > LONGEST_NUMBER:
+    if _is_other_table(fields.in_line) or fields.first.size % 4 or fields.length.max() > LONGEST_NUMBER:
         raise _complaint(path, plain)
     try:
-        values = numbers(words).reshape(-1, 4)
+        values = numbers(fields).reshape(-1, 4)
     except ValueError:
         raise _complaint(path, plain) from None
     indices, size = values[:, :3], np.abs(values)
@@ -88,15 +88,15 @@ def _complaint(path: str | Path, plain: bytes) -> ReaderError:
         return layout
     count = 0
     for number, row in enumerate(rows, start=1):
-        for word in row:
+        for text in row:
             name = "hklF"[count % 4]
             count += 1
-            shown = f"line {number}: {name} is '{shorten(word)}'"
-            if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
+            shown = f"line {number}: {name} is '{shorten(text)}'"
+            if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
                 return ReaderError(path, f"{shown}, expected a number")
-            if not is_ordinary(float(word)):
+            if not is_ordinary(float(text)):
                 return ReaderError(path, f"{shown}, expected a number of ordinary size")
-            if name != "F" and (float(word) != round(float(word)) or abs(float(word)) > _LARGEST_INDEX):
+            if name != "F" and (float(text) != round(float(text)) or abs(float(text)) > _LARGEST_INDEX):
                 return ReaderError(path, f"{shown}, expected a whole number up to {_LARGEST_INDEX}")
     return ReaderError(path, f"holds {count} numbers, expected four for each reflection: h k l F")
 

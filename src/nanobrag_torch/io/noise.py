@@ -67,8 +67,8 @@ def log_gamma(x: float) -> float:
     t = x + 5.5
     t -= (x + 0.5) * math.log(t)
     series = 1.000000000190015
-    for place, coefficient in enumerate(_LANCZOS, start=1):
-        series += coefficient / (x + place)
+    for index, coefficient in enumerate(_LANCZOS, start=1):
+        series += coefficient / (x + index)
     return single(-t + math.log(2.5066282746310005 * series / x))
 
 
@@ -150,18 +150,18 @@ class PoissonStream:
         if len(self._drawn) - self._place < _LONGEST_PRODUCT:
             self._have(_LONGEST_PRODUCT)
         drawn, first = self._drawn, self._place
-        place, product = first + 1, drawn[first]
+        position, product = first + 1, drawn[first]
         if product <= limit:
-            self._place = place
+            self._place = position
             return 0.0
         low, high = limit * (1 - _DOUBTFUL), limit * (1 + _DOUBTFUL)
         while product > low:
-            if product < high and not _exact_product(drawn[first:place]) > limit:
+            if product < high and not _exact_product(drawn[first:position]) > limit:
                 break
-            product *= drawn[place]
-            place += 1
-        self._place = place
-        return place - first - 1.0
+            product *= drawn[position]
+            position += 1
+        self._place = position
+        return position - first - 1.0
 
     def _normal(self) -> float:
         if self._spare is not None:
@@ -178,10 +178,10 @@ class PoissonStream:
         return v2 * factor
 
     def _log_gamma(self, x: float) -> float:
-        found = self._log_gammas.get(x)
-        if found is None:
-            found = self._log_gammas[x] = log_gamma(x)
-        return found
+        value = self._log_gammas.get(x)
+        if value is None:
+            value = self._log_gammas[x] = log_gamma(x)
+        return value
 
     def _by_rejection(self, mean: float) -> float:
         uniform = self._uniform

@@ -91,15 +91,15 @@ def is_ordinary(value: float) -> bool:
     return value == 0 or SMALLEST_NUMBER <= abs(value) <= LARGEST_NUMBER
 
 
-def shorten(word: str, limit: int = 40) -> str:
-    return word if len(word) <= limit else word[: limit - 3] + "..."
+def shorten(text: str, limit: int = 40) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
-def number(path: str | Path, word: str, name: str) -> float:
+def number(path: str | Path, text: str, name: str) -> float:
     """A decimal number between the limits above. Raises ReaderError that names the place in the file."""
-    if len(word) > LONGEST_NUMBER or not NUMBER.fullmatch(word):
-        raise ReaderError(path, f"{name} is '{shorten(word)}', expected a number")
-    value = float(word)
+    if len(text) > LONGEST_NUMBER or not NUMBER.fullmatch(text):
+        raise ReaderError(path, f"{name} is '{shorten(text)}', expected a number")
+    value = float(text)
     if not is_ordinary(value):
-        raise ReaderError(path, f"{name} is {shorten(word)}, expected a number of ordinary size")
+        raise ReaderError(path, f"{name} is {shorten(text)}, expected a number of ordinary size")
     return value

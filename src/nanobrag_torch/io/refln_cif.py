@@ -129,15 +129,15 @@ def _numbers(gemmi: Any, texts: list[str]) -> np.ndarray:
     try:
         return plain.astype(np.float64)
     except ValueError:
-        return np.array([gemmi.cif.as_number(word) for word in texts], dtype=np.float64)
+        return np.array([gemmi.cif.as_number(text) for text in texts], dtype=np.float64)
 
 
 def _value(gemmi: Any, block: Any, tag: str) -> str | None:
     """The value under a tag of mmCIF, or under its spelling in older CIF."""
     for spelling in (tag, tag.replace(".", "_", 1)):
-        word = block.find_value(spelling)
-        if word and word not in ("?", "."):
-            return str(gemmi.cif.as_string(word))
+        value = block.find_value(spelling)
+        if value and value not in ("?", "."):
+            return str(gemmi.cif.as_string(value))
     return None
 
 
@@ -145,7 +145,7 @@ def _cell(gemmi: Any, block: Any) -> tuple[float, ...] | None:
     texts = [_value(gemmi, block, tag) for tag in _CELL]
     if None in texts:
         return None
-    numbers = [gemmi.cif.as_number(word) for word in texts]
+    numbers = [gemmi.cif.as_number(text) for text in texts]
     return usable_cell(gemmi.UnitCell(*numbers)) if np.isfinite(numbers).all() else None
 
 
@@ -166,12 +166,12 @@ def _group(gemmi: Any, block: Any) -> Any:
     for tag in _OPERATIONS:
         column = block.find_loop(tag) or block.find_loop(tag.replace(".", "_", 1))
         if column:
-            operations = gemmi.GroupOps([gemmi.Op(gemmi.cif.as_string(word)) for word in column])
+            operations = gemmi.GroupOps([gemmi.Op(gemmi.cif.as_string(text)) for text in column])
             group = gemmi.find_spacegroup_by_ops(operations)
             if group:
                 return group
     for tag in _NUMBERS:
-        word = _value(gemmi, block, tag)
-        if word and word.isdecimal() and 1 <= int(word) <= 230:
-            return gemmi.find_spacegroup_by_number(int(word))
+        text = _value(gemmi, block, tag)
+        if text and text.isdecimal() and 1 <= int(text) <= 230:
+            return gemmi.find_spacegroup_by_number(int(text))
     return None

@@ -164,12 +164,12 @@ def _count(path: str | Path, fields: dict[str, str], key: str) -> int:
 def pixel_type(path: str | Path, fields: dict[str, str]) -> tuple[np.dtype, bool]:
     """The type of the pixels in the file's byte order, and whether the header names it. Raises ReaderError."""
     named = {key: fields[key] for key in ("TYPE", "DATA_TYPE") if key in fields}
-    kinds = {key: PIXEL_TYPES.get(_plain_words(word)) for key, word in named.items()}
+    kinds = {key: PIXEL_TYPES.get(_plain_words(value)) for key, value in named.items()}
     for key, kind in kinds.items():
         if kind is None:
             raise ReaderError(path, f"has {key}={shorten(named[key])}, expected unsigned_short or a type of d*TREK")
     if len(set(kinds.values())) > 1:
-        both = " and ".join(f"{key}={shorten(word)}" for key, word in named.items())
+        both = " and ".join(f"{key}={shorten(value)}" for key, value in named.items())
         raise ReaderError(path, f"has {both}, which contradict each other")
     for name, expected in _LAYOUT.items():
         if _plain_words(fields.get(name, expected[0])) not in expected:

@@ -25,9 +25,9 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
     defaults = [*(-SOURCE_DISTANCE_M * component for component in beam_vector), 1.0, wavelength_m]
     rows = []
     for index, line in enumerate(read_ascii(path).split("\n"), start=1):
-        words = [word for word in SEPARATORS.split(line) if word]
-        if words:
-            rows.append(_row(path, index, words, defaults))
+        texts = [text for text in SEPARATORS.split(line) if text]
+        if texts:
+            rows.append(_row(path, index, texts, defaults))
             if len(rows) > MAX_SOURCES:
                 raise ReaderError(path, f"holds more than {MAX_SOURCES} sources, expected at most that many")
     if not rows:
@@ -35,14 +35,14 @@ def read_sources(path: str | Path, beam_vector: tuple[float, float, float], wave
     return np.array(rows, dtype=np.float64)
 
 
-def _row(path: str | Path, index: int, words: list[str], defaults: list[float]) -> list[float]:
-    if len(words) > len(COLUMNS):
-        raise ReaderError(path, f"line {index} has {len(words)} columns, expected at most 5: X Y Z weight wavelength")
-    stated = [number(path, word, f"line {index}: {name}") for name, word in zip(COLUMNS, words, strict=False)]
+def _row(path: str | Path, index: int, texts: list[str], defaults: list[float]) -> list[float]:
+    if len(texts) > len(COLUMNS):
+        raise ReaderError(path, f"line {index} has {len(texts)} columns, expected at most 5: X Y Z weight wavelength")
+    stated = [number(path, text, f"line {index}: {name}") for name, text in zip(COLUMNS, texts, strict=False)]
     row = stated + defaults[len(stated) :]
     if not SHORTEST_M <= math.hypot(*row[:3]) <= LONGEST_M:
         raise ReaderError(
-            path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a place off the sample"
+            path, f"line {index}: source at {row[0]:g} {row[1]:g} {row[2]:g}, expected a source away from the sample"
         )
     if row[3] < 0:
         raise ReaderError(path, f"line {index}: weight is {row[3]:g}, expected 0 or more")

@@ -19,12 +19,12 @@ def read_stol(path: str | Path) -> np.ndarray:
     """
     rows = []
     for index, line in enumerate(read_ascii(path).split("\n"), start=1):
-        words = [word for word in SEPARATORS.split(line.partition("#")[0]) if word]
-        if not words:
+        texts = [text for text in SEPARATORS.split(line.partition("#")[0]) if text]
+        if not texts:
             continue
-        if len(words) != 2:
-            raise ReaderError(path, f"line {index} has {len(words)} columns, expected 2: position and amplitude")
-        rows.append([number(path, word, f"line {index}") for word in words])
+        if len(texts) != 2:
+            raise ReaderError(path, f"line {index} has {len(texts)} columns, expected 2: position and amplitude")
+        rows.append([number(path, text, f"line {index}") for text in texts])
     if not rows:
         raise ReaderError(path, "holds no row, expected two columns: position and amplitude")
     return np.array(rows, dtype=np.float64)

@@ -128,18 +128,19 @@ def together() -> Iterator[None]:
         _together.reset(token)
 
 
-def write_whole(path: str | Path, chunks: Iterable[Chunk]) -> None:
+def write_whole(path: str | Path, chunks: Iterable[Chunk], *, follow: bool = True) -> None:
     """Write `chunks` to a file beside `path`, flush it to the disk, and rename it to `path`.
 
-    A path that exists and is not a regular file (a pipe, a device) is written directly. Raises WriterError.
+    A path that exists and is not a regular file (a pipe, a device) is written directly. Without `follow` a link or a
+    pipe at the path is replaced. Raises WriterError.
     """
     path = Path(path)
     try:
-        if path.exists() and not path.is_file():
+        if follow and path.exists() and not path.is_file():
             with path.open("wb") as stream:
                 stream.writelines(chunks)
             return
-        replace_with(path, lambda temporary: _write(temporary, chunks))
+        replace_with(path, lambda temporary: _write(temporary, chunks), follow=follow)
     except OSError as error:
         raise WriterError(f"{path}: cannot be written ({error.strerror or error})") from None
 
@@ -155,11 +156,14 @@ def _write(path: Path, chunks: Iterable[Chunk]) -> None:
         stream.writelines(chunks)
 
 
-def replace_with(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; a failure leaves no file."""
+def replace_with(path: Path, write: Callable[[Path], None], *, follow: bool = True) -> None:
+    """Let `write(temporary)` fill a file beside `path`, then flush and rename it; a failure leaves no file.
+
+    The file behind a link is replaced, or, without `follow`, the link.
+    """
     import tempfile  # slow to import
 
-    path = path.resolve() if path.is_symlink() else path
+    path = path.resolve() if follow and path.is_symlink() else path
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

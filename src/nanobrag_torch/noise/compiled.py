@@ -87,8 +87,8 @@ class Compiled:
 
     def photons(self, images: torch.Tensor, frames: Sequence[int], stream: Stream) -> torch.Tensor:
         drawn = torch.empty(images.shape, dtype=torch.float64, device=images.device)
-        given = _given(images, frames, stream, DetectorNoise())
-        self._launch("photons", images.dtype, given, images, drawn)
+        inputs = _inputs(images, frames, stream, DetectorNoise())
+        self._launch("photons", images.dtype, inputs, images, drawn)
         return drawn
 
     def spread(self, photons: torch.Tensor, fwhm_px: float) -> torch.Tensor:
@@ -104,21 +104,27 @@ class Compiled:
         self, signal: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise
     ) -> torch.Tensor:
         stored = torch.empty(signal.shape, dtype=noise.dtype, device=signal.device)
-        self._launch("read_out", noise.dtype, _given(signal, frames, stream, noise), signal, stored)
+        self._launch("read_out", noise.dtype, _inputs(signal, frames, stream, noise), signal, stored)
         return stored
 
     def _launch(self, step: str, dtype: torch.dtype, *tensors: torch.Tensor) -> None:
         pixels = tensors[-1].numel()
         if pixels:
-            given, what, into = tensors
-            self._load(step, dtype, what.device)([given, what.contiguous(), into], pixels)
+            inputs, photons, into = tensors
+            self._load(step, dtype, photons.device)([inputs, photons.contiguous(), into], pixels)
 
 
-def _given(what: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise) -> torch.Tensor:
+def _inputs(photons: torch.Tensor, frames: Sequence[int], stream: Stream, noise: DetectorNoise) -> torch.Tensor:
     """What the steps that draw read besides pixels, in one transfer; the order is that of the enum in noise.c."""
     doubles = (noise.gain, noise.offset, noise.readout_sigma, float(noise.largest))
-    shared = [what[0].numel() if len(what) else 1, what.numel(), stream.number, *stream.key, *map(_bits, doubles)]
-    return sent([*shared, *(number & _32_BITS for number in frames)], what.device)
+    shared = [
+        photons[0].numel() if len(photons) else 1,
+        photons.numel(),
+        stream.number,
+        *stream.key,
+        *map(_bits, doubles),
+    ]
+    return sent([*shared, *(number & _32_BITS for number in frames)], photons.device)
 
 
 def _bits(value: float) -> int:
@@ -161,14 +167,14 @@ def _built(step: str, text: str) -> BinaryIO:
     """The library of a text, from the folder of compiled code; a missing one is built there."""
     command = [*compiler(), *_OPTIONS]
     digest = hashlib.sha256("\0".join([text, *command, processor()]).encode()).hexdigest()
-    place = folder() / f"noise-{step}-{digest[:24]}.so"
+    library = folder() / f"noise-{step}-{digest[:24]}.so"
     try:
-        return opened(place)
+        return opened(library)
     except BrokenPackage:
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        library.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        check_folder(place.parent)
-        with tempfile.TemporaryDirectory(dir=place.parent, prefix=".building-") as aside:
+        check_folder(library.parent)
+        with tempfile.TemporaryDirectory(dir=library.parent, prefix=".building-") as aside:
             written, made = Path(aside) / f"{step}.c", Path(aside) / f"{step}.so"
             written.write_text(text, encoding="utf-8")
             done = subprocess.run(
@@ -178,8 +184,8 @@ def _built(step: str, text: str) -> BinaryIO:
                 complaint = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[0]
                 raise OSError(f"{command[0]} cannot compile the noise: {complaint}")
             made.chmod(_MODE)
-            made.replace(place)
-        return opened(place)
+            made.replace(library)
+        return opened(library)
     except (Unsafe, BrokenPackage) as error:
         raise OSError(str(error)) from error
 
@@ -202,10 +208,12 @@ def agrees_with_torch(device: torch.device) -> bool:
     images, frames, stream = means.float().view(2, 32, 64), [3, 2**31], Stream(2**40 + 5, "check")
     noise = DetectorNoise(gain=0.7, readout_sigma=3.0, offset=40.0)
     own, there = ByTorch(), Compiled()
-    drawn, found = own.photons(images, frames, stream), there.photons(images.to(device), frames, stream)
-    shared, spread = own.spread(drawn, 1.7), there.spread(found, 1.7)
+    drawn, drawn_there = own.photons(images, frames, stream), there.photons(images.to(device), frames, stream)
+    shared, spread = own.spread(drawn, 1.7), there.spread(drawn_there, 1.7)
     stored, read = own.read_out(shared, frames, stream, noise), there.read_out(spread, frames, stream, noise)
-    same = torch.equal(drawn, found.cpu()) and torch.equal(shared, spread.cpu()) and torch.equal(stored, read.cpu())
+    same = (
+        torch.equal(drawn, drawn_there.cpu()) and torch.equal(shared, spread.cpu()) and torch.equal(stored, read.cpu())
+    )
     if not same:
         _tell("noise by torch's own operations: compiled code gives other numbers on this machine")
     return same

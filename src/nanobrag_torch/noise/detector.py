@@ -87,11 +87,11 @@ class ByTorch:
         pixels = images[0].numel()
         numbers = frame_numbers(frames, means.device)
 
-        def uniforms(places: torch.Tensor, attempt: int) -> tuple[torch.Tensor, torch.Tensor]:
-            frame = torch.div(places, pixels, rounding_mode="floor")
-            counter = places - frame * pixels, numbers[frame], stream.number, use_word(PHOTONS) | attempt
-            words = philox(_words(*counter), stream.key)
-            return uniform(*words[:2]), uniform(*words[2:])
+        def uniforms(positions: torch.Tensor, attempt: int) -> tuple[torch.Tensor, torch.Tensor]:
+            frame = torch.div(positions, pixels, rounding_mode="floor")
+            counter = positions - frame * pixels, numbers[frame], stream.number, use_word(PHOTONS) | attempt
+            random_words = philox(_counter(*counter), stream.key)
+            return uniform(*random_words[:2]), uniform(*random_words[2:])
 
         return poisson.draw(means, uniforms).view(images.shape)
 
@@ -106,8 +106,8 @@ class ByTorch:
         if noise.readout_sigma > 0:
             pixel = torch.arange(signal[0].numel(), device=signal.device).view(signal.shape[1:])
             number = frame_numbers(frames, signal.device).view(-1, 1, 1)
-            words = philox(_words(pixel, number, stream.number, use_word(READOUT)), stream.key)
-            counts = counts + noise.readout_sigma * normal_quantile(uniform(words[0], words[1]))
+            random_words = philox(_counter(pixel, number, stream.number, use_word(READOUT)), stream.key)
+            counts = counts + noise.readout_sigma * normal_quantile(uniform(random_words[0], random_words[1]))
         return torch.floor(counts + 0.5).clamp(0.0, float(noise.largest)).long().to(noise.dtype)
 
 
@@ -127,7 +127,7 @@ def frame_numbers(frames: Sequence[int], device: torch.device) -> torch.Tensor:
     return sent([number & _32_BITS for number in frames], device)
 
 
-def _words(
+def _counter(
     pixel: torch.Tensor, frame: torch.Tensor, series: int, use: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     return pixel, frame, torch.full_like(pixel, series), torch.full_like(pixel, use)
@@ -150,17 +150,17 @@ def spread_weights(fwhm_px: float) -> list[float]:
 def _spread_along(photons: torch.Tensor, weights: list[float], dimension: int) -> torch.Tensor:
     size = photons.shape[dimension]
     total = photons * weights[0]
-    places = torch.arange(size, device=photons.device)
+    positions = torch.arange(size, device=photons.device)
     for distance, weight in enumerate(weights[1:], start=1):
-        both = (photons.index_select(dimension, _reflected(places + step, size)) for step in (-distance, distance))
+        both = (photons.index_select(dimension, _reflected(positions + step, size)) for step in (-distance, distance))
         before, after = both
         total = total + (before + after) * weight
     return total
 
 
-def _reflected(places: torch.Tensor, size: int) -> torch.Tensor:
+def _reflected(positions: torch.Tensor, size: int) -> torch.Tensor:
     """Places on a line of pixels, those beyond an end mirrored in it, as often as it takes."""
-    around = places.remainder(2 * size)
+    around = positions.remainder(2 * size)
     return torch.where(around < size, around, 2 * size - 1 - around)
 
 

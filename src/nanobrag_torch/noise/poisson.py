@@ -47,15 +47,15 @@ def draw(means: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
         ((means > 0.0) & (means < INVERSION_BELOW), _by_inversion),
         ((means >= INVERSION_BELOW) & (means <= LARGEST_MEAN), _by_rejection),
     ):
-        places = some.nonzero()[:, 0]
-        if places.shape[0]:
-            drawn[places] = method(means[places], places, uniforms)
+        pixels = some.nonzero()[:, 0]
+        if pixels.shape[0]:
+            drawn[pixels] = method(means[pixels], pixels, uniforms)
     return drawn
 
 
-def _by_inversion(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
+def _by_inversion(means: torch.Tensor, pixels: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
     """(N3)."""
-    u, _ = uniforms(places, 0)
+    u, _ = uniforms(pixels, 0)
     term = exp_of_minus(means)
     drawn, total = torch.zeros_like(means), term
     at = (u > total).nonzero()[:, 0]
@@ -71,18 +71,18 @@ def _by_inversion(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms)
     return drawn
 
 
-def _by_rejection(means: torch.Tensor, places: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
+def _by_rejection(means: torch.Tensor, pixels: torch.Tensor, uniforms: Uniforms) -> torch.Tensor:
     """(N4)."""
     drawn = torch.floor(means)
     waiting = torch.arange(means.shape[0], device=means.device)
-    given = envelope(means)
+    hull = envelope(means)
     for attempt in range(MOST_ATTEMPTS):
-        count, accepted = attempted(given, *uniforms(places[waiting], attempt))
+        count, accepted = attempted(hull, *uniforms(pixels[waiting], attempt))
         drawn[waiting[accepted]] = count[accepted]
         left = (~accepted).nonzero()[:, 0]
         if not left.shape[0]:
             break
-        waiting, given = waiting[left], Envelope(*(one[left] for one in given))
+        waiting, hull = waiting[left], Envelope(*(quantity[left] for quantity in hull))
     return drawn
 
 
@@ -91,21 +91,21 @@ def envelope(means: torch.Tensor) -> Envelope:
     return Envelope(means, -0.059 + 0.02483 * b, b, log(means))
 
 
-def attempted(given: Envelope, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def attempted(hull: Envelope, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The count of one attempt, and whether it is accepted."""
-    mean, a, b, _ = given
+    mean, a, b, _ = hull
     off = u - 0.5
     w = 0.5 - off.abs()
     count = torch.floor((2.0 * a / w + b) * off + mean + 0.43)
     at_once = (w >= 0.07) & (v <= 0.9277 - 3.6224 * torch.reciprocal(b - 2.0))
     possible = (count >= 0.0) & ((w >= 0.013) | (v <= w))
     height = v * (1.1239 + 1.1328 * torch.reciprocal(b - 3.4)) / (a / (w * w) + b)
-    return count, at_once | (possible & (log(height) <= log_probability(torch.clamp(count, min=0.0), given)))
+    return count, at_once | (possible & (log(height) <= log_probability(torch.clamp(count, min=0.0), hull)))
 
 
-def log_probability(count: torch.Tensor, given: Envelope) -> torch.Tensor:
+def log_probability(count: torch.Tensor, hull: Envelope) -> torch.Tensor:
     """k ln I - I - ln k!; by deviance and Stirling's series for large k, where the three nearly cancel."""
-    mean, log_mean = given.mean, given.log_mean
+    mean, log_mean = hull.mean, hull.log_mean
     few = count < EXACT_BELOW
     shifted = torch.where(few, count + float(SHIFT), count)
     inverse = torch.reciprocal(shifted)

@@ -187,7 +187,7 @@ def check_places(name: str, position_m: torch.Tensor) -> None:
     if _has_value(position_m):
         far_m = position_m.detach().double().norm(dim=-1)
         if not bool(((far_m >= limits.SHORTEST_M) & (far_m <= limits.LONGEST_M)).all()):
-            raise ExperimentError(f"{name} holds a source at the sample or at no place, expected places off the sample")
+            raise ExperimentError(f"{name} holds a source without a direction, expected sources away from the sample")
 
 
 def check_exposure(flux: Any, exposure: Any, beamsize: Any) -> None:

@@ -24,9 +24,9 @@ from nanobrag_torch.physics.tensors import along
 if TYPE_CHECKING:
     from jaxtyping import Float
 
-SPHERE_SCALE = 0.723601254558268  # amplitude of a sphere inscribed as nanoBragg does, relative to Na Nb Nc
-GAUSS_WIDTH = 0.63
-TOPHAT_RADIUS_SQR = 0.3969
+SPHERE_SCALE = 0.723601254558268  # (9.3): amplitude of the ellipsoid at its centre, relative to Na Nb Nc
+GAUSS_WIDTH = 0.63  # (9.6)
+TOPHAT_RADIUS_SQR = 0.3969  # (9.7): 0.63 squared
 _SERIES_LIMIT = 0.3
 
 

@@ -80,7 +80,7 @@ def direction(
 
 
 def obliquity(plane_m: torch.Tensor, distance_m: Float[torch.Tensor, " rays"]) -> Float[torch.Tensor, " rays"]:
-    """Cosine (rays,) between each ray and the normal of the plane that is `plane_m` away."""
+    """close/R, the cosine between each ray and the normal of the plane that is `plane_m` away (7.5)."""
     return plane_m / distance_m
 
 
@@ -139,7 +139,7 @@ def capture_fraction(
 
 
 def incidence(g: DetectorGeometry, direction: Float[torch.Tensor, "3 rays"]) -> Float[torch.Tensor, " rays"]:
-    """Cosine (rays,) between rays and the sensor's normal; a bent detector's normal lies along the ray."""
+    """d.O, the cosine between rays and the sensor's normal; 1 for a curved detector, whose normal is the ray (7.6)."""
     if g.curved and not g.curved_axes:
         return torch.ones_like(direction[0])
     return along(g.odet, direction)

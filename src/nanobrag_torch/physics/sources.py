@@ -62,7 +62,7 @@ def fluence_photons_per_m2(beam: Beam, device: torch.device | None = None) -> Fl
     if beam.flux_photons_per_s != 0 and beam.exposure_s > 0 and beam.beamsize_m >= 0:
         stated = (beam.flux_photons_per_s, beam.exposure_s, beam.beamsize_m)
         device = home(device, *stated)
-        flux, exposure, beamsize_m = (scalar(one, device) for one in stated)
+        flux, exposure, beamsize_m = (scalar(quantity, device) for quantity in stated)
         exposed = flux * exposure
         return exposed / beamsize_m / beamsize_m
     return scalar(beam.fluence_photons_per_m2, device)

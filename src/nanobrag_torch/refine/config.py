@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.gradients import parameter
 from nanobrag_torch.io import strict_yaml
 from nanobrag_torch.io.reading import ReaderError, open_plain
+from nanobrag_torch.refine.named import named
 
 SCALE = "scale"
 Positive = Annotated[float, Field(gt=0)]
@@ -43,7 +43,7 @@ class Config(Strict):
 
     flags: str = Field(description="the experiment as nanoBragg flags, at the values to start from")
     images: list[ImageFile] = Field(min_length=1)
-    parameters: list[str] = Field(min_length=1, description="names of docs/gradients.md, and scale")
+    parameters: list[str] = Field(min_length=1, description="names of docs/gradients.md, F_reflection h k l, and scale")
     target: Literal["poisson", "least_squares"] = "poisson"
     method: Literal["levenberg_marquardt", "lbfgs"] = "levenberg_marquardt"
     undetermined: Literal["freeze", "refuse"] = Field(
@@ -64,6 +64,7 @@ class Config(Strict):
     def _known(cls, names: list[str]) -> list[str]:
         for name in names:
             _check_parameter(name)
+        names = [" ".join(name.split()) for name in names]
         repeated = {name for name in names if names.count(name) > 1}
         if repeated:
             raise ValueError(f"{', '.join(sorted(repeated))} is listed twice")
@@ -85,11 +86,11 @@ def _check_parameter(name: str) -> None:
     if name == SCALE:
         return
     try:
-        row = parameter(name)
+        row, hkl = named(name)
     except KeyError as error:
         raise ValueError(error.args[0]) from None
-    if row.kind == "none" or row.is_tensor:
-        why = row.why if row.kind == "none" else "it is many numbers; refine it through the API"
+    if row.kind == "none" or (row.is_tensor and hkl is None):
+        why = row.why if row.kind == "none" else "it is many numbers; minimise by its gradient in Python"
         raise ValueError(f"{name} cannot be refined: {why}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import torch
 
 from nanobrag_torch import model
 from nanobrag_torch.cli import parse
-from nanobrag_torch.gradients import Parameter, parameter
 from nanobrag_torch.parameters import Experiment, Scalar
 from nanobrag_torch.physics.detector import build as build_detector
 from nanobrag_torch.physics.tensors import number
 from nanobrag_torch.refine.config import SCALE, Config, ConfigError
 from nanobrag_torch.refine.images import read_measured
 from nanobrag_torch.refine.jacobian import jacobian
+from nanobrag_torch.refine.named import Named, named
 from nanobrag_torch.simulator import Simulation
 
 _REFUSED_FLAGS = ("-trace_pixel", "-dump_pixel", "-show_config")
@@ -49,7 +49,7 @@ class Problem:
 
     @property
     def units(self) -> list[str]:
-        return ["1" if name == SCALE else parameter(name).unit.name for name in self.names]
+        return ["1" if name == SCALE else named(name).row.unit.name for name in self.names]
 
     @property
     def pixels(self) -> int:
@@ -75,13 +75,18 @@ class Problem:
     def with_jacobian(
         self, values: torch.Tensor, image: Observed, cells_factor: float
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Photons (pixels,) and their derivatives (pixels, parameters), by forward-mode differentiation."""
+        """Photons (pixels,) and their derivatives (pixels, parameters)."""
 
-        def make(at: torch.Tensor) -> model.Model:
+        def make(at: Iterable[torch.Tensor]) -> model.Model:
             experiment = self._experiment(at, image, cells_factor)
             return model.on_device(model.resolve(experiment, self.device, torch.float64), self.device)
 
-        photons, columns, self.made_by[image.name] = jacobian(make, values.detach(), image.fast, image.slow)
+        amplitudes = [
+            index
+            for index, name in enumerate(self.names)
+            if name != SCALE and named(name).is_looked_up(image.experiment)
+        ]
+        photons, columns, self.made_by[image.name] = jacobian(make, values.detach(), image.fast, image.slow, amplitudes)
         scale = self._scale(values).detach()
         columns = scale * columns
         if SCALE in self.names:
@@ -93,12 +98,12 @@ class Problem:
             return values[self.names.index(SCALE)]
         return torch.ones((), dtype=torch.float64, device=self.device)
 
-    def _experiment(self, values: torch.Tensor, image: Observed, cells_factor: float) -> Experiment:
+    def _experiment(self, values: Iterable[torch.Tensor], image: Observed, cells_factor: float) -> Experiment:
         """The experiment of an image at parameter values, with that share of the cells along each axis."""
         experiment = image.experiment
-        for name, value in zip(self.names, values.unbind(), strict=True):
+        for name, value in zip(self.names, values, strict=True):
             if name != SCALE:
-                experiment = parameter(name).put(experiment, value)
+                experiment = named(name).put(experiment, value)
         return experiment if cells_factor == 1.0 else _smaller(experiment, cells_factor)
 
 
@@ -118,14 +123,17 @@ def load_problem(config: Config, folder: Path) -> Problem:
     if not sum(float(image.photons.sum()) for image in images) > 0:
         raise ConfigError("no photons are measured or predicted in any image, expected images with signal")
     first = images[0].experiment
-    start = [1.0 if name == SCALE else _start(parameter(name), first) for name in config.parameters]
+    start = [1.0 if name == SCALE else _start(named(name), first) for name in config.parameters]
     return Problem(tuple(config.parameters), torch.tensor(start, dtype=torch.float64, device=device), images, device)
 
 
-def _start(row: Parameter, experiment: Experiment) -> float:
-    value = row.value(experiment)
+def _start(parameter: Named, experiment: Experiment) -> float:
+    try:
+        value = parameter.value(experiment)
+    except ValueError as error:
+        raise ConfigError(f"parameters: {error}") from None
     if value is None or not math.isfinite(value):
-        raise ConfigError(f"{row.name}: the flags do not state it, expected a value to start from")
+        raise ConfigError(f"{parameter.row.name}: the flags do not state it, expected a value to start from")
     return value
 
 

@@ -22,10 +22,10 @@ def write_report(outcome: Refinement, folder: Path) -> None:
     """Write all four files into `folder`. Raises WriterError."""
     folder.mkdir(parents=True, exist_ok=True)
     document = record(outcome)
-    write_whole(folder / JSON, [(json.dumps(document, indent=1, allow_nan=False) + "\n").encode()])
-    write_whole(folder / CONVERGENCE, [convergence_plot(document)])
-    write_whole(folder / IMAGES, [images_plot(_pictures(outcome))])
-    write_whole(folder / PAGE, [page(document).encode()])
+    write_whole(folder / JSON, [(json.dumps(document, indent=1, allow_nan=False) + "\n").encode()], follow=False)
+    write_whole(folder / CONVERGENCE, [convergence_plot(document)], follow=False)
+    write_whole(folder / IMAGES, [images_plot(_pictures(outcome))], follow=False)
+    write_whole(folder / PAGE, [page(document).encode()], follow=False)
 
 
 def record(outcome: Refinement) -> dict[str, Any]:

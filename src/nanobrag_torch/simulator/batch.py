@@ -96,25 +96,28 @@ def images_of(
 def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
     """Images (n, slow, fast) of one launch; None if an image needs more than one, or is not made on a GPU."""
     first = simulations[0]
-    if not launches_frames(first.device) or first.experiment.detector.mask is not None:
+    backends = [simulation.backend(image_dtype) for simulation in simulations]
+    regions = first.pixels.regions(backends[0].pixels) if launches_frames(first.device) else None
+    if regions is None or len(regions) != 1:
         return None
-    geometry, rows = first.geometry, []
-    whole = first.pixel_count == geometry.n_slow * geometry.n_fast
+    geometry, region, rows, name = first.geometry, regions[0], [], ""
+    whole = region.pixels == geometry.n_slow * geometry.n_fast
     size = len(simulations), geometry.n_slow, geometry.n_fast
     images = (torch.empty if whole else torch.zeros)(size, dtype=image_dtype, device=first.device)
-    backends = [simulation.backend(image_dtype) for simulation in simulations]
-    tiles = list(first.pixels.tiles(backends[0].pixels))
-    if len(tiles) != 1 or not isinstance(tiles[0].where, slice):
-        return None
-    name, fast, slow = "", tiles[0].fast, tiles[0].slow
-    for backend, image in zip(backends, images, strict=True):
+    there = images[:, region.y_min :][:, : region.rows, region.x_min :][:, :, : region.width]
+    parts = torch.empty_like(there, memory_format=torch.contiguous_format) if region.width < geometry.n_fast else there
+    for backend, part in zip(backends, parts, strict=True):
         reads = backend.inputs_of_image(image_dtype) if isinstance(backend, CompiledBackend) else None
         if reads is None or reads[0] != (name or reads[0]):
             return None
         name = reads[0]
-        rows.append([*reads[1], fast, slow, image.view(-1)[tiles[0].where]])
+        rows.append([*reads[1], *region.arguments(first.device), part])
     try:
-        return images if frames.launched(name, first.model, rows, fast.shape[0]) else None
+        if not frames.launched(name, first.model, rows, region.pixels):
+            return None
+        if parts is not there:
+            there.copy_(parts)
+        return images
     except (RuntimeError, ValueError, OSError, kept.BrokenPackage) as error:
         _tell_once(f"every image is a launch of its own: {' '.join(str(error).split())[:200]}")
         return None
@@ -132,7 +135,7 @@ def _tell_once(message: str) -> None:
 
 def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_later: bool) -> Batch:
     flat = together.flatten(1)
-    columns = [one[:, None].double() for one in flat.aminmax(dim=1)]
+    columns = [bound[:, None].double() for bound in flat.aminmax(dim=1)]
     if trusted_later:
         columns += [flat.argmax(dim=1)[:, None].double()]
         columns += [flat[:, where, None].double() for where in places(simulations[0])]

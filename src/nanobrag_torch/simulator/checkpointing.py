@@ -77,15 +77,15 @@ class _OneByOne(torch.autograd.Function):
     def vmap(cls, info: Any, dimensions: tuple[int | None, ...], *arguments: Any) -> Any:
         settings, tensors = arguments[: cls.settings], arguments[cls.settings :]
         dimensions = dimensions[cls.settings :]
-        found = [
+        results = [
             cls.apply(
                 *settings, *(t if d is None else t.select(d, i) for t, d in zip(tensors, dimensions, strict=True))
             )
             for i in range(info.batch_size)
         ]
-        if isinstance(found[0], torch.Tensor):
-            return torch.stack(found), 0
-        return tuple(map(torch.stack, zip(*found, strict=True))), (0,) * len(found[0])
+        if isinstance(results[0], torch.Tensor):
+            return torch.stack(results), 0
+        return tuple(map(torch.stack, zip(*results, strict=True))), (0,) * len(results[0])
 
 
 class RecomputedImage(_OneByOne):
@@ -144,8 +144,8 @@ class Slopes(_OneByOne):
         ctx: Any, _at: At, _wanted: object, by_image_tangent: torch.Tensor | None, *tangents: torch.Tensor | None
     ) -> tuple[torch.Tensor, ...]:
         by_image, *tensors = ctx.saved_tensors
-        wanted, along = _given(tensors, tangents)
-        found = [torch.zeros_like(tensor) for tensor, want in zip(tensors, ctx.wanted, strict=True) if want]
+        wanted, along = _with_tangents(tensors, tangents)
+        changes = [torch.zeros_like(tensor) for tensor, want in zip(tensors, ctx.wanted, strict=True) if want]
         if along:  # the matrix of second derivatives is symmetric
             both = tuple(a or b for a, b in zip(wanted, ctx.wanted, strict=True))
             directions = [
@@ -154,11 +154,11 @@ class Slopes(_OneByOne):
                 if want
             ]
             bent = _spread(Bend.apply(ctx.at, both, len(directions), by_image, *directions, *tensors)[1:], both)
-            found = [part for part, want in zip(bent, ctx.wanted, strict=True) if want and part is not None]
+            changes = [part for part, want in zip(bent, ctx.wanted, strict=True) if want and part is not None]
         if by_image_tangent is not None:
             more = Slopes.apply(ctx.at, ctx.wanted, by_image_tangent, *tensors)
-            found = [one + other for one, other in zip(found, more, strict=True)]
-        return tuple(found)
+            changes = [total + term for total, term in zip(changes, more, strict=True)]
+        return tuple(changes)
 
 
 class Tangent(_OneByOne):
@@ -214,18 +214,20 @@ class Bend(_OneByOne):
     jvp = backward
 
 
-def _given(tensors: Tensors, tangents: Sequence[torch.Tensor | None]) -> tuple[tuple[bool, ...], list[torch.Tensor]]:
+def _with_tangents(
+    tensors: Tensors, tangents: Sequence[torch.Tensor | None]
+) -> tuple[tuple[bool, ...], list[torch.Tensor]]:
     """Which tensors have a tangent, and those tangents; one that is no floating point number has none."""
     wanted = tuple(t is not None and x.is_floating_point() for x, t in zip(tensors, tangents, strict=True))
     return wanted, [tangent for tangent, want in zip(tangents, wanted, strict=True) if want and tangent is not None]
 
 
 def _tangent(at: At, image_dtype: torch.dtype, tensors: Tensors, tangents: Sequence[torch.Tensor | None]) -> Any:
-    wanted, along = _given(tensors, tangents)
+    wanted, along = _with_tangents(tensors, tangents)
     return Tangent.apply(at, image_dtype, wanted, len(along), *along, *tensors)
 
 
-def _spread(found: Sequence[torch.Tensor], wanted: Sequence[bool]) -> list[torch.Tensor | None]:
+def _spread(derivatives: Sequence[torch.Tensor], wanted: Sequence[bool]) -> list[torch.Tensor | None]:
     """A list with None at the places of tensors that are not wanted."""
-    parts = iter(found)
+    parts = iter(derivatives)
     return [next(parts) if want else None for want in wanted]

@@ -63,10 +63,11 @@ def _made(
     total = simulation.pixel_count
     if simulation.device.type == "cpu":
         limits.check_memory(f"{n_fast} x {n_slow} pixels", float(n_fast) * n_slow * image_dtype.itemsize)
-    every_pixel = total == n_fast * n_slow and simulation.experiment.detector.mask is None
-    image = (torch.empty if every_pixel else torch.zeros)(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
     counts_itself = isinstance(backend, CompiledBackend) and backend.makes_whole_pixels(image_dtype)
     regions = simulation.pixels.regions(backend.pixels) if counts_itself else None
+    masked = simulation.experiment.detector.mask is not None and regions is None
+    every_pixel = total == n_fast * n_slow and not masked
+    image = (torch.empty if every_pixel else torch.zeros)(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
     parts: Iterable[Tile | Region] = simulation.pixels.tiles(backend.pixels) if regions is None else regions
 
     def photons_of(part: Tile | Region) -> tuple[Tile | Region, float]:

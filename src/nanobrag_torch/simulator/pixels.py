@@ -8,6 +8,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.parameters import Detector
+from nanobrag_torch.simulator import masks
 from nanobrag_torch.simulator.tiles import Tile
 
 _KEPT_PIXELS = 1 << 24  # whose lists take 128 MiB
@@ -56,14 +57,19 @@ class Pixels:
     def regions(self, pixels: int) -> list[Region] | None:
         """Rectangles of whole rows, of up to that many pixels but at least one row, in storage order.
 
-        None where a mask leaves pixels out.
+        None where a mask leaves so many pixels out that lists of the others are less work.
         """
         x_min, x_max, y_min, y_max = self.roi
         width = x_max - x_min + 1
-        if self.mask is not None or width <= 0:
+        if width <= 0:
+            return None
+        mask = None if self.mask is None else masks.on_device(self.mask, self.roi, self.device)
+        if mask is None and self.mask is not None:
             return None
         rows = max(1, pixels // width)
-        return [Region(x_min, first, width, min(rows, y_max + 1 - first)) for first in range(y_min, y_max + 1, rows)]
+        return [
+            Region(x_min, first, width, min(rows, y_max + 1 - first), mask) for first in range(y_min, y_max + 1, rows)
+        ]
 
     def numbered(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(fast, slow) of the pixels of the region of interest, counted in storage order."""
@@ -86,9 +92,9 @@ class Pixels:
         row = torch.arange(rows, dtype=torch.int32, device=self.device).repeat_interleave(width)
         for first in range(y_min, y_max + 1, rows):
             count = min(rows, y_max + 1 - first) * width
-            place = fast[:count], row[:count] + first
+            columns_and_rows = fast[:count], row[:count] + first
             whole = slice(first * width, first * width + count)
-            yield Tile(*place, whole if width == self.n_fast else self.in_line(*place))
+            yield Tile(*columns_and_rows, whole if width == self.n_fast else self.in_line(*columns_and_rows))
 
     def _scattered_tiles(self, pixels: int) -> Iterator[Tile]:
         """Tiles of that many pixels wherever they begin and end, without those that are masked."""

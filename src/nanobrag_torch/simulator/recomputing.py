@@ -45,10 +45,10 @@ class TiledImage(Protocol):
 At = Callable[[Tensors], TiledImage]  # the simulation with these tensors in its experiment
 
 
-def _plain(given: torch.Tensor) -> torch.Tensor:
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
     """Input from outside, without its graph."""
     try:
-        return given.detach()
+        return tensor.detach()
     except RuntimeError as error:
         raise ExperimentError(OLD_VMAP) from error
 
@@ -86,15 +86,15 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
     model, originals, copies = _with_copies(simulation.model)
 
     def slopes(
-        backend: Backend, fast: torch.Tensor, slow: torch.Tensor, given: torch.Tensor | None = None
+        backend: Backend, fast: torch.Tensor, slow: torch.Tensor, upstream: torch.Tensor | None = None
     ) -> Sequence[torch.Tensor | None]:
         with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
-        given = torch.ones_like(photons) if given is None else given
-        found: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, given, allow_unused=True)
-        return found
+        upstream = torch.ones_like(photons) if upstream is None else upstream
+        derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, upstream, allow_unused=True)
+        return derivatives
 
     backend = simulation.derivative_backend(model, slopes)
 
@@ -104,9 +104,9 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
     sums: list[torch.Tensor | None] = [None] * len(copies)
     for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
         sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
-    found = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
+    summed = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
     by = [leaf for leaf in leaves if leaf.requires_grad]
-    return _gradients([original for original, _ in found], by, [total for _, total in found])
+    return _gradients([original for original, _ in summed], by, [total for _, total in summed])
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
@@ -118,13 +118,13 @@ def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tenso
     return total.add_(part)
 
 
-def _gradients(outputs: Tensors, inputs: Tensors, given: Tensors, **options: Any) -> Sequence[torch.Tensor]:
+def _gradients(outputs: Tensors, inputs: Tensors, upstream: Tensors, **options: Any) -> Sequence[torch.Tensor]:
     """torch.autograd.grad of outputs that may have no graph; zeros for inputs that they do not depend on."""
-    pairs = [pair for pair in zip(outputs, given, strict=True) if pair[0].requires_grad]
+    pairs = [pair for pair in zip(outputs, upstream, strict=True) if pair[0].requires_grad]
     if not pairs:
-        return [torch.zeros_like(one) for one in inputs]
-    outputs, given = zip(*pairs, strict=True)
-    return torch.autograd.grad(outputs, inputs, given, materialize_grads=True, **options)
+        return [torch.zeros_like(tensor) for tensor in inputs]
+    outputs, upstream = zip(*pairs, strict=True)
+    return torch.autograd.grad(outputs, inputs, upstream, materialize_grads=True, **options)
 
 
 @torch.enable_grad()
@@ -144,12 +144,14 @@ def change_and_bend(
         photons = integrate.photons(
             simulation.model, tile.fast, tile.slow, backend, torch.float64, hooks=simulation.hooks
         )
-        given = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
-        given = given.detach().requires_grad_()
-        slopes = _gradients([photons], by, [given], create_graph=True)
-        return tile.where, _gradients(slopes, [given] if by_pixel is None else [given, *by], along, retain_graph=True)
+        by_tile = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
+        by_tile = by_tile.detach().requires_grad_()
+        slopes = _gradients([photons], by, [by_tile], create_graph=True)
+        return tile.where, _gradients(
+            slopes, [by_tile] if by_pixel is None else [by_tile, *by], along, retain_graph=True
+        )
 
-    sums = [torch.zeros_like(one) for one in by]
+    sums = [torch.zeros_like(tensor) for tensor in by]
     for where, (change, *parts) in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 2)):
         changed.view(-1)[where] = change
         for total, part in zip(sums, parts, strict=False):

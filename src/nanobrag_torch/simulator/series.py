@@ -62,7 +62,9 @@ class Series:
         if orientation_matrix is not None:
             xtal = replace(xtal, orientation_matrix=orientation_matrix)
         elif xtal.orientation_matrix is not None and wavelength_m != self.experiment.beam.wavelength_m:
-            raise ExperimentError("another wavelength needs another orientation matrix, as it is times the wavelength")
+            raise ExperimentError(
+                "another wavelength needs another orientation matrix, which holds a*, b*, c* times the wavelength"
+            )
         beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
 

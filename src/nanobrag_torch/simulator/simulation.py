@@ -148,12 +148,12 @@ class Simulation:
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
         """The simulation with these tensors in its experiment; itself if they are its own."""
-        if all(one is other for one, other in zip(tensors, self._tensors, strict=True)):
+        if all(tensor is known for tensor, known in zip(tensors, self._tensors, strict=True)):
             return self
         made = with_tensors(self.experiment, tensors, checked=True)
-        other = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
-        other._derivative = self._derivative
-        return other
+        known = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
+        known._derivative = self._derivative
+        return known
 
     def explain(self) -> Explanation:
         """Which code makes the image and its derivatives, and why not faster code; decides it if nothing has yet."""
@@ -186,16 +186,16 @@ class Simulation:
     def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image with the graph of every step that led to it."""
         model, image = self.model, self.blank(image_dtype).view(-1)
-        backend, places, parts = EagerBackend(model), [], []
+        backend, indices, parts = EagerBackend(model), [], []
         done, total = 0, self.pixel_count
         for fast, slow, _ in self.pixels.tiles(backend.pixels):
-            places.append(self.pixels.in_line(fast, slow))
+            indices.append(self.pixels.in_line(fast, slow))
             parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
             done += fast.shape[0]
             if progress:
                 progress(done, total)
         if parts:
-            image = image.index_copy(0, torch.cat(places), torch.cat(parts))
+            image = image.index_copy(0, torch.cat(indices), torch.cat(parts))
         return image.view(self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast)
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
@@ -247,12 +247,12 @@ class Simulation:
 
     def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
-        other = copy.copy(self)
-        other.experiment, other._tensors = experiment, tensors_of(experiment)
-        other._versions = _versions(other._tensors)
-        other.plain_host, other.plain, other._with_graph = host, model, (host, model)
-        other._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
-        return other
+        copied = copy.copy(self)
+        copied.experiment, copied._tensors = experiment, tensors_of(experiment)
+        copied._versions = _versions(copied._tensors)
+        copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
+        copied._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
+        return copied
 
 
 @not_traced
@@ -273,8 +273,8 @@ def simulate(
     tensors = tensors_of(experiment)
     if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
 
-        def at(found: Sequence[torch.Tensor]) -> Simulation:
-            return Simulation(with_tensors(experiment, found), device, dtype, graph_at_once=True)
+        def at(tensors: Sequence[torch.Tensor]) -> Simulation:
+            return Simulation(with_tensors(experiment, tensors), device, dtype, graph_at_once=True)
 
         return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)

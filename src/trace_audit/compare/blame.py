@@ -74,7 +74,7 @@ def blame(comparison: Comparison) -> Blame:
 
     def root_of(factor: Factor) -> Root:
         name = factor.key.name
-        after = tuple(other for other in downstream(name) if other in names)
+        after = tuple(key for key in downstream(name) if key in names)
         suspects = tuple(parent for parent in parents[name] if parent in near)
         return Root(factor, after, _chain(name, names, parents), suspects)
 

@@ -28,18 +28,18 @@ def cause(verdict: dict[str, Any]) -> str:
 
 def evidence(verdict: dict[str, Any]) -> str:
     """How a known defect was identified as the cause; empty if it is none."""
-    found = _explanations(verdict)
-    return str(found[0]["sentence"]) if found else ""
+    explanations = _explanations(verdict)
+    return str(explanations[0]["sentence"]) if explanations else ""
 
 
 def by_cause(verdicts: Iterable[tuple[Place, dict[str, Any]]]) -> list[tuple[str, list[Place]]]:
     """The places of failed verdicts under their cause, the most frequent cause first."""
-    found: dict[str, list[Place]] = {}
+    places_of: dict[str, list[Place]] = {}
     for place, verdict in verdicts:
         name = cause(verdict)
         if name:
-            found.setdefault(name, []).append(place)
-    return sorted(found.items(), key=lambda item: -len(item[1]))
+            places_of.setdefault(name, []).append(place)
+    return sorted(places_of.items(), key=lambda item: -len(item[1]))
 
 
 def defect_difference(reference: str, candidate: str) -> str:
@@ -59,13 +59,13 @@ def _listed(names: list[str]) -> str:
 
 
 def _explanations(verdict: dict[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = verdict.get("attribution_trials", {}).get("explanations", [])
-    return found
+    explanations: list[dict[str, Any]] = verdict.get("attribution_trials", {}).get("explanations", [])
+    return explanations
 
 
 def _defects(verdict: dict[str, Any]) -> str:
-    found = [" with ".join(trial["switched"]) for trial in _explanations(verdict)]
-    return " or ".join(found[:MOST_NAMES]) + (" or others" if len(found) > MOST_NAMES else "")
+    switches = [" with ".join(trial["switched"]) for trial in _explanations(verdict)]
+    return " or ".join(switches[:MOST_NAMES]) + (" or others" if len(switches) > MOST_NAMES else "")
 
 
 def _causes_of_a_port(verdict: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from trace_audit.compare import multiply_back
@@ -39,11 +40,11 @@ class Factor:
     floor: float
     components: tuple[Component, ...]
 
-    @property
+    @cached_property
     def relative_difference(self) -> float:
         return max(component.relative_difference for component in self.components)
 
-    @property
+    @cached_property
     def agrees(self) -> bool:
         return all(component.agrees for component in self.components)
 
@@ -94,9 +95,9 @@ class Comparison:
         result: dict[str, int] = {}
         if context.block is not None:
             candidates = [t.blocks[context.block] for t in (self.c, self.py) if context.block < len(t.blocks)]
-            place = next((block for block in candidates if block is not None), None)
-            if place is not None:
-                result.update(zip(("layer", "sub_slow", "sub_fast"), place, strict=True))
+            coordinates = next((block for block in candidates if block is not None), None)
+            if coordinates is not None:
+                result.update(zip(("layer", "sub_slow", "sub_fast"), coordinates, strict=True))
             else:
                 result["block"] = context.block
         for name in ("source", "phi_tic", "mosaic_domain"):
@@ -149,16 +150,16 @@ def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, ke
     """Report keys that `other` has and `trace` lacks, and required keys that both lack."""
     mine, theirs = trace.records.get(key.name, {}), other.records.get(key.name, {})
     strict = not trace.historic and not other.historic
-    faulty = {problem.key for problem in trace.problems}
     lacking = [context for context in theirs if context not in mine]
     if not mine and not theirs and (key.required or strict) and _expected(key, trace, other):
         lacking = [Context()]
     if not lacking:
         return
     if not strict and not key.required:
-        if not mine and key.name not in result.alone[_other(side)]:
-            result.alone[_other(side)].append(key.name)
+        if not mine and key.name not in result.alone[_opposite(side)]:
+            result.alone[_opposite(side)].append(key.name)
         return
+    faulty = {problem.key for problem in trace.problems}
     if key.name in faulty or (key.name.startswith("term.") and "term" in faulty):
         return
     for context in lacking:
@@ -167,7 +168,7 @@ def _find_missing(result: Comparison, side: Side, trace: Trace, other: Trace, ke
         result.problems[side].append(Problem("missing", key.name, None, message))
 
 
-def _other(side: Side) -> Side:
+def _opposite(side: Side) -> Side:
     return "py" if side == "c" else "c"
 
 
@@ -222,7 +223,8 @@ def factor_of(c: Record, py: Record, floor: float) -> Factor:
         components = [_exact(key, i, x, y) for i, (x, y) in enumerate(zip(c.values, py.values, strict=True))]
     else:
         a, b = [float(v) for v in c.values], [float(v) for v in py.values]
-        components = [_near(key, i, a, b, floor) for i in range(key.size)]
+        scales = _scales(key, a, b, floor)
+        components = [_near(key.component_name(i), *values) for i, values in enumerate(zip(a, b, scales, strict=True))]
     return Factor(key, c.context, floor, tuple(components))
 
 
@@ -231,18 +233,19 @@ def _exact(key: Key, index: int, c: Value, py: Value) -> Component:
     return Component(key.component_name(index), c, py, absolute, 0.0 if c == py else 1.0, c == py)
 
 
-def _near(key: Key, index: int, c: list[float], py: list[float], floor: float) -> Component:
-    """Compare one component relative to the larger magnitude; for a vector or matrix row, to the larger length."""
-    part = slice(index, index + 1)
-    if key.kind == "vector":
-        part = slice(0, key.size)
-    elif key.kind == "matrix":
-        part = slice(index // 3 * 3, index // 3 * 3 + 3)
-    scale = max(math.hypot(*c[part]), math.hypot(*py[part]), floor)
-    absolute = abs(c[index] - py[index])
+def _scales(key: Key, c: list[float], py: list[float], floor: float) -> list[float]:
+    """What the difference of each component is relative to: the larger magnitude; in a vector or row, larger length."""
+    width = 3 if key.kind in ("vector", "matrix") else 1
+    scales: list[float] = []
+    for start in range(0, key.size, width):
+        part = slice(start, start + width)
+        scales += [max(math.hypot(*c[part]), math.hypot(*py[part]), floor)] * width
+    return scales
+
+
+def _near(name: str, c: float, py: float, scale: float) -> Component:
+    absolute = abs(c - py)
     relative = absolute / scale if absolute else 0.0
     if not math.isfinite(relative):
         relative = 1.0
-    return Component(
-        key.component_name(index), c[index], py[index], absolute, relative, relative <= relative_tolerance()
-    )
+    return Component(name, c, py, absolute, relative, relative <= relative_tolerance())

@@ -76,15 +76,15 @@ def _interval(
 
 def _open_above(root: str, agrees: Mapping[str, bool], among: KeyGraph) -> frozenset[str]:
     """The keys that can reach a key without passing through a printed key that agrees, and those agreeing keys."""
-    found: set[str] = set()
+    gaps: set[str] = set()
     new = list(among.keys[root].parents)
     while new:
         name = new.pop()
-        if name not in found:
-            found.add(name)
+        if name not in gaps:
+            gaps.add(name)
             if not agrees.get(name):
                 new += among.keys[name].parents
-    return frozenset(found)
+    return frozenset(gaps)
 
 
 def _to_print(unprinted: Sequence[str], possible: Sequence[str], among: KeyGraph) -> tuple[str, ...]:

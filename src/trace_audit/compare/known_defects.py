@@ -47,15 +47,15 @@ def attribute(reference: Trace, retrace: Retrace, *, active: frozenset[str], can
     names = sorted(candidates)
     count = 0
     for size in (1, 2):
-        found: list[Trial] = []
+        trials: list[Trial] = []
         for switched in combinations(names, size):
             trial = _try(reference, retrace, active, switched)
             count += 1
             if trial is not None and trial.agrees:
-                found.append(trial)
-        if found:
-            found.sort(key=lambda trial: trial.worst_relative_difference)
-            return Attribution(found[0].switched, tuple(found), count)
+                trials.append(trial)
+        if trials:
+            trials.sort(key=lambda trial: trial.worst_relative_difference)
+            return Attribution(trials[0].switched, tuple(trials), count)
     return Attribution((), (), count)
 
 

@@ -84,14 +84,14 @@ def summary_markdown(verdict: dict[str, Any]) -> str:
 
 
 def _first(verdict: dict[str, Any]) -> str:
-    place = verdict["first_divergence"]
-    if not place:
+    divergence = verdict["first_divergence"]
+    if not divergence:
         return ""
-    c, py = sides(place["where"], place["c"], place["py"])
+    c, py = sides(divergence["where"], divergence["c"], divergence["py"])
     first, second = map(cell, _names(verdict))
     return (
-        f"First divergence: **{cell(place['where'])}**, {first} {cell(c)}, {second} {cell(py)}, "
-        f"relative difference {place['relative_difference']:.2e}.\n"
+        f"First divergence: **{cell(divergence['where'])}**, {first} {cell(c)}, {second} {cell(py)}, "
+        f"relative difference {divergence['relative_difference']:.2e}.\n"
     )
 
 

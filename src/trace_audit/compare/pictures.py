@@ -33,24 +33,24 @@ def write_pictures(verdict: dict[str, Any], folder: Path) -> None:
 
 def states(verdict: dict[str, Any]) -> dict[str, str]:
     """For each key of the registry: root, downstream, pass, informative or absent."""
-    found = dict.fromkeys(registry(), "absent")
+    state_of = dict.fromkeys(registry(), "absent")
     for row in verdict["factors"]:
         state = {"fail": "downstream"}.get(row["verdict"], row["verdict"])
-        if found[row["key"]] in ("absent", "pass"):
-            found[row["key"]] = state
-    return found | dict.fromkeys(verdict["root_causes"], "root")
+        if state_of[row["key"]] in ("absent", "pass"):
+            state_of[row["key"]] = state
+    return state_of | dict.fromkeys(verdict["root_causes"], "root")
 
 
 def key_graph(verdict: dict[str, Any]) -> str:
     """Keys in columns by their part of the log, with lines from each key to the keys computed from it."""
     state = {name: value for name, value in states(verdict).items() if value != "absent"}
-    place = _places(state)
+    position = _positions(state)
     width = 20 + _COLUMN * len(_COLUMNS)
-    height = 80 + _ROW * (1 + max((y for _, y in place.values()), default=0))
-    body = [_edge(place[parent], place[name], state[parent], state[name]) for parent, name in _edges(state)]
+    height = 80 + _ROW * (1 + max((y for _, y in position.values()), default=0))
+    body = [_edge(position[parent], position[name], state[parent], state[name]) for parent, name in _edges(state)]
     for column, heading in enumerate(_COLUMNS):
         body.append(f'<text x="{10 + column * _COLUMN}" y="54" font-weight="bold">{heading}</text>')
-    for name, (x, y) in place.items():
+    for name, (x, y) in position.items():
         left, top = 10 + x * _COLUMN, _TOP + y * _ROW
         ink = "#ffffff" if state[name] in ("root", "pass") else "#202124"
         body.append(
@@ -61,17 +61,17 @@ def key_graph(verdict: dict[str, Any]) -> str:
     return _svg(width, height, body, "Keys of the trace, and what is computed from them")
 
 
-def _places(state: dict[str, str]) -> dict[str, tuple[int, int]]:
+def _positions(state: dict[str, str]) -> dict[str, tuple[int, int]]:
     """Column: part of the log; row: order of computation within it."""
-    column = {where: i for i, places in enumerate(_COLUMNS.values()) for where in places}
+    column = {where: i for i, keys in enumerate(_COLUMNS.values()) for where in keys}
     filled = [0] * len(_COLUMNS)
-    place = {}
+    position = {}
     for name in topological_order():
         if name in state:
             x = column[registry()[name].where]
-            place[name] = (x, filled[x])
+            position[name] = (x, filled[x])
             filled[x] += 1
-    return place
+    return position
 
 
 def _edges(state: dict[str, str]) -> list[tuple[str, str]]:

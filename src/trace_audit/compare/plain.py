@@ -86,13 +86,14 @@ def compare_plain(
             allowed = max(simulator.tolerances[name], printed) if keys[name].kind in ("number", "vector") else 0.0
             rows[name] = PlainRow(factor_of(ours, theirs, simulator.floors[name]), allowed)
     agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
-    found = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
-    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(found), suspects_of(rows, found, keys))
+    diverging = intervals(agrees, keys, dict.fromkeys(keys, frozenset()), simulator.graph)
+    suspects = suspects_of(rows, diverging, keys)
+    return PlainComparison(simulator, names, (reference, candidate), rows, tuple(diverging), suspects)
 
 
 def suspects_of(
-    rows: Mapping[str, PlainRow], found: Sequence[Interval], keys: Mapping[str, Key]
+    rows: Mapping[str, PlainRow], diverging: Sequence[Interval], keys: Mapping[str, Key]
 ) -> Mapping[str, tuple[str, ...]]:
     """For each head, its parents that agree within the tolerance, yet by more than rounding."""
     near = {n for n, row in rows.items() if row.agrees and row.factor.relative_difference > _ROUNDING}
-    return {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in found}
+    return {i.key: tuple(parent for parent in keys[i.key].parents if parent in near) for i in diverging}

@@ -52,8 +52,8 @@ class Injection:
     def as_expected(self) -> bool:
         """Found, blamed on this key alone or on none if no pixel is computed from it, and silent where expected."""
         blamed = ((), (self.key,)) if registry()[self.key].context else ((self.key,), ())
-        found = self.status == "fail" and (self.roots, self.context_keys) == blamed
-        return found and self.quiet_status in (None, "pass")
+        is_blamed = self.status == "fail" and (self.roots, self.context_keys) == blamed
+        return is_blamed and self.quiet_status in (None, "pass")
 
 
 class Case:
@@ -62,12 +62,12 @@ class Case:
     def __init__(self, name: str, binary: Path, time_limit_s: float = 60.0):
         from nanobrag_torch.cli import parse
 
-        words = [*CASES[name].split(), "-trace_pixel", *map(str, PIXEL)]
-        run = run_program(binary.resolve(), words, time_limit_s)
+        arguments = [*CASES[name].split(), "-trace_pixel", *map(str, PIXEL)]
+        run = run_program(binary.resolve(), arguments, time_limit_s)
         if failure := run.failure(time_limit_s):
             raise InputError(f"reference program {binary} {failure}")
         self.name = name
-        self.invocation = parse(words)
+        self.invocation = parse(arguments)
         self.reference = parse_trace(trace_log(run.stdout.decode(), f"reference program {binary}").splitlines())
 
     def trace(self, key: str, context: Context, values: Sequence[Value]) -> Trace:
@@ -164,7 +164,7 @@ def report(injections: Sequence[Injection]) -> dict[str, Any]:
         "as_expected": sum(injection.as_expected for injection in injections),
         "untested": untested(injections),
         "not_separable": NOT_SEPARABLE,
-        "cases": {name: " ".join(words.split()) for name, words in CASES.items()},
+        "cases": {name: " ".join(flags.split()) for name, flags in CASES.items()},
         "injections": [{**asdict(injection), "as_expected": injection.as_expected} for injection in injections],
     }
 

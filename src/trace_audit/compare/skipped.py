@@ -67,6 +67,6 @@ def require_some_made(verdicts: dict[Path, dict[str, Any]]) -> dict[str, str]:
     if skipped and len(skipped) == len(verdicts):
         raise InputError(
             f"gate: every audit was skipped, so nothing is known: {next(iter(skipped.values()))} "
-            "Run where the device is, or add another to devices"
+            "Run on a machine that has the device, or add another device to devices"
         )
     return skipped

@@ -7,7 +7,7 @@ trace have the scenario's values.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from trace_audit.compare.comparison import Comparison, Factor, factor_of
 from trace_audit.trace.keys import registry, topological_order
@@ -88,11 +88,11 @@ def _complete(reference: Trace, name: str) -> bool:
 def _fed(reference: Trace, answers: dict[tuple[str, Context], list[Value]], factor: Factor) -> Factor | None:
     """The reference's value against the stage's answer; a stage that runs once answers for all contexts."""
     context = factor.context
-    places = [context, replace(context, block=0)]
+    contexts = [context, context._replace(block=0)]
     if factor.key.where == "term":
-        places.append(Context(context.block, context.source, 0, 0))
-    for place in places:
-        values = answers.get((factor.key.name, place))
+        contexts.append(Context(context.block, context.source, 0, 0))
+    for tried in contexts:
+        values = answers.get((factor.key.name, tried))
         if values is not None:
             c = reference.records[factor.key.name][context]
             return factor_of(c, Record(factor.key, context, tuple(values), 0), factor.floor)

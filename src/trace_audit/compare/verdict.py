@@ -24,8 +24,8 @@ def verdict(
         "attribution": list(attribution.defects) if attribution else [],
         "sides": {"reference": comparison.names[0], "candidate": comparison.names[1]},
         "context_differs": blame.context_keys,
-        "first_divergence": _place(comparison, blame.first) if blame.first else None,
-        "worst": _place(comparison, worst) if worst else None,
+        "first_divergence": _location(comparison, blame.first) if blame.first else None,
+        "worst": _location(comparison, worst) if worst else None,
         "tolerance_relative": tolerances.relative_tolerance(),
         "tolerances_sha256": tolerances.file_sha256(),
         "counts": _counts(comparison),
@@ -45,7 +45,7 @@ def verdict(
 def _root(comparison: Comparison, root: Root) -> dict[str, Any]:
     """One key at which the sides part, and what follows from it."""
     follows = {name: list(getattr(root, name)) for name in ("downstream", "chain", "suspects")}
-    return {**_place(comparison, root.factor), **follows}
+    return {**_location(comparison, root.factor), **follows}
 
 
 def _trials(attribution: Attribution | None) -> dict[str, Any]:
@@ -59,20 +59,20 @@ def _trials(attribution: Attribution | None) -> dict[str, Any]:
 
 def place_text(label: dict[str, int]) -> str:
     """A context label as text: the phi step, and every index that is not the first."""
-    words = []
+    reasons = []
     if label.get("layer"):
-        words.append(f"layer {label['layer']}")
+        reasons.append(f"layer {label['layer']}")
     if label.get("sub_slow") or label.get("sub_fast"):
-        words.append(f"sub-pixel ({label['sub_slow']}, {label['sub_fast']})")
+        reasons.append(f"sub-pixel ({label['sub_slow']}, {label['sub_fast']})")
     if label.get("block"):
-        words.append(f"sub-pixel number {label['block']}")
+        reasons.append(f"sub-pixel number {label['block']}")
     if label.get("source"):
-        words.append(f"source {label['source']}")
+        reasons.append(f"source {label['source']}")
     if "phi_tic" in label:
-        words.append(f"phi step {label['phi_tic']}")
+        reasons.append(f"phi step {label['phi_tic']}")
     if label.get("mosaic_domain"):
-        words.append(f"mosaic domain {label['mosaic_domain']}")
-    return ", ".join(words)
+        reasons.append(f"mosaic domain {label['mosaic_domain']}")
+    return ", ".join(reasons)
 
 
 def _proof(comparison: Comparison, proof: Proof) -> dict[str, Any]:
@@ -149,11 +149,11 @@ def _divergence_sentence(
 
 
 def _where(comparison: Comparison, factor: Factor) -> str:
-    place = place_text(comparison.label(factor.key, factor.context))
-    return factor.key.name + (f" ({place})" if place else "")
+    label = place_text(comparison.label(factor.key, factor.context))
+    return factor.key.name + (f" ({label})" if label else "")
 
 
-def _place(comparison: Comparison, factor: Factor) -> dict[str, Any]:
+def _location(comparison: Comparison, factor: Factor) -> dict[str, Any]:
     component = max(factor.components, key=lambda c: (not c.agrees, c.relative_difference))
     return {
         "key": factor.key.name,
@@ -183,24 +183,26 @@ def _identities(comparison: Comparison, side: Any) -> list[dict[str, Any]]:
     """Each identity once, with its worst instance and the number of instances."""
     rows: dict[str, dict[str, Any]] = {}
     for identity in comparison.identities[side]:
-        row = rows.setdefault(identity.name, {**asdict(identity), "instances": 0})
-        count = row["instances"] + 1
-        if identity.relative_difference > row["relative_difference"]:
+        row = rows.get(identity.name)
+        if row is None:
+            row = rows[identity.name] = {**asdict(identity), "instances": 0}
+        elif identity.relative_difference > row["relative_difference"]:
             row.update(asdict(identity))
-        row["instances"] = count
+        row["instances"] += 1
     return list(rows.values())
 
 
 def _rows(comparison: Comparison, factor: Factor) -> list[dict[str, Any]]:
-    return [_row(comparison, factor, component) for component in factor.components]
+    label = comparison.label(factor.key, factor.context)
+    return [_row(factor, component, {**label}) for component in factor.components]
 
 
-def _row(comparison: Comparison, factor: Factor, component: Component) -> dict[str, Any]:
+def _row(factor: Factor, component: Component, label: dict[str, int]) -> dict[str, Any]:
     informative = not factor.key.compared
     return {
         "key": factor.key.name,
         "component": component.name,
-        "context": comparison.label(factor.key, factor.context),
+        "context": label,
         "unit": factor.key.unit,
         "c": component.c,
         "py": component.py,

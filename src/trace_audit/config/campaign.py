@@ -79,7 +79,7 @@ class Noise(Strict):
         if self.generator == "classic":
             for name in ("gain_counts_per_photon", "readout_sigma_counts", "point_spread_fwhm_um", "largest_count"):
                 if getattr(self, name) != type(self).model_fields[name].default:
-                    raise ValueError(f"{name}: the classic generator has none; leave it out or take philox")
+                    raise ValueError(f"{name}: the classic generator has none; leave it out or use philox")
         return self
 
 
@@ -126,7 +126,9 @@ class Campaign(Strict):
             raise ValueError(str(error)) from None
         for name in names:
             if name in OWNED_FLAGS:
-                raise ValueError(f"{name} is none of a campaign's flags, which sets it itself or has no use for it")
+                raise ValueError(
+                    f"{name} is none of a campaign's flags: the campaign sets it itself or does not use it"
+                )
         return flags
 
     @model_validator(mode="after")

@@ -30,10 +30,10 @@ def choose_device(asked: str, allow_missing: bool = False) -> Choice:
     lack = _why_no_gpu()
     if not lack:
         used = "cuda" if asked == "auto" else asked
-        return Choice(asked, used, f"torch can use {gpu_name()}; {_given()}")
+        return Choice(asked, used, f"torch can use {gpu_name()}; {_stated()}")
     if asked == "auto":
-        return Choice(asked, "cpu", f"{lack}; {_given()}")
-    choice = Choice(asked, None, f"device {asked} is not there: {lack}; {_given()}")
+        return Choice(asked, "cpu", f"{lack}; {_stated()}")
+    choice = Choice(asked, None, f"device {asked} is not there: {lack}; {_stated()}")
     if allow_missing:
         return choice
     raise InputError(refusal(choice))
@@ -64,7 +64,7 @@ def gpu_name() -> str:
     return torch.cuda.get_device_name(0)
 
 
-def _given() -> str:
+def _stated() -> str:
     """The GPUs that the scheduler or shell gave this process, according to its environment."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     job = os.environ.get("SLURM_JOB_ID")

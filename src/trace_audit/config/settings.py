@@ -283,8 +283,8 @@ def _describe(location: tuple[Any, ...]) -> str:
     return _model_at(location[:-1]).model_fields[location[-1]].description or "a value"
 
 
-def _did_you_mean(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1)
+def _did_you_mean(name: str, known: list[str]) -> str:
+    close = get_close_matches(name, known, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -72,7 +72,7 @@ class Side(Strict):
     def makes_image(self) -> bool:
         """Whether it makes an image as well as a trace."""
         if self.command:
-            return any("{image}" in word for word in self.command)
+            return any("{image}" in argument for argument in self.command)
         return bool(self.image) if self.log else True
 
     def label(self, role: str) -> str:
@@ -89,12 +89,12 @@ class Side(Strict):
     @field_validator("command")
     @classmethod
     def _known_placeholders(cls, command: list[str]) -> list[str]:
-        for word in command:
-            for name in re.findall(r"\{\w*\}", word):
+        for argument in command:
+            for name in re.findall(r"\{\w*\}", argument):
                 if name not in PLACEHOLDERS:
                     raise ValueError(f"{name} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
-            if "{flags}" in word and word != "{flags}":
-                raise ValueError(f"{word!r}: {{flags}} must be a word of its own, since it becomes many words")
+            if "{flags}" in argument and argument != "{flags}":
+                raise ValueError(f"{argument!r}: {{flags}} must be a word of its own, since it becomes many words")
         return command
 
     @model_validator(mode="after")
@@ -103,7 +103,7 @@ class Side(Strict):
         if len(stated) > 1:
             raise ValueError(f"give {stated[0]} or {stated[1]}, not both; leave the other one empty")
         if self.image and not self.log:
-            raise ValueError("image goes with `log`; a command is told where to write by {image}")
+            raise ValueError("image goes with `log`; a command gets the name of the file in place of {image}")
         if self.command and "{flags}" not in self.command:
             raise ValueError("command: has no word {flags}, so the program would not know the experiment")
         return self

@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.faults import OUR_FAULT, drop_output, is_memory, keep
+from nanobrag_torch.faults.interrupts import INTERRUPTED, as_exception, end_at_once
+from trace_audit.core.escapes import output_plain
 
 USER_MISTAKE = 2
 READER_GONE = 128 + 13  # 13: SIGPIPE
-INTERRUPTED = 128 + 2  # 2: SIGINT
 
 
 class InputError(Exception):
@@ -25,8 +26,11 @@ def run_command(
     logs/, one line names the file, and the status is 3; without `catch_faults` it is raised.
     """
     arguments = sys.argv[1:] if argv is None else argv
+    began = False
     try:
-        status = command(arguments)
+        began = as_exception()
+        with output_plain():
+            status = command(arguments)
         if sys.stdout is not None:  # it is None where standard output is closed from the start
             sys.stdout.flush()
         return status
@@ -48,6 +52,9 @@ def run_command(
             _say("fault", keep(error))
             return OUR_FAULT
         message = "out of memory; use a machine with more, or a smaller input"
+    finally:
+        if began:
+            end_at_once("trace_audit")
     _say("error", message)
     return USER_MISTAKE
 

@@ -70,7 +70,7 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-            Path(aside).chmod(0o644)
+            os.fchmod(stream.fileno(), 0o644)
             Path(aside).replace(path)
         flush_folder(path.parent)
     except BaseException as error:
@@ -247,12 +247,12 @@ def _parts(whole: Any) -> Iterable[Any]:
     return whole.values() if isinstance(whole, dict) else whole if isinstance(whole, list) else ()
 
 
-def _no_number(word: str) -> None:
-    raise ValueError(f"{word} is no number")
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
-def _finite(word: str) -> float:
-    value = float(word)
+def _finite(text: str) -> float:
+    value = float(text)
     if math.isinf(value):
         raise ValueError("a number is beyond 1.8e308")
     return value

@@ -88,8 +88,8 @@ def blame(case: Case, pixel: tuple[int, int], step: float, image: tuple[float, s
     """
     derivatives = case.torch_derivatives(pixel)
     near, far = ([case.c_trace(case.start + sign * size, pixel) for sign in (1, -1)] for size in (step, 2 * step))
-    found = (_compare(name, derivatives, near, far) for name in registry())
-    seen = GradientBlame(pixel, tuple(key for key in found if key is not None))
+    comparisons = (_compare(name, derivatives, near, far) for name in registry())
+    seen = GradientBlame(pixel, tuple(key for key in comparisons if key is not None))
     if image is None and not seen.root_keys:
         return seen
     seen = replace(seen, first=first_at_fault(case, pixel, step))
@@ -102,7 +102,7 @@ def _last_resort(case: Case, seen: GradientBlame, of_image: float, path: str) ->
     if abs(of_image - of_pixel) > _SAME_PIXEL * max(abs(of_image), abs(of_pixel)):
         return replace(seen, path=path)
     stricter = (replace(seen, tolerance=tolerance) for tolerance in STRICTER)
-    return next((one for one in stricter if one.root_keys), seen)
+    return next((comparison for comparison in stricter if comparison.root_keys), seen)
 
 
 def _compare(name: str, derivatives: Trace, near: Pair, far: Pair) -> KeyDerivative | None:

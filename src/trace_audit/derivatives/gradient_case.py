@@ -34,28 +34,28 @@ class CProgram:
 
     binary: Path
 
-    def image(self, words: Sequence[str], shape: tuple[int, int]) -> np.ndarray:
+    def image(self, arguments: Sequence[str], shape: tuple[int, int]) -> np.ndarray:
         """The unrounded image (slow, fast) in float64."""
         with tempfile.TemporaryDirectory(prefix="nanobragg-") as folder:
-            self.run([*words, *_QUIET, "-doublefile", "image.f64"], Path(folder))
+            self.run([*arguments, *_QUIET, "-doublefile", "image.f64"], Path(folder))
             data = np.fromfile(Path(folder) / "image.f64", np.float64)
         if data.size != shape[0] * shape[1]:
             raise InputError(f"reference program {self.binary} wrote {data.size} pixels, expected {shape} (slow, fast)")
         return data.reshape(shape)
 
-    def trace(self, words: Sequence[str], pixel: tuple[int, int]) -> Trace:
+    def trace(self, arguments: Sequence[str], pixel: tuple[int, int]) -> Trace:
         """The trace of a pixel (slow, fast)."""
         slow, fast = map(str, pixel)
         with tempfile.TemporaryDirectory(prefix="nanobragg-") as folder:
             more = ["-roi", fast, fast, slow, slow, "-trace_pixel", slow, fast]
-            out = self.run([*words, *_QUIET, *more], Path(folder))
+            out = self.run([*arguments, *_QUIET, *more], Path(folder))
         return parse_trace([line for line in out.splitlines() if is_trace_line(line)])
 
-    def run(self, words: Sequence[str], folder: Path) -> str:
+    def run(self, arguments: Sequence[str], folder: Path) -> str:
         """Run the program in a folder; returns its output. Raises InputError unless it succeeds."""
         try:
             done = subprocess.run(
-                [str(self.binary), *words],
+                [str(self.binary), *arguments],
                 cwd=folder,
                 env={"LC_ALL": "C", "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
@@ -116,17 +116,17 @@ class Case:
             return 0.0
         slopes: list[torch.Tensor] = []
 
-        def learn(name: str, one: Any, place: Place) -> Any:
+        def learn(name: str, tensor: Any, place: Place) -> Any:
             if name == "tilt_rad":
-                slopes.append(by_value(one, spread))
-            return one
+                slopes.append(by_value(tensor, spread))
+            return tensor
 
         spread = torch.tensor(value, dtype=torch.float64, requires_grad=True)
         rounded = Simulation(self.parameter.put(self.experiment, spread, self.index), hooks=learn)
         exact = changed_tilts(slopes[0] * value)
         with torch.no_grad():
             unrounded = Simulation(self.parameter.put(self.experiment, value, self.index), hooks=exact)
-            images = [one.image(image_dtype=torch.float64).detach() for one in (rounded, unrounded)]
+            images = [simulation.image(image_dtype=torch.float64).detach() for simulation in (rounded, unrounded)]
         return (images[0] - images[1]).numpy()
 
     def torch_gradient(self) -> tuple[np.ndarray, np.ndarray, str]:
@@ -174,8 +174,10 @@ def by_value(tensor: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         return torch.zeros_like(tensor, dtype=torch.float64)
     flat = tensor.reshape(-1).double()
     directions = torch.eye(flat.numel(), dtype=torch.float64)
-    (found,) = torch.autograd.grad(flat, value, directions, retain_graph=True, allow_unused=True, is_grads_batched=True)
-    return torch.zeros_like(tensor, dtype=torch.float64) if found is None else found.reshape(tensor.shape)
+    (derivatives,) = torch.autograd.grad(
+        flat, value, directions, retain_graph=True, allow_unused=True, is_grads_batched=True
+    )
+    return torch.zeros_like(tensor, dtype=torch.float64) if derivatives is None else derivatives.reshape(tensor.shape)
 
 
 def pixel_by_pixel(image: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -224,10 +226,10 @@ def prepare(
     if parameter.flags is None:
         raise InputError(f"parameter {parameter.name}: the C program takes no such real number; see docs/gradients.md")
     try:
-        words = [*base_words]
+        arguments = [*base_words]
         if parameter.needs is not None:
-            words += parameter.needs(parse(words).experiment, folder)
-        experiment = parse(words).experiment
+            arguments += parameter.needs(parse(arguments).experiment, folder)
+        experiment = parse(arguments).experiment
     except ExperimentError as error:
         raise InputError(f"parameter {parameter.name}: {error}") from error
     index = _strongest_element(parameter, experiment) if parameter.is_tensor else ()
@@ -242,7 +244,7 @@ def prepare(
         raise InputError(f"parameter {parameter.name}: {error}; audit another") from error
     geometry = Simulation(experiment).geometry
     shape = (geometry.n_slow, geometry.n_fast)
-    return Case(parameter, program, tuple(words), experiment, index, start, shape, folder, hooks, device)
+    return Case(parameter, program, tuple(arguments), experiment, index, start, shape, folder, hooks, device)
 
 
 def _strongest_element(parameter: Parameter, experiment: Experiment) -> tuple[int, ...]:
@@ -260,4 +262,4 @@ def _strongest_element(parameter: Parameter, experiment: Experiment) -> tuple[in
     image = simulate(changed, image_dtype=torch.float64)
     (gradient,) = torch.autograd.grad((image / image.detach().max()).square().sum(), tensor)
     flat = int((gradient * tensor.detach()).abs().argmax())
-    return tuple(int(place) for place in np.unravel_index(flat, tuple(tensor.shape)))
+    return tuple(int(index) for index in np.unravel_index(flat, tuple(tensor.shape)))

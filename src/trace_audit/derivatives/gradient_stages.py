@@ -83,7 +83,7 @@ class ValueAtFault:
 def derivative_of_pixel(case: Case, pixel: tuple[int, int]) -> float:
     """The derivative of the photons of a pixel (slow, fast), with the graph of every step."""
     value = torch.tensor(case.start, dtype=torch.float64, requires_grad=True)
-    photons = [one for (name, _, _), one in _values(case, value, pixel).items() if name == "photons"]
+    photons = [seen for (name, _, _), seen in _values(case, value, pixel).items() if name == "photons"]
     return float(by_value(photons[-1], value))
 
 
@@ -91,7 +91,7 @@ def first_at_fault(case: Case, pixel: tuple[int, int], step: float) -> ValueAtFa
     """The first value of a pixel (slow, fast), in order of computation, whose derivative is wrong; None if none is."""
     value = torch.tensor(case.start, dtype=torch.float64, requires_grad=True)
     seen = _values(case, value, pixel)
-    derivatives = {key: by_value(one, value).reshape(-1) for key, one in seen.items()}
+    derivatives = {key: by_value(tensor, value).reshape(-1) for key, tensor in seen.items()}
     numeric = [_Differences(case, pixel, step * reach, seen) for reach in REACH]
     for key, derivative in derivatives.items():
         fault = _fault(key, derivative, numeric)
@@ -104,11 +104,11 @@ def _values(case: Case, value: torch.Tensor, pixel: tuple[int, int]) -> Values:
     """Every floating point value that is computed for a pixel, at a value of the parameter."""
     seen: Values = {}
 
-    def watch(name: str, one: Any, place: Place) -> Any:
-        one = one if case.hooks is None else case.hooks(name, one, place)
-        if isinstance(one, torch.Tensor) and one.is_floating_point() and name in STAGES and name not in _WHOLE:
-            seen[name, place, sum(key[:2] == (name, place) for key in seen)] = one
-        return one
+    def watch(name: str, tensor: Any, place: Place) -> Any:
+        tensor = tensor if case.hooks is None else case.hooks(name, tensor, place)
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point() and name in STAGES and name not in _WHOLE:
+            seen[name, place, sum(key[:2] == (name, place) for key in seen)] = tensor
+        return tensor
 
     simulation = Simulation(case.parameter.put(case.experiment, value, case.index), hooks=watch)
     slow, fast = (torch.tensor([number]) for number in pixel)
@@ -130,9 +130,9 @@ class _Differences:
         self.noise: dict[tuple[str, Place, int], float] = {}
         for key in seen:
             values = [images[steps].get(key) for steps in images]
-            if any(one is None or one.shape != values[0].shape for one in values):  # type: ignore[union-attr]
+            if any(tensor is None or tensor.shape != values[0].shape for tensor in values):  # type: ignore[union-attr]
                 continue  # the number of passes changed
-            farther_below, below, above, farther_above = (one.reshape(-1) for one in values if one is not None)
+            farther_below, below, above, farther_above = (tensor.reshape(-1) for tensor in values if tensor is not None)
             self.near[key], self.far[key] = (above - below) / (2 * step), (farther_above - farther_below) / (4 * step)
             self.noise[key] = _ROUNDING * float(above.abs().max()) / step if above.numel() else 0.0
         # a parameter that is rounded to single precision moves in jumps of that size

@@ -151,8 +151,8 @@ def _best(differences: list[_Difference], gradient: np.ndarray) -> tuple[Point |
     chosen = bend.argmin(0)
     nearer = np.array([near.gradient for near in differences[1:]])
     steps = np.array([near.step for near in differences[1:]])[chosen]
-    found = np.take_along_axis(nearer, chosen[None], 0)[0]
-    best = _Difference(float(np.median(steps)), found, np.isinf(bend.min(0)))
+    gradients = np.take_along_axis(nearer, chosen[None], 0)[0]
+    best = _Difference(float(np.median(steps)), gradients, np.isinf(bend.min(0)))
     return (best.point(gradient) if best.passing.mean() <= _MOST_LEFT_OUT else None), best
 
 

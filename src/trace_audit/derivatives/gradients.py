@@ -38,7 +38,7 @@ def audited_parameters(names: Sequence[str]) -> list[str]:
 
 
 def audit(
-    name: str, words: Sequence[str], binary: Path, folder: Path, hooks: Any = None, device: str = "cpu"
+    name: str, arguments: Sequence[str], binary: Path, folder: Path, hooks: Any = None, device: str = "cpu"
 ) -> tuple[dict[str, Any], bytes]:
     """The record of one parameter on the experiment of a command line, and its plot as PNG.
 
@@ -52,7 +52,7 @@ def audit(
     from trace_audit.derivatives.gradient_sweep import BLAME_STEP, TOLERANCE, sweep
 
     audited = parameter(name)
-    case = prepare(audited, words, CProgram(binary.resolve()), folder, hooks, device)
+    case = prepare(audited, arguments, CProgram(binary.resolve()), folder, hooks, device)
     swept = sweep(case)
     failure, pixel = swept.failure, swept.worst_pixel
     image = None if failure is None else (float(swept.torch_gradient[pixel]), swept.path)
@@ -107,9 +107,9 @@ def _run(options: argparse.Namespace) -> int:
     rows = []
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
         files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
-        words = arguments(scenario, files)
+        flags = arguments(scenario, files)
         for name in names:
-            record, plot = audit(name, words, options.binary, Path(inputs), device=options.device)
+            record, plot = audit(name, flags, options.binary, Path(inputs), device=options.device)
             write_atomic(options.out / f"{name}.json", readable_json({"scenario": scenario.name, **record}))
             write_atomic(options.out / f"{name}.png", plot)
             rows.append(_row(record))

@@ -66,8 +66,8 @@ def load_demonstration(path: Path) -> Demonstration:
         return Demonstration.model_validate(read_yaml(path, "demonstration"))
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"])) or "the file"
-        raise InputError(f"demonstration {path}: {place}: {first['msg']}") from error
+        key = ".".join(map(str, first["loc"])) or "the file"
+        raise InputError(f"demonstration {path}: {key}: {first['msg']}") from error
 
 
 def simulate(stated: Demonstration, binary: Path, scenario_dir: Path | None, out: Path) -> None:
@@ -104,25 +104,25 @@ def _hidden_words(stated: Demonstration, start: list[str]) -> list[str]:
 
     try:
         experiment = parse(start).experiment
-        found = [parameter(name) for name in stated.hidden]
+        hidden = [parameter(name) for name in stated.hidden]
     except (ExperimentError, KeyError) as error:
         raise InputError(f"demonstration: {error.args[0]}") from error
-    for one in found:
-        experiment = one.put(experiment, stated.hidden[one.name])
-    words = list(start)
+    for row in hidden:
+        experiment = row.put(experiment, stated.hidden[row.name])
+    arguments = list(start)
     with tempfile.TemporaryDirectory(prefix="inputs-") as folder:
-        for one in found:
-            if one.flags is None or one.is_tensor:
-                raise InputError(f"demonstration: hidden: {one.name} has no flag of the C program")
-            words += one.flags(experiment, Path(folder))
-    return [*words, *same_pivot(experiment)]
+        for row in hidden:
+            if row.flags is None or row.is_tensor:
+                raise InputError(f"demonstration: hidden: {row.name} has no flag of the C program")
+            arguments += row.flags(experiment, Path(folder))
+    return [*arguments, *same_pivot(experiment)]
 
 
-def _noisy_image(binary: Path, words: list[str], seed: int) -> bytes:
+def _noisy_image(binary: Path, arguments: list[str], seed: int) -> bytes:
     from trace_audit.derivatives.gradient_case import CProgram
 
     with tempfile.TemporaryDirectory(prefix="nanobragg-") as folder:
-        noisy = [word for word in words if word != "-nonoise"]
+        noisy = [argument for argument in arguments if argument != "-nonoise"]
         CProgram(binary.resolve()).run(
             [*noisy, *_FILES_OF_A_RUN, "-seed", str(seed), "-noisefile", "noise.img"], Path(folder)
         )
@@ -131,25 +131,25 @@ def _noisy_image(binary: Path, words: list[str], seed: int) -> bytes:
 
 def judge(result: Path, truth_file: Path) -> dict[str, Any]:
     """The verdict on a refinement: every parameter within the limit of its uncertainty, converged, in time."""
-    found, truth = _compared(result, truth_file)
+    fitted, truth = _compared(result, truth_file)
     limits = truth["limits"]
     rows, reasons = [], []
-    for row in found["parameters"]:
+    for row in fitted["parameters"]:
         true, sigma = truth["values"][row["name"]], row["sigma"]
         off = None if not sigma else (row["value"] - true) / sigma
         rows.append({"name": row["name"], "true": true, "off_sigma": off, "start_off": row["start"] - true})
         if off is None or abs(off) > limits["sigmas"]:
             how = "is not determined" if off is None else f"is {off:+.2f} sigma off"
             reasons.append(f"{row['name']} {how}, expected at most {limits['sigmas']:g}")
-    if not found["converged"]:
+    if not fitted["converged"]:
         reasons.append("the refinement did not converge")
-    if found["seconds"] > limits["seconds"]:
-        reasons.append(f"it took {found['seconds']:.0f} s, expected at most {limits['seconds']:.0f}")
+    if fitted["seconds"] > limits["seconds"]:
+        reasons.append(f"it took {fitted['seconds']:.0f} s, expected at most {limits['seconds']:.0f}")
     return {
         "status": "fail" if reasons else "pass",
         "reasons": reasons,
-        "seconds": found["seconds"],
-        "chi_square": _chi_square(found, truth["values"]),
+        "seconds": fitted["seconds"],
+        "chi_square": _chi_square(fitted, truth["values"]),
         "degrees_of_freedom": len(rows),
         "parameters": rows,
     }
@@ -157,20 +157,20 @@ def judge(result: Path, truth_file: Path) -> dict[str, Any]:
 
 def _compared(result: Path, truth_file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """What was found, and the truth about the same parameters. Raises InputError."""
-    found = read_document(result / "refinement.json", "refinement", RefinementResult)
+    fitted = read_document(result / "refinement.json", "refinement", RefinementResult)
     truth = read_document(truth_file, "truth", Truth)
-    lacking = [row["name"] for row in found["parameters"] if row["name"] not in truth["values"]]
+    lacking = [row["name"] for row in fitted["parameters"] if row["name"] not in truth["values"]]
     if lacking:
         raise InputError(f"truth {truth_file}: has no value of {printable(lacking[0])}, which {result} refined")
-    return found, truth
+    return fitted, truth
 
 
-def _chi_square(found: dict[str, Any], truth: dict[str, float]) -> float | None:
+def _chi_square(fitted: dict[str, Any], truth: dict[str, float]) -> float | None:
     """Squared distance of the values from the truth in the metric of their covariance; None where it is singular."""
     import numpy as np
 
-    off = np.array([row["value"] - truth[row["name"]] for row in found["parameters"]])
-    matrix = np.array(found["covariance"], dtype=float)
+    off = np.array([row["value"] - truth[row["name"]] for row in fitted["parameters"]])
+    matrix = np.array(fitted["covariance"], dtype=float)
     if not np.isfinite(matrix).all() or not (matrix.diagonal() > 0).all():
         return None
     scale = np.sqrt(matrix.diagonal())
@@ -218,8 +218,8 @@ def _judge(options: argparse.Namespace) -> int:
     from nanobrag_torch.refine.summary import page
 
     verdict = judge(options.result, options.truth)
-    found, truth = _compared(options.result, options.truth)
-    text = page(found, truth["values"])
+    fitted, truth = _compared(options.result, options.truth)
+    text = page(fitted, truth["values"])
     write_atomic(options.out, readable_json(verdict))
     write_atomic(options.page, text)
     print(f"{verdict['status']}: {'; '.join(verdict['reasons']) or 'every parameter recovered'}", file=sys.stderr)

@@ -89,7 +89,7 @@ def beam_centre_pixels(argv: list[str]) -> tuple[float, float] | None:
 def _torch(audited: Audited, time_limit_s: float, argv: list[str], image: Path) -> ProgramRun:
     """The torch program as it was audited. Raises InputError if its device is absent."""
     if choose_device(audited.device, allow_missing=True).used is None:
-        raise InputError(f"torch program: device {audited.device} of the audit is not there")
+        raise InputError(f"torch program: device {audited.device} of the audit is not available here")
     with code_of(audited.backend):
         return _torch_within(time_limit_s, argv, image, audited.device, audited.dtype)
 

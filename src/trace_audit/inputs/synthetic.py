@@ -7,6 +7,7 @@ same on every machine. Amplitudes that the scenario fixes are then set, Friedel 
 """
 
 import math
+from functools import lru_cache
 from pathlib import Path
 
 import gemmi
@@ -137,13 +138,26 @@ def synthetic_reflections(scenario: Scenario) -> tuple[np.ndarray, np.ndarray]:
     if recipe is None:
         raise InputError(f"scenario {scenario.name}: structure_factors has no synthetic part to calculate from")
     axes = reciprocal_axes_per_A(scenario)
-    cell = unit_cell(scenario)
     if recipe.resolution_A is not None:
         limit = 1.0 / recipe.resolution_A
     else:  # half a reciprocal cell further, so that the index nearest to any pixel is listed
         limit = detector_corner_per_A(scenario) + 0.5 * float(np.linalg.norm(axes, axis=0).sum())
-    hkl = half_sphere(axes, limit)
-    return hkl, amplitudes(cell, atom_model(cell, recipe), hkl)
+    return _calculated(
+        tuple(unit_cell(scenario).parameters), tuple(axes.ravel().tolist()), recipe.model_dump_json(), limit
+    )
+
+
+@lru_cache(maxsize=16)
+def _calculated(
+    cell: tuple[float, ...], axes_per_A: tuple[float, ...], recipe: str, limit_per_A: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The set of a recipe; scenarios of one crystal, and one scenario asked for again, share it."""
+    of_cell = gemmi.UnitCell(*cell)
+    hkl = half_sphere(np.array(axes_per_A).reshape(3, 3), limit_per_A)
+    F = amplitudes(of_cell, atom_model(of_cell, SyntheticModel.model_validate_json(recipe)), hkl)
+    for array in (hkl, F):
+        array.setflags(write=False)
+    return hkl, F
 
 
 def hkl_text(hkl: np.ndarray, F_electrons: np.ndarray, fixed: list[FixedAmplitude]) -> str:

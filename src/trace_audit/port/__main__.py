@@ -109,7 +109,7 @@ def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
     if options.log is not None:
         stated = {"log": str(options.log), "image": "" if options.image is None else str(options.image)}
     elif options.image is not None:
-        raise InputError("--image goes with --log; a command is told where to write its image by {image}")
+        raise InputError("--image goes with --log; a command gets the name of the file in place of {image}")
     if options.command is not None:
         stated = {"command": shlex.split(options.command)}
     more = {"name": options.name, "keys": options.keys, "time_limit_s": options.time_limit_s}
@@ -147,7 +147,7 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tup
     pixel = None if options.pixel is None else (options.pixel[0], options.pixel[1])
     if options.flags is not None:
         if pixel is None:
-            raise InputError("--pixel SLOW FAST: which pixel is traced? a command line (--flags) names none")
+            raise InputError("--pixel SLOW FAST is missing: a command line (--flags) does not name the pixel to trace")
         return shlex.split(options.flags), pixel
     scenario = load_scenario(options.config, options.scenario_dir)
     if pixel is None:

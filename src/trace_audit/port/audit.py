@@ -97,7 +97,8 @@ def _compared(
 def moves_of(ours: OurProgram) -> Mapping[str, frozenset[str]]:
     """Which keys move which, in this experiment."""
     base = ours.once("trace", ours.trace)
-    return ours.once("moves", lambda: moved_by_each(base, ours.watched))
+    moves: Mapping[str, frozenset[str]] = ours.once("moves", lambda: moved_by_each(base, ours.watched))
+    return moves
 
 
 def _explain(

@@ -81,7 +81,7 @@ def read_port_image(
         raise InputError(f"{what}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
     bad = int(np.isinf(image).sum() if form in (".npz", ".npy") else (~np.isfinite(image)).sum())
     if bad:
-        raise InputError(f"{what}: {bad} pixels are not finite numbers; every pixel has to be one")
+        raise InputError(f"{what}: {bad} pixels are not finite numbers, expected finite numbers in all pixels")
     if image.shape == shape:
         return image
     if roi is not None and image.shape == (roi[3] - roi[2] + 1, roi[1] - roi[0] + 1):

@@ -163,9 +163,9 @@ def deviations(environment: dict[str, Any], device: str) -> list[str]:
     elif choice.get("asked") == "auto":
         rows.append(f"device auto was {choice['used']}: {choice['reason']}")
     elif not environment["torch"]["cuda_available"] and device == "cpu":
-        rows.append("no CUDA device on this machine: the CPU alone was audited")
+        rows.append("no CUDA device on this machine: only the CPU was audited")
     if environment["git"]["before"]["commit"] is None:
-        rows.append("not in a git repository with a commit: the sources are known by their hashes alone")
+        rows.append("not in a git repository with a commit: only hashes identify the sources")
     if environment["git"]["before"] != environment["git"]["after"]:
         rows.append("the git state changed during the run")
     return rows

@@ -25,7 +25,7 @@ from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, che
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.escapes import escaped
-from trace_audit.core.files import readable_json, sha256_of_bytes, write_atomic
+from trace_audit.core.files import fresh_file, readable_json, sha256_of_bytes, write_atomic
 from trace_audit.inputs.prepare import prepare_inputs
 from trace_audit.programs.environment import capture, code_of, deviations
 from trace_audit.programs.reference import named_words, trace_words
@@ -55,9 +55,8 @@ def _redirected(stdout: Path, stderr: Path) -> Iterator[None]:
     saved = [(target, os.dup(target)) for target in (1, 2)]
     try:
         for target, path in ((1, stdout), (2, stderr)):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-            os.dup2(handle, target)
-            os.close(handle)
+            with fresh_file(path) as stream:
+                os.dup2(stream.fileno(), target)
         streams = (os.fdopen(os.dup(1), "w"), os.fdopen(os.dup(2), "w"))
         with streams[0], streams[1], contextlib.redirect_stdout(streams[0]), contextlib.redirect_stderr(streams[1]):
             yield

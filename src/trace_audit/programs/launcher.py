@@ -147,12 +147,12 @@ def _in_namespaces(folder: str, command: list[str], memory_bytes: int, file_byte
     _end_alike(struct.unpack("i", status)[0])
 
 
-def _tell(words: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
+def _tell(arguments: list[str], memory_bytes: int, file_bytes: int, report: int) -> None:
     """Run the program as a child, write its wait status to the descriptor `report`."""
     child = os.fork()
     if child == 0:
         os.close(report)
-        _or_say(lambda: _become(words, memory_bytes, file_bytes))
+        _or_say(lambda: _become(arguments, memory_bytes, file_bytes))
     os.write(report, struct.pack("i", os.waitpid(child, 0)[1]))
 
 

@@ -144,7 +144,7 @@ def _files_in(folder: Path) -> tuple[dict[str, str], str | None]:
 def named_words(argv: list[str], files: ScenarioFiles) -> list[str]:
     """The command line with input files by name only, so that records do not depend on their folder."""
     names = {str(path): path.name for path in files.given.values()}
-    return [names.get(word, word) for word in argv]
+    return [names.get(argument, argument) for argument in argv]
 
 
 def trace_words(scenario: Scenario, files: ScenarioFiles, pixel: tuple[int, int], whole_image: bool) -> list[str]:

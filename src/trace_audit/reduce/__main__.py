@@ -11,7 +11,6 @@ nanoBragg.
 import argparse
 import contextlib
 import shlex
-import shutil
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from trace_audit.config.side import Side as ConfigSide
 from trace_audit.config.side import mapping_of, stated_side
 from trace_audit.core.commands import command_parser
 from trace_audit.core.errors import InputError, run_command
-from trace_audit.core.files import printable, read_yaml, readable_json, sha256_of_file, write_atomic
+from trace_audit.core.files import copy_atomic, printable, read_yaml, readable_json, sha256_of_file, write_atomic
 from trace_audit.inputs.prepare import prepared_experiment
 from trace_audit.reduce import passes, physics_passes
 from trace_audit.reduce.experiment import Experiment, Language, NanoBraggLanguage, PlainLanguage
@@ -122,7 +121,7 @@ def _search(
 ) -> passes.Search:
     about = {
         "programs": [program.described() for program in programs],
-        "flags": [word.replace(str(folder), "$OUT") for word in experiment.words],
+        "flags": [argument.replace(str(folder), "$OUT") for argument in experiment.words],
         "inputs": _hashes(language, experiment),
         "pixel": list(experiment.pixel),
         "key": options.key,
@@ -153,7 +152,7 @@ def _copied(flag: tuple[str, ...], language: Language, folder: Path) -> tuple[st
         source = Path(flag[index])
         target = folder / f"{sha256_of_file(source)[:12]}{source.suffix}"
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
+        copy_atomic(source, target)
         argv[index] = str(target)
     return tuple(argv)
 

@@ -22,7 +22,7 @@ class Experiment:
     @property
     def words(self) -> list[str]:
         """The command line."""
-        return [word for flag in self.flags for word in flag]
+        return [argument for flag in self.flags for argument in flag]
 
     def with_value(self, flag: int, value: int, text: str) -> "Experiment":
         """The experiment with value number `value` (from 1) of flag number `flag` replaced."""
@@ -96,11 +96,11 @@ class PlainLanguage:
 
     def split(self, argv: Sequence[str]) -> list[FlagWords]:
         flags: list[FlagWords] = []
-        for word in argv:
-            if flags and (not word.startswith("-") or is_number(word)):
-                flags[-1] = (*flags[-1], word)
+        for argument in argv:
+            if flags and (not argument.startswith("-") or is_number(argument)):
+                flags[-1] = (*flags[-1], argument)
             else:
-                flags.append((word,))
+                flags.append((argument,))
         return flags
 
     def name(self, flag: FlagWords) -> str:

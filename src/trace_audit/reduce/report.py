@@ -50,7 +50,7 @@ def lines_for_terminal(reduction: Reduction) -> list[str]:
     """The two command lines at the end, ready to paste."""
     search, document = reduction.search, as_json(reduction)
     before, after = document["before"]["flags"], document["after"]["flags"]
-    lines = [f"{_what(document)}: {before} flags to {after}, {document['trials']} trials"]
+    lines = [f"{_summary(document)}: {before} flags to {after}, {document['trials']} trials"]
     if not reduction.is_complete:
         lines[0] += "; stopped at a limit, the same command goes on"
     lines += [f"  {name}: {_text(values)}" for name, values in document["values"].items() if values]
@@ -64,7 +64,7 @@ def as_markdown(reduction: Reduction) -> str:
     document = as_json(reduction)
     state = "" if reduction.is_complete else " A limit was reached: the same command goes on from here."
     parts = [
-        f"# The smallest experiment that still fails\n\n{_what(document)}, after {document['trials']} trials: "
+        f"# The smallest experiment that still fails\n\n{_summary(document)}, after {document['trials']} trials: "
         f"{document['before']['flags']} flags to {document['after']['flags']}, "
         f"pixel {_text(document['before']['pixel'])} to {_text(document['after']['pixel'])}.{state}\n",
         table(("program", "value"), [(name, _text(values)) for name, values in document["values"].items()]),
@@ -72,11 +72,11 @@ def as_markdown(reduction: Reduction) -> str:
     for name, command in reduction.commands:
         parts.append(f"## {name}\n\n```sh\n{command}\n```\n")
     if document["steps"]:
-        parts.append("## What was taken away\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
+        parts.append("## What was removed\n\n" + "".join(f"{n}. {s}\n" for n, s in enumerate(document["steps"], 1)))
     return "\n".join(parts)
 
 
-def _what(document: dict[str, Any]) -> str:
+def _summary(document: dict[str, Any]) -> str:
     return "the candidate does not come to its end" if document["key"] == RUN else f"differs at {document['key']}"
 
 

@@ -85,9 +85,9 @@ class TorchSide:
 
         slow, fast = experiment.pixel
         own = {flag[0]: flag[1] for flag in split_words(self.extra) if flag[0] in ("-dtype", "-device")}
-        rest = [word for flag in split_words(self.extra) if flag[0] not in own for word in flag]
+        extra = [argument for flag in split_words(self.extra) if flag[0] not in own for argument in flag]
         try:
-            stated = self._program.experiment([*experiment.words, *rest])
+            stated = self._program.experiment([*experiment.words, *extra])
             dtype = torch.float32 if own.get("-dtype") == "float32" else torch.float64
             detector = replace(stated.detector, roi=(fast, fast, slow, slow), mask=None)
             lines = trace_lines(
@@ -141,7 +141,10 @@ def side(
     if shutil.which(argv[0]) is None:
         raise InputError(f"--{name}: {argv[0]} is no program; give its full path, or {TORCH}")
     argv[0] = str(Path(shutil.which(argv[0]) or argv[0]).absolute())
-    argv[1:] = [str(Path(word).absolute()) if "/" in word and Path(word).is_file() else word for word in argv[1:]]
+    argv[1:] = [
+        str(Path(argument).absolute()) if "/" in argument and Path(argument).is_file() else argument
+        for argument in argv[1:]
+    ]
     if "{flags}" not in argv:
         if not known_flags:
             raise InputError(f"--{name}: has no word {{flags}}, so the program would not know the experiment")

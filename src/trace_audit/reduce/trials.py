@@ -12,7 +12,7 @@ from typing import Any
 
 from trace_audit.core.documents import Document, Number, problem_of
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import canonical_json, parse_json, sha256_of_bytes
+from trace_audit.core.files import append_to, canonical_json, parse_json, sha256_of_bytes, write_atomic
 from trace_audit.reduce.experiment import Experiment
 from trace_audit.reduce.judge import Difference, Judge
 from trace_audit.reduce.sides import Side, SideFailed
@@ -57,13 +57,12 @@ class Record:
                 )
             self.known = {row["experiment"]: row for row in rows[1:] if problem_of(row, Trial) is None}
         text = canonical_json({"about": self.about}) + "".join(map(canonical_json, self.known.values()))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(text, encoding="utf-8")
+        write_atomic(self.path, text)
 
     def add(self, row: dict[str, Any]) -> None:
         """Record one trial."""
         self.known[row["experiment"]] = row
-        with self.path.open("ab") as stream:
+        with append_to(self.path) as stream:
             stream.write(canonical_json(row).encode())
             stream.flush()
 
@@ -93,7 +92,7 @@ class Trials:
             differences = self.judge.differences(printed, self.candidate.output(experiment))
         except SideFailed as error:
             if key is not None:
-                raise InputError(f"{self.candidate.name} {error}; without --key, that it ends so is reduced") from error
+                raise InputError(f"{self.candidate.name} {error}; without --key this end is what is reduced") from error
             return Failure(RUN, 1.0, True, error.kind)
         diverging = [name for name, difference in differences.items() if not difference.agrees]
         heads = self.judge.graph.heads(diverging)
@@ -127,7 +126,7 @@ class Trials:
         return (row["reference"], row["candidate"]) if row else self.failure.values
 
     def _hash(self, experiment: Experiment) -> str:
-        argv = [word.replace(str(self.folder), "$OUT") for word in experiment.words]
+        argv = [argument.replace(str(self.folder), "$OUT") for argument in experiment.words]
         return sha256_of_bytes(canonical_json([argv, experiment.pixel]).encode())[:20]
 
     def _trial(self, name: str, experiment: Experiment) -> dict[str, Any]:

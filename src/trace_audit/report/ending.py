@@ -35,7 +35,7 @@ def lines(verdicts: list[tuple[Path, dict[str, Any]]], not_compared: int) -> lis
     for cause, paths in groups[:_MOST_CAUSES]:
         proof = evidence(known[paths[0]])
         head = f"  {_counted(len(paths), paths[0])}: {cause}" + (f" ({proof})" if proof else "")
-        rows.append(printable(head + ": " + _fitting(_places(paths), _WIDTH - len(head))))
+        rows.append(printable(head + ": " + _fitting(_locations(paths), _WIDTH - len(head))))
     if len(groups) > _MOST_CAUSES:
         rest = sum(len(paths) for _, paths in groups[_MOST_CAUSES:])
         rows.append(f"  {rest} more, of {len(groups) - _MOST_CAUSES} other causes")
@@ -55,7 +55,7 @@ def _counted(number: int, path: Path) -> str:
     return f"{number} {_KINDS.get(path.name, 'audit')}{'' if number == 1 else 's'}"
 
 
-def _places(paths: list[Path]) -> list[str]:
+def _locations(paths: list[Path]) -> list[str]:
     """Scenario and pixel of each audit, each once: "still (200, 256)"."""
     names = []
     for path in paths:

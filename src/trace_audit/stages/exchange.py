@@ -29,10 +29,7 @@ class Exchange:
     def swap(self, value: torch.Tensor, key: str, context: Context = WHOLE, scale: float = 1.0) -> torch.Tensor:
         """Treat `value` as one key; `scale` converts it to the unit of the trace."""
         new = self.ask(key, context, (value.detach().double() * scale).reshape(-1).tolist())
-        if new is None:
-            return value
-        numbers = torch.tensor([float(v) for v in new], dtype=torch.float64, device=value.device) / scale
-        return numbers.to(value.dtype).view(value.shape)
+        return value if new is None else _like(value, new, scale)
 
     def swap_part(
         self, value: torch.Tensor, where: Any, key: str, context: Context, scale: float = 1.0
@@ -48,16 +45,13 @@ class Exchange:
 
     def swap_rays(self, value: torch.Tensor, key: str, place: Place) -> torch.Tensor:
         """Exchange a tensor whose last dimension runs over the rays, one per block."""
-        for ray in range(value.shape[-1]):
-            value = self.swap_part(value, (..., ray), key, Context(block=place.sample + ray))
+        before = value
+        for ray, old in enumerate(value.detach().double().reshape(-1, value.shape[-1]).T.tolist()):
+            new = self.ask(key, Context(block=place.sample + ray), old)
+            if new is not None:
+                value = value.clone() if value is before else value
+                value[..., ray] = _like(value[..., ray], new)
         return value
-
-    def orientations(self, value: torch.Tensor, place: Place) -> Iterator[tuple[tuple[Any, ...], Context]]:
-        """Places (.., orientation, ray) of a tensor, with the context of the term that each belongs to."""
-        for row in range(value.shape[-2]):
-            step, domain = divmod(place.orientation + row, self.domains)
-            for ray in range(value.shape[-1]):
-                yield (..., row, ray), Context(place.sample + ray, place.source, step, domain)
 
     def swap_terms(
         self,
@@ -68,14 +62,49 @@ class Exchange:
         term_key: str,
         phi_part: tuple[int, ...] = (),
     ) -> torch.Tensor:
-        """A tensor printed for the first orientation, each phi step and each term (empty name: not printed)."""
-        for where, term in self.orientations(value, place):
-            sample = term.source == 0 and term.mosaic_domain == 0
-            if sample and term.phi_tic == 0 and first_key:
-                value = self.swap_part(value, where, first_key, Context(block=term.block))
-            if sample and phi_key:
-                context = Context(block=term.block, phi_tic=term.phi_tic)
-                value = self.swap_part(value, (*phi_part, *where[1:]) if phi_part else where, phi_key, context)
-            if term_key:
-                value = self.swap_part(value, where, term_key, term)
+        """A tensor printed for the first orientation, each phi step and each term (empty name: not printed).
+
+        All its numbers are read at once: to ask for each is what takes the time, most answers change nothing.
+        """
+        before, numbers = value, _numbers(value)
+        for (row, ray), term in self._orientations(value, place):
+            for key, context, part in self._names(term, first_key, phi_key, term_key, phi_part):
+                old = numbers[row][ray]
+                new = self.ask(key, context, [old[part[0]]] if part else old)
+                if new is not None:
+                    value = value.clone() if value is before else value
+                    where = (*part, row, ray) if part else (..., row, ray)
+                    value[where] = _like(value[where], new)
+                    numbers[row][ray] = value[..., row, ray].detach().double().reshape(-1).tolist()
         return value
+
+    def _orientations(self, value: torch.Tensor, place: Place) -> Iterator[tuple[tuple[int, int], Context]]:
+        """(orientation, ray) of a tensor that ends with both, with the context of the term that each belongs to."""
+        for row in range(value.shape[-2]):
+            step, domain = divmod(place.orientation + row, self.domains)
+            for ray in range(value.shape[-1]):
+                yield (row, ray), Context(place.sample + ray, place.source, step, domain)
+
+    @staticmethod
+    def _names(
+        term: Context, first_key: str, phi_key: str, term_key: str, phi_part: tuple[int, ...]
+    ) -> Iterator[tuple[str, Context, tuple[int, ...]]]:
+        """The keys that print a term's number, each with its context and its part of the number."""
+        if term.source == 0 and term.mosaic_domain == 0:
+            if term.phi_tic == 0 and first_key:
+                yield first_key, Context(block=term.block), ()
+            if phi_key:
+                yield phi_key, Context(block=term.block, phi_tic=term.phi_tic), phi_part
+        if term_key:
+            yield term_key, term, ()
+
+
+def _numbers(value: torch.Tensor) -> list[list[list[float]]]:
+    """The numbers of a tensor (.., orientations, rays) by orientation and ray."""
+    return value.detach().double().reshape(-1, *value.shape[-2:]).permute(1, 2, 0).tolist()
+
+
+def _like(value: torch.Tensor, new: Sequence[Value], scale: float = 1.0) -> torch.Tensor:
+    """Numbers in the unit of the trace as a tensor like `value`."""
+    numbers = torch.tensor([float(v) for v in new], dtype=torch.float64, device=value.device) / scale
+    return numbers.to(value.dtype).view(value.shape)

@@ -156,9 +156,9 @@ class LineReader:
 
     def _store_own(self, name: str, text: str) -> None:
         """Keep the first value of a key of the program's own, if it is one number."""
-        words = _FORTRAN.sub("e", _WRAPPERS.sub(" ", text).replace(",", " ")).split()
-        if len(words) == 1 and _NUMBER.fullmatch(words[0]) and math.isfinite(float(words[0])):
-            self.log.own_values.setdefault(name, float(words[0]) * self.names.factors.get(name, 1.0))
+        texts = _FORTRAN.sub("e", _WRAPPERS.sub(" ", text).replace(",", " ")).split()
+        if len(texts) == 1 and _NUMBER.fullmatch(texts[0]) and math.isfinite(float(texts[0])):
+            self.log.own_values.setdefault(name, float(texts[0]) * self.names.factors.get(name, 1.0))
 
     def _key(self, name: str) -> Key | None:
         key = self.keys.get(self.names.names.get(name, name))
@@ -209,16 +209,16 @@ class LineReader:
                 return None
             return text.split()[0]
         texts = text.split()
-        if len(texts) == key.size and any(_DECIMAL_COMMA.fullmatch(word) for word in texts):
+        if len(texts) == key.size and any(_DECIMAL_COMMA.fullmatch(text_of_number) for text_of_number in texts):
             self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
             return None
         plain = _FORTRAN.sub("e", _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " "))
         texts = plain.split()
-        if len(texts) != key.size or not all(_NUMBER.fullmatch(word) for word in texts):
+        if len(texts) != key.size or not all(_NUMBER.fullmatch(text_of_number) for text_of_number in texts):
             count = f"{key.size} number{'s' if key.size > 1 else ''}"
             self._problem(number, key, "unparsable", f"expected {count}, found {text[:60]!r}")
             return None
-        numbers = [float(word) for word in texts]
+        numbers = [float(text_of_number) for text_of_number in texts]
         if not all(map(math.isfinite, numbers)):
             self._problem(number, key, "non-finite", f"{text[:60]!r} is not finite")
             return None

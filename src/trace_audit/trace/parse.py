@@ -10,6 +10,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import read_text
@@ -28,8 +29,7 @@ _TERM_COLUMNS = tuple(name for name in registry() if name.startswith("term."))
 _PHI_COLUMNS = tuple(name for name in registry() if name.startswith("TRACE_PHI."))
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """Which evaluation a value belongs to. `block` counts (layer, slow sub-pixel, fast sub-pixel) in loop order."""
 
     block: int | None = None
@@ -193,7 +193,7 @@ class _Reader:
                 expected = " ".join(f"{name}:value" for name in key.components)
                 self.problem("unparsable", key.name, number, f"{key.name}: expected {expected}, found {text[:60]!r}")
                 return None
-            texts = [word for _, word in fields]
+            texts = [value for _, value in fields]
         else:
             texts = text.strip("[]").replace(";", " ").split()
         return self.parse(number, key.name, key.kind, texts, key.size)
@@ -202,22 +202,25 @@ class _Reader:
         if len(texts) != size:
             self.problem("unparsable", name, number, f"{name}: expected {size} values, found {len(texts)}")
             return None
-        pattern, expected = (_INTEGER, "an integer") if kind == "integer" else (_NUMBER, "a number")
-        for word in texts:
-            if _NOT_FINITE.fullmatch(word):
-                self.problem("non-finite", name, number, f"{name}: {word} is not finite")
-                return None
-            if not pattern.fullmatch(word):
-                self.problem("unparsable", name, number, f"{name}: {word[:40]!r} is not {expected}")
-                return None
-        values = tuple(int(word) if kind == "integer" else float(word) for word in texts)
+        pattern, expected, convert = (
+            (_INTEGER, "an integer", int) if kind == "integer" else (_NUMBER, "a number", float)
+        )
+        for text in texts:
+            if pattern.fullmatch(text):
+                continue
+            if _NOT_FINITE.fullmatch(text):
+                self.problem("non-finite", name, number, f"{name}: {text} is not finite")
+            else:
+                self.problem("unparsable", name, number, f"{name}: {text[:40]!r} is not {expected}")
+            return None
+        values = tuple(map(convert, texts))
         if not all(map(math.isfinite, values)):
             self.problem("non-finite", name, number, f"{name}: a value is beyond the range of a double")
             return None
         return values
 
     def read_phi(self, number: int, body: str) -> None:
-        fields = dict(word.split("=", 1) for word in body.split() if "=" in word)
+        fields = dict(field.split("=", 1) for field in body.split() if "=" in field)
         tic = fields.pop("phi_tic", "")
         if not _INTEGER.fullmatch(tic) or self.block is None:
             self.problem("unparsable", "TRACE_PHI.phi_tic", number, "per-phi line without its phi_tic or sub-pixel")

@@ -69,4 +69,4 @@ def read_plain_log(path: Path, simulator: Simulator) -> PlainLog:
 def _typed(key: Key, text: str) -> tuple[Value, ...]:
     if key.kind == "word":
         return (text,)
-    return tuple(int(word) if key.kind == "integer" else float(word) for word in text.split())
+    return tuple(int(number_text) if key.kind == "integer" else float(number_text) for number_text in text.split())

@@ -63,7 +63,7 @@ def read_record(results: Path, number: int) -> Recorded:
     read_document(artifacts[_NEEDED[kind][-1]], "comparison", Comparison)
     scenario = _scenario(snapshot, number)
     if kind != "pair" and problem_of(snapshot["device"], Device):
-        raise InputError(f"rerun {number}: the device of {SNAPSHOT} is none that the harness knows")
+        raise InputError(f"rerun {number}: the device of {SNAPSHOT} is unknown to the harness")
     hkl_sha = snapshot.get("input_sha256", {}).get("hkl")
     hkl = _input(results, record, number, "structure factors", hkl_sha) if hkl_sha else None
     factors = scenario.structure_factors
@@ -137,7 +137,7 @@ def _attempt(entry: Entry, number: int) -> dict[str, Any]:
     if record is None or record.get("kind") not in _KINDS or entry.data != canonical_json(record).encode():
         raise InputError(f"rerun {number}: {entry.path} is not the record of an attempt; see attempt_history.md")
     if not is_sound(record):
-        raise InputError(f"rerun {number}: {entry.path} has not the fields of an attempt; see verify")
+        raise InputError(f"rerun {number}: {entry.path} lacks fields of an attempt; see verify")
     return record
 
 

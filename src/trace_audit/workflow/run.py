@@ -25,6 +25,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from nanobrag_torch.faults.interrupts import INTERRUPTED
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import parse_json, printable, readable_json, write_atomic
 from trace_audit.workflow.progress import LOG, Brief, wants_all
@@ -58,7 +59,7 @@ def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]
     except NotImplementedError:
         raise InputError(
             f"{Path.cwd()}: the file system has no locks (flock), so two runs could not be kept apart; work on another "
-            "one, or call snakemake itself and see to it that it runs once"
+            "one, or call snakemake itself and make sure that it runs only once"
         ) from None
     try:
         clear_leftovers(arguments)
@@ -123,10 +124,13 @@ def run_snakemake(arguments: list[str], descriptor: int, brief: Brief | None = N
     pipes: dict[str, Any] = {}
     if brief:
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "errors": "backslashreplace"}
-    command = [sys.executable, "-m", "snakemake", *arguments]
+    command = [sys.executable, "-m", "trace_audit.workflow.start_snakemake", *arguments]
     child = subprocess.Popen(command, pass_fds=[descriptor], env=environment, **pipes)
 
+    told: list[int] = []
+
     def hand_on(number: int, _: object) -> None:
+        told.append(number)
         if number != signal.SIGINT:  # the terminal sends this signal to both processes
             child.send_signal(number)
 
@@ -136,9 +140,17 @@ def run_snakemake(arguments: list[str], descriptor: int, brief: Brief | None = N
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if signal.SIGINT in told:
+        _show_interrupt(brief)
+        return INTERRUPTED
     if status != 0:
         _show_failure(brief)
     return status if status >= 0 else 128 - status
+
+
+def _show_interrupt(brief: Brief | None) -> None:
+    if brief:  # else snakemake has said so itself
+        print(f"trace_audit: interrupted; all messages: {LOG}", file=sys.stderr, flush=True)
 
 
 def _show_failure(brief: Brief | None) -> None:
@@ -155,7 +167,7 @@ def _show_failure(brief: Brief | None) -> None:
 
 def main(argv: list[str]) -> int:
     """Run snakemake with these arguments in the current folder; returns its exit status."""
-    own = list(itertools.takewhile(lambda word: word in (UNTIL_DONE, BRIEF), argv))
+    own = list(itertools.takewhile(lambda argument: argument in (UNTIL_DONE, BRIEF), argv))
     arguments = argv[len(own) :]
     if arguments in (["-h"], ["--help"]):
         print(__doc__)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.core.files import printable, read_yaml, write_atomic
+from trace_audit.core.files import fresh_file, printable, read_yaml, write_atomic
 from trace_audit.workflow.plan import Comparison
 from trace_audit.workflow.run import BEGAN, ENDING
 
@@ -67,12 +67,14 @@ def require_own_files(*folders: Path) -> None:
     A folder itself may be a link, to another disk say.
     """
     for folder in folders:
-        for place, folders_below, names in os.walk(folder):
+        for parent, folders_below, names in os.walk(folder):
             for name in (*folders_below, *names):
-                path = Path(place) / name
+                path = Path(parent) / name
                 status = path.lstat()
                 if stat.S_ISLNK(status.st_mode):
-                    raise InputError(f"{printable(str(path))}: is a link, which a job would write through; remove it")
+                    raise InputError(
+                        f"{printable(str(path))}: is a link, and a job would write into the file behind it; remove it"
+                    )
                 if stat.S_ISREG(status.st_mode) and status.st_nlink > 1 and path.suffix == ".log":
                     raise InputError(
                         f"{printable(str(path))}: has a second name (hard link), so a job would write into that file "
@@ -87,9 +89,7 @@ def _read_only(folder: Path) -> bool:
 def show_summary() -> None:
     """Print the verdicts and the location of the files."""
     if SUMMARY.is_file():
-        print(
-            f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md says what is what."
-        )
+        print(f"\n{SUMMARY.read_text(encoding='utf-8')}\nEverything is in results/; results/README.md describes it.")
 
 
 class Session:
@@ -100,7 +100,7 @@ class Session:
 
     def begin(self) -> None:
         """Mark that there was something to run; `trace_audit.workflow.run` reads the mark."""
-        BEGAN.touch()
+        fresh_file(BEGAN).close()
 
     def succeed(self) -> None:
         """Show the table, unless make does that, as it also does after a run without jobs."""

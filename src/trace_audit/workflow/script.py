@@ -1,15 +1,23 @@
-"""Run the `main(snakemake)` of a workflow script with its messages going to the rule's log."""
+"""`python -m trace_audit.workflow.script SCRIPT JOB LOG`: a script of the workflow, told its job as JSON.
+
+JOB holds the groups input, output, wildcards and params, each from names to values. The script finds it under the name
+`snakemake`, as it would in a rule's `script:`, but nothing of Snakemake is imported for it.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
+import json
+import runpy
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from trace_audit.core.errors import run_command
+from trace_audit.core.escapes import Plain
 from trace_audit.core.files import fresh_file
 
 
@@ -21,12 +29,25 @@ def run_job(main: Callable[[Any], None], snakemake: Any) -> None:
     """
     path = Path(snakemake.log[0])
     log = io.TextIOWrapper(fresh_file(path), encoding="utf-8", errors="backslashreplace")
-    with log, contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    plain: Any = Plain(log)
+    with log, contextlib.redirect_stdout(plain), contextlib.redirect_stderr(plain):
         status = run_command(lambda _: _done(main, snakemake), [])
     if status:
         sys.exit(status)
 
 
+def main(argv: list[str]) -> int:
+    """Run a script with its job."""
+    script, job, log = argv
+    groups = {name: SimpleNamespace(**values) for name, values in json.loads(job).items()}
+    runpy.run_path(script, init_globals={"snakemake": SimpleNamespace(**groups, log=[log])})
+    return 0
+
+
 def _done(main: Callable[[Any], None], snakemake: Any) -> int:
     main(snakemake)
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(run_command(main))

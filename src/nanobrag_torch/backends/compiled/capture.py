@@ -11,7 +11,7 @@ decision that depends on a number, ends the recording with `Unrecordable`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from nanobrag_torch.backends.compiled import recorded
 from nanobrag_torch.backends.compiled.lowering import COMPARISONS, CONSTANTS, MOVES, OPERATIONS, REDUCTIONS, SCATTERS
-from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, Added, Number, Table, Unrecordable
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Added, Number, Table, Unrecordable
 
 
 class Recorder(TorchDispatchMode):
@@ -49,6 +49,16 @@ class Recorder(TorchDispatchMode):
     def give_table(self, tensor: torch.Tensor, name: str) -> None:
         """Make a contiguous tensor the lookup table `name`."""
         self._keep(tensor, Table(name))
+
+    def count(self, tensor: torch.Tensor, name: str, varies: int) -> None:
+        """Make a tensor of one element the counter of a loop."""
+        self._keep(tensor, [self._number(name, (), tensor.dtype, varies)])
+
+    def held(self, numbers: Iterable[Number], like: torch.Tensor) -> torch.Tensor:
+        """A tensor like another, of these numbers."""
+        tensor = torch.zeros(like.shape, dtype=like.dtype)
+        self._keep(tensor, list(numbers))
+        return tensor
 
     def label(self, tensor: torch.Tensor, name: str) -> None:
         """Call the numbers in a tensor `name`, or `name_0`, `name_1`, ... where there are several."""
@@ -188,14 +198,13 @@ class Recorder(TorchDispatchMode):
         each = len(numbers) // max(1, result.numel())
         both = ORIENTATION | RAY
         over_orientations = name == "sum" and values.dim() - 2 in dimensions and values.dim() - 1 not in dimensions
-        totals = []
+        totals, template = [], OPERATIONS[REDUCTIONS[name]](result.dtype)
         for first in range(0, len(numbers), each):
             total = self._cast(numbers[first], result.dtype)
             for number in numbers[first + 1 : first + each]:
-                template = OPERATIONS[REDUCTIONS[name]](result.dtype)
                 total = self._number(template, (total, self._cast(number, result.dtype)), result.dtype)
-            if over_orientations and total.varies == both:
-                total = self._number("{0}", (total,), total.dtype, RAY, total=True)
+            if over_orientations and total.varies & both == both:
+                total = self._number("{0}", (total,), total.dtype, RAY | total.varies & recorded.TERMS, total=True)
             totals.append(total)
         return totals
 
@@ -265,7 +274,7 @@ class Recorder(TorchDispatchMode):
             return number
         if not number.arguments and number.expression.startswith("#"):
             return self._constant(recorded.value_of(number), dtype)
-        return self._number(f"({C_TYPES[dtype]}){{0}}", (number,), dtype)
+        return self._number(f"({recorded.C_TYPES[dtype]}){{0}}", (number,), dtype)
 
     def _constant(self, value: float | int | bool, dtype: torch.dtype) -> Number:
         text = recorded.rounded(float(value), dtype).hex() if dtype.is_floating_point else str(int(value))

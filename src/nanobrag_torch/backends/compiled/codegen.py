@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
-from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY
+from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, SAMPLE, SOURCE, TERMS
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
+_PIXELS = frozenset(("fast", "slow"))
+_TERM = "((int64_t)sample * loops[1] + source)"
 
 
 def source(
@@ -20,6 +22,7 @@ def source(
     entry: str = "run",
     labels: Mapping[int, str] | None = None,
     dialect: Dialect = C,
+    over: int = 0,
 ) -> str:
     """The text of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
@@ -28,9 +31,11 @@ def source(
     (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
     still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
     What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
+    `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
+    of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
     Raises Unrecordable for what takes another loop.
     """
-    loops = Loops(inputs, [one for group in outputs for one in group], labels)
+    loops = Loops(inputs, [one for group in outputs for one in group], labels, over)
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]
     tables = [group for group in outputs if group[0].place is not None]
     for group in outputs:
@@ -45,7 +50,7 @@ def source(
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
         *(f"TERMS({_name(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
-        *_over_rays(loops, inputs, outputs, dialect),
+        *_over_rays(loops, inputs, outputs, dialect, over),
         *(line for group in sums for line in dialect.sums(_name(group), group)),
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
@@ -54,7 +59,9 @@ def source(
     return dialect.head(derived, bool(tables)) + "\n".join(lines) + "\n"
 
 
-def _over_rays(loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect) -> list[str]:
+def _over_rays(
+    loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect, over: int
+) -> list[str]:
     """The loop over blocks of rays, with all that is computed for each ray."""
     scattered = [(_name(group), one.name) for group in outputs if group[0].place is not None for one in group]
     return [
@@ -62,14 +69,50 @@ def _over_rays(loops: Loops, inputs: list[Input], outputs: list[list[Output]], d
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
-        *_each(
-            [*loops.lines["before"], *(f"{a}[l] = 0;" for a in loops.totals), *(f"{a}[l] = -1;" for a in loops.seen)]
-        ),
-        *_over_orientations(loops, outputs, dialect),
-        *_each(loops.lines["after"]),
+        *_shown(inputs, outputs, _over_terms(loops, outputs, dialect, over)),
         *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
+    ]
+
+
+def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -> list[str]:
+    """Statements for pixels; where all outputs are of each ray, those that a mask hides get 0."""
+    if not ({one.name for one in inputs} >= _PIXELS and all(group[0].varies & RAY for group in outputs)):
+        return lines
+    results = [one.name for group in outputs if group[0].varies == RAY for one in group]
+    nothing = [f"if (hidden[l]) {name}_at[l] = 0;" for name in results]
+    return ["bool hidden[BLOCK];", "if (shown(hidden, fast_0, slow_0, fast, slow)) {", *lines, "}", *_each(nothing)]
+
+
+def _over_terms(loops: Loops, outputs: list[list[Output]], dialect: Dialect, over: int) -> list[str]:
+    """What is done for each ray; for each sample and source, where there are several."""
+    lines, unseen = loops.lines, [f"{a}[l] = -1;" for a in loops.seen]
+    begun = [f"{a}[l] = 0;" for a in loops.totals]
+    if not over:
+        inner = [*_over_orientations(loops, outputs, dialect), *_each(lines["after"])]
+        return [*_each([*lines["before"], *begun, *unseen]), *inner]
+    counters = (("sample", SAMPLE, 0), ("source", SOURCE, 1))
+    sample, source = (
+        f"for (int {name} = 0; {name} < (int)loops[{place}]; {name}++) {{"
+        if over & one
+        else f"{{ const int {name} = 0;"
+        for name, one, place in counters
+    )
+    return [
+        *_each([*lines["before"], *unseen]),
+        sample,
+        *lines["sample"],
+        *_each(lines["of_sample"]),
+        source,
+        *lines["source"],
+        *_each([*lines["of_source"], *begun]),
+        *_over_orientations(loops, outputs, dialect),
+        *_each([*lines["after"], *loops.following]),
+        *(line for group in outputs if group[0].varies == RAY | TERMS for line in _stores(group, f"{_TERM} * ")),
+        "}",
+        "}",
+        *_each(lines["finally"]),
     ]
 
 
@@ -93,7 +136,7 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
             for line in dialect.sums_of_orientation(_name(group), group, loops.products)
         ),
         *(line for group in outputs if group[0].place is not None for line in _scatters(group, loops)),
-        *(line for group in outputs if group[0].varies == _BOTH for line in _stores_of_orientation(group)),
+        *(line for group in outputs if group[0].varies & ~TERMS == _BOTH for line in _stores_of_orientation(group)),
         "}",
     ]
 
@@ -107,8 +150,7 @@ def _written_type(group: list[Output]) -> str:
 
 
 def _loads(inputs: list[Input]) -> Iterable[str]:
-    names = {one.name for one in inputs}
-    pixels = ("fast", "slow") if names.issuperset(("fast", "slow")) else ()
+    pixels = _PIXELS if {one.name for one in inputs} >= _PIXELS else frozenset()
     if pixels:
         yield "int32_t fast_0[BLOCK], slow_0[BLOCK];"
         yield "PIXELS(fast_0, slow_0, fast, slow);"
@@ -122,9 +164,10 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
             yield f"LOAD({name}, {one.name} + (int64_t){place} * rays, {padding});"
 
 
-def _stores(group: list[Output]) -> Iterable[str]:
+def _stores(group: list[Output], pass_of: str = "") -> Iterable[str]:
     for place, one in enumerate(group):
-        yield f"STORE({_name(group)} + (int64_t){place} * rays + start, {one.name}_at);"
+        where = f"({pass_of}{len(group)} + {place})" if pass_of else f"(int64_t){place}"
+        yield f"STORE({_name(group)} + {where} * rays + start, {one.name}_at);"
 
 
 def _scatters(group: list[Output], loops: Loops) -> Iterable[str]:
@@ -134,5 +177,6 @@ def _scatters(group: list[Output], loops: Loops) -> Iterable[str]:
 
 
 def _stores_of_orientation(group: list[Output]) -> Iterable[str]:
+    turn = f"({_TERM} * orientations + orientation)" if group[0].varies & TERMS else "(int64_t)orientation"
     for place, one in enumerate(group):
-        yield f"STORE({_name(group)} + ((int64_t)orientation * {len(group)} + {place}) * rays + start, {one.name}_at);"
+        yield f"STORE({_name(group)} + ({turn} * {len(group)} + {place}) * rays + start, {one.name}_at);"

@@ -19,12 +19,21 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch.backends.compiled.capture import Recorder
+from nanobrag_torch.backends.compiled.carrying import Carrier
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.dialects import of_device
-from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, TABLE, Program, bare_model
-from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Unrecordable
+from nanobrag_torch.backends.compiled.programs import (
+    FIRST_INCIDENT,
+    LOOPS,
+    OF_ORIENTATIONS,
+    TABLE,
+    Program,
+    bare_model,
+)
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, SAMPLE, SOURCE, TERMS, Number, Unrecordable
 from nanobrag_torch.backends.compiled.rewriting import with_fewer_quotients
-from nanobrag_torch.backends.compiled.schedule import Input, Output
+from nanobrag_torch.backends.compiled.schedule import Input, Output, in_order
+from nanobrag_torch.backends.compiled.terms import Pass
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
 from nanobrag_torch.physics.structure_factor import Amplitudes
@@ -56,6 +65,7 @@ class Watched(NamedTuple):
     shape: tuple[int, ...]
     of_orientations: bool
     dtype: str  # as torch calls it
+    of_terms: bool = False  # one for each sample and source
 
     @property
     def elements(self) -> int:
@@ -84,7 +94,7 @@ class _Recording:
             self.outputs = [self._output(f"out{place}", result, RAY) for place, result in enumerate(results)]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
         for one in self.traced:
-            over = ORIENTATION | RAY if one.of_orientations else RAY
+            over = RAY | ORIENTATION * one.of_orientations | TERMS * one.of_terms
             self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], over))
 
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
@@ -100,16 +110,19 @@ class _Recording:
     def _watched(self, name: str, value: torch.Tensor) -> Watched:
         of_orientations = name in OF_ORIENTATIONS
         last = 2 if of_orientations else min(1, value.dim())
-        return Watched(name, tuple(value.shape[: value.dim() - last]), of_orientations, str(value.dtype)[6:])
+        inner = of_orientations or any(map(_in_loops, self.recorder.numbers_of(value)))
+        of_terms = bool(self.program.over) and inner
+        shape = tuple(value.shape[: value.dim() - last])
+        return Watched(name, shape, of_orientations, str(value.dtype)[6:], of_terms)
 
     def _give_tensor(self, name: str, value: torch.Tensor) -> None:
-        one = _input(name, value, name.replace(".", "_"))
+        one = _input(name, value, name.replace(".", "_"), self.program.over)
         self.inputs.append(one)
         if one.table:
             self.tensors[name] = value
             self.recorder.give_table(value, one.name)
         else:
-            self.tensors[name] = (value[:1] if one.varies == ORIENTATION else value).clone()
+            self.tensors[name] = (value[:1] if one.varies in (ORIENTATION, SOURCE) else value).clone()
             self.recorder.give(self.tensors[name], one.name, one.varies)
 
     def _give_argument(self, name: str, dtype: torch.dtype, varies: int, padding: str = "first") -> torch.Tensor:
@@ -127,14 +140,32 @@ class _Recording:
         return value
 
     def _results(self) -> list[torch.Tensor]:
-        bare = bare_model(self.program.prepared(self.model, 0), self.program, self.tensors)
+        of_model = {name: value for name, value in self.tensors.items() if name not in (LOOPS, FIRST_INCIDENT)}
+        bare = bare_model(self.program.prepared(self.model, 0), self.program, of_model)
+        arguments = [*self.arguments, *self._passes()]
         differentiated = bool(self.program.by or self.program.along)
         hooks = None if differentiated else self._watch
         with torch.set_grad_enabled(differentiated), self.recorder:
-            results = list(self.program.function(bare, *self.arguments, hooks=hooks))
+            results = list(self.program.function(bare, *arguments, hooks=hooks))
         if tuple(result.dtype for result in results) != self.program.results(self.model):
             raise Unrecordable(f"{self.program.name} returns {[result.dtype for result in results]}")
         return results
+
+    def _passes(self) -> list[Pass]:
+        """One pass of the loops over samples and sources, for a program that has some."""
+        over = self.program.over
+        if not over:
+            return []
+        sample, source = (
+            self._counter(name) if over & one else None for name, one in (("sample", SAMPLE), ("source", SOURCE))
+        )
+        carrier = Carrier(self.recorder, over)
+        return [Pass(carrier, sample, source, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
+
+    def _counter(self, name: str) -> torch.Tensor:
+        counter = torch.ones(1, dtype=torch.int64)
+        self.recorder.count(counter, f"(int64_t){name}", {"sample": SAMPLE, "source": SOURCE}[name])
+        return counter
 
     def _changes(self) -> list[torch.Tensor]:
         """Changes (directions, 1) of the results: derivatives by the tensors, times their parts of each direction."""
@@ -198,13 +229,20 @@ def source_of(
     outputs, labels = recording.outputs, recording.recorder.labels
     if device != "cpu":  # a processor of a GPU has few units for float64
         outputs, labels = with_fewer_quotients(outputs, labels, len(recording.traced))
-    text = source(recording.inputs, outputs, ENTRY, labels, of_device(device))
+    text = source(recording.inputs, outputs, ENTRY, labels, of_device(device), program.over)
     return text, recording.traced
 
 
-def _input(name: str, value: torch.Tensor, in_c: str) -> Input:
+def _in_loops(number: Number) -> bool:
+    """Whether a number is of one sample or source, not of all of them."""
+    return bool(number.varies & TERMS) and all(one.carried != "done" for one in in_order([number]))
+
+
+def _input(name: str, value: torch.Tensor, in_c: str, over: int) -> Input:
     if name == "real_m":
         return Input(in_c, value.dtype, ORIENTATION, elements=9)
+    if over & SOURCE and name.startswith("sources."):
+        return Input(in_c, value.dtype, SOURCE, elements=value[0].numel())
     return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == TABLE)
 
 

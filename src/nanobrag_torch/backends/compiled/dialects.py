@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
+from nanobrag_torch.backends.compiled.region import REGION
 from nanobrag_torch.backends.compiled.schedule import Output
 
 LANES = 8  # number of parallel sums over rays in C
@@ -20,10 +21,26 @@ THREADS_PER_BLOCK = 128
 # How many of those are to run at once on one processor of a GPU, which leaves a thread 64 or 168 registers.
 BLOCKS_PER_PROCESSOR = {"image": 8, "derivative": 3}
 
-_BOTH_HEADS = """
+_BOTH_HEADS = f"""
 #define EACH for (int l = 0; l < BLOCK; l++)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
+// Numbers of pixels from two lists, or counted in a rectangle: mark, first fast, first slow, width, pixels of a row;
+// what is given as the second list is then a mask of the detector, a byte for each pixel, or nothing.
+#define PIXELS(x, y, fast, slow) do {{ \\
+    if (fast[0] != {REGION}) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
+    else EACH {{ \\
+        const int32_t place = PLACE(l), row = place / fast[3]; \\
+        x[l] = fast[1] + (place - row * fast[3]); \\
+        y[l] = fast[2] + row; }} }} while (0)
+// which of them a mask hides, and how many it does not
+ON_DEVICE int shown(bool *hidden, const int32_t *x, const int32_t *y, const int32_t *fast, const int32_t *slow)
+{{
+    const uint8_t *const mask = fast[0] == {REGION} ? (const uint8_t *)slow : 0;
+    int some = 0;
+    EACH {{ hidden[l] = mask && !mask[(int64_t)y[l] * fast[4] + x[l]]; some += !hidden[l]; }}
+    return some;
+}}
 """
 _C_HEAD = f"""
 #include <math.h>
@@ -38,6 +55,8 @@ typedef double lanes_t __attribute__((vector_size(8 * LANES)));
 typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 #define OVER_RAYS for (int start = 0; start < rays; start += BLOCK)
 #define COUNT (rays - start < BLOCK ? rays - start : BLOCK)
+#define PLACE(l) (start + (l < count ? l : 0))
+#define ON_DEVICE static
 #define LOAD(to, from, padding) do {{ \\
     for (int l = 0; l < count; l++) to[l] = (from)[start + l]; \\
     for (int l = count; l < BLOCK; l++) to[l] = padding; }} while (0)
@@ -46,13 +65,6 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
     for (int b = 0; b < BLOCK; b += LANES) \\
         lanes += *(const unaligned_t *)(one + b) * *(const unaligned_t *)(other + b); \\
     *(unaligned_t *)(to) = lanes; }} while (0)
-// numbers of pixels: from two lists, or by counting in a region (first fast, first slow, width, first pixel)
-#define PIXELS(x, y, fast, slow) do {{ \\
-    if (slow) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
-    else EACH {{ \\
-        const int32_t place = fast[3] + start + (l < count ? l : 0), row = place / fast[2]; \\
-        x[l] = fast[0] + (place - row * fast[2]); \\
-        y[l] = fast[1] + row; }} }} while (0)
 #define LOOK_UP(value, table, index, seen) do {{ \\
     index_t changed = 0; \\
     EACH changed |= index[l] ^ seen[l]; \\
@@ -72,6 +84,7 @@ _CUDA_HEAD = f"""
 #if defined(__CUDACC_RTC__) || defined(__HIPCC_RTC__)
 typedef long long int64_t;
 typedef int int32_t;
+typedef unsigned char uint8_t;
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
 #else
@@ -83,15 +96,11 @@ typedef int int32_t;
 #define BLOCK 1
 #define OVER_RAYS const int start = (int)(blockIdx.x * THREADS + threadIdx.x);
 #define COUNT (start < rays ? 1 : 0)
+#define PLACE(l) (start < rays ? start : rays - 1)
+#define ON_DEVICE __device__ __forceinline__
 // what has no ray repeats the last one
 #define LOAD(to, from, padding) do {{ to[0] = (from)[start < rays ? start : rays - 1]; \\
     if (start >= rays) to[0] = padding; }} while (0)
-#define PIXELS(x, y, fast, slow) do {{ \\
-    if (slow) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
-    else {{ \\
-        const int32_t place = fast[3] + (start < rays ? start : rays - 1), row = place / fast[2]; \\
-        x[0] = fast[0] + (place - row * fast[2]); \\
-        y[0] = fast[1] + row; }} }} while (0)
 #define LOOK_UP(value, table, index, seen) value[0] = table[index[0]]
 #define CONSTANTS(...) __constant__ double constants[] = {{__VA_ARGS__}};
 #define K(place, value) constants[place]  // an operand; two moves would bring the value as it stands

@@ -24,7 +24,10 @@ _KERNEL = 'extern "C" __global__ void __launch_bounds__(THREADS, BLOCKS)'
 _ONE = re.compile(r"^ENTRY run\((?P<arguments>.*), const int rays, const int orientations\)$", re.MULTILINE)
 _ARGUMENT = re.compile(r"(?P<kind>(?:const )?\w+ \*)__restrict__ (?P<name>\w+)$")
 # as the program calls them: what an orientation and a wavelength change, and the image
-OF_A_FRAME = ("sources_incident", "sources_wavelength_m", "real_m", "n_cells", "cell_reciprocal_per_A", "out0")
+OF_A_FRAME = (
+    *("sources_incident", "sources_wavelength_m", "sources_weight", "first_incident"),
+    *("real_m", "n_cells", "cell_reciprocal_per_A", "out0"),
+)
 
 # tensors that all frames read, addresses (frames, OF_A_FRAME), rays, orientations, frames
 Launch = Callable[[Sequence[torch.Tensor], torch.Tensor, int, int, int], None]

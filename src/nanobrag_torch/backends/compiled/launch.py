@@ -13,9 +13,9 @@ from nanobrag_torch.backends.backend import Description
 from nanobrag_torch.backends.compiled.cache import about
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.backends.compiled.loading import load
-from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, STAGES, of_image
 from nanobrag_torch.backends.compiled.region import Region
-from nanobrag_torch.hooks import Hook
+from nanobrag_torch.hooks import Hook, Hooks
 from nanobrag_torch.model import Model
 
 PIXELS_AT_ONCE = 1 << 17  # where a pixel is one program, which leaves nothing but photons behind
@@ -84,11 +84,12 @@ class CompiledBackend:
     def structure(self) -> tuple[object, ...]:
         """What images have in common whose models differ in the values of their tensors alone."""
         table = self._model.amplitudes.padded
-        return self._files, self.orientations, self._model.samples, len(self._inputs), table is None or table.shape
+        terms = self._model.samples, self._model.source_count
+        return self._files, self.orientations, *terms, table is None or table.shape
 
     def _take(self, model: Model) -> None:
         self.trusted_with: Model | None = None  # the model of which an image has been made and not refused
-        self.pixels = PIXELS_AT_ONCE if self._names.intersection(PHOTONS.values()) else PIXELS_PER_TILE
+        self.pixels = PIXELS_PER_TILE if self._names.intersection(STAGES) else PIXELS_AT_ONCE
         if model.real_m.device.type != "cpu":
             self.pixels = PIXELS_PER_LAUNCH
         self.rays_at_once = 1
@@ -131,8 +132,8 @@ class CompiledBackend:
 
     def inputs_of_image(self, image_dtype: torch.dtype) -> tuple[str, list[torch.Tensor]] | None:
         """The program by which an image is one launch, and what it reads of the model; None where there is none."""
-        name = PHOTONS.get(image_dtype, "")
-        return (name, self._inputs[name][0]) if name in self._inputs else None
+        name = of_image(self._model, image_dtype)
+        return (name, self._inputs[name][0]) if name is not None and name in self._inputs else None
 
     def photons(
         self,
@@ -140,23 +141,24 @@ class CompiledBackend:
         slow: torch.Tensor,
         image_dtype: torch.dtype,
         into: torch.Tensor | None = None,
-        hook: Hook | None = None,
+        hooks: Hooks | None = None,
     ) -> torch.Tensor | None:
-        """Photons of each pixel if one program computes them; None for more than one sample or source."""
-        name = PHOTONS.get(image_dtype)
-        if name not in self._names:
+        """Photons of each pixel if one program computes them; None where they are worked out in stages."""
+        name = of_image(self._model, image_dtype)
+        if name is None or name not in self._names:
             return None
         return self.run(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)[0]
 
     def makes_whole_pixels(self, image_dtype: torch.dtype) -> bool:
         """Whether one launch makes photons of pixels that it counts itself, see `photons_of_region`."""
-        return PHOTONS.get(image_dtype) in self._programs
+        return of_image(self._model, image_dtype) in self._programs
 
     def photons_of_region(self, region: Region, into: torch.Tensor) -> torch.Tensor:
         """Photons of the pixels of a region, written `into` (rows, width); no list of pixels is made or read."""
-        name = PHOTONS[into.dtype]
-        given = [*self._inputs[name][0], *region.arguments(into.device), into]
-        self._programs[name](given, region.pixels, self.orientations)
+        found = self.inputs_of_image(into.dtype)
+        assert found is not None  # see `makes_whole_pixels`
+        given = [*found[1], *region.arguments(into.device), into]
+        self._programs[found[0]](given, region.pixels, self.orientations)
         return into
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:

@@ -60,6 +60,8 @@ OPERATIONS: dict[str, Template] = {
     "abs": _function("fabs"),
     "minimum": _whole("({0} < {1} ? {0} : {1})"),
     "maximum": _whole("({0} > {1} ? {0} : {1})"),
+    "floor_divide": _whole("({0} / {1})"),  # of counts, which are not negative
+    "remainder": _whole("({0} % {1})"),
 }
 COMPARISONS: dict[str, Template] = {
     "eq": _plain("({0} == {1})"),

@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
-from nanobrag_torch import integrate, kernel
-from nanobrag_torch.backends.compiled.recorded import RAY
+from nanobrag_torch import integrate, kernel, transfer
+from nanobrag_torch.backends.compiled import terms
+from nanobrag_torch.backends.compiled.recorded import RAY, SAMPLE, SOURCE, TERMS
 from nanobrag_torch.hooks import Hooks, at
 from nanobrag_torch.model import Factors, Model
 from nanobrag_torch.physics.crystal import Cell
@@ -31,6 +32,7 @@ GROUPS: dict[str, Any] = {
     "factors": Factors,
 }
 TABLE = "amplitudes.padded"  # the one tensor that numbers are looked up in
+LOOPS, FIRST_INCIDENT = "loops", "first_incident"  # what programs with loops over samples or sources read besides
 # Values that hooks see for every orientation and ray; all other values exist for every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
@@ -55,6 +57,7 @@ class Program:
 
     along: tuple[str, ...] = ()  # tensors that move along directions, with which the results change
     directions: int = 0
+    over: int = 0  # SAMPLE, SOURCE or both: the function is called with one pass of loops over these, see `terms`
 
     def change(self, along: tuple[str, ...], directions: int) -> Program:
         """The program of how the results change along directions, for which it reads a part for each of the tensors."""
@@ -72,6 +75,9 @@ class Program:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
         found = {name: _field(prepared, name) for name in self.tensors}
+        if self.over:
+            counts = model.samples, model.source_count, model.layers, model.oversample
+            found |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
         return {name: value for name, value in found.items() if value is not None}
 
     def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
@@ -157,18 +163,19 @@ _HOW_WEIGHTS = (
 )
 _HOW_SUMMED = (
     *("factors.polar_per_term", "factors.omega_per_term", "factors.rescale_water", "factors.running_product"),
-    *("factors.unpolarized", "has_water", "layers", "oversample", "r_e_sqr_m2"),
+    *("factors.unpolarized", "has_water", "r_e_sqr_m2"),
 )
+_HOW_SAMPLED = ("layers", "oversample")
 
 
 def _count(model: Model, number: int) -> torch.Tensor:
     """A whole number on the model's device, where it stays."""
-    return _counts(number, model.real_m.device)
+    return _kept((number,), model.real_m.device)[0]
 
 
 @lru_cache(maxsize=256)
-def _counts(number: int, device: torch.device) -> torch.Tensor:
-    return torch.full((), number, dtype=torch.int64, device=device)
+def _kept(numbers: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    return transfer.moved(torch.tensor(numbers, dtype=torch.int64), device)
 
 
 def _one_source(model: Model, source: int) -> Model:
@@ -180,7 +187,7 @@ def _one_source(model: Model, source: int) -> Model:
 
 
 def _one_sample(model: Model, source: int) -> Model:
-    """A model of one sample and source, and the number of orientations as a tensor."""
+    """A model of one phi step, with the number of orientations as a tensor."""
     orientations: Any = _count(model, model.real_m.shape[0])
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
@@ -189,17 +196,26 @@ def _factor_types(model: Model) -> tuple[torch.dtype, ...]:
     return (torch.float64,) * 3 + (torch.bool,) * model.resolution_limited
 
 
-def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype) -> Program:
-    settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED
+def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype, over: int = 0) -> Program:
+    settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED + (() if over & SAMPLE else _HOW_SAMPLED)
     tensors = (*_RAYS, *_CRYSTAL, *_WEIGHTS, *_SCALE)
-    return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample)
+    return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample, over=over)
 
 
+_LOOPED = {0: "", SAMPLE: "_of_samples", SOURCE: "_of_sources", TERMS: "_of_samples_and_sources"}
 PROGRAMS = {
     program.name: program
     for program in (
         _of_pixels("photons", photons, torch.float64),
         _of_pixels("photons_in_float32", photons_in_float32, torch.float32),
+        *(
+            _of_pixels(f"{kind}{_LOOPED[over]}", function, dtype, over)
+            for over in (SAMPLE, SOURCE, TERMS)
+            for kind, function, dtype in (
+                ("photons", terms.photons, torch.float64),
+                ("photons_in_float32", terms.photons_in_float32, torch.float32),
+            )
+        ),
         Program(
             "factors",
             factors,
@@ -221,13 +237,25 @@ PROGRAMS = {
     )
 }
 PHOTONS = {torch.float32: "photons_in_float32", torch.float64: "photons"}
+STAGES = ("factors", "scattered")
+
+
+def of_image(model: Model, image_dtype: torch.dtype) -> str | None:
+    """The program by which an image of a type is one launch; None for a type that no program writes."""
+    kind = PHOTONS.get(image_dtype)
+    over = SAMPLE * (model.samples > 1) | SOURCE * (model.source_count > 1)
+    return None if kind is None else f"{kind}{_LOOPED[over]}"
 
 
 def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
-    """Names of the programs for an image: a single one if a pixel is one sample of one source."""
-    if model.samples == 1 and model.source_count == 1 and image_dtype in PHOTONS:
-        return (PHOTONS[image_dtype],)
-    return "factors", "scattered"
+    """Names of the programs for an image."""
+    name = of_image(model, image_dtype)
+    return STAGES if name is None else (name,)
+
+
+def needed_to_differentiate(model: Model) -> tuple[str, ...]:
+    """Names of the programs whose derivatives are those of an image: one if a pixel is one sample of one source."""
+    return (PHOTONS[torch.float64],) if model.samples == 1 and model.source_count == 1 else STAGES
 
 
 def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:

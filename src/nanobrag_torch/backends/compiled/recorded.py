@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-ORIENTATION, RAY = 1, 2
+ORIENTATION, RAY, SAMPLE, SOURCE = 1, 2, 4, 8
+TERMS = SAMPLE | SOURCE  # loops around the one over orientations
 
 
 class Unrecordable(Exception):
@@ -22,9 +23,10 @@ class Number:
     expression: str
     arguments: tuple[Number, ...]
     dtype: torch.dtype
-    varies: int  # with ORIENTATION, RAY, both or (0) neither
+    varies: int  # with ORIENTATION, RAY, SAMPLE, SOURCE: their sum; 0: with none of them
     total: bool = False  # the sum of its argument over all orientations
     table: str | None = None  # where its argument is the index of
+    carried: str = ""  # from one sample and source to the next: "begun" with its argument, or "done"; see `carry`
 
 
 class Table:

@@ -9,18 +9,21 @@ import torch
 
 from nanobrag_torch import transfer
 
+REGION = -0x7FFFFFFF  # stands before the numbers of a rectangle, where a list would begin with a pixel's number
+
 
 class Region(NamedTuple):
-    """Whole rows of a rectangle of pixels."""
+    """Whole rows of a rectangle of pixels, without those that a mask hides."""
 
     x_min: int
     y_min: int
     width: int
     rows: int
+    mask: torch.Tensor | None = None  # (slow, fast) bool of the detector, where the program runs
 
     @property
     def pixels(self) -> int:
-        """How many pixels."""
+        """How many pixels, hidden or not."""
         return self.width * self.rows
 
     def pixel(self, number: int) -> tuple[int, int]:
@@ -32,8 +35,10 @@ class Region(NamedTuple):
         return image[self.y_min : self.y_min + self.rows, self.x_min : self.x_min + self.width]
 
     def arguments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a program is given in place of lists of pixels: four numbers, and no second list."""
-        return _constants((self.x_min, self.y_min, self.width, 0), device), _constants((), device)
+        """What a program is given in place of lists of pixels: a mark with four numbers, and the mask or nothing."""
+        n_fast = 0 if self.mask is None else self.mask.shape[1]
+        numbers = _constants((REGION, self.x_min, self.y_min, self.width, n_fast), device)
+        return numbers, _constants((), device) if self.mask is None else self.mask
 
 
 @lru_cache(maxsize=256)

@@ -53,13 +53,14 @@ def _with(output: Output, found: dict[int, Number]) -> Output:
 
 def _rewritten(number: Number, found: dict[int, Number], uses: Counter[int]) -> Number:
     arguments = tuple(found[id(argument)] for argument in number.arguments)
-    if number.expression == PRODUCT and number.dtype == torch.float64 and number.varies == _BOTH:
+    if number.expression == PRODUCT and number.dtype == torch.float64 and number.varies & _BOTH == _BOTH:
         single = all(uses[id(argument)] == 1 for argument in number.arguments)
         if single and all(one.expression == QUOTIENT for one in arguments):
             above, below = (
-                Number(PRODUCT, tuple(one.arguments[i] for one in arguments), number.dtype, _BOTH) for i in range(2)
+                Number(PRODUCT, tuple(one.arguments[i] for one in arguments), number.dtype, number.varies)
+                for i in range(2)
             )
-            return Number(QUOTIENT, (above, below), number.dtype, _BOTH)
+            return Number(QUOTIENT, (above, below), number.dtype, number.varies)
     if all(one is other for one, other in zip(arguments, number.arguments, strict=True)):
         return number
     return replace(number, arguments=arguments)

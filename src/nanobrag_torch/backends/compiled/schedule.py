@@ -8,10 +8,20 @@ from dataclasses import dataclass
 import torch
 
 from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT, RECIPROCAL
-from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, Number, Unrecordable
+from nanobrag_torch.backends.compiled.recorded import (
+    C_TYPES,
+    ORIENTATION,
+    RAY,
+    SAMPLE,
+    SOURCE,
+    TERMS,
+    Number,
+    Unrecordable,
+)
 
 _BOTH = ORIENTATION | RAY
-_OVER_RAYS = ("before", "pair", "found", "after")
+_ONCE = ("uniform", "sample", "source", "orientation")
+_OVER_RAYS = ("before", "of_sample", "of_source", "pair", "found", "after", "finally")
 _INNERMOST = ("pair", "found")
 _REMEMBERED = 4  # so many lookups are left out where the index is that of the orientation before
 _INNER = {QUOTIENT: "QUOTIENT({0}, {1})", RECIPROCAL: "RECIPROCAL({0})"}  # a language may have faster ones for there
@@ -19,12 +29,12 @@ _INNER = {QUOTIENT: "QUOTIENT({0}, {1})", RECIPROCAL: "RECIPROCAL({0})"}  # a la
 
 @dataclass(frozen=True)
 class Input:
-    """A tensor that a program reads: by element, by component and ray, by orientation, or by index."""
+    """A tensor that a program reads: by element, by component and ray, by orientation, by source, or by index."""
 
     name: str
     dtype: torch.dtype
     varies: int
-    elements: int = 1  # of each ray, of each orientation, or in all; any number in a table
+    elements: int = 1  # of each ray, of each orientation or source, or in all; any number in a table
     table: bool = False
     padding: str = "first"  # what stands in for rays after the last: the first ray of the block, or "zero"
 
@@ -44,13 +54,24 @@ class Loops:
 
     `uniform`: once; `before`: for each ray; `orientation`: for each orientation; `pair`: for each of both; `found`:
     likewise, with what was looked up in a table; `after`: for each ray once its totals over all orientations are known.
+    With loops over samples or sources around that over orientations, `sample` and `source` are once in them,
+    `of_sample` and `of_source` for each ray in them; `after` is in them too, and `finally` for each ray after them.
+    What a pass of these loops has computed is known there as the last pass left it.
     """
 
-    def __init__(self, inputs: Iterable[Input], outputs: Iterable[Output], labels: Mapping[int, str] | None = None):
-        """`labels`: the C names of numbers, by their id; other numbers are numbered."""
-        self.lines: dict[str, list[str]] = {n: [] for n in ("uniform", "orientation", *_OVER_RAYS)}
+    def __init__(
+        self,
+        inputs: Iterable[Input],
+        outputs: Iterable[Output],
+        labels: Mapping[int, str] | None = None,
+        over: int = 0,
+    ):
+        """`labels`: the C names of numbers, by their id; other numbers are numbered. `over`: SAMPLE, SOURCE or both."""
+        self.lines: dict[str, list[str]] = {n: [] for n in (*_ONCE, *_OVER_RAYS)}
         self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
-        self.totals: list[str] = []  # arrays that begin at 0 for each block of rays
+        self.totals: list[str] = []  # arrays that begin at 0 for each loop over orientations
+        self.following: list[str] = []  # what carried numbers become, at the end of a pass
+        self._last = "finally" if over else "after"
         self.seen: list[str] = []  # arrays of the indices that were looked up last
         self.lookups: list[str] = []  # between `pair` and `found`
         self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
@@ -77,6 +98,8 @@ class Loops:
             return
         if number.total:
             name = self._total(number)
+        elif number.carried:
+            name = self._carried(number)
         elif home == "found" and number.table:
             name = self._look_up(number)
         else:
@@ -90,13 +113,20 @@ class Loops:
 
     def _home_of(self, number: Number) -> str:
         homes = {self._home[id(argument)] for argument in number.arguments}
+        if number.carried == "begun":
+            return "carried"
+        if number.carried or "finally" in homes:
+            return "finally"
         if number.total or "after" in homes:
             if number.varies & ORIENTATION:
                 raise Unrecordable("a second loop over the orientations")
             return "after"
-        if number.varies == _BOTH:
+        if number.varies & _BOTH == _BOTH:
             return "found" if (number.table and self._remembered) or "found" in homes else "pair"
-        return {0: "uniform", ORIENTATION: "orientation", RAY: "before"}[number.varies]
+        around = "source" if number.varies & SOURCE else "sample" if number.varies & SAMPLE else ""
+        if number.varies & RAY:
+            return f"of_{around}" if around else "before"
+        return "orientation" if number.varies & ORIENTATION else around or "uniform"
 
     def _use(self, number: Number, loop: str) -> str:
         """The C expression of a number inside a loop."""
@@ -105,8 +135,10 @@ class Loops:
         home, name = self._home[id(number)], self._name[id(number)]
         if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
             return self._condition(name)
-        if home in _OVER_RAYS and home != loop:
+        if home == "carried" or (home in _OVER_RAYS and home != loop):
             return self._across(number, loop)
+        if loop == "finally" and home in ("sample", "source"):
+            raise Unrecordable("a number of one sample or source after the loop over all of them")
         return name
 
     def _constant(self, number: Number, loop: str) -> str:
@@ -130,6 +162,20 @@ class Loops:
         self.lines["after"].append(f"const {kind} {name} = {name}_at[l];")
         return name
 
+    def _carried(self, number: Number) -> str:
+        """A number that goes from pass to pass, or what has become of it after the last."""
+        name, kind = self._new_name(number), C_TYPES[number.dtype]
+        if number.carried == "begun":
+            self.arrays[f"{name}_at"] = kind
+            self.lines["before"].append(f"{name}_at[l] = {self._use(number.arguments[0], 'before')};")
+            return name
+        for begun, following in zip(number.arguments[::2], number.arguments[1::2], strict=True):
+            line = f"{self._name[id(begun)]}_at[l] = {self._use(following, 'after')};"
+            if line not in self.following:
+                self.following.append(line)
+        self.lines["finally"].append(f"const {kind} {name} = {self._name[id(number.arguments[0])]}_at[l];")
+        return name
+
     def _look_up(self, number: Number) -> str:
         """A number from a table, looked up only where another index than at the orientation before is asked for."""
         (index,) = number.arguments
@@ -150,7 +196,7 @@ class Loops:
 
     def _across(self, number: Number, loop: str) -> str:
         """A number of an earlier loop, through an array."""
-        if loop == "after" and self._home[id(number)] != "before":
+        if loop in ("after", "finally") and self._home[id(number)] in _INNERMOST:
             raise Unrecordable("a number of one orientation after the loop over all of them")
         name, array = self._name[id(number)], self._array(number)
         if name not in self._loaded[loop]:
@@ -176,11 +222,14 @@ class Loops:
         return name
 
     def _read(self, number: Number) -> str:
+        if "[" not in number.expression:  # the counter of a loop
+            return number.expression
         name, place = number.expression.rstrip("]").split("[")
         given = self._inputs[name]
         if given.varies == RAY:
             return f"{name}_{place}[l]"
-        first = f"(int64_t)orientation * {given.elements} + " if given.varies == ORIENTATION else ""
+        counter = {ORIENTATION: "orientation", SOURCE: "source"}.get(given.varies)
+        first = f"(int64_t){counter} * {given.elements} + " if counter else ""
         return f"{name}[{first}{place}]"
 
     def _hand_on(self, output: Output) -> None:
@@ -188,10 +237,11 @@ class Loops:
         number, name = output.number, output.name
         if output.place is not None:
             self._scatter(name, number, output.place)
-        elif output.varies == RAY:
-            self.lines["after"].append(f"{name}_at[l] = {self._use(number, 'after')};")
+        elif output.varies & ~TERMS == RAY:
+            loop = "after" if output.varies & TERMS else self._last
+            self.lines[loop].append(f"{name}_at[l] = {self._use(number, loop)};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
-        elif output.varies == _BOTH:
+        elif output.varies & ~TERMS == _BOTH:
             home = self._home[id(number)]
             loop = home if home == "found" else "pair"
             self.lines[loop].append(f"{name}_at[l] = {self._use(number, loop)};")

@@ -15,7 +15,7 @@ from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed
+from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed, needed_to_differentiate
 from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend, changed
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
@@ -152,7 +152,7 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
     if why is not None:
         return EagerBackend(model, why)
     try:
-        programs = {name: differentiated(PROGRAMS[name], model) for name in needed(model, torch.float64)}
+        programs = {name: differentiated(PROGRAMS[name], model) for name in needed_to_differentiate(model)}
         whole = PHOTONS[torch.float64] in programs
         forward = {} if whole else {name: PROGRAMS[name] for name in programs}
         folder = cache.folder()
@@ -189,7 +189,7 @@ def tangent_backend(directions: Directions, pixels: int, check: Callable[[Tangen
     """
     model = directions.model
     steps, folder = pixels * steps_of_pixel(model) * (1 + directions.count), cache.folder()
-    plain = {name: PROGRAMS[name] for name in needed(model, torch.float64)}
+    plain = {name: PROGRAMS[name] for name in needed_to_differentiate(model)}
     moved = {name: changed(program, directions) for name, program in plain.items()}
     files = _complete(
         {one: package_of(one, model, folder, _worth_building(steps)) for one in (*plain.values(), *moved.values())}

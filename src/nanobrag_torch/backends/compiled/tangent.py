@@ -68,6 +68,7 @@ class TangentBackend(CompiledBackend):
 
     def __init__(self, directions: Directions, files: dict[str, Path], changes: dict[str, tuple[Program, Path]]):
         super().__init__(directions.model, files)
+        self._without_changes = files
         self._directions, self._direction = directions, 0
         self._changes = {
             name: (program, load(file, directions.model.real_m.device)) for name, (program, file) in changes.items()
@@ -91,6 +92,10 @@ class TangentBackend(CompiledBackend):
             else:
                 stacked.append(torch.stack([one.reshape(-1) for one in each]).contiguous())
         return stacked
+
+    def plain(self, model: Model) -> CompiledBackend:
+        """The programs of images alone, for a model whose tensors have other values."""
+        return CompiledBackend(model, self._without_changes)
 
     def jacobian(self, fast: torch.Tensor, slow: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Photons (pixels,) of the pixels (fast, slow), and their changes (pixels, directions)."""

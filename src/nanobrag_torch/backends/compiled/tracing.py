@@ -7,43 +7,35 @@ differently, so the last bit of its double arithmetic can differ.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from nanobrag_torch import kernel
 from nanobrag_torch.backends.compiled.cache import about
-from nanobrag_torch.backends.compiled.compiler import Build, build
-from nanobrag_torch.backends.compiled.launch import Aimed, CompiledBackend, Light
-from nanobrag_torch.backends.compiled.programs import OF_ORIENTATIONS, PHOTONS, PROGRAMS, needed
-from nanobrag_torch.hooks import Hook, Hooks
+from nanobrag_torch.backends.compiled.compiler import Build, Watched, build
+from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed, of_image
+from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
 
-_OF_RAYS = ("position_m", "pixel_distance_m", "direction", "obliquity")
-_OF_LIGHT = ("q_per_m", "accepted")
-_OF_POLARIZATION = ("cos_2theta", "kahn_factor")
+_OF_RAYS = ("position_m", "pixel_distance_m", "direction", "obliquity", "omega_sr", "captured")
+_OF_PIXELS = (
+    *("last_cos_2theta", "capture_fraction", "polar", "omega_of_pixel_sr", "steps"),
+    *("I_background", "I_before_scaling", "photons"),
+)
 
 
-class TracedRays(Aimed):
-    """One sample of each pixel, and its watched values, by source."""
+def store_shape(one: Watched, terms: int, orientations: int, rays: int) -> tuple[int, ...]:
+    """The shape of what a traced program writes for a value."""
+    around = (terms,) * one.of_terms + (orientations,) * one.of_orientations
+    return *around, one.elements, rays
 
-    def __init__(self, backend: TracingBackend, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples):
-        super().__init__(backend, fast, slow, samples)
-        self._seen: dict[int, dict[str, torch.Tensor]] = {}
-        self._tracing = backend
 
-    def seen(self, source: int) -> dict[str, torch.Tensor]:
-        """Every value that the program of the factors watched, for one source."""
-        if source not in self._seen:
-            _, self._seen[source] = self._tracing.watched("factors", source, *self.where)
-        return self._seen[source]
-
-    def factors(self, source: int) -> list[torch.Tensor]:
-        """Solid angle, captured fraction, polarization, and acceptance where there is a resolution limit."""
-        results, self._seen[source] = self._tracing.watched("factors", source, *self.where)
-        return results
+def in_shape(one: Watched, store: torch.Tensor) -> torch.Tensor:
+    """A value as hooks see it, after a dimension of samples and sources where it has one."""
+    ordered = store.transpose(-3, -2) if one.of_orientations else store
+    first = ordered.shape[:1] if one.of_terms else ()
+    return ordered.reshape(*first, *one.shape, *ordered.shape[len(first) + 1 :])
 
 
 def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Path) -> TracingBackend:
@@ -74,13 +66,12 @@ class TracingBackend(CompiledBackend):
         rays, device = arguments[0].shape[0], arguments[0].device
         stores = []
         for one in self._watched[name]:
-            shape = (self.orientations, one.elements, rays) if one.of_orientations else (one.elements, rays)
+            shape = store_shape(one, self._model.samples * self._model.source_count, self.orientations, rays)
             stores.append(torch.empty(shape, dtype=getattr(torch, one.dtype), device=device))
         results = self._launched(name, source, arguments, into, stores)
         values = {}
         for one, store in zip(self._watched[name], stores, strict=True):
-            ordered = store.transpose(0, 1) if one.of_orientations else store
-            values[one.name] = ordered.reshape(*one.shape, *ordered.shape[1:])
+            values[one.name] = in_shape(one, store)
         return results, values
 
     def photons(
@@ -89,58 +80,27 @@ class TracingBackend(CompiledBackend):
         slow: torch.Tensor,
         image_dtype: torch.dtype,
         into: torch.Tensor | None = None,
-        hook: Hook | None = None,
+        hooks: Hooks | None = None,
     ) -> torch.Tensor | None:
-        """Photons of each pixel if one program computes them; None for more than one sample or source."""
-        name = PHOTONS.get(image_dtype)
-        if name not in self._names:
+        """Photons of each pixel; None for a type that no program writes."""
+        name = of_image(self._model, image_dtype)
+        if name is None or name not in self._names:
             return None
         results, values = self.watched(name, 0, fast.to(torch.int32), slow.to(torch.int32), into=into)
-        _show(hook, values, values)
+        if hooks is not None:
+            self._show(hooks, name, values)
         return results[0]
 
-    def rays(
-        self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None
-    ) -> TracedRays:
-        """Rays to one sample of each pixel."""
-        rays = TracedRays(self, fast, slow, samples)
-        _show(hook, rays.seen(0), _OF_RAYS)
-        return rays
-
-    def solid_angle_sr(self, rays: Any, hook: Hook | None = None) -> torch.Tensor:
-        """Solid angle of each ray's pixel (rays,)."""
-        _show(hook, rays.seen(0), ("omega_sr",))
-        return super().solid_angle_sr(rays)
-
-    def capture(self, rays: Any, samples: kernel.Samples, hook: Hook | None = None) -> torch.Tensor:
-        """Fraction captured in each ray's layer (rays,)."""
-        _show(hook, rays.seen(0), ("captured",))
-        return super().capture(rays, samples)
-
-    def illuminate(self, rays: Any, source: int, hook: Hook | None = None) -> Light:
-        """The scattering of one source by the rays."""
-        _show(hook, rays.seen(source), _OF_LIGHT)
-        return super().illuminate(rays, source)
-
-    def polar(self, rays: Any, light: Light, source: int, hook: Hook | None = None) -> torch.Tensor:
-        """Polarization factor of each ray (rays,)."""
-        _show(hook, rays.seen(source), _OF_POLARIZATION)
-        return super().polar(rays, light, source)
-
-    def cos_2theta(self, rays: Any, source: int) -> torch.Tensor:
-        """Cosine of each ray's scattering angle (rays,)."""
-        cosine: torch.Tensor = rays.seen(source)["cos_2theta"]
-        return cosine
-
-    def scattered(self, light: Light, first: int, last: int, hook: Hook | None = None) -> torch.Tensor:
-        """Sum over all orientations of F_cell^2 F_latt^2 (rays,) float64."""
-        results, values = self.watched("scattered", light.source, *light.aimed.where)
-        _show(hook, values, (name for name in values if name in OF_ORIENTATIONS or name in _OF_LIGHT))
-        return results[0]
-
-
-def _show(hook: Hook | None, values: dict[str, torch.Tensor], names: Iterable[str]) -> None:
-    if hook is not None:
-        for name in names:
-            if name in values:
-                hook(name, values[name])
+    def _show(self, hooks: Hooks, name: str, values: dict[str, torch.Tensor]) -> None:
+        """Show the values sample by sample, source by source, and then those of the whole pixel."""
+        of_terms = {one.name for one in self._watched[name] if one.of_terms}
+        sources = self._model.source_count
+        for sample in range(self._model.samples):
+            for source in range(sources):
+                for one, value in values.items():
+                    if one not in _OF_PIXELS and (source == 0 or one not in _OF_RAYS):
+                        there = value[sample * sources + source] if one in of_terms else value
+                        hooks(one, there, Place(sample, source))
+        for one in _OF_PIXELS:
+            if one in values:
+                hooks(one, values[one][-1] if one in of_terms else values[one], Place())

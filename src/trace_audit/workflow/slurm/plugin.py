@@ -65,7 +65,7 @@ def require_version(installed: str) -> None:
     """Raise InputError if another version of the plugin is installed than these workarounds are made for."""
     if installed != VERSION:
         raise InputError(
-            f"{PACKAGE} {installed} is installed, and this workflow goes round faults of {VERSION} (src/trace_audit/"
+            f"{PACKAGE} {installed} is installed, and this workflow works around faults of {VERSION} (src/trace_audit/"
             f"workflow/slurm/plugin.py names them): pip install {PACKAGE}=={VERSION}, or check that file and name the "
             "new version there"
         )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
+
+from nanobrag_torch.faults.interrupts import INTERRUPTED, as_exception, end_at_once
 
 OUR_FAULT = 3
 LOGS = Path("logs")
@@ -35,13 +34,18 @@ def is_memory(error: BaseException) -> bool:
 
 def keep(error: BaseException) -> str:
     """Write the traceback of an exception to a file below logs/; returns the line for the user."""
+    import time
+    import traceback
+
     name = f"fault-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
     text = "".join(traceback.format_exception(error)).encode(errors="backslashreplace")
-    return f"{_what(error)}; a fault of ours, please report it with {_written(name, text)}"
+    return f"{_description(error)}; a fault of ours, please report it with {_written(name, text)}"
 
 
-def _what(error: BaseException) -> str:
+def _description(error: BaseException) -> str:
     """Kind of an exception and the place of the code where it arose."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     location = f" at {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
     return type(error).__name__ + location
@@ -49,6 +53,8 @@ def _what(error: BaseException) -> str:
 
 def _written(name: str, text: bytes) -> str:
     """The file's name as text for the message; an existing file is never overwritten."""
+    import tempfile
+
     for folder in (LOGS, Path(tempfile.gettempdir())):
         try:
             folder.mkdir(exist_ok=True)
@@ -62,10 +68,12 @@ def _written(name: str, text: bytes) -> str:
 
 def guarded(program: str, command: Callable[[], int]) -> int:
     """Run a command that reports user mistakes itself; returns its exit status, or 3 after an unforeseen exception."""
+    began = False
     try:
+        began = as_exception()
         return command()
     except KeyboardInterrupt:
-        message, status = "interrupted; nothing more is written", 2
+        message, status = "interrupted; nothing more is written", INTERRUPTED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         message, status = where + (error.strerror or str(error)), 2
@@ -74,6 +82,9 @@ def guarded(program: str, command: Callable[[], int]) -> int:
             message, status = "not enough memory, expected a smaller experiment or a machine with more", 2
         else:
             message, status = keep(error), OUR_FAULT
+    finally:
+        if began:
+            end_at_once(program)
     kind = "fault" if status == OUR_FAULT else "error"
     shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
     print(f"{program}: {kind}: {shown}", file=sys.stderr)
