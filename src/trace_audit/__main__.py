@@ -132,7 +132,7 @@ def _explain(key: str | None) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from trace_audit.trail.verify import changed_inputs, verify
+    from trace_audit.trail.verify import changed_inputs, sealed_otherwise, verify
 
     results = options.results
     faults = verify(results, allowed_signers=options.allowed_signers, anchor=options.anchor)
@@ -142,6 +142,11 @@ def _verify(options: argparse.Namespace) -> int:
     if inputs:
         print(f"\nInputs outside {results} that changed since they were used (no fault of the record):")
         for line in inputs:
+            print(f"  {line}")
+        print()
+    if others := sealed_otherwise(results):
+        print("\nSealed with other bytes than an attempt recorded: a run was cut off, or somebody changed files:")
+        for line in others:
             print(f"  {line}")
         print()
     if faults:

@@ -13,7 +13,7 @@ from nanobrag_torch.cli.headers import apply_header, settle_headers
 from nanobrag_torch.cli.ignored_inputs import ignored_inputs
 from nanobrag_torch.cli.input_files import InputFiles, check_readable, read_inputs, with_flag
 from nanobrag_torch.cli.invocation import Outputs
-from nanobrag_torch.cli.outputs import outputs_of
+from nanobrag_torch.cli.outputs import killed_warnings, outputs_of
 from nanobrag_torch.cli.settings import Section, Settings, apply
 from nanobrag_torch.cli.tokens import Occurrence, UsageError, one_line, split
 from nanobrag_torch.io.reading import ReaderError
@@ -135,6 +135,7 @@ def _warnings(line: CommandLine) -> list[str]:
         *(f"{spelling} has no effect" for spelling in dict.fromkeys(settings.no_effect)),
         *settings.remarks,
         *files.notices,
+        *killed_warnings(line.outputs),
         *_about_cell(line),
         *beam_flag_warnings(settings.given, line.detector, line.defects),
         *ignored_inputs(line.detector, line.beam, weights, line.crystal.get("mosaic_quadrature", False), line.defects),

@@ -8,7 +8,7 @@ from pathlib import Path
 from nanobrag_torch.cli.invocation import Outputs
 from nanobrag_torch.cli.settings import Settings
 from nanobrag_torch.cli.tokens import UsageError, one_line
-from nanobrag_torch.io.writing import WriterError, check_target
+from nanobrag_torch.io.writing import WriterError, check_target, left_by_a_kill
 
 
 def outputs_of(settings: Settings) -> Outputs:
@@ -38,3 +38,13 @@ def outputs_of(settings: Settings) -> Outputs:
         if writer and flag != "-img" and not (flag == writer == "-dumpfile"):
             raise UsageError(f"{writer} {one_line(path)}: would overwrite the input of {flag}, expected another file")
     return outputs
+
+
+def killed_warnings(outputs: Outputs) -> list[str]:
+    """What runs that were killed amid giving their files names have left beside the files to write."""
+    return [
+        f"{flag} {one_line(path)}: a run was killed while its files got their names, so the files there may be of two "
+        f"runs; {one_line(str(former))} is what was there before: rename it back, or remove it"
+        for flag, path in outputs.files.items()
+        for former in left_by_a_kill(path)
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,15 @@ def check_target(path: str | Path) -> None:
         raise
     except OSError as error:
         raise WriterError(f"{path}: cannot be written ({error})") from None
+
+
+def left_by_a_kill(path: str | Path) -> list[Path]:
+    """What a run that was killed amid giving its files their names, in C or here, has left beside `path`."""
+    target = Path(os.path.realpath(path))
+    former = re.compile(rf"\.{re.escape(target.name)}\.[^.~]{{8}}\.part~|{re.escape(target.name)}\.[^.~]{{6}}~")
+    with suppress(OSError):
+        return sorted(other for other in target.parent.iterdir() if former.fullmatch(other.name))
+    return []
 
 
 class _Set:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
-
 from nanobrag_torch.gradients import Parameter, parameter
 from nanobrag_torch.parameters import Experiment, Scalar
 
@@ -32,6 +30,8 @@ class Named(NamedTuple):
         """The experiment with the parameter at `value`, differentiable in it in every mode."""
         if self.hkl is None:
             return self.row.put(experiment, value)
+        import torch
+
         factors = experiment.structure_factors
         assert factors.table is not None  # `_index` says so where there is none
         F = factors.table.F_electrons

@@ -63,6 +63,7 @@ static void check_outputs(const options *o) {
                 message_fail("%s and %s both name '%s'; give each its own file", files[j].flag, files[i].flag,
                              files[i].path);
         check_inputs_survive(o, files[i].flag, files[i].path);
+        output_warn_of_killed(files[i].flag, files[i].path, o->warnings);
     }
 }
 

@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700
 #include "io/output.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -76,6 +77,32 @@ bool output_same_file(const char *a, const char *b) {
     free(path[0]);
     free(path[1]);
     return same;
+}
+
+/* `name` is what a file `base` was called while a set of files got its names: base.XXXXXX~ here, .base.XXXXXXXX.part~ in
+ * the torch program. */
+static bool is_former(const char *name, const char *base) {
+    bool is_hidden = name[0] == '.';
+    size_t start = strlen(base), length = strlen(name += is_hidden);
+    const char *end = is_hidden ? ".part~" : "~";
+    size_t random = is_hidden ? 8 : 6;
+    return length == start + 1 + random + strlen(end) && strncmp(name, base, start) == 0 && name[start] == '.' &&
+           strcmp(name + start + 1 + random, end) == 0 && strcspn(name + start + 1, ".~") == random;
+}
+
+void output_warn_of_killed(const char *flag, const char *path, message_list *warnings) {
+    char *target = follow_links(path), *folder = folder_of(target);
+    const char *slash = strrchr(target, '/'), *base = slash == NULL ? target : slash + 1;
+    DIR *listed = opendir(folder);
+    for (struct dirent *entry; listed != NULL && (entry = readdir(listed)) != NULL;)
+        if (is_former(entry->d_name, base))
+            message_warn(warnings,
+                         "%s '%s': a run was killed while its files got their names, so the files there may be of two "
+                         "runs; '%s/%s' is what was there before: rename it back, or remove it",
+                         flag, path, folder, entry->d_name);
+    if (listed != NULL) closedir(listed);
+    free(folder);
+    free(target);
 }
 
 static void free_paths(output_file *out) {

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/message.h"
 #include "base/signals.h"
 
 #define OUTPUT_MAX_FILES 8
@@ -29,6 +30,9 @@ typedef struct output_set {
 
 /* Ends the program if `path` could not be written; creates nothing. False: it is a device or a pipe. */
 bool output_check(const char *flag, const char *path);
+
+/* Warns of what a run that was killed amid giving its files their names has left beside `path`. */
+void output_warn_of_killed(const char *flag, const char *path, message_list *warnings);
 
 /* Whether both paths lead to the same file, which may not exist yet. Devices and pipes are never the same. */
 bool output_same_file(const char *a, const char *b);

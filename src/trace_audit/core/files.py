@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from nanobrag_torch.io import strict_yaml
 from nanobrag_torch.io.reading import ReaderError, open_plain
 from trace_audit.core.errors import InputError
+from trace_audit.core.folders import below
 
 ASIDE = ".aside"
 MAX_JSON_DEPTH = 100
@@ -83,8 +84,10 @@ def _replace(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def remove_abandoned(folder: Path) -> list[Path]:
     """Remove temporary files of killed writers below `folder`; a file whose writer still lives stays."""
     removed = []
-    for path in sorted(folder.rglob(f".*{ASIDE}")):
-        if path.is_symlink() or not path.is_file():
+    found, _ = below(folder)
+    for name, status in found.items():
+        path = folder / name
+        if not (path.name.startswith(".") and path.name.endswith(ASIDE) and stat.S_ISREG(status.st_mode)):
             continue
         with path.open("rb") as stream, contextlib.suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

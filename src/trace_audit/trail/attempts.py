@@ -6,6 +6,7 @@ from typing import Any
 from trace_audit.compare.skipped import SKIPPED
 from trace_audit.core.documents import Comparison, Environment, Run, Snapshot, StructureFactors, read_document
 from trace_audit.core.files import remove_abandoned, sha256_of_file
+from trace_audit.core.folders import below
 from trace_audit.programs.environment import deviations
 from trace_audit.trail import hash_chain
 
@@ -130,7 +131,7 @@ def seal_fields(results: Path) -> dict[str, Any]:
     """A record of every file below `results` except the trail itself; leftovers of killed writers are removed first."""
     remove_abandoned(results)
     files = {name: sha for name, sha in hash_chain.hashes_below([results], results).items() if not is_audit_trail(name)}
-    receipts = sorted(path.relative_to(results).as_posix() for path in (results / RECEIPTS).rglob("*.json"))
+    receipts = [f"{RECEIPTS.as_posix()}/{name}" for name in below(results / RECEIPTS)[0] if name.endswith(".json")]
     return {
         "kind": "seal",
         "status": "sealed",

@@ -29,6 +29,7 @@ from trace_audit.core.files import (
     sha256_of_file,
     write_atomic,
 )
+from trace_audit.core.folders import below, mostly_holes
 from trace_audit.trail.signing import SUFFIX, Signer
 
 FIRST_PREVIOUS = "0" * 64
@@ -171,15 +172,29 @@ def hashes_below(paths: list[Path], root: Path) -> dict[str, str]:
     for path in paths:
         if not path.exists():
             raise InputError(f"{path}: no such file; it was to be recorded in the ledger")
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        for file in _files(path):
             try:
                 name = file.resolve().relative_to(root.resolve()).as_posix()
             except ValueError as error:
                 raise InputError(f"{file}: is not below {root}, its artifacts cannot be recorded there") from error
             if not _is_utf8(name):
                 raise InputError(f"{printable(name)}: a name that is not UTF-8 cannot be recorded; rename the file")
+            if mostly_holes(file.stat()):
+                raise InputError(
+                    f"{printable(name)}: is a large file of which hardly anything is on the disk; remove it"
+                )
             result[name] = sha256_of_file(file)
     return dict(sorted(result.items()))
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or all files in a folder. Raises InputError where a folder cannot be looked into."""
+    if not path.is_dir():
+        return [path]
+    found, unread = below(path)
+    if unread:
+        raise InputError(f"{printable(str(path))}: {printable(unread[0])}; it was to be recorded in the ledger")
+    return [path / name for name in found if (path / name).is_file()]
 
 
 def hashes_of_inputs(paths: list[Path]) -> dict[str, str]:
@@ -187,7 +202,7 @@ def hashes_of_inputs(paths: list[Path]) -> dict[str, str]:
     result = {}
     here = Path.cwd()
     for path in paths:
-        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        for file in _files(path):
             inside = file.resolve().is_relative_to(here)
             outside = file.relative_to(path.parent) if path.is_dir() else Path(file.name)
             name = (file.resolve().relative_to(here) if inside else outside).as_posix()

@@ -2,14 +2,16 @@
 
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from trace_audit.core.files import canonical_json, read_plain
 from trace_audit.trail import attempts
-from trace_audit.trail.hash_chain import Entry
+from trace_audit.trail.hash_chain import LOCK, Entry
 from trace_audit.trail.records import stays_inside
 
 _FOLDERS = (Path("audit"), attempts.LEDGER, attempts.RECEIPTS)
+_LOCK = (attempts.LEDGER / LOCK).as_posix()
 _LONGEST_RECEIPT = 1000  # bytes
 
 
@@ -18,19 +20,18 @@ def folder_faults(results: Path) -> list[str]:
     return [f"{name.as_posix()}: is a link, not a folder" for name in _FOLDERS if (results / name).is_symlink()]
 
 
-def file_faults(results: Path) -> list[str]:
-    """Plain files below `results` that have a second name or run with the rights of their owner."""
+def file_faults(found: dict[str, os.stat_result]) -> list[str]:
+    """Plain files below results that have a second name or run with the rights of their owner; a lock with content."""
     faults = []
-    for folder, _, names in os.walk(results):
-        for name in names:
-            status = os.lstat(Path(folder) / name)
-            shown = (Path(folder) / name).relative_to(results).as_posix()
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            if status.st_nlink > 1:
-                faults.append(f"{shown}: has a second name (hard link), by which it can be changed")
-            if status.st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
-                faults.append(f"{shown}: has a set-uid, set-gid or sticky bit")
+    for shown, status in found.items():
+        if shown == _LOCK and (not stat.S_ISREG(status.st_mode) or status.st_size):
+            faults.append(f"{shown}: is a lock, expected an empty plain file")
+        if not stat.S_ISREG(status.st_mode):
+            continue
+        if status.st_nlink > 1:
+            faults.append(f"{shown}: has a second name (hard link), by which it can be changed")
+        if status.st_mode & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
+            faults.append(f"{shown}: has a set-uid, set-gid or sticky bit")
     return sorted(faults)
 
 
@@ -39,16 +40,15 @@ def receipt_bytes(entry: Entry) -> bytes:
     return canonical_json({"number": int(entry.path.stem), "sha256": entry.sha256}).encode()
 
 
-def receipt_faults(results: Path, entries: list[Entry]) -> list[str]:
+def receipt_faults(results: Path, entries: list[Entry], below_results: Iterable[str]) -> list[str]:
     """Receipts that are gone, and files among them that are the receipt of no record."""
     valid = {receipt_bytes(entry) for entry in entries}
     faults, found = [], set()
-    for path in sorted(
-        path for path in (results / attempts.RECEIPTS).rglob("*") if path.is_symlink() or not path.is_dir()
-    ):
-        name = path.relative_to(results).as_posix()
+    for name in below_results:
+        if not Path(name).is_relative_to(attempts.RECEIPTS):
+            continue
         found.add(name)
-        if read_plain(path, _LONGEST_RECEIPT) not in valid:
+        if read_plain(results / name, _LONGEST_RECEIPT) not in valid:
             faults.append(f"{name}: changed (no record of the ledger has this receipt)")
     return faults + [f"{name}: missing" for name in sorted(_expected(entries) - found)]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import canonical_json, plain_file_below, printable, read_plain, sha256_of_file
+from trace_audit.core.folders import below, mostly_holes
 from trace_audit.trail import attempts, signing
 from trace_audit.trail.attempts import is_audit_trail
 from trace_audit.trail.hash_chain import FIRST_PREVIOUS, HEAD, LOCK, Entry, load, read_head, record_name
@@ -37,11 +38,12 @@ def verify(results: Path, *, allowed_signers: Path | None = None, anchor: str | 
     entries = load(ledger)
     faults = [*_chain_faults(entries), *_head_faults(ledger, entries), *_ledger_folder_faults(ledger, entries)]
     faults += _signature_faults(entries, allowed_signers)
-    faults += folder_faults(results) + file_faults(results)
-    faults += _rendered_faults(results, entries) + receipt_faults(results, entries)
+    found, unread = below(results)
+    faults += folder_faults(results) + file_faults(found) + unread
+    faults += _rendered_faults(results, entries) + receipt_faults(results, entries, found)
     if anchor is not None and anchor not in {entry.sha256 for entry in entries}:
         faults.append(f"ledger: no record has the SHA-256 {anchor}; it was cut back or made anew")
-    return [printable(fault) for fault in faults + _artifact_faults(results, entries)]
+    return [printable(fault) for fault in faults + _artifact_faults(results, entries, found)]
 
 
 def changed_inputs(results: Path) -> list[str]:
@@ -59,7 +61,9 @@ def changed_inputs(results: Path) -> list[str]:
     root = results.resolve().parent
     for name, (sha, number) in sorted(expected.items()):
         path = plain_file_below(root, name) if isinstance(name, str) and stays_inside(name) else None
-        if path is None or path.resolve().is_relative_to(results.resolve()) or sha256_of_file(path) == sha:
+        if path is None or path.resolve().is_relative_to(results.resolve()):
+            continue
+        if not mostly_holes(path.stat()) and sha256_of_file(path) == sha:
             continue
         lines.append(printable(f"{name}: changed since record {number}"))
     return lines
@@ -89,6 +93,25 @@ def _chain_faults(entries: list[Entry]) -> list[str]:
             faults.append(f"ledger {name}: the chain is broken between {before} and {name}")
         expected_number, previous = number + 1, entry.sha256
     return faults
+
+
+def sealed_otherwise(results: Path) -> list[str]:
+    """Files that a seal has with other bytes than the last attempt that recorded them, one line each.
+
+    A run that was cut off before its record does this; so does whoever changes a file and seals the folder again.
+    """
+    recorded: dict[str, tuple[str, int]] = {}
+    lines: dict[str, str] = {}
+    for entry in load(results / attempts.LEDGER):
+        record = entry.record or {}
+        artifacts = record.get("artifacts")
+        for name, sha in artifacts.items() if isinstance(artifacts, dict) else ():
+            if record.get("kind") != "seal":
+                recorded[name] = sha, number_of(entry)
+                lines.pop(name, None)
+            elif name in recorded and recorded[name][0] != sha:
+                lines[name] = f"{name}: attempt {recorded[name][1]}, seal {number_of(entry)}"
+    return [printable(line) for _, line in sorted(lines.items())]
 
 
 def _missing(first: int, last: int) -> str:
@@ -176,23 +199,16 @@ def expected_artifacts(entries: list[Entry]) -> dict[str, str]:
     return expected
 
 
-def _artifact_faults(results: Path, entries: list[Entry]) -> list[str]:
+def _artifact_faults(results: Path, entries: list[Entry], found: dict[str, os.stat_result]) -> list[str]:
     expected = expected_artifacts(entries)
     faults = []
     for name, sha in sorted(expected.items()):
         path = plain_file_below(results, name)
         if path is None:
             faults.append(f"{name}: missing")
+        elif mostly_holes(path.stat()):
+            faults.append(f"{name}: changed ({path.stat().st_size} bytes, hardly any of them on the disk; not read)")
         elif sha256_of_file(path) != sha:
             faults.append(f"{name}: changed")
-    extra = [name for name in _files_below(results) if name not in expected and not is_audit_trail(name)]
+    extra = [name for name in found if name not in expected and not is_audit_trail(name)]
     return faults + [f"{name}: extra" for name in extra]
-
-
-def _files_below(results: Path) -> list[str]:
-    """All files and links below `results`, links not followed."""
-    found = []
-    for folder, folders, files in os.walk(results):
-        links = [name for name in folders if (Path(folder) / name).is_symlink()]
-        found += [(Path(folder) / name).relative_to(results).as_posix() for name in (*files, *links)]
-    return sorted(found)
