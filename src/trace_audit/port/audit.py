@@ -105,8 +105,7 @@ def _explain(
     audit: PortAudit, judge: Judge, ours: OurProgram, heads: Sequence[Interval], budget_s: float, say: Say
 ) -> None:
     """Look for what, done to our program, gives the port's image, then its trace."""
-    differing = frozenset(name for name, row in audit.rows.items() if row.verdict == "differs")
-    judge = replace(judge, differing=differing, is_single=audit.precision.name != "float64")
+    judge = replace(judge, differing=audit.differing, is_single=audit.precision.name != "float64")
     audit.image_search = trials.search(ours, judge, Target(True, frozenset(OF_THE_IMAGE)), budget_s / 2.0, say)
     possible = frozenset(name for interval in heads for name in interval.possible)
     of_trace = Target(False, frozenset(interval.key for interval in heads), possible)

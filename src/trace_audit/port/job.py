@@ -100,7 +100,7 @@ def _case(side: Side, record: SideRecord, folder: Path, ours: OurProgram) -> Por
     keys = read_key_names(Path(side.keys) if side.keys else None)
     has_image = record.image is not None
     with file_as_printed(folder / STDOUT) as printed:
-        log = read_foreign_log(printed, keys, name=record.name, may_be_silent=has_image)
+        log = read_foreign_log(printed, keys, name=record.name, may_be_silent=has_image, recorded=bool(side.log))
     image = None
     if has_image:
         form = record.image

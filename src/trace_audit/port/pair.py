@@ -42,7 +42,7 @@ def audit_pair(
         audit = audit_port(candidate, ours, reference=reference, budget_s=budget_s, say=say)
     else:
         audit = _apart(reference, candidate, ours, budget_s, say)
-    audit.reference = standing
+    audit.reference, audit.reference_log = standing, reference.log
     return audit
 
 

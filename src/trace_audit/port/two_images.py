@@ -66,7 +66,7 @@ def read_port_image(
     where the file has another one; `name`: whose image it is, for messages. Raises InputError.
     """
     form = path.suffix if form is None else form
-    label = f"image {path}" if name is None else f"{name}: image {path}"
+    what = f"image {path}" if name is None else f"{name}: image {path}"
     try:
         with open_plain(path) as stream, np.errstate(invalid="ignore"):
             if form == ".npz":
@@ -78,17 +78,31 @@ def read_port_image(
                 flat = np.fromfile(stream, dtype=np.float32).astype(np.float64)
                 image = flat.reshape(shape) if flat.size == shape[0] * shape[1] else flat
     except _UNREADABLE as error:
-        raise InputError(f"{label}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
+        raise InputError(f"{what}: {' '.join(str(error).split())}; expected .npz, .npy or raw float32") from error
     bad = int(np.isinf(image).sum() if form in (".npz", ".npy") else (~np.isfinite(image)).sum())
     if bad:
-        raise InputError(f"{label}: {bad} pixels are not finite numbers, expected finite numbers in all pixels")
+        raise InputError(f"{what}: {bad} pixels are not finite numbers, expected finite numbers in all pixels")
     if image.shape == shape:
         return image
     if roi is not None and image.shape == (roi[3] - roi[2] + 1, roi[1] - roi[0] + 1):
         whole = np.full(shape, np.nan)
         whole[roi[2] : roi[3] + 1, roi[0] : roi[1] + 1] = image
         return whole
-    raise InputError(f"{label}: {image.shape} pixels (slow, fast); the experiment has {shape}")
+    raise InputError(f"{what}: {image.shape} pixels (slow, fast), the experiment has {shape}; {_advice(image, shape)}")
+
+
+def _advice(image: np.ndarray, shape: tuple[int, int]) -> str:
+    """What may be the matter with an image of another shape, and what to do."""
+    pixels = shape[0] * shape[1]
+    if image.shape == shape[::-1]:
+        return "write the slow axis first (transpose it)"
+    if image.ndim > 2 and image.size == pixels:
+        return "write it with two axes"
+    if image.ndim == 1 and image.size == 2 * pixels:
+        return "those are as many as float64 numbers would be; write raw float32, or .npy"
+    if image.ndim == 1:
+        return f"write raw float32, {4 * pixels} bytes without a header, or .npy"
+    return "write the pixels of the whole detector, or of the region of interest"
 
 
 def sample(image: np.ndarray, pixel: tuple[int, int], ours: OurProgram) -> Sample:
