@@ -8,7 +8,7 @@ from nanobrag_torch.faults import interrupts
 
 def start() -> int:
     """Run the command line of this process; returns the exit code."""
-    gc.set_threshold(200_000, 50, 50)  # imports make many objects and little garbage
+    gc.disable()  # until a simulation is set up: imports make many objects and no garbage
     began = False
     try:
         from nanobrag_torch.cli.run import main

@@ -1,5 +1,6 @@
 """Whole runs: what is written, what is printed, and that a failure leaves nothing behind."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -283,3 +284,15 @@ def test_an_end_waits_for_a_file_at_work_and_begins_no_other():
     assert done == ["whole"]
     with pytest.raises(CancelledError):
         work.do(job)
+
+
+def test_garbage_is_collected_again_once_a_simulation_is_set_up(tmp_path, monkeypatch):
+    """`python -m nanobrag_torch` leaves it out while it starts."""
+    monkeypatch.chdir(tmp_path)
+    gc.disable()
+    try:
+        assert main([*BASE, "-detpixels", "8", "-pixel", "1", "-nopgm"]) == 0
+        assert gc.isenabled() and gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        gc.enable()

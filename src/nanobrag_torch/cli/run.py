@@ -5,6 +5,7 @@ Exit code 0, 2 with a line on standard error, 3 for a fault of ours, 128 + N aft
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
@@ -126,6 +127,7 @@ def _simulate(invocation: Invocation) -> None:
     from nanobrag_torch.simulator import Simulation
 
     simulation = Simulation(invocation.experiment, invocation.device, invocation.dtype)
+    _collect_again()
     _print([*(one_line(line, _LONGEST_MESSAGE) for line in invocation.taken), *report.experiment_lines(simulation)])
     if invocation.trace_pixel is not None:
         from nanobrag_torch.trace import trace_simulation
@@ -148,6 +150,13 @@ def _simulate(invocation: Invocation) -> None:
         _print_pixels(simulation, invocation)
     _print(report.statistics_lines(simulation, stats))
     _print(write.write_all(invocation, simulation, unrounded, image, stats))
+
+
+def _collect_again() -> None:
+    """Let Python look for garbage, if that was left out while the process started: not in what there is by now."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _warn(warning: str) -> None:

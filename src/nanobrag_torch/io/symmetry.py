@@ -45,4 +45,5 @@ def count_distinct(hkl: np.ndarray) -> int:
     if extent[0] * extent[1] * extent[2] >= 2**62:
         return len(np.unique(hkl, axis=0))
     h, k, l = (hkl - low).T
-    return len(np.unique((h * extent[1] + k) * extent[2] + l))
+    numbers = np.sort((h * extent[1] + k) * extent[2] + l)  # np.unique would load numpy's masked arrays
+    return 1 + int(np.count_nonzero(numbers[1:] != numbers[:-1]))

@@ -58,13 +58,13 @@ def directions_of(make: Make, values: torch.Tensor) -> Directions:
 def _compiled(
     make: Make, values: torch.Tensor, fast: torch.Tensor, slow: torch.Tensor, amplitudes: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    others = [index for index in range(values.shape[0]) if index not in amplitudes]
+    smooth_parameters = [index for index in range(values.shape[0]) if index not in amplitudes]
 
     def by_others(at: Iterable[torch.Tensor]) -> Model:
-        moving = dict(zip(others, at, strict=True))
+        moving = dict(zip(smooth_parameters, at, strict=True))
         return make([moving.get(index, value) for index, value in enumerate(values)])
 
-    directions = directions_of(by_others if amplitudes else make, values[others])
+    directions = directions_of(by_others if amplitudes else make, values[smooth_parameters])
     if not (directions.count or amplitudes):
         raise ValueError("nothing that is simulated depends on the parameters")
     probe = torch.linspace(0, fast.shape[0] - 1, min(_PROBED, fast.shape[0]), dtype=torch.float64).long()
@@ -75,7 +75,7 @@ def _compiled(
     ) -> tuple[torch.Tensor, torch.Tensor]:
         columns = values.new_zeros(fast.shape[0], values.shape[0])
         if directions.count:
-            photons, columns[:, others] = _by_directions(backend, fast, slow)
+            photons, columns[:, smooth_parameters] = _by_directions(backend, fast, slow)
         else:
             photons = _photons(backend.plain(directions.model), directions.model, fast, slow)
         for index in amplitudes:
@@ -84,8 +84,11 @@ def _compiled(
 
     def check(backend: TangentBackend) -> float:
         got = derivatives(backend, fast[probe], slow[probe])[1]
-        expected = _eager(make, values, fast[probe], slow[probe])[1]
+        photons, expected = _eager(make, values, fast[probe], slow[probe])
         largest = expected.abs().amax(0)
+        if amplitudes:  # a difference is as accurate as the images, also where the reflection is not in these pixels
+            least = photons.abs().amax() / _step(make, values)
+            largest[list(amplitudes)] = largest[list(amplitudes)].clamp(min=float(least))
         return float(((got - expected).abs().amax(0) / torch.where(largest > 0, largest, 1.0)).max())
 
     return derivatives(selection.tangent_backend(directions, fast.shape[0], check), fast, slow)
@@ -120,10 +123,15 @@ def _by_amplitude(
             model = make(values.index_fill(0, torch.tensor(index, device=values.device), float(value)))
         return _photons(backend.plain(model), model, fast, slow)
 
-    table = make(values).amplitudes.padded
-    assert table is not None  # the amplitude is in it
-    step = float(table.detach().square().mean().sqrt()) or 1.0
+    step = _step(make, values)
     return (at(values[index] + step) - at(values[index] - step)) / (2 * step)
+
+
+def _step(make: Make, values: torch.Tensor) -> float:
+    """The size of the amplitudes of the table."""
+    table = make(values).amplitudes.padded
+    assert table is not None  # an amplitude that is looked up is in it
+    return float(table.detach().square().mean().sqrt()) or 1.0
 
 
 def _eager(

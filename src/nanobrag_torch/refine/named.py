@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-import torch
-
 from nanobrag_torch.gradients import Parameter, parameter
 from nanobrag_torch.parameters import Experiment, Scalar
 
@@ -32,11 +30,13 @@ class Named(NamedTuple):
         """The experiment with the parameter at `value`, differentiable in it in every mode."""
         if self.hkl is None:
             return self.row.put(experiment, value)
+        import torch
+
         factors = experiment.structure_factors
         assert factors.table is not None  # `_index` says so where there is none
         F = factors.table.F_electrons
-        place = tuple(torch.tensor(i, device=F.device) for i in self._index(experiment))
-        changed = F.double().index_put(place, torch.as_tensor(value, dtype=torch.float64, device=F.device))
+        indices = tuple(torch.tensor(i, device=F.device) for i in self._index(experiment))
+        changed = F.double().index_put(indices, torch.as_tensor(value, dtype=torch.float64, device=F.device))
         return replace(
             experiment, structure_factors=replace(factors, table=replace(factors.table, F_electrons=changed))
         )
@@ -63,9 +63,9 @@ class Named(NamedTuple):
 
 def named(name: str) -> Named:
     """The parameter of a name. Raises KeyError, naming near ones, or ValueError."""
-    word, *indices = name.split()
-    row = parameter(word)
-    if word != AMPLITUDE:
+    quantity, *indices = name.split()
+    row = parameter(quantity)
+    if quantity != AMPLITUDE:
         if indices:
             raise ValueError(f"{name}: only {AMPLITUDE} takes indices, as in {_FORM}")
         return Named(row)
