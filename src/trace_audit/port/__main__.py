@@ -63,8 +63,8 @@ def main(argv: list[str]) -> int:
         return other_program.main(options, candidate, reference)
     names = labels(reference, candidate) if reference else ("reference", candidate.label("candidate"))
     with tempfile.TemporaryDirectory(prefix="port-") as away:
-        words, pixel = _experiment(options, Path(away))
-        ours = OurProgram(tuple(words), pixel)
+        arguments, pixel = _experiment(options, Path(away))
+        ours = OurProgram(tuple(arguments), pixel)
         try:
             _check_pixel(ours)
             image = candidate.makes_image and (reference is None or reference.makes_image)
@@ -100,8 +100,8 @@ def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
     """Both sides as stated. Raises InputError for a candidate that is stated twice or not at all."""
     if options.registry is None and (options.config is None) == (options.flags is None):
         raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
-    given = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
-    if len(given) != 1:
+    ways = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
+    if len(ways) != 1:
         raise InputError(
             "give the candidate once: --candidate '{...}', --log FILE (and --image FILE) or --command 'WORDS'"
         )

@@ -58,9 +58,9 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
         said = () if cause.key else (IMAGE_PATTERN, IMAGE_SCALE)  # by _as_if
         also = [key for key in cause.explains if key not in (cause.key, "", *said)]
-        rest = f"; this explains {', '.join(also)} too" if also else ""
+        explains_too = f"; this explains {', '.join(also)} too" if also else ""
         but = f", but not {', '.join(cause.contradicts)}" if cause.contradicts else ""
-        return f"{name}{_as_if(audit, cause)}{more}{rest}{but}."
+        return f"{name}{_as_if(audit, cause)}{more}{explains_too}{but}."
     nor = ", nor whose fault it is" if cause.side == EITHER_SIDE else ""
     return f"{name}cause not known{nor}; {_interval(audit, cause)}."
 
@@ -70,10 +70,10 @@ def _as_if(audit: PortAudit, cause: Cause) -> str:
     if cause.explanation.startswith("it "):
         return cause.explanation
     to = f", to {cause.residual:.0e}," if cause.residual else ""
-    return f"our program gives {_given(cause)} of {cause.side or audit.name}{to} if {cause.explanation}"
+    return f"our program gives {_statement(cause)} of {cause.side or audit.name}{to} if {cause.explanation}"
 
 
-def _given(cause: Cause) -> str:
+def _statement(cause: Cause) -> str:
     """What our changed program has in common with the port: of an image, perhaps its pattern alone."""
     parts = [part for part in (IMAGE_PATTERN, IMAGE_SCALE) if part in cause.explains]
     if cause.key or not parts:
@@ -195,8 +195,8 @@ def _compared(audit: PortAudit) -> str:
 
 def _image_markdown(audit: PortAudit) -> str:
     assert audit.image is not None
-    other = audit.reference_name if audit.image.of_reference else "our program"
-    compared = [(f"{audit.name} against {other}", audit.image.before)]
+    compared_with = audit.reference_name if audit.image.of_reference else "our program"
+    compared = [(f"{audit.name} against {compared_with}", audit.image.before)]
     if any(cause.role == IN_IMAGE and cause.explanation for cause in audit.causes):
         compared.append((f"{audit.name} against our program with the causes in the image", audit.image.after))
     rows = [(name, f"{d.scale:.7g}", f"{d.pattern:.2e}", f"{d.worst:.2e}") for name, d in compared]
