@@ -40,7 +40,7 @@ def run(
 def _server() -> subprocess.Popen:
     command = [sys.executable, str(Path(__file__).resolve())]
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    atexit.register(server.stdin.close)
+    atexit.register(server.communicate)  # its input ends, and so does it
     return server
 
 
