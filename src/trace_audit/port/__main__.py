@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario import add_scenario_options
 from trace_audit.config.side import Candidate, Reference, Side, labels, mapping_of, stated_side
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_experiment
 from trace_audit.port import other_program
 from trace_audit.port.audit import audit_port
 from trace_audit.port.document import DOCUMENT, not_compared, write
@@ -149,12 +149,8 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tup
         if pixel is None:
             raise InputError("--pixel SLOW FAST is missing: a command line (--flags) does not name the pixel to trace")
         return shlex.split(options.flags), pixel
-    scenario = load_scenario(options.config, options.scenario_dir)
-    if pixel is None:
-        pixel = (scenario.pixels[0][0], scenario.pixels[0][1])
-    check_pixel(scenario, *pixel)
-    folder = scenario_path(options.config, options.scenario_dir).parent
-    return arguments(scenario, prepare_inputs(scenario, away, hkl=options.hkl, scenario_folder=folder)), pixel
+    _, pixel, words = prepared_experiment(options, away)
+    return words, pixel
 
 
 def _check_pixel(ours: OurProgram) -> None:
