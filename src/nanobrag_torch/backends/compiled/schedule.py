@@ -85,7 +85,8 @@ class Loops:
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
         ordered = in_order(number for one in outputs for number in (one.number, one.place) if number is not None)
-        self._remembered = sum(number.table is not None for number in ordered) <= _REMEMBERED
+        self.lookups_of_pair = sum(number.table is not None for number in ordered)
+        self._remembered = self.lookups_of_pair <= _REMEMBERED
         for number in ordered:
             self._settle(number)
         for one in outputs:
@@ -253,7 +254,7 @@ class Loops:
             arrays = [self._array_over_rays(one, f"{name}_factor{place}") for place, one in enumerate(factors)]
             self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
-            loop = self._home[id(number)] if number.varies & RAY else "after"
+            loop = self._home[id(number)] if number.varies & ORIENTATION else "after"
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
 
     def _scatter(self, name: str, number: Number, place: Number) -> None:
