@@ -16,7 +16,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -196,5 +198,21 @@ def main() -> int:
     return 0
 
 
+def last_resort() -> int:
+    """`main`, where whatever it did not foresee is one line; nothing of this repository can be imported yet."""
+    try:
+        return main()
+    except KeyboardInterrupt:
+        said, status = "interrupted; the next `make setup` begins again", 128 + 2  # 2: SIGINT
+    except OSError as error:
+        said, status = f"{error.filename or 'install'}: {error.strerror or error}", 2
+    except Exception as error:
+        with tempfile.NamedTemporaryFile("w", prefix="fault-", suffix=".txt", delete=False) as file:
+            traceback.print_exc(file=file)
+        said, status = f"{type(error).__name__}; a fault of ours, please report it with {file.name}", 3
+    print(f"error: {said}", file=sys.stderr)
+    return status
+
+
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(last_resort())

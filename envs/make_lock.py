@@ -16,6 +16,10 @@ from pathlib import Path
 
 ENVS = Path(__file__).resolve().parent
 LOCK = ENVS / "lock"
+sys.path.insert(0, str(ENVS.parent / "src"))
+
+from nanobrag_torch.faults import guarded  # noqa: E402 - found by the line above
+
 UV = Path(sys.executable).parent / "uv"
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 PLATFORMS = ("x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu", "aarch64-apple-darwin")
@@ -53,7 +57,8 @@ def uv(*words: str) -> str:
     environment |= {"MACOSX_DEPLOYMENT_TARGET": "14.0"}  # torch has no wheel for an older macOS
     done = subprocess.run([UV, *words], cwd=ENVS.parent, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"error: uv {' '.join(words)}:\n{done.stderr}")
+        print(f"error: uv {' '.join(words)}:\n{done.stderr}", file=sys.stderr)
+        raise SystemExit(2)
     return done.stdout
 
 
@@ -94,7 +99,7 @@ def check_wheels() -> None:
             print(f"wheels for python {python} on {platform}: all")
 
 
-def main() -> None:
+def main() -> int:
     """Write the parts, then ask the index whether they can be installed."""
     LOCK.mkdir(exist_ok=True)
     for name, text in sorted_into_parts(compiled(ENVS / "requirements.txt", PARTS)).items():
@@ -102,7 +107,8 @@ def main() -> None:
     for name in ("docs", "roc-validator"):
         write(name, "".join(compiled(ENVS / f"{name}.txt", (name,))))
     check_wheels()
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(guarded("make_lock", main))

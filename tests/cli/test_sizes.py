@@ -18,8 +18,9 @@ from tests.cli.conftest import BASE
         ("-dispersion 1 -dispsteps 1000000 -hdivrange 1 -hdivsteps 1000000", "make 1e+12 sources"),
         ("-divergence 1 -divsteps 1000000", "make 1e+12 sources"),
         ("-dispersion 1 -dispsteps 1000000", "make 1e+06 sources"),
+        ("-phisteps 1000 -osc 1 -mosaic_spread 1 -mosaic_domains 20000", "20000 mosaic domains are too many"),
         ("-mosaic 1 -mosaic_dom 1000000 -osc 1 -phisteps 1000000", "1000000 mosaic domains are too many"),
-        ("-mosaic 1 -mosaic_dom 10000 -osc 1 -phisteps 10000 -oversample 100000", "steps a pixel"),
+        ("-mosaic 1 -mosaic_dom 3000 -osc 1 -phisteps 3000 -oversample 100000", "steps a pixel"),
     ],
 )
 def test_counts_are_checked_before_anything_is_made(flags, expected, capsys, tmp_path, monkeypatch):

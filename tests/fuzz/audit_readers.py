@@ -260,7 +260,7 @@ def main(argv: list[str]) -> int:
     counts, faults = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     with tempfile.TemporaryDirectory(prefix="fuzz-base-") as folder:
         base = base_folder(Path(folder))
-        while time.monotonic() < ends and sum(faults.values()) < 20:
+        while True:  # once at least: a seed is repeated by its number
             for name in names:
                 counts[name] += 1
                 try:
@@ -270,6 +270,8 @@ def main(argv: list[str]) -> int:
                     traceback.print_exc()
                     print(f"FAULT: --only {name} --seed {seed} --seconds 1", flush=True)
             seed += 1
+            if time.monotonic() > ends or sum(faults.values()) >= 20:
+                break
     for name in names:
         print(f"{name:14s} {counts[name]:7d} cases {faults[name]:5d} faults")
     return 1 if any(faults.values()) else 0

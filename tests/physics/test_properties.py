@@ -103,7 +103,7 @@ def test_tile_size_changes_nothing_beyond_rounding(monkeypatch, pairs):
         beam=Beam(
             wavelength_m=1.1e-10, hdiv_range_rad=2e-3, hdiv_steps=2, dispersion_fraction=0.01, dispersion_steps=2
         ),
-        detector=replace(small().detector, oversample=2, thickness_m=3e-4, thick_steps=2, n_fast=7, n_slow=6),
+        detector=replace(small().detector, oversample=2, thickness_m=3e-4, thick_steps=2, n_fast=4, n_slow=3),
     )
     expected = image64(base)
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", pairs)

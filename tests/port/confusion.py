@@ -7,20 +7,24 @@ has to hold it. A name outside that is wrong. Of mistakes as ports make them the
 name, or among those that give the very same numbers; any other explanation is wrong. Exit status 1 if there is any.
 """
 
+import itertools
 import shlex
 import sys
 from collections import Counter
 
-from tests.port.as_ports_do import AS_PORTS_DO, lines_of
+import numpy as np
+
+from tests.port.as_ports_do import AS_PORTS_DO, Mistake, lines_of
 from tests.port.planted import MISTAKES
 from tests.port.test_planted_mistakes import SEEN_AT, audit
 from trace_audit.port.audit import audit_port
-from trace_audit.port.findings import PortCase
+from trace_audit.port.findings import PortAudit, PortCase
 from trace_audit.port.our_program import OurProgram
 from trace_audit.trace.foreign_log import read_foreign_lines
 from trace_audit.trace.key_names import KeyNames
 
-PRINTED = ("all", "half", "floatimage_accumulated")
+LAST, PART_OF_IMAGE = "floatimage_accumulated", "pixel and image"
+PRINTED = ("all", "half", LAST)
 PIXEL = (15, 6)
 
 
@@ -38,17 +42,37 @@ def outcome(mistake: str, printed: str) -> str:
 
 def explained(name: str, printed: str) -> str:
     """explained, among equals, not explained, or wrong."""
-    mistake = AS_PORTS_DO[name]
-    lines = (f"{line}\n".encode() for line in lines_of(mistake, PIXEL))
-    log = read_foreign_lines([line for line in lines if printed == "all" or printed.encode() in line], KeyNames())
-    ours = OurProgram(tuple(shlex.split(mistake.flags)), PIXEL)
-    causes = audit_port(PortCase("planted", log, None), ours, budget_s=3600.0).causes
+    causes = audit_of(name, printed).causes
     told = [cause for cause in causes if cause.explanation is not None]
     if not told:
         return "not explained"
+    mistake = AS_PORTS_DO[name]
     if any(mistake.told in str(cause.explanation) for cause in told):
         return "explained"
     return "among equals" if any(mistake.told in text for cause in told for text in cause.equals) else "wrong"
+
+
+def audit_of(name: str, printed: str) -> PortAudit:
+    """The audit of a port with one mistake that prints some of its keys, or its pixel beside a part of its image."""
+    mistake = AS_PORTS_DO[name]
+    ours = OurProgram(tuple(shlex.split(mistake.flags)), PIXEL)
+    lines = [line for line in lines_of(mistake, PIXEL) if printed != PART_OF_IMAGE or LAST in line]
+    if printed == "half":
+        lines = lines[1::2]
+    elif printed == LAST:
+        lines = [line for line in lines if LAST in line]
+    log = read_foreign_lines([f"{line}\n".encode() for line in lines], KeyNames())
+    image = part_of_image(mistake, ours.shape) if printed == PART_OF_IMAGE else None
+    return audit_port(PortCase("planted", log, image), ours, budget_s=3600.0)
+
+
+def part_of_image(mistake: Mistake, shape: tuple[int, int]) -> np.ndarray:
+    """The port's image near the pixel, from its trace of each pixel; NaN elsewhere."""
+    image = np.full(shape, np.nan)
+    for slow, fast in itertools.product(*(range(at - 3, at + 4) for at in PIXEL)):
+        [last] = [line for line in lines_of(mistake, (slow, fast)) if LAST in line]
+        image[slow, fast] = float(last.split()[-1])
+    return image
 
 
 def show(title: str, columns: tuple[str, ...], rows: dict[str, Counter[str]]) -> None:
@@ -62,7 +86,7 @@ def main() -> int:
     """Print both tables, and which mistakes are not explained or explained wrongly."""
     counts = {printed: Counter(outcome(mistake, printed) for mistake in MISTAKES) for printed in PRINTED}
     show("keys printed", ("named", "in the interval", "not seen", "wrong"), counts)
-    explanations = {p: {name: explained(name, p) for name in AS_PORTS_DO} for p in ("all", "floatimage_accumulated")}
+    explanations = {p: {name: explained(name, p) for name in AS_PORTS_DO} for p in (*PRINTED, PART_OF_IMAGE)}
     columns = ("explained", "among equals", "not explained", "wrong")
     show("explanation, keys", columns, {p: Counter(outcomes.values()) for p, outcomes in explanations.items()})
     for printed, outcomes in explanations.items():
@@ -70,11 +94,8 @@ def main() -> int:
             if verdict in ("not explained", "wrong"):
                 print(f"{printed}: {name}: {verdict}")
     wrong = [*(count["wrong"] for count in counts.values())]
-    return (
-        1
-        if any(wrong) or "wrong" in (verdict for outcomes in explanations.values() for verdict in outcomes.values())
-        else 0
-    )
+    wrong += [verdict == "wrong" for outcomes in explanations.values() for verdict in outcomes.values()]
+    return 1 if any(wrong) else 0
 
 
 if __name__ == "__main__":

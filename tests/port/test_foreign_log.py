@@ -4,9 +4,11 @@ import itertools
 
 import pytest
 
+from trace_audit.compare.multiply_back import check
 from trace_audit.core.errors import InputError
 from trace_audit.trace.foreign_log import MOST_LINES_OF_A_KEY, read_foreign_lines, read_foreign_log
 from trace_audit.trace.key_names import KeyNames, read_key_names
+from trace_audit.trace.own_keys import OwnKey
 from trace_audit.trace.parse import Context
 
 BLOCK = Context(block=0)
@@ -28,6 +30,10 @@ def read(*lines, **names):
         "\x1b[32mTRACE_PY:\x1b[0m hkl_frac \x1b[1m1.5\x1b[0m -2 0.3",
         '{"key": "hkl_frac", "value": [1.5, -2, 0.3]}',
         '{"hkl_frac": [1.5, -2.0, 0.3], "other": 5}',
+        "TRACE_PY: hkl_frac 1.5D+00 -0.2D1 3.d-1",
+        "2026-11-27 03:00:00,123 INFO TRACE_PY: hkl_frac=[1.5, -2.0, 0.3]",
+        "INFO:root:TRACE_C: hkl_frac 1.5 -2 0.3",
+        "\x1b[2m[03:00:00]\x1b[0m [my_port.trace] TRACE_JAX: hkl_frac 1.5 -2 0.3",
     ],
 )
 def test_forms_of_a_line(line):
@@ -49,6 +55,26 @@ def test_other_prefixes_need_no_key_file(line):
     log = read("TRACE_CONFIG: nothing of it", "[TRACE] starting", line)
     assert log.trace.values("hkl_frac", BLOCK) == (1.5, -2.0, 0.3)
     assert (log.trace_lines, log.other_lines) == (1, 2)
+
+
+def test_a_logger_before_a_prefix_of_the_key_file():
+    names = {"prefixes": ("DBG>",), "own": {"amplitude": OwnKey()}}
+    log = read("12:00 debug DBG> steps 4", "12:00 debug DBG> amplitude 3", "12:00 more of DBG> here", **names)
+    assert log.trace.number("steps") == 4 and log.own_values == {"amplitude": 3.0}
+    assert (log.trace_lines, log.other_lines) == (2, 1)
+    assert read('{"amplitude": 3}', **names).own_values == {"amplitude": 3.0}
+
+
+def test_text_about_a_trace_is_none():
+    log = read("see TRACE_PY: hkl lines", "x = 1.5D+24", "the prefix TRACE_PY: is for keys")
+    assert (log.trace_lines, log.other_lines) == (0, 3)
+
+
+def test_naming_the_pixel_does_not_make_a_log_ours():
+    """The other keys still need no line that opens a sub-pixel, and a sum no terms."""
+    log = read("TRACE_PY: pixel_slow_fast 15 6", "TRACE_PY: hkl_frac 1 2 3", "TRACE_PY: I_before_scaling 5")
+    assert log.problems == [] and log.trace.values("hkl_frac", BLOCK) == (1.0, 2.0, 3.0)
+    assert [identity.name for identity in check(log.trace) if not identity.holds] == []
 
 
 def test_keys_that_only_the_port_has_are_listed_with_their_meaning(tmp_path):

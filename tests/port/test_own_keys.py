@@ -79,7 +79,7 @@ def test_two_sides_with_the_same_own_key_need_no_formula():
         ("own: {x: {parents: [nobody]}}", "nobody is no key"),
         ("own: {x: {formula: 'F_cell *'}}", "is no formula"),
         ("own: {x: {formula: '__import__(polar)'}}", "__import__ is no key"),
-        ("own: {polar: {}}", "is a key of ours"),
+        ("own: {polar: {}}", "is one of our keys"),
         ("own: {x: {parents: [y]}, y: {parents: [x]}}", "computed from each other"),
         ("own: {x: {parents: [I_pixel_final], used_by: [polar]}}", "computed from each other"),
     ],

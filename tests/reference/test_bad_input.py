@@ -57,6 +57,14 @@ FLAGS = {
     "too many steps": (["-oversample", "100000", "-phisteps", "1000000"], "steps"),
     "too many orientations": (["-phisteps", "1000000", "-mosaic", "1", "-mosaic_dom", "1000000"], "-phisteps"),
     "too many sources": (["-divergence", "5", "-divsteps", "100000"], "sources"),
+    "sources that fill gigabytes": (
+        ["-hdivrange", "1", "-hdivsteps", "4000", "-vdivrange", "1", "-vdivsteps", "4000"],
+        "make 1.6e+07 sources",
+    ),
+    "orientations that fill gigabytes": (
+        ["-phisteps", "1000", "-osc", "1", "-mosaic", "1", "-mosaic_dom", "20000"],
+        "-phisteps",
+    ),
     "tiny step": (["-hdivrange", "1", "-hdivstep", "1e-30"], "-hdivsteps"),
     "dispersion beyond 200 percent": (["-dispersion", "250"], "-dispersion"),
     "polarization beyond 1": (["-polar", "1.5"], "-polar"),

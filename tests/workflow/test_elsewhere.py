@@ -1,13 +1,14 @@
 """The workflow outside its checkout: folders of users, a copied config alone, a module of another workflow."""
 
 import json
+import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.workflow import forked
 from tests.workflow.conftest import REPOSITORY, SMALL_CONFIG, Project, make_project
 from trace_audit.core.files import sha256_of_file
 from trace_audit.trail.verify import verify
@@ -37,8 +38,7 @@ rule mine:
 
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "host", "reason", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    return forked.run(["--cores", "2", "--quiet", "host", "reason", *arguments], folder, dict(os.environ))
 
 
 def embedded(project: Project, names: str = "", audit: str = "audit") -> Path:

@@ -11,6 +11,7 @@ import grimp
 import pytest
 import yaml
 
+from tests.workflow import forked
 from tests.workflow.conftest import REPOSITORY
 from trace_audit.chaos.checkout import environment, make_checkout
 from trace_audit.workflow.job_code import PATTERNS, files_of, fingerprint
@@ -101,8 +102,7 @@ def edit(path: Path) -> None:
 
 
 def snakemake(checkout: Path, *arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    done = subprocess.run(command, cwd=checkout, env=environment(), text=True, capture_output=True, check=False)
+    done = forked.run(["--cores", "2", *arguments], checkout, environment())
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -194,3 +194,38 @@ def test_the_places_of_files_are_those_of_pip(installer):
     line = " ".join(command)
     assert "--default-index I" in line and "--find-links A --find-links B" in line and command[-1] == "--no-index"
     assert environment["SSL_CERT_FILE"] in ("C", os.environ.get("SSL_CERT_FILE"))
+
+
+@pytest.mark.parametrize(
+    "error, status, words",
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (FileNotFoundError(2, "No such file or directory", "x/install.log"), 2, "x/install.log: No such file"),
+        (AttributeError("group"), 3, "AttributeError; a fault of ours, please report it with "),
+    ],
+)
+def test_what_the_installer_did_not_foresee_is_one_line(installer, monkeypatch, capsys, tmp_path, error, status, words):
+    def main():
+        raise error
+
+    monkeypatch.setattr(installer, "main", main)
+    monkeypatch.setattr(installer.tempfile, "tempdir", str(tmp_path))
+    assert installer.last_resort() == status
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: {words}")
+    assert status != 3 or "Traceback" in Path(said.rpartition(" ")[2]).read_text()
+
+
+def test_a_lock_without_uv_is_one_line(tmp_path):
+    """The maker of the lock in a checkout whose python has no uv beside it."""
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "src").symlink_to(REPOSITORY / "src")
+    for name in ("make_lock.py", "requirements.txt"):
+        shutil.copy2(REPOSITORY / "envs" / name, tmp_path / "envs")
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    code = f"import runpy, sys; sys.executable = {str(python)!r}; sys.argv[1:] = []; "
+    code += "runpy.run_path('envs/make_lock.py', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1 and "uv: No such file" in done.stderr

@@ -188,7 +188,7 @@ def test_a_record_cannot_make_it_read_or_write_outside(finished: Project, tmp_pa
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"device": "cpu; touch pwned"}, "none that the harness knows"),
+        ({"device": "cpu; touch pwned"}, "unknown to the harness"),
         ({"dtype": "--out=/tmp/x"}, "dtype: input should be"),
         ({"backend": 3}, "backend: input should be"),
         ({"scenario": {"name": "../../x"}}, "no scenario of today's form"),

@@ -60,7 +60,7 @@ def _generator(device: str) -> Iterator[Row]:
     from nanobrag_torch.noise.philox import philox
 
     for number, (counter, key, answer) in enumerate(PUBLISHED_ANSWERS):
-        block = philox(tuple(torch.tensor([word], device=device) for word in counter), key)  # type: ignore[arg-type]
+        block = philox(tuple(torch.tensor([counter_word], device=device) for counter_word in counter), key)  # type: ignore[arg-type]
         yield check(f"noise: published answer {number + 1} of the generator", tuple(map(int, block)) == answer)
 
 
@@ -131,11 +131,11 @@ def times(plan: Plan) -> Iterator[Task]:
     """The kernels of one launch, then frames a second: first as a campaign makes them, then with other launches."""
     import torch
 
-    others, usual = plan.extent.per_launch, plan.extent.usual
+    launch_sizes, usual = plan.extent.per_launch, plan.extent.usual
     for dtype in plan.dtypes:
         yield f"frames: a launch, {name_of(dtype)}", partial(_launch, plan, dtype, usual)
     cases = [(name, dtype, usual) for dtype in plan.dtypes for name in noises()]
-    cases += [(name, torch.float32, at_once) for name in noises() for at_once in others]
+    cases += [(name, torch.float32, at_once) for name in noises() for at_once in launch_sizes]
     for name, dtype, at_once in cases:
         yield f"frames: {name}", partial(_rate, plan, dtype, name, at_once, at_once == usual)
 

@@ -102,19 +102,21 @@ def _of_checks(goal: Checks, rows: Sequence[Row]) -> Verdict:
     named = [row for row in rows if row.kind in ("check", "not run") and row.name.startswith(goal.prefixes)]
     asked = [row for row in named if row.kind == "check"]
     missing = sum(row.kind == "not run" for row in named)
-    found = f"{sum(row.holds for row in asked)} of {len(asked)}" + (f", {missing} not run" if missing else "")
+    count = f"{sum(row.holds for row in asked)} of {len(asked)}" + (f", {missing} not run" if missing else "")
     if not asked:
         return Verdict(goal.subject, goal.wanted, "-" if not missing else "not run", None)
-    return Verdict(goal.subject, goal.wanted, found, all(row.holds for row in named))
+    return Verdict(goal.subject, goal.wanted, count, all(row.holds for row in named))
 
 
 def _of_limit(goal: Limit, value: float | None) -> Verdict:
-    found = "-" if value is None else f"{value:.3g} {goal.unit}"
-    return Verdict(goal.figure, goal.wanted, found, None if value is None else goal.met(value), value)
+    figure = "-" if value is None else f"{value:.3g} {goal.unit}"
+    return Verdict(goal.figure, goal.wanted, figure, None if value is None else goal.met(value), value)
 
 
 def table(rows: Sequence[Row]) -> list[str]:
     """The lines of the table."""
     lines = [f"{'goal':76s} {'wanted':24s} {'here':22s}"]
-    lines += [f"{one.goal:76s} {one.wanted:24s} {one.found:22s} {one.word}" for one in verdicts(rows)]
+    lines += [
+        f"{verdict.goal:76s} {verdict.wanted:24s} {verdict.found:22s} {verdict.word}" for verdict in verdicts(rows)
+    ]
     return lines

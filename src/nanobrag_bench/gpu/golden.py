@@ -53,9 +53,9 @@ def _off(image: Any, file: Path, case: dict[str, Any]) -> float:
     with np.load(file) as stored:
         of_all = "corrected" in stored
         expected = torch.from_numpy(stored["corrected" if of_all else "corrected_sample"]).double()
-        places = None if of_all else torch.from_numpy(stored["sample_index"]).long()
-    if places is not None:
-        return float((image.reshape(-1)[places] - expected).abs().max() / case["corrected_max"])
+        positions = None if of_all else torch.from_numpy(stored["sample_index"]).long()
+    if positions is not None:
+        return float((image.reshape(-1)[positions] - expected).abs().max() / case["corrected_max"])
     if region := case.get("roi_xmin_xmax_ymin_ymax"):
         image = image[region[2] : region[3] + 1, region[0] : region[1] + 1]
     return float((image - expected).abs().max() / expected.abs().max())

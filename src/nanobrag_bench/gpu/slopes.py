@@ -66,8 +66,8 @@ def _by_sources(experiment: Any, reach: int) -> tuple[Any, Leaves]:
     from nanobrag_torch.parameters.experiment import SourceTable
 
     leaves = {"weights": _leaf([1.0, 2.0, 0.5]), "wavelengths": _leaf([1.0e-10, 1.01e-10, 1.02e-10])}
-    places = _leaf([[-10.0, 0.01 * i, 0.0] for i in range(3)]).detach()
-    sources = SourceTable(places, leaves["weights"], leaves["wavelengths"])
+    positions = _leaf([[-10.0, 0.01 * i, 0.0] for i in range(3)]).detach()
+    sources = SourceTable(positions, leaves["weights"], leaves["wavelengths"])
     return replace(experiment, beam=replace(experiment.beam, sources=sources), defects=frozenset()), leaves
 
 
@@ -95,8 +95,8 @@ def derivatives(experiment: Any, kind: str, device: str, dtype: Any, reach: int 
     simulation = Simulation(made, device, dtype)
     image = simulation.image(image_dtype=torch.float64)
     weight = torch.linspace(0.5, 1.5, image.numel(), dtype=torch.float64, device=image.device).view_as(image)
-    found = torch.autograd.grad((image * weight).sum(), list(leaves.values()))
-    return dict(zip(leaves, found, strict=True)), simulation
+    gradients = torch.autograd.grad((image * weight).sum(), list(leaves.values()))
+    return dict(zip(leaves, gradients, strict=True)), simulation
 
 
 def tasks(plan: Plan) -> Iterator[Task]:

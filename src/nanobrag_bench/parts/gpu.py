@@ -62,11 +62,18 @@ def run(bench: Bench) -> dict[str, Any]:
             *rows(simulated, "simulation", "s", "wall_s"),
             *rows(processes, "process", "s", "wall_s"),
             *_kernels(processes),
-            *(row(f"torch {DEVICE}", one.name, one.unit, [one.value]) for one in more if one.value is not None),
+            *(
+                row(f"torch {DEVICE}", figure.name, figure.unit, [figure.value])
+                for figure in more
+                if figure.value is not None
+            ),
         ],
         "ratios": ratios({**simulated, **processes}, pairs),
         "goals": [_goal(verdict) for verdict in goals.verdicts(more)],
-        "notes": [*notes, *(one.as_text().strip() for one in more if not one.holds or one.kind == "not run")],
+        "notes": [
+            *notes,
+            *(figure.as_text().strip() for figure in more if not figure.holds or figure.kind == "not run"),
+        ],
         "about": about(DEVICE),
     }
 

@@ -58,13 +58,13 @@ def directions_of(make: Make, values: torch.Tensor) -> Directions:
 def _compiled(
     make: Make, values: torch.Tensor, fast: torch.Tensor, slow: torch.Tensor, amplitudes: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    others = [index for index in range(values.shape[0]) if index not in amplitudes]
+    smooth_parameters = [index for index in range(values.shape[0]) if index not in amplitudes]
 
     def by_others(at: Iterable[torch.Tensor]) -> Model:
-        moving = dict(zip(others, at, strict=True))
+        moving = dict(zip(smooth_parameters, at, strict=True))
         return make([moving.get(index, value) for index, value in enumerate(values)])
 
-    directions = directions_of(by_others if amplitudes else make, values[others])
+    directions = directions_of(by_others if amplitudes else make, values[smooth_parameters])
     if not (directions.count or amplitudes):
         raise ValueError("nothing that is simulated depends on the parameters")
     probe = torch.linspace(0, fast.shape[0] - 1, min(_PROBED, fast.shape[0]), dtype=torch.float64).long()
@@ -75,7 +75,7 @@ def _compiled(
     ) -> tuple[torch.Tensor, torch.Tensor]:
         columns = values.new_zeros(fast.shape[0], values.shape[0])
         if directions.count:
-            photons, columns[:, others] = _by_directions(backend, fast, slow)
+            photons, columns[:, smooth_parameters] = _by_directions(backend, fast, slow)
         else:
             photons = _photons(backend.plain(directions.model), directions.model, fast, slow)
         for index in amplitudes:

@@ -35,8 +35,8 @@ class Named(NamedTuple):
         factors = experiment.structure_factors
         assert factors.table is not None  # `_index` says so where there is none
         F = factors.table.F_electrons
-        place = tuple(torch.tensor(i, device=F.device) for i in self._index(experiment))
-        changed = F.double().index_put(place, torch.as_tensor(value, dtype=torch.float64, device=F.device))
+        indices = tuple(torch.tensor(i, device=F.device) for i in self._index(experiment))
+        changed = F.double().index_put(indices, torch.as_tensor(value, dtype=torch.float64, device=F.device))
         return replace(
             experiment, structure_factors=replace(factors, table=replace(factors.table, F_electrons=changed))
         )
@@ -63,9 +63,9 @@ class Named(NamedTuple):
 
 def named(name: str) -> Named:
     """The parameter of a name. Raises KeyError, naming near ones, or ValueError."""
-    word, *indices = name.split()
-    row = parameter(word)
-    if word != AMPLITUDE:
+    quantity, *indices = name.split()
+    row = parameter(quantity)
+    if quantity != AMPLITUDE:
         if indices:
             raise ValueError(f"{name}: only {AMPLITUDE} takes indices, as in {_FORM}")
         return Named(row)

@@ -31,7 +31,7 @@
 #include "physics/mosaic.h"
 #include "physics/steps.h"
 
-#define CRYSTAL_MAX_ORIENTATIONS 100000000
+#define CRYSTAL_MAX_ORIENTATIONS 10000000 /* of 72 bytes */
 #define SHORTEST_AXIS_A 1e-6
 #define LONGEST_AXIS_A 1e9
 #define COUNT_TOLERANCE 1e-9

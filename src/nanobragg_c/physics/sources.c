@@ -18,7 +18,7 @@
 
 #define SOURCE_DISTANCE_M 10.0
 #define ROUND_DIVERGENCE_LIMIT 1.1 /* (3.3) */
-#define SOURCES_MAX 100000000
+#define SOURCES_MAX 10000000 /* of 104 bytes */
 
 /* Inside the ellipse of a round divergence. A range of 0 puts no limit. (3.3) */
 static bool inside_ellipse(double h, double v, const steps_grid *horizontal, const steps_grid *vertical) {

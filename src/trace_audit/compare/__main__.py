@@ -137,14 +137,16 @@ def _cases(result: dict[str, Any]) -> Iterator[Case]:
     names = names_of(result)
     for row in result["factors"]:
         rows.setdefault(row["key"], []).append(row)
-    for key, places in rows.items():
-        failed = [row for row in places if row["verdict"] == "fail"]
+    for key, positions in rows.items():
+        failed = [row for row in positions if row["verdict"] == "fail"]
         if not failed:
             yield Case("trace", key)
             continue
         worst = max(failed, key=lambda row: row["relative_difference"])
         cause = "root cause, " if key in result["root_causes"] else ""
-        told = f"{cause}relative difference {worst['relative_difference']:.3g} in {len(failed)} of {len(places)} places"
+        told = (
+            f"{cause}relative difference {worst['relative_difference']:.3g} in {len(failed)} of {len(positions)} places"
+        )
         yield Case("trace", key, told, f"{names['c']} {worst['c']}, {names['py']} {worst['py']}")
     for number, problem in enumerate(result["problems"], 1):
         yield Case("log", f"problem {number}", problem["message"] if isinstance(problem, dict) else str(problem))

@@ -46,7 +46,7 @@ def compare_foreign(
     rows |= _own_rows(reference, candidate, graph, allowed)
     rows = {name: rows[name] for name in graph.order if name in rows}
     agrees = {name: row.agrees for name, row in rows.items() if row.factor.key.compared}
-    found = tuple(intervals(agrees, graph.keys, dict.fromkeys(graph.keys, frozenset()), graph))
+    diverging = tuple(intervals(agrees, graph.keys, dict.fromkeys(graph.keys, frozenset()), graph))
     simulator = Simulator("nanoBragg", graph, (), dict.fromkeys(graph.keys, allowed), dict.fromkeys(graph.keys, 0.0))
     named = zip(names, (reference, candidate), strict=True)
     return PlainComparison(
@@ -54,8 +54,8 @@ def compare_foreign(
         names,
         (reference, candidate),
         rows,
-        found,
-        suspects_of(rows, found, graph.keys),
+        diverging,
+        suspects_of(rows, diverging, graph.keys),
         tuple(name for name, log in named if detect(log.numbers).name == "float32"),
         "No simulation was run for this. Why they differ: `python -m trace_audit.port --flags '-cell ...' --pixel "
         f"SLOW FAST --name {names[1]} --log {logs[1]} --out FOLDER`, with the flags and the pixel of the logs.",

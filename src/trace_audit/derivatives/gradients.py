@@ -15,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
+from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario
 from trace_audit.core.commands import command_parser
 from trace_audit.core.documents import read_document
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable, readable_json, sha256_of_file, write_atomic
 from trace_audit.core.result_documents import GradientSummary
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_files
 from trace_audit.programs.environment import code_of, operation_by_operation
 
 SUMMARY = "gradients.json"
@@ -103,10 +103,9 @@ def _run(options: argparse.Namespace) -> int:
     scenario = load_scenario(options.config, options.scenario_dir)
     if not options.binary.is_file():
         raise InputError(f"reference binary {options.binary}: no such file; build it with make -C src/nanobragg_c")
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     rows = []
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         flags = arguments(scenario, files)
         for name in names:
             record, plot = audit(name, flags, options.binary, Path(inputs), device=options.device)

@@ -21,7 +21,7 @@ from trace_audit.compare.cause import names_of
 from trace_audit.compare.comparison import NAMES, SIDES, Side
 from trace_audit.compare.skipped import skipped_verdict, why_skipped
 from trace_audit.config.device import choose_device
-from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, arguments, load_scenario, scenario_path
+from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, arguments, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import readable_json, sha256_of_file, write_atomic
@@ -35,7 +35,7 @@ from trace_audit.images.image_comparison import (
     read_image,
 )
 from trace_audit.images.image_pixels import Tracer, trace_pixels
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_files
 from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, named_words
 
 
@@ -174,15 +174,14 @@ def main(argv: list[str]) -> int:
     """Read both images, compare, trace, write the verdict, print the sentence."""
     options = _parser().parse_args(argv)
     scenario = load_scenario(options.config, options.scenario_dir)
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     if not options.binary.is_file():
         raise InputError(f"--binary {options.binary}: no such file; build it with make -C src/nanobragg_c")
     record = options.py_image.with_name("py_image_run.json")
     reason = why_skipped(record) if record.is_file() else ""
     if reason:
-        return _skip(options, scenario, scenario_folder, reason)
+        return _skip(options, scenario, reason)
     options.device = choose_device(options.device).used
-    result, snapshot = _audited(options, scenario, scenario_folder)
+    result, snapshot = _audited(options, scenario)
     write_atomic(options.out.parent / "config_snapshot.json", readable_json(snapshot))
     if options.md:
         write_atomic(options.md, markdown(result))
@@ -191,9 +190,7 @@ def main(argv: list[str]) -> int:
     return 0 if result["status"] == "pass" else 1
 
 
-def _audited(
-    options: argparse.Namespace, scenario: Scenario, scenario_folder: Path
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def _audited(options: argparse.Namespace, scenario: Scenario) -> tuple[dict[str, Any], dict[str, Any]]:
     """The verdict on two images, and the experiment as it was."""
     shape = scenario.detector.pixels_slow, scenario.detector.pixels_fast
     names = (options.names[0], options.names[1])
@@ -202,7 +199,7 @@ def _audited(
     comparison = compare_images(images["c"], images["py"], names)
     pixels = [*((p.slow, p.fast) for p in comparison.worst), *((slow, fast) for slow, fast in scenario.pixels)]
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         of_run = options.whole_image, options.time_limit_s, names, options.backend
         tracer = Tracer(scenario, files, options.binary, options.device, options.dtype, *of_run)
         rows = list(trace_pixels(tracer, images, pixels, options.out.parent / "pixels"))
@@ -212,10 +209,10 @@ def _audited(
     return result | {"reference_sha256": sha256_of_file(options.binary)}, snapshot
 
 
-def _skip(options: argparse.Namespace, scenario: Scenario, scenario_folder: Path, reason: str) -> int:
+def _skip(options: argparse.Namespace, scenario: Scenario, reason: str) -> int:
     """Write that nothing was compared, and why."""
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         slow, fast = scenario.pixels[0]
         snapshot = _snapshot(scenario, files, options, (slow, fast))
     result = skipped_verdict(reason) | {"scenario": scenario.name, "device": options.device, "dtype": options.dtype}

@@ -34,6 +34,12 @@ def prepare_inputs(scenario: Scenario, folder: Path, *, hkl: Path | None, scenar
     return ScenarioFiles(matrix, hkl.resolve() if hkl else None, sources, mask)
 
 
+def prepared_files(options: argparse.Namespace, scenario: Scenario, folder: Path) -> ScenarioFiles:
+    """The files of a command's scenario, made in `folder`; `options` are those of `add_scenario_options`."""
+    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
+    return prepare_inputs(scenario, folder, hkl=options.hkl, scenario_folder=scenario_folder)
+
+
 def prepared_experiment(options: argparse.Namespace, folder: Path) -> tuple[str, tuple[int, int], list[str]]:
     """A command's scenario: its name, the pixel (slow, fast) of `--pixel` or else its first, and its command line.
 
@@ -42,9 +48,7 @@ def prepared_experiment(options: argparse.Namespace, folder: Path) -> tuple[str,
     scenario = load_scenario(options.config, options.scenario_dir)
     slow, fast = options.pixel or scenario.pixels[0]
     check_pixel(scenario, slow, fast)
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
-    files = prepare_inputs(scenario, folder, hkl=options.hkl, scenario_folder=scenario_folder)
-    return scenario.name, (slow, fast), arguments(scenario, files)
+    return scenario.name, (slow, fast), arguments(scenario, prepared_files(options, scenario, folder))
 
 
 def write_sources(scenario: Scenario, folder: Path) -> Path | None:

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from trace_audit.config.scenario import add_scenario_options, arguments, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario import add_scenario_options
 from trace_audit.config.side import Candidate, Reference, Side, labels, mapping_of, stated_side
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.files import printable
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_experiment
 from trace_audit.port import other_program
 from trace_audit.port.audit import audit_port
 from trace_audit.port.document import DOCUMENT, not_compared, write
@@ -63,9 +63,10 @@ def main(argv: list[str]) -> int:
         return other_program.main(options, candidate, reference)
     names = labels(reference, candidate) if reference else ("reference", candidate.label("candidate"))
     with tempfile.TemporaryDirectory(prefix="port-") as away:
-        words, pixel = _experiment(options, Path(away))
-        ours = OurProgram(tuple(words), pixel)
+        arguments, pixel = _experiment(options, Path(away))
+        ours = OurProgram(tuple(arguments), pixel)
         try:
+            _check_pixel(ours)
             image = candidate.makes_image and (reference is None or reference.makes_image)
             runs = {"candidate": _run(candidate, names[1], ours, Path(away) / "candidate", image=image)}
             if reference is not None:
@@ -99,8 +100,8 @@ def _sides(options: argparse.Namespace) -> tuple[Candidate, Reference | None]:
     """Both sides as stated. Raises InputError for a candidate that is stated twice or not at all."""
     if options.registry is None and (options.config is None) == (options.flags is None):
         raise InputError("give the experiment once: --config SCENARIO or --flags '-cell ...'")
-    given = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
-    if len(given) != 1:
+    ways = [flag for flag in ("candidate", "log", "command") if getattr(options, flag) is not None]
+    if len(ways) != 1:
         raise InputError(
             "give the candidate once: --candidate '{...}', --log FILE (and --image FILE) or --command 'WORDS'"
         )
@@ -136,7 +137,7 @@ def _case(side: Side, run: SideRun, ours: OurProgram) -> PortCase:
     """The trace and image of one side."""
     name = run.record.name
     keys = read_key_names(Path(side.keys) if side.keys else None)
-    log = read_foreign_log(run.stdout, keys, name=name, may_be_silent=run.image is not None)
+    log = read_foreign_log(run.stdout, keys, name=name, may_be_silent=run.image is not None, recorded=bool(side.log))
     roi = ours.base.detector.roi
     return PortCase(name, log, None if run.image is None else read_port_image(run.image, ours.shape, roi, name=name))
 
@@ -148,12 +149,17 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[list[str], tup
         if pixel is None:
             raise InputError("--pixel SLOW FAST is missing: a command line (--flags) does not name the pixel to trace")
         return shlex.split(options.flags), pixel
-    scenario = load_scenario(options.config, options.scenario_dir)
-    if pixel is None:
-        pixel = (scenario.pixels[0][0], scenario.pixels[0][1])
-    check_pixel(scenario, *pixel)
-    folder = scenario_path(options.config, options.scenario_dir).parent
-    return arguments(scenario, prepare_inputs(scenario, away, hkl=options.hkl, scenario_folder=folder)), pixel
+    _, pixel, words = prepared_experiment(options, away)
+    return words, pixel
+
+
+def _check_pixel(ours: OurProgram) -> None:
+    """Raises InputError for a traced pixel off the detector."""
+    if not all(0 <= at < count for at, count in zip(ours.pixel, ours.shape, strict=True)):
+        slow, fast = (count - 1 for count in ours.shape)
+        raise InputError(
+            f"--pixel {ours.pixel[0]} {ours.pixel[1]} is off the detector: slow 0 to {slow}, fast 0 to {fast}"
+        )
 
 
 def _say(text: str) -> None:

@@ -52,14 +52,14 @@ def audit_port(
     audit.covered = len(printed & set(audit.ours.records)), len(audit.ours.records)
     moved = audit.spreads[audit.precision.eps]
     audit.rows |= own_rows(case.log, None if reference is None else reference.log, audit.ours, audit.graph, moved)
-    found = _heads(audit, moves)
+    heads = _heads(audit, moves)
     chosen, image_allowed = _images(case, ours, audit.precision)
-    _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, found, budget_s, say)
+    _explain(audit, Judge(case.log.trace, audit.allowed, chosen, image_allowed, audit.ours), ours, heads, budget_s, say)
     explained = ours.changed(audit.image_search.variant)
-    audit.roles = _roles(case, explained, _of_one_cause(audit, found), moved, ours.pixel)
+    audit.roles = _roles(case, explained, _of_one_cause(audit, heads), moved, ours.pixel)
     if chosen is not None:
         audit.image = image_finding(case, reference, chosen, ours, explained, image_allowed)
-    audit.causes = causes_of(audit, found, explained)
+    audit.causes = causes_of(audit, heads, explained)
     return audit
 
 
@@ -102,16 +102,15 @@ def moves_of(ours: OurProgram) -> Mapping[str, frozenset[str]]:
 
 
 def _explain(
-    audit: PortAudit, judge: Judge, ours: OurProgram, found: Sequence[Interval], budget_s: float, say: Say
+    audit: PortAudit, judge: Judge, ours: OurProgram, heads: Sequence[Interval], budget_s: float, say: Say
 ) -> None:
     """Look for what, done to our program, gives the port's image, then its trace."""
-    differing = frozenset(name for name, row in audit.rows.items() if row.verdict == "differs")
-    judge = replace(judge, differing=differing, is_single=audit.precision.name != "float64")
+    judge = replace(judge, differing=audit.differing, is_single=audit.precision.name != "float64")
     audit.image_search = trials.search(ours, judge, Target(True, frozenset(OF_THE_IMAGE)), budget_s / 2.0, say)
-    possible = frozenset(name for interval in found for name in interval.possible)
-    of_trace = Target(False, frozenset(interval.key for interval in found), possible)
+    possible = frozenset(name for interval in heads for name in interval.possible)
+    of_trace = Target(False, frozenset(interval.key for interval in heads), possible)
     audit.trace_search = trials.search(ours, judge, of_trace, budget_s / 2.0, say)
-    if found and audit.precision.name == "float64":
+    if heads and audit.precision.name == "float64":
         audit.single = single_part(audit.log.numbers, audit.ours, ours.watched)
 
 
@@ -124,13 +123,13 @@ def _heads(audit: PortAudit, moves: Mapping[str, frozenset[str]]) -> list[Interv
     keys, rows, proofs = audit.graph, audit.rows, audit.proofs
     agrees = {name: row.verdict != "differs" for name, row in rows.items()}
     own = [name for name in audit.log.own_keys if name in rows]
-    found = intervals(agrees, [*audit.ours.records, *own], moves_with(moves, own, keys), keys)
-    known = {interval.key for interval in found}
+    diverging = intervals(agrees, [*audit.ours.records, *own], moves_with(moves, own, keys), keys)
+    known = {interval.key for interval in diverging}
     differing = {name: proof for name, proof in proofs.items() if agrees.get(name) is False}
     proved = [name for name, proof in differing.items() if proof.verdict == TO_BLAME or _tells(proof, rows[name])]
     at_fault = [keys.keys[name] for name in proved if name not in known and not name.startswith("term.")]
     of_stage = [Interval(key.name, key.parents, (key.name,), (), (key.stage,)) for key in at_fault]
-    return sorted([*found, *of_stage], key=lambda interval: keys.order.index(interval.key))
+    return sorted([*diverging, *of_stage], key=lambda interval: keys.order.index(interval.key))
 
 
 def _tells(proof: StageProof, row: Row) -> bool:
@@ -229,10 +228,10 @@ def _proofs(port: Trace, base: Trace, ours: OurProgram, allowed: Callable[[Facto
         return {}
 
 
-def _of_one_cause(audit: PortAudit, found: Sequence[Interval]) -> list[tuple[str, ...]]:
+def _of_one_cause(audit: PortAudit, heads: Sequence[Interval]) -> list[tuple[str, ...]]:
     """The faulty keys in groups that have one explanation; each other key is a group of its own."""
     groups: dict[str, list[str]] = {}
-    for interval in found:
+    for interval in heads:
         if interval.key not in registry():
             continue
         told = next((e for e in audit.trace_search.explanations if interval.key in e.explains), None)

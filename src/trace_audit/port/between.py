@@ -32,14 +32,14 @@ def parted(audit: PortAudit, moves: Mapping[str, frozenset[str]]) -> list[Interv
     return intervals(agrees, [*audit.ours.records, *own], moves_with(moves, own, audit.graph), audit.graph)
 
 
-def with_intervals(causes: Sequence[Cause], found: Sequence[Interval], keys: KeyGraph) -> list[Cause]:
+def with_intervals(causes: Sequence[Cause], diverging: Sequence[Interval], keys: KeyGraph) -> list[Cause]:
     """The causes, those that are not known with the interval between the two sides, and one for each head without.
 
     What is not known of a key that is computed from a head waits until the head agrees.
     """
-    heads = {interval.key for interval in found}
+    heads = {interval.key for interval in diverging}
     result = [c for c in causes if not _is_open(c) or c.key not in keys.keys or not heads & keys.ancestors(c.key)]
-    for interval in found:
+    for interval in diverging:
         at_head = [cause for cause in result if cause.key == interval.key]
         open_ones = [cause for cause in at_head if _is_open(cause)]
         if len(open_ones) == 1 and len(at_head) == 1:

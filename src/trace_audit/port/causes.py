@@ -12,9 +12,9 @@ from trace_audit.port.units import unit_of_ratio
 from trace_audit.trace.keys import registry
 
 
-def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram) -> list[Cause]:
+def causes_of(audit: PortAudit, heads: Sequence[Interval], explained: OurProgram) -> list[Cause]:
     """The causes, those in the image first, by the size of their effect on the pixel."""
-    by_key = {interval.key: interval for interval in found}
+    by_key = {interval.key: interval for interval in heads}
     causes = []
     accounted: set[str] = set()
     for explanation in audit.image_search.explanations:
@@ -34,7 +34,7 @@ def causes_of(audit: PortAudit, found: Sequence[Interval], explained: OurProgram
             )
         )
     grouped: dict[tuple[str, str], Cause] = {}
-    for interval in found:
+    for interval in heads:
         if interval.key in accounted:
             continue
         cause = _cause_of(audit, interval, explained)

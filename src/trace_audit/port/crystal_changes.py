@@ -56,11 +56,11 @@ def _orientations() -> Iterator[Change]:
     turned = "the reciprocal axes are printed as the spindle and the mosaic domain have turned them"
     yield Change("reciprocal axes printed turned", turned, _STARS, of_trace=_printed_turned, rank=1)
     for number, name in enumerate(("a", "b", "c")):
-        other = (number + 1) % 3
-        order_of_axes = [other if i == number else number if i == other else i for i in range(3)]
-        sentence = f"{name} and {'abc'[other]} are exchanged"
+        following = (number + 1) % 3
+        order_of_axes = [following if i == number else number if i == following else i for i in range(3)]
+        sentence = f"{name} and {'abc'[following]} are exchanged"
         rules: dict[str, Rule] = {"real_m": lambda v, _, o=order_of_axes: v[..., o, :]}  # type: ignore[misc]
-        yield Change(f"axes {name} {'abc'[other]} exchanged", sentence, _REALS, rules)
+        yield Change(f"axes {name} {'abc'[following]} exchanged", sentence, _REALS, rules)
 
 
 def _unturned(seen: Seen) -> Value:

@@ -70,9 +70,7 @@ def as_json(audit: PortAudit) -> dict[str, Any]:
         "image": _image_json(audit),
         "trace_is_its_image": own_image(audit),
         "contradictions": _identities(audit.contradictions),
-        "problems": [
-            {"side": audit.name, "key": p.key, "kind": p.kind, "message": p.message} for p in audit.log.problems
-        ],
+        "problems": [{"side": name, "key": p.key, "kind": p.kind, "message": p.message} for name, p in audit.problems],
         "multiply_back": {side: _identities(audit.comparison.identities[side]) for side in SIDES},
         "trials": _trials(audit),
         "tolerance_relative": tolerances.relative_tolerance(),
@@ -115,7 +113,7 @@ def reasons(audit: PortAudit) -> list[str]:
     if audit.passed:
         return []
     rows = [sentence(audit, cause) for cause in audit.causes[:MOST_REASONS]]
-    rows += [problem.message for problem in audit.log.problems[: max(0, MOST_REASONS - len(rows))]]
+    rows += [f"{name}: {problem.message}" for name, problem in audit.problems[: max(0, MOST_REASONS - len(rows))]]
     return rows or [summary(audit)]
 
 
@@ -176,7 +174,7 @@ def _cases(audit: PortAudit) -> Iterator[Case]:
         data = row_of(row)
         text = f"{audit.reference_name} {data['reference']}, {audit.name} {data['candidate']}"
         yield Case("trace", row.factor.key.name, f"relative difference {data['relative_difference']}", text)
-    for number, problem in enumerate(audit.log.problems, 1):
-        yield Case("log", f"problem {number}", problem.message)
+    for number, (name, problem) in enumerate(audit.problems, 1):
+        yield Case("log", f"problem {number}", f"{name}: {problem.message}")
     if audit.image is not None:
         yield Case("image", "image", None if audit.image.agrees else summary(audit))

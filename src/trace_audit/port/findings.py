@@ -14,7 +14,7 @@ from trace_audit.port.proof import StageProof
 from trace_audit.port.two_images import Distance, agree
 from trace_audit.trace.foreign_log import ForeignLog
 from trace_audit.trace.keys import KeyGraph, graph
-from trace_audit.trace.parse import Trace
+from trace_audit.trace.parse import Problem, Trace
 from trace_audit.trace.printed import Precision
 from trace_audit.trace.tolerances import relative_tolerance
 
@@ -112,6 +112,14 @@ class PortAudit:
     reference: ReferenceStanding = field(default_factory=ReferenceStanding)
     single: Single | None = None  # the part of the port that computes in float32, where only a part does
     graph: KeyGraph = field(default_factory=graph)  # of the keys, with the port's own
+    reference_log: ForeignLog | None = None  # None where our program is the reference
+
+    @property
+    def problems(self) -> list[tuple[str, Problem]]:
+        """What could not be read of both sides' output, each with the name of its side."""
+        of_reference = self.reference_log.problems if self.reference_log is not None else []
+        sides = ((self.name, self.log.problems), (self.reference_name, of_reference))
+        return [(name, problem) for name, problems in sides for problem in problems]
 
     @property
     def contradictions(self) -> list[Identity]:
@@ -119,15 +127,20 @@ class PortAudit:
         return [identity for identity in self.comparison.identities["py"] if not identity.holds]
 
     @property
-    def trace_agrees(self) -> bool:
-        """Whether every printed key agrees but for rounding."""
-        return not self.log.problems and all(row.verdict != "differs" for row in self.rows.values())
+    def differing(self) -> frozenset[str]:
+        """The printed keys that differ by more than rounding."""
+        return frozenset(name for name, row in self.rows.items() if row.verdict == "differs")
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether nothing that could be compared differs; something could."""
+        compared = bool(self.rows) or self.image is not None
+        return compared and not self.differing and (self.image is None or self.image.agrees)
 
     @property
     def passed(self) -> bool:
         """Whether the port's trace and its image agree with ours."""
-        compared = bool(self.rows) or self.image is not None
-        return compared and self.trace_agrees and (self.image is None or self.image.agrees)
+        return self.is_alike and not self.problems
 
 
 @dataclass(frozen=True)

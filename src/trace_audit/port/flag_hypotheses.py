@@ -70,7 +70,7 @@ class FlagChange:
 
 def join(flags: Flags) -> tuple[str, ...]:
     """The words of a command line."""
-    return tuple(word for flag in flags for word in flag)
+    return tuple(argument for flag in flags for argument in flag)
 
 
 def flag_changes(flags: Flags, defects: Sequence[tuple[str, bool]]) -> list[FlagChange]:
@@ -106,16 +106,16 @@ def _by_spelling() -> dict[str, tuple[str, str, str]]:
 def _is_kept(flag: tuple[str, ...], flags: Flags) -> bool:
     """Whether there is no experiment without the flag, or not the same pixels, or no number depends on it."""
     name, _, group = _by_spelling()[flag[0]]
-    given = {_by_spelling()[other[0]][0] for other in flags}
-    others = _INSTEAD.get(name)
-    return name in _KEPT or group == "Output" or (others is not None and not given.intersection(others))
+    names = {_by_spelling()[stated[0]][0] for stated in flags}
+    alternatives = _INSTEAD.get(name)
+    return name in _KEPT or group == "Output" or (alternatives is not None and not names.intersection(alternatives))
 
 
 def _dropped(flags: Flags) -> Iterator[FlagChange]:
     for index, flag in enumerate(flags):
         if not _is_kept(flag, flags):
-            rest = flags[:index] + flags[index + 1 :]
-            yield FlagChange(f"{flag[0]} ignored", f"{' '.join(flag)} is ignored", join(rest), 0)
+            without = flags[:index] + flags[index + 1 :]
+            yield FlagChange(f"{flag[0]} ignored", f"{' '.join(flag)} is ignored", join(without), 0)
 
 
 def _units(flags: Flags) -> Iterator[FlagChange]:
@@ -126,8 +126,8 @@ def _units(flags: Flags) -> Iterator[FlagChange]:
                 values = [repr(float(w) * factor) if i in which else w for i, w in enumerate(flag[1:])]
             except ValueError:  # a word: -misset random
                 continue
-            rest = [*flags[:index], (flag[0], *values), *flags[index + 1 :]]
-            yield FlagChange(f"{flag[0]} {text}", f"the value of {flag[0]} is {text}", join(rest), 1)
+            changed = [*flags[:index], (flag[0], *values), *flags[index + 1 :]]
+            yield FlagChange(f"{flag[0]} {text}", f"the value of {flag[0]} is {text}", join(changed), 1)
 
 
 def _readings(flag: tuple[str, ...]) -> Iterator[tuple[float, str, range]]:
@@ -161,9 +161,11 @@ def _is(flag: tuple[str, ...], name: str) -> bool:
 def _beam(flags: Flags) -> Iterator[FlagChange]:
     for axis, vector in _AXES.items():
         for sign, text in (("", ""), ("-", "-")):
-            words = [f"{sign}{word}" if word == "1" and sign else word for word in vector.split()]
-            sentence = f"the beam runs along {text}{axis}{_custom(flags)} (-beam_vector {' '.join(words)})"
-            yield FlagChange(f"beam along {text}{axis}", sentence, _with(flags, "-beam_vector", *words), 2)
+            components = [
+                f"{sign}{component}" if component == "1" and sign else component for component in vector.split()
+            ]
+            sentence = f"the beam runs along {text}{axis}{_custom(flags)} (-beam_vector {' '.join(components)})"
+            yield FlagChange(f"beam along {text}{axis}", sentence, _with(flags, "-beam_vector", *components), 2)
     for x, y in (("-Xbeam", "-Ybeam"), ("-Xclose", "-Yclose"), ("-ORGX", "-ORGY")):
         first, second = _value(flags, x), _value(flags, y)
         if first and second:
@@ -199,7 +201,7 @@ def _detector(flags: Flags) -> Iterator[FlagChange]:
     for name in _VECTORS:
         vector = _value(flags, name)
         if vector and len(vector) == 3:
-            negative = _replaced(flags, name, *(_negated(word) for word in vector))
+            negative = _replaced(flags, name, *(_negated(component) for component in vector))
             yield FlagChange(f"{name} reversed", f"{name} has the other sign", join(negative), 1)
     fast, slow = _value(flags, "-fdet_vector"), _value(flags, "-sdet_vector")
     if fast and slow:
@@ -212,8 +214,8 @@ def _detector(flags: Flags) -> Iterator[FlagChange]:
         yield FlagChange(name[1:], f"{text} ({name})", _with(flags, name), 3)
 
 
-def _negated(word: str) -> str:
-    return word[1:] if word.startswith("-") else f"-{word.lstrip('+')}"
+def _negated(component: str) -> str:
+    return component[1:] if component.startswith("-") else f"-{component.lstrip('+')}"
 
 
 def _crystal(flags: Flags) -> Iterator[FlagChange]:
@@ -295,5 +297,5 @@ def _defects(flags: Flags, defects: Sequence[tuple[str, bool]]) -> Iterator[Flag
     rest = [flag for flag in flags if flag[0] != "-defects"]
     for name, is_on in defects:
         sentence = f"the known defect {name} is {'off' if is_on else 'on'}"
-        words = _with(rest, "-defects", f"{base},{'-' if is_on else '+'}{name}")
-        yield FlagChange(f"defect {name} {'off' if is_on else 'on'}", sentence, words, 2)
+        arguments = _with(rest, "-defects", f"{base},{'-' if is_on else '+'}{name}")
+        yield FlagChange(f"defect {name} {'off' if is_on else 'on'}", sentence, arguments, 2)

@@ -34,7 +34,7 @@ def compare_sides(
     folders: dict[str, Path],
     budget_s: float,
     folder: Path,
-    given: Mapping[str, Path] | None = None,
+    paths: Mapping[str, Path] | None = None,
 ) -> None:
     """Write port_audit.{json,md,junit.xml}, config_snapshot.json and pair_env.json into `folder`.
 
@@ -44,16 +44,16 @@ def compare_sides(
     stated = load_scenario(scenario, scenario_dir)
     records = {role: read_record(path / RUN, "record of a run", SideRecord) for role, path in folders.items()}
     with tempfile.TemporaryDirectory(prefix="pair-") as away:
-        files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
-        ours = OurProgram(tuple(words), pixel)
-        found = {role: found_side(side, given) for role, side in sides.items()}
+        files, arguments = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
+        ours = OurProgram(tuple(arguments), pixel)
+        found = {role: found_side(side, paths) for role, side in sides.items()}
         dtype, environment = capture(Path.cwd(), lambda: _audit(found, records, folders, ours, budget_s, folder))
         snapshot = {
             "scenario": stated.model_dump(mode="json", exclude_none=True),
             "pixel_slow_fast": list(pixel),
             "device": records["candidate"].name,
             "dtype": dtype,
-            "arguments": named_words(words, files),
+            "arguments": named_words(arguments, files),
             "input_sha256": files.hashes(),
             "tolerances_sha256": file_sha256(),
             **_of_sides(sides),
@@ -100,7 +100,7 @@ def _case(side: Side, record: SideRecord, folder: Path, ours: OurProgram) -> Por
     keys = read_key_names(Path(side.keys) if side.keys else None)
     has_image = record.image is not None
     with file_as_printed(folder / STDOUT) as printed:
-        log = read_foreign_log(printed, keys, name=record.name, may_be_silent=has_image)
+        log = read_foreign_log(printed, keys, name=record.name, may_be_silent=has_image, recorded=bool(side.log))
     image = None
     if has_image:
         form = record.image

@@ -73,8 +73,10 @@ class Judge:
     def _numbers(self, trace: Trace, target: Target) -> tuple[float, ...]:
         """All values of the keys that have to be explained."""
         names = [n for n in sorted(target.heads) if n in self.port.records and registry()[n].kind != "word"]
-        places = [(n, place) for n in names for place in self.port.records[n] if place in self.base.records.get(n, {})]
-        values = ((trace.values(n, place) or (), registry()[n].size) for n, place in places)
+        compared = [
+            (n, context) for n in names for context in self.port.records[n] if context in self.base.records.get(n, {})
+        ]
+        values = ((trace.values(n, context) or (), registry()[n].size) for n, context in compared)
         return tuple(float(v) for row, size in values for v in (row if len(row) == size else (math.nan,) * size))
 
     def _of_trace(self, trace: Trace) -> dict[str, bool]:

@@ -33,13 +33,13 @@ def main(options: argparse.Namespace, candidate: Candidate, reference: Reference
         raise InputError(
             f"--reference: none given; with --registry our program is no reference for {simulator.program}"
         )
-    words = shlex.split(options.flags or "")
+    arguments = shlex.split(options.flags or "")
     pixel = (options.pixel[0], options.pixel[1]) if options.pixel else (0, 0)
-    return audit(simulator, {"reference": reference, "candidate": candidate}, words, pixel, options.out)
+    return audit(simulator, {"reference": reference, "candidate": candidate}, arguments, pixel, options.out)
 
 
 def audit(
-    simulator: Simulator, sides: dict[str, Side], words: Sequence[str], pixel: tuple[int, int], folder: Path
+    simulator: Simulator, sides: dict[str, Side], arguments: Sequence[str], pixel: tuple[int, int], folder: Path
 ) -> int:
     """Run both sides, compare, write port_audit.{json,md,junit.xml} and what was printed into `folder`."""
     reference, candidate = sides["reference"], sides["candidate"]
@@ -48,7 +48,7 @@ def audit(
     logs: list[PlainLog] = []
     with tempfile.TemporaryDirectory(prefix="port-") as away:
         for (role, side), name in zip(sides.items(), names, strict=True):
-            run = _run(role, side, name, words, pixel, Path(away) / role)
+            run = _run(role, side, name, arguments, pixel, Path(away) / role)
             with open_plain(run.stdout, float("inf")) as printed:
                 write_pieces(folder / f"{role}_stdout.txt", escaped_pieces(printed))
             if run.failure:
@@ -57,10 +57,10 @@ def audit(
     return _finish(compare_plain(simulator, logs[0], logs[1], names), folder)
 
 
-def _run(role: str, side: Side, name: str, words: Sequence[str], pixel: tuple[int, int], folder: Path) -> SideRun:
+def _run(role: str, side: Side, name: str, arguments: Sequence[str], pixel: tuple[int, int], folder: Path) -> SideRun:
     if side.form not in FORMS:
         raise InputError(f"{role}: {side.form or 'nothing'} is given; another simulator is a `command`, or a `log`")
-    return obtain(side, name, words, pixel, folder, None, image=False)
+    return obtain(side, name, arguments, pixel, folder, None, image=False)
 
 
 def _finish(comparison: PlainComparison, folder: Path) -> int:

@@ -60,24 +60,26 @@ class OurProgram:
             self.kept[name] = work()
         return self.kept[name]
 
-    def experiment(self, words: Sequence[str]) -> Any:
+    def experiment(self, arguments: Sequence[str]) -> Any:
         """The experiment of a command line. Raises Refused."""
         from nanobrag_torch.cli import parse
 
         try:
-            flags = split_words(words)
+            flags = split_words(arguments)
         except InputError as error:
             raise Refused(str(error)) from error
         about = tuple(flag for flag in flags if flag[0] in REFLECTION_FLAGS)
         if about not in self.reflections:
-            self.reflections[about] = self._parsed(parse, list(words)).structure_factors
+            self.reflections[about] = self._parsed(parse, list(arguments)).structure_factors
         kept = self.reflections[about]
-        rest = [word for flag in flags if flag[0] not in ("-hkl", "-dumpfile", "-dump") for word in flag]
-        return replace(self._parsed(parse, [*rest, "-default_F", "1"]), structure_factors=kept)
+        without_table = [
+            argument for flag in flags if flag[0] not in ("-hkl", "-dumpfile", "-dump") for argument in flag
+        ]
+        return replace(self._parsed(parse, [*without_table, "-default_F", "1"]), structure_factors=kept)
 
-    def _parsed(self, parse: Any, words: list[str]) -> Any:
+    def _parsed(self, parse: Any, arguments: list[str]) -> Any:
         try:
-            return parse(words).experiment
+            return parse(arguments).experiment
         except ValueError as error:
             raise Refused(str(error)) from error
 
@@ -145,9 +147,9 @@ class OurProgram:
 
         experiment, hooks = self._run_of(self.variant)
         pixel = self.pixel[::-1] if self.variant.swaps_pixel else self.pixel
-        one = one_pixel(experiment, pixel)
+        single_pixel = one_pixel(experiment, pixel)
         try:
-            lines = watched_trace(one, pixel, device="cpu", dtype=torch.float64, visit=visit, first=hooks)
+            lines = watched_trace(single_pixel, pixel, device="cpu", dtype=torch.float64, visit=visit, first=hooks)
         except (ValueError, ArithmeticError) as error:
             raise Refused(f"our stages refuse these values: {error}") from error
         trace = parse_trace(lines)
@@ -170,8 +172,8 @@ class OurProgram:
         try:
             with torch.no_grad():
                 for s, f in zip(_tiles(slow), _tiles(fast), strict=True):
-                    places = torch.from_numpy(f.copy()), torch.from_numpy(s.copy())
-                    parts.append(integrate.integrate(simulation.model, *places, hooks=hooks).photons)
+                    positions = torch.from_numpy(f.copy()), torch.from_numpy(s.copy())
+                    parts.append(integrate.integrate(simulation.model, *positions, hooks=hooks).photons)
         except _IMPOSSIBLE as error:
             raise Refused(str(error)) from error
         return torch.cat(parts).numpy() if parts else np.zeros(0)

@@ -67,7 +67,7 @@ def roles(
     result = {}
     for group in faulty:
         inside = [tuple(name for name in group if name != PIXEL) in subset for subset in predicting]
-        known = bool(predicting) and any(set(group) - {PIXEL} == set(other) for other in tried)
+        known = bool(predicting) and any(set(group) - {PIXEL} == set(tried_group) for tried_group in tried)
         role = IN_IMAGE if known and all(inside) else TRACE_ONLY if known and not any(inside) else NOT_KNOWN
         result.update(dict.fromkeys(group, role))
     return ImageRole(port_pixel, pixel_source, result, tuple(attempts))

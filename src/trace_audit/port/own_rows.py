@@ -19,7 +19,7 @@ def own_rows(
     """The port's own keys against the reference's of that name, or against what their formula gives with `model`."""
     rows = {}
     logs = [log, *([] if of_reference is None else [of_reference])]
-    printed = 2.0 * max(printing_error(one.numbers) for one in logs)
+    printed = 2.0 * max(printing_error(plain_log.numbers) for plain_log in logs)
     for name, value in log.own_values.items():
         known = of_reference.own_values.get(name) if of_reference else None
         expected = value_of(log.own_keys[name], model) if known is None else (known,)

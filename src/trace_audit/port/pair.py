@@ -42,7 +42,7 @@ def audit_pair(
         audit = audit_port(candidate, ours, reference=reference, budget_s=budget_s, say=say)
     else:
         audit = _apart(reference, candidate, ours, budget_s, say)
-    audit.reference = standing
+    audit.reference, audit.reference_log = standing, reference.log
     return audit
 
 
@@ -67,21 +67,21 @@ def _apart(reference: PortCase, candidate: PortCase, ours: OurProgram, budget_s:
     """Both sides against our program; what is left between them, and whose it is."""
     model = "our program"
     audit = audit_port(candidate, ours, reference_name=model, budget_s=budget_s / 2.0, say=say)
-    other = audit_port(reference, ours, reference_name=model, budget_s=budget_s / 2.0, say=say)
-    eps = max(audit.precision.eps, other.precision.eps)
-    precision = audit.precision if audit.precision.eps == eps else other.precision
+    audit_of_reference = audit_port(reference, ours, reference_name=model, budget_s=budget_s / 2.0, say=say)
+    eps = max(audit.precision.eps, audit_of_reference.precision.eps)
+    precision = audit.precision if audit.precision.eps == eps else audit_of_reference.precision
     spreads = spreads_of(ours, precision)
-    comparison = compare(other.log.trace, audit.log.trace)
+    comparison = compare(audit_of_reference.log.trace, audit.log.trace)
     rows = rows_of(comparison, spreads, precision, allowed_for(audit.log, spreads[eps]))
     own, keys = own_of_both(reference.log, candidate.log, spreads[eps])
     rows |= own
-    image = _images_of_both(reference, candidate, audit, other)
+    image = _images_of_both(reference, candidate, audit, audit_of_reference)
     differing = {name for name, row in rows.items() if row.verdict == "differs"}
     images_differ = image is not None and not image.agrees
     shared = {(cause.key, cause.explanation) for cause in audit.causes if cause.explanation} & {
-        (cause.key, cause.explanation) for cause in other.causes if cause.explanation
+        (cause.key, cause.explanation) for cause in audit_of_reference.causes if cause.explanation
     }
-    causes = [*audit.causes, *(replace(cause, side=reference.name) for cause in other.causes)]
+    causes = [*audit.causes, *(replace(cause, side=reference.name) for cause in audit_of_reference.causes)]
     kept = [
         cause
         for cause in causes
@@ -101,12 +101,12 @@ def _counts(cause: Cause, differing: set[str], images_differ: bool) -> bool:
 
 
 def _images_of_both(
-    reference: PortCase, candidate: PortCase, audit: PortAudit, other: PortAudit
+    reference: PortCase, candidate: PortCase, audit: PortAudit, audit_of_reference: PortAudit
 ) -> ImageFinding | None:
     """The two images against each other; None where one is missing."""
-    if audit.image is None or other.image is None or reference.image is None or candidate.image is None:
+    if audit.image is None or audit_of_reference.image is None or reference.image is None or candidate.image is None:
         return None
     both = np.isfinite(candidate.image) & np.isfinite(reference.image)
     before = distance(candidate.image[both], reference.image[both])
-    allowed = max(audit.image.allowed, other.image.allowed, key=lambda a: a.pattern)
+    allowed = max(audit.image.allowed, audit_of_reference.image.allowed, key=lambda a: a.pattern)
     return replace(audit.image, before=before, allowed=allowed, pixels=int(both.sum()), of_reference=True)

@@ -65,8 +65,8 @@ def spread(
     for number in range(runs):
         trace = run(_mover(eps, random.Random(1000 * seed + number), keys))
         for factor in compare(base, trace).factors:
-            place = factor.key.name, factor.context
-            largest[place] = max(largest.get(place, 0.0), factor.relative_difference)
+            position = factor.key.name, factor.context
+            largest[position] = max(largest.get(position, 0.0), factor.relative_difference)
     return largest
 
 

@@ -16,11 +16,11 @@ def stages_in_order() -> dict[str, str]:
 
     set_up = {name: key for name, (key, _) in WHOLE_TENSORS.items()}
     detector = {name: key for name, key in set_up.items() if name not in ("n_cells", "fluence_photons_per_m2")}
-    rest = {name: key for name, key in set_up.items() if name not in detector}
+    of_crystal_and_beam = {name: key for name, key in set_up.items() if name not in detector}
     terms = {"hkl": TERMS["hkl"][0], "F_cell": TERMS["F_cell"][0]}
     lattice = {"F_latt_axes": "F_latt_a", "F_latt": "F_latt"}
     sums = {name: key for name, key in SUMS.items() if name != "I_background"}
-    return {**detector, **_OF_MATRICES, **rest, **PARTS, **RAYS, **_OF_RAYS, **terms, **lattice, **sums}
+    return {**detector, **_OF_MATRICES, **of_crystal_and_beam, **PARTS, **RAYS, **_OF_RAYS, **terms, **lattice, **sums}
 
 
 def precision_changes() -> Iterator[Change]:

@@ -49,24 +49,24 @@ class Outcome:
 
 def filled(command: Command, flags: Sequence[str], pixel: tuple[int, int], image: Path) -> list[str]:
     """The command's words with the placeholders filled. Raises InputError for an unknown one."""
-    words: list[str] = []
-    for word in command.words:
-        if word == "{flags}":
-            words += flags
+    arguments: list[str] = []
+    for argument in command.words:
+        if argument == "{flags}":
+            arguments += flags
             continue
         for name, value in (("{slow}", pixel[0]), ("{fast}", pixel[1]), ("{image}", image)):
-            word = word.replace(name, str(value))
-        if word.startswith("{") and word.endswith("}"):
-            raise InputError(f"command: {word} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
-        words.append(word)
-    return words
+            argument = argument.replace(name, str(value))
+        if argument.startswith("{") and argument.endswith("}"):
+            raise InputError(f"command: {argument} is not known; placeholders are {', '.join(PLACEHOLDERS)}")
+        arguments.append(argument)
+    return arguments
 
 
 def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: Path) -> Outcome:
     """Run the command in `folder/run`, which must not exist; its output lies in `folder`."""
     box = Box(folder / "box").make()
     image = box.work / IMAGE
-    words = filled(command, flags, pixel, image.resolve())
+    arguments = filled(command, flags, pixel, image.resolve())
     stdout, stderr = folder / "stdout.txt", folder / "stderr.txt"
     limits = Limits(
         command.time_limit_s, int(command.memory_limit_GB * 2**30), int(command.output_limit_MB * 1e6), MAX_FILE_BYTES
@@ -74,12 +74,12 @@ def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: 
     started = time.monotonic()
     with stdout.open("x+b") as out, stderr.open("x+b") as err:
         ending = run_in_box(
-            words,
+            arguments,
             box,
             limits,
             (out, err),
             command.environment,
-            lambda reason: f"command: {words[0]} does not start ({reason}); give its full path",
+            lambda reason: f"command: {arguments[0]} does not start ({reason}); give its full path",
             passed_on=_OF_A_GPU,
             confine=command.confine,
         )
@@ -87,4 +87,4 @@ def run(command: Command, flags: Sequence[str], pixel: tuple[int, int], folder: 
         why = failure(ending.exit_code, excess, end_of(err), command.time_limit_s)
     made = plain_file_below(box.work, IMAGE)
     seconds = time.monotonic() - started
-    return Outcome(tuple(words), ending.exit_code, why, stdout, stderr, made, seconds, ending.confined)
+    return Outcome(tuple(arguments), ending.exit_code, why, stdout, stderr, made, seconds, ending.confined)

@@ -28,20 +28,23 @@ def summary(audit: PortAudit) -> str:
         return (
             f"{audit.name} agrees with {audit.reference_name} on all {covered} of {total} keys that it prints{image}."
         )
+    has_nothing = not audit.rows and audit.image is None
+    if audit.problems and (audit.is_alike or has_nothing):
+        name, problem = audit.problems[0]
+        both = f"{audit.name} cannot be compared with {audit.reference_name} in full"
+        return f"{both}: the log of {name} cannot be read: {problem.message}."
+    if has_nothing:
+        unknown = f"; names that are not known: {', '.join(list(audit.log.unknown)[:6])}" if audit.log.unknown else ""
+        return f"{audit.name} prints no key that can be compared with {audit.reference_name}{unknown}."
+    head = f"{audit.name} differs from {audit.reference_name} ({covered} of {total} keys compared)"
     if audit.image is not None and audit.image.agrees:
         head = f"the image of {audit.name} agrees with that of {audit.reference_name}; its trace does not"
     elif audit.image is not None:
-        known = any(cause.role == IN_IMAGE for cause in audit.causes)
         head = f"the image of {audit.name} differs from that of {audit.reference_name}"
+        known = any(cause.role == IN_IMAGE for cause in audit.causes)
         head += "" if known else ", and why is not known"
-    else:
-        head = f"{audit.name} differs from {audit.reference_name} ({covered} of {total} keys compared)"
     first = next(iter(audit.causes), None)
-    if first is not None:
-        return f"{head}: {sentence(audit, first)}"
-    if audit.log.problems:
-        return f"{head}: its log cannot be read in full: {audit.log.problems[0].message}."
-    return f"{head}; no printed key shows where."
+    return f"{head}: {sentence(audit, first)}" if first else f"{head}; no printed key shows where."
 
 
 def sentence(audit: PortAudit, cause: Cause) -> str:
@@ -55,9 +58,9 @@ def sentence(audit: PortAudit, cause: Cause) -> str:
         more = f" (or: {'; '.join(cause.equals)}; they give the same numbers)" if cause.equals else ""
         said = () if cause.key else (IMAGE_PATTERN, IMAGE_SCALE)  # by _as_if
         also = [key for key in cause.explains if key not in (cause.key, "", *said)]
-        rest = f"; this explains {', '.join(also)} too" if also else ""
+        explains_too = f"; this explains {', '.join(also)} too" if also else ""
         but = f", but not {', '.join(cause.contradicts)}" if cause.contradicts else ""
-        return f"{name}{_as_if(audit, cause)}{more}{rest}{but}."
+        return f"{name}{_as_if(audit, cause)}{more}{explains_too}{but}."
     nor = ", nor whose fault it is" if cause.side == EITHER_SIDE else ""
     return f"{name}cause not known{nor}; {_interval(audit, cause)}."
 
@@ -67,10 +70,10 @@ def _as_if(audit: PortAudit, cause: Cause) -> str:
     if cause.explanation.startswith("it "):
         return cause.explanation
     to = f", to {cause.residual:.0e}," if cause.residual else ""
-    return f"our program gives {_given(cause)} of {cause.side or audit.name}{to} if {cause.explanation}"
+    return f"our program gives {_statement(cause)} of {cause.side or audit.name}{to} if {cause.explanation}"
 
 
-def _given(cause: Cause) -> str:
+def _statement(cause: Cause) -> str:
     """What our changed program has in common with the port: of an image, perhaps its pattern alone."""
     parts = [part for part in (IMAGE_PATTERN, IMAGE_SCALE) if part in cause.explains]
     if cause.key or not parts:
@@ -82,8 +85,11 @@ def _interval(audit: PortAudit, cause: Cause) -> str:
     interval = cause.interval
     if interval is None:
         return "nothing that was tried gives this image"
-    above = ", ".join(interval.agreeing[-3:]) or "the command line"
-    text = f"between {above} (agree) and {interval.key} (differs): stage {', '.join(interval.stages)}"
+    above = "from the command line to"
+    if interval.agreeing:
+        above = f"between {', '.join(interval.agreeing[-3:])} (agree) and"
+    stages = "stage" if len(interval.stages) == 1 else "stages"
+    text = f"{above} {interval.key} (differs): {stages} {', '.join(interval.stages)}"
     if cause.proof is not None and cause.proof.verdict == "to blame":
         stage, whose = audit.graph.keys[interval.key].stage, cause.side or audit.name
         text += f"; our stage {stage}, fed with the values that {whose} printed, gives"
@@ -146,8 +152,8 @@ def _search_markdown(audit: PortAudit) -> str:
 
 def _coverage(audit: PortAudit) -> str:
     covered, total = audit.covered
-    lines = f"{audit.log.trace_lines} trace lines, {audit.log.other_lines} others"
-    precision = f" Its numbers are {audit.precision.name} numbers." if audit.precision.numbers else ""
+    lines = f"trace lines: {audit.log.trace_lines}, other lines: {audit.log.other_lines}"
+    precision = f" Its numbers are {audit.precision.in_words} numbers." if audit.precision.numbers else ""
     return f"{audit.name} prints {covered} of {total} keys ({lines}).{precision} {_reference(audit)}\n"
 
 
@@ -159,8 +165,9 @@ def _log_markdown(audit: PortAudit) -> Iterator[str]:
         yield f"Keys of {audit.name} that are none of ours{_compared(audit)}: {', '.join(named)}.\n"
     if log.unknown:
         names = ", ".join(list(log.unknown)[:20])
-        yield f"Names that are not known (a key file can map them): {names}.\n"
-    yield listed("What could not be read", [problem.message for problem in log.problems])
+        how = f"a key file (`--keys`) says which of our keys they are: `names: {{{next(iter(log.unknown))}: hkl_frac}}`"
+        yield f"Names that are not known: {names}; {how}, for instance.\n"
+    yield listed("What could not be read", [f"{name}: {problem.message}" for name, problem in audit.problems])
     off = [f"{i.name}: printed {i.printed:.7g}, computed {i.computed:.7g}" for i in audit.contradictions]
     yield listed("Its own numbers contradict each other", off, 10)
 
@@ -169,6 +176,8 @@ def _reference(audit: PortAudit) -> str:
     """How the reference stands to our program, with which causes are looked for."""
     printed, total = audit.reference.printed
     name = audit.reference_name
+    if total and not printed and audit.reference.stands_for_it:
+        return f"{name} prints no key that can be compared: our program stands in for it."
     if not audit.reference.stands_for_it:
         keys = ", ".join(audit.reference.differs[:6])
         return f"{name} is not our program ({keys}): both sides were examined with our program."
@@ -186,8 +195,8 @@ def _compared(audit: PortAudit) -> str:
 
 def _image_markdown(audit: PortAudit) -> str:
     assert audit.image is not None
-    other = audit.reference_name if audit.image.of_reference else "our program"
-    compared = [(f"{audit.name} against {other}", audit.image.before)]
+    compared_with = audit.reference_name if audit.image.of_reference else "our program"
+    compared = [(f"{audit.name} against {compared_with}", audit.image.before)]
     if any(cause.role == IN_IMAGE and cause.explanation for cause in audit.causes):
         compared.append((f"{audit.name} against our program with the causes in the image", audit.image.after))
     rows = [(name, f"{d.scale:.7g}", f"{d.pattern:.2e}", f"{d.worst:.2e}") for name, d in compared]
@@ -212,11 +221,12 @@ def _keys_markdown(audit: PortAudit) -> str:
 
 
 def own_image(audit: PortAudit) -> dict[str, Any] | None:
-    """Whether the printed trace can have made the port's own pixel, and from which key on not."""
-    if audit.roles is None:
+    """Whether the printed trace can have made the port's own pixel, and from which key on not; None without one."""
+    if audit.roles is None or not audit.covered[0]:
         return None
     strays = [key for key, role in audit.roles.roles.items() if role == TRACE_ONLY]
-    text = f"what {audit.name} printed is what made its pixel"
+    read = "could be read of what " if audit.log.problems else ""
+    text = f"what {read}{audit.name} printed is what made its pixel"
     if strays:
         text = f"the trace of {audit.name} is not what made its image, from {strays[0]} on"
     elif any(role == NOT_KNOWN for role in audit.roles.roles.values()):

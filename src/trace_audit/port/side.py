@@ -43,24 +43,24 @@ def command_of(side: Side, binary: Path | None, *, image: bool) -> program.Comma
     wanted = ("-floatfile", "{image}") if image else ("-roi", "{fast}", "{fast}", "{slow}", "{slow}")
     if side.program == "torch":
         on = ("-device", side.device, "-dtype", side.dtype)
-        words = (sys.executable, "-m", "nanobrag_torch", "{flags}", *_PIXEL, *wanted, *on, *_QUIET["torch"])
+        command = (sys.executable, "-m", "nanobrag_torch", "{flags}", *_PIXEL, *wanted, *on, *_QUIET["torch"])
         mode = "always" if side.backend == "compiled" else "never"
         ours = {"PYTHONPATH": str(PACKAGES), "KMP_DUPLICATE_LIB_OK": "TRUE", "NANOBRAG_TORCH_COMPILE": mode}
         # not confined: it keeps the code that it compiles
-        return program.Command(words, {**ours, **side.environment}, *limits[:-1], confine=False)
+        return program.Command(command, {**ours, **side.environment}, *limits[:-1], confine=False)
     if binary is None:
         raise ValueError("a side that is built or given as a binary has a program")
     if not (side.is_built and not side.source):
         wanted = ("-floatfile", "{image}")  # what a historic program prints for a pixel depends on the pixels before it
-    words = (str(binary.resolve()), "{flags}", *_PIXEL, *wanted, *_QUIET["c"])
+    command = (str(binary.resolve()), "{flags}", *_PIXEL, *wanted, *_QUIET["c"])
     # a historic trace depends on the order of the pixels
-    return program.Command(words, {"OMP_NUM_THREADS": "1", **side.environment}, *limits)
+    return program.Command(command, {"OMP_NUM_THREADS": "1", **side.environment}, *limits)
 
 
 def obtain(
     side: Side,
     name: str,
-    words: Sequence[str],
+    command: Sequence[str],
     pixel: tuple[int, int],
     folder: Path,
     binary: Path | None,
@@ -81,13 +81,13 @@ def obtain(
             image_sha256=_sha256(recorded),
         )
         return SideRun(Path(side.log), None, recorded, told)
-    outcome = program.run(command_of(side, binary, image=image), words, pixel, folder)
-    first, *rest = outcome.words
+    outcome = program.run(command_of(side, binary, image=image), command, pixel, folder)
+    first, *arguments = outcome.words
     record = SideRecord(
         name=name,
         form=side.form,
         program=first,
-        arguments=rest,
+        arguments=arguments,
         exit_code=outcome.exit_code,
         failure=outcome.failure or _not_as_asked(side, outcome.stdout),
         confined=outcome.confined,

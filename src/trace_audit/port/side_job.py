@@ -31,7 +31,7 @@ def run_side(
     binary: Path | None,
     image: bool,
     folder: Path,
-    given: Mapping[str, Path] | None = None,
+    paths: Mapping[str, Path] | None = None,
 ) -> None:
     """Write stdout.txt, stderr.txt, run.json and image.bin (empty: no image) of one side into `folder`.
 
@@ -39,14 +39,14 @@ def run_side(
     """
     stated = load_scenario(scenario, scenario_dir)
     with tempfile.TemporaryDirectory(prefix="side-") as away:
-        files, words = experiment_of(stated, scenario, scenario_dir, hkl, Path(away) / "inputs")
-        run = obtain(found_side(side, given), name, words, pixel, Path(away) / "side", binary, image=image)
+        files, arguments = experiment_of(stated, scenario, scenario_dir, hkl, Path(away) / "inputs")
+        run = obtain(found_side(side, paths), name, arguments, pixel, Path(away) / "side", binary, image=image)
         named = {str(path): path.name for path in files.given.values()}
         made = str((Path(away) / "side").resolve())
-        words = [word for word in (side.log, side.image) if word] if side.log else run.record.arguments
+        arguments = [source for source in (side.log, side.image) if source] if side.log else run.record.arguments
         changed = {
             "program": run.record.program if binary is None else binary.name,
-            "arguments": [named.get(word, word).replace(made, "$SIDE") for word in words],
+            "arguments": [named.get(source, source).replace(made, "$SIDE") for source in arguments],
             "input_sha256": files.hashes(),
             "image": _image_name(run.image),
         }
@@ -73,10 +73,10 @@ def _keep(source: Path | None, target: Path, most_bytes: int | None) -> None:
         write_pieces(target, blocks if target.name == IMAGE else escaped_pieces(content))
 
 
-def found_side(side: Side, given: Mapping[str, Path] | None) -> Side:
+def found_side(side: Side, paths: Mapping[str, Path] | None) -> Side:
     """The side with the files that it names where they are."""
     names = {key: getattr(side, key) for key in ("keys", "log", "image")}
-    return side.model_copy(update={key: str((given or {}).get(name, name)) for key, name in names.items() if name})
+    return side.model_copy(update={key: str((paths or {}).get(name, name)) for key, name in names.items() if name})
 
 
 def _image_name(image: Path | None) -> str | None:

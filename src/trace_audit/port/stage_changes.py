@@ -148,30 +148,30 @@ def _scattering() -> Iterator[Change]:
 
 def _factors() -> Iterator[Change]:
     """A factor that is 1 or squared itself, or that is left out of the pixel's product or applied twice in it."""
-    for name, of_term, key, words in _FACTORS:
+    for name, of_term, key, phrase in _FACTORS:
         names = [n for n in (name, of_term) if n]
         one: dict[str, Rule] = dict.fromkeys(names, lambda value, _: value / value)
         twice: dict[str, Rule] = dict.fromkeys(names, lambda value, _: value * value)
-        yield Change(f"{key} is 1", f"{words} is 1", (key,), one)
-        yield Change(f"{key} squared", f"{words} is squared", (key,), twice)
+        yield Change(f"{key} is 1", f"{phrase} is 1", (key,), one)
+        yield Change(f"{key} squared", f"{phrase} is squared", (key,), twice)
         out, again = _of_product(name, -1), _of_product(name, 1)
         pixel = ("I_pixel_final",)
-        yield Change(f"{key} left out", f"{words} is left out of the pixel", pixel, {"photons": out})
-        yield Change(f"{key} twice", f"{words} is applied twice to the pixel", pixel, {"photons": again})
+        yield Change(f"{key} left out", f"{phrase} is left out of the pixel", pixel, {"photons": out})
+        yield Change(f"{key} twice", f"{phrase} is applied twice to the pixel", pixel, {"photons": again})
     root: dict[str, Rule] = {"r_e_sqr_m2": lambda value, _: value**0.5}
     yield Change("r_e not squared", "the electron radius is not squared", ("r_e_sqr",), root)
     sentence = "polarization lacks its factor 1/2"
     yield Change("polar doubled", sentence, ("polar",), {"kahn_factor": _scaled(2.0)})
-    for name, power, words in _COUNTS:
+    for name, power, phrase in _COUNTS:
         over, times = _of_product(name, -power), _of_product(name, power)
         label = f"{name}^{power}" if power > 1 else name
-        once_more = f"the sum is divided by {words} once too often"
+        once_more = f"the sum is divided by {phrase} once too often"
         yield Change(f"divided by {label} twice", once_more, ("I_pixel_final",), {"photons": over})
-        never = f"the sum is not divided by {words}"
+        never = f"the sum is not divided by {phrase}"
         yield Change(f"not divided by {label}", never, ("I_pixel_final",), {"photons": times})
         if name != "steps":
-            yield Change(f"steps without {label}", f"steps lack {words}", ("steps",), {"steps": _steps(name, -power)})
-            sentence = f"steps hold {words} once too often"
+            yield Change(f"steps without {label}", f"steps lack {phrase}", ("steps",), {"steps": _steps(name, -power)})
+            sentence = f"steps hold {phrase} once too often"
             yield Change(f"steps with {label} twice", sentence, ("steps",), {"steps": _steps(name, power)})
     yield Change("steps are 1", "steps are 1", ("steps",), {"steps": lambda _value, _seen: 1})
 

@@ -153,14 +153,14 @@ class _Search:
                 result.append(Hypothesis(name, sentence, both.variant, rank, (*first.keys, *second.keys)))
         return result
 
-    def _tried(self, candidates: Sequence[Hypothesis], what: str) -> list[_Tried]:
+    def _tried(self, candidates: Sequence[Hypothesis], kind: str) -> list[_Tried]:
         now, findings, result = self.findings.final, self.findings, []
         for number, hypothesis in enumerate(candidates, start=1):
             if time.monotonic() > self.deadline:
                 findings.is_complete = False
                 break
             done = len(findings.explanations)
-            self.say(f"{done} explained, {what}trying {number} of {len(candidates)}: {hypothesis.name}")
+            self.say(f"{done} explained, {kind}trying {number} of {len(candidates)}: {hypothesis.name}")
             findings.trials += 1
             try:
                 after, numbers = self.judge.agreement(self.ours, hypothesis.variant, self.target)

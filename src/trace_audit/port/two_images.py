@@ -88,7 +88,21 @@ def read_port_image(
         whole = np.full(shape, np.nan)
         whole[roi[2] : roi[3] + 1, roi[0] : roi[1] + 1] = image
         return whole
-    raise InputError(f"{what}: {image.shape} pixels (slow, fast); the experiment has {shape}")
+    raise InputError(f"{what}: {image.shape} pixels (slow, fast), the experiment has {shape}; {_advice(image, shape)}")
+
+
+def _advice(image: np.ndarray, shape: tuple[int, int]) -> str:
+    """What may be the matter with an image of another shape, and what to do."""
+    pixels = shape[0] * shape[1]
+    if image.shape == shape[::-1]:
+        return "write the slow axis first (transpose it)"
+    if image.ndim > 2 and image.size == pixels:
+        return "write it with two axes"
+    if image.ndim == 1 and image.size == 2 * pixels:
+        return "those are as many as float64 numbers would be; write raw float32, or .npy"
+    if image.ndim == 1:
+        return f"write raw float32, {4 * pixels} bytes without a header, or .npy"
+    return "write the pixels of the whole detector, or of the region of interest"
 
 
 def sample(image: np.ndarray, pixel: tuple[int, int], ours: OurProgram) -> Sample:

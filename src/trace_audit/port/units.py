@@ -37,8 +37,8 @@ def unit_of_ratio(factor: Factor) -> str | None:
         for unit, power in ((smaller, 1.0 / value), (larger, value)):
             if abs(abs(ratios[0]) / power - 1.0) < _CLOSE:
                 sign = ", with the other sign" if ratios[0] < 0 else ""
-                other = smaller if unit == larger else larger
-                return f"it is printed in {unit} where {other} are expected{sign}"
+                expected = smaller if unit == larger else larger
+                return f"it is printed in {unit} where {expected} are expected{sign}"
     return "it has the other sign" if abs(ratios[0] + 1.0) < _CLOSE else None
 
 

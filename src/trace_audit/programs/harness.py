@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.device import Choice, choose_device, refusal
-from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, check_pixel, load_scenario, scenario_path
+from trace_audit.config.scenario import ScenarioFiles, add_scenario_options, check_pixel, load_scenario
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.escapes import escaped
 from trace_audit.core.files import fresh_file, readable_json, sha256_of_bytes, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_files
 from trace_audit.programs.environment import capture, code_of, deviations
 from trace_audit.programs.reference import named_words, trace_words
 from trace_audit.trace.log import trace_log
@@ -156,9 +156,8 @@ def main(argv: list[str]) -> int:
     pixel = (options.pixel[0], options.pixel[1])
     check_pixel(scenario, *pixel)
     started = datetime.now(UTC)
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         program_argv = torch_words(scenario, files, pixel, options.device, options.dtype)
         with code_of(options.backend):
             run, environment = capture(

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from trace_audit.config.device import Choice, choose_device, refusal
-from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario, scenario_path
+from trace_audit.config.scenario import add_scenario_options, arguments, load_scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.escapes import escaped
 from trace_audit.core.files import readable_json, sha256_of_bytes, sha256_of_file, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_files
 from trace_audit.programs.environment import capture, code_of
 from trace_audit.programs.reference import DEFAULT_TIME_LIMIT_S, ProgramRun, named_words, run_program
 
@@ -84,9 +84,8 @@ def main(argv: list[str]) -> int:
     if options.program == "c" and options.binary is None:
         raise InputError("--program c: expected --binary too, the C program to run")
     scenario = load_scenario(options.config, options.scenario_dir)
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs, tempfile.TemporaryDirectory(prefix="image-") as away:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         program_argv = arguments(scenario, files)
         run, environment = _simulate(options, program_argv, Path(away) / IMAGE)
         failure = run.failure(options.time_limit_s)

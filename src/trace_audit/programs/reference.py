@@ -19,13 +19,12 @@ from trace_audit.config.scenario import (
     arguments,
     check_pixel,
     load_scenario,
-    scenario_path,
 )
 from trace_audit.config.scenario_model import Scenario
 from trace_audit.core.errors import InputError, run_command
 from trace_audit.core.escapes import escaped
 from trace_audit.core.files import copy_checked, printable, read_plain, readable_json, sha256_of_file, write_atomic
-from trace_audit.inputs.prepare import prepare_inputs
+from trace_audit.inputs.prepare import prepared_files
 from trace_audit.programs.confinement import Limits
 from trace_audit.programs.runner import Box, failure, run_in_box
 from trace_audit.trace.log import trace_log
@@ -175,10 +174,9 @@ def main(argv: list[str]) -> int:
     check_pixel(scenario, *pixel)
     if not options.binary.is_file():
         raise InputError(f"reference binary {options.binary}: no such file; build it with make -C src/nanobragg_c")
-    scenario_folder = scenario_path(options.config, options.scenario_dir).parent
     folder = options.out.parent
     with tempfile.TemporaryDirectory(prefix="inputs-") as inputs:
-        files = prepare_inputs(scenario, Path(inputs), hkl=options.hkl, scenario_folder=scenario_folder)
+        files = prepared_files(options, scenario, Path(inputs))
         program_argv = trace_words(scenario, files, pixel, options.whole_image)
         run = run_program(options.binary.resolve(), program_argv, options.time_limit_s)
         record = _record(options, scenario, run, named_words(program_argv, files), files.hashes())

@@ -1,22 +1,23 @@
 """Reads trace lines from the output of any program.
 
-A line counts if it begins with `TRACE_C`, `TRACE_PY` or a prefix of the key file and continues as `key value ...`,
-`key=value ...` or `key: value ...`, or if it is a JSON object with `key` and `value`, or with names of keys. Terminal
-colours are removed. All other lines are counted and ignored. Names in no registry are listed as unknown; they are no
-error. Memory is bounded for any amount of output.
+`line_forms` says which lines those are; all others are counted and ignored. Fortran's exponents (1.5D+24) are read.
+Names in no registry are listed as unknown; they are no error. Memory is bounded for any amount of output.
 """
 
+import codecs
+import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from trace_audit.core.errors import InputError
 from trace_audit.core.files import printable
-from trace_audit.trace.json_lines import json_pairs
 from trace_audit.trace.key_names import KeyNames
 from trace_audit.trace.keys import Key, registry
+from trace_audit.trace.line_forms import LineForms, plain_text
 from trace_audit.trace.own_keys import OwnKey
 from trace_audit.trace.parse import Problem, Trace, parse_trace
 
@@ -25,10 +26,7 @@ MOST_LINES_OF_A_KEY = 20_000
 MOST_TRACE_LINES = 400_000
 MOST_NAMES = 500
 
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[@-_]")
-_OWN = re.compile(r"TRACE_(?:C|PY)(_PHI)?\s*(?::|\s)\s*(.*)", re.DOTALL | re.ASCII)
-_ANY = re.compile(r"\W{0,2}TRACE(?:_[A-Za-z0-9]+)*\W{0,2}\s*:?\s+(.*)", re.DOTALL | re.ASCII)  # other prefixes
-_NAME = re.compile(r"([A-Za-z_][\w.]*)\s*(?:[:=]\s*|\s+|$)(.*)", re.DOTALL | re.ASCII)
+_FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)", re.ASCII)
 _NUMBER = re.compile(
     r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf(?:inity)?)\b", re.IGNORECASE | re.ASCII
 )
@@ -61,26 +59,40 @@ class ForeignLog:
 
 
 def read_foreign_log(
-    path: Path, names: KeyNames, *, name: str | None = None, may_be_silent: bool = False
+    path: Path, names: KeyNames, *, name: str | None = None, may_be_silent: bool = False, recorded: bool = True
 ) -> ForeignLog:
     """The trace in the file `path`. Raises InputError if it cannot be read, or lacks a required trace line.
 
     `name`: the side's name, for messages. `may_be_silent`: an image is used instead of a trace.
+    `recorded`: the file is the user's, not what a run of the program left.
     """
     try:
         with Path(path).open("rb") as stream:
-            log = read_foreign_lines(iter(lambda: stream.readline(LONGEST_LINE), b""), names)
+            log = read_foreign_lines(lines_of(stream), names)
     except OSError as error:
         raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
     if not log.trace_lines and not may_be_silent:
         prefixes = ", ".join(("TRACE_C", "TRACE_PY", *names.prefixes))
-        name_of_log = f"log {path}" if name is None else f"{name}: log {path}"
+        name_of_log = f"log {path}" if recorded else "standard output"
+        name_of_log = name_of_log if name is None else f"{name}: {name_of_log}"
         raise InputError(
             f"{name_of_log}: {log.other_lines} lines and no trace line (a line begins with {prefixes}, or is a JSON "
             "object with key and value); print one, for instance 'TRACE_PY: I_before_scaling 1.5', or have it write "
             "an image, see docs/porting.md"
         )
     return log
+
+
+def lines_of(stream: BinaryIO) -> Iterator[bytes]:
+    """The lines of a program's output, as UTF-8; a PowerShell writes UTF-16. A line without end comes in pieces."""
+    start = stream.read(2)
+    stream.seek(0)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        text = io.TextIOWrapper(stream, "utf-16", errors="replace")
+        yield from (line.encode("utf-8", errors="replace") for line in iter(lambda: text.readline(LONGEST_LINE), ""))
+        text.detach()  # the caller closes the stream
+    else:
+        yield from iter(lambda: stream.readline(LONGEST_LINE), b"")
 
 
 def read_foreign_lines(lines: Iterable[bytes], names: KeyNames) -> ForeignLog:
@@ -99,6 +111,7 @@ class LineReader:
     def __init__(self, names: KeyNames, keys: Mapping[str, Key] | None = None) -> None:
         self.names = names
         self.keys = registry() if keys is None else keys
+        self.forms = LineForms(names, self.keys, lambda name: self._key(name) is not None)
         self.log = ForeignLog(Trace(historic=True), own_keys=names.own)
         self.blocks: list[dict[str, str]] = [{}]  # block keys of each sub-pixel, by name
         self.whole: dict[str, str] = {}  # keys that occur once in a log
@@ -109,38 +122,14 @@ class LineReader:
         self.kept = 0
 
     def read(self, number: int, raw: bytes) -> None:
-        line = _ANSI.sub("", raw.decode("utf-8", errors="replace")).strip()
-        pairs = list(self.pairs_of(line))
+        line = plain_text(raw)
+        pairs = list(self.forms.pairs_of(line))
         if not pairs:
             self.log.other_lines += bool(line)
             return
         self.log.trace_lines += 1
         for name, text in pairs:
             self.take(number, name, text)
-
-    def pairs_of(self, line: str) -> Iterator[tuple[str, str]]:
-        """(name, value text) of every key on a line; empty for any other line."""
-        if line.startswith("{"):
-            yield from json_pairs(line, {*self.keys, *self.names.names})
-            return
-        own = _OWN.match(line)
-        if own is not None:
-            if own[1]:
-                yield "TRACE_PHI", own[2]
-                return
-            body: str | None = own[2]
-        else:
-            body = next((line[len(p) :].lstrip(" :") for p in self.names.prefixes if line.startswith(p)), None)
-            body = self._of_another_prefix(line) if body is None else body
-        match = None if body is None else _NAME.match(body.strip())
-        if match is not None:
-            yield match[1], match[2].strip()
-
-    def _of_another_prefix(self, line: str) -> str | None:
-        """The text after `TRACE_JAX:`, `[TRACE]` and similar prefixes, if it begins with the name of a key."""
-        prefixed = _ANY.match(line)
-        match = None if prefixed is None else _NAME.match(prefixed[1].strip())
-        return prefixed[1] if prefixed and match and self._key(match[1]) is not None else None
 
     def take(self, number: int, name: str, text: str) -> None:
         """Keep one value of one key."""
@@ -167,7 +156,7 @@ class LineReader:
 
     def _store_own(self, name: str, text: str) -> None:
         """Keep the first value of a key of the program's own, if it is one number."""
-        texts = _WRAPPERS.sub(" ", text).replace(",", " ").split()
+        texts = _FORTRAN.sub("e", _WRAPPERS.sub(" ", text).replace(",", " ")).split()
         if len(texts) == 1 and _NUMBER.fullmatch(texts[0]) and math.isfinite(float(texts[0])):
             self.log.own_values.setdefault(name, float(texts[0]) * self.names.factors.get(name, 1.0))
 
@@ -223,7 +212,7 @@ class LineReader:
         if len(texts) == key.size and any(_DECIMAL_COMMA.fullmatch(text_of_number) for text_of_number in texts):
             self._problem(number, key, "unparsable", f"{text[:40]!r} has a decimal comma; print decimal points")
             return None
-        plain = _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " ")
+        plain = _FORTRAN.sub("e", _WRAPPERS.sub(" ", _LABEL.sub(" ", text)).replace(",", " "))
         texts = plain.split()
         if len(texts) != key.size or not all(_NUMBER.fullmatch(text_of_number) for text_of_number in texts):
             count = f"{key.size} number{'s' if key.size > 1 else ''}"
@@ -259,7 +248,9 @@ class LineReader:
             lines += [f"TRACE_PY: {name} {values}" for name, values in ordered]
             lines += [f"TRACE_PY_PHI {text}" for label, text in self.phi.items() if label.startswith(f"{index} ")]
             lines += [f"TRACE_PY: {r.split(' ', 1)[1]}" for r in self.own_form if r.startswith(f"{index} term")]
-        trace = parse_trace(lines, block_is_open=not self.own_form and "pix0_vector_meters" not in self.blocks[0])
+        historic = not self.own_form
+        block_is_open = historic and "pix0_vector_meters" not in self.blocks[0]
+        trace = parse_trace(lines, block_is_open=block_is_open, historic=historic)
         for problem in trace.problems:
             if problem.kind == "unknown":
                 self._count(self.log.unknown, problem.key)

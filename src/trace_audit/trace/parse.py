@@ -106,13 +106,15 @@ def is_whole(trace: Trace) -> bool:
     return not trace.historic or all(name in trace.records for name, key in registry().items() if key.required)
 
 
-def parse_trace(lines: list[str], *, block_is_open: bool = False) -> Trace:
+def parse_trace(lines: list[str], *, block_is_open: bool = False, historic: bool | None = None) -> Trace:
     """Parse the lines of a log. Never raises on a bad line: each becomes a `Problem` with its name and number.
 
-    `block_is_open`: the first sub-pixel needs no opening line, as in a log that prints only some keys.
+    `block_is_open`: the first sub-pixel needs no opening line, as in a log that prints only some keys. `historic`: the
+    form of the log where that is known.
     """
     own = re.compile(r"TRACE_(C|PY): (subpixel|pixel_slow_fast|term)\b")
-    reader = _Reader(Trace(historic=not any(own.match(line) for line in lines)))
+    historic = not any(own.match(line) for line in lines) if historic is None else historic
+    reader = _Reader(Trace(historic=historic))
     if block_is_open:
         reader.trace.blocks.append(None)
         reader.block = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trace_audit.core.errors import InputError
-from trace_audit.trace.foreign_log import LONGEST_LINE, LineReader
+from trace_audit.trace.foreign_log import LineReader, lines_of
 from trace_audit.trace.keys import Key
 from trace_audit.trace.parse import Problem, Value
 from trace_audit.trace.simulator import Simulator
@@ -53,7 +53,7 @@ def read_plain_log(path: Path, simulator: Simulator) -> PlainLog:
     """The trace in the file `path`. Raises InputError if it cannot be read or holds no key of the registry."""
     try:
         with Path(path).open("rb") as stream:
-            log = read_plain_lines(iter(lambda: stream.readline(LONGEST_LINE), b""), simulator)
+            log = read_plain_lines(lines_of(stream), simulator)
     except OSError as error:
         raise InputError(f"log {path}: {error.strerror}; give what the program printed") from error
     if not log.values and not log.problems:

@@ -44,6 +44,12 @@ class Precision:
     name: str
     numbers: int  # how many of them could tell
     shortest_digits: int
+    singles: int = 0  # how many of those that could tell are float32 numbers
+
+    @property
+    def in_words(self) -> str:
+        """The types of the numbers, as a report says it."""
+        return "float64 and float32" if self.name == "float64" and self.singles >= FEWEST else self.name
 
     @property
     def eps(self) -> float:
@@ -61,7 +67,7 @@ def detect(numbers: Mapping[str, Sequence[str]]) -> Precision:
     singles = sum(is_single(text) for text in telling)
     nearly_all = len(telling) >= FEWEST and singles >= _SHARE_OF_SINGLES * len(telling)
     name = "float32" if nearly_all else "float64"
-    return Precision(name, len(telling), min(map(digits, telling), default=0))
+    return Precision(name, len(telling), min(map(digits, telling), default=0), singles)
 
 
 def tells(name: str) -> bool:

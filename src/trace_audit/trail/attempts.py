@@ -87,9 +87,9 @@ def _commands(
     config: dict[str, Any], c_run: Path | None, torch_run: Path | None, status: str, module: str
 ) -> list[dict[str, Any]]:
     commands = []
-    for path, what in ((c_run, "reference"), (torch_run, "torch")):
+    for path, role in ((c_run, "reference"), (torch_run, "torch")):
         if path is not None:
-            record = read_document(path, f"record of the {what} run", Run)
+            record = read_document(path, f"record of the {role} run", Run)
             command = {"arguments": [record["program"], *record["arguments"]], "exit_code": record["exit_code"]}
             confined = {"confined": record["confined"]} if record.get("confined") else {}
             commands.append(command | confined)

@@ -112,8 +112,8 @@ def _sources(root: Path, results: Path, entries: list[Entry]) -> tuple[dict[str,
 
 
 def _workflow_files(root: Path) -> list[str]:
-    found = {path for pattern in _WORKFLOW_FILES for path in root.glob(pattern) if path.is_file()}
-    names = sorted(path.relative_to(root).as_posix() for path in found if "__pycache__" not in path.parts)
+    files = {path for pattern in _WORKFLOW_FILES for path in root.glob(pattern) if path.is_file()}
+    names = sorted(path.relative_to(root).as_posix() for path in files if "__pycache__" not in path.parts)
     return [name for name in names if name != "Snakefile"]
 
 

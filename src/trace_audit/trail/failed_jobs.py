@@ -42,12 +42,12 @@ class Stage:
         """Its command, exit code and last words; exit code None if it did not live to say."""
         known = read_document(self.run, "record of a run", Run) if self.run and _is_new(self.run, since_s) else {}
         lines = self.log.read_text(errors="replace").splitlines()
-        words = self.stderr.read_text(errors="replace") if self.stderr and _is_new(self.stderr, since_s) else ""
+        messages = self.stderr.read_text(errors="replace") if self.stderr and _is_new(self.stderr, since_s) else ""
         return {
             "arguments": [known.get("program", self.program), *known.get("arguments", [])],
             "exit_code": known.get("exit_code"),
             "failure": known.get("failure") or (printable(lines[-1]) if lines else "ended without a word"),
-            "last_words": [printable(line) for line in words.splitlines()[-_LAST_LINES:]],
+            "last_words": [printable(line) for line in messages.splitlines()[-_LAST_LINES:]],
         }
 
 
@@ -197,26 +197,26 @@ def record_crashes(results: Path, logs: Path, audits: list[dict[str, Any]], sinc
 
     An audit has scenario, device and dtype, and slow and fast unless it compares images.
     """
-    found = []
+    crashes = []
     for audit in audits:
         kind = _kind(audit)
         folder, jobs = _STAGES[kind](results, logs, audit)
         failed = [job for job in jobs if job.failed(since_s)]
         if failed:
-            found.append(({**_OF_A_PAIR, **audit}, folder, failed, kind))
-    if not found:
+            crashes.append(({**_OF_A_PAIR, **audit}, folder, failed, kind))
+    if not crashes:
         return 0
     _, environment = capture(Path.cwd(), lambda: None)
     signer = Signer.from_environment()
     with hash_chain.locked(results / attempts.LEDGER):
-        for audit, folder, failed, kind in found:
+        for audit, folder, failed, kind in crashes:
             kept = evidence.keep(folder, evidence.outputs_of(kind))
-            words = [path for job in failed for path in (job.run, job.stderr) if path and path.is_file()]
-            artifacts = hash_chain.hashes_below([*kept, *words], results)
+            messages = [path for job in failed for path in (job.run, job.stderr) if path and path.is_file()]
+            artifacts = hash_chain.hashes_below([*kept, *messages], results)
             fields = crash_fields(audit, [job.account(since_s) for job in failed], environment, artifacts)
             hash_chain.append_locked(results / attempts.LEDGER, fields, signer)
         history.render_locked(results)
-    return len(found)
+    return len(crashes)
 
 
 def main(argv: list[str]) -> int:

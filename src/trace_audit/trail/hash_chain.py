@@ -62,8 +62,8 @@ def load(ledger: Path) -> list[Entry]:
 
 def record_files(ledger: Path) -> list[Path]:
     """Files with the name of a record, in order of their numbers; nothing else in the folder counts as one."""
-    found = [path for path in ledger.glob("*.json") if _RECORD_NAME.fullmatch(path.name) and path.is_file()]
-    return sorted((path for path in found if path.name == record_name(int(path.stem))), key=lambda p: int(p.stem))
+    records = [path for path in ledger.glob("*.json") if _RECORD_NAME.fullmatch(path.name) and path.is_file()]
+    return sorted((path for path in records if path.name == record_name(int(path.stem))), key=lambda p: int(p.stem))
 
 
 def read_head(ledger: Path) -> tuple[int, str] | None:

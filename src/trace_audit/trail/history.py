@@ -129,9 +129,9 @@ def notes(entries: list[Entry]) -> str:
             *(f"- deviation: {cell(deviation)}" for deviation in record["deviations"]),
         ]
         for command in record["commands"]:
-            words = " ".join(shlex.quote(word) for word in command["arguments"])
+            line = " ".join(shlex.quote(argument) for argument in command["arguments"])
             how = f" ({cell(command['confined'])})" if command.get("confined") else ""
-            lines.append(f"- exit status {command['exit_code']}: {cell(words)}{how}")
+            lines.append(f"- exit status {command['exit_code']}: {cell(line)}{how}")
         text += "\n".join(lines) + "\n"
     return text
 

@@ -43,14 +43,14 @@ def receipt_bytes(entry: Entry) -> bytes:
 def receipt_faults(results: Path, entries: list[Entry], below_results: Iterable[str]) -> list[str]:
     """Receipts that are gone, and files among them that are the receipt of no record."""
     valid = {receipt_bytes(entry) for entry in entries}
-    faults, found = [], set()
+    faults, receipts = [], set()
     for name in below_results:
         if not Path(name).is_relative_to(attempts.RECEIPTS):
             continue
-        found.add(name)
+        receipts.add(name)
         if read_plain(results / name, _LONGEST_RECEIPT) not in valid:
             faults.append(f"{name}: changed (no record of the ledger has this receipt)")
-    return faults + [f"{name}: missing" for name in sorted(_expected(entries) - found)]
+    return faults + [f"{name}: missing" for name in sorted(_expected(entries) - receipts)]
 
 
 def _expected(entries: list[Entry]) -> set[str]:

@@ -149,9 +149,9 @@ def _run(recorded: Recorded, folder: Path, consent: bool) -> int:
     where += ["--hkl", str(recorded.hkl)] if recorded.hkl else []
     jobs = _trace_jobs if recorded.kind == "attempt" else _image_jobs
     path = os.pathsep.join(filter(None, [str(CHECKOUT / "src"), os.environ.get("PYTHONPATH")]))
-    for module, words, allowed in jobs(recorded, folder, where):
+    for module, arguments, allowed in jobs(recorded, folder, where):
         done = subprocess.run(  # away from the results: nothing beside them is imported, no git config of theirs read
-            [sys.executable, "-P", "-m", f"trace_audit.{module}", *words],
+            [sys.executable, "-P", "-m", f"trace_audit.{module}", *arguments],
             cwd=CHECKOUT,
             env={**os.environ, "PYTHONPATH": path},
             check=False,
@@ -228,7 +228,7 @@ def _same(made: Path, before: Path, dropped: list[str]) -> bool:
         content.pop("confined", None)
         for holder, key in ((content, "arguments"), (content.get("scenario"), "extra_flags")):
             if isinstance(holder, dict) and isinstance(holder.get(key), list):
-                holder[key] = [word for word in holder[key] if word not in dropped]
+                holder[key] = [argument for argument in holder[key] if argument not in dropped]
     return bool(now == then)
 
 

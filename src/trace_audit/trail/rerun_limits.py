@@ -25,7 +25,7 @@ _COMMAND_LINES = ("-config",)
 
 
 def confined_flags(
-    words: Sequence[str], find: Callable[[str], Path], *, reads_dump: bool
+    flags: Sequence[str], find: Callable[[str], Path], *, reads_dump: bool
 ) -> tuple[list[str], list[str]]:
     """Extra flags that may be run again, files found by `find`; and the words that were left out.
 
@@ -33,14 +33,14 @@ def confined_flags(
     and for one that takes a command line from a file.
     """
     try:
-        found = split(list(words))
+        occurrences = split(list(flags))
     except UsageError as error:
         raise InputError(f"extra_flags of the record: {error}") from error
     kept: list[str] = []
     dropped: list[str] = []
     position = 0
-    for occurrence in found:
-        own = list(words[position : position + 1 + len(occurrence.values)])
+    for occurrence in occurrences:
+        own = list(flags[position : position + 1 + len(occurrence.values)])
         position += len(own)
         if _is_written(occurrence, reads_dump):
             dropped += own

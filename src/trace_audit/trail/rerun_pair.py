@@ -56,9 +56,9 @@ def _require_consent(recorded: Recorded, sides: dict[str, Side], consent: bool) 
         if is_ours or consent:
             continue
         run = read_document(recorded.artifacts[f"{role}/{RUN}"], "record of a run", Run)
-        words = shlex.join([run["program"], *run["arguments"]])
+        line = shlex.join([run["program"], *run["arguments"]])
         raise InputError(
-            f"rerun {recorded.number}: the {role} is a program of its own ({printable(words)[:300]}); nothing was run; "
+            f"rerun {recorded.number}: the {role} is a program of its own ({printable(line)[:300]}); nothing was run; "
             f"give {CONSENT} if you trust who made it"
         )
 

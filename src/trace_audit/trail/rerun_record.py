@@ -112,9 +112,9 @@ def stated_sides(snapshot: dict[str, Any], number: int) -> tuple[Reference, Cand
         return Reference.model_validate(sides.get("reference")), Candidate.model_validate(sides.get("candidate"))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        place = printable(".".join(["sides", *map(str, first["loc"])]))[:120]
+        key = printable(".".join(["sides", *map(str, first["loc"])]))[:120]
         reason = printable(first["msg"])[:200]
-        raise InputError(f"rerun {number}: {SNAPSHOT}: {place}: {reason}; run the audit anew") from error
+        raise InputError(f"rerun {number}: {SNAPSHOT}: {key}: {reason}; run the audit anew") from error
 
 
 def record_of(results: Path, number: int) -> dict[str, Any]:

@@ -46,13 +46,13 @@ def script(recorded: Recorded, record: dict[str, Any], name: str, steps: Steps, 
     target = shlex.quote(f"{recorded.scenario.name}.yaml")
     lines += ['mkdir "$out/scenario" "$out/reference"', f"cat > \"$out/scenario\"/{target} <<'SCENARIO'"]
     lines += [scenario, "SCENARIO", "", *_reference(recorded), ""]
-    for module, words, allowed in steps(OUT, where):
-        line = " ".join(['"$python" -P -m', f"trace_audit.{module}", *map(_word, words)])
+    for module, arguments, allowed in steps(OUT, where):
+        line = " ".join(['"$python" -P -m', f"trace_audit.{module}", *map(_shell_word, arguments)])
         lines.append(line if allowed == (0,) else f"{line} || [ $? -eq 1 ]   # 1: the verdict is fail")
     lines += ["", "# What came out, beside what was recorded.", "status=0"]
     for made in compared:
         before = shlex.quote(str(recorded.artifacts[made]))
-        lines.append(f"cmp {before} {_word(OUT / made)} && echo {shlex.quote(made + ': same bytes')} || status=1")
+        lines.append(f"cmp {before} {_shell_word(OUT / made)} && echo {shlex.quote(made + ': same bytes')} || status=1")
     return "\n".join([*lines, 'exit "$status"']) + "\n"
 
 
@@ -70,11 +70,11 @@ def _heading(recorded: Recorded, record: dict[str, Any], name: str) -> str:
 
 def _reference(recorded: Recorded) -> list[str]:
     """The commands that put the reference where the steps expect it."""
-    target = _word(OUT / "reference/nanobragg")
+    target = _shell_word(OUT / "reference/nanobragg")
     if recorded.ours:
-        words = ["make", "--source", "src/nanobragg_c", "--compiler", recorded_compiler(recorded.build)]
-        made = f'"$python" -P -m trace_audit.programs.build {shlex.join(words)}'
-        built = f"{made} --binary {target} --record {_word(OUT / 'reference/build.json')}"
+        arguments = ["make", "--source", "src/nanobragg_c", "--compiler", recorded_compiler(recorded.build)]
+        made = f'"$python" -P -m trace_audit.programs.build {shlex.join(arguments)}'
+        built = f"{made} --binary {target} --record {_shell_word(OUT / 'reference/build.json')}"
         return ["# The reference is built from this checkout.", built]
     return [
         "# This reference came with the results, and runs with your rights.",
@@ -83,7 +83,7 @@ def _reference(recorded: Recorded) -> list[str]:
     ]
 
 
-def _word(word: object) -> str:
+def _shell_word(word: object) -> str:
     """A word as bash reads it, with the folder that the script makes."""
     text = str(word)
     if text == str(OUT) or text.startswith(f"{OUT}/"):

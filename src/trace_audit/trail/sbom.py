@@ -42,8 +42,8 @@ def bill_of_materials(results: Path) -> str:
         "dependencies": [
             {"ref": OURS, "dependsOn": sorted(_needs(OURS, distributions) | {part["bom-ref"] for part in reference})},
             *(
-                {"ref": _purl(name, found.version), "dependsOn": sorted(_needs(name, distributions))}
-                for name, found in sorted(distributions.items())
+                {"ref": _purl(name, distribution.version), "dependsOn": sorted(_needs(name, distributions))}
+                for name, distribution in sorted(distributions.items())
             ),
         ],
     }
@@ -53,7 +53,7 @@ def bill_of_materials(results: Path) -> str:
 
 def _reached() -> dict[str, metadata.Distribution]:
     """Every installed package that ours needs, directly or through others, by canonical name."""
-    found: dict[str, metadata.Distribution] = {}
+    distributions: dict[str, metadata.Distribution] = {}
     waiting = [(OURS, {"audit", "report", "slurm"})]
     seen = set()
     while waiting:
@@ -66,16 +66,16 @@ def _reached() -> dict[str, metadata.Distribution]:
         except metadata.PackageNotFoundError:
             continue  # a marker that is not for this machine, or an extra that is not installed
         if name != OURS:
-            found[name] = distribution
+            distributions[name] = distribution
         waiting += [(canonicalize_name(need.name), set(need.extras)) for need in _requirements(distribution, extras)]
-    return found
+    return distributions
 
 
 def _requirements(distribution: metadata.Distribution, extras: set[str]) -> list[Requirement]:
     environment: dict[str, Any] = {**default_environment()}
     kept = []
     for need in map(Requirement, distribution.requires or []):
-        if need.marker is None or any(need.marker.evaluate({**environment, "extra": one}) for one in {"", *extras}):
+        if need.marker is None or any(need.marker.evaluate({**environment, "extra": extra}) for extra in {"", *extras}):
             kept.append(need)
     return kept
 
@@ -85,22 +85,24 @@ def _needs(name: str, distributions: dict[str, metadata.Distribution]) -> set[st
     distribution = metadata.distribution(name)
     extras = {"audit", "report", "slurm"} if name == OURS else set()
     names = {canonicalize_name(need.name) for need in _requirements(distribution, extras)}
-    return {_purl(one, distributions[one].version) for one in names if one in distributions}
+    return {_purl(needed, distributions[needed].version) for needed in names if needed in distributions}
 
 
-def _component(name: str, found: metadata.Distribution, locked: dict[str, list[str]]) -> dict[str, Any]:
-    purl = _purl(name, found.version)
+def _component(name: str, distribution: metadata.Distribution, locked: dict[str, list[str]]) -> dict[str, Any]:
+    purl = _purl(name, distribution.version)
     component: dict[str, Any] = {
         "type": "library",
         "bom-ref": purl,
         "name": name,
-        "version": found.version,
+        "version": distribution.version,
         "purl": purl,
     }
-    licence = found.metadata.json.get("license_expression")
+    licence = distribution.metadata.json.get("license_expression")
     if licence:
         component["licenses"] = [{"expression": licence}]
-    hashes = locked.get(f"{name}=={found.version.partition('+')[0]}") if "+" not in found.version else None
+    hashes = (
+        locked.get(f"{name}=={distribution.version.partition('+')[0]}") if "+" not in distribution.version else None
+    )
     if hashes:
         component["properties"] = [{"name": LOCK_PROPERTY, "value": value} for value in hashes]
     return component

@@ -20,12 +20,12 @@ _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]{1,64} [A-Za-z0-9+/]{1,4096}={0,2}", re.AS
 _TIME_LIMIT_S = 30
 
 
-def _ssh_keygen(words: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
+def _ssh_keygen(arguments: list[str], data: bytes) -> subprocess.CompletedProcess[bytes]:
     """Run ssh-keygen without a terminal, so that it fails where it would ask. Raises InputError if it is not there."""
     environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
     try:
         return subprocess.run(
-            ["ssh-keygen", *words],
+            ["ssh-keygen", *arguments],
             input=data,
             capture_output=True,
             check=False,
@@ -36,7 +36,7 @@ def _ssh_keygen(words: list[str], data: bytes) -> subprocess.CompletedProcess[by
     except FileNotFoundError as error:
         raise InputError("ssh-keygen not found, needed for signatures; install OpenSSH's client") from error
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"ssh-keygen {words[1]}: did not end within {_TIME_LIMIT_S} s") from error
+        raise InputError(f"ssh-keygen {arguments[1]}: did not end within {_TIME_LIMIT_S} s") from error
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,13 @@ def check(data: bytes, signature: Path, public_key: object, allowed_signers: Pat
             return "its signature is not that of its key over these bytes"
     if allowed_signers is None:
         return None
-    found = _ssh_keygen(["-Y", "find-principals", "-s", str(signature), "-f", str(allowed_signers)], b"")
-    names = found.stdout.decode(errors="replace").splitlines()
-    if found.returncode or not names or not _verifies(data, signature, allowed_signers, names[0]):
+    principals = _ssh_keygen(["-Y", "find-principals", "-s", str(signature), "-f", str(allowed_signers)], b"")
+    names = principals.stdout.decode(errors="replace").splitlines()
+    if principals.returncode or not names or not _verifies(data, signature, allowed_signers, names[0]):
         return f"signed by a key that is not in {allowed_signers}"
     return None
 
 
 def _verifies(data: bytes, signature: Path, signers: Path, principal: str) -> bool:
-    words = ["-Y", "verify", "-f", str(signers), "-I", principal, "-n", NAMESPACE, "-s", str(signature)]
-    return _ssh_keygen(words, data).returncode == 0
+    arguments = ["-Y", "verify", "-f", str(signers), "-I", principal, "-n", NAMESPACE, "-s", str(signature)]
+    return _ssh_keygen(arguments, data).returncode == 0

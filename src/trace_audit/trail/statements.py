@@ -36,11 +36,11 @@ _IDENTITY = ("scenario", "pixel_slow_fast", "device", "dtype", "backend")
 
 def last_audits(entries: list[Entry]) -> list[dict[str, Any]]:
     """The last record of each audit, in the order of their names."""
-    found = {}
+    last = {}
     for record in (entry.record for entry in entries):
         if record and record.get("kind") == "attempt" and is_sound(record):
-            found[name_of(record)] = record
-    return [found[name] for name in sorted(found)]
+            last[name_of(record)] = record
+    return [last[name] for name in sorted(last)]
 
 
 def name_of(record: dict[str, Any]) -> str:
@@ -148,18 +148,18 @@ def check_envelope(text: str, allowed_signers: Path | None) -> tuple[dict[str, A
         payload = base64.b64decode(content["payload"], validate=True)
         first = content["signatures"][0]
         signature, key = base64.b64decode(first["sig"], validate=True), first["keyid"]
-        found = parse_json(payload)
-        if not isinstance(found, dict):
+        statement = parse_json(payload)
+        if not isinstance(statement, dict):
             raise ValueError("the payload is no JSON object")
         kind = content["payloadType"]
     except ValueError as error:
         raise InputError(f"no DSSE envelope of a statement: {printable(str(error))[:200]}") from error
     if kind != PAYLOAD_TYPE:
-        return found, f"its payload is {printable(kind)[:100]}, expected {PAYLOAD_TYPE}"
+        return statement, f"its payload is {printable(kind)[:100]}, expected {PAYLOAD_TYPE}"
     with tempfile.TemporaryDirectory(prefix="statement-") as folder:
         path = Path(folder, "signature")
         path.write_bytes(signature)
-        return found, check(encoding(payload), path, key, allowed_signers)
+        return statement, check(encoding(payload), path, key, allowed_signers)
 
 
 def write_statements(results: Path, now: datetime) -> list[Path]:

@@ -111,8 +111,8 @@ def _used_slurm() -> bool:
 def names_slurm(arguments: list[str]) -> bool:
     """Whether these arguments make snakemake send jobs to Slurm."""
     pairs = list(zip(arguments, arguments[1:], strict=False))
-    named = [value for word, value in pairs if word in ("--profile", "--workflow-profile", "--executor", "-e")]
-    named += [word.partition("=")[2] for word in arguments if word.startswith(("--profile=", "--executor="))]
+    named = [value for option, value in pairs if option in ("--profile", "--workflow-profile", "--executor", "-e")]
+    named += [option.partition("=")[2] for option in arguments if option.startswith(("--profile=", "--executor="))]
     return any(Path(value).name == "slurm" for value in named)
 
 

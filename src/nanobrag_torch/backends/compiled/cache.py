@@ -61,10 +61,10 @@ def directory() -> Path | None:
 
 def folder() -> Path:
     """As `directory`. Raises OSError if there is none."""
-    found = directory()
-    if found is None:
+    folder = directory()
+    if folder is None:
         raise FileNotFoundError(f"no folder holds compiled code, see {DIRECTORY_VARIABLE}")
-    return found
+    return folder
 
 
 def key_of(program: Program, model: Model) -> dict[str, object]:
@@ -133,10 +133,18 @@ _FOUND: dict[Path, tuple[dict[str, object], object]] = {}
 
 def _state(path: Path) -> tuple[int, ...]:
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return ()
-    return found.st_dev, found.st_ino, found.st_size, found.st_mode, found.st_uid, found.st_mtime_ns, found.st_ctime_ns
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mode,
+        status.st_uid,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
 
 
 def opened(package: Path) -> BinaryIO:

@@ -64,8 +64,8 @@ class Recorder(TorchDispatchMode):
         """Call the numbers in a tensor `name`, or `name_0`, `name_1`, ... where there are several."""
         numbers = self.numbers_of(tensor)
         taken = set(self.labels.values())
-        for place, number in enumerate(numbers):
-            label = name if len(numbers) == 1 else f"{name}_{place}"
+        for position, number in enumerate(numbers):
+            label = name if len(numbers) == 1 else f"{name}_{position}"
             if number.arguments and label not in taken:
                 self.labels.setdefault(id(number), label)
 
@@ -78,7 +78,7 @@ class Recorder(TorchDispatchMode):
             raise Unrecordable(f"arithmetic on all of {held.name}")
         if isinstance(held, Added):
             raise Unrecordable("arithmetic on all of a table that is added to")
-        return [held[place] for place in recorded.positions(tensor)]
+        return [held[position] for position in recorded.positions(tensor)]
 
     def added_to(self, tensor: torch.Tensor) -> Added:
         """What is added to a table, and where. Raises Unrecordable for a tensor that nothing was added to."""
@@ -109,7 +109,9 @@ class Recorder(TorchDispatchMode):
     def _check_views(self, name: str, results: Any) -> None:
         """Several results at once are parts of what is known, or nothing is known of them."""
         if not all(
-            recorded.address(one) in self._storages for one in recorded.flat([results]) if isinstance(one, torch.Tensor)
+            recorded.address(tensor) in self._storages
+            for tensor in recorded.flat([results])
+            if isinstance(tensor, torch.Tensor)
         ):
             raise Unrecordable(f"operation {name}")
 
@@ -159,7 +161,8 @@ class Recorder(TorchDispatchMode):
                 rows.append(self._cast(row[0] if recorded.is_zero(row[1]) else row[1], of))
                 continue
             typed = tuple(
-                number if name == "where" and place == 0 else self._cast(number, of) for place, number in enumerate(row)
+                number if name == "where" and position == 0 else self._cast(number, of)
+                for position, number in enumerate(row)
             )
             rows.append(self._number(template(of), typed, result.dtype))
         return rows
@@ -172,20 +175,20 @@ class Recorder(TorchDispatchMode):
 
     def _moved(self, function: Any, arguments: Sequence[Any], keywords: dict[str, Any]) -> list[Number]:
         """Elements that only change places: the operation acts on their numbers, with 0 for added zeros."""
-        found: list[Number] = []
+        carried: list[Number] = []
 
         def numbered(argument: Any) -> Any:
             if isinstance(argument, list | tuple):
                 return type(argument)(numbered(part) for part in argument)
             if not isinstance(argument, torch.Tensor):
                 return argument
-            first = len(found) + 1
-            found.extend(self.numbers_of(argument))
-            return torch.arange(first, len(found) + 1).reshape(argument.shape)
+            first = len(carried) + 1
+            carried.extend(self.numbers_of(argument))
+            return torch.arange(first, len(carried) + 1).reshape(argument.shape)
 
         moved = function(*numbered(tuple(arguments)), **{k: v for k, v in keywords.items() if k != "dtype"})
-        zero = self._constant(0, found[0].dtype)
-        return [found[place - 1] if place else zero for place in moved.reshape(-1).tolist()]
+        zero = self._constant(0, carried[0].dtype)
+        return [carried[position - 1] if position else zero for position in moved.reshape(-1).tolist()]
 
     def _reduced(self, name: str, arguments: Sequence[Any], result: torch.Tensor) -> list[Number]:
         """Sums over the elements there are, and over orientations where the dimension before the rays is summed."""
@@ -223,27 +226,31 @@ class Recorder(TorchDispatchMode):
 
     def _moved_by_index(self, arguments: Sequence[Any]) -> list[Number]:
         numbers = self.numbers_of(arguments[0])
-        places = torch.arange(len(numbers)).reshape(arguments[0].shape)
-        return [numbers[place] for place in torch.ops.aten.index.Tensor(places, arguments[1]).reshape(-1).tolist()]
+        positions = torch.arange(len(numbers)).reshape(arguments[0].shape)
+        return [
+            numbers[position] for position in torch.ops.aten.index.Tensor(positions, arguments[1]).reshape(-1).tolist()
+        ]
 
     def _adds_tables(self, name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> bool:
         """Whether an operation is the sum of two tables that are added to."""
-        held = [self._storages.get(recorded.address(one)) for one in arguments if isinstance(one, torch.Tensor)]
-        both = len(held) == 2 and all(isinstance(one, Added) for one in held)
+        held = [
+            self._storages.get(recorded.address(tensor)) for tensor in arguments if isinstance(tensor, torch.Tensor)
+        ]
+        both = len(held) == 2 and all(isinstance(tensor, Added) for tensor in held)
         return both and name in ("add", "add_") and not keywords
 
     def _added(self, name: str, arguments: Sequence[Any]) -> Added:
         """What two tables add up to, or a table of zeros with numbers added where other numbers say."""
         if name not in SCATTERS:
-            first, second = (self.added_to(one) for one in arguments)
+            first, second = (self.added_to(tensor) for tensor in arguments)
             return Added(first.terms + second.terms)
         if not all(map(recorded.is_zero, self.numbers_of(arguments[0]))):
             raise Unrecordable(f"{name} to other numbers than zeros")
         index, source = arguments[2:4] if name == "scatter_add" else (arguments[1][0], arguments[2])
         if name == "index_put" and not (len(arguments) == 4 and arguments[3]):
             raise Unrecordable(f"{name} without a sum")
-        places = map(self._table_index, self.numbers_of(index))
-        return Added(tuple(zip(places, self.numbers_of(source), strict=True)))
+        indices = map(self._table_index, self.numbers_of(index))
+        return Added(tuple(zip(indices, self.numbers_of(source), strict=True)))
 
     def _table_index(self, number: Number) -> Number:
         """Straight from the floating point number that was rounded to an index, where it was."""
@@ -255,8 +262,8 @@ class Recorder(TorchDispatchMode):
         held = self._storages.get(recorded.address(target))
         if not isinstance(held, list):
             raise Unrecordable("an operation in place on a tensor that was not given")
-        for place, number in zip(recorded.positions(target), numbers, strict=True):
-            held[place] = self._cast(number, target.dtype)
+        for position, number in zip(recorded.positions(target), numbers, strict=True):
+            held[position] = self._cast(number, target.dtype)
 
     def _keep(self, tensor: torch.Tensor, held: list[Number | None] | list[Number] | Table | Added) -> None:
         self._alive.append(tensor)
@@ -265,8 +272,8 @@ class Recorder(TorchDispatchMode):
     def _laid_out(self, tensor: torch.Tensor, numbers: list[Number]) -> list[Number | None]:
         size = tensor.untyped_storage().nbytes() // tensor.element_size()
         held: list[Number | None] = [None] * size
-        for place, number in zip(recorded.positions(tensor), numbers, strict=True):
-            held[place] = number
+        for position, number in zip(recorded.positions(tensor), numbers, strict=True):
+            held[position] = number
         return held
 
     def _cast(self, number: Number, dtype: torch.dtype) -> Number:

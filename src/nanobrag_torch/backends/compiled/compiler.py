@@ -52,10 +52,10 @@ _FOR_THIS_CPU = {
 def compiler() -> list[str]:
     """The C compiler: CC, else the first of cc, gcc, clang. Raises OSError where there is none."""
     named = shlex.split(os.environ.get("CC", ""))
-    found = next((name for name in (named[:1] or _COMPILERS) if shutil.which(name)), None)
-    if found is None:
+    command = next((name for name in (named[:1] or _COMPILERS) if shutil.which(name)), None)
+    if command is None:
         raise OSError(f"no C compiler found ({' '.join(named) or ', '.join(_COMPILERS)}); install gcc")
-    return [found, *named[1:]]
+    return [command, *named[1:]]
 
 
 class Watched(NamedTuple):
@@ -83,19 +83,19 @@ class _Recording:
         self.tensors: dict[str, torch.Tensor] = {}
         self.watched: dict[str, torch.Tensor] = {}
         model = _with_smallest_table(model)
-        for name, given in program.inputs(model).items():
-            self._give_tensor(name, given.cpu())  # what is recorded is the same for every device
+        for name, tensor in program.inputs(model).items():
+            self._give_tensor(name, tensor.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
         results = self._changes() if program.along else self._derivatives() if program.by else self._results()
         if program.by:
             slopes = enumerate(zip(program.by, results, strict=True))
-            self.outputs = [self._summed(f"out{place}", name, result) for place, (name, result) in slopes]
+            self.outputs = [self._summed(f"out{position}", name, result) for position, (name, result) in slopes]
         else:
-            self.outputs = [self._output(f"out{place}", result, RAY) for place, result in enumerate(results)]
+            self.outputs = [self._output(f"out{position}", result, RAY) for position, result in enumerate(results)]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
-        for one in self.traced:
-            over = RAY | ORIENTATION * one.of_orientations | TERMS * one.of_terms
-            self.outputs.append(self._output(f"out_{one.name}", self.watched[one.name], over))
+        for traced in self.traced:
+            over = RAY | ORIENTATION * traced.of_orientations | TERMS * traced.of_terms
+            self.outputs.append(self._output(f"out_{traced.name}", self.watched[traced.name], over))
 
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
         return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]
@@ -104,7 +104,7 @@ class _Recording:
         """The sum over rays of the derivative by one of the tensors."""
         if by == TABLE:
             terms = enumerate(self.recorder.added_to(slope).terms)
-            return [Output(f"{name}_{i}", number, 0, place) for i, (place, number) in terms]
+            return [Output(f"{name}_{i}", number, 0, position) for i, (position, number) in terms]
         return self._output(name, slope, ORIENTATION if by == "real_m" else 0)
 
     def _watched(self, name: str, value: torch.Tensor) -> Watched:
@@ -116,19 +116,19 @@ class _Recording:
         return Watched(name, shape, of_orientations, str(value.dtype)[6:], of_terms)
 
     def _give_tensor(self, name: str, value: torch.Tensor) -> None:
-        one = _input(name, value, name.replace(".", "_"), self.program.over)
-        self.inputs.append(one)
-        if one.table:
+        declared = _input(name, value, name.replace(".", "_"), self.program.over)
+        self.inputs.append(declared)
+        if declared.table:
             self.tensors[name] = value
-            self.recorder.give_table(value, one.name)
+            self.recorder.give_table(value, declared.name)
         else:
-            self.tensors[name] = (value[:1] if one.varies in (ORIENTATION, SOURCE) else value).clone()
-            self.recorder.give(self.tensors[name], one.name, one.varies)
+            self.tensors[name] = (value[:1] if declared.varies in (ORIENTATION, SOURCE) else value).clone()
+            self.recorder.give(self.tensors[name], declared.name, declared.varies)
 
     def _give_argument(self, name: str, dtype: torch.dtype, varies: int, padding: str = "first") -> torch.Tensor:
-        one, value = Input(name, dtype, varies, padding=padding), torch.ones(1, dtype=dtype)
-        self.inputs.append(one)
-        self.recorder.give(value, one.name, varies)
+        declared, value = Input(name, dtype, varies, padding=padding), torch.ones(1, dtype=dtype)
+        self.inputs.append(declared)
+        self.recorder.give(value, declared.name, varies)
         return value
 
     def _watch(self, name: str, value: Any, place: Place) -> Any:
@@ -194,8 +194,8 @@ class _Recording:
         for direction in range(self.program.directions):
             change, of_orientations = torch.zeros_like(result), torch.zeros_like(result)
             for slope, part in slopes:
-                for place, number in enumerate(self.recorder.numbers_of(slope)):
-                    term = (slope[place : place + 1] * part[direction, place : place + 1]).to(result.dtype)
+                for position, number in enumerate(self.recorder.numbers_of(slope)):
+                    term = (slope[position : position + 1] * part[direction, position : position + 1]).to(result.dtype)
                     if number.varies == ORIENTATION | RAY:
                         of_orientations = of_orientations + term
                     else:
@@ -207,13 +207,17 @@ class _Recording:
         """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""
         by = [self.tensors[name].requires_grad_() for name in self.program.by]
         results = [result for result in self._results() if result.is_floating_point()]
-        given = [
+        upstream = [
             self._give_argument(f"upstream{i}", result.dtype, RAY, padding="zero") for i, result in enumerate(results)
         ]
-        depend = [place for place, result in enumerate(results) if result.requires_grad]
+        depend = [index for index, result in enumerate(results) if result.requires_grad]
         with self.recorder:
-            found = torch.autograd.grad([results[i] for i in depend], by, [given[i] for i in depend], allow_unused=True)
-            return [torch.zeros_like(tensor) if one is None else one for one, tensor in zip(found, by, strict=True)]
+            slopes = torch.autograd.grad(
+                [results[i] for i in depend], by, [upstream[i] for i in depend], allow_unused=True
+            )
+            return [
+                torch.zeros_like(tensor) if slope is None else slope for slope, tensor in zip(slopes, by, strict=True)
+            ]
 
 
 def source_of(
@@ -235,7 +239,7 @@ def source_of(
 
 def _in_loops(number: Number) -> bool:
     """Whether a number is of one sample or source, not of all of them."""
-    return bool(number.varies & TERMS) and all(one.carried != "done" for one in in_order([number]))
+    return bool(number.varies & TERMS) and all(operation.carried != "done" for operation in in_order([number]))
 
 
 def _input(name: str, value: torch.Tensor, in_c: str, over: int) -> Input:

@@ -20,8 +20,8 @@ _COUNTS = ("phi_rad", "mosaic_domains")
 
 def differentiated(program: Program, model: Model) -> Program:
     """The program of the derivatives by all differentiable tensors of a program; without any, the program itself."""
-    found = program.given(model, 0)
-    by = tuple(name for name, value in found.items() if value.requires_grad and name not in _COUNTS)
+    tensors = program.given(model, 0)
+    by = tuple(name for name, value in tensors.items() if value.requires_grad and name not in _COUNTS)
     return program.derivative(by) if by else program
 
 
@@ -47,10 +47,10 @@ class DifferentiableBackend(CompiledBackend):
 
     def of_tile(self) -> DifferentiableBackend:
         """The backend for one tile, whose steps add what they have by a table to the same sums."""
-        other = copy.copy(self)
+        copied = copy.copy(self)
         padded = self._model.amplitudes.padded
-        other._table = None if padded is None else _Table.of(padded, self._spare)
-        return other
+        copied._table = None if padded is None else _Table.of(padded, self._spare)
+        return copied
 
     def run(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -89,12 +89,12 @@ class DifferentiableBackend(CompiledBackend):
         rays = arguments[0].shape[0]
         if not rays:
             return [torch.zeros_like(one) for one in by.values()]
-        given = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
+        inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
         wanted = [
             Summed(one.shape, label == "real_m", sums.like(one) if sums is not None and label == TABLE else None)
             for label, one in by.items()
         ]
-        return loaded.sums(given, wanted, rays, self.orientations)
+        return loaded.sums(inputs, wanted, rays, self.orientations)
 
 
 class _Spare:
@@ -114,8 +114,8 @@ class _Spare:
         where = sums.nonzero().squeeze(1)
         values = sums[where]
         self._tensors.append(sums.index_fill_(0, where, 0.0))
-        places = torch.stack(torch.unravel_index(where, shape))
-        return torch.sparse_coo_tensor(places, values, shape, is_coalesced=True, check_invariants=False)
+        indices = torch.stack(torch.unravel_index(where, shape))
+        return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=False)
 
 
 class _Sums:
@@ -133,10 +133,10 @@ class _Sums:
 
     def taken(self, shape: torch.Size) -> torch.Tensor | None:
         """The sums, sparse on a CPU, where there are many tiles; None where nothing was added. They begin anew."""
-        found, self._by_element = self._by_element, None
-        if found is None or found.device.type != "cpu":
-            return None if found is None else found.view(shape)
-        return self._spare.emptied(found, shape)
+        slopes, self._by_element = self._by_element, None
+        if slopes is None or slopes.device.type != "cpu":
+            return None if slopes is None else slopes.view(shape)
+        return self._spare.emptied(slopes, shape)
 
 
 class _Table(NamedTuple):
@@ -177,13 +177,13 @@ class _Step(torch.autograd.Function):
     ) -> tuple[torch.Tensor, ...]:
         ctx.what, ctx.arguments, ctx.sums = (backend, name, source), rest[:count], sums
         results = backend.values(name, source, ctx.arguments)
-        ctx.mark_non_differentiable(*(one for one in results if not one.is_floating_point()))
+        ctx.mark_non_differentiable(*(result for result in results if not result.is_floating_point()))
         return tuple(results)
 
     @staticmethod
     def backward(ctx: Any, *by_results: torch.Tensor) -> tuple[Any, ...]:
         backend, name, source = ctx.what
-        upstream = [one for one in by_results if one.is_floating_point()]
+        upstream = [by_result for by_result in by_results if by_result.is_floating_point()]
         slopes = backend.slopes(name, source, ctx.arguments, upstream, ctx.sums)
         by = [
             torch.zeros((), dtype=torch.float64, device=slope.device) if label == TABLE else slope

@@ -40,23 +40,23 @@ class Together(NamedTuple):
     of_a_frame: tuple[int, ...]
 
 
-def together(one: str) -> Together:
+def together(source_of_one: str) -> Together:
     """The program of frames from that of one image. Raises ValueError if that has another form."""
-    found = _ONE.search(one)
-    arguments = [_ARGUMENT.match(word.strip()) for word in found["arguments"].split(",")] if found else []
+    definition = _ONE.search(source_of_one)
+    arguments = [_ARGUMENT.match(word.strip()) for word in definition["arguments"].split(",")] if definition else []
     named = [argument for argument in arguments if argument is not None]
-    if not named or len(named) != len(arguments) or _KERNEL not in one:
+    if not named or len(named) != len(arguments) or _KERNEL not in source_of_one:
         raise ValueError("the program of one image has another form than the one that is known")
-    own = tuple(place for place, argument in enumerate(named) if argument["name"] in OF_A_FRAME)
-    shared = [argument[0] for place, argument in enumerate(named) if place not in own]
-    rows = {place: f"({named[place]['kind']})mine[{number}]" for number, place in enumerate(own)}
-    given = [rows.get(place, argument["name"]) for place, argument in enumerate(named)]
+    own = tuple(position for position, argument in enumerate(named) if argument["name"] in OF_A_FRAME)
+    shared = [argument[0] for position, argument in enumerate(named) if position not in own]
+    rows = {position: f"({named[position]['kind']})mine[{number}]" for number, position in enumerate(own)}
+    inputs = [rows.get(position, argument["name"]) for position, argument in enumerate(named)]
     read = ["const int64_t *__restrict__ addresses", "const int rays", "const int orientations"]
     text = (
-        one.replace(_KERNEL, "static __device__ __forceinline__ void")
+        source_of_one.replace(_KERNEL, "static __device__ __forceinline__ void")
         + f"\n{_KERNEL} {ENTRY}({', '.join([*shared, *read])})\n{{\n"
         + f"const int64_t *mine = addresses + (int64_t)blockIdx.y * {len(own)};\n"
-        + f"run({', '.join(given)}, rays, orientations);\n}}\n"
+        + f"run({', '.join(inputs)}, rays, orientations);\n}}\n"
     )
     return Together(text, own)
 
@@ -86,17 +86,17 @@ def run(
     orientations: int,
 ) -> None:
     """One launch for all rows. Raises ValueError as `launched`."""
-    shared = [place for place in range(len(rows[0])) if place not in own]
-    first = [rows[0][place] for place in shared]
+    shared = [position for position in range(len(rows[0])) if position not in own]
+    first = [rows[0][position] for position in shared]
     for row in rows[1:]:
         # a number that a model counts anew is another tensor
         if any(
             a.data_ptr() != row[i].data_ptr() and a.dtype != torch.int64 for a, i in zip(first, shared, strict=True)
         ):
             raise ValueError("the models differ in more than orientation and wavelength")
-        if any(rows[0][place].shape != row[place].shape for place in own):
+        if any(rows[0][position].shape != row[position].shape for position in own):
             raise ValueError("the models have other numbers of orientations or sources")
-    addresses = [[row[place].data_ptr() for place in own] for row in rows]
+    addresses = [[row[position].data_ptr() for position in own] for row in rows]
     table = torch.tensor(addresses, dtype=torch.int64, device="cpu")
     there = table.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else table.to(device)
     launch(first, there, rays, orientations, len(rows))
@@ -104,8 +104,8 @@ def run(
 
 @cache
 def _loaded(file: Path, device: torch.device) -> tuple[tuple[int, ...], Launch]:
-    with kept.opened(file) as one, torch.cuda.device(device):
-        made = together(one.read().decode())
+    with kept.opened(file) as library, torch.cuda.device(device):
+        made = together(library.read().decode())
         kernel: Any = torch.cuda._compile_kernel(made.text, ENTRY)
 
     def launch(

@@ -26,8 +26,8 @@ PIXELS_PER_LAUNCH = 1 << 24  # on a GPU
 def _description(built: Iterable[Build]) -> Description:
     """The description of a backend that runs these programs."""
     built = list(built)
-    compilers = dict.fromkeys(one.compiler for one in built)
-    return Description("compiled", " ".join(one.source_sha256 for one in built), " | ".join(compilers))
+    compilers = dict.fromkeys(package.compiler for package in built)
+    return Description("compiled", " ".join(package.source_sha256 for package in built), " | ".join(compilers))
 
 
 class Aimed:
@@ -76,9 +76,9 @@ class CompiledBackend:
 
     def for_model(self, model: Model) -> CompiledBackend:
         """The loaded programs for a model whose tensors have other values and which is otherwise the same."""
-        other = copy.copy(self)
-        other._take(model)
-        return other
+        copied = copy.copy(self)
+        copied._take(model)
+        return copied
 
     @property
     def structure(self) -> tuple[object, ...]:
@@ -122,12 +122,12 @@ class CompiledBackend:
     ) -> list[torch.Tensor]:
         """As `run`; `stores` are what the program writes besides."""
         rays, device = arguments[0].shape[0], arguments[0].device
-        given = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
+        inputs = [*self._inputs[name][source], *(argument.contiguous() for argument in arguments)]
         results = (
             [torch.empty(rays, dtype=dtype, device=device) for dtype in self._results[name]] if into is None else [into]
         )
         if rays:
-            self._programs[name]([*given, *results, *stores], rays, self.orientations)
+            self._programs[name]([*inputs, *results, *stores], rays, self.orientations)
         return results
 
     def inputs_of_image(self, image_dtype: torch.dtype) -> tuple[str, list[torch.Tensor]] | None:
@@ -155,10 +155,10 @@ class CompiledBackend:
 
     def photons_of_region(self, region: Region, into: torch.Tensor) -> torch.Tensor:
         """Photons of the pixels of a region, written `into` (rows, width); no list of pixels is made or read."""
-        found = self.inputs_of_image(into.dtype)
-        assert found is not None  # see `makes_whole_pixels`
-        given = [*found[1], *region.arguments(into.device), into]
-        self._programs[found[0]](given, region.pixels, self.orientations)
+        inputs = self.inputs_of_image(into.dtype)
+        assert inputs is not None  # see `makes_whole_pixels`
+        tensors = [*inputs[1], *region.arguments(into.device), into]
+        self._programs[inputs[0]](tensors, region.pixels, self.orientations)
         return into
 
     def rays(self, fast: torch.Tensor, slow: torch.Tensor, samples: kernel.Samples, hook: Hook | None = None) -> Aimed:

@@ -54,13 +54,15 @@ class OnCpu:
     ) -> list[torch.Tensor]:
         """The program adds those of the orientations to what is there, in lanes beside each other."""
         parts = [
-            torch.zeros((*one.shape, LANES) if one.of_orientations else one.shape, dtype=torch.float64)
-            if one.into is None
-            else one.into
-            for one in wanted
+            torch.zeros((*argument.shape, LANES) if argument.of_orientations else argument.shape, dtype=torch.float64)
+            if argument.into is None
+            else argument.into
+            for argument in wanted
         ]
         self([*tensors, *parts], rays, orientations)
-        return [part.sum(-1) if one.of_orientations else part for one, part in zip(wanted, parts, strict=True)]
+        return [
+            part.sum(-1) if argument.of_orientations else part for argument, part in zip(wanted, parts, strict=True)
+        ]
 
 
 class OnGpu:
@@ -90,11 +92,11 @@ class OnGpu:
             table.parts if table else [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)]
             for one, table in zip(wanted, tables, strict=True)
         ]
-        given = [*tensors, *(tensor for part in parts for tensor in part)]
+        inputs = [*tensors, *(tensor for part in parts for tensor in part)]
         for table in filter(None, tables):
-            self(given, rays, orientations)
+            self(inputs, rays, orientations)
             table.scale_by_size()
-        self(given, rays, orientations)
+        self(inputs, rays, orientations)
         return [part[0].sum(0) if table is None else table.added() for part, table in zip(parts, tables, strict=True)]
 
 
@@ -115,8 +117,8 @@ class _OfWholeNumbers:
     def scale_by_size(self) -> None:
         """Let the next run add whole numbers; until then it adds nothing."""
         _, exponent = torch.frexp(self._sizes.sum())
-        one = torch.ones_like(self._scale)
-        self._scale.copy_(torch.ldexp(one, (HIGH_BITS - exponent).clamp(max=_LARGEST_EXPONENT)))
+        unit = torch.ones_like(self._scale)
+        self._scale.copy_(torch.ldexp(unit, (HIGH_BITS - exponent).clamp(max=_LARGEST_EXPONENT)))
 
     def added(self) -> torch.Tensor:
         """What the sums are added to; no number, where a term is none."""

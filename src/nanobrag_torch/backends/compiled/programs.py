@@ -74,11 +74,11 @@ class Program:
     def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
-        found = {name: _field(prepared, name) for name in self.tensors}
+        fields = {name: _field(prepared, name) for name in self.tensors}
         if self.over:
             counts = model.samples, model.source_count, model.layers, model.oversample
-            found |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
-        return {name: value for name, value in found.items() if value is not None}
+            fields |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
+        return {name: value for name, value in fields.items() if value is not None}
 
     def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
         """Those tensors as compiled code reads them, without their graph."""
@@ -123,13 +123,13 @@ def factors(
     hook, samples = at(hooks), kernel.Samples(*sample)
     rays = kernel.rays_of(model, fast, slow, samples, hook)
     light = kernel.illuminate(model, rays, 0, hook)
-    found = (
+    chosen = (
         kernel.solid_angle_of(model, rays, hook),
         kernel.capture_of(model, rays, samples, hook),
         kernel.polarize(model, rays.direction, 0, hook).polar,
         light.accepted,
     )
-    return tuple(one for one in found if one is not None)
+    return tuple(program for program in chosen if program is not None)
 
 
 def photons(model: Model, fast: torch.Tensor, slow: torch.Tensor, hooks: Hooks | None = None) -> tuple[torch.Tensor]:

@@ -30,29 +30,29 @@ def with_fewer_quotients(
     results = list(_numbers(outputs[: len(outputs) - watched]))
     uses = Counter(id(argument) for number in in_order(results) for argument in number.arguments)
     uses.update(map(id, results))
-    found: dict[int, Number] = {}
+    rewritten: dict[int, Number] = {}
     called: dict[int, str] = {}
     for number in in_order(_numbers(outputs)):
-        found[id(number)] = _rewritten(number, found, uses)
+        rewritten[id(number)] = _rewritten(number, rewritten, uses)
         if id(number) in labels:
-            called.setdefault(id(found[id(number)]), labels[id(number)])
-    return [[_with(one, found) for one in group] for group in outputs], called
+            called.setdefault(id(rewritten[id(number)]), labels[id(number)])
+    return [[_with(output, rewritten) for output in group] for group in outputs], called
 
 
 def _numbers(outputs: Iterable[Sequence[Output]]) -> Iterator[Number]:
     """All that outputs depend on at once."""
     for group in outputs:
-        for one in group:
-            yield from (one.number,) if one.place is None else (one.number, one.place)
+        for output in group:
+            yield from (output.number,) if output.place is None else (output.number, output.place)
 
 
-def _with(output: Output, found: dict[int, Number]) -> Output:
-    place = None if output.place is None else found[id(output.place)]
-    return replace(output, number=found[id(output.number)], place=place)
+def _with(output: Output, rewritten: dict[int, Number]) -> Output:
+    position = None if output.place is None else rewritten[id(output.place)]
+    return replace(output, number=rewritten[id(output.number)], place=position)
 
 
-def _rewritten(number: Number, found: dict[int, Number], uses: Counter[int]) -> Number:
-    arguments = tuple(found[id(argument)] for argument in number.arguments)
+def _rewritten(number: Number, rewritten: dict[int, Number], uses: Counter[int]) -> Number:
+    arguments = tuple(rewritten[id(argument)] for argument in number.arguments)
     if number.expression == PRODUCT and number.dtype == torch.float64 and number.varies & _BOTH == _BOTH:
         single = all(uses[id(argument)] == 1 for argument in number.arguments)
         if single and all(one.expression == QUOTIENT for one in arguments):
@@ -61,6 +61,6 @@ def _rewritten(number: Number, found: dict[int, Number], uses: Counter[int]) -> 
                 for i in range(2)
             )
             return Number(QUOTIENT, (above, below), number.dtype, number.varies)
-    if all(one is other for one, other in zip(arguments, number.arguments, strict=True)):
+    if all(one is known for one, known in zip(arguments, number.arguments, strict=True)):
         return number
     return replace(number, arguments=arguments)

@@ -77,20 +77,22 @@ class Loops:
         self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
         self.scatters: dict[str, str] = {}  # by output: the array of the places that its numbers are added at
         self.constants: dict[str, int] = {}  # of the innermost loops, float64: their places
-        self._inputs = {one.name: one for one in inputs}
+        self._inputs = {declared.name: declared for declared in inputs}
         self._home: dict[int, str] = {}
         self._name: dict[int, str] = {}
         self._labels = labels or {}
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
-        ordered = in_order(number for one in outputs for number in (one.number, one.place) if number is not None)
+        ordered = in_order(
+            number for declared in outputs for number in (declared.number, declared.place) if number is not None
+        )
         self.lookups_of_pair = sum(number.table is not None for number in ordered)
         self._remembered = self.lookups_of_pair <= _REMEMBERED
         for number in ordered:
             self._settle(number)
-        for one in outputs:
-            self._hand_on(one)
+        for declared in outputs:
+            self._hand_on(declared)
 
     def _settle(self, number: Number) -> None:
         """Choose the loop of a number and write its statement there; its arguments' statements are written already."""
@@ -225,13 +227,13 @@ class Loops:
     def _read(self, number: Number) -> str:
         if "[" not in number.expression:  # the counter of a loop
             return number.expression
-        name, place = number.expression.rstrip("]").split("[")
-        given = self._inputs[name]
-        if given.varies == RAY:
-            return f"{name}_{place}[l]"
-        counter = {ORIENTATION: "orientation", SOURCE: "source"}.get(given.varies)
-        first = f"(int64_t){counter} * {given.elements} + " if counter else ""
-        return f"{name}[{first}{place}]"
+        name, position = number.expression.rstrip("]").split("[")
+        declared = self._inputs[name]
+        if declared.varies == RAY:
+            return f"{name}_{position}[l]"
+        counter = {ORIENTATION: "orientation", SOURCE: "source"}.get(declared.varies)
+        first = f"(int64_t){counter} * {declared.elements} + " if counter else ""
+        return f"{name}[{first}{position}]"
 
     def _hand_on(self, output: Output) -> None:
         """Write what becomes of a number, in the loop where it is known."""
@@ -249,9 +251,9 @@ class Loops:
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
         elif output.varies == ORIENTATION:
             factors = number.arguments if number.expression == PRODUCT else (number,)
-            if any(one.dtype != torch.float64 for one in factors):
+            if any(factor.dtype != torch.float64 for factor in factors):
                 raise Unrecordable("a sum over rays of numbers that are not float64")
-            arrays = [self._array_over_rays(one, f"{name}_factor{place}") for place, one in enumerate(factors)]
+            arrays = [self._array_over_rays(factor, f"{name}_factor{index}") for index, factor in enumerate(factors)]
             self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
             loop = self._home[id(number)] if number.varies & ORIENTATION else "after"

@@ -279,7 +279,7 @@ def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) ->
     if not isinstance(backend, CompiledBackend) or folder is None:
         return backend
     programs = {name: PROGRAMS[name].tracing() for name in needed(model, image_dtype)}
-    files = _complete({name: package_of(one, model, folder, True) for name, one in programs.items()})
+    files = _complete({name: package_of(program, model, folder, True) for name, program in programs.items()})
     return backend if files is None else TracingBackend(model, files)
 
 

@@ -27,7 +27,7 @@ class Directions:
     """A model, and the change of each moving tensor along each direction (tensor..., directions)."""
 
     def __init__(self, model: Model, places: Sequence[int], moves: Sequence[torch.Tensor]):
-        self.model = nests.mapped(lambda one: one.detach() if isinstance(one, torch.Tensor) else one, model)
+        self.model = nests.mapped(lambda leaf: leaf.detach() if isinstance(leaf, torch.Tensor) else leaf, model)
         self.places, self.moves = places, moves
         self.count = moves[0].shape[-1] if moves else 0
 
@@ -47,19 +47,19 @@ class Directions:
 
     def _with(self, function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Model:
         """The model with function(tensor, move) in the place of each tensor that moves."""
-        moves, places = dict(zip(self.places, self.moves, strict=True)), count()
+        moves, positions = dict(zip(self.places, self.moves, strict=True)), count()
 
-        def one(leaf: Any) -> Any:
-            place = next(places)
-            return function(leaf, moves[place]) if place in moves else leaf
+        def marked(leaf: Any) -> Any:
+            position = next(positions)
+            return function(leaf, moves[position]) if position in moves else leaf
 
-        return nests.mapped(one, self.model)
+        return nests.mapped(marked, self.model)
 
 
 def changed(program: Program, directions: Directions) -> Program:
     """The program of the changes; the program itself where nothing that it reads moves."""
-    found = program.given(directions.marked(), 0)
-    along = tuple(name for name, value in found.items() if value.requires_grad and name not in _COUNTS)
+    inputs = program.given(directions.marked(), 0)
+    along = tuple(name for name, value in inputs.items() if value.requires_grad and name not in _COUNTS)
     return program.change(along, directions.count) if along else program
 
 
@@ -83,10 +83,10 @@ class TangentBackend(CompiledBackend):
 
     @staticmethod
     def _parts_of(program: Program, parts: list[Model], source: int) -> list[torch.Tensor]:
-        given = [program.given(part, source) for part in parts]
+        inputs = [program.given(part, source) for part in parts]
         stacked = []
         for name in program.along:
-            each = [one[name].detach() for one in given]
+            each = [one[name].detach() for one in inputs]
             if name == "real_m":  # (orientations, directions, 9)
                 stacked.append(torch.stack([one.reshape(one.shape[0], -1) for one in each], 1).contiguous())
             else:
@@ -105,9 +105,9 @@ class TangentBackend(CompiledBackend):
             self._direction, self._calls = direction, 0
             with forward_ad.dual_level():
                 model = self._directions.dual(direction)
-                found = forward_ad.unpack_dual(integrate.photons(model, fast, slow, self, torch.float64))
-                photons = found.primal.detach().clone()
-                columns.append(torch.zeros_like(photons) if found.tangent is None else found.tangent.clone())
+                dual = forward_ad.unpack_dual(integrate.photons(model, fast, slow, self, torch.float64))
+                photons = dual.primal.detach().clone()
+                columns.append(torch.zeros_like(photons) if dual.tangent is None else dual.tangent.clone())
         return photons, torch.stack(columns, 1)
 
     def run(
@@ -138,7 +138,12 @@ class TangentBackend(CompiledBackend):
         ]
         if rays:
             tensors = program.inputs(self._directions.model, source).values()
-            given = [*tensors, *(one.contiguous() for one in arguments), *self._parts[name][source], *changes]
-            loaded(given, rays, self.orientations)
+            inputs = [
+                *tensors,
+                *(argument.contiguous() for argument in arguments),
+                *self._parts[name][source],
+                *changes,
+            ]
+            loaded(inputs, rays, self.orientations)
         left = iter(changes)
         return [(value, next(left) if value.is_floating_point() else None) for value in values]

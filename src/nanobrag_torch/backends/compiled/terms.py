@@ -49,7 +49,7 @@ class _Looped(TileSum):
     """One sample and one source at a time; factors of the whole pixel are those of the sample that states them."""
 
     def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None):
-        counts: dict[str, Any] = {name: this.loops[place] for place, name in enumerate(COUNTS)}
+        counts: dict[str, Any] = {name: this.loops[position] for position, name in enumerate(COUNTS)}
         if this.sample is not None:
             model = model._replace(oversample=counts["oversample"], layers=counts["layers"])
         always_first = None if hooks is None else lambda name, value, _: hooks(name, value, Place())

@@ -25,17 +25,17 @@ _OF_PIXELS = (
 )
 
 
-def store_shape(one: Watched, terms: int, orientations: int, rays: int) -> tuple[int, ...]:
+def store_shape(watched: Watched, terms: int, orientations: int, rays: int) -> tuple[int, ...]:
     """The shape of what a traced program writes for a value."""
-    around = (terms,) * one.of_terms + (orientations,) * one.of_orientations
-    return *around, one.elements, rays
+    around = (terms,) * watched.of_terms + (orientations,) * watched.of_orientations
+    return *around, watched.elements, rays
 
 
-def in_shape(one: Watched, store: torch.Tensor) -> torch.Tensor:
+def in_shape(watched: Watched, store: torch.Tensor) -> torch.Tensor:
     """A value as hooks see it, after a dimension of samples and sources where it has one."""
-    ordered = store.transpose(-3, -2) if one.of_orientations else store
-    first = ordered.shape[:1] if one.of_terms else ()
-    return ordered.reshape(*first, *one.shape, *ordered.shape[len(first) + 1 :])
+    ordered = store.transpose(-3, -2) if watched.of_orientations else store
+    first = ordered.shape[:1] if watched.of_terms else ()
+    return ordered.reshape(*first, *watched.shape, *ordered.shape[len(first) + 1 :])
 
 
 def with_hooks(model: Model, image_dtype: torch.dtype, hooks: Hooks, folder: Path) -> TracingBackend:
@@ -57,7 +57,7 @@ class TracingBackend(CompiledBackend):
         """`built`: information about the programs, if they are not the cached ones."""
         built = {name: about(file) for name, file in files.items()} if built is None else built
         super().__init__(model, files, built=built)
-        self._watched = {name: one.watched for name, one in built.items()}
+        self._watched = {name: package.watched for name, package in built.items()}
 
     def watched(
         self, name: str, source: int, *arguments: torch.Tensor, into: torch.Tensor | None = None
@@ -65,13 +65,13 @@ class TracingBackend(CompiledBackend):
         """The results of a program for one source, and the values it watched by their names."""
         rays, device = arguments[0].shape[0], arguments[0].device
         stores = []
-        for one in self._watched[name]:
-            shape = store_shape(one, self._model.samples * self._model.source_count, self.orientations, rays)
-            stores.append(torch.empty(shape, dtype=getattr(torch, one.dtype), device=device))
+        for watched in self._watched[name]:
+            shape = store_shape(watched, self._model.samples * self._model.source_count, self.orientations, rays)
+            stores.append(torch.empty(shape, dtype=getattr(torch, watched.dtype), device=device))
         results = self._launched(name, source, arguments, into, stores)
         values = {}
-        for one, store in zip(self._watched[name], stores, strict=True):
-            values[one.name] = in_shape(one, store)
+        for watched, store in zip(self._watched[name], stores, strict=True):
+            values[watched.name] = in_shape(watched, store)
         return results, values
 
     def photons(
@@ -93,14 +93,14 @@ class TracingBackend(CompiledBackend):
 
     def _show(self, hooks: Hooks, name: str, values: dict[str, torch.Tensor]) -> None:
         """Show the values sample by sample, source by source, and then those of the whole pixel."""
-        of_terms = {one.name for one in self._watched[name] if one.of_terms}
+        of_terms = {watched.name for watched in self._watched[name] if watched.of_terms}
         sources = self._model.source_count
         for sample in range(self._model.samples):
             for source in range(sources):
-                for one, value in values.items():
-                    if one not in _OF_PIXELS and (source == 0 or one not in _OF_RAYS):
-                        there = value[sample * sources + source] if one in of_terms else value
-                        hooks(one, there, Place(sample, source))
-        for one in _OF_PIXELS:
-            if one in values:
-                hooks(one, values[one][-1] if one in of_terms else values[one], Place())
+                for watched, value in values.items():
+                    if watched not in _OF_PIXELS and (source == 0 or watched not in _OF_RAYS):
+                        there = value[sample * sources + source] if watched in of_terms else value
+                        hooks(watched, there, Place(sample, source))
+        for watched in _OF_PIXELS:
+            if watched in values:
+                hooks(watched, values[watched][-1] if watched in of_terms else values[watched], Place())
