@@ -218,6 +218,7 @@ compiler:
 
 setup:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	   test $$? -ne 130 || exit 130; \
 	   echo "error: $(PYTHON) is no python of version 3.11 or later; install one or name it: make PYTHON=python3.12" >&2; \
 	   exit 2; }
 	@case "$(TORCH)" in ""|cpu|cuda) ;; *) \

@@ -22,7 +22,7 @@ OF_CHAOS = ("__main__.py:main", "__main__.py:make", "checkout.py:make_checkout",
 OF_CHAOS += ("kills.py:kills", "surroundings.py:_dirty_tree", "surroundings.py:_full_disk")
 NEW_NAME = "only under a new name: mode x"
 KNOWN = {
-    "nanobrag_bench/gpu_code.py:compiled": NEW_FOLDER,
+    "nanobrag_bench/gpu/code.py:compiled": NEW_FOLDER,
     "nanobrag_campaign/merge.py:_fill": OF_REPLACE_WITH,
     "nanobrag_campaign/plan.py:_fill": OF_REPLACE_WITH,
     "nanobrag_campaign/shard.py:simulate": OF_REPLACE_WITH,

@@ -133,6 +133,14 @@ def test_old_python_is_one_line(tmp_path: Path):
     assert not (tmp_path / ".venv").exists()
 
 
+def test_ctrl_c_is_no_old_python(tmp_path: Path):
+    stopped = tmp_path / "python3"
+    stopped.write_text("#!/bin/sh\nexit 130\n")  # as a shell has it for what Ctrl-C ended
+    stopped.chmod(0o755)
+    done = run_make("setup", tmp_path, os.environ["PATH"], f"PYTHON={stopped}")
+    assert done.returncode == 2 and errors(done) == []
+
+
 def test_help_names_every_target(tmp_path: Path):
     done = run_make("help", tmp_path, os.environ["PATH"])
     for target in ("audit", "test", "test-cluster", "bench", "report", "clean"):
