@@ -161,9 +161,7 @@ def _is(flag: tuple[str, ...], name: str) -> bool:
 def _beam(flags: Flags) -> Iterator[FlagChange]:
     for axis, vector in _AXES.items():
         for sign, text in (("", ""), ("-", "-")):
-            components = [
-                f"{sign}{component}" if component == "1" and sign else component for component in vector.split()
-            ]
+            components = [f"{sign}{x}" if x == "1" and sign else x for x in vector.split()]
             sentence = f"the beam runs along {text}{axis}{_custom(flags)} (-beam_vector {' '.join(components)})"
             yield FlagChange(f"beam along {text}{axis}", sentence, _with(flags, "-beam_vector", *components), 2)
     for x, y in (("-Xbeam", "-Ybeam"), ("-Xclose", "-Yclose"), ("-ORGX", "-ORGY")):

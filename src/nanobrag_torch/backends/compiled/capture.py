@@ -109,9 +109,7 @@ class Recorder(TorchDispatchMode):
     def _check_views(self, name: str, results: Any) -> None:
         """Several results at once are parts of what is known, or nothing is known of them."""
         if not all(
-            recorded.address(tensor) in self._storages
-            for tensor in recorded.flat([results])
-            if isinstance(tensor, torch.Tensor)
+            recorded.address(x) in self._storages for x in recorded.flat([results]) if isinstance(x, torch.Tensor)
         ):
             raise Unrecordable(f"operation {name}")
 
@@ -227,15 +225,11 @@ class Recorder(TorchDispatchMode):
     def _moved_by_index(self, arguments: Sequence[Any]) -> list[Number]:
         numbers = self.numbers_of(arguments[0])
         positions = torch.arange(len(numbers)).reshape(arguments[0].shape)
-        return [
-            numbers[position] for position in torch.ops.aten.index.Tensor(positions, arguments[1]).reshape(-1).tolist()
-        ]
+        return [numbers[i] for i in torch.ops.aten.index.Tensor(positions, arguments[1]).reshape(-1).tolist()]
 
     def _adds_tables(self, name: str, arguments: Sequence[Any], keywords: dict[str, Any]) -> bool:
         """Whether an operation is the sum of two tables that are added to."""
-        held = [
-            self._storages.get(recorded.address(tensor)) for tensor in arguments if isinstance(tensor, torch.Tensor)
-        ]
+        held = [self._storages.get(recorded.address(x)) for x in arguments if isinstance(x, torch.Tensor)]
         both = len(held) == 2 and all(isinstance(tensor, Added) for tensor in held)
         return both and name in ("add", "add_") and not keywords
 
