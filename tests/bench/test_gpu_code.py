@@ -18,6 +18,7 @@ DISASSEMBLY = """
         /*0020*/                   LDG.E.64 R4, desc[UR4][R2.64] ;
         /*0030*/                   DFMA R6, R4, R4, R6 ;
         /*0040*/             @!P0  DSETP.GT.AND P1, PT, R6, R4, PT ;
+        /*0048*/                   LDL R8, [R1+0x10] ;
         /*0050*/                   FFMA R8, R8, R8, R9 ;
         /*0060*/               @P0 BRA 0x20 ;
         /*0070*/                   EXIT ;
@@ -27,7 +28,7 @@ DISASSEMBLY = """
 
 def test_a_report_is_read():
     kernel = code.read(REPORT, DISASSEMBLY)
-    assert kernel == code.Kernel(registers=64, spilled_bytes=40, step=5, of_double=2)
+    assert kernel == code.Kernel(registers=64, spilled_bytes=40, step=6, of_double=2, in_memory=1)
     assert kernel.occupancy == 0.5
     assert kernel._replace(registers=168).occupancy == 0.1875
     with pytest.raises(InputError, match="no registers, or its code has no loop"):
@@ -36,9 +37,10 @@ def test_a_report_is_read():
 
 def test_the_kernels_of_the_table_are_cuda():
     texts = code.texts()
-    assert len(texts) == 10
+    assert len(texts) == 14
     for name, text in texts.items():
         assert "__launch_bounds__(THREADS, BLOCKS)" in text
         assert ("sums_of_warp(out" in text) == name.startswith("derivatives")
         assert ("SCATTER(out" in text) == name.startswith("by amplitudes")
-        assert f"#define BLOCKS {8 if name.startswith('image') else 3}" in text
+        blocks = 8 if name.startswith("image") else 2 if "interpolated" in name else 5 if "float32" in name else 4
+        assert f"#define BLOCKS {blocks}\n" in text

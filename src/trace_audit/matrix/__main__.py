@@ -59,7 +59,7 @@ def _experiment(options: argparse.Namespace, away: Path) -> tuple[str, Experimen
     if options.flags is not None:
         if options.pixel is None:
             raise InputError("--pixel SLOW FAST is missing: a command line (--flags) does not name the pixel to trace")
-        return "command line", Experiment(tuple(shlex.split(options.flags)), (options.pixel[0], options.pixel[1]))
+        return "this experiment", Experiment(tuple(shlex.split(options.flags)), (options.pixel[0], options.pixel[1]))
     name, pixel, argv = prepared_experiment(options, away / "inputs")
     return name, Experiment(tuple(argv), pixel)
 

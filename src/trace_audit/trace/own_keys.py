@@ -46,7 +46,7 @@ def check_own_keys(own: Mapping[str, OwnKey], where: str) -> None:
     known = {*registry(), *own}
     for name, key in own.items():
         if name in registry():
-            raise InputError(f"{where}: own.{name}: that is a key of ours; map it under names")
+            raise InputError(f"{where}: own.{name}: this is one of our keys; map it under names")
         for relative in (*key.parents, *key.used_by):
             if relative not in known:
                 raise InputError(f"{where}: own.{name}: {relative} is no key, neither of ours nor of its own")

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+import torch
+
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
 from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, SAMPLE, SOURCE, TERMS
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
@@ -55,8 +57,15 @@ def source(
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
+    return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+
+
+def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
-    return dialect.head(derived, bool(tables)) + "\n".join(lines) + "\n"
+    single = any(one.dtype == torch.float32 for one in inputs)
+    if not derived:
+        return "image"
+    return "derivative, interpolated" if interpolated else f"derivative{', float32' * single}"
 
 
 def _over_rays(
@@ -69,7 +78,7 @@ def _over_rays(
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
-        *_shown(inputs, outputs, _over_terms(loops, outputs, dialect, over)),
+        *_shown(inputs, outputs, _over_terms(loops, inputs, outputs, dialect, over)),
         *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
@@ -85,12 +94,16 @@ def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -
     return ["bool hidden[BLOCK];", "if (shown(hidden, fast_0, slow_0, fast, slow)) {", *lines, "}", *_each(nothing)]
 
 
-def _over_terms(loops: Loops, outputs: list[list[Output]], dialect: Dialect, over: int) -> list[str]:
+def _over_terms(
+    loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect, over: int
+) -> list[str]:
     """What is done for each ray; for each sample and source, where there are several."""
     lines, unseen = loops.lines, [f"{a}[l] = -1;" for a in loops.seen]
     begun = [f"{a}[l] = 0;" for a in loops.totals]
     if not over:
-        inner = [*_over_orientations(loops, outputs, dialect), *_each(lines["after"])]
+        sums = any(group[0].varies == 0 and group[0].place is None for group in outputs)
+        after = _again(loops, inputs) if dialect.works_out_again and sums else _each(lines["after"])
+        inner = [*_over_orientations(loops, outputs, dialect), *after]
         return [*_each([*lines["before"], *begun, *unseen]), *inner]
     counters = (("sample", SAMPLE, 0), ("source", SOURCE, 1))
     sample, source = (
@@ -113,6 +126,24 @@ def _over_terms(loops: Loops, outputs: list[list[Output]], dialect: Dialect, ove
         "}",
         "}",
         *_each(lines["finally"]),
+    ]
+
+
+def _again(loops: Loops, inputs: list[Input]) -> list[str]:
+    """The statements after the loop over orientations, for which those before it are worked out again: a thread that
+    keeps no numbers during the loop leaves room for others."""
+    read = [(f"const {C_TYPES[one.dtype]} *", one.name) for one in inputs if one.varies != RAY]
+    return [
+        "{",
+        *(f"{kind}const again_{name} = again({name});" for kind, name in read),
+        *(f"{name}_0[0] = again({name}_0[0]);" for name in sorted(_PIXELS)),
+        "{",
+        *(f"{kind}const __restrict__ {name} = again_{name};" for kind, name in read),
+        *loops.lines["uniform"],
+        *_each(loops.lines["before"]),
+        *_each(loops.lines["after"]),
+        "}",
+        "}",
     ]
 
 

@@ -18,8 +18,9 @@ LANES = 8  # number of parallel sums over rays in C
 WARP = 32  # CUDA threads that run together
 HIGH_BITS, LOW_BITS = 60, 30  # of CUDA's sums by place: all terms together have less than the first, a rest the second
 THREADS_PER_BLOCK = 128
-# How many of those are to run at once on one processor of a GPU, which leaves a thread 64 or 168 registers.
-BLOCKS_PER_PROCESSOR = {"image": 8, "derivative": 3}
+# How many of those are to run at once on one processor of a GPU, which leaves a thread 64, 96, 128 or 255 registers: as
+# many as leave no number of a loop over orientations in memory; with interpolated amplitudes, few enough for the cache.
+BLOCKS_PER_PROCESSOR = {"image": 8, "derivative, float32": 5, "derivative": 4, "derivative, interpolated": 2}
 
 _BOTH_HEADS = f"""
 #define EACH for (int l = 0; l < BLOCK; l++)
@@ -121,6 +122,21 @@ __device__ __forceinline__ double QUOTIENT(const double a, const double b)
     const double quotient = a * near;
     return fma(fma(-b, quotient, a), near, quotient);
 }}
+// The same, of which a compiler does not know it: what follows from it is worked out again, not kept in registers.
+template <typename KIND> __device__ __forceinline__ KIND *again(KIND *x)
+{{
+#ifdef __CUDA_ARCH__
+    asm volatile("" : "+l"(x));
+#endif
+    return x;
+}}
+__device__ __forceinline__ int32_t again(int32_t x)
+{{
+#ifdef __CUDA_ARCH__
+    asm volatile("" : "+r"(x));
+#endif
+    return x;
+}}
 __device__ __forceinline__ float RECIPROCAL(const float x) {{ return QUOTIENT(1.0f, x); }}
 __device__ __forceinline__ double RECIPROCAL(const double x) {{ return QUOTIENT(1.0, x); }}
 // Sums of COUNT_ numbers over a warp: in each of the first steps a thread gives one half of its numbers away.
@@ -207,10 +223,11 @@ __attribute__((noinline)) static void scatter(double *restrict to, const double 
 class Dialect(NamedTuple):
     """A language of compiled code."""
 
-    head: Callable[[bool, bool], str]  # whether of a program that sums over rays, and by places of a table
+    head: Callable[[str, bool], str]  # of an image or a derivative; whether there are sums by places of a table
     sums: Callable[[str, list[Output]], Iterable[str]]  # of what is of everything: lines after the loop over rays
     sums_of_orientation: Callable[[str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
     table: Callable[[str], list[str]]  # the arguments of one that is added to by places
+    works_out_again: bool  # what is of one ray rather than keep it during the loop over orientations
 
 
 def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
@@ -250,17 +267,16 @@ def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
     yield f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms); }}"
 
 
-def _c_head(summed: bool, by_place: bool) -> str:
+def _c_head(kind: str, by_place: bool) -> str:
     return _C_HEAD + _BOTH_HEADS + _C_SCATTER * by_place
 
 
-def _cuda_head(summed: bool, by_place: bool) -> str:
-    blocks = BLOCKS_PER_PROCESSOR["derivative" if summed else "image"]
-    return f"#define BLOCKS {blocks}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
+def _cuda_head(kind: str, by_place: bool) -> str:
+    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
 
 
-C = Dialect(_c_head, _c_sums, _c_sums_of_orientation, _c_table)
-CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_orientation, _cuda_table)
+C = Dialect(_c_head, _c_sums, _c_sums_of_orientation, _c_table, False)
+CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_orientation, _cuda_table, True)
 
 
 def of_device(device: str) -> Dialect:

@@ -87,7 +87,8 @@ class Loops:
         ordered = in_order(
             number for declared in outputs for number in (declared.number, declared.place) if number is not None
         )
-        self._remembered = sum(number.table is not None for number in ordered) <= _REMEMBERED
+        self.lookups_of_pair = sum(number.table is not None for number in ordered)
+        self._remembered = self.lookups_of_pair <= _REMEMBERED
         for number in ordered:
             self._settle(number)
         for declared in outputs:
@@ -255,7 +256,7 @@ class Loops:
             arrays = [self._array_over_rays(factor, f"{name}_factor{index}") for index, factor in enumerate(factors)]
             self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
-            loop = self._home[id(number)] if number.varies & RAY else "after"
+            loop = self._home[id(number)] if number.varies & ORIENTATION else "after"
             self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
 
     def _scatter(self, name: str, number: Number, place: Number) -> None:
