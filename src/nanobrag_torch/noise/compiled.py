@@ -22,6 +22,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.cache import BrokenPackage, folder, opened, processor
 from nanobrag_torch.backends.compiled.compiler import compiler
+from nanobrag_torch.backends.compiled.loading import loaded_library
 from nanobrag_torch.backends.compiled.ownership import Unsafe, check_folder
 from nanobrag_torch.noise import functions, poisson
 from nanobrag_torch.noise.detector import (
@@ -151,10 +152,7 @@ def _on_gpu(step: str, dtype: torch.dtype, device: torch.device) -> Step:
 
 
 def _on_cpu(step: str, dtype: torch.dtype) -> Step:
-    with _built(step, source(step, dtype)) as file:
-        kept = os.dup(file.fileno())  # open for ever: the loader takes an equal name for the same library
-        by_descriptor = Path(f"/proc/self/fd/{kept}")
-        run = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))[step]
+    run = loaded_library(_built(step, source(step, dtype)))[step]
     run.restype = None
 
     def launch(tensors: list[torch.Tensor], pixels: int) -> None:

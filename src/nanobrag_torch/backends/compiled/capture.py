@@ -264,8 +264,7 @@ class Recorder(TorchDispatchMode):
         self._storages[recorded.address(tensor)] = held
 
     def _laid_out(self, tensor: torch.Tensor, numbers: list[Number]) -> list[Number | None]:
-        size = tensor.untyped_storage().nbytes() // tensor.element_size()
-        held: list[Number | None] = [None] * size
+        held: list[Number | None] = [None] * (tensor.untyped_storage().nbytes() // tensor.element_size())
         for position, number in zip(recorded.positions(tensor), numbers, strict=True):
             held[position] = number
         return held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -24,6 +25,16 @@ class Summed(NamedTuple):
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
 
 
+def loaded_library(file: BinaryIO) -> ctypes.CDLL:
+    """The library in an opened file, which is closed here; no second file of its name is looked for.
+
+    A descriptor of it stays open for ever: the loader takes an equal name, so an equal descriptor, for one library.
+    """
+    with file:
+        by_descriptor = Path(f"/proc/self/fd/{os.dup(file.fileno())}")
+        return ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))
+
+
 class Loaded(Protocol):
     """A program in memory: writes its outputs for that many rays and orientations."""
 
@@ -39,10 +50,7 @@ class OnCpu:
     """C that the machine's compiler has built."""
 
     def __init__(self, file: BinaryIO):
-        self._file = file  # stays open: the loader takes an equal name, so an equal descriptor, for the same library
-        by_descriptor = Path(f"/proc/self/fd/{file.fileno()}")
-        library = ctypes.CDLL(str(by_descriptor if by_descriptor.exists() else file.name))
-        self._run = library[ENTRY]  # Python's lock is released while it runs
+        self._run = loaded_library(file)[ENTRY]  # Python's lock is released while it runs
         self._run.restype = None
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
