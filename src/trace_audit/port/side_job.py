@@ -35,7 +35,7 @@ def run_side(
 ) -> None:
     """Write stdout.txt, stderr.txt, run.json and image.bin (empty: no image) of one side into `folder`.
 
-    A run that fails is on record in run.json with the reason. `given`: where the files are that the side names.
+    A run that fails is on record in run.json with the reason. `paths`: where the files are that the side names.
     """
     stated = load_scenario(scenario, scenario_dir)
     with tempfile.TemporaryDirectory(prefix="side-") as away:

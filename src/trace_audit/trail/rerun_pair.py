@@ -38,7 +38,7 @@ def rerun_pair(recorded: Recorded, folder: Path, consent: bool) -> int:
         "scenario_dir": scenarios,
         "hkl": recorded.hkl,
         "pixel": (slow, fast),
-        "given": recorded.given,
+        "paths": recorded.given,
     }
     image = all(side.makes_image for side in sides.values())
     with contextlib.chdir(CHECKOUT):  # away from the results
