@@ -113,9 +113,7 @@ def test_refused_where_it_comes_together(name):
 
 def test_a_plane_that_misses_the_beam_is_refused():
     limits.check_placement(0.1, 0.2, "-distance")
-    with pytest.raises(
-        ExperimentError, match="misses the beam .close distance 0 m, distance inf m..*check -distance"
-    ):
+    with pytest.raises(ExperimentError, match="misses the beam .close distance 0 m, distance inf m..*check -distance"):
         limits.check_placement(0.0, math.inf, "-distance")
 
 
