@@ -190,7 +190,7 @@ def test_launches_are_read_from_a_profile(monkeypatch):
             return [Event("run", 300.0), Event("Memcpy HtoD", 50.0), Event("run", 200.0), Event("Memset", 9.0)]
 
     monkeypatch.setattr(torch.profiler, "profile", Profiler)
-    monkeypatch.setattr(clock, "_wait", lambda device: None)
+    monkeypatch.setattr(clock, "wait", lambda device: None)
     assert clock.profile(lambda: None, "cuda") == clock.Profile(2, 1, pytest.approx(5e-4))
     monkeypatch.setattr(Profiler, "events", lambda self: [])
     assert clock.profile(lambda: None, "cuda") == "no profile: it shows no kernel"

@@ -116,7 +116,7 @@ def test_compiled_image_is_the_same_for_any_tiles(roi, kept_out, always, monkeyp
         (4000, None, False),
     ):
         monkeypatch.setattr(launch, "PIXELS_AT_ONCE", pixels)
-        monkeypatch.setattr(masks, "_pays", lambda *_, counts=counts: counts)
+        monkeypatch.setattr(masks, "worth_reading", lambda *_, counts=counts: counts)
         masks._KEPT.clear()
         made = Simulation(replace(BASE, detector=replace(detector, mask=mask if kept_out else weights)))
         images.append(made.image(image_dtype=torch.float64))

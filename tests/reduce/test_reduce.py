@@ -219,7 +219,17 @@ def test_the_command_with_a_port_that_ignores_flags(tmp_path, c_binary, capsys):
         "-default_F 100 -cell 70 80 90 85 95 105 -N 5 -distance 100 -lambda 1 -flux 1e17 -exposure 2 -beamsize 0.2 "
         "-detpixels 64 -oversample 2 -mosaic 0.5 -mosaic_dom 3"
     )
-    arguments = ["--flags", flags, "--pixel", "40", "30", "--reference", str(c_binary), "--candidate", str(port)]
+    arguments = [
+        "--flags",
+        flags,
+        "--pixel",
+        "40",
+        "30",
+        "--reference",
+        shlex.quote(str(c_binary)),
+        "--candidate",
+        str(port),
+    ]
     out = tmp_path / "out"
     assert command.main([*arguments, "--out", str(out), "--trials", "2"]) == 1
     assert "the same command goes on" in capsys.readouterr().out

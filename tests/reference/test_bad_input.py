@@ -1,5 +1,6 @@
 """Bad input: exit 2, one line that names the culprit, and nothing written."""
 
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -288,7 +289,9 @@ def test_full_disk_leaves_nothing(nanobragg):
 
 
 def test_file_size_limit_leaves_nothing(nanobragg):
-    limited = f"ulimit -f 8; exec {nanobragg.binary} -cell 50 -default_F 1 -detpixels 300 -oversample 1"
+    limited = (
+        f"ulimit -f 8; exec {shlex.quote(str(nanobragg.binary))} -cell 50 -default_F 1 -detpixels 300 -oversample 1"
+    )
     done = subprocess.run(["sh", "-c", limited], cwd=nanobragg.folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "cannot write 'floatimage.bin'" in done.stderr
     assert list(nanobragg.folder.iterdir()) == []

@@ -22,7 +22,7 @@ class Profile(NamedTuple):
         return f"{self.launches} launches and {self.copies} copies, {self.busy_s * 1e3:.2f} ms of the device"
 
 
-def _wait(device: str) -> None:
+def wait(device: str) -> None:
     if device != "cpu":
         import torch
 
@@ -34,10 +34,10 @@ def median(work: Work, repeats: int, device: str) -> float:
     seconds = []
     work()
     for _ in range(repeats):
-        _wait(device)
+        wait(device)
         started = time.perf_counter()
         work()
-        _wait(device)
+        wait(device)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds)
 
@@ -49,12 +49,12 @@ def in_a_row(work: Work, device: str) -> float:
     if device == "cpu":
         return median(work, 3, device)
     begun, ended = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-    _wait(device)
+    wait(device)
     begun.record()
     for _ in range(_IN_A_ROW):
         work()
     ended.record()
-    _wait(device)
+    wait(device)
     return float(begun.elapsed_time(ended)) / 1e3 / _IN_A_ROW
 
 
@@ -67,7 +67,7 @@ def profile(work: Work, device: str) -> Profile | str:
     try:
         with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
             work()
-            _wait(device)
+            wait(device)
         done = [event for event in seen.events() if event.device_type == torch.profiler.DeviceType.CUDA]
     except (RuntimeError, AttributeError, AssertionError) as error:
         return f"no profile: {' '.join(str(error).split())[:60]}"

@@ -15,11 +15,11 @@ _KEPT: MutableMapping[torch.Tensor, tuple[object, bool, torch.Tensor | None]] = 
 def on_device(mask: torch.Tensor, roi: tuple[int, int, int, int], device: torch.device) -> torch.Tensor | None:
     """The mask (slow, fast) on a device; None where most runs of pixels of the region have few that are computed."""
     if mask.is_inference():  # nobody counts its changes
-        return _there(mask, device) if _pays(mask, roi) else None
+        return _there(mask, device) if worth_reading(mask, roi) else None
     what = device, roi, mask._version
     kept, pays, there = _KEPT.get(mask, (None, False, None))
     if kept != what:
-        pays = _pays(mask, roi)
+        pays = worth_reading(mask, roi)
         there = _there(mask, device) if pays and mask.device.type != device.type else None
         _KEPT[mask] = what, pays, there
     if not pays:
@@ -33,7 +33,7 @@ def _there(mask: torch.Tensor, device: torch.device) -> torch.Tensor:
     return (whole.pin_memory() if waits else whole).to(device, non_blocking=waits)
 
 
-def _pays(mask: torch.Tensor, roi: tuple[int, int, int, int]) -> bool:
+def worth_reading(mask: torch.Tensor, roi: tuple[int, int, int, int]) -> bool:
     x_min, x_max, y_min, y_max = roi
     part = mask[y_min : y_max + 1, x_min : x_max + 1].reshape(-1)
     runs = torch.cat([part, part.new_zeros(-part.numel() % _RUN)]).view(-1, _RUN)

@@ -235,7 +235,7 @@ def _exact(key: Key, index: int, c: Value, py: Value) -> Component:
 
 def _scales(key: Key, c: list[float], py: list[float], floor: float) -> list[float]:
     """What the difference of each component is relative to: the larger magnitude; in a vector or row, larger length."""
-    width = 3 if key.kind in ("vector", "matrix") else 1
+    width = {"vector": key.size, "matrix": 3}.get(key.kind, 1)
     scales: list[float] = []
     for start in range(0, key.size, width):
         part = slice(start, start + width)
