@@ -100,7 +100,7 @@ def code(rule):
     return fingerprint(ROOT, rule)
 
 
-def to_script(script, **params):
+def to_script(name, **params):
     """The words of a job, as a parameter of it, that hand the job to a script of workflow/scripts.
 
     A `script:` would do that too, but it imports Snakemake in the job, which takes longer than most of these jobs.
@@ -116,8 +116,8 @@ def to_script(script, **params):
                 for key, value in params.items()
             },
         }
-        path = os.path.relpath(ROOT / "workflow/scripts" / script)
-        return shlex.join([path, json.dumps(told)])
+        script = os.path.relpath(ROOT / "workflow/scripts" / name)
+        return shlex.join([script, json.dumps(told)])
 
     return words
 
