@@ -21,7 +21,7 @@ hypothesis.settings.load_profile("fixed")
 def of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of this session; with several workers each has one of its own below a common one, this is common."""
     base = tmp_path_factory.getbasetemp()
-    common = base.parent / "of-all-workers" if "PYTEST_XDIST_WORKER" in os.environ else base
+    common = base.parent / "of all workers" if "PYTEST_XDIST_WORKER" in os.environ else base
     common.mkdir(exist_ok=True, mode=0o700)
     return common
 

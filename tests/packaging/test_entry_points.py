@@ -32,10 +32,10 @@ def started(folder: str) -> list[Path]:
 
 
 def jobs() -> list[Path]:
-    """The scripts that rules hand their jobs to."""
+    """What `script:` of a rule names."""
     texts = [path.read_text() for path in (REPOSITORY / "workflow/rules").glob("*.smk")]
-    return sorted({REPOSITORY / "workflow/scripts" / name
-                   for text in texts for name in re.findall(r'to_script\(\s*"(\w+\.py)"', text)})  # fmt: skip
+    return sorted({(REPOSITORY / "workflow/rules" / name).resolve()
+                   for text in texts for name in re.findall(r'script:\s+"([^"]+)"', text)})  # fmt: skip
 
 
 @pytest.fixture(autouse=True)

@@ -40,8 +40,8 @@ def commands(rule: str) -> set[str]:
     """The modules that a rule runs, with `python -m` or through a script of the workflow."""
     body = rules()[rule]
     modules = set(re.findall(r"python -m ((?:trace_audit|nanobrag_\w+)[\w.]*)", body))
-    for script in re.findall(r'to_script\(\s*"(\w+\.py)"', body):
-        text = (REPOSITORY / "workflow/scripts" / script).read_text()
+    for script in re.findall(r'"\.\./(scripts/\w+\.py)"', body):
+        text = (REPOSITORY / "workflow" / script).read_text()
         for module, names in re.findall(r"from (trace_audit[\w.]*) import ([\w, ]+)", text):
             modules |= {f"{module}.{name.split()[0]}" for name in names.split(",")} | {module}
     return {name for module in modules for name in (module, f"{module}.__main__") if name in imports().modules}

@@ -17,9 +17,7 @@ STEPS
     3. constrain the wildcards
 """
 
-import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -98,28 +96,6 @@ def backend(wildcards):
 def code(rule):
     """Fingerprint of a rule's code, as a parameter of it; an edit reruns what that code computed."""
     return fingerprint(ROOT, rule)
-
-
-def to_script(name, **params):
-    """The words of a job, as a parameter of it, that hand the job to a script of workflow/scripts.
-
-    A `script:` would do that too, but it imports Snakemake in the job, which takes longer than most of these jobs.
-    """
-
-    def words(wildcards, input, output):
-        told = {
-            "input": dict(input.items()),
-            "output": dict(output.items()),
-            "wildcards": dict(wildcards.items()),
-            "params": {
-                key: value(wildcards) if callable(value) else value
-                for key, value in params.items()
-            },
-        }
-        script = os.path.relpath(ROOT / "workflow/scripts" / name)
-        return shlex.join([script, json.dumps(told)])
-
-    return words
 
 
 def per_audit(name):

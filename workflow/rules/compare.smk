@@ -82,12 +82,9 @@ rule compare:
         **job("audit"),
     params:
         code=code("compare"),
-        job=to_script(
-            "compare_scaling_traces.py",
-            scenario_dir=SETTINGS.scenario_dir,
-            names=PLAN.names,
-        ),
+        scenario_dir=SETTINGS.scenario_dir,
+        names=PLAN.names,
     message:
         "Comparing: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast}), {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/compare_scaling_traces.py"

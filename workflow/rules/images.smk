@@ -141,18 +141,15 @@ rule image_parity:
         **torch_job(),
     params:
         code=code("image_parity"),
-        job=to_script(
-            "compare_images.py",
-            scenario_dir=SETTINGS.scenario_dir,
-            whole_image=FOREIGN,
-            names=PLAN.names,
-            backend=backend,
-            time_limit_s=SETTINGS.reference.time_limit_s,
-        ),
+        scenario_dir=SETTINGS.scenario_dir,
+        whole_image=FOREIGN,
+        names=PLAN.names,
+        backend=lambda wildcards: backend(wildcards),
+        time_limit_s=SETTINGS.reference.time_limit_s,
     message:
         "Comparing images: {wildcards.scenario}, {wildcards.device}, {wildcards.dtype}{wildcards.suffix}"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/compare_images.py"
 
 
 rule image_ledger:

@@ -93,18 +93,14 @@ rule side:
         **torch_job(device=side_device),
     params:
         code=code("side"),
+        side=lambda wildcards: PLAN.side_params(wildcards.side),
         name=lambda wildcards: PLAN.side_names[wildcards.side],
-        job=to_script(
-            "side.py",
-            side=lambda wildcards: PLAN.side_params(wildcards.side),
-            name=lambda wildcards: PLAN.side_names[wildcards.side],
-            image=all(side.makes_image for side in PLAN.sides.values()),
-            scenario_dir=SETTINGS.scenario_dir,
-        ),
+        image=all(side.makes_image for side in PLAN.sides.values()),
+        scenario_dir=SETTINGS.scenario_dir,
     message:
         "Running {params.name}: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/side.py"
 
 
 rule port_audit:
@@ -131,18 +127,15 @@ rule port_audit:
         **job("audit"),
     params:
         code=code("port_audit"),
-        job=to_script(
-            "port_audit.py",
-            sides={
-                role: side.model_dump(mode="json", exclude_defaults=True)
-                for role, side in PLAN.sides.items()
-            },
-            scenario_dir=SETTINGS.scenario_dir,
-        ),
+        sides={
+            role: side.model_dump(mode="json", exclude_defaults=True)
+            for role, side in PLAN.sides.items()
+        },
+        scenario_dir=SETTINGS.scenario_dir,
     message:
         "Comparing the sides: {wildcards.scenario}, pixel ({wildcards.slow}, {wildcards.fast})"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/port_audit.py"
 
 
 rule port_record:

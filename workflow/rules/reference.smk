@@ -41,18 +41,15 @@ rule structure_factors:
         **job("audit"),
     params:
         code=code("structure_factors"),
-        job=to_script(
-            "structure_factors.py",
-            column=(
-                SETTINGS.structure_factors.column
-                if SETTINGS.structure_factors.file
-                else ""
-            ),
+        column=(
+            SETTINGS.structure_factors.column
+            if SETTINGS.structure_factors.file
+            else ""
         ),
     message:
         "Structure factors of {wildcards.scenario}"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/structure_factors.py"
 
 
 if SETTINGS.reference.binary:

@@ -37,11 +37,11 @@ rule regression_test:
         **torch_job(device=best_of(SETTINGS.run_on)),
     params:
         code=code("regression_test"),
-        job=to_script("regression_test.py", node=SETTINGS.gate.regression_test),
+        node=SETTINGS.gate.regression_test,
     message:
         "Regression test of the torch trace"
-    shell:
-        "python -m trace_audit.workflow.script {params.job} {log:q}"
+    script:
+        "../scripts/regression_test.py"
 
 
 rule torch_trace:

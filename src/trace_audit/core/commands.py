@@ -42,7 +42,6 @@ FOR_RULES = {
     "trail.failed_jobs": "record the audits that a crash kept from being compared",
     "workflow.run": "snakemake, with the leftovers of a killed run cleared away first",
     "workflow.start_snakemake": "snakemake, which Ctrl-C ends with one line also while it starts",
-    "workflow.script": "a script of the workflow, with its job as JSON",
     "workflow.slurm.array_task": "one task of a Slurm job array runs its own command",
 }
 

@@ -48,13 +48,9 @@ _SIDE = ("__init__", "program", "records", "side", "side_job")
 
 # Structure factors and campaign frames list single files: changes elsewhere must not repeat a million images.
 PATTERNS: dict[str, tuple[str, ...]] = {
-    "structure_factors": (
-        "workflow/scripts/structure_factors.py",
-        *(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
-    ),
+    "structure_factors": tuple(f"src/trace_audit/inputs/{name}.py" for name in ("hkl_text", "synthetic", "user_file")),
     "c_trace": RUNNING,
     "regression_test": (
-        "workflow/scripts/regression_test.py",
         *SIMULATOR,
         "tests/*.py",
         "tests/independent_model/*.py",
@@ -62,17 +58,12 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         "src/trace_audit/programs/regression.py",
     ),
     "torch_trace": (*RUNNING, *SIMULATOR),
-    "compare": ("workflow/scripts/compare_scaling_traces.py", *COMPARING, *SIMULATOR),
-    "side": (
-        "workflow/scripts/side.py",
-        *RUNNING,
-        *(f"src/trace_audit/port/{name}.py" for name in _SIDE),
-        *SIMULATOR,
-    ),
-    "port_audit": ("workflow/scripts/port_audit.py", *COMPARING, *_rooms("port"), *SIMULATOR),
+    "compare": (*COMPARING, *SIMULATOR),
+    "side": (*RUNNING, *(f"src/trace_audit/port/{name}.py" for name in _SIDE), *SIMULATOR),
+    "port_audit": (*COMPARING, *_rooms("port"), *SIMULATOR),
     "c_image": RUNNING,
     "torch_image": (*RUNNING, *SIMULATOR),
-    "image_parity": ("workflow/scripts/compare_images.py", *COMPARING, *IMAGES),
+    "image_parity": (*COMPARING, *IMAGES),
     "patch": IMAGES,
     "overview": IMAGES,
     "gradient_audit": DERIVATIVES,
