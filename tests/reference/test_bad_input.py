@@ -1,6 +1,5 @@
 """Bad input: exit 2, one line that names the culprit, and nothing written."""
 
-import shlex
 import subprocess
 from pathlib import Path
 
@@ -289,10 +288,8 @@ def test_full_disk_leaves_nothing(nanobragg):
 
 
 def test_file_size_limit_leaves_nothing(nanobragg):
-    limited = (
-        f"ulimit -f 8; exec {shlex.quote(str(nanobragg.binary))} -cell 50 -default_F 1 -detpixels 300 -oversample 1"
-    )
-    done = subprocess.run(["sh", "-c", limited], cwd=nanobragg.folder, capture_output=True, text=True, timeout=60)
+    words = ["sh", "-c", 'ulimit -f 8; exec "$@"', "sh", nanobragg.binary, *GOOD, "-detpixels", "300"]
+    done = subprocess.run(words, cwd=nanobragg.folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "cannot write 'floatimage.bin'" in done.stderr
     assert list(nanobragg.folder.iterdir()) == []
 
