@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="a few tiny images: whether everything runs")
     parser.add_argument("--golden", type=Path, metavar="FOLDER", help="golden cases; default: those of the sources")
     parser.add_argument("--here", action="store_true", help="all parts in this process")
-    parser.add_argument("--part", help=argparse.SUPPRESS)  # what the process of a part is told
+    parser.add_argument("--part", help=argparse.SUPPRESS)  # the one part that a process of its own runs
     parser.add_argument("--ends", type=float, help=argparse.SUPPRESS)
     return parser
 

@@ -80,7 +80,7 @@ class Verdict(NamedTuple):
 
     goal: str
     wanted: str
-    found: str
+    measured: str
     met: bool | None
     value: float | None = None
 
@@ -117,6 +117,6 @@ def table(rows: Sequence[Row]) -> list[str]:
     """The lines of the table."""
     lines = [f"{'goal':76s} {'wanted':24s} {'here':22s}"]
     lines += [
-        f"{verdict.goal:76s} {verdict.wanted:24s} {verdict.found:22s} {verdict.word}" for verdict in verdicts(rows)
+        f"{verdict.goal:76s} {verdict.wanted:24s} {verdict.measured:22s} {verdict.word}" for verdict in verdicts(rows)
     ]
     return lines

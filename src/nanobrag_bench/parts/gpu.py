@@ -80,7 +80,7 @@ def run(bench: Bench) -> dict[str, Any]:
 
 def _goal(verdict: goals.Verdict) -> dict[str, Any]:
     """A goal of gpu-check as one of the benchmark."""
-    wanted = verdict.wanted if verdict.value is not None else f"{verdict.wanted}: {verdict.found}"
+    wanted = verdict.wanted if verdict.value is not None else f"{verdict.wanted}: {verdict.measured}"
     return {"goal": verdict.goal, "wanted": wanted, "measured": verdict.value, "met": verdict.met}
 
 

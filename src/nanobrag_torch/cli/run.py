@@ -78,7 +78,7 @@ def _stopped_as_by_a_key() -> Iterator[list[int]]:
     """
     told: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield told  # only the main thread is told of signals
+        yield told  # Python hands signals to the main thread alone
         return
 
     def stop(number: int, _: FrameType | None) -> None:

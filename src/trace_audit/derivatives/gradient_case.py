@@ -116,13 +116,13 @@ class Case:
             return 0.0
         slopes: list[torch.Tensor] = []
 
-        def learn(name: str, tensor: Any, place: Place) -> Any:
+        def record_slope(name: str, tensor: Any, place: Place) -> Any:
             if name == "tilt_rad":
                 slopes.append(by_value(tensor, spread))
             return tensor
 
         spread = torch.tensor(value, dtype=torch.float64, requires_grad=True)
-        rounded = Simulation(self.parameter.put(self.experiment, spread, self.index), hooks=learn)
+        rounded = Simulation(self.parameter.put(self.experiment, spread, self.index), hooks=record_slope)
         exact = changed_tilts(slopes[0] * value)
         with torch.no_grad():
             unrounded = Simulation(self.parameter.put(self.experiment, value, self.index), hooks=exact)

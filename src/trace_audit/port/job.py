@@ -15,7 +15,7 @@ from trace_audit.port.findings import PortCase
 from trace_audit.port.our_program import OurProgram, Refused
 from trace_audit.port.pair import audit_pair
 from trace_audit.port.records import SideRecord, read_record
-from trace_audit.port.side_job import IMAGE, RUN, STDERR, STDOUT, experiment_of, found_side
+from trace_audit.port.side_job import IMAGE, RUN, STDERR, STDOUT, experiment_of, with_paths
 from trace_audit.port.two_images import read_port_image
 from trace_audit.programs.environment import capture
 from trace_audit.programs.reference import named_words
@@ -46,8 +46,8 @@ def compare_sides(
     with tempfile.TemporaryDirectory(prefix="pair-") as away:
         files, arguments = experiment_of(stated, scenario, scenario_dir, hkl, Path(away))
         ours = OurProgram(tuple(arguments), pixel)
-        found = {role: found_side(side, paths) for role, side in sides.items()}
-        dtype, environment = capture(Path.cwd(), lambda: _audit(found, records, folders, ours, budget_s, folder))
+        located = {role: with_paths(side, paths) for role, side in sides.items()}
+        dtype, environment = capture(Path.cwd(), lambda: _audit(located, records, folders, ours, budget_s, folder))
         snapshot = {
             "scenario": stated.model_dump(mode="json", exclude_none=True),
             "pixel_slow_fast": list(pixel),

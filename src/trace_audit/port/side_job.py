@@ -40,7 +40,7 @@ def run_side(
     stated = load_scenario(scenario, scenario_dir)
     with tempfile.TemporaryDirectory(prefix="side-") as away:
         files, arguments = experiment_of(stated, scenario, scenario_dir, hkl, Path(away) / "inputs")
-        run = obtain(found_side(side, paths), name, arguments, pixel, Path(away) / "side", binary, image=image)
+        run = obtain(with_paths(side, paths), name, arguments, pixel, Path(away) / "side", binary, image=image)
         named = {str(path): path.name for path in files.given.values()}
         made = str((Path(away) / "side").resolve())
         arguments = [source for source in (side.log, side.image) if source] if side.log else run.record.arguments
@@ -73,7 +73,7 @@ def _keep(source: Path | None, target: Path, most_bytes: int | None) -> None:
         write_pieces(target, blocks if target.name == IMAGE else escaped_pieces(content))
 
 
-def found_side(side: Side, paths: Mapping[str, Path] | None) -> Side:
+def with_paths(side: Side, paths: Mapping[str, Path] | None) -> Side:
     """The side with the files that it names where they are."""
     names = {key: getattr(side, key) for key in ("keys", "log", "image")}
     return side.model_copy(update={key: str((paths or {}).get(name, name)) for key, name in names.items() if name})

@@ -28,12 +28,10 @@ class Carrier:
     def carried(self, begun: Sequence[torch.Tensor], following: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """What has become of all that was carried, after all passes; `following`: of each after one."""
         pairs: dict[Number, Number] = {}
-        for one, then in zip(begun, following, strict=True):
-            pairs.update(zip(self._recorder.numbers_of(one), self._recorder.numbers_of(then), strict=True))
-        return [
-            self._recorder.held([_done(number, pairs) for number in self._recorder.numbers_of(one)], one)
-            for one in begun
-        ]
+        numbers_of, held = self._recorder.numbers_of, self._recorder.held
+        for before, after in zip(begun, following, strict=True):
+            pairs.update(zip(numbers_of(before), numbers_of(after), strict=True))
+        return [held([_done(number, pairs) for number in numbers_of(before)], before) for before in begun]
 
 
 def _done(begun: Number, pairs: Mapping[Number, Number]) -> Number:
