@@ -72,7 +72,7 @@ def oriented_lattice(
     tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
-    return Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)
+    return Lattice(cell, turned.real_m.reshape(-1, 3, 3), turned.phi_rad, domains.count, n_cells)
 
 
 def watched_sources(

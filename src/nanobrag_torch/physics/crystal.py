@@ -38,7 +38,6 @@ from nanobrag_torch.physics.tensors import (
     HOST,
     Array,
     alike,
-    as_tensor,
     cosine,
     cross,
     dot,
@@ -52,6 +51,7 @@ from nanobrag_torch.physics.tensors import (
     sine,
     square_root,
     stack,
+    turned,
     vector,
     where,
 )
@@ -238,8 +238,7 @@ def orientations(
         carried = _carried_steps(angles)
         effective = phi_rad if carried == list(range(phi.count)) else phi_rad[carried]
     rotated = rotations.exactly_about_axis(cell.real_m, spindle_axis, effective[:, None])
-    real_m = torch.einsum("mxy,pvy->pmvx", as_tensor(mosaic_matrices), as_tensor(rotated))
-    return Orientations(watched(hook, "real_m", real_m), phi_rad)
+    return Orientations(watched(hook, "real_m", turned(mosaic_matrices, rotated)), phi_rad)
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device | None = None) -> Float[Array, " steps"]:

@@ -147,13 +147,10 @@ class Simulation:
         return self.pixel_count * selection.steps_of_pixel(self.plain)
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
-        """The simulation with these tensors in its experiment; itself if they are its own."""
+        """The simulation with these tensors, of the same values, in its experiment; itself if they are its own."""
         if all(tensor is known for tensor, known in zip(tensors, self._tensors, strict=True)):
             return self
-        made = with_tensors(self.experiment, tensors, checked=True)
-        known = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
-        known._derivative = self._derivative
-        return known
+        return self._with(with_tensors(self.experiment, tensors, checked=True))
 
     def explain(self) -> Explanation:
         """Which code makes the image and its derivatives, and why not faster code; decides it if nothing has yet."""
@@ -247,11 +244,16 @@ class Simulation:
 
     def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
-        copied = copy.copy(self)
-        copied.experiment, copied._tensors = experiment, tensors_of(experiment)
-        copied._versions = _versions(copied._tensors)
+        copied = self._with(experiment)
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
         copied._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
+        return copied
+
+    def _with(self, experiment: Experiment) -> Simulation:
+        """The same with the tensors of another experiment, whose graph nothing has followed yet."""
+        copied = copy.copy(self)
+        copied.experiment, copied._tensors, copied._with_graph = experiment, tensors_of(experiment), None
+        copied._versions = _versions(copied._tensors)
         return copied
 
 
@@ -274,7 +276,7 @@ def simulate(
     if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
 
         def at(tensors: Sequence[torch.Tensor]) -> Simulation:
-            return Simulation(with_tensors(experiment, tensors), device, dtype, graph_at_once=True)
+            return Simulation(with_tensors(experiment, tensors), device, dtype)
 
         return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)
