@@ -246,7 +246,11 @@ class Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         copied = self._with(experiment)
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
-        copied._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
+        why = selection.not_compilable(model)
+        copied._chosen = {
+            image_dtype: EagerBackend(model, why) if why else chosen.for_model(model)
+            for image_dtype, chosen in self._chosen.items()
+        }
         return copied
 
     def _with(self, experiment: Experiment) -> Simulation:
