@@ -97,9 +97,20 @@ def as_tensor(value: float | Float[Array, "*shape"]) -> Float[torch.Tensor, "*sh
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float64))
 
 
+def underived(v: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The numbers alone, for decisions that no derivative follows."""
+    return v.detach() if isinstance(v, torch.Tensor) else _plain(v.value if isinstance(v, Sloped) else v)
+
+
 def as_tensors(part: Part) -> Part:
-    """A nest with tensors for all numbers of numpy."""
-    return mapped(lambda leaf: as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
+    """A nest with tensors for all numbers of numpy; their slopes stay behind."""
+    return mapped(_leaf_as_tensor, part)
+
+
+def _leaf_as_tensor(leaf: Any) -> Any:
+    if isinstance(leaf, Sloped):
+        leaf = leaf.value
+    return as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf
 
 
 def alike(*parts: Any) -> tuple[torch.Tensor, ...]:

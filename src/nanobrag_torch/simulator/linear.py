@@ -18,14 +18,22 @@ from nanobrag_torch import nests, transfer
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.parameters.tensors import with_tensors
-from nanobrag_torch.physics import slopes
-from nanobrag_torch.physics.slopes import Sloped
-from nanobrag_torch.physics.tensors import HOST, as_tensor
+from nanobrag_torch.parameters.tensors import has_tangent, is_transformed, with_tensors
+from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.slopes import parameters
+from nanobrag_torch.physics.tensors import HOST
 
 Tensors = Sequence[torch.Tensor]
 Totals = Sequence[torch.Tensor | None]
 MOST_PARAMETERS = 128  # numbers by which numpy works out derivatives of every resolved one
+
+
+class Slopes(NamedTuple):
+    """What the numbers of a model change by, per unit of each parameter."""
+
+    wanted: tuple[bool, ...]  # of the experiment's tensors, those by which derivatives are wanted
+    small: tuple[int, ...]  # which of them are parameters, element by element; the others are amplitudes
+    by_leaf: dict[int, np.ndarray]  # (parameters, *shape) of those of the model's leaves that depend on them
 
 
 class Linear(NamedTuple):
@@ -42,6 +50,7 @@ class Resolved(Protocol):
     experiment: Experiment
     device: torch.device
     hooks: Hooks | None
+    slopes: Slopes | None  # of its plain model, if they are known
 
     @property
     def plain(self) -> Model: ...
@@ -50,42 +59,48 @@ class Resolved(Protocol):
     def model(self) -> Model: ...
 
 
-def linear(simulation: Resolved, leaves: Tensors) -> Linear:
-    """The model of a simulation in whose experiment these leaves take the places of all tensors, in their order."""
-    by = [leaf for leaf in leaves if leaf.requires_grad]
-    sloped = None if simulation.hooks is not None else _sloped(simulation.experiment, leaves)
-    if sloped is None:
-        return _by_graph(simulation.model, by)
-    experiment, parameters = sloped
-    return _by_slopes(experiment, parameters, by, simulation)
+def resolved(
+    experiment: Experiment, tensors: Tensors, device: torch.device, dtype: torch.dtype, table: SharedTable
+) -> tuple[Model, Slopes] | None:
+    """The model on the CPU, without a graph, and its slopes by all tensors that require a gradient.
 
-
-def _sloped(experiment: Experiment, leaves: Tensors) -> tuple[Experiment, dict[int, Sloped]] | None:
-    """The experiment with slopes for small leaves, which are given by identity; None where numpy is not the way.
-
-    Amplitudes stay tensors: nothing else is worked out from them. So are the tilts of mosaic domains.
+    None where no tensor does, or a graph is the way to derivatives. Amplitudes stay tensors, which nothing else needs;
+    the tilts of mosaic domains are torch's.
     """
-    stated = with_tensors(experiment, leaves, checked=True)
-    factors, spread = stated.structure_factors, stated.crystal.mosaic_spread_rad
+    spread, factors = experiment.crystal.mosaic_spread_rad, experiment.structure_factors
     if isinstance(spread, torch.Tensor) and spread.requires_grad:
         return None
     amplitudes = factors.default_F, None if factors.table is None else factors.table.F_electrons
-    small = [leaf for leaf in leaves if leaf.requires_grad and not any(leaf is one for one in amplitudes)]
-    if sum(leaf.numel() for leaf in small) > MOST_PARAMETERS:
+    wanted = tuple(tensor.requires_grad for tensor in tensors)
+    if not any(wanted) or any(is_transformed(tensor) or has_tangent(tensor) for tensor in tensors):
         return None
-    values = [np.array(leaf.tolist(), dtype=np.float64) for leaf in transfer.moved([s.detach() for s in small], HOST)]
-    parameters = {id(leaf): one for leaf, one in zip(small, slopes.parameters(values), strict=True)}
-    numbers: Any = [parameters.get(id(leaf), leaf) for leaf in leaves]
-    return with_tensors(experiment, numbers, checked=True), parameters
+    small = [i for i, tensor in enumerate(tensors) if wanted[i] and not any(tensor is one for one in amplitudes)]
+    if sum(tensors[i].numel() for i in small) > MOST_PARAMETERS:
+        return None
+    numbers: list[Any] = list(tensors)
+    there = transfer.moved([tensors[i].detach() for i in small], HOST)
+    values = [np.array(tensor.tolist(), dtype=np.float64) for tensor in there]
+    for i, parameter in zip(small, parameters(values), strict=True):
+        numbers[i] = parameter
+    with torch.no_grad():
+        sloped = with_tensors(experiment, numbers, checked=True)
+        model, by_leaf = model_module.resolve_with_slopes(sloped, device, dtype, table)
+    return model, Slopes(wanted, tuple(small), by_leaf)
 
 
-def _without_steps(model: Model) -> Model:
-    """The model without the steps that placed the detector, which no pixel reads."""
-    nothing: Any = None
-    return model._replace(geometry=model.geometry._replace(construction=nothing))
+def linear(simulation: Resolved, leaves: Tensors) -> Linear:
+    """The model of a simulation in whose experiment these leaves take the places of all tensors, in their order."""
+    slopes, wanted = simulation.slopes, tuple(leaf.requires_grad for leaf in leaves)
+    experiment = with_tensors(simulation.experiment, leaves, checked=True)
+    if simulation.hooks is None and (slopes is None or slopes.wanted != wanted):
+        again = resolved(experiment, leaves, simulation.device, simulation.plain.dtype, SharedTable())
+        slopes = None if again is None else again[1]
+    if simulation.hooks is not None or slopes is None:
+        return by_graph(simulation.model, [leaf for leaf in leaves if leaf.requires_grad])
+    return _by_slopes(simulation, experiment, slopes, leaves)
 
 
-def _by_graph(model: Model, by: Tensors) -> Linear:
+def by_graph(model: Model, by: Tensors) -> Linear:
     """Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow."""
     originals: list[torch.Tensor] = []
     copies: list[torch.Tensor] = []
@@ -97,9 +112,8 @@ def _by_graph(model: Model, by: Tensors) -> Linear:
         copies.append(leaf.detach().requires_grad_())
         return copies[-1]
 
-    return Linear(
-        nests.mapped(copy, _without_steps(model)), copies, lambda totals: followed_back(originals, by, totals)
-    )
+    copied = nests.mapped(copy, model_module.without_steps(model))
+    return Linear(copied, copies, lambda totals: followed_back(originals, by, totals))
 
 
 def followed_back(outputs: Tensors, inputs: Tensors, upstream: Totals, **options: Any) -> Tensors:
@@ -113,51 +127,59 @@ def followed_back(outputs: Tensors, inputs: Tensors, upstream: Totals, **options
     return torch.autograd.grad(reached, inputs, given, materialize_grads=True, **options)
 
 
-def _by_slopes(experiment: Experiment, parameters: dict[int, Sloped], by: Tensors, simulation: Resolved) -> Linear:
-    host = model_module.resolve(experiment, simulation.device, simulation.plain.dtype)
-    leaves = list(nests.leaves(_without_steps(host)))
-    moving = {i: leaf for i, leaf in enumerate(leaves) if _has_derivative(leaf)}
-    for i, leaf in moving.items():
-        leaves[i] = as_tensor(leaf.value) if isinstance(leaf, Sloped) else leaf.detach()
-    there = model_module.on_device(_refilled(host, leaves), simulation.device)
-    leaves = list(nests.leaves(there))
-    copies = [leaves[i].detach().requires_grad_() for i in moving]
-    for i, copied in zip(moving, copies, strict=True):
-        leaves[i] = copied
-    originals = list(moving.values())
-    return Linear(_refilled(there, leaves), copies, lambda totals: _brought_back(originals, parameters, by, totals))
+def _by_slopes(simulation: Resolved, experiment: Experiment, slopes: Slopes, leaves: Tensors) -> Linear:
+    plain = model_module.without_steps(simulation.plain)
+    numbers = list(nests.leaves(plain))
+    for i in slopes.by_leaf:
+        numbers[i] = numbers[i].detach().requires_grad_()
+    copies = [numbers[i] for i in slopes.by_leaf]
+    others = iter(numbers)
+    model = nests.mapped(lambda _: next(others), plain)
+    amplitudes = model_module.amplitudes(experiment, plain)
+    with_graph = {
+        name: part
+        for name, part in amplitudes._asdict().items()
+        if isinstance(part, torch.Tensor) and part.requires_grad
+    }
+    arrived = transfer.moved([part.detach() for part in with_graph.values()], simulation.device)
+    copied = {name: part.detach().requires_grad_() for name, part in zip(with_graph, arrived, strict=True)}
+    model = model._replace(amplitudes=model.amplitudes._replace(**copied))
+    originals = list(with_graph.values())
+
+    def gradients(totals: Totals) -> Tensors:
+        by_small = _by_parameters(list(slopes.by_leaf.values()), totals[: len(copies)])
+        rest = [leaf for i, leaf in enumerate(leaves) if leaf.requires_grad and i not in slopes.small]
+        back = [
+            None if total is None else total.to(original.device)
+            for total, original in zip(totals[len(copies) :], originals, strict=True)
+        ]
+        return _in_order(leaves, slopes, by_small, followed_back(originals, rest, back))
+
+    return Linear(model, [*copies, *copied.values()], gradients)
 
 
-def _has_derivative(leaf: Any) -> bool:
-    return isinstance(leaf, Sloped) or (isinstance(leaf, torch.Tensor) and leaf.requires_grad)
+def _by_parameters(slopes: Sequence[np.ndarray], totals: Totals) -> np.ndarray | None:
+    """Derivatives by each parameter from those by what was resolved, which come to the CPU in one transfer."""
+    pairs = [(slope, total) for slope, total in zip(slopes, totals, strict=True) if total is not None]
+    if not pairs:
+        return None
+    arrived = transfer.moved([total.detach() for _, total in pairs], HOST)
+    terms = [
+        (slope.reshape(len(slope), -1) * total.double().numpy().reshape(-1)).sum(1)
+        for (slope, _), total in zip(pairs, arrived, strict=True)
+    ]
+    return np.add.reduce(terms)
 
 
-def _refilled(model: Model, leaves: Sequence[Any]) -> Model:
-    """The model with other leaves in their order."""
-    others = iter(leaves)
-    return nests.mapped(lambda _: next(others), _without_steps(model))
-
-
-def _brought_back(
-    originals: Sequence[torch.Tensor | Sloped], parameters: dict[int, Sloped], by: Tensors, totals: Totals
-) -> Tensors:
-    """Derivatives by the leaves from those by what was resolved, which come to the CPU in one transfer."""
-    pairs = [(original, total) for original, total in zip(originals, totals, strict=True) if total is not None]
-    small = [(original, total) for original, total in pairs if isinstance(original, Sloped)]
-    arrived = transfer.moved([total.detach() for _, total in small], HOST)
-    summed = sum(
-        (original.slopes.reshape(len(original.slopes), -1) * total.double().numpy().reshape(-1)).sum(1)
-        for (original, _), total in zip(small, arrived, strict=True)
-    )
-    graph = [(original, total.to(original.device)) for original, total in pairs if isinstance(original, torch.Tensor)]
-    rest = [leaf for leaf in by if id(leaf) not in parameters]
-    others = iter(followed_back([o for o, _ in graph], rest, [t for _, t in graph]))
-    gradients, first = [], 0
-    for leaf in by:
-        if id(leaf) not in parameters:
-            gradients.append(next(others))
-            continue
-        part = summed[first : first + leaf.numel()] if small else np.zeros(leaf.numel())
-        gradients.append(torch.tensor(part).view(leaf.shape).to(dtype=leaf.dtype, device=leaf.device))
-        first += leaf.numel()
+def _in_order(leaves: Tensors, slopes: Slopes, by_small: np.ndarray | None, others: Tensors) -> Tensors:
+    """Derivatives by the leaves that want one, in their order: of small ones the next of `by_small`."""
+    gradients, first, rest = [], 0, iter(others)
+    for i, leaf in enumerate(leaves):
+        if i in slopes.small:
+            last = first + leaf.numel()
+            part = np.zeros(leaf.numel()) if by_small is None else by_small[first:last]
+            gradients.append(torch.tensor(part).view(leaf.shape).to(dtype=leaf.dtype, device=leaf.device))
+            first = last
+        elif leaf.requires_grad:
+            gradients.append(next(rest))
     return gradients

@@ -19,11 +19,12 @@ from nanobrag_torch.backends.compiled import selection
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
+from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
+from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, versions, with_tensors
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.simulator import checkpointing, making
+from nanobrag_torch.simulator import checkpointing, linear, making
 from nanobrag_torch.simulator.pixels import Pixels
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile, in_order
 from nanobrag_torch.simulator.untraced import not_traced
@@ -66,40 +67,45 @@ class Simulation:
         self.experiment, self.hooks = _drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
-        self._with_graph: tuple[model_module.Model, model_module.Model] | None = None
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (graph_at_once or hooks is not None)):
-            self.plain_host, self.plain = self._resolved(dtype, self.random_table)
-        if graph_at_once or hooks is not None:
+        self._with_graph: tuple[Model, Model] | None = None
+        self.slopes: linear.Slopes | None = None
+        graph_at_once, graph = graph_at_once or hooks is not None, torch.is_grad_enabled()
+        with torch.set_grad_enabled(graph and graph_at_once):
+            self.plain_host, self.plain = self._resolved(dtype, self.random_table, graph and not graph_at_once)
+        if graph_at_once:
             self._with_graph = self.plain_host, self.plain
         self.made_by = EagerBackend.description
-        self._versions = _versions(self._tensors)
+        self._versions = versions(self._tensors)
         geometry = self.plain_host.geometry
         self.pixels = Pixels(self.experiment.detector, geometry.n_fast, geometry.n_slow, self.device)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
-    def _resolved(self, dtype: torch.dtype, table: SharedTable) -> tuple[model_module.Model, model_module.Model]:
+    def _resolved(self, dtype: torch.dtype, table: SharedTable, slopes: bool = False) -> tuple[Model, Model]:
+        """On the CPU and on the device; with `slopes` where that is possible."""
         try:
-            host = model_module.resolve(self.experiment, self.device, dtype, table, self.hooks)
+            arguments = self.device, dtype, table
+            known = linear.resolved(self.experiment, self._tensors, *arguments) if slopes else None
+            host, self.slopes = known or (model_module.resolve(self.experiment, *arguments, self.hooks), self.slopes)
         except RuntimeError as error:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         return host, model_module.on_device(host, self.device)
 
-    def _models(self) -> tuple[model_module.Model, model_module.Model]:
+    def _models(self) -> tuple[Model, Model]:
         """On the CPU and on the device, with the graph that derivatives follow: resolved when it is asked for."""
         if self._with_graph is None and any(map(is_differentiated, self._tensors)):
-            if _versions(self._tensors) != self._versions:
+            if versions(self._tensors) != self._versions:
                 raise ExperimentError(CHANGED)
             self._with_graph = self._resolved(self.plain.dtype, SharedTable())
         return self._with_graph or (self.plain_host, self.plain)
 
     @property
-    def host(self) -> model_module.Model:
+    def host(self) -> Model:
         """Everything resolved, on the CPU."""
         return self._models()[0]
 
     @property
-    def model(self) -> model_module.Model:
+    def model(self) -> Model:
         """Everything resolved, on the device."""
         return self._models()[1]
 
@@ -125,7 +131,7 @@ class Simulation:
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        if _versions(self._tensors) != self._versions:
+        if versions(self._tensors) != self._versions:
             raise ExperimentError(CHANGED)
         tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in self._tensors]
         if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
@@ -222,7 +228,7 @@ class Simulation:
         """The backend of images of a type, made so that hooks see all it computes."""
         return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
-    def derivative_backend(self, model: model_module.Model, slopes: selection.Differentiate | None) -> Backend:
+    def derivative_backend(self, model: Model, slopes: selection.Differentiate | None) -> Backend:
         """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
 
         Eager where `slopes` is None, since the derivative of a derivative is wanted.
@@ -242,9 +248,10 @@ class Simulation:
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 
-    def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
+    def with_model(self, experiment: Experiment, host: Model, model: Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         copied = self._with(experiment)
+        copied.slopes = None
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
         why = selection.not_compilable(model)
         copied._chosen = {
@@ -257,7 +264,7 @@ class Simulation:
         """The same with the tensors of another experiment, whose graph nothing has followed yet."""
         copied = copy.copy(self)
         copied.experiment, copied._tensors, copied._with_graph = experiment, tensors_of(experiment), None
-        copied._versions = _versions(copied._tensors)
+        copied._versions = versions(copied._tensors)
         return copied
 
 
@@ -284,11 +291,6 @@ def simulate(
 
         return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)
-
-
-def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
-    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
-    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def _drawn(experiment: Experiment) -> Experiment:
