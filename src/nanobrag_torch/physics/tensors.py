@@ -110,7 +110,7 @@ def as_tensors(part: Part) -> Part:
 def _leaf_as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, Sloped):
         leaf = leaf.value
-    return as_tensor(leaf) if isinstance(leaf, np.ndarray | np.float64) else leaf
+    return as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf
 
 
 def alike(*parts: Any) -> tuple[torch.Tensor, ...]:

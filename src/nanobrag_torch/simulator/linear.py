@@ -142,7 +142,9 @@ def _by_slopes(simulation: Resolved, experiment: Experiment, slopes: Slopes, lea
         if isinstance(part, torch.Tensor) and part.requires_grad
     }
     arrived = transfer.moved([part.detach() for part in with_graph.values()], simulation.device)
-    copied = {name: part.detach().requires_grad_() for name, part in zip(with_graph, arrived, strict=True)}
+    copied: dict[str, Any] = {
+        name: part.detach().requires_grad_() for name, part in zip(with_graph, arrived, strict=True)
+    }
     model = model._replace(amplitudes=model.amplitudes._replace(**copied))
     originals = list(with_graph.values())
 
@@ -168,7 +170,8 @@ def _by_parameters(slopes: Sequence[np.ndarray], totals: Totals) -> np.ndarray |
         (slope.reshape(len(slope), -1) * total.double().numpy().reshape(-1)).sum(1)
         for (slope, _), total in zip(pairs, arrived, strict=True)
     ]
-    return np.add.reduce(terms)
+    summed: np.ndarray = np.add.reduce(terms)
+    return summed
 
 
 def _in_order(leaves: Tensors, slopes: Slopes, by_small: np.ndarray | None, others: Tensors) -> Tensors:

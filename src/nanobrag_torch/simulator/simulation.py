@@ -171,9 +171,8 @@ class Simulation:
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor:
         """An empty image."""
-        return torch.zeros(
-            self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast, dtype=dtype, device=self.device
-        )
+        g = self.plain_host.geometry
+        return torch.zeros(g.n_slow, g.n_fast, dtype=dtype, device=self.device)
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
         """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
