@@ -79,12 +79,12 @@ class Series:
     ) -> list[Simulation]:
         """`at` of each orientation and wavelength, to the bit: worked out together, and sent to the device at once."""
         matrices = [None] * len(misset_deg) if orientation_matrix is None else orientation_matrix
-        asked = several.Asked(np.array(misset_deg, np.float64), np.array(wavelength_m, np.float64), orientation_matrix)
+        asked = several.asked(misset_deg, wavelength_m, orientation_matrix)
         made: Sequence[Simulation | None] = [None] * len(misset_deg)
         if len(misset_deg) > 0 and several.can_be_together(self.experiment, asked):
             made = several.simulations(self._fixed, asked)
         frames = zip(made, misset_deg, wavelength_m, matrices, strict=True)
-        return [self.at(*frame) if known is None else known for known, *frame in frames]
+        return [self.at(angles, length_m, own) if known is None else known for known, angles, length_m, own in frames]
 
     @np.errstate(all="ignore")  # what must be finite is checked
     def _simulation(self, experiment: Experiment) -> Simulation:

@@ -22,7 +22,7 @@ from nanobrag_torch.parameters.tensors import is_differentiated, tensors_of, wit
 from nanobrag_torch.physics import crystal, sampling, sources, structure_factor
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
-from nanobrag_torch.physics.tensors import as_tensors, number, spread
+from nanobrag_torch.physics.tensors import Array, as_tensors, number, spread, stack
 from nanobrag_torch.simulator.simulation import Simulation
 
 WAVELENGTHS = "sources.wavelength_m"
@@ -45,8 +45,8 @@ class Fixed(NamedTuple):
 class Asked(NamedTuple):
     """Orientations and wavelengths: angles (n, 3) in deg, lengths (n,) in m; matrices, if any, one for each."""
 
-    misset_deg: np.ndarray
-    wavelength_m: np.ndarray
+    misset_deg: Array
+    wavelength_m: Array
     matrices: Sequence[torch.Tensor] | None
 
     def experiments(self, experiment: Experiment) -> list[Experiment]:
@@ -63,21 +63,32 @@ class Asked(NamedTuple):
         return made
 
 
-def can_be_together(experiment: Experiment, asked: Asked) -> bool:
+def asked(
+    misset_deg: Sequence[tuple[float, float, float]],
+    wavelength_m: Sequence[float],
+    matrices: Sequence[torch.Tensor] | None,
+) -> Asked:
+    """Numbers of numpy."""
+    angles: Any = np.array(misset_deg, dtype=np.float64)
+    lengths_m: Any = np.array(wavelength_m, dtype=np.float64)
+    return Asked(angles, lengths_m, matrices)
+
+
+def can_be_together(experiment: Experiment, wanted: Asked) -> bool:
     """Whether no derivative is asked for and every number is possible."""
     xtal, beam = experiment.crystal, experiment.beam
-    tensors = [*tensors_of(experiment), *(asked.matrices or ())]
+    tensors = [*tensors_of(experiment), *(wanted.matrices or ())]
     if any(tensor.requires_grad or is_differentiated(tensor) for tensor in tensors):
         return False
-    if asked.matrices is None and xtal.orientation_matrix is not None:
+    if wanted.matrices is None and xtal.orientation_matrix is not None:
         return False
-    if not (np.isfinite(asked.misset_deg).all() and np.isfinite(asked.wavelength_m).all()):
+    if not (np.isfinite(wanted.misset_deg).all() and np.isfinite(wanted.wavelength_m).all()):
         return False
     try:
         for extreme in (np.min, np.max):
-            replace(xtal, misset_deg=tuple(extreme(asked.misset_deg, axis=0).tolist()))
-            replace(beam, wavelength_m=float(extreme(asked.wavelength_m)))
-        for matrix in asked.matrices or ():
+            replace(xtal, misset_deg=tuple(extreme(wanted.misset_deg, axis=0).tolist()))
+            replace(beam, wavelength_m=float(extreme(wanted.wavelength_m)))
+        for matrix in wanted.matrices or ():
             check_tensor("Crystal.orientation_matrix", matrix, (3, 3))
     except ExperimentError:
         return False
@@ -85,14 +96,14 @@ def can_be_together(experiment: Experiment, asked: Asked) -> bool:
 
 
 @np.errstate(all="ignore")  # what must be finite is checked
-def simulations(fixed: Fixed, asked: Asked) -> list[Simulation | None]:
+def simulations(fixed: Fixed, wanted: Asked) -> list[Simulation | None]:
     """A simulation of each; None where more than the values of tensors differs from the first."""
     first, base = fixed.first, fixed.first.plain_host
-    here, like = _resolved(fixed, asked)
+    here, like = _resolved(fixed, wanted)
     there = transfer.moved(here, first.device)
     made: list[Simulation | None] = []
     for experiment, host, device, is_like in zip(
-        asked.experiments(fixed.experiment), _rows(here), _rows(there), like, strict=True
+        wanted.experiments(fixed.experiment), _rows(here), _rows(there), like, strict=True
     ):
         if not is_like:
             made.append(None)
@@ -104,11 +115,11 @@ def simulations(fixed: Fixed, asked: Asked) -> list[Simulation | None]:
     return made
 
 
-def _resolved(fixed: Fixed, asked: Asked) -> tuple[dict[str, Any], list[bool]]:
+def _resolved(fixed: Fixed, wanted: Asked) -> tuple[dict[str, Any], list[bool]]:
     """Tensors of all frames by dotted names, the frame their first dimension; whether each is like the first."""
     experiment, defects = fixed.experiment, fixed.defects
-    cell = crystal.turned_cell(_at_rest(fixed, asked), np.asarray(asked.misset_deg) / DEG_PER_RAD, defects)
-    cell = cell._replace(volume_A3=spread(cell.volume_A3, asked.wavelength_m.shape))
+    cell = crystal.turned_cell(_at_rest(fixed, wanted), wanted.misset_deg / DEG_PER_RAD, defects)
+    cell = cell._replace(volume_A3=spread(cell.volume_A3, wanted.wavelength_m.shape))
     steps = crystal.at_spindle_angles(cell.real_m, fixed.geometry.spindle_axis, fixed.phi_rad, defects)
     turned = [crystal.in_domains(one, fixed.mosaic).flatten(0, 1) for one in steps]
     changed: dict[str, Any] = {"cell": cell, "real_m": torch.stack(turned)}
@@ -116,34 +127,34 @@ def _resolved(fixed: Fixed, asked: Asked) -> tuple[dict[str, Any], list[bool]]:
     if any(number(size) > 0 for size in experiment.crystal.sample_size_m):
         rows = [crystal.Cell(*one) for one in zip(*cell, strict=True)]
         beamsize_m = experiment.beam.beamsize_m
-        counts = np.array([crystal.n_cells(experiment.crystal, one, beamsize_m, defects) for one in rows])
+        counts = stack([crystal.n_cells(experiment.crystal, one, beamsize_m, defects) for one in rows])
         changed["n_cells"] = counts
     if experiment.beam.sources is None:
         light, grids = fixed.first.plain_host.sources, sampling.source_grids(experiment.beam, defects)
-        changed[WAVELENGTHS] = sources.spectra_m(grids.dispersion, asked.wavelength_m, light.incident.shape[0])
-    return as_tensors(changed), _like_first(fixed, asked, cell, counts)
+        changed[WAVELENGTHS] = sources.spectra_m(grids.dispersion, wanted.wavelength_m, light.incident.shape[0])
+    return as_tensors(changed), _like_first(fixed, wanted, cell, counts)
 
 
-def _at_rest(fixed: Fixed, asked: Asked) -> crystal.AtRest:
+def _at_rest(fixed: Fixed, wanted: Asked) -> crystal.AtRest:
     xtal = fixed.experiment.crystal
-    if asked.matrices is None:
-        return crystal.cell_at_rest(xtal, asked.wavelength_m[0], fixed.defects)
+    if wanted.matrices is None:
+        return crystal.cell_at_rest(xtal, wanted.wavelength_m[0], fixed.defects)
     each = [
         crystal.cell_at_rest(with_fields(xtal, orientation_matrix=matrix), length_m, fixed.defects)
-        for matrix, length_m in zip(asked.matrices, asked.wavelength_m, strict=True)
+        for matrix, length_m in zip(wanted.matrices, wanted.wavelength_m, strict=True)
     ]
-    return each[0]._replace(reciprocal_per_A=np.array([one.reciprocal_per_A for one in each]))
+    return each[0]._replace(reciprocal_per_A=stack([one.reciprocal_per_A for one in each]))
 
 
-def _like_first(fixed: Fixed, asked: Asked, cells: crystal.Cell, counts: np.ndarray | None) -> list[bool]:
+def _like_first(fixed: Fixed, wanted: Asked, cells: crystal.Cell, counts: Array | None) -> list[bool]:
     """Whether sub-pixels and the choice of interpolation are those of the first simulation."""
     experiment, base = fixed.experiment, fixed.first.plain_host
     if counts is None and (experiment.detector.oversample or 0) > 0:
-        return [True] * len(asked.wavelength_m)
+        return [True] * len(wanted.wavelength_m)
     like = []
-    for row, wavelength_m in enumerate(asked.wavelength_m):
+    for row, wavelength_m in enumerate(wanted.wavelength_m):
         cell = crystal.Cell(*(part[row] for part in cells))
-        n_cells = base.n_cells.numpy() if counts is None else counts[row]
+        n_cells = base.n_cells if counts is None else counts[row]
         oversample = model_parts.resolve_oversample(experiment, fixed.geometry, cell, n_cells, wavelength_m)
         interpolate = base.amplitudes.interpolate
         if counts is not None:
