@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -265,6 +265,27 @@ class Simulation:
         copied.experiment, copied._tensors, copied._with_graph = experiment, tensors_of(experiment), None
         copied._versions = versions(copied._tensors)
         return copied
+
+    def with_values(
+        self,
+        experiment: Experiment,
+        host: Model,
+        model: Model,
+        changed: Mapping[str, torch.Tensor],
+    ) -> Simulation:
+        """As `with_model`, where nothing is differentiated and the model's tensors are those of this but for `changed`.
+
+        These have dotted names, and are on the device.
+        """
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.experiment, made.plain_host, made.plain, made._with_graph = experiment, host, model, None
+        made.slopes = None
+        if experiment.crystal.orientation_matrix is not self.experiment.crystal.orientation_matrix:
+            made._tensors = tensors_of(experiment)
+            made._versions = versions(made._tensors)
+        made._chosen = {image_dtype: chosen.for_model(model, changed) for image_dtype, chosen in self._chosen.items()}
+        return made
 
 
 @not_traced
