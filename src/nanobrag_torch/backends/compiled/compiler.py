@@ -231,7 +231,7 @@ def source_of(
     """
     recording = _Recording(program, model, hooks)
     outputs, labels = recording.outputs, recording.recorder.labels
-    if device != "cpu":  # a processor of a GPU has few units for float64
+    if device != "cpu" or model.dtype != torch.float64:  # float64 of a CPU has the bytes of plain torch
         outputs, labels = with_fewer_quotients(outputs, labels, len(recording.traced))
     text = source(recording.inputs, outputs, ENTRY, labels, of_device(device), program.over)
     return text, recording.traced

@@ -31,7 +31,7 @@ typedef int32_t index_t;
 #define PIXELS(x, y, fast, slow) do {{ \\
     if (fast[0] != {REGION}) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
     else EACH {{ \\
-        const int32_t place = PLACE(l), row = place / fast[3]; \\
+        const int32_t place = PLACE(l), row = ROW(place, fast[3]); \\
         x[l] = fast[1] + (place - row * fast[3]); \\
         y[l] = fast[2] + row; }} }} while (0)
 // which of them a mask hides, and how many it does not
@@ -57,6 +57,7 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
 #define OVER_RAYS for (int start = 0; start < rays; start += BLOCK)
 #define COUNT (rays - start < BLOCK ? rays - start : BLOCK)
 #define PLACE(l) (start + (l < count ? l : 0))
+#define ROW(place, width) ((int32_t)((place + 0.5) * (1.0 / (width))))  // place / width, by vector instructions
 #define ON_DEVICE static
 #define LOAD(to, from, padding) do {{ \\
     for (int l = 0; l < count; l++) to[l] = (from)[start + l]; \\
@@ -98,6 +99,7 @@ typedef unsigned char uint8_t;
 #define OVER_RAYS const int start = (int)(blockIdx.x * THREADS + threadIdx.x);
 #define COUNT (start < rays ? 1 : 0)
 #define PLACE(l) (start < rays ? start : rays - 1)
+#define ROW(place, width) ((place) / (width))
 #define ON_DEVICE __device__ __forceinline__
 // what has no ray repeats the last one
 #define LOAD(to, from, padding) do {{ to[0] = (from)[start < rays ? start : rays - 1]; \\
