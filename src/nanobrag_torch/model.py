@@ -75,6 +75,8 @@ class Model(NamedTuple):
     factors: Factors
     dtype: torch.dtype
     defects: frozenset[str]
+    largest_hkl: float  # which no |h|, |k| or |l| exceeds, whatever the ray
+    most_cells: float  # along an axis
 
     @property
     def source_count(self) -> int:
@@ -161,9 +163,10 @@ def _resolved(
     interpolate = structure_factor.wants_interpolation(factors_of, xtal.n_cells, counts, defects)
     r_e_sqr_m2 = watched(hook, "r_e_sqr_m2", CLASSICAL_ELECTRON_RADIUS_SQR_M2)
     oversample = model_parts.resolve_oversample(experiment, geometry, lattice.cell, lattice.n_cells, wavelength_m)
+    light = model_parts.watched_sources(experiment, geometry, wavelength_m, defects, hook)
     return Model(
         geometry=geometry,
-        sources=model_parts.watched_sources(experiment, geometry, wavelength_m, defects, hook),
+        sources=light,
         **lattice._asdict(),
         shape=watched(hook, "shape", xtal.shape),
         fudge=scalar(xtal.fudge, device),
@@ -182,6 +185,8 @@ def _resolved(
         factors=_factors(experiment, defects, hook),
         dtype=dtype,
         defects=defects,
+        largest_hkl=model_parts.largest_hkl(lattice.real_m, light),
+        most_cells=max(counts),
     )
 
 

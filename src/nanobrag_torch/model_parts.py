@@ -5,6 +5,7 @@ Sections 2, 3 and 4 of docs/physics.md.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
@@ -106,6 +107,18 @@ def resolve_sources(
     return sources.from_grids(
         grids, wavelength_m, geometry.beam_vector, geometry.polar_vector, vertical, beam.round_divergence
     )
+
+
+def largest_hkl(real_m: torch.Tensor, light: sources.Sources) -> float:
+    """What no |h|, |k| or |l| exceeds: the longest axis times the largest |q|, that of light scattered straight back.
+
+    All tensors are on the CPU. A number that is none is the largest.
+    """
+    axis_sqr_m2 = number((real_m * real_m).sum(-1).max())
+    directions, wavelength_m = light.incident, number(light.wavelength_m.min())
+    length = math.sqrt(number((directions * directions).sum(-1).max()))
+    bound = math.sqrt(axis_sqr_m2) * (1.0 + length) / wavelength_m if wavelength_m else math.inf
+    return math.inf if math.isnan(bound) else bound * (1.0 + 1e-9)
 
 
 def resolve_oversample(

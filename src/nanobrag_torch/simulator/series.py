@@ -75,18 +75,21 @@ class Series:
         misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects)
         cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects)
         n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects)
-        factors = experiment.structure_factors
-        if structure_factor.wants_interpolation(factors, xtal.n_cells, [number(n) for n in n_cells], defects) != (
+        factors, counts = experiment.structure_factors, [number(n) for n in n_cells]
+        if structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects) != (
             base.amplitudes.interpolate
         ):  # a cell count rounded to the other side of two
             return Simulation(experiment, self.first.device, base.dtype)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
+        light = model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects)
         changed: dict[str, Any] = {
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
-            "sources": model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects),
+            "sources": light,
+            "largest_hkl": model_parts.largest_hkl(turned.real_m, light),
+            "most_cells": max(counts),
         }
         oversample = model_parts.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
         changed = {name: as_tensors(part) for name, part in changed.items()}

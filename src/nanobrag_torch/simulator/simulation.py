@@ -251,7 +251,11 @@ class Simulation:
         copied.experiment, copied._tensors = experiment, tensors_of(experiment)
         copied._versions = _versions(copied._tensors)
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
-        copied._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
+        why = selection.not_compilable(model)
+        copied._chosen = {
+            image_dtype: EagerBackend(model, why) if why else chosen.for_model(model)
+            for image_dtype, chosen in self._chosen.items()
+        }
         return copied
 
 

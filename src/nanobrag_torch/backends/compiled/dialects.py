@@ -124,6 +124,16 @@ __device__ __forceinline__ double QUOTIENT(const double a, const double b)
     const double quotient = a * near;
     return fma(fma(-b, quotient, a), near, quotient);
 }}
+// Whole numbers without a conversion: around 1.5 * 2^52, which is what is given as `shift`, float64 has no others.
+__device__ __forceinline__ double SHIFTED_UP(const double x, const double shift) {{ return __dadd_ru(x, shift); }}
+__device__ __forceinline__ double ROUNDED(const double x, const double shift) {{ return (x + shift) - shift; }}
+__device__ __forceinline__ int32_t LOW_WORD(const double shifted) {{ return __double2loint(shifted); }}
+// x, or about `least` with |x| below it: the upper half of the bits, as a number of float32, is in the same order.
+__device__ __forceinline__ double AT_LEAST(const double x, const double least)
+{{
+    const float upper = __int_as_float(__double2hiint(x)), upper_of_least = __int_as_float(__double2hiint(least));
+    return __hiloint2double(__float_as_int(fabsf(upper) < upper_of_least ? upper_of_least : upper), __double2loint(x));
+}}
 // The same, of which a compiler does not know it: what follows from it is worked out again, not kept in registers.
 template <typename KIND> __device__ __forceinline__ KIND *again(KIND *x)
 {{
