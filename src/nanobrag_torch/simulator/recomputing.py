@@ -129,9 +129,7 @@ def _of_regions(
     """The sums of all regions: first by what the program reads, from that once by the copies."""
     given = backend.given()
     parts = simulation.over(lambda region: backend.slopes_of_region(region, by_image), regions)
-    pairs = [
-        (one, total) for one, total in zip(given, _all_added(parts, len(given)), strict=True) if total is not None
-    ]
+    pairs = [(one, total) for one, total in zip(given, _all_added(parts, len(given)), strict=True) if total is not None]
     if not pairs:
         return [None] * len(copies)
     outputs, totals = zip(*pairs, strict=True)
