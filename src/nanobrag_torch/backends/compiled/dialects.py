@@ -43,7 +43,7 @@ ON_DEVICE int shown(bool *hidden, const int32_t *x, const int32_t *y, const int3
     EACH {{ hidden[l] = mask && !mask[(int64_t)y[l] * fast[4] + x[l]]; some += !hidden[l]; }}
     return some;
 }}
-// What is given for each pixel: by the lists, or as an image of the detector. 0 for one that is hidden or does not exist.
+// What is given for each pixel: in a list, or as an image of the detector; 0 for one that is hidden or beyond the last.
 #define OF_PIXELS(to, from, x, y, fast, hidden) EACH to[l] = l >= count || hidden[l] ? 0 : \
     (from)[fast[0] == {REGION} ? (int64_t)y[l] * fast[4] + x[l] : PLACE(l)]
 // 0 times the derivatives of another pixel, which are numbers, are what a hidden one adds to a sum.
