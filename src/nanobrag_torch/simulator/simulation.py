@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,6 +16,8 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -245,6 +247,11 @@ class Simulation:
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 
+    def regions_with_graph(self, backend: Backend, pixels: int) -> list[Region] | None:
+        """Regions of up to that many pixels whose derivatives are one launch each; None where tiles are made."""
+        launched = isinstance(backend, DifferentiableBackend) and backend.of_pixels() is not None
+        return self.pixels.regions(pixels) if launched else None
+
     def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
         copied = copy.copy(self)
@@ -257,6 +264,26 @@ class Simulation:
             for image_dtype, chosen in self._chosen.items()
         }
         return copied
+
+    def with_values(
+        self,
+        experiment: Experiment,
+        host: model_module.Model,
+        model: model_module.Model,
+        changed: Mapping[str, torch.Tensor],
+    ) -> Simulation:
+        """As `with_model`, where nothing is differentiated and the model's tensors are those of this but for `changed`.
+
+        These have dotted names, and are on the device.
+        """
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__)
+        made.experiment, made.plain_host, made.plain, made._with_graph = experiment, host, model, None
+        if experiment.crystal.orientation_matrix is not self.experiment.crystal.orientation_matrix:
+            made._tensors = tensors_of(experiment)
+            made._versions = _versions(made._tensors)
+        made._chosen = {image_dtype: chosen.for_model(model, changed) for image_dtype, chosen in self._chosen.items()}
+        return made
 
 
 @not_traced
