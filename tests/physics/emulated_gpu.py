@@ -62,6 +62,26 @@ static double reciprocal_estimate(const double x)
     std::memcpy(&y, &bits, 8);
     return y;
 }
+static double __dadd_ru(const double x, const double y)
+{
+    const double sum = x + y, part = sum - x;
+    const double rest = (x - (sum - part)) + (y - part);
+    return rest > 0 ? std::nextafter(sum, INFINITY) : sum;
+}
+template <typename TO, typename FROM> static TO bits_of(const FROM x)
+{
+    TO bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+static int __double2loint(const double x) { return (int)bits_of<int64_t>(x); }
+static int __double2hiint(const double x) { return (int)(bits_of<int64_t>(x) >> 32); }
+static double __hiloint2double(const int high, const int low)
+{
+    return bits_of<double>((int64_t)(((uint64_t)(uint32_t)high << 32) | (uint32_t)low));
+}
+static float __int_as_float(const int bits) { return bits_of<float>(bits); }
+static int __float_as_int(const float x) { return bits_of<int>(x); }
 static float reciprocal_estimate(const float x) { return (1 / x) * (1 + 1e-7f); }
 """
 _LAUNCH = """

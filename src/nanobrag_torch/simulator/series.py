@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.physics import crystal, detector, mosaic, sampling, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
-from nanobrag_torch.simulator import Simulation
+from nanobrag_torch.simulator import Simulation, several
 
 
 class Series:
@@ -44,6 +45,8 @@ class Series:
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, HOST)
+        phi_rad = crystal.spindle_angles_rad(sampling.phi_steps(experiment.spindle, self._defects))
+        self._fixed = several.Fixed(self.first, self._defects, self._geometry, self._mosaic, phi_rad)
         with torch.no_grad():
             self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
 
@@ -68,6 +71,21 @@ class Series:
         beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
 
+    def several(
+        self,
+        misset_deg: Sequence[tuple[float, float, float]],
+        wavelength_m: Sequence[float],
+        orientation_matrix: Sequence[torch.Tensor] | None = None,
+    ) -> list[Simulation]:
+        """`at` of each orientation and wavelength, to the bit: worked out together, and sent to the device at once."""
+        matrices = [None] * len(misset_deg) if orientation_matrix is None else orientation_matrix
+        asked = several.asked(misset_deg, wavelength_m, orientation_matrix)
+        made: Sequence[Simulation | None] = [None] * len(misset_deg)
+        if len(misset_deg) > 0 and several.can_be_together(self.experiment, asked):
+            made = several.simulations(self._fixed, asked)
+        frames = zip(made, misset_deg, wavelength_m, matrices, strict=True)
+        return [self.at(angles, length_m, own) if known is None else known for known, angles, length_m, own in frames]
+
     @np.errstate(all="ignore")  # what must be finite is checked
     def _simulation(self, experiment: Experiment) -> Simulation:
         xtal, beam, defects, base = experiment.crystal, experiment.beam, self._defects, self.first.plain
@@ -75,18 +93,21 @@ class Series:
         misset_rad = crystal.misset_angles_rad(xtal, SharedTable(), 0, defects)
         cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects)
         n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects)
-        factors = experiment.structure_factors
-        if structure_factor.wants_interpolation(factors, xtal.n_cells, [number(n) for n in n_cells], defects) != (
+        factors, counts = experiment.structure_factors, [number(n) for n in n_cells]
+        if structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects) != (
             base.amplitudes.interpolate
         ):  # a cell count rounded to the other side of two
             return Simulation(experiment, self.first.device, base.dtype)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
+        light = model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects)
         changed: dict[str, Any] = {
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
-            "sources": model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects),
+            "sources": light,
+            "largest_hkl": model_parts.largest_hkl(turned.real_m, light),
+            "most_cells": max(counts),
         }
         oversample = model_parts.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
         changed = {name: as_tensors(part) for name, part in changed.items()}

@@ -32,9 +32,18 @@ def _whole(template: str) -> Template:
 PRODUCT = "({0} * {1})"
 QUOTIENT = "({0} / {1})"
 RECIPROCAL = "(1 / {0})"
+SUBTRACTED = "({0} - {1})"
+CHOICE = "({0} ? {1} : {2})"
+LESS = "({0} < {1})"
+# of float64
+SIZE, CEIL, ROUND = "fabs({0})", "ceil({0})", "rint({0})"
+WHOLE = ("(int32_t){0}", "(index_t){0}")
+# In CUDA alone: {1} is 1.5 * 2^52 for the first three, which leaves the whole number in the last bits of the first.
+SHIFTED_UP, ROUNDED, LOW_WORD = "SHIFTED_UP({0}, {1})", "ROUNDED({0}, {1})", "LOW_WORD({0})"
+AT_LEAST = "AT_LEAST({0}, {1})"
 OPERATIONS: dict[str, Template] = {
     "add": _plain("({0} + {1})"),
-    "sub": _plain("({0} - {1})"),
+    "sub": _plain(SUBTRACTED),
     "rsub": _plain("({1} - {0})"),
     "mul": _plain(PRODUCT),
     "div": _plain(QUOTIENT),
@@ -43,7 +52,7 @@ OPERATIONS: dict[str, Template] = {
     "reciprocal": _plain(RECIPROCAL),
     "sgn": _plain("(({0} > 0) - ({0} < 0))"),
     "sign": _plain("(({0} > 0) - ({0} < 0))"),
-    "where": _plain("({0} ? {1} : {2})"),
+    "where": _plain(CHOICE),
     "logical_and": _plain("({0} && {1})"),
     "logical_or": _plain("({0} || {1})"),
     "logical_not": _plain("(!{0})"),
@@ -66,7 +75,7 @@ OPERATIONS: dict[str, Template] = {
 COMPARISONS: dict[str, Template] = {
     "eq": _plain("({0} == {1})"),
     "ne": _plain("({0} != {1})"),
-    "lt": _plain("({0} < {1})"),
+    "lt": _plain(LESS),
     "le": _plain("({0} <= {1})"),
     "gt": _plain("({0} > {1})"),
     "ge": _plain("({0} >= {1})"),

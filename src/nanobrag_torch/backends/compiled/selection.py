@@ -16,6 +16,7 @@ from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed, needed_to_differentiate
+from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend, changed
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
@@ -53,6 +54,10 @@ def not_compilable(model: Model) -> str | None:
     if table is not None and table.numel() > torch.iinfo(torch.int32).max:
         return "the table of amplitudes has more elements than 32 bits count"
     device = model.real_m.device.type
+    if device == "cuda" and model.dtype == torch.float32:
+        too_large = why_not_rounded(model.largest_hkl, model.most_cells)
+        if too_large:
+            return too_large
     return None if device in ("cpu", "cuda") else f"nothing is compiled for the device {device}"
 
 
