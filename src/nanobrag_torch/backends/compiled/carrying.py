@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 
@@ -11,12 +12,21 @@ from nanobrag_torch.backends.compiled.recorded import RAY, Number
 from nanobrag_torch.backends.compiled.schedule import in_order
 
 
+class Sum(NamedTuple):
+    """A sum over all passes: what it begins with, what a pass adds to it, and what it has become after all."""
+
+    start: torch.Tensor
+    added: torch.Tensor
+    total: torch.Tensor
+
+
 class Carrier:
     """While one pass is recorded, what it takes over from the pass before, and what has become of it after all."""
 
     def __init__(self, recorder: Recorder, over: int):
         """`over`: the loops, SAMPLE, SOURCE or both."""
         self._recorder, self._over = recorder, over
+        self.sums: list[Sum] = []  # on which results depend linearly, for derivatives
 
     def carry(self, start: torch.Tensor) -> torch.Tensor:
         """What begins as these numbers and is in each pass what the last one made of it."""
@@ -31,7 +41,10 @@ class Carrier:
         numbers_of, held = self._recorder.numbers_of, self._recorder.held
         for before, after in zip(begun, following, strict=True):
             pairs.update(zip(numbers_of(before), numbers_of(after), strict=True))
-        return [held([_done(number, pairs) for number in numbers_of(before)], before) for before in begun]
+        done = [held([_done(number, pairs) for number in numbers_of(before)], before) for before in begun]
+        for one in done:
+            one.requires_grad_(torch.is_grad_enabled() and one.is_floating_point())
+        return done
 
 
 def _done(begun: Number, pairs: Mapping[Number, Number]) -> Number:

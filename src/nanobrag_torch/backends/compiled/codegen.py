@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
+from nanobrag_torch.backends.compiled.declared import Input, Output, name_of
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
 from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, SAMPLE, SOURCE, TERMS
-from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
+from nanobrag_torch.backends.compiled.schedule import Loops
 
 _BOTH = ORIENTATION | RAY
 _PIXELS = frozenset(("fast", "slow"))
@@ -41,8 +42,8 @@ def source(
     arguments = [f"const {C_TYPES[one.dtype]} *__restrict__ {one.name}" for one in inputs]
     tables = [group for group in outputs if group[0].place is not None]
     for group in outputs:
-        plain = [f"{_written_type(group)} *__restrict__ {_name(group)}"]
-        arguments += dialect.table(_name(group)) if group in tables else plain
+        plain = [f"{_written_type(group)} *__restrict__ {name_of(group)}"]
+        arguments += dialect.table(name_of(group)) if group in tables else plain
     sums = [group for group in outputs if group[0].varies == 0 and group not in tables]
     lines = [
         f"CONSTANTS({', '.join(loops.constants)})" if loops.constants else "",
@@ -50,11 +51,11 @@ def source(
         "{",
         *loops.lines["uniform"],
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
-        *(f"TERMS({_name(group)});" for group in tables),
+        *(f"TERMS({name_of(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
         *_over_rays(loops, inputs, outputs, dialect, over),
-        *(line for group in sums for line in dialect.sums(_name(group), group)),
-        *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
+        *(line for group in sums for line in dialect.sums(name_of(group), group)),
+        *(f"TERMS_OF_WARP({name_of(group)});" for group in tables),
         "}",
     ]
     return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
@@ -129,8 +130,15 @@ def _over_terms(
         source,
         *lines["source"],
         *_each([*lines["of_source"], *begun]),
-        *_over_orientations(loops, outputs, dialect),
+        *_over_orientations(loops, outputs, dialect, "sample + source > 0"),
+        *_held(outputs),
         *_each([*lines["after"], *loops.following]),
+        *(
+            line
+            for group in outputs
+            if group[0].varies == SOURCE
+            for line in dialect.sums_of_each("source", "loops[1]", "sample > 0", group, loops.products)
+        ),
         *(line for group in outputs if group[0].varies == RAY | TERMS for line in _stores(group, f"{_TERM} * ")),
         "}",
         "}",
@@ -165,14 +173,15 @@ def _held(outputs: list[list[Output]]) -> Iterable[str]:
     """What has been added at the last place of each ray goes to the table."""
     for group in outputs:
         for one in group if group[0].place is not None else ():
-            yield f"SCATTER_HELD({_name(group)}, {one.name}_kept, {one.name}_held);"
+            yield f"SCATTER_HELD({name_of(group)}, {one.name}_kept, {one.name}_held);"
 
 
 def _each(lines: list[str]) -> list[str]:
     return ["EACH {", *lines, "}"] if lines else []
 
 
-def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Dialect) -> list[str]:
+def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Dialect, again: str = "false") -> list[str]:
+    """`again`: whether it is not the first of the loops over orientations that a ray goes through."""
     if not loops.lines["pair"] and not any(group[0].varies == ORIENTATION for group in outputs):
         return []
     return [
@@ -185,16 +194,12 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
             line
             for group in outputs
             if group[0].varies == ORIENTATION
-            for line in dialect.sums_of_orientation(_name(group), group, loops.products)
+            for line in dialect.sums_of_each("orientation", "orientations", again, group, loops.products)
         ),
         *(line for group in outputs if group[0].place is not None for line in _scatters(group, loops)),
         *(line for group in outputs if group[0].varies & ~TERMS == _BOTH for line in _stores_of_orientation(group)),
         "}",
     ]
-
-
-def _name(group: list[Output]) -> str:
-    return group[0].name.rpartition("_")[0]
 
 
 def _written_type(group: list[Output]) -> str:
@@ -219,16 +224,16 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
 def _stores(group: list[Output], pass_of: str = "") -> Iterable[str]:
     for place, one in enumerate(group):
         where = f"({pass_of}{len(group)} + {place})" if pass_of else f"(int64_t){place}"
-        yield f"STORE({_name(group)} + {where} * rays + start, {one.name}_at);"
+        yield f"STORE({name_of(group)} + {where} * rays + start, {one.name}_at);"
 
 
 def _scatters(group: list[Output], loops: Loops) -> Iterable[str]:
     for one in group:
         where = f"{loops.scatters[one.name]}, {one.name}_kept, {one.name}_held"
-        yield f"SCATTER({_name(group)}, {one.name}_value, {where});"
+        yield f"SCATTER({name_of(group)}, {one.name}_value, {where});"
 
 
 def _stores_of_orientation(group: list[Output]) -> Iterable[str]:
     turn = f"({_TERM} * orientations + orientation)" if group[0].varies & TERMS else "(int64_t)orientation"
     for place, one in enumerate(group):
-        yield f"STORE({_name(group)} + ({turn} * {len(group)} + {place}) * rays + start, {one.name}_at);"
+        yield f"STORE({name_of(group)} + ({turn} * {len(group)} + {place}) * rays + start, {one.name}_at);"

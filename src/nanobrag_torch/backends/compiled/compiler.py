@@ -12,15 +12,18 @@ import platform
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from nanobrag_torch.backends.compiled import differentiating
 from nanobrag_torch.backends.compiled.capture import Recorder
 from nanobrag_torch.backends.compiled.carrying import Carrier
 from nanobrag_torch.backends.compiled.codegen import source
+from nanobrag_torch.backends.compiled.declared import Input, Output
 from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import (
     FIRST_INCIDENT,
@@ -30,9 +33,18 @@ from nanobrag_torch.backends.compiled.programs import (
     Program,
     bare_model,
 )
-from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, SAMPLE, SOURCE, TERMS, Number, Unrecordable
+from nanobrag_torch.backends.compiled.recorded import (
+    ORIENTATION,
+    RAY,
+    SAMPLE,
+    SOURCE,
+    TERMS,
+    Number,
+    Unrecordable,
+    is_zero,
+)
 from nanobrag_torch.backends.compiled.rewriting import for_device
-from nanobrag_torch.backends.compiled.schedule import Input, Output, in_order
+from nanobrag_torch.backends.compiled.schedule import in_order
 from nanobrag_torch.backends.compiled.terms import Pass
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
@@ -86,11 +98,11 @@ class _Recording:
         for name, tensor in program.inputs(model).items():
             self._give_tensor(name, tensor.cpu())  # what is recorded is the same for every device
         self.arguments = [self._give_argument(name, dtype, varies) for name, dtype, varies in program.arguments]
-        results = self._changes() if program.along else self._derivatives() if program.by else self._results()
+        self.carrier: Carrier | None = None
         if program.by:
-            slopes = enumerate(zip(program.by, results, strict=True))
-            self.outputs = [self._summed(f"out{position}", name, result) for position, (name, result) in slopes]
+            self.outputs = self._derivatives()
         else:
+            results = self._changes() if program.along else self._results()
             self.outputs = [self._output(f"out{position}", result, RAY) for position, result in enumerate(results)]
         self.traced = [self._watched(name, value) for name, value in self.watched.items()] if program.traced else []
         for traced in self.traced:
@@ -100,12 +112,19 @@ class _Recording:
     def _output(self, name: str, value: torch.Tensor, varies: int) -> list[Output]:
         return [Output(f"{name}_{i}", number, varies) for i, number in enumerate(self.recorder.numbers_of(value))]
 
-    def _summed(self, name: str, by: str, slope: torch.Tensor) -> list[Output]:
-        """The sum over rays of the derivative by one of the tensors."""
+    def _summed(self, name: str, by: str, slope: torch.Tensor, last: torch.Tensor | None) -> list[Output]:
+        """The sum over rays of the derivative by one of the tensors; `last`: of that after all samples and sources."""
         if by == TABLE:
             terms = enumerate(self.recorder.added_to(slope).terms)
             return [Output(f"{name}_{i}", number, 0, position) for i, (position, number) in terms]
-        return self._output(name, slope, ORIENTATION if by == "real_m" else 0)
+        declared = next(one for one in self.inputs if one.name == in_c(by))
+        outputs = self._output(name, slope, declared.varies)
+        if last is None:
+            return outputs
+        after = self.recorder.numbers_of(last)
+        if declared.varies and not all(map(is_zero, after)):
+            raise Unrecordable(f"a derivative by {by} after all samples and sources")
+        return [replace(output, last=number) for output, number in zip(outputs, after, strict=True)]
 
     def _watched(self, name: str, value: torch.Tensor) -> Watched:
         of_orientations = name in OF_ORIENTATIONS
@@ -116,7 +135,7 @@ class _Recording:
         return Watched(name, shape, of_orientations, str(value.dtype)[6:], of_terms)
 
     def _give_tensor(self, name: str, value: torch.Tensor) -> None:
-        declared = _input(name, value, name.replace(".", "_"), self.program.over)
+        declared = _input(name, value, self.program.over)
         self.inputs.append(declared)
         if declared.table:
             self.tensors[name] = value
@@ -159,8 +178,8 @@ class _Recording:
         sample, source = (
             self._counter(name) if over & one else None for name, one in (("sample", SAMPLE), ("source", SOURCE))
         )
-        carrier = Carrier(self.recorder, over)
-        return [Pass(carrier, sample, source, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
+        self.carrier = Carrier(self.recorder, over)
+        return [Pass(self.carrier, sample, source, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
 
     def _counter(self, name: str) -> torch.Tensor:
         counter = torch.ones(1, dtype=torch.int64)
@@ -173,51 +192,30 @@ class _Recording:
         parts = [self._give_directions(name) for name in self.program.along]
         results = [result for result in self._results() if result.is_floating_point()]
         with self.recorder:
-            return [self._change(result, by, parts) for result in results]
+            return [differentiating.change(self.recorder, result, by, parts) for result in results]
 
     def _give_directions(self, name: str) -> torch.Tensor:
         """The part (directions, numbers) of a tensor in each direction; of `real_m` that of one orientation."""
         varies = ORIENTATION if name == "real_m" else 0
         value = torch.ones(self.program.directions, self.tensors[name].numel(), dtype=self.tensors[name].dtype)
-        self.inputs.append(
-            Input(f"along_{name.replace('.', '_')}", value.dtype, varies, elements=value.numel(), padding="first")
-        )
+        self.inputs.append(Input(f"along_{in_c(name)}", value.dtype, varies, elements=value.numel(), padding="first"))
         self.recorder.give(value, self.inputs[-1].name, varies)
         return value
 
-    def _change(self, result: torch.Tensor, by: list[torch.Tensor], parts: list[torch.Tensor]) -> torch.Tensor:
-        if not result.requires_grad:
-            return torch.zeros_like(result).expand(self.program.directions, 1).contiguous()
-        found = torch.autograd.grad(result, by, torch.ones_like(result), allow_unused=True, retain_graph=True)
-        slopes = [(slope.reshape(-1), part) for slope, part in zip(found, parts, strict=True) if slope is not None]
-        changes = []
-        for direction in range(self.program.directions):
-            change, of_orientations = torch.zeros_like(result), torch.zeros_like(result)
-            for slope, part in slopes:
-                for position, number in enumerate(self.recorder.numbers_of(slope)):
-                    term = (slope[position : position + 1] * part[direction, position : position + 1]).to(result.dtype)
-                    if number.varies == ORIENTATION | RAY:
-                        of_orientations = of_orientations + term
-                    else:
-                        change = change + term
-            changes.append(change + of_orientations.reshape(1, 1).sum(0))
-        return torch.stack(changes)
-
-    def _derivatives(self) -> list[torch.Tensor]:
-        """Derivatives of the results, each times a number for every ray, by the tensors that the program names."""
+    def _derivatives(self) -> list[list[Output]]:
+        """Sums over rays of the results' derivatives, each times a number for every ray, by what the program names."""
         by = [self.tensors[name].requires_grad_() for name in self.program.by]
         results = [result for result in self._results() if result.is_floating_point()]
         upstream = [
             self._give_argument(f"upstream{i}", result.dtype, RAY, padding="zero") for i, result in enumerate(results)
         ]
-        depend = [index for index, result in enumerate(results) if result.requires_grad]
         with self.recorder:
-            slopes = torch.autograd.grad(
-                [results[i] for i in depend], by, [upstream[i] for i in depend], allow_unused=True
-            )
-            return [
-                torch.zeros_like(tensor) if slope is None else slope for slope, tensor in zip(slopes, by, strict=True)
-            ]
+            if self.carrier is None:
+                found, last = differentiating.slopes(results, upstream, by), [None] * len(by)
+            else:
+                found, last = differentiating.slopes_in_passes(results, upstream, by, self.carrier.sums)
+        named = enumerate(zip(self.program.by, found, last, strict=True))
+        return [self._summed(f"out{position}", *one) for position, one in named]
 
 
 def source_of(
@@ -241,12 +239,17 @@ def _in_loops(number: Number) -> bool:
     return bool(number.varies & TERMS) and all(operation.carried != "done" for operation in in_order([number]))
 
 
-def _input(name: str, value: torch.Tensor, in_c: str, over: int) -> Input:
+def in_c(name: str) -> str:
+    """What a tensor of the model is called in C."""
+    return name.replace(".", "_")
+
+
+def _input(name: str, value: torch.Tensor, over: int) -> Input:
     if name == "real_m":
-        return Input(in_c, value.dtype, ORIENTATION, elements=9)
+        return Input(in_c(name), value.dtype, ORIENTATION, elements=9)
     if over & SOURCE and name.startswith("sources."):
-        return Input(in_c, value.dtype, SOURCE, elements=value[0].numel())
-    return Input(in_c, value.dtype, 0, elements=value.numel(), table=name == TABLE)
+        return Input(in_c(name), value.dtype, SOURCE, elements=value[0].numel())
+    return Input(in_c(name), value.dtype, 0, elements=value.numel(), table=name == TABLE)
 
 
 def _with_smallest_table(model: Model) -> Model:

@@ -34,7 +34,7 @@ class DifferentiableBackend(CompiledBackend):
         device = model.real_m.device
         self.derivatives = {name: (program, load(file, device)) for name, (program, file) in derivatives.items()}
         self._read = {
-            name: [program.inputs(model, source) for source in range(model.source_count)]
+            name: [program.inputs(model, source) for source in range(1 if program.over else model.source_count)]
             for name, (program, _) in derivatives.items()
         }
         self._spare = _Spare()
@@ -119,7 +119,7 @@ class DifferentiableBackend(CompiledBackend):
             return [torch.zeros_like(one) for one in by.values()]
         inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
         wanted = [
-            Summed(one.shape, label == "real_m", sums.like(one) if sums is not None and label == TABLE else None)
+            Summed(one.shape, program.of_each(label), sums.like(one) if sums is not None and label == TABLE else None)
             for label, one in by.items()
         ]
         return loaded.sums(inputs, wanted, rays, self.orientations)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from nanobrag_torch.backends.compiled.region import REGION
-from nanobrag_torch.backends.compiled.schedule import Output
+from nanobrag_torch.backends.compiled.declared import Output, name_of
+from nanobrag_torch.backends.compiled.region import PIXELS
 
 LANES = 8  # number of parallel sums over rays in C
 WARP = 32  # CUDA threads that run together
@@ -22,32 +22,10 @@ THREADS_PER_BLOCK = 128
 # many as leave no number of a loop over orientations in memory; with interpolated amplitudes, few enough for the cache.
 BLOCKS_PER_PROCESSOR = {"image": 8, "derivative, float32": 5, "derivative": 4, "derivative, interpolated": 2}
 
-_BOTH_HEADS = f"""
+_BOTH_HEADS = """
 #define EACH for (int l = 0; l < BLOCK; l++)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
-// Numbers of pixels from two lists, or counted in a rectangle: mark, first fast, first slow, width, pixels of a row of
-// the detector, fast and slow of a pixel that no mask hides; what is given as the second list is then a mask of the
-// detector, a byte for each pixel, or nothing.
-#define PIXELS(x, y, fast, slow) do {{ \\
-    if (fast[0] != {REGION}) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
-    else EACH {{ \\
-        const int32_t place = PLACE(l), row = ROW(place, fast[3]); \\
-        x[l] = fast[1] + (place - row * fast[3]); \\
-        y[l] = fast[2] + row; }} }} while (0)
-// which of them a mask hides, and how many it does not
-ON_DEVICE int shown(bool *hidden, const int32_t *x, const int32_t *y, const int32_t *fast, const int32_t *slow)
-{{
-    const uint8_t *const mask = fast[0] == {REGION} ? (const uint8_t *)slow : 0;
-    int some = 0;
-    EACH {{ hidden[l] = mask && !mask[(int64_t)y[l] * fast[4] + x[l]]; some += !hidden[l]; }}
-    return some;
-}}
-// What is given for each pixel: in a list, or as an image of the detector; 0 for one that is hidden or beyond the last.
-#define OF_PIXELS(to, from, x, y, fast, hidden) EACH to[l] = l >= count || hidden[l] ? 0 : \
-    (from)[fast[0] == {REGION} ? (int64_t)y[l] * fast[4] + x[l] : PLACE(l)]
-// 0 times the derivatives of another pixel, which are numbers, are what a hidden one adds to a sum.
-#define HIDE(x, y, fast, hidden) EACH if (hidden[l]) {{ x[l] = fast[5]; y[l] = fast[6]; }}
 """
 _C_HEAD = f"""
 #include <math.h>
@@ -159,8 +137,10 @@ __device__ __forceinline__ int32_t again(int32_t x)
 }}
 __device__ __forceinline__ float RECIPROCAL(const float x) {{ return QUOTIENT(1.0f, x); }}
 __device__ __forceinline__ double RECIPROCAL(const double x) {{ return QUOTIENT(1.0, x); }}
-// Sums of COUNT_ numbers over a warp: in each of the first steps a thread gives one half of its numbers away.
-template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, const double (&terms)[COUNT_])
+// Sums of COUNT_ numbers over a warp, added `again` to what an earlier pass has left:
+// in each of the first steps a thread gives one half of its numbers away.
+template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, const double (&terms)[COUNT_],
+    const bool again)
 {{
     const int lane = threadIdx.x % {WARP};
 #pragma unroll
@@ -187,7 +167,8 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
 #pragma unroll
         for (int i = 0; i < 5; i++)
             if (step >> i) kept[0] += __shfl_xor_sync(0xffffffffu, kept[0], step >> i);
-        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] = kept[0];
+        if ((lane & idle) == 0 && first + place < COUNT_)
+            to[first + place] = again ? to[first + place] + kept[0] : kept[0];
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})
@@ -200,7 +181,8 @@ __device__ void add_to_table(unsigned long long *const to, const double scale, c
     atomicAdd(to + 2 * (int64_t)place + 1, (unsigned long long)(long long)rint((scaled - whole) * {2**LOW_BITS}.0));
 }}
 #define TERMS(to) double to##_size = 0; const double to##_step = to##_scale[0]
-#define TERMS_OF_WARP(to) {{ const double terms[1] = {{to##_size}}; sums_of_warp(to##_sizes + WARP_OF_LAUNCH, terms); }}
+#define TERMS_OF_WARP(to) {{ const double terms[1] = {{to##_size}}; \
+    sums_of_warp(to##_sizes + WARP_OF_LAUNCH, terms, false); }}
 #define SCATTER(to, value, place, kept, held) do {{ \
     if (place[0] != kept[0]) {{ \
         add_to_table(to, to##_step, kept[0], held[0]); \
@@ -245,7 +227,8 @@ class Dialect(NamedTuple):
 
     head: Callable[[str, bool], str]  # of an image or a derivative; whether there are sums by places of a table
     sums: Callable[[str, list[Output]], Iterable[str]]  # of what is of everything: lines after the loop over rays
-    sums_of_orientation: Callable[[str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
+    # of each orientation or source: its counter, how many there are, whether an earlier pass has left such a sum
+    sums_of_each: Callable[[str, str, str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
     table: Callable[[str], list[str]]  # the arguments of one that is added to by places
     works_out_again: bool  # what is of one ray rather than keep it during the loop over orientations
 
@@ -255,9 +238,11 @@ def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
         yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] = sum; }}"
 
 
-def _c_sums_of_orientation(to: str, group: list[Output], products: Mapping[str, tuple[str, str]]) -> Iterable[str]:
+def _c_sums_of_each(
+    counter: str, count: str, again: str, group: list[Output], products: Mapping[str, tuple[str, str]]
+) -> Iterable[str]:
     for place, one in enumerate(group):
-        where = f"{to} + ((int64_t)orientation * {len(group)} + {place}) * LANES"
+        where = f"{name_of(group)} + ((int64_t){counter} * {len(group)} + {place}) * LANES"
         yield f"ADD({where}, {', '.join(products[one.name])});"
 
 
@@ -275,28 +260,30 @@ def _cuda_table(to: str) -> list[str]:
 
 
 def _cuda_sums(to: str, group: list[Output]) -> Iterable[str]:
-    yield from _over_warp(f"{to} + WARP_OF_LAUNCH * {len(group)}", [f"{one.name}_sum[0]" for one in group])
+    yield _over_warp(f"{to} + WARP_OF_LAUNCH * {len(group)}", [f"{one.name}_sum[0]" for one in group], "false")
 
 
-def _cuda_sums_of_orientation(to: str, group: list[Output], products: Mapping[str, tuple[str, str]]) -> Iterable[str]:
-    where = f"{to} + (WARP_OF_LAUNCH * orientations + orientation) * {len(group)}"
-    yield from _over_warp(where, [" * ".join(f"{array}[0]" for array in products[one.name]) for one in group])
+def _cuda_sums_of_each(
+    counter: str, count: str, again: str, group: list[Output], products: Mapping[str, tuple[str, str]]
+) -> Iterable[str]:
+    where = f"{name_of(group)} + (WARP_OF_LAUNCH * {count} + {counter}) * {len(group)}"
+    yield _over_warp(where, [" * ".join(f"{array}[0]" for array in products[one.name]) for one in group], again)
 
 
-def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
-    yield f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms); }}"
+def _over_warp(to: str, terms: list[str], again: str) -> str:
+    return f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms, {again}); }}"
 
 
 def _c_head(kind: str, by_place: bool) -> str:
-    return _C_HEAD + _BOTH_HEADS + _C_SCATTER * by_place
+    return _C_HEAD + _BOTH_HEADS + PIXELS + _C_SCATTER * by_place
 
 
 def _cuda_head(kind: str, by_place: bool) -> str:
-    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
+    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}{PIXELS}"
 
 
-C = Dialect(_c_head, _c_sums, _c_sums_of_orientation, _c_table, False)
-CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_orientation, _cuda_table, True)
+C = Dialect(_c_head, _c_sums, _c_sums_of_each, _c_table, False)
+CUDA = Dialect(_cuda_head, _cuda_sums, _cuda_sums_of_each, _cuda_table, True)
 
 
 def of_device(device: str) -> Dialect:

@@ -18,10 +18,10 @@ _LARGEST_EXPONENT = 1000  # of a scale
 
 
 class Summed(NamedTuple):
-    """A sum over rays that a program returns: its shape, and whether the first dimension is the orientations."""
+    """A sum over rays that a program returns: its shape, and whether it is one for each orientation or source."""
 
     shape: torch.Size
-    of_orientations: bool
+    of_each: bool  # of the first dimension
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
 
 
@@ -60,17 +60,15 @@ class OnCpu:
     def sums(
         self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
     ) -> list[torch.Tensor]:
-        """The program adds those of the orientations to what is there, in lanes beside each other."""
+        """The program adds those of each orientation or source to what is there, in lanes beside each other."""
         parts = [
-            torch.zeros((*argument.shape, LANES) if argument.of_orientations else argument.shape, dtype=torch.float64)
+            torch.zeros((*argument.shape, LANES) if argument.of_each else argument.shape, dtype=torch.float64)
             if argument.into is None
             else argument.into
             for argument in wanted
         ]
         self([*tensors, *parts], rays, orientations)
-        return [
-            part.sum(-1) if argument.of_orientations else part for argument, part in zip(wanted, parts, strict=True)
-        ]
+        return [part.sum(-1) if argument.of_each else part for argument, part in zip(wanted, parts, strict=True)]
 
 
 class OnGpu:

@@ -71,6 +71,10 @@ class Program:
         """The same program, which also returns every value that hooks see."""
         return replace(self, name=f"{self.name}_traced", traced=True)
 
+    def of_each(self, name: str) -> bool:
+        """Whether a tensor holds something for each orientation, or for each source of a loop over these."""
+        return name == "real_m" or bool(self.over & SOURCE and name.startswith("sources."))
+
     def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
@@ -254,7 +258,16 @@ def needed(model: Model, image_dtype: torch.dtype) -> tuple[str, ...]:
 
 
 def needed_to_differentiate(model: Model) -> tuple[str, ...]:
-    """Names of the programs whose derivatives are those of an image: one if a pixel is one sample of one source."""
+    """Names of the programs whose derivatives are those of an image: one, unless a pixel has several samples or sources
+    of which the resolution limit chooses the one whose polarization is that of all."""
+    used = model.factors
+    chosen = model.resolution_limited and used.evaluate_polar and not used.polar_per_term
+    name = of_image(model, torch.float64)
+    return STAGES if name is None or (chosen and PROGRAMS[name].over) else (name,)
+
+
+def needed_to_change(model: Model) -> tuple[str, ...]:
+    """Names of the programs whose changes are those of an image: one if a pixel is one sample of one source."""
     return (PHOTONS[torch.float64],) if model.samples == 1 and model.source_count == 1 else STAGES
 
 

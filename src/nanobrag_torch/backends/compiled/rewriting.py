@@ -26,6 +26,7 @@ from dataclasses import replace
 
 import torch
 
+from nanobrag_torch.backends.compiled.declared import Output
 from nanobrag_torch.backends.compiled.lowering import (
     AT_LEAST,
     CEIL,
@@ -43,7 +44,7 @@ from nanobrag_torch.backends.compiled.lowering import (
     WHOLE,
 )
 from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Number, value_of
-from nanobrag_torch.backends.compiled.schedule import Output, in_order
+from nanobrag_torch.backends.compiled.schedule import in_order
 
 _BOTH = ORIENTATION | RAY
 _SHIFT = Number(f"#{(1.5 * 2.0**52).hex()}", (), torch.float64, 0)
@@ -98,12 +99,12 @@ def _numbers(outputs: Iterable[Sequence[Output]]) -> Iterator[Number]:
     """All that outputs depend on at once."""
     for group in outputs:
         for output in group:
-            yield from (output.number,) if output.place is None else (output.number, output.place)
+            yield from output.numbers
 
 
 def _with(output: Output, rewritten: dict[int, Number]) -> Output:
-    position = None if output.place is None else rewritten[id(output.place)]
-    return replace(output, number=rewritten[id(output.number)], place=position)
+    place, last = (None if one is None else rewritten[id(one)] for one in (output.place, output.last))
+    return replace(output, number=rewritten[id(output.number)], place=place, last=last)
 
 
 def _is_of_ray(number: Number) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import torch
 
+from nanobrag_torch.backends.compiled.declared import Input, Output
 from nanobrag_torch.backends.compiled.lowering import PRODUCT, QUOTIENT, RECIPROCAL
 from nanobrag_torch.backends.compiled.recorded import (
     C_TYPES,
@@ -17,6 +17,7 @@ from nanobrag_torch.backends.compiled.recorded import (
     TERMS,
     Number,
     Unrecordable,
+    is_zero,
 )
 
 _BOTH = ORIENTATION | RAY
@@ -25,28 +26,6 @@ _OVER_RAYS = ("before", "of_sample", "of_source", "pair", "found", "after", "fin
 _INNERMOST = ("pair", "found")
 _REMEMBERED = 4  # so many lookups are left out where the index is that of the orientation before
 _INNER = {QUOTIENT: "QUOTIENT({0}, {1})", RECIPROCAL: "RECIPROCAL({0})"}  # a language may have faster ones for there
-
-
-@dataclass(frozen=True)
-class Input:
-    """A tensor that a program reads: by element, by component and ray, by orientation, by source, or by index."""
-
-    name: str
-    dtype: torch.dtype
-    varies: int
-    elements: int = 1  # of each ray, of each orientation or source, or in all; any number in a table
-    table: bool = False
-    padding: str = "first"  # what stands in for rays after the last: the first ray of the block, or "zero"
-
-
-@dataclass(frozen=True)
-class Output:
-    """A number that a program writes: for every ray, or its sum over all dimensions that `varies` does not name."""
-
-    name: str
-    number: Number
-    varies: int
-    place: Number | None = None  # in a table, to which the number of every ray and orientation is added there
 
 
 class Loops:
@@ -72,6 +51,7 @@ class Loops:
         self.totals: list[str] = []  # arrays that begin at 0 for each loop over orientations
         self.following: list[str] = []  # what carried numbers become, at the end of a pass
         self._last = "finally" if over else "after"
+        self._over = over
         self.seen: list[str] = []  # arrays of the indices that were looked up last
         self.lookups: list[str] = []  # between `pair` and `found`
         self.products: dict[str, tuple[str, str]] = {}  # by output: the arrays whose product is summed over rays
@@ -84,9 +64,7 @@ class Loops:
         self._conditions: set[str] = set()
         self._loaded: dict[str, set[str]] = {name: set() for name in _OVER_RAYS}
         outputs = list(outputs)
-        ordered = in_order(
-            number for declared in outputs for number in (declared.number, declared.place) if number is not None
-        )
+        ordered = in_order(number for declared in outputs for number in declared.numbers)
         self.lookups_of_pair = sum(number.table is not None for number in ordered)
         self._remembered = self.lookups_of_pair <= _REMEMBERED
         for number in ordered:
@@ -136,6 +114,8 @@ class Loops:
         if number.expression.startswith("#"):
             return self._constant(number, loop)
         home, name = self._home[id(number)], self._name[id(number)]
+        if home == "finally" != loop:
+            raise Unrecordable("a number of all samples and sources within the loops over them")
         if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
             return self._condition(name)
         if home == "carried" or (home in _OVER_RAYS and home != loop):
@@ -220,7 +200,8 @@ class Loops:
         if self._home[id(number)] in _OVER_RAYS:
             return self._array(number)
         self.arrays[name] = C_TYPES[number.dtype]
-        loop = "pair" if number.varies & ORIENTATION else "before"
+        around = {"sample": "of_sample", "source": "of_source"}.get(self._home[id(number)], "before")
+        loop = "pair" if number.varies & ORIENTATION else around
         self.lines[loop].append(f"{name}[l] = {self._use(number, loop)};")
         return name
 
@@ -249,15 +230,19 @@ class Loops:
             loop = home if home == "found" else "pair"
             self.lines[loop].append(f"{name}_at[l] = {self._use(number, loop)};")
             self.arrays[f"{name}_at"] = C_TYPES[number.dtype]
-        elif output.varies == ORIENTATION:
+        elif output.varies in (ORIENTATION, SOURCE):
+            if output.varies == SOURCE and number.varies & ORIENTATION:
+                raise Unrecordable("a sum of one source over numbers of each orientation")
             factors = number.arguments if number.expression == PRODUCT else (number,)
             if any(factor.dtype != torch.float64 for factor in factors):
                 raise Unrecordable("a sum over rays of numbers that are not float64")
             arrays = [self._array_over_rays(factor, f"{name}_factor{index}") for index, factor in enumerate(factors)]
             self.products[name] = (arrays[0], arrays[1] if len(arrays) == 2 else "ones")
         else:
-            loop = self._home[id(number)] if number.varies & ORIENTATION else "after"
-            self.lines[loop].append(f"{name}_sum[l] += {self._use(number, loop)};")
+            for one, otherwise in ((number, "after"), (output.last, "finally")):
+                if one is not None and not (self._over and is_zero(one)):
+                    loop = self._home[id(one)] if one.varies & ORIENTATION else otherwise
+                    self.lines[loop].append(f"{name}_sum[l] += {self._use(one, loop)};")
 
     def _scatter(self, name: str, number: Number, place: Number) -> None:
         """Add a number to a table, what is added at the same place for one orientation after the other at once."""

@@ -15,7 +15,14 @@ from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed, needed_to_differentiate
+from nanobrag_torch.backends.compiled.programs import (
+    PROGRAMS,
+    STAGES,
+    Program,
+    needed,
+    needed_to_change,
+    needed_to_differentiate,
+)
 from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend, changed
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
@@ -158,8 +165,7 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         return EagerBackend(model, why)
     try:
         programs = {name: differentiated(PROGRAMS[name], model) for name in needed_to_differentiate(model)}
-        whole = PHOTONS[torch.float64] in programs
-        forward = {} if whole else {name: PROGRAMS[name] for name in programs}
+        forward = {name: PROGRAMS[name] for name in programs if name in STAGES}
         folder = cache.folder()
         files = _complete(
             {
@@ -194,7 +200,7 @@ def tangent_backend(directions: Directions, pixels: int, check: Callable[[Tangen
     """
     model = directions.model
     steps, folder = pixels * steps_of_pixel(model) * (1 + directions.count), cache.folder()
-    plain = {name: PROGRAMS[name] for name in needed_to_differentiate(model)}
+    plain = {name: PROGRAMS[name] for name in needed_to_change(model)}
     moved = {name: changed(program, directions) for name, program in plain.items()}
     files = _complete(
         {one: package_of(one, model, folder, _worth_building(steps)) for one in (*plain.values(), *moved.values())}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch import kernel
-from nanobrag_torch.backends.compiled.carrying import Carrier
+from nanobrag_torch.backends.compiled.carrying import Carrier, Sum
 from nanobrag_torch.hooks import Hook, Hooks, Place, at
 from nanobrag_torch.integrate import NO_RANK, PixelSums, TileSum
 from nanobrag_torch.model import Model
@@ -63,7 +63,8 @@ class _Looped(TileSum):
         """The sums after all passes, of which one is gone through here."""
         this, hook, carry = self._this, at(self.hooks), self._this.carrier.carry
         self._store_once(hook)
-        begun = [carry(start) for start in self._carried()]
+        starts = self._carried()
+        begun = [carry(start) for start in starts]
         self._of_sample, self.total, self.water, *rest = begun
         if rest:
             self.polar, self.polar_rank = rest
@@ -75,9 +76,11 @@ class _Looped(TileSum):
         self._add(of_source)
         if hook is not None:
             hook("last_cos_2theta", self.backend.cos_2theta(rays, 0))
+        water = self.water
         self._of_sample, self.total, self.water, *rest = this.carrier.carried(begun, self._carried())
         if rest:
             self.polar, self.polar_rank = rest
+        this.carrier.sums = [Sum(starts[1], of_source, self.total), Sum(starts[2], water, self.water)]
         return self.finish()
 
     def _carried(self) -> list[torch.Tensor]:
