@@ -16,7 +16,7 @@ from tests.physics.emulated_gpu import EmulatedGpu, needs_cpp
 from tests.physics.helpers import per_term
 
 THICK = replace(ONE.detector, oversample=2, thickness_m=3e-4, thick_steps=3, attenuation_per_m=2e3)
-WATER = replace(ONE.structure_factors, water_size_m=1e-5)
+WATER = replace(ONE.structure_factors, water_size_m=2e-8)
 SEVERAL = replace(ONE, detector=THICK, structure_factors=WATER)
 EXPERIMENTS = {
     "historic": SEVERAL,
@@ -25,8 +25,12 @@ EXPERIMENTS = {
     "corrected, per term, resolution limit": replace(
         per_term(SEVERAL), defects=frozenset(), structure_factors=replace(WATER, d_min_m=4e-10)
     ),
-    "interpolated": replace(SEVERAL, structure_factors=replace(WATER, interpolate=True)),
-    "round": replace(SEVERAL, crystal=replace(ONE.crystal, shape="ROUND")),
+    "interpolated": replace(
+        SEVERAL, detector=replace(THICK, oversample=1), structure_factors=replace(WATER, interpolate=True)
+    ),
+    "few": replace(
+        SEVERAL, detector=replace(THICK, oversample=1, thick_steps=2, roi=(3, 12, 4, 15)), defects=frozenset()
+    ),
     "one source": replace(SEVERAL, defects=frozenset()),
     "one sample": replace(ONE, defects=frozenset(), structure_factors=WATER),
 }
@@ -36,7 +40,7 @@ def slopes(name, dtype=torch.float64):
     """By all that moves: of the experiment, of the sensor, of the water and of each source."""
     made, leaves = with_leaves(EXPERIMENTS[name])
     leaves |= {
-        "water": torch.tensor(1e-5, dtype=torch.float64, requires_grad=True),
+        "water": torch.tensor(2e-8, dtype=torch.float64, requires_grad=True),
         "attenuation": torch.tensor(2e3, dtype=torch.float64, requires_grad=True),
         "fluence": torch.tensor(1e24, dtype=torch.float64, requires_grad=True),
     }
@@ -71,7 +75,7 @@ def agree(name, dtype, tolerance, used, monkeypatch, capfd):  # noqa: F811
         assert float((got[leaf] - expected).abs().max()) <= tolerance * float(expected.abs().max()), leaf
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name != "few"])
 def test_one_program_goes_through_samples_and_sources(name, always, used, monkeypatch, capfd):  # noqa: F811
     agree(name, torch.float64, 1e-10, used, monkeypatch, capfd)
 
@@ -81,8 +85,7 @@ def test_in_float32_too(always, used, monkeypatch, capfd):  # noqa: F811
 
 
 @needs_cpp
-@pytest.mark.parametrize("name", ["historic", "corrected", "interpolated"])
-def test_on_a_gpu_too(name, gpu, used, monkeypatch, capfd):  # noqa: F811
+def test_on_a_gpu_too(gpu, used, monkeypatch, capfd):  # noqa: F811
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 300)
-    agree(name, torch.float64, 1e-9, used, monkeypatch, capfd)
+    agree("few", torch.float64, 1e-9, used, monkeypatch, capfd)
     assert EmulatedGpu.launches

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled import launch, selection
+from nanobrag_torch import transfer
+from nanobrag_torch.backends.compiled import derivative, launch, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.parameters import Beam
 from nanobrag_torch.simulator import Simulation, making, simulate
@@ -106,3 +107,52 @@ def test_no_image_waits_for_the_device(gpu):
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"
+
+
+class Sums(loading.OnGpu):
+    """The program of a derivative: as on a GPU, but that it is launched like the others here and writes nothing."""
+
+    def __init__(self, file, device):
+        self._device = device
+
+    def __call__(self, tensors, rays, orientations):
+        FakeGpu()(tensors, rays, orientations)
+
+
+MASK = torch.ones(BASE.detector.n_slow, BASE.detector.n_fast, dtype=torch.bool)
+MASK[4:6] = False
+MASKED = replace(BASE, detector=replace(BASE.detector, mask=MASK))
+EVERYTHING = replace(SOURCES, detector=THICK, defects=frozenset())
+
+
+@pytest.mark.parametrize("base", [BASE, MASKED, EVERYTHING], ids=["one", "mask", "samples, layers and sources"])
+def test_derivatives_are_one_launch_whatever_there_is_of_samples_and_sources(base, gpu, monkeypatch):
+    """Before it the derivative by the image becomes float64. After it come sums over warps, one for each tensor that
+    the program differentiates by, and one copy to the host."""
+    monkeypatch.setattr(derivative, "load", Sums)
+    monkeypatch.setattr(selection, "_check_slopes", lambda *arguments: None)
+    back, real = [], transfer._sent
+
+    def sent(device, tensors):
+        """Numbers for those that come back, since the host goes on with them."""
+        if device.type != "cpu":
+            return real(device, tensors)
+        back.append(len(tensors))
+        return tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
+
+    monkeypatch.setattr(transfer, "_sent", sent)
+
+    def differentiated():
+        leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.1, 1.0, 50.0)]
+        detector = replace(base.detector, distance_m=leaves[0])
+        crystal = replace(base.crystal, misset_deg=(leaves[1], 2.0, 3.0), cell_lengths_A=(leaves[2], 60.0, 70.0))
+        image = simulate(replace(base, detector=detector, crystal=crystal), device="meta")
+        return torch.autograd.grad(image, leaves, torch.ones_like(image))
+
+    differentiated()
+    back.clear()
+    operations, launches = cost(differentiated)
+    assert launches == 2 and len(back) == 1
+    upstream = operations.pop(1)  # made by this test
+    assert upstream == "ones_like"
+    assert operations == ["_to_copy", "_to_copy", *["sum"] * (len(operations) - 2)] and len(operations) <= 10

@@ -102,27 +102,32 @@ def _of_regions(
     """The sums of all regions: first by what the program reads, from that once by the copies."""
     given = backend.given()
     parts = simulation.over(lambda region: backend.slopes_of_region(region, by_image), regions)
-    pairs = [(one, total) for one, total in zip(given, _all_added(parts, len(given)), strict=True) if total is not None]
+    totals = _all_added(parts, len(given), new=True)
+    pairs = [(one, total) for one, total in zip(given, totals, strict=True) if total is not None]
     if not pairs:
         return [None] * len(copies)
-    outputs, totals = zip(*pairs, strict=True)
-    return list(torch.autograd.grad(outputs, copies, totals, allow_unused=True))
+    outputs, upstream = zip(*pairs, strict=True)
+    return list(torch.autograd.grad(outputs, copies, upstream, allow_unused=True))
 
 
-def _all_added(parts: Iterable[Sequence[torch.Tensor | None]], count: int) -> list[torch.Tensor | None]:
-    """The sums of that many numbers each, in their order."""
+def _all_added(
+    parts: Iterable[Sequence[torch.Tensor | None]], count: int, new: bool = False
+) -> list[torch.Tensor | None]:
+    """The sums of that many tensors each, in their order; `new`: of tensors that nobody else holds."""
     sums: list[torch.Tensor | None] = [None] * count
     for part in parts:
-        sums = [_added(total, one) for total, one in zip(sums, part, strict=True)]
+        sums = [_added(total, one, new) for total, one in zip(sums, part, strict=True)]
     return sums
 
 
-def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
+def _added(total: torch.Tensor | None, part: torch.Tensor | None, new: bool) -> torch.Tensor | None:
     """A sum with one part more, which may be sparse; None where nothing has been added."""
     if part is None:
         return total
     if total is None:
-        return part.to_dense() if part.is_sparse else part.clone()
+        if part.is_sparse:
+            return part.to_dense()
+        return part if new else part.clone()
     return total.add_(part)
 
 
