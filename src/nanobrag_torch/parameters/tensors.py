@@ -30,9 +30,7 @@ def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
             if type(item) not in _PLAIN:
                 _collect(item, tensors)
     elif is_dataclass(part):
-        values = vars(part)
-        for name in part.__dataclass_fields__:
-            value = values[name]
+        for value in vars(part).values():  # in the order of the fields
             if type(value) not in _PLAIN:
                 _collect(value, tensors)
 
