@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
 
 from nanobrag_torch import integrate, nests
 from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
@@ -37,7 +39,11 @@ class TiledImage(Protocol):
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
+    def over(self, function: Callable[[Region], Result], parts: Iterable[Region]) -> Iterator[Result]: ...
+
     def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
+
+    def regions_with_graph(self, backend: Backend, pixels: int) -> Sequence[Region] | None: ...
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -81,7 +87,8 @@ def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Te
 @torch.enable_grad()
 def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
     """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
-    leaves, by_pixel = _leaves(tensors, wanted), _plain(by_image).reshape(-1).double()
+    leaves, upstream = _leaves(tensors, wanted), _plain(by_image).double().contiguous()
+    by_pixel = upstream.view(-1)
     simulation = at(leaves)
     model, originals, copies = _with_copies(simulation.model)
 
@@ -97,16 +104,44 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
         return derivatives
 
     backend = simulation.derivative_backend(model, slopes)
+    pixels = simulation.pixels_with_graph(backend, 1)
 
     def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
         return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
 
-    sums: list[torch.Tensor | None] = [None] * len(copies)
-    for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
-        sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
+    regions = simulation.regions_with_graph(backend, pixels)
+    if regions is None:
+        sums = _all_added(simulation.over_tiles(of_tile, pixels), len(copies))
+    else:
+        sums = _of_regions(simulation, backend, regions, copies, upstream)
     summed = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
     by = [leaf for leaf in leaves if leaf.requires_grad]
     return _gradients([original for original, _ in summed], by, [total for _, total in summed])
+
+
+def _of_regions(
+    simulation: TiledImage,
+    backend: DifferentiableBackend,
+    regions: Sequence[Region],
+    copies: Tensors,
+    by_image: torch.Tensor,
+) -> list[torch.Tensor | None]:
+    """The sums of all regions: first by what the program reads, from that once by the copies."""
+    given = backend.given()
+    parts = simulation.over(lambda region: backend.slopes_of_region(region, by_image), regions)
+    pairs = [(one, total) for one, total in zip(given, _all_added(parts, len(given)), strict=True) if total is not None]
+    if not pairs:
+        return [None] * len(copies)
+    outputs, totals = zip(*pairs, strict=True)
+    return list(torch.autograd.grad(outputs, copies, totals, allow_unused=True))
+
+
+def _all_added(parts: Iterable[Sequence[torch.Tensor | None]], count: int) -> list[torch.Tensor | None]:
+    """The sums of that many numbers each, in their order."""
+    sums: list[torch.Tensor | None] = [None] * count
+    for part in parts:
+        sums = [_added(total, one) for total, one in zip(sums, part, strict=True)]
+    return sums
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:

@@ -16,6 +16,8 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -244,6 +246,11 @@ class Simulation:
             return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
+
+    def regions_with_graph(self, backend: Backend, pixels: int) -> list[Region] | None:
+        """Regions of up to that many pixels whose derivatives are one launch each; None where tiles are made."""
+        launched = isinstance(backend, DifferentiableBackend) and backend.of_pixels() is not None
+        return self.pixels.regions(pixels) if launched else None
 
     def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

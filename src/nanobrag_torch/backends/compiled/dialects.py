@@ -26,12 +26,13 @@ _BOTH_HEADS = f"""
 #define EACH for (int l = 0; l < BLOCK; l++)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
-// Numbers of pixels from two lists, or counted in a rectangle: mark, first fast, first slow, width, pixels of a row;
-// what is given as the second list is then a mask of the detector, a byte for each pixel, or nothing.
+// Numbers of pixels from two lists, or counted in a rectangle: mark, first fast, first slow, width, pixels of a row of
+// the detector, fast and slow of a pixel that no mask hides; what is given as the second list is then a mask of the
+// detector, a byte for each pixel, or nothing.
 #define PIXELS(x, y, fast, slow) do {{ \\
     if (fast[0] != {REGION}) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
     else EACH {{ \\
-        const int32_t place = PLACE(l), row = place / fast[3]; \\
+        const int32_t place = PLACE(l), row = ROW(place, fast[3]); \\
         x[l] = fast[1] + (place - row * fast[3]); \\
         y[l] = fast[2] + row; }} }} while (0)
 // which of them a mask hides, and how many it does not
@@ -42,6 +43,11 @@ ON_DEVICE int shown(bool *hidden, const int32_t *x, const int32_t *y, const int3
     EACH {{ hidden[l] = mask && !mask[(int64_t)y[l] * fast[4] + x[l]]; some += !hidden[l]; }}
     return some;
 }}
+// What is given for each pixel: in a list, or as an image of the detector; 0 for one that is hidden or beyond the last.
+#define OF_PIXELS(to, from, x, y, fast, hidden) EACH to[l] = l >= count || hidden[l] ? 0 : \
+    (from)[fast[0] == {REGION} ? (int64_t)y[l] * fast[4] + x[l] : PLACE(l)]
+// 0 times the derivatives of another pixel, which are numbers, are what a hidden one adds to a sum.
+#define HIDE(x, y, fast, hidden) EACH if (hidden[l]) {{ x[l] = fast[5]; y[l] = fast[6]; }}
 """
 _C_HEAD = f"""
 #include <math.h>
@@ -57,7 +63,9 @@ typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), ma
 #define OVER_RAYS for (int start = 0; start < rays; start += BLOCK)
 #define COUNT (rays - start < BLOCK ? rays - start : BLOCK)
 #define PLACE(l) (start + (l < count ? l : 0))
+#define ROW(place, width) ((int32_t)((place + 0.5) * (1.0 / (width))))  // place / width, by vector instructions
 #define ON_DEVICE static
+#define IF_ANY(some) if (some)
 #define LOAD(to, from, padding) do {{ \\
     for (int l = 0; l < count; l++) to[l] = (from)[start + l]; \\
     for (int l = count; l < BLOCK; l++) to[l] = padding; }} while (0)
@@ -98,7 +106,9 @@ typedef unsigned char uint8_t;
 #define OVER_RAYS const int start = (int)(blockIdx.x * THREADS + threadIdx.x);
 #define COUNT (start < rays ? 1 : 0)
 #define PLACE(l) (start < rays ? start : rays - 1)
+#define ROW(place, width) ((place) / (width))
 #define ON_DEVICE __device__ __forceinline__
+#define IF_ANY(some)  // every thread of a warp exchanges its sums
 // what has no ray repeats the last one
 #define LOAD(to, from, padding) do {{ to[0] = (from)[start < rays ? start : rays - 1]; \\
     if (start >= rays) to[0] = padding; }} while (0)
