@@ -1,7 +1,13 @@
 """The same numbers by fewer or cheaper operations, for a processor that has few units for float64.
 
-The rules are for float64 and for numbers of the innermost loop. What else reads a number that is not needed any more,
-a trace for one, still gets it.
+The rules are for float64. What else reads a number that is not needed any more, a trace for one, still gets it.
+
+- A quotient by what is the same for all rays is a product with a reciprocal, which is worked out once; so are several
+  quotients by the same number of a ray. The last bit may differ.
+- A root that is divided by more than once, the length of a vector, comes with its reciprocal, without the special
+  cases of 0 and infinity: a quotient by 0 is no number either way.
+
+The others are for numbers of the innermost loop.
 
 - A product of quotients is one quotient of two products: a quotient costs as much as ten products. The denominators of
   a kernel are far from the ends of float64's range (in float32 the product of three of the smallest would be 0).
@@ -29,6 +35,10 @@ from nanobrag_torch.backends.compiled.lowering import (
     LOW_WORD,
     PRODUCT,
     QUOTIENT,
+    RECIPROCAL,
+    RECIPROCAL_ROOT,
+    ROOT,
+    ROOT_OF,
     ROUND,
     ROUNDED,
     SHIFTED_UP,
@@ -64,7 +74,7 @@ def for_gpu(
     uses.update(map(id, results))
     rewritten: dict[int, Number] = {}
     called: dict[int, str] = {}
-    rules = _Rules(uses, single)
+    rules = _Rules(uses, _divisors(results), single)
     for number in in_order(_numbers(outputs)):
         rewritten[id(number)] = rules.rewritten(number, tuple(rewritten[id(one)] for one in number.arguments))
         if id(number) in labels:
@@ -84,11 +94,23 @@ def _with(output: Output, rewritten: dict[int, Number]) -> Output:
     return replace(output, number=rewritten[id(output.number)], place=position)
 
 
+def _divisors(results: Sequence[Number]) -> Counter[int]:
+    """How many numbers of a ray are divided by each number of a ray."""
+    quotients = (number for number in in_order(results) if _is_quotient_of_ray(number))
+    return Counter(id(quotient.arguments[1]) for quotient in quotients)
+
+
+def _is_quotient_of_ray(number: Number) -> bool:
+    of_ray = number.varies & _BOTH == RAY
+    return of_ray and number.expression == QUOTIENT and number.dtype == torch.float64
+
+
 class _Rules:
     """Other numbers for recorded ones."""
 
-    def __init__(self, uses: Counter[int], single: bool):
-        self._uses, self._single = uses, single
+    def __init__(self, uses: Counter[int], divisors: Counter[int], single: bool):
+        self._uses, self._divisors, self._single = uses, divisors, single
+        self._reciprocals: dict[int, Number] = {}  # by the id of what is divided by, rewritten
 
     def rewritten(self, number: Number, arguments: tuple[Number, ...]) -> Number:
         """What stands for a number, whose arguments have been rewritten already."""
@@ -96,11 +118,39 @@ class _Rules:
         if number.varies & _BOTH == _BOTH:
             new = self._rounded(number, arguments) or _away_from_zero(number, arguments)
             new = new or self._one_quotient(number, arguments)
+        elif _is_quotient_of_ray(number):
+            new = self._product(number, arguments)
+        elif number.expression == ROOT and self._divisors[id(number)] > 1 and number.dtype == torch.float64:
+            new = self._root(number, arguments[0])
         if new is not None:
             return new
         if all(one is known for one, known in zip(arguments, number.arguments, strict=True)):
             return number
         return replace(number, arguments=arguments)
+
+    def _product(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
+        """A product with a reciprocal that is there for other numbers too."""
+        divided, by = arguments
+        recorded = number.arguments[1]
+        if by.expression.startswith("#"):
+            inverse = Number(f"#{(1.0 / value_of(by)).hex()}", (), by.dtype, 0) if value_of(by) else None
+            return None if inverse is None else _like(number, PRODUCT, divided, inverse)
+        root = recorded.arguments[0] if recorded.expression == PRODUCT else recorded
+        if recorded.expression == PRODUCT and root is recorded.arguments[1] and self._divisors[id(root)] > 1:
+            inverse = self._reciprocal(by.arguments[0])
+            return _like(number, PRODUCT, divided, _like(by, PRODUCT, inverse, inverse))
+        if by.varies & RAY and self._divisors[id(recorded)] < 2:
+            return None
+        return _like(number, PRODUCT, divided, self._reciprocal(by))
+
+    def _reciprocal(self, number: Number) -> Number:
+        return self._reciprocals.setdefault(id(number), _like(number, RECIPROCAL, number))
+
+    def _root(self, number: Number, square: Number) -> Number:
+        inverse = _like(number, RECIPROCAL_ROOT, square)
+        root = _like(number, ROOT_OF, square, inverse)
+        self._reciprocals[id(root)] = inverse
+        return root
 
     def _one_quotient(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
         if number.expression != PRODUCT or number.dtype != torch.float64:
