@@ -1,5 +1,6 @@
 """One frame: its orientation and wavelength put into its scenario, as a command line and for a running series."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,13 +86,14 @@ def experiment_of(arguments: list[str], frame: Frame) -> "Experiment":
     return experiment
 
 
-def simulation_of(series: "Series", scenario: Scenario, frame: Frame) -> "Simulation":
-    """The simulation of a frame, made from the running series of its scenario."""
+def simulations_of(series: "Series", scenario: Scenario, frames: Sequence[Frame]) -> list["Simulation"]:
+    """The simulations of frames, made from the running series of their scenario."""
     import torch
 
-    numbers = frame_matrix(scenario, frame)
-    matrix = None if numbers is None else torch.tensor(numbers, dtype=torch.float64).view(3, 3)
-    return series.at(frame.misset_deg, frame.wavelength_A / _PER_A, matrix)
+    numbers = [frame_matrix(scenario, frame) for frame in frames]
+    matrices = [torch.tensor(nine, dtype=torch.float64).view(3, 3) for nine in numbers if nine is not None]
+    angles, lengths_m = [frame.misset_deg for frame in frames], [frame.wavelength_A / _PER_A for frame in frames]
+    return series.several(angles, lengths_m, matrices or None)
 
 
 def place_of(shard: Shard, frame: Frame) -> str:

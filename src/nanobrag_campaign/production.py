@@ -83,7 +83,7 @@ class Production:
 
         marks = [time.perf_counter()]
         rows = self.frames[first:last]
-        simulations = [framing.simulation_of(self.series, self.scenario, frame) for frame in rows]
+        simulations = framing.simulations_of(self.series, self.scenario, rows)
         for index, simulation in enumerate(simulations, start=first):
             reciprocal[index] = simulation.host.cell.reciprocal_per_A.numpy()
         marks.append(time.perf_counter())

@@ -124,7 +124,9 @@ def _series(plan: Plan, dtype: Any, count: int) -> Any:
 
 
 def _simulations(series: Any, numbers: Iterable[int]) -> list[Any]:
-    return [series.at((10.0, 20.0 + 0.1 * number, 30.0), 1e-10) for number in numbers]
+    angles = [(10.0, 20.0 + 0.1 * number, 30.0) for number in numbers]
+    simulations: list[Any] = series.several(angles, [1e-10] * len(angles))
+    return simulations
 
 
 def times(plan: Plan) -> Iterator[Task]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -34,8 +35,11 @@ class Backend(Protocol):
     name: str  # eager or compiled
     why: str  # it was chosen
 
-    def for_model(self, model: Model) -> Backend:
-        """This backend for a model whose tensors have other values and which is otherwise the same."""
+    def for_model(self, model: Model, changed: Mapping[str, torch.Tensor] | None = None) -> Backend:
+        """This backend for a model whose tensors have other values and which is otherwise the same.
+
+        `changed`: the tensors that are not those of this backend's model, by dotted names, if it is known which.
+        """
 
     def of_tile(self) -> Backend:
         """The same for the pixels of one tile, of which it may keep something."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 
 from nanobrag_torch import kernel
@@ -37,7 +39,7 @@ class EagerBackend:
     ) -> None:
         """Nothing is done at once."""
 
-    def for_model(self, model: Model) -> EagerBackend:
+    def for_model(self, model: Model, changed: Mapping[str, torch.Tensor] | None = None) -> EagerBackend:
         """The kernel's functions for another model."""
         return EagerBackend(model, self.why)
 

@@ -39,7 +39,7 @@ def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
 
 def with_tensors(part: Part, tensors: Sequence[torch.Tensor], checked: bool = False) -> Part:
     """The same with other tensors, as many as `tensors_of` finds; `checked`: their values are those that were there."""
-    filled: Part = _filled(part, iter(tensors), _copied if checked else replace)
+    filled: Part = _filled(part, iter(tensors), with_fields if checked else replace)
     return filled
 
 
@@ -56,11 +56,16 @@ def _filled(part: Any, tensors: Iterator[torch.Tensor], made: Callable[..., Any]
     return made(part, **changed) if changed else part
 
 
-def _copied(part: Part, **changed: Any) -> Part:
+def with_fields(part: Part, **changed: Any) -> Part:
     """As `dataclasses.replace`, without the checks of a new one."""
     made = object.__new__(type(part))
     made.__dict__.update(vars(part) | changed)
     return made
+
+
+def versions(tensors: Sequence[torch.Tensor]) -> list[int]:
+    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:

@@ -38,7 +38,6 @@ from nanobrag_torch.physics.tensors import (
     HOST,
     Array,
     alike,
-    as_tensor,
     cosine,
     cross,
     dot,
@@ -52,6 +51,7 @@ from nanobrag_torch.physics.tensors import (
     sine,
     square_root,
     stack,
+    turned,
     vector,
     where,
 )
@@ -150,6 +150,26 @@ def build_cell(
     where both are given the directions come from the matrix and the lengths from the cell. With the defect
     `nominal_cell_volume` on, the reciprocal vectors are then derived with the volume of the cell as stated.
     """
+    rest = cell_at_rest(crystal, wavelength_m, defects, device)
+    cell = turned_cell(rest, misset_rad, defects)
+    star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
+    if star is cell.reciprocal_per_A:
+        return cell
+    return _spanned_by(star, rest, "nominal_cell_volume" in defects)._replace(reciprocal_per_A=star)
+
+
+class AtRest(NamedTuple):
+    """A cell before it is turned: a*, b*, c* (rows, 1/A), and lengths (A) and volume (A^3) where they are stated."""
+
+    reciprocal_per_A: Float[Array, "*frames 3 3"]
+    lengths_A: Float[Array, "3"] | None
+    volume_A3: Float[Array, ""] | None
+
+
+def cell_at_rest(
+    crystal: Crystal, wavelength_m: Float[Array, ""], defects: frozenset[str], device: torch.device | None = None
+) -> AtRest:
+    """The cell as stated (4.5) (4.6); the wavelength matters where there is an orientation matrix."""
     lengths = volume = None
     if crystal.cell_lengths_A is not None:
         lengths = vector(crystal.cell_lengths_A, device)
@@ -162,37 +182,54 @@ def build_cell(
         star = stated.T * scale
     elif lengths is None:
         raise ExperimentError("no unit cell: give -cell a b c alpha beta gamma or -mat FILE")
-    nominal = "nominal_cell_volume" in defects
-    cell = _spanned_by(rotations.about_xyz(star, misset_rad), lengths, volume, nominal)
-    star = watched(hook, "reciprocal_per_A", cell.reciprocal_per_A)
-    if star is cell.reciprocal_per_A:
-        return cell
-    return _spanned_by(star, lengths, volume, nominal)._replace(reciprocal_per_A=star)
+    return AtRest(star, lengths, volume)
 
 
-def _spanned_by(star: Array, lengths: Array | None, volume: Array | None, nominal_volume: bool) -> Cell:
+def turned_cell(rest: AtRest, misset_rad: Float[Array, "*frames 3"], defects: frozenset[str]) -> Cell:
+    """The cell turned by missetting angles (4.7) (4.9) (4.10); by several (n, 3), as many cells in one."""
+    return _spanned_by(rotations.about_xyz(rest.reciprocal_per_A, misset_rad), rest, "nominal_cell_volume" in defects)
+
+
+def _spanned_by(star: Array, rest: AtRest, nominal_volume: bool) -> Cell:
     """The cell of reciprocal vectors (rows); a stated cell supplies the lengths, and possibly the volume."""
-    area = _areas(star)
+    area, (_, lengths, volume) = _areas(star), rest
     if lengths is not None and volume is not None:
         area, lengths, volume = alike(area, lengths, volume)
         area = area * (lengths / volume / exact_norm(area))[..., None]
         volume_star = 1.0 / volume
     else:
-        volume_star = dot(star[0], area[0])
-    if not 0 < abs(number(volume_star)) < math.inf:
+        volume_star = dot(_row(star, 0), _row(area, 0))
+    if not _is_a_volume(volume_star):
         raise ExperimentError("the three reciprocal cell vectors do not span space; check -cell and -mat")
     volume_A3 = 1.0 / volume_star
-    real = area * volume_A3
+    real = area * _of_a_cell(volume_A3)
     if lengths is not None and not nominal_volume:
-        volume_A3 = dot(real[0], cross(real[1], real[2]))
+        volume_A3 = dot(_row(real, 0), cross(_row(real, 1), _row(real, 2)))
         volume_star = 1.0 / volume_A3
-    star = _areas(real) * volume_star
+    star = _areas(real) * _of_a_cell(volume_star)
     return Cell(real * M_PER_A, real, star, volume_A3)
+
+
+def _row(vectors: Array, number: int) -> Array:
+    """One of the three vectors of a cell, or of each of several cells."""
+    return vectors[number] if vectors.ndim == 2 else vectors[:, number]
+
+
+def _of_a_cell(value: Array) -> Array:
+    """A number of a cell, or of each of several cells, beside its vectors (3, 3)."""
+    return value if value.ndim == 0 else value[:, None, None]
+
+
+def _is_a_volume(volume: Array) -> bool:
+    """Whether it, or each of several, is neither 0 nor infinite."""
+    if volume.ndim == 0:
+        return 0 < abs(number(volume)) < math.inf
+    return bool((np.isfinite(volume) & (abs(volume) > 0)).all())
 
 
 def _areas(rows: Array) -> Array:
     """b x c, c x a, a x b of the rows a, b, c."""
-    return cross(following(rows, 0), previous(rows, 0))
+    return cross(following(rows, rows.ndim - 2), previous(rows, rows.ndim - 2))
 
 
 def n_cells(
@@ -232,14 +269,31 @@ def orientations(
     """
     device = None if hook is None else HOST
     phi_rad = watched(hook, "phi_rad", spindle_angles_rad(phi, device))
+    rotated = at_spindle_angles(cell.real_m, spindle_axis, phi_rad, defects)
+    return Orientations(watched(hook, "real_m", in_domains(rotated, mosaic_matrices)), phi_rad)
+
+
+def in_domains(
+    real_m: Float[Array, "steps 3 3"], mosaic_matrices: Float[Array, "domains 3 3"]
+) -> Float[Array, "steps domains 3 3"]:
+    """Cell vectors (rows) of every spindle step in every mosaic domain."""
+    return turned(mosaic_matrices, real_m)
+
+
+def at_spindle_angles(
+    real_m: Float[Array, "*frames 3 3"],
+    spindle_axis: Float[Array, "3"],
+    phi_rad: Float[Array, " steps"],
+    defects: frozenset[str],
+) -> Float[Array, "*frames steps 3 3"]:
+    """Cell vectors (rows), of a cell or of each of several cells, at every spindle angle."""
     effective = phi_rad
     if "phi_carryover" in defects:
         angles = list(map(number, phi_rad))
         carried = _carried_steps(angles)
-        effective = phi_rad if carried == list(range(phi.count)) else phi_rad[carried]
-    rotated = rotations.exactly_about_axis(cell.real_m, spindle_axis, effective[:, None])
-    real_m = torch.einsum("mxy,pvy->pmvx", as_tensor(mosaic_matrices), as_tensor(rotated))
-    return Orientations(watched(hook, "real_m", real_m), phi_rad)
+        effective = phi_rad if carried == list(range(len(angles))) else phi_rad[carried]
+    vectors = real_m if real_m.ndim == 2 else real_m[:, None]
+    return rotations.exactly_about_axis(vectors, spindle_axis, effective[:, None])
 
 
 def spindle_angles_rad(phi: PhiSteps, device: torch.device | None = None) -> Float[Array, " steps"]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine
+from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -44,19 +44,26 @@ def _about(angle_rad: Array, axis: int) -> Array:
     }[axis]
     if isinstance(c, torch.Tensor):
         return torch.stack(rows, dim=-1).reshape(*c.shape, 3, 3)
-    stacked: Array = np.moveaxis(np.array(rows), 0, -1).reshape(*c.shape, 3, 3)
-    return stacked
+    stacked = stack(rows)
+    return (stacked if c.ndim == 0 else np.moveaxis(stacked, 0, -1)).reshape(*c.shape, 3, 3)
 
 
-def apply(matrix: Float[Array, "3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:
-    """The matrix (3, 3) times each vector (..., 3), in plain arithmetic."""
+def apply(matrix: Float[Array, "*frames 3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:
+    """The matrix (3, 3) times each vector (..., 3), in plain arithmetic.
+
+    Each of several matrices (n, 3, 3) has vectors (n, k, 3) of its own, or all have the same vectors (k, 3).
+    """
     matrix, v = alike(matrix, v)
-    return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
+    if matrix.ndim == 2:
+        return matrix[:, 0] * v[..., 0:1] + matrix[:, 1] * v[..., 1:2] + matrix[:, 2] * v[..., 2:3]
+    x, y, z = (matrix[:, None, :, column] for column in range(3))
+    return x * v[..., 0:1] + y * v[..., 1:2] + z * v[..., 2:3]
 
 
-def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "3"]) -> Float[Array, "*vectors 3"]:
-    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,) (1.2)."""
-    return apply(about_z(angles_rad[2]), apply(about_y(angles_rad[1]), apply(about_x(angles_rad[0]), v)))
+def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "*frames 3"]) -> Float[Array, "*vectors 3"]:
+    """Vectors (..., 3) turned about lab x, then y, then z by angles (3,), or by several (n, 3) as by `apply` (1.2)."""
+    x, y, z = (angles_rad[axis] if angles_rad.ndim == 1 else angles_rad[:, axis] for axis in range(3))
+    return apply(about_z(z), apply(about_y(y), apply(about_x(x), v)))
 
 
 def about_axis(

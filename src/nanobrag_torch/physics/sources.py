@@ -30,6 +30,7 @@ from nanobrag_torch.physics.tensors import (
     exact_unit,
     home,
     matrix,
+    mean,
     number,
     scalar,
     spread,
@@ -100,6 +101,13 @@ def from_grids(
     return Sources(incident, spread(spectrum, (len(pairs), count)).reshape(-1), None)
 
 
+def spectra_m(dispersion: Grid, wavelengths_m: Float[Array, " n"], sources: int) -> Float[Array, "n sources"]:
+    """Wavelengths of generated sources, that many, for each of several wavelengths (3.5)."""
+    wavelengths_m, shift = alike(wavelengths_m, _offsets(dispersion))
+    spectra = (wavelengths_m[:, None] * (1.0 + shift))[:, None]
+    return spread(spectra, (len(spectra), sources // dispersion.count, dispersion.count)).reshape(len(spectra), sources)
+
+
 def _offsets(grid: Grid) -> Array:
     """Angles, or relative shifts of the wavelength, of the points of a grid (3.2)."""
     device = home(None, grid.step, grid.half_extent)
@@ -127,7 +135,7 @@ def from_table(table: SourceTable, device: torch.device | None, use_weights: boo
     weight = None
     if use_weights:
         weight = vector(table.weight, HOST)
-        weight = weight / weight.mean()
+        weight = weight / mean(weight)
     return Sources(-exact_unit(matrix(table.position_m, device)), vector(table.wavelength_m, device), weight)
 
 

@@ -111,9 +111,11 @@ def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region)
     """
     peak, n_fast = int(brightest.of(image).abs().argmax()), image.shape[1]
     wanted = [brightest.pixel(peak), *looked_at(simulation)]
-    chosen = torch.tensor([(x, y) for x, y in wanted if simulation.pixels.cover(y, x)]).T
+    chosen = [(x, y) for x, y in wanted if simulation.pixels.cover(y, x)]
+    if not chosen:  # a mask hides them all
+        return None
     with torch.no_grad():
-        fast, slow = chosen
+        fast, slow = torch.tensor(chosen).mT
         host = simulation.plain_host
         if host.amplitudes.padded is not None and host.amplitudes.padded.device != _HOST:  # it is where the user has it
             host = transfer.moved(host, _HOST)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from nanobrag_torch.parameters import defects as defect_registry
 from nanobrag_torch.physics import crystal, detector, mosaic, sampling, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
-from nanobrag_torch.simulator import Simulation
+from nanobrag_torch.simulator import Simulation, several
 
 
 class Series:
@@ -44,6 +45,8 @@ class Series:
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, HOST)
+        phi_rad = crystal.spindle_angles_rad(sampling.phi_steps(experiment.spindle, self._defects))
+        self._fixed = several.Fixed(self.first, self._defects, self._geometry, self._mosaic, phi_rad)
         with torch.no_grad():
             self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
 
@@ -67,6 +70,21 @@ class Series:
             )
         beam = replace(self.experiment.beam, wavelength_m=wavelength_m)
         return self._simulation(replace(self.experiment, crystal=xtal, beam=beam))
+
+    def several(
+        self,
+        misset_deg: Sequence[tuple[float, float, float]],
+        wavelength_m: Sequence[float],
+        orientation_matrix: Sequence[torch.Tensor] | None = None,
+    ) -> list[Simulation]:
+        """`at` of each orientation and wavelength, to the bit: worked out together, and sent to the device at once."""
+        matrices = [None] * len(misset_deg) if orientation_matrix is None else orientation_matrix
+        asked = several.asked(misset_deg, wavelength_m, orientation_matrix)
+        made: Sequence[Simulation | None] = [None] * len(misset_deg)
+        if len(misset_deg) > 0 and several.can_be_together(self.experiment, asked):
+            made = several.simulations(self._fixed, asked)
+        frames = zip(made, misset_deg, wavelength_m, matrices, strict=True)
+        return [self.at(angles, length_m, own) if known is None else known for known, angles, length_m, own in frames]
 
     @np.errstate(all="ignore")  # what must be finite is checked
     def _simulation(self, experiment: Experiment) -> Simulation:

@@ -99,7 +99,6 @@ def _over_rays(
     loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect, over: int
 ) -> list[str]:
     """The loop over blocks of rays, with all that is computed for each ray."""
-    scattered = [(_name(group), one.name) for group in outputs if group[0].place is not None for one in group]
     return [
         "OVER_RAYS {",
         *_forget(dialect),
@@ -107,16 +106,26 @@ def _over_rays(
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
         *_shown(inputs, outputs, _over_terms(loops, inputs, outputs, dialect, over)),
-        *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
     ]
 
 
 def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -> list[str]:
-    """Statements for pixels; where all outputs are of each ray, those that a mask hides get 0."""
-    if not ({one.name for one in inputs} >= _PIXELS and all(group[0].varies & RAY for group in outputs)):
+    """Statements for pixels: those that a mask hides get 0 where outputs are of each ray, and add nothing to sums."""
+    if not {one.name for one in inputs} >= _PIXELS:
         return lines
+    if not all(group[0].varies & RAY for group in outputs):
+        return [
+            "bool hidden[BLOCK];",
+            "const int some = shown(hidden, fast_0, slow_0, fast, slow);",
+            *(f"{C_TYPES[one.dtype]} {one.name}_0[BLOCK];" for one in _upstream(inputs)),
+            *(f"OF_PIXELS({one.name}_0, {one.name}, fast_0, slow_0, fast, hidden);" for one in _upstream(inputs)),
+            "HIDE(fast_0, slow_0, fast, hidden);",
+            "IF_ANY(some) {",
+            *lines,
+            "}",
+        ]
     results = [one.name for group in outputs if group[0].varies == RAY for one in group]
     nothing = [f"if (hidden[l]) {name}_at[l] = 0;" for name in results]
     return ["bool hidden[BLOCK];", "if (shown(hidden, fast_0, slow_0, fast, slow)) {", *lines, "}", *_each(nothing)]
@@ -131,7 +140,7 @@ def _over_terms(
     if not over:
         sums = any(group[0].varies == 0 and group[0].place is None for group in outputs)
         after = _again(loops) if dialect.shares and sums else _each(lines["after"])
-        inner = [*_over_orientations(loops, outputs, dialect), *_forget(dialect), *after]
+        inner = [*_over_orientations(loops, outputs, dialect), *_held(outputs), *_forget(dialect), *after]
         return [*_each([*_forget(dialect), *lines["before"], *begun, *unseen]), *inner]
     counters = (("sample", SAMPLE, 0), ("source", SOURCE, 1))
     sample, source = (
@@ -175,6 +184,18 @@ def _forget(dialect: Dialect) -> list[str]:
     return ["FORGET;"] if dialect.shares else []
 
 
+def _upstream(inputs: list[Input]) -> list[Input]:
+    """What is given for each pixel, which one that is hidden or does not exist has none of."""
+    return [one for one in inputs if one.padding == "zero"]
+
+
+def _held(outputs: list[list[Output]]) -> Iterable[str]:
+    """What has been added at the last place of each ray goes to the table."""
+    for group in outputs:
+        for one in group if group[0].place is not None else ():
+            yield f"SCATTER_HELD({_name(group)}, {one.name}_kept, {one.name}_held);"
+
+
 def _each(lines: list[str]) -> list[str]:
     return ["EACH {", *lines, "}"] if lines else []
 
@@ -214,7 +235,7 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
         yield "int32_t fast_0[BLOCK], slow_0[BLOCK];"
         yield "PIXELS(fast_0, slow_0, fast, slow);"
     for one in inputs:
-        if one.name in pixels:
+        if one.name in pixels or (pixels and one.padding == "zero"):
             continue
         for place in range(one.elements if one.varies == RAY else 0):
             name = f"{one.name}_{place}"

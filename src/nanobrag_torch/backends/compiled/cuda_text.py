@@ -6,7 +6,7 @@ thread has one such block after the other, as many as fall to it.
 
 from __future__ import annotations
 
-from nanobrag_torch.backends.compiled.pixel_text import pixels
+from nanobrag_torch.backends.compiled.pixel_text import PIXELS
 from nanobrag_torch.backends.compiled.region import REGION
 
 WARP = 32  # threads that run together
@@ -46,6 +46,8 @@ typedef unsigned char uint8_t;
 #define THERE_IS(l) (RAY(l) < (unsigned)rays)
 #define COUNT 0
 #define PLACE(l) (THERE_IS(l) ? (int32_t)RAY(l) : rays - 1)
+#define ROW(place, width) ((int32_t)((place + 0.5) * per_row))
+#define IF_ANY(some)  // every thread of a warp exchanges its sums
 #define ON_DEVICE __device__ __forceinline__
 // what has no ray repeats the last one
 #define LOAD(to, from, padding) EACH {{ to[l] = (from)[PLACE(l)]; if (!THERE_IS(l)) to[l] = padding; }}
@@ -200,5 +202,4 @@ def is_of_images(text: str) -> bool:
 def head(kind: str) -> str:
     """All of it, for an image or derivatives: a key of BLOCKS_PER_PROCESSOR."""
     rays = _RAYS_OF_IMAGE if kind == "image" else _RAYS_OF_SUMS
-    once = pixels(f"(int32_t)((place + 0.5) * {PIXELS_OF_A_ROW[0]})")
-    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_HEAD}{rays}{once}"
+    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_HEAD}{rays}{PIXELS}"

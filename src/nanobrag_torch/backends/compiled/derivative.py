@@ -11,7 +11,8 @@ import torch
 from nanobrag_torch.backends.compiled.cuda_text import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.loading import Summed, load
-from nanobrag_torch.backends.compiled.programs import TABLE, Program
+from nanobrag_torch.backends.compiled.programs import STAGES, TABLE, Program
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.model import Model
 
 _BYTES_OF_SUMS = 1 << 28  # memory for the partial sums of a launch on a GPU
@@ -64,6 +65,32 @@ class DifferentiableBackend(CompiledBackend):
         tensors = [found[one] for one in by]
         return list(_Step.apply(self, name, source, sums, len(arguments), *arguments, *tensors))
 
+    def of_pixels(self) -> str | None:
+        """The program whose one launch gives the derivatives of the pixels of a region; None where there is none."""
+        whole = [name for name in self.derivatives if name not in STAGES]
+        return whole[0] if whole else None
+
+    def given(self) -> list[torch.Tensor]:
+        """The tensors by which that program differentiates, with their graph."""
+        program, _ = self.derivatives[self._whole()]
+        found = program.given(self._model, 0)
+        return [found[label] for label in program.by]
+
+    def slopes_of_region(self, region: Region, by_image: torch.Tensor) -> list[torch.Tensor | None]:
+        """Derivatives by those tensors of the sum of the region's photons times `by_image` (slow, fast) float64."""
+        name, table = self._whole(), self._model.amplitudes.padded
+        arguments, sums = region.arguments(by_image.device), _Sums(self._spare)
+        slopes = self.slopes(name, 0, arguments, [by_image], sums, region.pixels)
+        return [
+            sums.taken(table.shape) if label == TABLE and table is not None else slope
+            for label, slope in zip(self.derivatives[name][0].by, slopes, strict=True)
+        ]
+
+    def _whole(self) -> str:
+        name = self.of_pixels()
+        assert name is not None
+        return name
+
     def values(self, name: str, source: int, arguments: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         """The results without a graph."""
         if name in self._programs:
@@ -78,15 +105,16 @@ class DifferentiableBackend(CompiledBackend):
         arguments: tuple[torch.Tensor, ...],
         upstream: list[torch.Tensor],
         sums: _Sums | None = None,
+        rays: int | None = None,
     ) -> list[torch.Tensor]:
         """Sum over rays and results of each result's derivative by each tensor, times the number given for it.
 
-        Those by a table are added to `sums`.
+        Those by a table are added to `sums`. `rays`: how many, where that is not the length of the arguments.
         """
         program, loaded = self.derivatives[name]
         tensors = self._read[name][source]
         by = {one: tensors[one] for one in program.by}
-        rays = arguments[0].shape[0]
+        rays = arguments[0].shape[0] if rays is None else rays
         if not rays:
             return [torch.zeros_like(one) for one in by.values()]
         inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from nanobrag_torch.backends.compiled import cuda_text
-from nanobrag_torch.backends.compiled.pixel_text import pixels
+from nanobrag_torch.backends.compiled.pixel_text import PIXELS
 from nanobrag_torch.backends.compiled.schedule import Output
 
 LANES = 8  # number of parallel sums over rays in C
@@ -34,8 +34,11 @@ typedef double lanes_t __attribute__((vector_size(8 * LANES)));
 typedef double unaligned_t __attribute__((vector_size(8 * LANES), aligned(8), may_alias));
 #define OVER_RAYS for (int start = 0; start < rays; start += BLOCK)
 #define COUNT (rays - start < BLOCK ? rays - start : BLOCK)
+#define THERE_IS(l) (l < count)
 #define PLACE(l) (start + (l < count ? l : 0))
+#define ROW(place, width) ((int32_t)((place + 0.5) * (1.0 / (width))))  // place / width, by vector instructions
 #define ON_DEVICE static
+#define IF_ANY(some) if (some)
 #define LOAD(to, from, padding) do {{ \\
     for (int l = 0; l < count; l++) to[l] = (from)[start + l]; \\
     for (int l = count; l < BLOCK; l++) to[l] = padding; }} while (0)
@@ -124,7 +127,7 @@ def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
 
 
 def _c_head(kind: str, by_place: bool) -> str:
-    return _C_HEAD + _EACH + pixels("place / fast[3]") + _C_SCATTER * by_place
+    return _C_HEAD + _EACH + PIXELS + _C_SCATTER * by_place
 
 
 def _cuda_head(kind: str, by_place: bool) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -74,10 +73,18 @@ class CompiledBackend:
         self._names = frozenset(files if names is None else names)
         self._take(model)
 
-    def for_model(self, model: Model) -> CompiledBackend:
+    def for_model(self, model: Model, changed: Mapping[str, torch.Tensor] | None = None) -> CompiledBackend:
         """The loaded programs for a model whose tensors have other values and which is otherwise the same."""
-        copied = copy.copy(self)
-        copied._take(model)
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        if changed is None or not self._names.isdisjoint(STAGES):
+            copied._take(model)
+            return copied
+        copied._model, copied.trusted_with = model, None
+        copied._inputs = {
+            name: [[changed.get(field, tensor) for field, tensor in zip(self._fields[name], inputs, strict=True)]]
+            for name, (inputs,) in self._inputs.items()
+        }
         return copied
 
     @property
@@ -96,10 +103,10 @@ class CompiledBackend:
         self.orientations = model.real_m.shape[0]
         self._model = model
         self._limited = model.resolution_limited
-        self._inputs = {
-            name: [list(PROGRAMS[name].inputs(model, source).values()) for source in range(model.source_count)]
-            for name in self._programs
-        }
+        calls = {name: model.source_count if name in STAGES else 1 for name in self._programs}
+        read = {name: [PROGRAMS[name].inputs(model, source) for source in range(n)] for name, n in calls.items()}
+        self._fields = {name: tuple(fields[0]) for name, fields in read.items()}
+        self._inputs = {name: [list(one.values()) for one in fields] for name, fields in read.items()}
         self._results = {name: PROGRAMS[name].results(model) for name in self._names}
 
     def of_tile(self) -> CompiledBackend:

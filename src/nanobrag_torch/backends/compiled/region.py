@@ -19,7 +19,9 @@ class Region(NamedTuple):
     y_min: int
     width: int
     rows: int
+    n_fast: int  # pixels of a row of the detector
     mask: torch.Tensor | None = None  # (slow, fast) bool of the detector, where the program runs
+    visible: tuple[int, int] = (0, 0)  # (fast, slow) of a pixel that it does not hide, if it leaves one
 
     @property
     def pixels(self) -> int:
@@ -35,9 +37,8 @@ class Region(NamedTuple):
         return image[self.y_min : self.y_min + self.rows, self.x_min : self.x_min + self.width]
 
     def arguments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-        """What a program is given in place of lists of pixels: a mark with four numbers, and the mask or nothing."""
-        n_fast = 0 if self.mask is None else self.mask.shape[1]
-        numbers = _constants((REGION, self.x_min, self.y_min, self.width, n_fast), device)
+        """What a program is given in place of lists of pixels: a mark with six numbers, and the mask or nothing."""
+        numbers = _constants((REGION, self.x_min, self.y_min, self.width, self.n_fast, *self.visible), device)
         return numbers, _constants((), device) if self.mask is None else self.mask
 
 
