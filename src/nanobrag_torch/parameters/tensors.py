@@ -61,6 +61,11 @@ def with_fields(part: Part, **changed: Any) -> Part:
     return made
 
 
+def versions(tensors: Sequence[torch.Tensor]) -> list[int]:
+    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
+
+
 def is_transformed(tensor: torch.Tensor) -> bool:
     """Whether a tensor is wrapped by a transform of torch.func."""
     return torch.func.debug_unwrap(tensor) is not tensor

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import torch
 
-from nanobrag_torch import integrate, nests
+from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
+from nanobrag_torch.simulator.linear import Resolved, followed_back, linear
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
 Tensors = Sequence[torch.Tensor]
@@ -25,13 +25,8 @@ OLD_VMAP = (
 )
 
 
-class TiledImage(Protocol):
+class TiledImage(Resolved, Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
-
-    hooks: Hooks | None
-
-    @property
-    def model(self) -> Model: ...
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -64,33 +59,13 @@ def _leaves(tensors: Tensors, wanted: Sequence[bool]) -> list[torch.Tensor]:
     return [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
 
 
-def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Tensor]]:
-    """The model with copies of the tensors that have a graph, those tensors, and their copies.
-
-    Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
-    """
-    tensors: list[torch.Tensor] = []
-    copies: list[torch.Tensor] = []
-
-    def copy(leaf: Any) -> Any:
-        if not (isinstance(leaf, torch.Tensor) and leaf.requires_grad):
-            return leaf
-        tensors.append(leaf)
-        copies.append(leaf.detach().requires_grad_())
-        return copies[-1]
-
-    nothing: Any = None  # of the steps that placed the detector
-    bare = model._replace(geometry=model.geometry._replace(construction=nothing))
-    return nests.mapped(copy, bare), tensors, copies
-
-
 @torch.enable_grad()
 def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
     """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
     leaves, upstream = _leaves(tensors, wanted), _plain(by_image).double().contiguous()
     by_pixel = upstream.view(-1)
     simulation = at(leaves)
-    model, originals, copies = _with_copies(simulation.model)
+    model, copies, gradients = linear(simulation, leaves)
 
     def slopes(
         backend: Backend, fast: torch.Tensor, slow: torch.Tensor, upstream: torch.Tensor | None = None
@@ -110,13 +85,11 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
         return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
 
     regions = simulation.regions_with_graph(backend, pixels)
-    if regions is None:
+    if regions is None or not isinstance(backend, DifferentiableBackend):
         sums = _all_added(simulation.over_tiles(of_tile, pixels), len(copies))
     else:
         sums = _of_regions(simulation, backend, regions, copies, upstream)
-    summed = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
-    by = [leaf for leaf in leaves if leaf.requires_grad]
-    return _gradients([original for original, _ in summed], by, [total for _, total in summed])
+    return gradients(sums)
 
 
 def _of_regions(
@@ -153,15 +126,6 @@ def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tenso
     return total.add_(part)
 
 
-def _gradients(outputs: Tensors, inputs: Tensors, upstream: Tensors, **options: Any) -> Sequence[torch.Tensor]:
-    """torch.autograd.grad of outputs that may have no graph; zeros for inputs that they do not depend on."""
-    pairs = [pair for pair in zip(outputs, upstream, strict=True) if pair[0].requires_grad]
-    if not pairs:
-        return [torch.zeros_like(tensor) for tensor in inputs]
-    outputs, upstream = zip(*pairs, strict=True)
-    return torch.autograd.grad(outputs, inputs, upstream, materialize_grads=True, **options)
-
-
 @torch.enable_grad()
 def change_and_bend(
     at: At, wanted: Sequence[bool], by_image: torch.Tensor | None, along: Tensors, tensors: Tensors
@@ -181,8 +145,8 @@ def change_and_bend(
         )
         by_tile = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
         by_tile = by_tile.detach().requires_grad_()
-        slopes = _gradients([photons], by, [by_tile], create_graph=True)
-        return tile.where, _gradients(
+        slopes = followed_back([photons], by, [by_tile], create_graph=True)
+        return tile.where, followed_back(
             slopes, [by_tile] if by_pixel is None else [by_tile, *by], along, retain_graph=True
         )
 
