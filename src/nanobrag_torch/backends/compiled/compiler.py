@@ -210,11 +210,8 @@ class _Recording:
             self._give_argument(f"upstream{i}", result.dtype, RAY, padding="zero") for i, result in enumerate(results)
         ]
         with self.recorder:
-            if self.carrier is None:
-                found, last = differentiating.slopes(results, upstream, by), [None] * len(by)
-            else:
-                found, last = differentiating.slopes_in_passes(results, upstream, by, self.carrier.sums)
-        named = enumerate(zip(self.program.by, found, last, strict=True))
+            found, last = differentiating.slopes(results, upstream, by, self.carrier and self.carrier.sums)
+        named = enumerate(zip(self.program.by, found, last or [None] * len(by), strict=True))
         return [self._summed(f"out{position}", *one) for position, one in named]
 
 

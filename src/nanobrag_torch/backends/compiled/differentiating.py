@@ -13,29 +13,32 @@ from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY
 Tensors = Sequence[torch.Tensor]
 
 
-def slopes(results: Tensors, upstream: Tensors, by: Tensors) -> list[torch.Tensor]:
-    """The sum over results of the derivatives of each, times the number given for it; zeros where it has none."""
+def slopes(
+    results: Tensors, upstream: Tensors, by: Tensors, sums: Sequence[Sum] | None = None
+) -> tuple[list[torch.Tensor], list[torch.Tensor] | None]:
+    """The sum over results of the derivatives of each, times the number given for it.
+
+    Where loops go through samples and sources to make `sums`, it has two parts: what each pass adds, and what comes
+    after them. The results are linear in those sums, so by each sum they have a derivative that does not depend on any
+    of them, and is known in every pass.
+    """
+    if sums is None:
+        return _slopes(results, upstream, by), None
+    by_results = _slopes(results, upstream, [*by, *(one.total for one in sums)])
+    by_sums = by_results[len(by) :]
+    from_starts = _slopes([one.start for one in sums], by_sums, by)
+    in_pass = _slopes([one.added for one in sums], by_sums, by)
+    return in_pass, [a + b for a, b in zip(by_results[: len(by)], from_starts, strict=True)]
+
+
+def _slopes(results: Tensors, upstream: Tensors, by: Tensors) -> list[torch.Tensor]:
+    """Zeros where there is no derivative."""
     pairs = [pair for pair in zip(results, upstream, strict=True) if pair[0].requires_grad]
     if not pairs:
         return [torch.zeros_like(tensor) for tensor in by]
     outputs, numbers = zip(*pairs, strict=True)
     found = torch.autograd.grad(outputs, by, numbers, allow_unused=True, retain_graph=True)
     return [torch.zeros_like(tensor) if slope is None else slope for slope, tensor in zip(found, by, strict=True)]
-
-
-def slopes_in_passes(
-    results: Tensors, upstream: Tensors, by: Tensors, sums: Sequence[Sum]
-) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
-    """The same in two parts: what each pass of the loops adds, and what comes after them.
-
-    The results are linear in the sums that the passes make, so by each of these they have a derivative that does not
-    depend on any sum, and is known in every pass.
-    """
-    by_results = slopes(results, upstream, [*by, *(one.total for one in sums)])
-    by_sums = by_results[len(by) :]
-    from_starts = slopes([one.start for one in sums], by_sums, by)
-    in_pass = slopes([one.added for one in sums], by_sums, by)
-    return in_pass, [a + b for a, b in zip(by_results[: len(by)], from_starts, strict=True)]
 
 
 def change(recorder: Recorder, result: torch.Tensor, by: Tensors, parts: Tensors) -> torch.Tensor:
