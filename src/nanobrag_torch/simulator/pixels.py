@@ -68,7 +68,8 @@ class Pixels:
             return None
         rows = max(1, pixels // width)
         return [
-            Region(x_min, first, width, min(rows, y_max + 1 - first), mask) for first in range(y_min, y_max + 1, rows)
+            Region(x_min, first, width, min(rows, y_max + 1 - first), self.n_fast, mask)
+            for first in range(y_min, y_max + 1, rows)
         ]
 
     def numbered(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

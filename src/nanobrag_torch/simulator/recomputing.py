@@ -9,6 +9,9 @@ import torch
 
 from nanobrag_torch import integrate, nests
 from nanobrag_torch.backends.backend import Backend
+from nanobrag_torch.backends.compiled.gradient import GradientBackend
+from nanobrag_torch.backends.compiled.programs import PHOTONS
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
@@ -33,7 +36,11 @@ class TiledImage(Protocol):
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
-    def derivative_backend(self, model: Model, slopes: Slope | None) -> Backend: ...
+    def derivative_backend(self, model: Model, slopes: Slope | None, image_dtype: torch.dtype) -> Backend: ...
+
+    def over_parts(
+        self, function: Callable[[Tile | Region], Result], pixels: int, counted: bool
+    ) -> Iterator[Result]: ...
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
@@ -81,32 +88,49 @@ def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Te
 @torch.enable_grad()
 def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
     """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
-    leaves, by_pixel = _leaves(tensors, wanted), _plain(by_image).reshape(-1).double()
+    leaves, image_slopes = _leaves(tensors, wanted), _slopes_of_image(by_image)
     simulation = at(leaves)
     model, originals, copies = _with_copies(simulation.model)
 
     def slopes(
         backend: Backend, fast: torch.Tensor, slow: torch.Tensor, upstream: torch.Tensor | None = None
     ) -> Sequence[torch.Tensor | None]:
+        upstream = (
+            torch.ones(fast.shape, dtype=image_slopes.dtype, device=fast.device) if upstream is None else upstream
+        )
+        if isinstance(backend, GradientBackend):
+            return backend.slopes(copies, (fast.to(torch.int32), slow.to(torch.int32)), fast.shape[0], upstream)
         with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
-        upstream = torch.ones_like(photons) if upstream is None else upstream
-        derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, upstream, allow_unused=True)
+        derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(
+            photons, copies, upstream.double(), allow_unused=True
+        )
         return derivatives
 
-    backend = simulation.derivative_backend(model, slopes)
+    backend = simulation.derivative_backend(model, slopes, image_slopes.dtype)
 
-    def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
-        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
+    def of_part(part: Tile | Region) -> Sequence[torch.Tensor | None]:
+        if isinstance(part, Region):
+            assert isinstance(backend, GradientBackend)
+            return backend.slopes(copies, part.arguments(image_slopes.device), part.pixels, image_slopes)
+        return slopes(backend, part.fast, part.slow, part.of(image_slopes))
 
     sums: list[torch.Tensor | None] = [None] * len(copies)
-    for parts in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 1)):
+    pixels = simulation.pixels_with_graph(backend, 1)
+    for parts in simulation.over_parts(of_part, pixels, isinstance(backend, GradientBackend)):
         sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
     summed = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
     by = [leaf for leaf in leaves if leaf.requires_grad]
-    return _gradients([original for original, _ in summed], by, [total for _, total in summed])
+    totals = [total.to(original.dtype) for original, total in summed]
+    return _gradients([original for original, _ in summed], by, totals)
+
+
+def _slopes_of_image(by_image: torch.Tensor) -> torch.Tensor:
+    """The derivative by each pixel of an image, in a type that compiled programs read."""
+    plain = _plain(by_image).contiguous()
+    return plain if plain.dtype in PHOTONS else plain.double()
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
@@ -136,7 +160,7 @@ def change_and_bend(
     by = [leaf for leaf in leaves if leaf.requires_grad]
     by_pixel = None if by_image is None else _plain(by_image).reshape(-1).double()
     simulation = at(leaves)
-    backend = simulation.derivative_backend(simulation.model, None)
+    backend = simulation.derivative_backend(simulation.model, None, torch.float64)
     changed = simulation.blank(torch.float64)
 
     @torch.enable_grad()

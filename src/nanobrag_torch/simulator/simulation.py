@@ -16,6 +16,8 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled.gradient import GradientBackend
+from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -202,6 +204,11 @@ class Simulation:
         """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
         return self.over(function, self.pixels.tiles(pixels))
 
+    def over_parts(self, function: Callable[[Tile | Region], Result], pixels: int, counted: bool) -> Iterator[Result]:
+        """function(part) of every part of up to that many pixels: regions where a program counts pixels, else tiles."""
+        regions = self.pixels.regions(pixels) if counted else None
+        return self.over(function, self.pixels.tiles(pixels) if regions is None else regions)
+
     def over(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """function(part) of parts of the image, in their order.
 
@@ -225,14 +232,17 @@ class Simulation:
         """The backend of images of a type, made so that hooks see all it computes."""
         return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
-    def derivative_backend(self, model: model_module.Model, slopes: selection.Differentiate | None) -> Backend:
-        """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
+    def derivative_backend(
+        self, model: model_module.Model, slopes: selection.Differentiate | None, image_dtype: torch.dtype
+    ) -> Backend:
+        """For derivatives of an image of a type by a copy of the model: compiled where that pays, if they give what
+        eager ones give.
 
         Eager where `slopes` is None, since the derivative of a derivative is wanted.
         """
         if slopes is None or self.hooks is not None:
             return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
-        chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes)
+        chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes, image_dtype)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
 
@@ -242,6 +252,8 @@ class Simulation:
         terms = model.samples * model.source_count
         if isinstance(backend, EagerBackend):
             return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
+        if isinstance(backend, GradientBackend) and self.device.type != "cpu":
+            return backend.pixels  # whatever the number of its samples and sources, of which nothing is kept
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 

@@ -29,10 +29,11 @@ def source(
     """The text of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
     An output for every ray is written component after component, one for every orientation and ray likewise within each
-    orientation. `labels`: what numbers are called, by their id. Sums are float64. In C one over everything is written
-    (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
-    still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
-    What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
+    orientation. `labels`: what numbers are called, by their id. Sums are float64 and are added to what is there: those
+    over everything are
+    (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still to be summed over its
+    lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    What goes to places of a table is added to what is there too, float64 in C; for CUDA see `Dialect.table`.
     `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
     of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
     Raises Unrecordable for what takes another loop.
@@ -78,17 +79,32 @@ def _over_rays(
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
-        *_shown(inputs, outputs, _over_terms(loops, inputs, outputs, dialect, over)),
-        *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
+        *_shown(
+            inputs,
+            outputs,
+            [
+                *_over_terms(loops, inputs, outputs, dialect, over),
+                *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
+            ],
+        ),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
     ]
 
 
 def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -> list[str]:
-    """Statements for pixels; where all outputs are of each ray, those that a mask hides get 0."""
-    if not ({one.name for one in inputs} >= _PIXELS and all(group[0].varies & RAY for group in outputs)):
+    """Statements for pixels; of those that a mask hides results are 0, and nothing is added to a sum."""
+    if not {one.name for one in inputs} >= _PIXELS:
         return lines
+    if not all(group[0].varies & RAY for group in outputs):
+        upstream = [one.name for one in inputs if one.padding == "zero"]
+        return [
+            "bool hidden[BLOCK];",
+            "if (shown_or_others(hidden, fast_0, slow_0, fast, slow)) {",
+            *(f"LOAD_SHOWN({name}_0, {name}, hidden, fast_0, slow_0, fast);" for name in upstream),
+            *lines,
+            "}",
+        ]
     results = [one.name for group in outputs if group[0].varies == RAY for one in group]
     nothing = [f"if (hidden[l]) {name}_at[l] = 0;" for name in results]
     return ["bool hidden[BLOCK];", "if (shown(hidden, fast_0, slow_0, fast, slow)) {", *lines, "}", *_each(nothing)]
@@ -192,6 +208,8 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
             name = f"{one.name}_{place}"
             padding = "0" if one.padding == "zero" else f"{name}[0]"
             yield f"{C_TYPES[one.dtype]} {name}[BLOCK];"
+            if pixels and one.padding == "zero":  # known when it is known which pixels are shown
+                continue
             yield f"LOAD({name}, {one.name} + (int64_t){place} * rays, {padding});"
 
 

@@ -1,4 +1,7 @@
-"""Derivatives through compiled programs: each is a step of torch's graph whose backward pass is compiled too."""
+"""Derivatives by compiled stages: each is a step of torch's graph whose backward pass is compiled too.
+
+For pixels that are no sum over their samples and sources, see `programs.of_derivative`; others have `gradient`.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.dialects import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.loading import Summed, load
+from nanobrag_torch.backends.compiled.loading import Launch, Summed, load
 from nanobrag_torch.backends.compiled.programs import TABLE, Program
 from nanobrag_torch.model import Model
 
@@ -26,8 +29,7 @@ def differentiated(program: Program, model: Model) -> Program:
 
 
 class DifferentiableBackend(CompiledBackend):
-    """A backend whose results keep their graph. The photons of a whole pixel are no use but for that graph:
-    they are left at 0."""
+    """A backend whose results keep their graph."""
 
     def __init__(self, model: Model, files: dict[str, Path], derivatives: dict[str, tuple[Program, Path]]):
         device = model.real_m.device
@@ -36,14 +38,13 @@ class DifferentiableBackend(CompiledBackend):
             name: [program.inputs(model, source) for source in range(model.source_count)]
             for name, (program, _) in derivatives.items()
         }
-        self._spare = _Spare()
+        self._spare = Spare()
         self._table: _Table | None = None
         super().__init__(model, files, (*files, *derivatives))
 
     def _take(self, model: Model) -> None:
         super()._take(model)
-        if model.real_m.device.type != "cpu":  # sums of each warp, and of each orientation in it
-            self.pixels = max(WARP, min(self.pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
+        self.pixels = most_pixels(model, self.pixels)
 
     def of_tile(self) -> DifferentiableBackend:
         """The backend for one tile, whose steps add what they have by a table to the same sums."""
@@ -66,10 +67,7 @@ class DifferentiableBackend(CompiledBackend):
 
     def values(self, name: str, source: int, arguments: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         """The results without a graph."""
-        if name in self._programs:
-            return super().run(name, source, *arguments)
-        rays, device = arguments[0].shape[0], arguments[0].device
-        return [torch.zeros(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        return super().run(name, source, *arguments)
 
     def slopes(
         self,
@@ -77,7 +75,7 @@ class DifferentiableBackend(CompiledBackend):
         source: int,
         arguments: tuple[torch.Tensor, ...],
         upstream: list[torch.Tensor],
-        sums: _Sums | None = None,
+        sums: Sums | None = None,
     ) -> list[torch.Tensor]:
         """Sum over rays and results of each result's derivative by each tensor, times the number given for it.
 
@@ -90,14 +88,23 @@ class DifferentiableBackend(CompiledBackend):
         if not rays:
             return [torch.zeros_like(one) for one in by.values()]
         inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
-        wanted = [
-            Summed(one.shape, label == "real_m", sums.like(one) if sums is not None and label == TABLE else None)
-            for label, one in by.items()
-        ]
-        return loaded.sums(inputs, wanted, rays, self.orientations)
+        wanted = [summed(label, one, sums) for label, one in by.items()]
+        return loaded.sums([Launch(inputs, rays, range(len(wanted)))], wanted, self.orientations)
 
 
-class _Spare:
+def summed(name: str, tensor: torch.Tensor, sums: Sums | None) -> Summed:
+    """The sum over rays of the derivative by a tensor; that by a table is added to `sums`."""
+    return Summed(tensor.shape, name == "real_m", sums.like(tensor) if sums is not None and name == TABLE else None)
+
+
+def most_pixels(model: Model, pixels: int) -> int:
+    """Of that many pixels so many as one launch can take, for the sums of each warp and of each orientation in it."""
+    if model.real_m.device.type == "cpu":
+        return pixels
+    return max(WARP, min(pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
+
+
+class Spare:
     """Tensors of zeros, float64 (elements,), of which no more are made than tiles are worked out at once."""
 
     def __init__(self) -> None:
@@ -118,10 +125,10 @@ class _Spare:
         return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=False)
 
 
-class _Sums:
+class Sums:
     """The derivative by each element of a table, of as many steps as there have been."""
 
-    def __init__(self, spare: _Spare) -> None:
+    def __init__(self, spare: Spare) -> None:
         self._spare = spare
         self._by_element: torch.Tensor | None = None
 
@@ -143,11 +150,11 @@ class _Table(NamedTuple):
     """What stands for a table in the graph of a tile: a number without a value, and what belongs to its derivative."""
 
     symbol: torch.Tensor
-    sums: _Sums
+    sums: Sums
 
     @staticmethod
-    def of(table: torch.Tensor, spare: _Spare) -> _Table:
-        sums = _Sums(spare)
+    def of(table: torch.Tensor, spare: Spare) -> _Table:
+        sums = Sums(spare)
         return _Table(_Symbol.apply(sums, table), sums)
 
 
@@ -155,7 +162,7 @@ class _Symbol(torch.autograd.Function):
     """Comes before all steps of a tile in its graph, so after all of them in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, sums: _Sums, table: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, sums: Sums, table: torch.Tensor) -> torch.Tensor:
         ctx.sums, ctx.shape = sums, table.shape
         return torch.zeros((), dtype=torch.float64, device=table.device)
 
@@ -171,7 +178,7 @@ class _Step(torch.autograd.Function):
         backend: DifferentiableBackend,
         name: str,
         source: int,
-        sums: _Sums | None,
+        sums: Sums | None,
         count: int,
         *rest: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from nanobrag_torch.backends.compiled.region import REGION
+from nanobrag_torch.backends.compiled.region import OTHERS_IN_C, OTHERS_IN_CUDA, PIXELS
 from nanobrag_torch.backends.compiled.schedule import Output
 
 LANES = 8  # number of parallel sums over rays in C
@@ -22,26 +22,10 @@ THREADS_PER_BLOCK = 128
 # many as leave no number of a loop over orientations in memory; with interpolated amplitudes, few enough for the cache.
 BLOCKS_PER_PROCESSOR = {"image": 8, "derivative, float32": 5, "derivative": 4, "derivative, interpolated": 2}
 
-_BOTH_HEADS = f"""
+_BOTH_HEADS = """
 #define EACH for (int l = 0; l < BLOCK; l++)
 #define STORE(to, from) for (int l = 0; l < count; l++) (to)[l] = from[l]
 typedef int32_t index_t;
-// Numbers of pixels from two lists, or counted in a rectangle: mark, first fast, first slow, width, pixels of a row;
-// what is given as the second list is then a mask of the detector, a byte for each pixel, or nothing.
-#define PIXELS(x, y, fast, slow) do {{ \\
-    if (fast[0] != {REGION}) {{ LOAD(x, fast, x[0]); LOAD(y, slow, y[0]); }} \\
-    else EACH {{ \\
-        const int32_t place = PLACE(l), row = place / fast[3]; \\
-        x[l] = fast[1] + (place - row * fast[3]); \\
-        y[l] = fast[2] + row; }} }} while (0)
-// which of them a mask hides, and how many it does not
-ON_DEVICE int shown(bool *hidden, const int32_t *x, const int32_t *y, const int32_t *fast, const int32_t *slow)
-{{
-    const uint8_t *const mask = fast[0] == {REGION} ? (const uint8_t *)slow : 0;
-    int some = 0;
-    EACH {{ hidden[l] = mask && !mask[(int64_t)y[l] * fast[4] + x[l]]; some += !hidden[l]; }}
-    return some;
-}}
 """
 _C_HEAD = f"""
 #include <math.h>
@@ -177,7 +161,7 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
 #pragma unroll
         for (int i = 0; i < 5; i++)
             if (step >> i) kept[0] += __shfl_xor_sync(0xffffffffu, kept[0], step >> i);
-        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] = kept[0];
+        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] += kept[0];
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})
@@ -242,7 +226,7 @@ class Dialect(NamedTuple):
 
 def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
     for place, one in enumerate(group):
-        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] = sum; }}"
+        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] += sum; }}"
 
 
 def _c_sums_of_orientation(to: str, group: list[Output], products: Mapping[str, tuple[str, str]]) -> Iterable[str]:
@@ -278,11 +262,12 @@ def _over_warp(to: str, terms: list[str]) -> Iterable[str]:
 
 
 def _c_head(kind: str, by_place: bool) -> str:
-    return _C_HEAD + _BOTH_HEADS + _C_SCATTER * by_place
+    return _C_HEAD + _BOTH_HEADS + PIXELS + OTHERS_IN_C * (kind != "image") + _C_SCATTER * by_place
 
 
 def _cuda_head(kind: str, by_place: bool) -> str:
-    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}"
+    others = OTHERS_IN_CUDA * (kind != "image")
+    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_CUDA_HEAD}{_BOTH_HEADS}{PIXELS}{others}"
 
 
 C = Dialect(_c_head, _c_sums, _c_sums_of_orientation, _c_table, False)
