@@ -2,9 +2,11 @@
 
 import os
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes import the same files: compiled only once
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the tests themselves are spread over the cores
 os.environ.setdefault("KMP_DUPLICATE_LIB_OK", "TRUE")  # before torch is imported: two OpenMP runtimes may meet
 
+import sys
 from pathlib import Path
 
 import hypothesis
@@ -13,6 +15,7 @@ from filelock import FileLock
 
 from tests.c_program import REPOSITORY, build
 
+sys.dont_write_bytecode = False  # for the test files themselves
 # the same examples in every run, and nothing kept between runs
 hypothesis.settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("fixed")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from nanobrag_torch import model_checks, model_parts, transfer
+from nanobrag_torch import model_checks, model_parts, nests, transfer
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Beam, Detector, Experiment
@@ -30,6 +30,7 @@ from nanobrag_torch.physics import (
 from nanobrag_torch.physics.constants import CLASSICAL_ELECTRON_RADIUS_SQR_M2
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
+from nanobrag_torch.physics.slopes import Sloped
 from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
 
 
@@ -140,10 +141,35 @@ def resolve(
 
     Raises ExperimentError where the experiment contradicts itself.
     """
-    table = SharedTable() if table is None else table
+    return as_tensors(_in_numbers(experiment, device, dtype, SharedTable() if table is None else table, at(hooks)))
+
+
+def resolve_with_slopes(
+    experiment: Experiment, device: torch.device, dtype: torch.dtype, table: SharedTable
+) -> tuple[Model, dict[int, np.ndarray]]:
+    """As `resolve`, for an experiment with sloped numbers: also the slopes of the model's leaves `without_steps`."""
+    model = _in_numbers(experiment, device, dtype, table, None)
+    leaves = enumerate(nests.leaves(without_steps(model)))
+    return as_tensors(model), {i: leaf.slopes for i, leaf in leaves if isinstance(leaf, Sloped)}
+
+
+def without_steps(model: Model) -> Model:
+    """The model without the steps that placed the detector, which no pixel reads."""
+    nothing: Any = None
+    return model._replace(geometry=model.geometry._replace(construction=nothing))
+
+
+def amplitudes(experiment: Experiment, model: Model) -> structure_factor.Amplitudes:
+    """Those of a model that is on a device, as `resolve` builds them, with their graph."""
+    device = _table_device(experiment, model.real_m.device)
+    return structure_factor.build(experiment.structure_factors, model.amplitudes.interpolate, model.dtype, device)
+
+
+def _in_numbers(
+    experiment: Experiment, device: torch.device, dtype: torch.dtype, table: SharedTable, hook: Hook | None
+) -> Model:
     with np.errstate(all="ignore"):  # as torch does; what must be finite is checked
-        model = _resolved(_on_host(experiment), _table_device(experiment, device), dtype, table, at(hooks))
-    return as_tensors(model)
+        return _resolved(_on_host(experiment), _table_device(experiment, device), dtype, table, hook)
 
 
 def _resolved(

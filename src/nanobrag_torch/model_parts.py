@@ -23,7 +23,7 @@ from nanobrag_torch.physics import (
 )
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.physics.tensors import HOST, alike, exact_norm, number, scalar
+from nanobrag_torch.physics.tensors import HOST, alike, exact_norm, number, scalar, underived
 
 
 class Sensor(NamedTuple):
@@ -73,7 +73,7 @@ def oriented_lattice(
     tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
     turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
-    return Lattice(cell, turned.real_m.flatten(0, 1), turned.phi_rad, domains.count, n_cells)
+    return Lattice(cell, turned.real_m.reshape(-1, 3, 3), turned.phi_rad, domains.count, n_cells)
 
 
 def watched_sources(
@@ -114,8 +114,9 @@ def largest_hkl(real_m: torch.Tensor, light: sources.Sources) -> float:
 
     All tensors are on the CPU. A number that is none is the largest.
     """
-    axis_sqr_m2 = number((real_m * real_m).sum(-1).max())
-    directions, wavelength_m = light.incident, number(light.wavelength_m.min())
+    axes_m, directions = underived(real_m), underived(light.incident)
+    axis_sqr_m2 = number((axes_m * axes_m).sum(-1).max())
+    wavelength_m = number(underived(light.wavelength_m).min())
     length = math.sqrt(number((directions * directions).sum(-1).max()))
     bound = math.sqrt(axis_sqr_m2) * (1.0 + length) / wavelength_m if wavelength_m else math.inf
     return math.inf if math.isnan(bound) else bound * (1.0 + 1e-9)

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import h5py
 import hdf5plugin  # noqa: F401 - lets h5py read what is compressed
@@ -48,8 +47,7 @@ def finished(tmp_path_factory, c_binary) -> Project:
 
 @pytest.fixture
 def project(finished, tmp_path) -> Project:
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    return Project(tmp_path / "copy", finished.environment)
+    return Project(finished.copy(tmp_path).folder, finished.environment)
 
 
 def test_everything_is_there_and_on_record(finished):

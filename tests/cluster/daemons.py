@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
+from tests.cluster.processes import processes_with
+
 DAEMONS = ("munged", "slurmctld", "slurmd")
 CLIENTS = ("sacct", "sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 PACKAGES = "slurm-wlm slurm-client munge"
@@ -222,13 +224,25 @@ class Daemons:
             process.wait(timeout=20)
 
     def stop(self) -> None:
-        """Cancel the jobs, end the three daemons, remove the folder."""
+        """Cancel the jobs, end the three daemons and what they forgot, remove the folder."""
         with contextlib.suppress(SlurmError):
             if "slurmd" in self._running and "slurmctld" in self._running and self._answers():
                 self.cancel_all()
         for name in reversed(DAEMONS):
             self._end(name)
+        self._kill_what_is_left()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _kill_what_is_left(self) -> None:
+        """Kill the processes of jobs that Slurm no longer knows."""
+        while left := processes_with(self._mark()):
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def _mark(self) -> str:
+        """What the environment of every job's processes holds."""
+        return f"SLURM_CONF={self.folder}/etc/slurm.conf"
 
     # ---- clients
 

@@ -11,9 +11,9 @@ import os
 import re
 import shutil
 import signal
-from pathlib import Path
 
 from tests.cluster.daemons import NODE, Daemons, wait_for
+from tests.cluster.processes import processes_with
 
 
 class Slurm(Daemons):
@@ -83,14 +83,4 @@ class Slurm(Daemons):
         `scontrol listpids` is not asked: while a step starts, it answers -1 (to kill(2): every process there is) or
         names all processes of the machine.
         """
-        marks = {f"SLURM_CONF={self.folder}/etc/slurm.conf", f"SLURM_JOB_ID={job}", "SLURM_STEP_ID=0"}
-        at_work, parents = set(), {}
-        for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):
-                pid = int(folder.name)
-                if marks <= set((folder / "environ").read_text(errors="replace").split("\0")):
-                    at_work.add(pid)
-                parents[pid] = int((folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[1])
-        while more := {pid for pid, parent in parents.items() if parent in at_work} - at_work:
-            at_work |= more
-        return at_work
+        return processes_with(self._mark(), f"SLURM_JOB_ID={job}", "SLURM_STEP_ID=0")

@@ -1,7 +1,6 @@
 """`snakemake parity` from end to end on one small scenario, and what it does when the images differ."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +15,9 @@ QUIET = ("--quiet", "host", "reason", "--", "parity")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Project:
+def finished(make_tested, tmp_path_factory) -> Project:
     """A project whose images have been compared, and passed."""
-    project = make_project(tmp_path_factory.mktemp("parity"))
+    project = make_tested(tmp_path_factory.mktemp("parity"))
     done = project.snakemake(*QUIET)
     assert done.returncode == 0, done.stdout + done.stderr
     return project
@@ -56,8 +55,7 @@ def test_the_comparison_on_record_comes_out_the_same_when_run_again(finished):
 
 
 def test_a_crash_before_the_images_are_compared_is_on_record(finished, tmp_path):
-    shutil.copytree(finished.folder, tmp_path / "copy", symlinks=True)
-    project = Project(tmp_path / "copy")
+    project = finished.copy(tmp_path)
     crashing = project.file("crashing")
     crashing.write_text("#!/bin/sh\necho 'last words' >&2\nexit 3\n")
     crashing.chmod(0o755)
@@ -95,9 +93,8 @@ def test_every_scenario_of_the_folder_is_compared_unless_some_are_named(tmp_path
 @pytest.fixture(scope="module")
 def halted(finished, tmp_path_factory):
     """The comparison again, with a reference whose beam is polarized."""
-    folder = tmp_path_factory.mktemp("halted") / "copy"
-    shutil.copytree(finished.folder, folder, symlinks=True)
-    project = Project(folder)
+    project = finished.copy(tmp_path_factory.mktemp("halted"))
+    folder = project.folder
     fake = folder / "fake_nanobragg"
     fake.write_text(f'#!/bin/sh\nexec "{folder}/results/reference/nanobragg" "$@" -polar 0.7\n')
     fake.chmod(0o755)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from filelock import FileLock
 
 from tests.conftest import of_all_workers
 from tests.workflow import forked
-from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, write_config
+from trace_audit.chaos.checkout import SMALL_CONFIG, SMALL_SCENARIO, make_checkout, prepare, write_config
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -51,7 +52,11 @@ class Project:
         )
 
     def copy(self, folder: Path) -> "Project":
-        """A copy of the project with its file times, so that all its results stay up to date."""
+        """A copy of the project with its file times, so that all its results stay up to date.
+
+        Its folder must be as deep as this one: inputs of rules that are sources are named relative to it.
+        """
+        assert len(folder.parts) == len(self.folder.parts), f"{folder}: not as deep as {self.folder}"
         shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Project(folder)
 
@@ -85,8 +90,33 @@ def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def finished(audited_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose audit has run once, in a folder with a blank and a non-ASCII letter in its name.
-
-    The folder is as deep as the one that it is a copy of: a rule's inputs among the sources are relative to it.
-    """
+    """A project whose audit has run once, in a folder with a blank and a non-ASCII letter in its name."""
     return Project(audited_once).copy(tmp_path_factory.mktemp("audit of Ångström"))
+
+
+@pytest.fixture(scope="session")
+def make_tested(audited_once: Path) -> Callable[[Path], Project]:
+    """Function that makes a project whose reference is built and whose regression test has passed, and no more."""
+
+    def make(folder: Path) -> Project:
+        project = Project(audited_once).copy(folder)
+        for path in (project.file("logs"), *project.file("results").iterdir()):
+            if path.name not in ("audit", "reference"):
+                shutil.rmtree(path)
+        for path in project.file("results/audit").iterdir():
+            if path.name != "regression_test.json":
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return project
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout whose reference is built and whose regression test has passed; tests work on copies as deep."""
+    folder = of_all_workers(tmp_path_factory) / "prepared"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "checkout/results/audit/regression_test.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            prepare(make_checkout(folder / "checkout"))
+    return folder / "checkout"

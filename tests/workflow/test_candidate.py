@@ -20,10 +20,8 @@ FOLDER = "results/small/S20_F30/candidate"
 
 
 @pytest.fixture(scope="module")
-def audited(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
-    from tests.workflow.conftest import make_project
-
-    project = make_project(tmp_path_factory.mktemp("candidate"))
+def audited(make_tested, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    project = make_tested(tmp_path_factory.mktemp("candidate"))
     command = [sys.executable, str(PLANTED), "fluence_per_mm2", "all", "{slow}", "{fast}", "-", "{flags}"]
     project.write_config(candidate={"name": "my-port", "command": command, "budget_s": 0})
     done = project.snakemake("--quiet", "host", "reason")

@@ -12,12 +12,6 @@ from trace_audit.chaos.kills import Tally, kill_at
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A checkout whose reference is built and whose regression test has passed."""
-    return checkout.prepare(checkout.make_checkout(tmp_path_factory.mktemp("prepared") / "checkout"))
-
-
-@pytest.fixture(scope="module")
 def undisturbed(prepared, tmp_path_factory):
     """Hashes of what a run leaves that nobody disturbs."""
     folder = shutil.copytree(prepared, tmp_path_factory.mktemp("undisturbed") / "checkout", symlinks=True)

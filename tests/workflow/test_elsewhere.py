@@ -78,8 +78,8 @@ def test_an_own_list_is_preferred_and_a_wrong_line_in_it_is_refused(tmp_path: Pa
     assert "config/protected_assets.yaml: no such file 'config/scenarios/none.yaml'" in done.stderr
 
 
-def test_as_a_module_it_runs_to_its_end(tmp_path: Path):
-    project = make_project(tmp_path)
+def test_as_a_module_it_runs_to_its_end(make_tested, tmp_path: Path):
+    project = make_tested(tmp_path)
     done = snakemake(embedded(project))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "pass" in project.file("mine.txt").read_text()

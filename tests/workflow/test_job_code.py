@@ -13,7 +13,7 @@ import yaml
 
 from tests.workflow import forked
 from tests.workflow.conftest import REPOSITORY
-from trace_audit.chaos.checkout import environment, make_checkout
+from trace_audit.chaos.checkout import environment
 from trace_audit.workflow.job_code import PATTERNS, files_of, fingerprint
 
 PACKAGES = ("nanobrag_bench", "nanobrag_campaign", "nanobrag_torch", "nanobragg_tables", "trace_audit")
@@ -113,8 +113,8 @@ def jobs(text: str) -> set[str]:
 
 
 @pytest.mark.slow
-def test_an_edit_reruns_what_it_can_change_and_no_more(tmp_path: Path):
-    checkout = make_checkout(tmp_path / "checkout")
+def test_an_edit_reruns_what_it_can_change_and_no_more(prepared: Path, tmp_path: Path):
+    checkout = shutil.copytree(prepared, tmp_path / "checkout", symlinks=True)
     scenario = checkout / "config/scenarios/small.yaml"
     settings = yaml.safe_load(scenario.read_text())
     settings["detector"] |= {"pixels_fast": 128, "pixels_slow": 96}

@@ -73,7 +73,7 @@ def test_second_run_runs_no_job(finished: Project):
 
 
 def test_a_table_that_a_full_disk_kept_from_being_written_is_made_by_the_next_run(finished: Project, tmp_path: Path):
-    project = finished.copy(tmp_path / "copy")
+    project = finished.copy(tmp_path)
     tables = ("results/audit/factors.csv", "results/audit/worst_factors.csv")
     for name in (*tables, "results/audit/gate.json", "results/audit/receipts/seal.json"):
         project.file(name).unlink()  # summary.txt, of the same job, is there
@@ -109,7 +109,7 @@ def test_comparison_script_has_three_exit_codes(finished: Project, tmp_path: Pat
 @pytest.fixture(scope="module")
 def halted(finished: Project, tmp_path_factory) -> tuple[Project, subprocess.CompletedProcess]:
     """The audit again, with a reference that prints another polarization factor."""
-    project = finished.copy(tmp_path_factory.mktemp("halted") / "copy")
+    project = finished.copy(tmp_path_factory.mktemp("halted"))
     fake = fake_reference(project.folder, r"s/^TRACE_C: polar .*/TRACE_C: polar 0.5/")
     return project, project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(fake))
 
@@ -155,7 +155,7 @@ def test_a_failed_run_says_in_ten_lines_what_failed_and_what_to_open(halted):
 
 
 def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path):
-    project = finished.copy(tmp_path / "copy")
+    project = finished.copy(tmp_path)
     record = project.file("results/audit/protected_before.json")
     another = "0" * 64
     record.write_text(re.sub(r'("config/scenarios/small.yaml": )"[0-9a-f]+"', rf'\1"{another}"', record.read_text()))
@@ -165,11 +165,11 @@ def test_gate_notices_a_changed_protected_file(finished: Project, tmp_path: Path
 
 
 def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: Path):
-    project = finished.copy(tmp_path / "copy")
-    crashing = project.file("crashing")
-    crashing.write_text("#!/bin/sh\necho 'last words' >&2\nkill -SEGV $$\n")
-    crashing.chmod(0o755)
-    done = project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(crashing))
+    project = finished.copy(tmp_path)
+    program = project.file("crashing")
+    program.write_text("#!/bin/sh\necho 'last words' >&2\nkill -SEGV $$\n")
+    program.chmod(0o755)
+    done = project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(program))
     assert done.returncode == 1
     assert "was killed by signal SIGSEGV" in done.stderr
     assert project.file(f"{C_SIDE}/c_trace_stderr.txt").read_text() == "last words\n"
@@ -180,7 +180,8 @@ def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: P
     assert "last words" in project.file(f"{AUDIT}/attempt_failed.log").read_text()
     assert verify(project.file("results")) == []
     # once it is repaired, nothing beside the comparison tells of the crash, but the evidence is kept
-    repaired = project.snakemake("--quiet", "host", "reason")
+    program.write_text(f"#!/bin/sh\nexec '{finished.file('results/reference/nanobragg')}' \"$@\"\n")
+    repaired = project.snakemake("--quiet", "host", "reason", NB_C_BIN=str(program))
     assert repaired.returncode == 0, repaired.stderr
     assert not project.file(f"{AUDIT}/attempt_failed.log").exists()
     shelf = project.file(f"results/audit/blockers/{record['number']:06d}")
@@ -190,7 +191,7 @@ def test_crash_of_the_reference_leaves_its_output(finished: Project, tmp_path: P
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
 def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
-    project = finished.copy(tmp_path / "copy")
+    project = finished.copy(tmp_path)
     project.write_config(devices=["cuda"])
     done = project.snakemake("--quiet", "host", "reason", "--until", "torch_trace")
     assert done.returncode == 1
@@ -206,7 +207,7 @@ def test_missing_device_fails_in_one_line(finished: Project, tmp_path: Path):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has the device that the test needs to be missing")
 def test_missing_device_that_is_allowed_is_a_recorded_skip(finished: Project, tmp_path: Path):
-    project = finished.copy(tmp_path / "copy")
+    project = finished.copy(tmp_path)
     project.write_config(devices=["cpu", "cuda"], allow_missing_device=True)
     done = project.snakemake("--quiet", "host", "reason")
     assert done.returncode == 0, done.stderr

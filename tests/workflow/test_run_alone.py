@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from trace_audit.workflow.run import BEGAN, LOCK, MARK, names_slurm
+from trace_audit.workflow.run import BEGAN, LOCK, MARK, PATIENCE_S, names_slurm
 
 SNAKEMAKE = """
 import os, pathlib, sys, time
@@ -44,6 +44,16 @@ sys.exit(int(os.environ.get("STATUS", "0")))
 SQUEUE = "#!/bin/sh\n[ -z \"$SQUEUE_FAILS\" ] || { echo 'Unable to contact slurm controller' >&2; exit 1; }\n"
 
 
+IMPATIENT = """
+import sys
+from trace_audit.core.errors import run_command
+from trace_audit.workflow import run
+
+run.PATIENCE_S = float(sys.argv.pop(1))
+sys.exit(run_command(run.main))
+"""
+
+
 class Folder:
     """A folder to run in, with the stand-ins for snakemake and squeue."""
 
@@ -65,8 +75,11 @@ class Folder:
         self.squeue.chmod(0o755)
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen:
+        return self._start([sys.executable, "-m", "trace_audit.workflow.run", *arguments], **environment)
+
+    def _start(self, command: list[str], **environment: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [sys.executable, "-m", "trace_audit.workflow.run", *arguments],
+            command,
             cwd=self.path,
             env={**os.environ, **self._places, **environment},
             text=True,
@@ -76,7 +89,16 @@ class Folder:
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str]:
         """Exit status and standard error of a run."""
-        process = self.start(*arguments, **environment)
+        return self._end(self.start(*arguments, **environment))
+
+    def refused(self, *arguments: str, patience_s: float = 0.5) -> str:
+        """What a run says that finds another one at work; it waits for that one's end less long than a user's does."""
+        command = [sys.executable, "-c", IMPATIENT, str(patience_s), *arguments]
+        status, errors = self._end(self._start(command))
+        assert status == 2
+        return errors
+
+    def _end(self, process: subprocess.Popen) -> tuple[int, str]:
         _, errors = process.communicate(timeout=60)
         return process.returncode, errors
 
@@ -115,11 +137,13 @@ def test_what_failed_is_said_after_snakemakes_own_words(folder: Folder, status: 
 def test_second_run_waits_and_then_says_why_it_does_not_start(folder: Folder):
     first = folder.start("run", "sleep")
     assert first.stdout.readline() == "asleep\n"
-    code, errors = folder.run("run")
+    before = time.monotonic()
+    errors = folder.refused("run", patience_s=1.5)
+    assert time.monotonic() - before >= 1.5 and PATIENCE_S > 5
     first.send_signal(signal.SIGTERM)
     assert first.wait(30) == 128 + signal.SIGTERM
     first.communicate()
-    assert code == 2 and errors.count("\n") == 1 and "another run is at work in this folder" in errors
+    assert errors.count("\n") == 1 and "another run is at work in this folder" in errors
 
 
 def test_lock_holds_while_snakemake_lives_after_its_parent_was_killed(folder: Folder):
@@ -128,7 +152,7 @@ def test_lock_holds_while_snakemake_lives_after_its_parent_was_killed(folder: Fo
     (child,) = map(int, Path(f"/proc/{first.pid}/task/{first.pid}/children").read_text().split())
     first.kill()
     first.wait()
-    assert "another run is at work" in folder.run("run")[1]
+    assert "another run is at work" in folder.refused("run")
     os.kill(child, signal.SIGKILL)
     first.communicate()
     time.sleep(0.2)

@@ -22,7 +22,7 @@ Both wait for the C side: without a reference there is nothing to compare torch 
 
 rule regression_test:
     input:
-        str(ROOT / SETTINGS.gate.regression_test.split("::")[0]),
+        os.path.relpath(ROOT / SETTINGS.gate.regression_test.split("::")[0]),
         reference=ancient("results/reference/build.json"),
     output:
         result="results/audit/regression_test.json",

@@ -30,9 +30,7 @@ def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
             if type(item) not in _PLAIN:
                 _collect(item, tensors)
     elif is_dataclass(part):
-        values = vars(part)
-        for name in part.__dataclass_fields__:
-            value = values[name]
+        for value in vars(part).values():  # in the order of the fields
             if type(value) not in _PLAIN:
                 _collect(value, tensors)
 
@@ -61,6 +59,11 @@ def with_fields(part: Part, **changed: Any) -> Part:
     made = object.__new__(type(part))
     made.__dict__.update(vars(part) | changed)
     return made
+
+
+def versions(tensors: Sequence[torch.Tensor]) -> list[int]:
+    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
+    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def is_transformed(tensor: torch.Tensor) -> bool:

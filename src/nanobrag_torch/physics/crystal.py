@@ -38,7 +38,6 @@ from nanobrag_torch.physics.tensors import (
     HOST,
     Array,
     alike,
-    as_tensor,
     cosine,
     cross,
     dot,
@@ -52,6 +51,7 @@ from nanobrag_torch.physics.tensors import (
     sine,
     square_root,
     stack,
+    turned,
     vector,
     where,
 )
@@ -277,7 +277,7 @@ def in_domains(
     real_m: Float[Array, "steps 3 3"], mosaic_matrices: Float[Array, "domains 3 3"]
 ) -> Float[Array, "steps domains 3 3"]:
     """Cell vectors (rows) of every spindle step in every mosaic domain."""
-    return torch.einsum("mxy,pvy->pmvx", as_tensor(mosaic_matrices), as_tensor(real_m))
+    return turned(mosaic_matrices, real_m)
 
 
 def at_spindle_angles(

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 FORWARD_OVER_FORWARD = (
     "the lattice factor has no second derivative by forward over forward; use torch.func.hessian (forward over reverse)"
 )
-# |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...), so for any N below 1e11 what is
-# left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding of float64. Neither pi f nor pi N f comes
-# near the smallest numbers of float32, where digits are lost.
-SMALLEST_FRACTION = 1e-20
+# |f| counts as at least this. The quotient is N (1 - (pi N f)^2 (1 - 1/N^2)/6 + ...): in float64, for any N below 1e11,
+# what is left out is under (3.2e-9)^2/6 = 2e-18 of it, a hundredth of the rounding; in float32, for any N below 1e8, it
+# is under (3.2e-4)^2/6 = 2e-8, a third of the rounding. The product of three of the smallest sines, 3e-35, is still
+# far from the smallest numbers of float32, where digits are lost: compiled code divides by it.
+SMALLEST_FRACTION = {torch.float64: 1e-20, torch.float32: 1e-12}
 # sin(N y)/sin(y) = N (1 + sum over k of (N y)^2k sum over j of a_kj N^-2j): the a_k by their common denominators.
 _SERIES = (
     (-6, (1, -1)),
@@ -38,9 +39,14 @@ _SERIES = (
 _SERIES_LIMIT = {torch.float64: 0.05, torch.float32: 0.25}
 
 
-def _reduced(n: torch.Tensor, fraction: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """f, r = N f - turns, and the turns, which are whole; r is exact to a rounding of N f in float64."""
-    f = torch.where(fraction.abs() < SMALLEST_FRACTION, SMALLEST_FRACTION, fraction)
+def _reduced(
+    n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """f, r = N f - turns, and the turns, which are whole; r is exact to a rounding of N f in float64.
+
+    `dtype`: of the sines.
+    """
+    f = torch.where(fraction.abs() < SMALLEST_FRACTION[dtype], SMALLEST_FRACTION[dtype], fraction)
     phase = n * f
     turns = torch.round(phase.detach())
     return f, phase - turns, turns
@@ -111,7 +117,7 @@ def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> 
 
     Equation (9.2).
     """
-    f, r, turns = _reduced(n, fraction)
+    f, r, turns = _reduced(n, fraction, dtype)
     return sinpi(r.to(dtype)) / sinpi(f.to(dtype)), turns
 
 
@@ -125,7 +131,7 @@ def slopes(
     small = turned.abs() < math.pi * _SERIES_LIMIT[dtype]
     near_n, near = _near(n, turned)
     # a half in the place of small fractions keeps the closed form, and all its derivatives, finite where it is not used
-    f, r, _ = _reduced(n, torch.where(small, 0.5, fraction))
+    f, r, _ = _reduced(n, torch.where(small, 0.5, fraction), dtype)
     f, r, many = f.to(dtype), r.to(dtype), n.to(dtype)
     sin_n, cos_n, reciprocal = sinpi(r), cospi(r), 1.0 / sinpi(f)
     by_n = math.pi * f * cos_n * reciprocal

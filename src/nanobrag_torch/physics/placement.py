@@ -21,7 +21,7 @@ from nanobrag_torch.parameters import Detector
 from nanobrag_torch.physics import rotations
 from nanobrag_torch.physics.beam_centre import BeamCentre
 from nanobrag_torch.physics.constants import SMALLEST_NORMAL
-from nanobrag_torch.physics.tensors import Array, alike, as_tensor, dot, scalar, stack, vector, where
+from nanobrag_torch.physics.tensors import Array, alike, dot, product, scalar, stack, vector, where
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -55,8 +55,7 @@ def rotation_matrices(angles: Float[Array, "4"]) -> Turn:
 
 def combined_rotation(turn: Turn) -> Float[Array, "3 3"]:
     """The product of the three rotations, for the trace only: applying the product would round differently."""
-    x, y, z = map(as_tensor, turn)
-    return z @ (y @ x)
+    return product(turn.z, product(turn.y, turn.x))
 
 
 def rotated_axes(axes: Axes, turn: Turn) -> Axes:

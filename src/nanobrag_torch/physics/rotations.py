@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine
+from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -44,8 +44,8 @@ def _about(angle_rad: Array, axis: int) -> Array:
     }[axis]
     if isinstance(c, torch.Tensor):
         return torch.stack(rows, dim=-1).reshape(*c.shape, 3, 3)
-    stacked: Array = np.moveaxis(np.array(rows), 0, -1).reshape(*c.shape, 3, 3)
-    return stacked
+    stacked = stack(rows)
+    return (stacked if c.ndim == 0 else np.moveaxis(stacked, 0, -1)).reshape(*c.shape, 3, 3)
 
 
 def apply(matrix: Float[Array, "*frames 3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:

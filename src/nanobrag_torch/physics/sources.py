@@ -30,6 +30,7 @@ from nanobrag_torch.physics.tensors import (
     exact_unit,
     home,
     matrix,
+    mean,
     number,
     scalar,
     spread,
@@ -134,7 +135,7 @@ def from_table(table: SourceTable, device: torch.device | None, use_weights: boo
     weight = None
     if use_weights:
         weight = vector(table.weight, HOST)
-        weight = weight / weight.mean()
+        weight = weight / mean(weight)
     return Sources(-exact_unit(matrix(table.position_m, device)), vector(table.wavelength_m, device), weight)
 
 

@@ -4,7 +4,8 @@ An operation of torch on three numbers takes ten times as long as one of numpy, 
 derivative is wanted by is a tensor, and so is all that is worked out from it (`alike` sees to that where the two
 meet). Everything else is a number or an array of numpy, on which the same formulas do the same operations in the same
 order: the bytes are the same. `Array` is either; a checker of types takes it for a tensor. With a `device` everything
-is a tensor there. The notation of vectors is that of section 1 of docs/physics.md.
+is a tensor there. An experiment that holds `Sloped` numbers (`nanobrag_torch.physics.slopes`) goes through the same
+formulas, which then give derivatives with the numbers. The notation of vectors is that of section 1 of docs/physics.md.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ import torch
 from nanobrag_torch.nests import mapped
 from nanobrag_torch.parameters import number as number
 from nanobrag_torch.parameters.tensors import is_differentiated
+from nanobrag_torch.physics import slopes
+from nanobrag_torch.physics.slopes import Sloped
 
 GEOMETRY_DTYPE = torch.float64
 HOST = torch.device("cpu")
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = torch.Tensor
 else:
-    Array = torch.Tensor | np.ndarray | np.float64
+    Array = torch.Tensor | np.ndarray | np.float64 | Sloped
 
 
 def home(device: torch.device | None, *values: Any) -> torch.device | None:
@@ -43,6 +46,8 @@ def home(device: torch.device | None, *values: Any) -> torch.device | None:
 
 def scalar(value: float | Float[Array, ""], device: torch.device | None = None) -> Float[Array, ""]:
     """A 0-d float64 tensor, which keeps its graph; without a device, and without a derivative, a number of numpy."""
+    if isinstance(value, Sloped):
+        return _plain(value)
     device = home(device, value)
     if device is not None:
         return torch.as_tensor(value, dtype=GEOMETRY_DTYPE, device=device)
@@ -56,9 +61,14 @@ def vector(
 
     Numbers in a sequence become the elements of a vector; a tensor keeps its shape.
     """
+    if isinstance(values, Sloped):
+        return _plain(values)
     if isinstance(values, torch.Tensor):
         device = home(device, values)
         return _plain_of(values) if device is None else values.to(dtype=GEOMETRY_DTYPE, device=device)
+    like = slopes.first_sloped(values)
+    if like is not None:
+        return _plain(slopes.stacked([v if isinstance(v, Sloped) else number(v) for v in values], like))
     device = home(device, *values)
     if device is None:
         return _plain(np.array([number(v) for v in values], dtype=np.float64))
@@ -87,9 +97,20 @@ def as_tensor(value: float | Float[Array, "*shape"]) -> Float[torch.Tensor, "*sh
     return value if isinstance(value, torch.Tensor) else torch.from_numpy(np.array(value, dtype=np.float64))
 
 
+def underived(v: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The numbers alone, for decisions that no derivative follows."""
+    return v.detach() if isinstance(v, torch.Tensor) else _plain(v.value if isinstance(v, Sloped) else v)
+
+
 def as_tensors(part: Part) -> Part:
-    """A nest with tensors for all numbers of numpy."""
-    return mapped(lambda leaf: as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf, part)
+    """A nest with tensors for all numbers of numpy; their slopes stay behind."""
+    return mapped(_leaf_as_tensor, part)
+
+
+def _leaf_as_tensor(leaf: Any) -> Any:
+    if isinstance(leaf, Sloped):
+        leaf = leaf.value
+    return as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf
 
 
 def alike(*parts: Any) -> tuple[torch.Tensor, ...]:
@@ -105,7 +126,8 @@ def stack(parts: Sequence[float | Float[Array, "*shape"]]) -> Float[Array, " par
     for part in parts:
         if isinstance(part, torch.Tensor):
             return torch.stack(list(map(as_tensor, parts)))
-    return _plain(np.array(parts))
+    like = slopes.first_sloped(parts)
+    return _plain(np.array(parts) if like is None else slopes.stacked(parts, like))
 
 
 def where(
@@ -114,6 +136,9 @@ def where(
     """`value` where the condition holds, else `otherwise`, for numbers and for arrays."""
     if isinstance(condition, torch.Tensor):
         return torch.where(condition, value, otherwise)
+    like = slopes.first_sloped((value, otherwise))
+    if like is not None:
+        return _plain(slopes.chosen(condition, value, otherwise, like))
     if isinstance(condition, np.bool_):
         return _plain(value if condition else otherwise)
     return _plain(np.where(condition, value, otherwise))
@@ -121,7 +146,34 @@ def where(
 
 def spread(v: Float[Array, "*shape"], shape: Sequence[int]) -> Float[Array, "*larger"]:
     """The same numbers, repeated over a larger `shape`."""
+    if isinstance(v, Sloped):
+        return _plain(slopes.spread_over(v, shape))
     return v.expand(*shape) if isinstance(v, torch.Tensor) else np.broadcast_to(v, shape)
+
+
+def mean(v: Float[Array, " n"]) -> Float[Array, ""]:
+    """The mean, with torch's order of additions."""
+    if isinstance(v, Sloped):
+        return _plain(Sloped(np.float64(mean(_plain(v.value))), v.slopes.mean(-1)))
+    return v.mean() if isinstance(v, torch.Tensor) else _plain(np.float64(as_tensor(v).mean().item()))
+
+
+def product(u: Float[Array, "3 3"], v: Float[Array, "3 3"]) -> Float[Array, "3 3"]:
+    """The matrix product, with torch's order of additions; a tensor unless there are slopes."""
+    like = slopes.first_sloped((u, v))
+    if like is not None:
+        return _plain(slopes.multiplied(u, v, like))
+    return as_tensor(u) @ as_tensor(v)
+
+
+def turned(
+    matrices: Float[Array, "domains 3 3"], vectors: Float[Array, "steps 3 3"]
+) -> Float[Array, "steps domains 3 3"]:
+    """Each matrix times each row of the vectors, a tensor unless these have slopes."""
+    if isinstance(vectors, Sloped):
+        value = turned(matrices, _plain(vectors.value)).numpy()
+        return _plain(slopes.contracted(as_tensor(matrices).numpy(), vectors, value))
+    return torch.einsum("mxy,pvy->pmvx", as_tensor(matrices), as_tensor(vectors))
 
 
 def following(v: Float[Array, "*vectors"], dimension: int = -1) -> Float[Array, "*vectors"]:
@@ -136,12 +188,12 @@ def previous(v: Float[Array, "*vectors"], dimension: int = -1) -> Float[Array, "
 
 def sine(angle_rad: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Sine with the value of the C library, from which torch's may differ in the last bit; the gradient is torch's."""
-    return _valued(angle_rad, torch.sin, math.sin)
+    return _valued(angle_rad, torch.sin, math.sin, lambda angle, _: np.cos(angle))
 
 
 def cosine(angle_rad: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Cosine with the value of the C library; the gradient is torch's."""
-    return _valued(angle_rad, torch.cos, math.cos)
+    return _valued(angle_rad, torch.cos, math.cos, lambda angle, _: -np.sin(angle))
 
 
 def square_root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -150,7 +202,7 @@ def square_root(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     Cell counts are rounded up from lengths, so the last bit counts. The gradient is torch's. The root of a negative
     number is not a number.
     """
-    return _valued(x, torch.sqrt, _root)
+    return _valued(x, torch.sqrt, _root, lambda _, root: 0.5 / root)
 
 
 def _root(x: float) -> float:
@@ -158,9 +210,15 @@ def _root(x: float) -> float:
 
 
 def _valued(
-    argument: torch.Tensor, by_torch: Callable[[torch.Tensor], torch.Tensor], function: Callable[[float], float]
+    argument: torch.Tensor,
+    by_torch: Callable[[torch.Tensor], torch.Tensor],
+    function: Callable[[float], float],
+    slope: Callable[[Any, Any], Any],
 ) -> torch.Tensor:
-    """The function with the values of the C library and the gradient of torch."""
+    """The function with the values of the C library and the gradient of torch; `slope` is of argument and value."""
+    if isinstance(argument, Sloped):
+        value = _valued(_plain(argument.value), by_torch, function, slope)
+        return _plain(Sloped(value, argument.slopes * slope(argument.value, value)))
     if not isinstance(argument, torch.Tensor):
         if isinstance(argument, float):
             return _plain(np.float64(function(argument)))

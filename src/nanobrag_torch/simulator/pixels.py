@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
@@ -63,12 +64,15 @@ class Pixels:
         width = x_max - x_min + 1
         if width <= 0:
             return None
-        mask = None if self.mask is None else masks.on_device(self.mask, self.roi, self.device)
-        if mask is None and self.mask is not None:
-            return None
+        masked: tuple[Any, ...] = ()
+        if self.mask is not None:
+            there = masks.on_device(self.mask, self.roi, self.device)
+            if there is None:
+                return None
+            masked = there.mask, (there.visible % self.n_fast, there.visible // self.n_fast)
         rows = max(1, pixels // width)
         return [
-            Region(x_min, first, width, min(rows, y_max + 1 - first), self.n_fast, mask)
+            Region(x_min, first, width, min(rows, y_max + 1 - first), self.n_fast, *masked)
             for first in range(y_min, y_max + 1, rows)
         ]
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 import torch
 
-from nanobrag_torch import integrate, nests
+from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.backends.compiled.programs import PHOTONS
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
-from nanobrag_torch.hooks import Hooks
 from nanobrag_torch.model import Model
+from nanobrag_torch.simulator.linear import Resolved, followed_back, linear
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
 Tensors = Sequence[torch.Tensor]
@@ -26,25 +26,20 @@ OLD_VMAP = (
 )
 
 
-class TiledImage(Protocol):
+class TiledImage(Resolved, Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
-
-    hooks: Hooks | None
-
-    @property
-    def model(self) -> Model: ...
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
     def derivative_backend(self, model: Model, slopes: Slope | None, image_dtype: torch.dtype) -> Backend: ...
 
-    def over_parts(
-        self, function: Callable[[Tile | Region], Result], pixels: int, counted: bool
-    ) -> Iterator[Result]: ...
-
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
+    def over(self, function: Callable[[Region], Result], parts: Iterable[Region]) -> Iterator[Result]: ...
+
     def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
+
+    def regions_with_graph(self, backend: Backend, pixels: int) -> Sequence[Region] | None: ...
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -65,72 +60,52 @@ def _leaves(tensors: Tensors, wanted: Sequence[bool]) -> list[torch.Tensor]:
     return [tensor.detach().requires_grad_(want) for tensor, want in zip(tensors, wanted, strict=True)]
 
 
-def _with_copies(model: Model) -> tuple[Model, list[torch.Tensor], list[torch.Tensor]]:
-    """The model with copies of the tensors that have a graph, those tensors, and their copies.
-
-    Some of the tensors follow from others. The derivative by a copy leaves that out: it is the graph's to follow.
-    """
-    tensors: list[torch.Tensor] = []
-    copies: list[torch.Tensor] = []
-
-    def copy(leaf: Any) -> Any:
-        if not (isinstance(leaf, torch.Tensor) and leaf.requires_grad):
-            return leaf
-        tensors.append(leaf)
-        copies.append(leaf.detach().requires_grad_())
-        return copies[-1]
-
-    nothing: Any = None  # of the steps that placed the detector
-    bare = model._replace(geometry=model.geometry._replace(construction=nothing))
-    return nests.mapped(copy, bare), tensors, copies
-
-
 @torch.enable_grad()
 def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
     """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
-    leaves, image_slopes = _leaves(tensors, wanted), _slopes_of_image(by_image)
+    leaves, by_pixel = _leaves(tensors, wanted), _by_pixel(by_image)
     simulation = at(leaves)
-    model, originals, copies = _with_copies(simulation.model)
+    model, copies, gradients = linear(simulation, leaves)
 
     def slopes(
         backend: Backend, fast: torch.Tensor, slow: torch.Tensor, upstream: torch.Tensor | None = None
     ) -> Sequence[torch.Tensor | None]:
-        upstream = (
-            torch.ones(fast.shape, dtype=image_slopes.dtype, device=fast.device) if upstream is None else upstream
-        )
+        upstream = torch.ones(fast.shape, dtype=by_pixel.dtype, device=fast.device) if upstream is None else upstream
         if isinstance(backend, GradientBackend):
             return backend.slopes(copies, (fast.to(torch.int32), slow.to(torch.int32)), fast.shape[0], upstream)
         with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
-        derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(
-            photons, copies, upstream.double(), allow_unused=True
-        )
+        upstream = upstream.double()
+        derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, upstream, allow_unused=True)
         return derivatives
 
-    backend = simulation.derivative_backend(model, slopes, image_slopes.dtype)
-
-    def of_part(part: Tile | Region) -> Sequence[torch.Tensor | None]:
-        if isinstance(part, Region):
-            assert isinstance(backend, GradientBackend)
-            return backend.slopes(copies, part.arguments(image_slopes.device), part.pixels, image_slopes)
-        return slopes(backend, part.fast, part.slow, part.of(image_slopes))
-
-    sums: list[torch.Tensor | None] = [None] * len(copies)
+    backend = simulation.derivative_backend(model, slopes, by_pixel.dtype)
     pixels = simulation.pixels_with_graph(backend, 1)
-    for parts in simulation.over_parts(of_part, pixels, isinstance(backend, GradientBackend)):
-        sums = [_added(total, part) for total, part in zip(sums, parts, strict=True)]
-    summed = [(original, total) for original, total in zip(originals, sums, strict=True) if total is not None]
-    by = [leaf for leaf in leaves if leaf.requires_grad]
-    totals = [total.to(original.dtype) for original, total in summed]
-    return _gradients([original for original, _ in summed], by, totals)
+    regions = simulation.regions_with_graph(backend, pixels)
+    if regions is None or not isinstance(backend, GradientBackend):
+        tiles = simulation.over_tiles(lambda t: slopes(backend, t.fast, t.slow, t.of(by_pixel)), pixels)
+        return gradients(_all_added(tiles, copies))
+    counted = backend
+    parts = simulation.over(
+        lambda region: counted.slopes(copies, region.arguments(by_pixel.device), region.pixels, by_pixel), regions
+    )
+    return gradients(_all_added(parts, copies))
 
 
-def _slopes_of_image(by_image: torch.Tensor) -> torch.Tensor:
+def _by_pixel(by_image: torch.Tensor) -> torch.Tensor:
     """The derivative by each pixel of an image, in a type that compiled programs read."""
     plain = _plain(by_image).contiguous()
     return plain if plain.dtype in PHOTONS else plain.double()
+
+
+def _all_added(parts: Iterable[Sequence[torch.Tensor | None]], copies: Tensors) -> list[torch.Tensor | None]:
+    """The sums of derivatives by each of the copies, rounded once to its type."""
+    sums: list[torch.Tensor | None] = [None] * len(copies)
+    for part in parts:
+        sums = [_added(total, one) for total, one in zip(sums, part, strict=True)]
+    return [None if total is None else total.to(one.dtype) for total, one in zip(sums, copies, strict=True)]
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
@@ -140,15 +115,6 @@ def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tenso
     if total is None:
         return part.to_dense() if part.is_sparse else part.clone()
     return total.add_(part)
-
-
-def _gradients(outputs: Tensors, inputs: Tensors, upstream: Tensors, **options: Any) -> Sequence[torch.Tensor]:
-    """torch.autograd.grad of outputs that may have no graph; zeros for inputs that they do not depend on."""
-    pairs = [pair for pair in zip(outputs, upstream, strict=True) if pair[0].requires_grad]
-    if not pairs:
-        return [torch.zeros_like(tensor) for tensor in inputs]
-    outputs, upstream = zip(*pairs, strict=True)
-    return torch.autograd.grad(outputs, inputs, upstream, materialize_grads=True, **options)
 
 
 @torch.enable_grad()
@@ -170,8 +136,8 @@ def change_and_bend(
         )
         by_tile = torch.zeros_like(photons) if by_pixel is None else by_pixel[tile.where]
         by_tile = by_tile.detach().requires_grad_()
-        slopes = _gradients([photons], by, [by_tile], create_graph=True)
-        return tile.where, _gradients(
+        slopes = followed_back([photons], by, [by_tile], create_graph=True)
+        return tile.where, followed_back(
             slopes, [by_tile] if by_pixel is None else [by_tile, *by], along, retain_graph=True
         )
 

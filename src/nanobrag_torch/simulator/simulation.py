@@ -21,11 +21,12 @@ from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
+from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
-from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, with_tensors
+from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, versions, with_tensors
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.simulator import checkpointing, making
+from nanobrag_torch.simulator import checkpointing, linear, making
 from nanobrag_torch.simulator.pixels import Pixels
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile, in_order
 from nanobrag_torch.simulator.untraced import not_traced
@@ -68,40 +69,45 @@ class Simulation:
         self.experiment, self.hooks = _drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
-        self._with_graph: tuple[model_module.Model, model_module.Model] | None = None
-        with torch.set_grad_enabled(torch.is_grad_enabled() and (graph_at_once or hooks is not None)):
-            self.plain_host, self.plain = self._resolved(dtype, self.random_table)
-        if graph_at_once or hooks is not None:
+        self._with_graph: tuple[Model, Model] | None = None
+        self.slopes: linear.Slopes | None = None
+        graph_at_once, graph = graph_at_once or hooks is not None, torch.is_grad_enabled()
+        with torch.set_grad_enabled(graph and graph_at_once):
+            self.plain_host, self.plain = self._resolved(dtype, self.random_table, graph and not graph_at_once)
+        if graph_at_once:
             self._with_graph = self.plain_host, self.plain
         self.made_by = EagerBackend.description
-        self._versions = _versions(self._tensors)
+        self._versions = versions(self._tensors)
         geometry = self.plain_host.geometry
         self.pixels = Pixels(self.experiment.detector, geometry.n_fast, geometry.n_slow, self.device)
         self._derivative: dict[str, str] = {}  # how derivatives were worked out, if they were
         self._chosen: dict[torch.dtype, Backend] = {}  # eager or compiled, decided when the first image is asked for
 
-    def _resolved(self, dtype: torch.dtype, table: SharedTable) -> tuple[model_module.Model, model_module.Model]:
+    def _resolved(self, dtype: torch.dtype, table: SharedTable, slopes: bool = False) -> tuple[Model, Model]:
+        """On the CPU and on the device; with `slopes` where that is possible."""
         try:
-            host = model_module.resolve(self.experiment, self.device, dtype, table, self.hooks)
+            arguments = self.device, dtype, table
+            known = linear.resolved(self.experiment, self._tensors, *arguments) if slopes else None
+            host, self.slopes = known or (model_module.resolve(self.experiment, *arguments, self.hooks), self.slopes)
         except RuntimeError as error:
             raise ExperimentError(TRACED) if "tracing tensor" in str(error) else error from error
         return host, model_module.on_device(host, self.device)
 
-    def _models(self) -> tuple[model_module.Model, model_module.Model]:
+    def _models(self) -> tuple[Model, Model]:
         """On the CPU and on the device, with the graph that derivatives follow: resolved when it is asked for."""
         if self._with_graph is None and any(map(is_differentiated, self._tensors)):
-            if _versions(self._tensors) != self._versions:
+            if versions(self._tensors) != self._versions:
                 raise ExperimentError(CHANGED)
             self._with_graph = self._resolved(self.plain.dtype, SharedTable())
         return self._with_graph or (self.plain_host, self.plain)
 
     @property
-    def host(self) -> model_module.Model:
+    def host(self) -> Model:
         """Everything resolved, on the CPU."""
         return self._models()[0]
 
     @property
-    def model(self) -> model_module.Model:
+    def model(self) -> Model:
         """Everything resolved, on the device."""
         return self._models()[1]
 
@@ -127,7 +133,7 @@ class Simulation:
         Under autograd the result keeps its graph: of all its steps where the image is small or derivatives run forward,
         else of the image as one step, whose tiles are worked out again for the derivative.
         """
-        if _versions(self._tensors) != self._versions:
+        if versions(self._tensors) != self._versions:
             raise ExperimentError(CHANGED)
         tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in self._tensors]
         if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
@@ -149,13 +155,10 @@ class Simulation:
         return self.pixel_count * selection.steps_of_pixel(self.plain)
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
-        """The simulation with these tensors in its experiment; itself if they are its own."""
+        """The simulation with these tensors, of the same values, in its experiment; itself if they are its own."""
         if all(tensor is known for tensor, known in zip(tensors, self._tensors, strict=True)):
             return self
-        made = with_tensors(self.experiment, tensors, checked=True)
-        known = Simulation(made, self.device, self.plain.dtype, self.hooks, graph_at_once=True)
-        known._derivative = self._derivative
-        return known
+        return self._with(with_tensors(self.experiment, tensors, checked=True))
 
     def explain(self) -> Explanation:
         """Which code makes the image and its derivatives, and why not faster code; decides it if nothing has yet."""
@@ -170,17 +173,21 @@ class Simulation:
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor:
         """An empty image."""
-        return torch.zeros(
-            self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast, dtype=dtype, device=self.device
-        )
+        g = self.plain_host.geometry
+        return torch.zeros(g.n_slow, g.n_fast, dtype=dtype, device=self.device)
 
-    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
+    def image_without_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, into: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too.
+
+        `into` may be an image of that type, whatever is in it, that the photons are written to.
+        """
         backend = self.backend(image_dtype)
-        image, why = making.image(self, backend, progress, image_dtype)
+        image, why = making.image(self, backend, progress, image_dtype, into)
         if image is None:
             backend = self._chosen[image_dtype] = EagerBackend(self.plain, why)
-            image, _ = making.image(self, backend, progress, image_dtype)
+            image, _ = making.image(self, backend, progress, image_dtype, into)
         assert image is not None  # eager code always makes one
         self.made_by = backend.description
         return image
@@ -203,11 +210,6 @@ class Simulation:
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
         """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
         return self.over(function, self.pixels.tiles(pixels))
-
-    def over_parts(self, function: Callable[[Tile | Region], Result], pixels: int, counted: bool) -> Iterator[Result]:
-        """function(part) of every part of up to that many pixels: regions where a program counts pixels, else tiles."""
-        regions = self.pixels.regions(pixels) if counted else None
-        return self.over(function, self.pixels.tiles(pixels) if regions is None else regions)
 
     def over(self, function: Callable[[Part], Result], parts: Iterable[Part]) -> Iterator[Result]:
         """function(part) of parts of the image, in their order.
@@ -233,10 +235,9 @@ class Simulation:
         return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
     def derivative_backend(
-        self, model: model_module.Model, slopes: selection.Differentiate | None, image_dtype: torch.dtype
+        self, model: Model, slopes: selection.Differentiate | None, image_dtype: torch.dtype
     ) -> Backend:
-        """For derivatives of an image of a type by a copy of the model: compiled where that pays, if they give what
-        eager ones give.
+        """For derivatives of an image of a type by a copy of the model: compiled where that pays and agrees with eager.
 
         Eager where `slopes` is None, since the derivative of a derivative is wanted.
         """
@@ -253,15 +254,18 @@ class Simulation:
         if isinstance(backend, EagerBackend):
             return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
         if isinstance(backend, GradientBackend) and self.device.type != "cpu":
-            return backend.pixels  # whatever the number of its samples and sources, of which nothing is kept
+            return backend.pixels  # nothing is kept of its samples and sources, whatever their number
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 
-    def with_model(self, experiment: Experiment, host: model_module.Model, model: model_module.Model) -> Simulation:
+    def regions_with_graph(self, backend: Backend, pixels: int) -> list[Region] | None:
+        """Regions of up to that many pixels, which programs of derivatives count; None where tiles are made."""
+        return self.pixels.regions(pixels) if isinstance(backend, GradientBackend) else None
+
+    def with_model(self, experiment: Experiment, host: Model, model: Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
-        copied = copy.copy(self)
-        copied.experiment, copied._tensors = experiment, tensors_of(experiment)
-        copied._versions = _versions(copied._tensors)
+        copied = self._with(experiment)
+        copied.slopes = None
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
         why = selection.not_compilable(model)
         copied._chosen = {
@@ -270,11 +274,18 @@ class Simulation:
         }
         return copied
 
+    def _with(self, experiment: Experiment) -> Simulation:
+        """The same with the tensors of another experiment, whose graph nothing has followed yet."""
+        copied = copy.copy(self)
+        copied.experiment, copied._tensors, copied._with_graph = experiment, tensors_of(experiment), None
+        copied._versions = versions(copied._tensors)
+        return copied
+
     def with_values(
         self,
         experiment: Experiment,
-        host: model_module.Model,
-        model: model_module.Model,
+        host: Model,
+        model: Model,
         changed: Mapping[str, torch.Tensor],
     ) -> Simulation:
         """As `with_model`, where nothing is differentiated and the model's tensors are those of this but for `changed`.
@@ -284,9 +295,10 @@ class Simulation:
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
         made.experiment, made.plain_host, made.plain, made._with_graph = experiment, host, model, None
+        made.slopes = None
         if experiment.crystal.orientation_matrix is not self.experiment.crystal.orientation_matrix:
             made._tensors = tensors_of(experiment)
-            made._versions = _versions(made._tensors)
+            made._versions = versions(made._tensors)
         made._chosen = {image_dtype: chosen.for_model(model, changed) for image_dtype, chosen in self._chosen.items()}
         return made
 
@@ -310,15 +322,10 @@ def simulate(
     if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
 
         def at(tensors: Sequence[torch.Tensor]) -> Simulation:
-            return Simulation(with_tensors(experiment, tensors), device, dtype, graph_at_once=True)
+            return Simulation(with_tensors(experiment, tensors), device, dtype)
 
         return checkpointing.image(at, progress, image_dtype, tensors)
     return Simulation(experiment, device, dtype).image(progress, image_dtype)
-
-
-def _versions(tensors: Sequence[torch.Tensor]) -> list[int]:
-    """How often each tensor has been changed in place; tensors of inference mode do not count it."""
-    return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
 
 
 def _drawn(experiment: Experiment) -> Experiment:

@@ -32,7 +32,7 @@ LIMIT_S = 600
 _COPIED = ("Snakefile", "pyproject.toml", "src", "workflow", "envs")
 # The regression test that guards the torch trace, and what it imports.
 _TESTS = ("tests/*.py", "tests/independent_model/*.py")
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.egg-info", ".*")
+_NOT_COPIED = shutil.ignore_patterns("*.pyc.*", "*.egg-info", ".*")  # *.pyc.*: bytecode that is just being written
 _OF_TIME_AND_MACHINE = ("trace_py_env.json", "capture_notes.md", "attempt_history.md", "notes.md")
 _OF_THE_PAST = ("audit/ledger/", "audit/receipts/", "audit/blockers/")
 

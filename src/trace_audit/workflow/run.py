@@ -44,7 +44,7 @@ MOST_ROUNDS = 4
 
 
 @contextlib.contextmanager
-def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]:
+def alone(arguments: list[str]) -> Iterator[int]:
     """Keep other runs out of the current folder; returns the descriptor that every process of the run must inherit.
 
     Raises InputError if another run is at work, or jobs of a killed one are.
@@ -53,7 +53,7 @@ def alone(arguments: list[str], patience_s: float = PATIENCE_S) -> Iterator[int]
     descriptors: list[int] = []
     lock = FileLock(LOCK, preserve_lock_file=True, fallback_to_soft=False, on_acquired=descriptors.append)
     try:
-        lock.acquire(timeout=patience_s)
+        lock.acquire(timeout=PATIENCE_S)
     except Timeout:
         raise InputError(f"{Path.cwd()}: another run is at work in this folder; wait until it ends") from None
     except NotImplementedError:

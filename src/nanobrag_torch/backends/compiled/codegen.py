@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
+from nanobrag_torch.backends.compiled.cuda_text import PIXELS_OF_A_ROW
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
 from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, SAMPLE, SOURCE, TERMS
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
@@ -30,9 +31,8 @@ def source(
 
     An output for every ray is written component after component, one for every orientation and ray likewise within each
     orientation. `labels`: what numbers are called, by their id. Sums are float64 and are added to what is there: those
-    over everything are
-    (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still to be summed over its
-    lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    over everything are (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still
+    to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
     What goes to places of a table is added to what is there too, float64 in C; for CUDA see `Dialect.table`.
     `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
     of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
@@ -49,7 +49,7 @@ def source(
         f"CONSTANTS({', '.join(loops.constants)})" if loops.constants else "",
         f"ENTRY {entry}({', '.join(arguments)}, const int rays, const int orientations)",
         "{",
-        *loops.lines["uniform"],
+        *_of_all_rays(loops, inputs, dialect),
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
         *(f"TERMS({_name(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
@@ -59,6 +59,32 @@ def source(
         "}",
     ]
     return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+
+
+def _of_all_rays(loops: Loops, inputs: list[Input], dialect: Dialect) -> list[str]:
+    """What is the same for all rays; where threads share memory one of them works it out."""
+    lines, shared = loops.lines["uniform"], dict(loops.shared)
+    if not dialect.shares:
+        return lines
+    if {one.name for one in inputs} >= _PIXELS:
+        name, expression = PIXELS_OF_A_ROW
+        lines, shared[name] = [*lines, f"const double {name} = {expression};"], "double"
+    if not shared:
+        return []
+    return [
+        *(f"__shared__ {kind} shared_{name};" for name, kind in shared.items()),
+        "ONE_THREAD {",
+        *(line for statement in lines for line in _shared(statement, shared)),
+        "}",
+        "__syncthreads();",
+        *(f"const {kind} &{name} = shared_{name};" for name, kind in shared.items()),
+    ]
+
+
+def _shared(statement: str, shared: Mapping[str, str]) -> list[str]:
+    """A statement, and where it works out a number for all threads one that shares it."""
+    name = statement.partition(" = ")[0].split()[-1]
+    return [statement, f"shared_{name} = {name};"] if name in shared else [statement]
 
 
 def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
@@ -73,35 +99,30 @@ def _over_rays(
     loops: Loops, inputs: list[Input], outputs: list[list[Output]], dialect: Dialect, over: int
 ) -> list[str]:
     """The loop over blocks of rays, with all that is computed for each ray."""
-    scattered = [(_name(group), one.name) for group in outputs if group[0].place is not None for one in group]
     return [
         "OVER_RAYS {",
+        *_forget(dialect),
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
-        *_shown(
-            inputs,
-            outputs,
-            [
-                *_over_terms(loops, inputs, outputs, dialect, over),
-                *(f"SCATTER_HELD({table}, {name}_kept, {name}_held);" for table, name in scattered),
-            ],
-        ),
+        *_shown(inputs, outputs, _over_terms(loops, inputs, outputs, dialect, over)),
         *(line for group in outputs if group[0].varies == RAY for line in _stores(group)),
         "}",
     ]
 
 
 def _shown(inputs: list[Input], outputs: list[list[Output]], lines: list[str]) -> list[str]:
-    """Statements for pixels; of those that a mask hides results are 0, and nothing is added to a sum."""
+    """Statements for pixels: those that a mask hides get 0 where outputs are of each ray, and add nothing to sums."""
     if not {one.name for one in inputs} >= _PIXELS:
         return lines
     if not all(group[0].varies & RAY for group in outputs):
-        upstream = [one.name for one in inputs if one.padding == "zero"]
         return [
             "bool hidden[BLOCK];",
-            "if (shown_or_others(hidden, fast_0, slow_0, fast, slow)) {",
-            *(f"LOAD_SHOWN({name}_0, {name}, hidden, fast_0, slow_0, fast);" for name in upstream),
+            "const int some = shown(hidden, fast_0, slow_0, fast, slow);",
+            *(f"{C_TYPES[one.dtype]} {one.name}_0[BLOCK];" for one in _upstream(inputs)),
+            *(f"OF_PIXELS({one.name}_0, {one.name}, fast_0, slow_0, fast, hidden);" for one in _upstream(inputs)),
+            "HIDE(fast_0, slow_0, fast, hidden);",
+            "IF_ANY(some) {",
             *lines,
             "}",
         ]
@@ -118,9 +139,9 @@ def _over_terms(
     begun = [f"{a}[l] = 0;" for a in loops.totals]
     if not over:
         sums = any(group[0].varies == 0 and group[0].place is None for group in outputs)
-        after = _again(loops, inputs) if dialect.works_out_again and sums else _each(lines["after"])
-        inner = [*_over_orientations(loops, outputs, dialect), *after]
-        return [*_each([*lines["before"], *begun, *unseen]), *inner]
+        after = _again(loops) if dialect.shares and sums else _each(lines["after"])
+        inner = [*_over_orientations(loops, outputs, dialect), *_held(outputs), *_forget(dialect), *after]
+        return [*_each([*_forget(dialect), *lines["before"], *begun, *unseen]), *inner]
     counters = (("sample", SAMPLE, 0), ("source", SOURCE, 1))
     sample, source = (
         f"for (int {name} = 0; {name} < (int)loops[{place}]; {name}++) {{"
@@ -129,14 +150,16 @@ def _over_terms(
         for name, one, place in counters
     )
     return [
-        *_each([*lines["before"], *unseen]),
+        *_each([*_forget(dialect), *lines["before"], *unseen]),
         sample,
         *lines["sample"],
-        *_each(lines["of_sample"]),
+        *_each([*_forget(dialect), *lines["of_sample"]]),
         source,
+        *_forget(dialect),
         *lines["source"],
-        *_each([*lines["of_source"], *begun]),
+        *_each([*_forget(dialect), *lines["of_source"], *begun]),
         *_over_orientations(loops, outputs, dialect),
+        *_forget(dialect),
         *_each([*lines["after"], *loops.following]),
         *(line for group in outputs if group[0].varies == RAY | TERMS for line in _stores(group, f"{_TERM} * ")),
         "}",
@@ -145,22 +168,32 @@ def _over_terms(
     ]
 
 
-def _again(loops: Loops, inputs: list[Input]) -> list[str]:
+def _again(loops: Loops) -> list[str]:
     """The statements after the loop over orientations, for which those before it are worked out again: a thread that
     keeps no numbers during the loop leaves room for others."""
-    read = [(f"const {C_TYPES[one.dtype]} *", one.name) for one in inputs if one.varies != RAY]
     return [
         "{",
-        *(f"{kind}const again_{name} = again({name});" for kind, name in read),
         *(f"{name}_0[0] = again({name}_0[0]);" for name in sorted(_PIXELS)),
-        "{",
-        *(f"{kind}const __restrict__ {name} = again_{name};" for kind, name in read),
-        *loops.lines["uniform"],
         *_each(loops.lines["before"]),
         *_each(loops.lines["after"]),
         "}",
-        "}",
     ]
+
+
+def _forget(dialect: Dialect) -> list[str]:
+    return ["FORGET;"] if dialect.shares else []
+
+
+def _upstream(inputs: list[Input]) -> list[Input]:
+    """What is given for each pixel, which one that is hidden or does not exist has none of."""
+    return [one for one in inputs if one.padding == "zero"]
+
+
+def _held(outputs: list[list[Output]]) -> Iterable[str]:
+    """What has been added at the last place of each ray goes to the table."""
+    for group in outputs:
+        for one in group if group[0].place is not None else ():
+            yield f"SCATTER_HELD({_name(group)}, {one.name}_kept, {one.name}_held);"
 
 
 def _each(lines: list[str]) -> list[str]:
@@ -172,7 +205,7 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
         return []
     return [
         "for (int orientation = 0; orientation < orientations; orientation++) {",
-        *loops.lines["orientation"],
+        *map(dialect.row, loops.lines["orientation"]),
         *_each(loops.lines["pair"]),
         *loops.lookups,
         *_each(loops.lines["found"]),
@@ -202,14 +235,12 @@ def _loads(inputs: list[Input]) -> Iterable[str]:
         yield "int32_t fast_0[BLOCK], slow_0[BLOCK];"
         yield "PIXELS(fast_0, slow_0, fast, slow);"
     for one in inputs:
-        if one.name in pixels:
+        if one.name in pixels or (pixels and one.padding == "zero"):
             continue
         for place in range(one.elements if one.varies == RAY else 0):
             name = f"{one.name}_{place}"
             padding = "0" if one.padding == "zero" else f"{name}[0]"
             yield f"{C_TYPES[one.dtype]} {name}[BLOCK];"
-            if pixels and one.padding == "zero":  # known when it is known which pixels are shown
-                continue
             yield f"LOAD({name}, {one.name} + (int64_t){place} * rays, {padding});"
 
 

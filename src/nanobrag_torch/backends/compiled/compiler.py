@@ -32,7 +32,7 @@ from nanobrag_torch.backends.compiled.programs import (
     bare_model,
 )
 from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, SAMPLE, SOURCE, TERMS, Number, Unrecordable
-from nanobrag_torch.backends.compiled.rewriting import for_gpu
+from nanobrag_torch.backends.compiled.rewriting import for_device
 from nanobrag_torch.backends.compiled.schedule import Input, Output, in_order
 from nanobrag_torch.backends.compiled.terms import Pass
 from nanobrag_torch.hooks import Hooks, Place
@@ -235,8 +235,7 @@ def source_of(
     """
     recording = _Recording(program, model, hooks)
     outputs, labels = recording.outputs, recording.recorder.labels
-    if device != "cpu":  # a processor of a GPU has few units for float64
-        outputs, labels = for_gpu(outputs, labels, len(recording.traced), model.dtype == torch.float32)
+    outputs, labels = for_device(device, outputs, labels, len(recording.traced), model.dtype == torch.float32)
     text = source(recording.inputs, outputs, ENTRY, labels, of_device(device), program.over)
     return text, recording.traced
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch.backends.compiled import cache as kept
-from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.loading import blocks_of_image
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.model import Model
 
@@ -111,7 +112,7 @@ def _loaded(file: Path, device: torch.device) -> tuple[tuple[int, ...], Launch]:
     def launch(
         shared: Sequence[torch.Tensor], addresses: torch.Tensor, rays: int, orientations: int, frames: int
     ) -> None:
-        grid = -(-rays // THREADS_PER_BLOCK), frames, 1
+        grid = blocks_of_image(rays, device, frames), frames, 1
         with torch.cuda.device(device):
             kernel(grid=grid, block=(THREADS_PER_BLOCK, 1, 1), args=[*shared, addresses, rays, orientations])
 

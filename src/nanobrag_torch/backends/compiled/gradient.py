@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from nanobrag_torch.backends.compiled.derivative import Spare, Sums, most_pixels, summed
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.loading import Launch, load
-from nanobrag_torch.backends.compiled.programs import FIRST_INCIDENT, TABLE, TERM, Program, field, term
+from nanobrag_torch.backends.compiled.programs import FIRST_INCIDENT, TABLE, TERM, Program, term
 from nanobrag_torch.model import Model
 
 _OF_SOURCES = "sources."  # begins the names of what each source has of its own
@@ -28,7 +29,7 @@ class GradientBackend(CompiledBackend):
         super().__init__(model, {}, ())
         sources = range(model.source_count if program.one_term else 1)
         self._read = [program.inputs(model, source) for source in sources]
-        self._names = {id(field(model, name)): name for name in program.by if name != FIRST_INCIDENT}
+        self._names = {id(attrgetter(name)(model)): name for name in program.by if name != FIRST_INCIDENT}
 
     def _take(self, model: Model) -> None:
         super()._take(model)

@@ -13,7 +13,17 @@ import torch
 
 from nanobrag_torch.backends.compiled.cache import opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY
-from nanobrag_torch.backends.compiled.dialects import HIGH_BITS, LANES, LOW_BITS, THREADS_PER_BLOCK, WARP
+from nanobrag_torch.backends.compiled.cuda_text import (
+    BLOCKS_PER_PROCESSOR,
+    HIGH_BITS,
+    LOW_BITS,
+    MOST_PASSES,
+    RAYS_AT_ONCE,
+    THREADS_PER_BLOCK,
+    WARP,
+    is_of_images,
+)
+from nanobrag_torch.backends.compiled.dialects import LANES
 
 _LARGEST_EXPONENT = 1000  # of a scale
 
@@ -82,13 +92,14 @@ class OnGpu:
 
     def __init__(self, file: BinaryIO, device: torch.device):
         with file, torch.cuda.device(device):
-            self._run = torch.cuda._compile_kernel(file.read().decode(), ENTRY)
-        self._device = device
+            text = file.read().decode()
+            self._run = torch.cuda._compile_kernel(text, ENTRY)
+        self._device, self._of_images = device, is_of_images(text)
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
         with torch.cuda.device(self._device):
-            grid, block = (blocks_of(rays), 1, 1), (THREADS_PER_BLOCK, 1, 1)
-            self._run(grid=grid, block=block, args=[*tensors, rays, orientations])
+            blocks = blocks_of_image(rays, self._device) if self._of_images else blocks_of(rays)
+            self._run(grid=(blocks, 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
     def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
         """Each warp adds to sums of its own, which are added up in the order of the warps.
@@ -147,8 +158,18 @@ class _OfWholeNumbers:
 
 
 def blocks_of(rays: int) -> int:
-    """Blocks of threads that a GPU starts for that many rays."""
+    """Blocks of threads that a GPU starts for sums over that many rays."""
     return -(-rays // THREADS_PER_BLOCK)
+
+
+def blocks_of_image(rays: int, device: torch.device, images: int = 1) -> int:
+    """Blocks of threads that a GPU starts for images of that many rays each.
+
+    A thread has several pairs of rays where there are enough for all processors.
+    """
+    processors = torch.cuda.get_device_properties(device).multi_processor_count
+    blocks, at_once = -(-rays // (THREADS_PER_BLOCK * RAYS_AT_ONCE)), processors * BLOCKS_PER_PROCESSOR["image"]
+    return min(blocks, max(-(-blocks // MOST_PASSES), -(-at_once // images)))
 
 
 def load(file: Path, device: torch.device) -> Loaded:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -76,7 +77,7 @@ class Program:
     def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
-        fields = {name: field(prepared, name) for name in self.tensors}
+        fields = dict(zip(self.tensors, _reader(self.tensors)(prepared), strict=True))
         if self.over or self.one_term:
             counts = model.samples, model.source_count, model.layers, model.oversample
             fields |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
@@ -90,24 +91,22 @@ class Program:
 
     def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
         """All that is compiled in: settings by name, and which tensors there are, of which type."""
-        kinds = [(name, str(value.dtype)) for name, value in self.inputs(model).items()]
+        kinds = [(name, str(value.dtype)) for name, value in self.given(model, 0).items()]
+        settings = zip(self.settings, _reader(self.settings)(model), strict=True)
         return tuple(
-            [(name, repr(_setting(model, name))) for name in self.settings]
+            [(name, repr(_setting(name, value))) for name, value in settings]
             + kinds
             + [("by", repr(self.by or (self.along, self.directions)))]
         )
 
 
-def field(model: Model, name: str) -> Any:
-    """A field of a model by its dotted name."""
-    value: Any = model
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
+@cache
+def _reader(names: tuple[str, ...]) -> Callable[[Model], tuple[Any, ...]]:
+    """A function that reads several fields."""
+    return attrgetter(*names)
 
 
-def _setting(model: Model, name: str) -> Any:
-    value = field(model, name)
+def _setting(name: str, value: Any) -> Any:
     return sorted(value & {"blank_without_thickness"}) if name == "defects" else value
 
 
@@ -297,7 +296,7 @@ def of_derivative(model: Model, image_dtype: torch.dtype) -> str | None:
 
 def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:
     """A model with only the settings of a program and these tensors; all other fields are None."""
-    values = {name: field(model, name) for name in program.settings} | tensors
+    values = dict(zip(program.settings, _reader(program.settings)(model), strict=True)) | tensors
     fields: dict[str, Any] = dict.fromkeys(Model._fields)
     for group, kind in GROUPS.items():
         given = {name.split(".")[1]: value for name, value in values.items() if name.startswith(f"{group}.")}
