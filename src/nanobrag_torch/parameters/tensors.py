@@ -61,6 +61,29 @@ def with_fields(part: Part, **changed: Any) -> Part:
     return made
 
 
+class Same:
+    """A key of a cache that stands for one object, whatever is equal to it; the object stays as long as its key."""
+
+    __slots__ = ("one",)
+
+    def __init__(self, one: Any):
+        self.one = one
+
+    def __hash__(self) -> int:
+        return id(self.one)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.one is self.one
+
+
+def is_plain(part: Any) -> bool:
+    """Whether a dataclass of `parameters` holds nothing but numbers, texts and tuples of these, so cannot change."""
+    return all(
+        type(value) in _PLAIN or (type(value) is tuple and all(type(item) in _PLAIN for item in value))
+        for value in vars(part).values()
+    )
+
+
 def versions(tensors: Sequence[torch.Tensor]) -> list[int]:
     """How often each tensor has been changed in place; tensors of inference mode do not count it."""
     return [0 if tensor.is_inference() else tensor._version for tensor in tensors]
