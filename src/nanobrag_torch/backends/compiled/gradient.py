@@ -29,7 +29,7 @@ class GradientBackend(CompiledBackend):
         super().__init__(model, {}, ())
         sources = range(model.source_count if program.one_term else 1)
         self._read = [program.inputs(model, source) for source in sources]
-        self._names = {id(attrgetter(name)(model)): name for name in program.by if name != FIRST_INCIDENT}
+        self._name_of = {id(attrgetter(name)(model)): name for name in program.by if name != FIRST_INCIDENT}
 
     def _take(self, model: Model) -> None:
         super()._take(model)
@@ -49,7 +49,7 @@ class GradientBackend(CompiledBackend):
             return [None] * len(by)
         sums = Sums(self._spare)
         slopes = self._summed([*pixels, upstream.contiguous()], count, sums)
-        names = [self._names.get(id(tensor)) for tensor in by]
+        names = [self._name_of.get(id(tensor)) for tensor in by]
         return [
             None if name is None else sums.taken(tensor.shape) if name == TABLE else slopes[name]
             for name, tensor in zip(names, by, strict=True)
