@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -16,6 +17,7 @@ from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
 _PIXELS = frozenset(("fast", "slow"))
+_LONG = re.compile(r"\b(exp|sin|cos)f?\(")  # functions that a compiler writes out at length
 _TERM = "((int64_t)sample * loops[1] + source)"
 
 
@@ -58,7 +60,7 @@ def source(
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
-    return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+    return dialect.head(_kind(inputs, outputs, loops), bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _of_all_rays(loops: Loops, inputs: list[Input], dialect: Dialect) -> list[str]:
@@ -87,12 +89,17 @@ def _shared(statement: str, shared: Mapping[str, str]) -> list[str]:
     return [statement, f"shared_{name} = {name};"] if name in shared else [statement]
 
 
-def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
+def _kind(inputs: list[Input], outputs: list[list[Output]], loops: Loops) -> str:
+    """What decides how many registers a thread of a GPU needs."""
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
     single = any(one.dtype == torch.float32 for one in inputs)
     if not derived:
-        return "image"
-    return "derivative, interpolated" if interpolated else f"derivative{', float32' * single}"
+        lines = loops.lines["pair"] + loops.lines["found"]
+        return "image, one ray" if any(_LONG.search(line) for line in lines) else "image"
+    if loops.lookups_of_pair > 1:
+        return "derivative, interpolated"
+    by_place = all(group[0].place is not None for group in outputs)
+    return "derivative by place" if by_place else f"derivative{', float32' * single}"
 
 
 def _over_rays(

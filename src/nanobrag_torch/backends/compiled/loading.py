@@ -13,16 +13,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.cache import opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY
-from nanobrag_torch.backends.compiled.cuda_text import (
-    BLOCKS_PER_PROCESSOR,
-    HIGH_BITS,
-    LOW_BITS,
-    MOST_PASSES,
-    RAYS_AT_ONCE,
-    THREADS_PER_BLOCK,
-    WARP,
-    is_of_images,
-)
+from nanobrag_torch.backends.compiled.cuda_text import HIGH_BITS, LOW_BITS, THREADS_PER_BLOCK, WARP, image_of
 from nanobrag_torch.backends.compiled.dialects import LANES
 
 _LARGEST_EXPONENT = 1000  # of a scale
@@ -94,11 +85,12 @@ class OnGpu:
         with file, torch.cuda.device(device):
             text = file.read().decode()
             self._run = torch.cuda._compile_kernel(text, ENTRY)
-        self._device, self._of_images = device, is_of_images(text)
+        self._device, self._image = device, image_of(text)
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
         with torch.cuda.device(self._device):
-            blocks = blocks_of_image(rays, self._device) if self._of_images else blocks_of(rays)
+            image = self._image
+            blocks = blocks_of(rays) if image is None else image.blocks(rays, processors(self._device))
             self._run(grid=(blocks, 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
     def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
@@ -162,14 +154,9 @@ def blocks_of(rays: int) -> int:
     return -(-rays // THREADS_PER_BLOCK)
 
 
-def blocks_of_image(rays: int, device: torch.device, images: int = 1) -> int:
-    """Blocks of threads that a GPU starts for images of that many rays each.
-
-    A thread has several pairs of rays where there are enough for all processors.
-    """
-    processors = torch.cuda.get_device_properties(device).multi_processor_count
-    blocks, at_once = -(-rays // (THREADS_PER_BLOCK * RAYS_AT_ONCE)), processors * BLOCKS_PER_PROCESSOR["image"]
-    return min(blocks, max(-(-blocks // MOST_PASSES), -(-at_once // images)))
+def processors(device: torch.device) -> int:
+    """Multiprocessors of a GPU."""
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def load(file: Path, device: torch.device) -> Loaded:
