@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nanobrag_torch import transfer
-from nanobrag_torch.backends.compiled import derivative, launch, loading, selection
+from nanobrag_torch import nests
+from nanobrag_torch.backends.compiled import gradient, launch, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.parameters import Beam
 from nanobrag_torch.simulator import Simulation, making, simulate
@@ -109,50 +109,30 @@ def test_no_image_waits_for_the_device(gpu):
     assert simulation.made_by.name == "compiled"
 
 
-class Sums(loading.OnGpu):
-    """The program of a derivative: as on a GPU, but that it is launched like the others here and writes nothing."""
+class FakeSums(FakeGpu, loading.OnGpu):
+    """Sums over rays that nothing is added to."""
 
-    def __init__(self, file, device):
-        self._device = device
-
-    def __call__(self, tensors, rays, orientations):
-        FakeGpu()(tensors, rays, orientations)
+    def __init__(self):
+        self._device = torch.device("meta")
 
 
-MASK = torch.ones(BASE.detector.n_slow, BASE.detector.n_fast, dtype=torch.bool)
-MASK[4:6] = False
-MASKED = replace(BASE, detector=replace(BASE.detector, mask=MASK))
-EVERYTHING = replace(SOURCES, detector=THICK, defects=frozenset())
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("base,detector,terms", [(BASE, BASE.detector, 1), (SOURCES, THICK, 2 * 2 * 3 * 3 * 2)])
+def test_derivatives_are_a_launch_for_each_sample_and_source(base, detector, terms, dtype, gpu, monkeypatch):
+    """All add to the same sums: zeros at the beginning, and a sum over warps for each tensor of the model at the end.
 
-
-@pytest.mark.parametrize("base", [BASE, MASKED, EVERYTHING], ids=["one", "mask", "samples, layers and sources"])
-def test_derivatives_are_one_launch_whatever_there_is_of_samples_and_sources(base, gpu, monkeypatch):
-    """Before it the derivative by the image becomes float64. After it come sums over warps, one for each tensor that
-    the program differentiates by, and one copy to the host."""
-    monkeypatch.setattr(derivative, "load", Sums)
-    monkeypatch.setattr(selection, "_check_slopes", lambda *arguments: None)
-    back, real = [], transfer._sent
-
-    def sent(device, tensors):
-        """Numbers for those that come back, since the host goes on with them."""
-        if device.type != "cpu":
-            return real(device, tensors)
-        back.append(len(tensors))
-        return tuple(torch.zeros(tensor.shape, dtype=tensor.dtype) for tensor in tensors)
-
-    monkeypatch.setattr(transfer, "_sent", sent)
-
-    def differentiated():
-        leaves = [torch.tensor(value, dtype=torch.float64, requires_grad=True) for value in (0.1, 1.0, 50.0)]
-        detector = replace(base.detector, distance_m=leaves[0])
-        crystal = replace(base.crystal, misset_deg=(leaves[1], 2.0, 3.0), cell_lengths_A=(leaves[2], 60.0, 70.0))
-        image = simulate(replace(base, detector=detector, crystal=crystal), device="meta")
-        return torch.autograd.grad(image, leaves, torch.ones_like(image))
-
-    differentiated()
-    back.clear()
-    operations, launches = cost(differentiated)
-    assert launches == 2 and len(back) == 1
-    upstream = operations.pop(1)  # made by this test
-    assert upstream == "ones_like"
-    assert operations == ["_to_copy", "_to_copy", *["sum"] * (len(operations) - 2)] and len(operations) <= 10
+    The derivative by the image is read where it is, in the image's type.
+    """
+    monkeypatch.setattr(gradient, "load", lambda file, device: FakeSums())
+    monkeypatch.setattr(selection, "_once", lambda files, check: None)
+    distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+    simulation = Simulation(replace(base, detector=replace(detector, distance_m=distance)), "meta")
+    model = simulation.model
+    copies = [leaf for leaf in nests.leaves(model) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    backend = simulation.derivative_backend(model, lambda *_: [], dtype)
+    (region,) = simulation.regions_with_graph(backend, simulation.pixels_with_graph(backend, 1))
+    by_image = torch.empty(detector.n_slow, detector.n_fast, dtype=dtype, device="meta")
+    backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image)
+    names, launches = cost(lambda: backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image))
+    read = [name for name in backend.program.by if name != "first_incident"]
+    assert launches == terms and names == ["zeros", *["sum"] * len(read)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -17,6 +18,7 @@ from nanobrag_torch.backends.compiled.schedule import Loops
 
 _BOTH = ORIENTATION | RAY
 _PIXELS = frozenset(("fast", "slow"))
+_LONG = re.compile(r"\b(exp|sin|cos)f?\(")  # functions that a compiler writes out at length
 _TERM = "((int64_t)sample * loops[1] + source)"
 
 
@@ -31,10 +33,10 @@ def source(
     """The text of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
     An output for every ray is written component after component, one for every orientation and ray likewise within each
-    orientation. `labels`: what numbers are called, by their id. Sums are float64. In C one over everything is written
-    (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
-    still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
-    What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
+    orientation. `labels`: what numbers are called, by their id. Sums are float64 and are added to what is there: those
+    over everything are (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still
+    to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    What goes to places of a table is added to what is there too, float64 in C; for CUDA see `Dialect.table`.
     `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
     of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
     Raises Unrecordable for what takes another loop.
@@ -59,7 +61,7 @@ def source(
         *(f"TERMS_OF_WARP({name_of(group)});" for group in tables),
         "}",
     ]
-    return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+    return dialect.head(_kind(inputs, outputs, loops), bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _of_all_rays(loops: Loops, inputs: list[Input], dialect: Dialect) -> list[str]:
@@ -88,12 +90,17 @@ def _shared(statement: str, shared: Mapping[str, str]) -> list[str]:
     return [statement, f"shared_{name} = {name};"] if name in shared else [statement]
 
 
-def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
+def _kind(inputs: list[Input], outputs: list[list[Output]], loops: Loops) -> str:
+    """What decides how many registers a thread of a GPU needs."""
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
     single = any(one.dtype == torch.float32 for one in inputs)
     if not derived:
-        return "image"
-    return "derivative, interpolated" if interpolated else f"derivative{', float32' * single}"
+        lines = loops.lines["pair"] + loops.lines["found"]
+        return "image, one ray" if any(_LONG.search(line) for line in lines) else "image"
+    if loops.lookups_of_pair > 1:
+        return "derivative, interpolated"
+    by_place = all(group[0].place is not None for group in outputs)
+    return "derivative by place" if by_place else f"derivative{', float32' * single}"
 
 
 def _over_rays(
@@ -159,7 +166,7 @@ def _over_terms(
         *_forget(dialect),
         *lines["source"],
         *_each([*_forget(dialect), *lines["of_source"], *begun]),
-        *_over_orientations(loops, outputs, dialect, "sample + source > 0"),
+        *_over_orientations(loops, outputs, dialect),
         *_held(outputs),
         *_forget(dialect),
         *_each([*lines["after"], *loops.following]),
@@ -167,7 +174,7 @@ def _over_terms(
             line
             for group in outputs
             if group[0].varies == SOURCE
-            for line in dialect.sums_of_each("source", "loops[1]", "sample > 0", group, loops.products)
+            for line in dialect.sums_of_each("source", "loops[1]", group, loops.products)
         ),
         *(line for group in outputs if group[0].varies == RAY | TERMS for line in _stores(group, f"{_TERM} * ")),
         "}",
@@ -208,8 +215,7 @@ def _each(lines: list[str]) -> list[str]:
     return ["EACH {", *lines, "}"] if lines else []
 
 
-def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Dialect, again: str = "false") -> list[str]:
-    """`again`: whether it is not the first of the loops over orientations that a ray goes through."""
+def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Dialect) -> list[str]:
     if not loops.lines["pair"] and not any(group[0].varies == ORIENTATION for group in outputs):
         return []
     return [
@@ -222,7 +228,7 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
             line
             for group in outputs
             if group[0].varies == ORIENTATION
-            for line in dialect.sums_of_each("orientation", "orientations", again, group, loops.products)
+            for line in dialect.sums_of_each("orientation", "orientations", group, loops.products)
         ),
         *(line for group in outputs if group[0].place is not None for line in _scatters(group, loops)),
         *(line for group in outputs if group[0].varies & ~TERMS == _BOTH for line in _stores_of_orientation(group)),

@@ -79,8 +79,8 @@ class Dialect(NamedTuple):
 
     head: Callable[[str, bool], str]  # of an image or a derivative; whether there are sums by places of a table
     sums: Callable[[str, list[Output]], Iterable[str]]  # of what is of everything: lines after the loop over rays
-    # of each orientation or source: its counter, how many there are, whether an earlier pass has left such a sum
-    sums_of_each: Callable[[str, str, str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
+    # of each orientation or source: its counter, and how many there are
+    sums_of_each: Callable[[str, str, list[Output], Mapping[str, tuple[str, str]]], Iterable[str]]
     table: Callable[[str], list[str]]  # the arguments of one that is added to by places
     shares: bool  # whether what is of all rays is worked out by one thread for others
     row: Callable[[str], str]  # a statement that reads what is of an orientation
@@ -88,11 +88,11 @@ class Dialect(NamedTuple):
 
 def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
     for place, one in enumerate(group):
-        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] = sum; }}"
+        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] += sum; }}"
 
 
 def _c_sums_of_each(
-    counter: str, count: str, again: str, group: list[Output], products: Mapping[str, tuple[str, str]]
+    counter: str, count: str, group: list[Output], products: Mapping[str, tuple[str, str]]
 ) -> Iterable[str]:
     for place, one in enumerate(group):
         where = f"{name_of(group)} + ((int64_t){counter} * {len(group)} + {place}) * LANES"
@@ -113,22 +113,22 @@ def _cuda_table(to: str) -> list[str]:
 
 
 def _cuda_sums(to: str, group: list[Output]) -> Iterable[str]:
-    yield _over_warp(f"{to} + WARP_OF_LAUNCH * {len(group)}", [f"{one.name}_sum[0]" for one in group], "false")
+    yield _over_warp(f"{to} + WARP_OF_LAUNCH * {len(group)}", [f"{one.name}_sum[0]" for one in group])
 
 
 def _cuda_sums_of_each(
-    counter: str, count: str, again: str, group: list[Output], products: Mapping[str, tuple[str, str]]
+    counter: str, count: str, group: list[Output], products: Mapping[str, tuple[str, str]]
 ) -> Iterable[str]:
     where = f"{name_of(group)} + (WARP_OF_LAUNCH * {count} + {counter}) * {len(group)}"
-    yield _over_warp(where, [" * ".join(f"{array}[0]" for array in products[one.name]) for one in group], again)
+    yield _over_warp(where, [" * ".join(f"{array}[0]" for array in products[one.name]) for one in group])
 
 
 def _cuda_row(statement: str) -> str:
     return statement.replace("(int64_t)orientation", "(int64_t)(orientation + ROW_0)")
 
 
-def _over_warp(to: str, terms: list[str], again: str) -> str:
-    return f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms, {again}); }}"
+def _over_warp(to: str, terms: list[str]) -> str:
+    return f"{{ const double terms[{len(terms)}] = {{{', '.join(terms)}}}; sums_of_warp({to}, terms); }}"
 
 
 def _c_head(kind: str, by_place: bool) -> str:
