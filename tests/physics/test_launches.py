@@ -117,9 +117,9 @@ class FakeSums(FakeGpu, loading.OnGpu):
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
-@pytest.mark.parametrize("base,detector,terms", [(BASE, BASE.detector, 1), (SOURCES, THICK, 2 * 2 * 3 * 3 * 2)])
-def test_derivatives_are_a_launch_for_each_sample_and_source(base, detector, terms, dtype, gpu, monkeypatch):
-    """All add to the same sums: zeros at the beginning, and a sum over warps for each tensor of the model at the end.
+@pytest.mark.parametrize("base,detector", [(BASE, BASE.detector), (SOURCES, THICK)])
+def test_derivatives_are_one_launch_for_all_samples_and_sources(base, detector, dtype, gpu, monkeypatch):
+    """Before it come zeros for its sums, after it a sum over warps for each tensor of the model.
 
     The derivative by the image is read where it is, in the image's type.
     """
@@ -135,4 +135,4 @@ def test_derivatives_are_a_launch_for_each_sample_and_source(base, detector, ter
     backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image)
     names, launches = cost(lambda: backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image))
     read = [name for name in backend.program.by if name != "first_incident"]
-    assert launches == terms and names == ["zeros", *["sum"] * len(read)]
+    assert launches == 1 and names == ["zeros", *["sum"] * len(read)]
