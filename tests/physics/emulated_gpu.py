@@ -12,13 +12,14 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nanobrag_torch.backends.compiled import cache, compiler, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
-from nanobrag_torch.backends.compiled.cuda_text import RAYS_AT_ONCE, THREADS_PER_BLOCK, is_of_images
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, image_of
 
 needs_cpp = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
 _MACHINE = """
@@ -137,16 +138,17 @@ def build_text(text: str, file: Path) -> None:
         f"arguments a = {{{', '.join(names)}}}; given = &a; body = call; blocks(count); }}\n"
     )
     source = file.with_suffix(".cpp")
-    launched += f'extern "C" const int of_images; const int of_images = {int(is_of_images(text))};\n'
+    image = image_of(text)
+    launched += f'extern "C" const int at_once; const int at_once = {image.rays_at_once if image else 0};\n'
     source.write_text(_MACHINE % THREADS_PER_BLOCK + text + _LAUNCH + launched)
     command = ["g++", "-O1", "-w", "-shared", "-fPIC", str(source), "-o", str(file), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
 
 
-def blocks_of_image(rays: int) -> int:
-    """Blocks of an image on that machine, whose threads have three pairs of rays each."""
-    return -(-rays // (3 * RAYS_AT_ONCE * THREADS_PER_BLOCK))
+def blocks_of_image(rays: int, at_once: int = 2) -> int:
+    """Blocks of an image on that machine, whose threads have three passes of one or two rays each."""
+    return -(-rays // (3 * at_once * THREADS_PER_BLOCK))
 
 
 class EmulatedGpu(loading.OnGpu):
@@ -161,8 +163,8 @@ class EmulatedGpu(loading.OnGpu):
             copy.write(file.read())
             copy.close()
         self._library = ctypes.CDLL(copy.name)
-        of_images = bool(ctypes.c_int.in_dll(self._library, "of_images").value)
-        self.blocks = blocks_of_image if of_images else loading.blocks_of
+        at_once = ctypes.c_int.in_dll(self._library, "at_once").value
+        self.blocks = partial(blocks_of_image, at_once=at_once) if at_once else loading.blocks_of
         Path(copy.name).unlink()
         self._device = "cpu"
 

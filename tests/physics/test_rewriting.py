@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled import loading, selection
+from nanobrag_torch.backends.compiled import cuda_text, selection
 from nanobrag_torch.backends.compiled.codegen import source
 from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.dialects import CUDA
@@ -170,16 +170,20 @@ def test_the_number_of_blocks_changes_no_byte(dtype, tmp_path):
         assert torch.equal(other, first)
 
 
-def test_a_large_image_has_several_pairs_of_rays_for_each_thread(monkeypatch):
-    class Card:
-        multi_processor_count = 132
-
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: Card)
-    device = torch.device("cuda")
-    blocks = {side: loading.blocks_of_image(side * side, device) for side in (1, 512, 520, 1024, 2500, 20000)}
-    at_once = 132 * 8
+def test_a_large_image_has_several_pairs_of_rays_for_each_thread():
+    kernel, at_once = cuda_text.Image(2, 8), 132 * 8
+    blocks = {side: kernel.blocks(side * side, 132) for side in (1, 512, 520, 1024, 2500, 20000)}
     assert blocks[1] == 1 and blocks[512] == 1024  # a pair of rays for each thread
     assert blocks[520] == at_once and blocks[1024] == at_once  # up to four pairs
     assert blocks[2500] == 3052 and blocks[20000] == -(-(20000**2) // (256 * 8))  # eight pairs
-    assert loading.blocks_of_image(512 * 512, device, images=4) == at_once // 4
-    assert loading.blocks_of_image(512 * 512, device, images=64) == 1024 // 8
+    assert kernel.blocks(512 * 512, 132, images=4) == at_once // 4
+    assert kernel.blocks(512 * 512, 132, images=64) == 1024 // 8
+
+
+@pytest.mark.parametrize("shape,at_once", [("square", (2, 8)), ("round", (1, 7)), ("gauss", (1, 7))])
+def test_a_kernel_says_how_it_is_launched(shape, at_once):
+    model = Simulation(replace(small(), crystal=replace(small().crystal, shape=shape.upper()))).plain
+    text, _ = source_of(PROGRAMS["photons"], model, device="cuda")
+    assert cuda_text.image_of(text) == cuda_text.Image(*at_once)
+    by_place, _ = source_of(PROGRAMS["photons"].derivative(("real_m",)), model, device="cuda")
+    assert cuda_text.image_of(by_place) is None and "gridDim" not in by_place

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -16,6 +17,7 @@ from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
 _PIXELS = frozenset(("fast", "slow"))
+_LONG = re.compile(r"\b(exp|sin|cos)f?\(")  # functions that a compiler writes out at length
 _TERM = "((int64_t)sample * loops[1] + source)"
 
 
@@ -30,10 +32,10 @@ def source(
     """The text of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
     An output for every ray is written component after component, one for every orientation and ray likewise within each
-    orientation. `labels`: what numbers are called, by their id. Sums are float64. In C one over everything is written
-    (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
-    still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
-    What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
+    orientation. `labels`: what numbers are called, by their id. Sums are float64 and are added to what is there: those
+    over everything are (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still
+    to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    What goes to places of a table is added to what is there too, float64 in C; for CUDA see `Dialect.table`.
     `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
     of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
     Raises Unrecordable for what takes another loop.
@@ -58,7 +60,7 @@ def source(
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
-    return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+    return dialect.head(_kind(inputs, outputs, loops), bool(tables)) + "\n".join(lines) + "\n"
 
 
 def _of_all_rays(loops: Loops, inputs: list[Input], dialect: Dialect) -> list[str]:
@@ -87,12 +89,17 @@ def _shared(statement: str, shared: Mapping[str, str]) -> list[str]:
     return [statement, f"shared_{name} = {name};"] if name in shared else [statement]
 
 
-def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
+def _kind(inputs: list[Input], outputs: list[list[Output]], loops: Loops) -> str:
+    """What decides how many registers a thread of a GPU needs."""
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
     single = any(one.dtype == torch.float32 for one in inputs)
     if not derived:
-        return "image"
-    return "derivative, interpolated" if interpolated else f"derivative{', float32' * single}"
+        lines = loops.lines["pair"] + loops.lines["found"]
+        return "image, one ray" if any(_LONG.search(line) for line in lines) else "image"
+    if loops.lookups_of_pair > 1:
+        return "derivative, interpolated"
+    by_place = all(group[0].place is not None for group in outputs)
+    return "derivative by place" if by_place else f"derivative{', float32' * single}"
 
 
 def _over_rays(

@@ -1,10 +1,13 @@
 """What precedes a kernel in CUDA: the meaning of the names in capitals of `codegen`'s text.
 
-A block of rays is two rays of an image's kernel, which share what is of one orientation, and one ray of derivatives. A
-thread has one such block after the other, as many as fall to it.
+A block of rays is two rays of an image's kernel, which share what is of one orientation, where there are registers for
+two; and one ray of derivatives. A thread of an image has one such block after the other.
 """
 
 from __future__ import annotations
+
+import re
+from typing import NamedTuple
 
 from nanobrag_torch.backends.compiled.pixel_text import PIXELS
 from nanobrag_torch.backends.compiled.region import REGION
@@ -12,20 +15,24 @@ from nanobrag_torch.backends.compiled.region import REGION
 WARP = 32  # threads that run together
 HIGH_BITS, LOW_BITS = 60, 30  # of sums by place: all terms together have less than the first, a rest the second
 THREADS_PER_BLOCK = 128
-# How many of those are to run at once on one processor of a GPU, which leaves a thread 64, 96, 128 or 255 registers: as
+# How many of those are to run at once on one processor of a GPU, which leaves a thread 64, 72, 80 or 255 registers: as
 # many as leave no number of a loop over orientations in memory; with interpolated amplitudes, few enough for the cache.
-BLOCKS_PER_PROCESSOR = {"image": 8, "derivative, float32": 5, "derivative": 4, "derivative, interpolated": 2}
-RAYS_AT_ONCE = 2  # of a thread of an image
-MOST_PASSES = 8  # of a thread of an image, so many times two rays: what is of all rays is worked out once for these
+BLOCKS_PER_PROCESSOR = {
+    "image": 8,
+    "image, one ray": 7,
+    "derivative by place": 8,
+    "derivative, float32": 7,
+    "derivative": 6,
+    "derivative, interpolated": 2,
+}
+MOST_PASSES = 8  # of a thread of an image, each of one or two rays: what is of all rays is worked out once for these
 
 _RAYS_OF_IMAGE = f"""
-#define BLOCK {RAYS_AT_ONCE}
 #define MOST_PASSES {MOST_PASSES}
 #define OVER_RAYS for (unsigned start = blockIdx.x * (THREADS * BLOCK) + threadIdx.x; start < (unsigned)rays; \\
     start += gridDim.x * (THREADS * BLOCK))
 """
 _RAYS_OF_SUMS = """
-#define BLOCK 1
 #define OVER_RAYS const unsigned start = blockIdx.x * THREADS + threadIdx.x;
 """
 _HEAD = f"""
@@ -144,7 +151,7 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
 #pragma unroll
         for (int i = 0; i < 5; i++)
             if (step >> i) kept[0] += __shfl_xor_sync(0xffffffffu, kept[0], step >> i);
-        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] = kept[0];
+        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] += kept[0];
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})
@@ -194,12 +201,28 @@ __device__ __forceinline__ double reciprocal_root_estimate(const double x)
 PIXELS_OF_A_ROW = "per_row", f"fast[0] == {REGION} ? 1.0 / fast[3] : 0.0"
 
 
-def is_of_images(text: str) -> bool:
-    """Whether a kernel has rays of an image, several of a thread, rather than sums over rays."""
-    return _RAYS_OF_IMAGE in text
+class Image(NamedTuple):
+    """How a kernel is launched whose threads have several rays of an image, rather than one of a sum over rays."""
+
+    rays_at_once: int  # of a thread
+    blocks_at_once: int  # of a processor
+
+    def blocks(self, rays: int, processors: int, images: int = 1) -> int:
+        """Blocks of threads for images of that many rays; threads have several passes once all processors have work."""
+        blocks = -(-rays // (THREADS_PER_BLOCK * self.rays_at_once))
+        at_once = -(-processors * self.blocks_at_once // images)
+        return min(blocks, max(-(-blocks // MOST_PASSES), at_once))
+
+
+def image_of(text: str) -> Image | None:
+    """What a kernel's text says about that; None for one of sums."""
+    if _RAYS_OF_IMAGE not in text:
+        return None
+    return Image(*(int(re.findall(rf"^#define {name} (\d+)$", text, re.MULTILINE)[0]) for name in ("BLOCK", "BLOCKS")))
 
 
 def head(kind: str) -> str:
     """All of it, for an image or derivatives: a key of BLOCKS_PER_PROCESSOR."""
-    rays = _RAYS_OF_IMAGE if kind == "image" else _RAYS_OF_SUMS
-    return f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n{_ESTIMATES}{_HEAD}{rays}{PIXELS}"
+    rays = _RAYS_OF_IMAGE if kind.startswith("image") else _RAYS_OF_SUMS
+    at_once = f"#define BLOCKS {BLOCKS_PER_PROCESSOR[kind]}\n#define BLOCK {2 if kind == 'image' else 1}\n"
+    return f"{at_once}{_ESTIMATES}{_HEAD}{rays}{PIXELS}"

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch.backends.compiled import cache as kept
-from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK
-from nanobrag_torch.backends.compiled.loading import blocks_of_image
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, Image, image_of
+from nanobrag_torch.backends.compiled.loading import processors
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.model import Model
 
@@ -39,6 +39,7 @@ class Together(NamedTuple):
 
     text: str
     of_a_frame: tuple[int, ...]
+    image: Image
 
 
 def together(source_of_one: str) -> Together:
@@ -46,7 +47,8 @@ def together(source_of_one: str) -> Together:
     definition = _ONE.search(source_of_one)
     arguments = [_ARGUMENT.match(word.strip()) for word in definition["arguments"].split(",")] if definition else []
     named = [argument for argument in arguments if argument is not None]
-    if not named or len(named) != len(arguments) or _KERNEL not in source_of_one:
+    image = image_of(source_of_one)
+    if image is None or not named or len(named) != len(arguments) or _KERNEL not in source_of_one:
         raise ValueError("the program of one image has another form than the one that is known")
     own = tuple(position for position, argument in enumerate(named) if argument["name"] in OF_A_FRAME)
     shared = [argument[0] for position, argument in enumerate(named) if position not in own]
@@ -59,7 +61,7 @@ def together(source_of_one: str) -> Together:
         + f"const int64_t *mine = addresses + (int64_t)blockIdx.y * {len(own)};\n"
         + f"run({', '.join(inputs)}, rays, orientations);\n}}\n"
     )
-    return Together(text, own)
+    return Together(text, own, image)
 
 
 def launched(name: str, model: Model, rows: Sequence[Sequence[torch.Tensor]], rays: int) -> bool:
@@ -91,9 +93,8 @@ def run(
     first = [rows[0][position] for position in shared]
     for row in rows[1:]:
         # a number that a model counts anew is another tensor
-        if any(
-            a.data_ptr() != row[i].data_ptr() and a.dtype != torch.int64 for a, i in zip(first, shared, strict=True)
-        ):
+        others = [(a, row[i]) for a, i in zip(first, shared, strict=True) if a is not row[i]]
+        if any(a.data_ptr() != b.data_ptr() and a.dtype != torch.int64 for a, b in others):
             raise ValueError("the models differ in more than orientation and wavelength")
         if any(rows[0][position].shape != row[position].shape for position in own):
             raise ValueError("the models have other numbers of orientations or sources")
@@ -112,7 +113,7 @@ def _loaded(file: Path, device: torch.device) -> tuple[tuple[int, ...], Launch]:
     def launch(
         shared: Sequence[torch.Tensor], addresses: torch.Tensor, rays: int, orientations: int, frames: int
     ) -> None:
-        grid = blocks_of_image(rays, device, frames), frames, 1
+        grid = made.image.blocks(rays, processors(device), frames), frames, 1
         with torch.cuda.device(device):
             kernel(grid=grid, block=(THREADS_PER_BLOCK, 1, 1), args=[*shared, addresses, rays, orientations])
 

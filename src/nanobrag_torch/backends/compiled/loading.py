@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
@@ -12,16 +13,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.cache import opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY
-from nanobrag_torch.backends.compiled.cuda_text import (
-    BLOCKS_PER_PROCESSOR,
-    HIGH_BITS,
-    LOW_BITS,
-    MOST_PASSES,
-    RAYS_AT_ONCE,
-    THREADS_PER_BLOCK,
-    WARP,
-    is_of_images,
-)
+from nanobrag_torch.backends.compiled.cuda_text import HIGH_BITS, LOW_BITS, THREADS_PER_BLOCK, WARP, image_of
 from nanobrag_torch.backends.compiled.dialects import LANES
 
 _LARGEST_EXPONENT = 1000  # of a scale
@@ -33,6 +25,14 @@ class Summed(NamedTuple):
     shape: torch.Size
     of_orientations: bool
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
+
+
+class Launch(NamedTuple):
+    """What a program that sums over rays is called with, and to which of all sums it adds, in its own order."""
+
+    tensors: list[torch.Tensor]
+    rays: int
+    adds_to: Sequence[int]
 
 
 def loaded_library(file: BinaryIO) -> ctypes.CDLL:
@@ -50,10 +50,8 @@ class Loaded(Protocol):
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
 
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The outputs of a program that sums over rays, float64."""
+    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
+        """What launches of a program that sums over rays add up to, float64."""
 
 
 class OnCpu:
@@ -67,20 +65,17 @@ class OnCpu:
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
         self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
 
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The program adds those of the orientations to what is there, in lanes beside each other."""
+    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
+        """The program adds to what is there, what is of orientations in lanes beside each other."""
         parts = [
-            torch.zeros((*argument.shape, LANES) if argument.of_orientations else argument.shape, dtype=torch.float64)
-            if argument.into is None
-            else argument.into
-            for argument in wanted
+            torch.zeros((*one.shape, LANES) if one.of_orientations else one.shape, dtype=torch.float64)
+            if one.into is None
+            else one.into
+            for one in wanted
         ]
-        self([*tensors, *parts], rays, orientations)
-        return [
-            part.sum(-1) if argument.of_orientations else part for argument, part in zip(wanted, parts, strict=True)
-        ]
+        for launch in launches:
+            self([*launch.tensors, *(parts[place] for place in launch.adds_to)], launch.rays, orientations)
+        return [part.sum(-1) if one.of_orientations else part for one, part in zip(wanted, parts, strict=True)]
 
 
 class OnGpu:
@@ -90,33 +85,40 @@ class OnGpu:
         with file, torch.cuda.device(device):
             text = file.read().decode()
             self._run = torch.cuda._compile_kernel(text, ENTRY)
-        self._device, self._of_images = device, is_of_images(text)
+        self._device, self._image = device, image_of(text)
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
         with torch.cuda.device(self._device):
-            blocks = blocks_of_image(rays, self._device) if self._of_images else blocks_of(rays)
+            image = self._image
+            blocks = blocks_of(rays) if image is None else image.blocks(rays, processors(self._device))
             self._run(grid=(blocks, 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
-    def sums(
-        self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
-    ) -> list[torch.Tensor]:
-        """The program writes the sums of each warp; these are added in the order of the warps.
+    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
+        """Each warp adds to sums of its own, which are added up in the order of the warps.
 
-        Where there are sums by place it runs twice: first for the size of all terms, by which the second run makes
-        whole numbers of them.
+        Where there are sums by place everything runs twice: first for the size of all terms, by which the second run
+        makes whole numbers of them.
         """
-        warps = blocks_of(rays) * (THREADS_PER_BLOCK // WARP)
+        warps = max(blocks_of(launch.rays) for launch in launches) * (THREADS_PER_BLOCK // WARP)
         tables = [None if one.into is None else _OfWholeNumbers(one.into, warps) for one in wanted]
+        own = [one for one, table in zip(wanted, tables, strict=True) if table is None]
+        zeros = torch.zeros(warps * sum(one.shape.numel() for one in own), dtype=torch.float64, device=self._device)
+        of_warps = iter(zeros.split([warps * one.shape.numel() for one in own]))
         parts = [
-            table.parts if table else [torch.empty((warps, *one.shape), dtype=torch.float64, device=self._device)]
+            table.parts if table else [next(of_warps).view(warps, *one.shape)]
             for one, table in zip(wanted, tables, strict=True)
         ]
-        inputs = [*tensors, *(tensor for part in parts for tensor in part)]
         for table in filter(None, tables):
-            self(inputs, rays, orientations)
+            self._launch_all(launches, parts, orientations)
             table.scale_by_size()
-        self(inputs, rays, orientations)
+            zeros.zero_()
+        self._launch_all(launches, parts, orientations)
         return [part[0].sum(0) if table is None else table.added() for part, table in zip(parts, tables, strict=True)]
+
+    def _launch_all(self, launches: Sequence[Launch], parts: list[list[torch.Tensor]], orientations: int) -> None:
+        for launch in launches:
+            sums = [tensor for place in launch.adds_to for tensor in parts[place]]
+            self([*launch.tensors, *sums], launch.rays, orientations)
 
 
 class _OfWholeNumbers:
@@ -152,14 +154,9 @@ def blocks_of(rays: int) -> int:
     return -(-rays // THREADS_PER_BLOCK)
 
 
-def blocks_of_image(rays: int, device: torch.device, images: int = 1) -> int:
-    """Blocks of threads that a GPU starts for images of that many rays each.
-
-    A thread has several pairs of rays where there are enough for all processors.
-    """
-    processors = torch.cuda.get_device_properties(device).multi_processor_count
-    blocks, at_once = -(-rays // (THREADS_PER_BLOCK * RAYS_AT_ONCE)), processors * BLOCKS_PER_PROCESSOR["image"]
-    return min(blocks, max(-(-blocks // MOST_PASSES), -(-at_once // images)))
+def processors(device: torch.device) -> int:
+    """Multiprocessors of a GPU."""
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def load(file: Path, device: torch.device) -> Loaded:
