@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 Part = TypeVar("Part")
+_ROWS = tuple, list
 
 
 def leaves(part: Any) -> Iterator[Any]:
     """Every object in a nest that is no tuple, list or dictionary, in order."""
-    if isinstance(part, tuple | list):
+    if isinstance(part, _ROWS):
         for member in part:
             yield from leaves(member)
     elif isinstance(part, dict):
@@ -27,7 +28,7 @@ def mapped(function: Callable[[Any], Any], part: Part) -> Part:
     """The same nest with function(leaf) instead of each leaf, in the order of `leaves`."""
     made: Any = part
     kind: Any = type(part)
-    if isinstance(part, tuple | list):
+    if isinstance(part, _ROWS):
         parts = [mapped(function, member) for member in part]
         made = kind._make(parts) if hasattr(kind, "_make") else kind(parts)
     elif isinstance(part, dict):

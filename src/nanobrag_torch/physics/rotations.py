@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack
+from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack, underived
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -35,7 +35,7 @@ def about_z(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
 
 def _about(angle_rad: Array, axis: int) -> Array:
     c, s = cosine(angle_rad), sine(angle_rad)
-    zero = 0.0 * c
+    zero = 0.0 * underived(c)
     one = zero + 1.0
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
