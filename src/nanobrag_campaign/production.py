@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from nanobrag_torch.simulator.series import Series
 
 FRAMES_ON_A_GPU = 16
+FRAMES_ON_A_CPU, BYTES_ON_A_CPU = 8, 1 << 23  # whichever is less: a few launches wait to be written
+_BYTES_OF_A_PIXEL = 4
 
 
 @dataclass
@@ -59,7 +61,13 @@ class Production:
 
     @property
     def frames_per_launch(self) -> int:
-        return self.settings.frames_per_launch or (1 if self.series.first.device.type == "cpu" else FRAMES_ON_A_GPU)
+        """Frames that are made together."""
+        first = self.series.first
+        if self.settings.frames_per_launch or first.device.type != "cpu":
+            return self.settings.frames_per_launch or FRAMES_ON_A_GPU
+        geometry = first.plain_host.geometry
+        bytes_of_a_frame = geometry.n_slow * geometry.n_fast * _BYTES_OF_A_PIXEL
+        return max(1, min(FRAMES_ON_A_CPU, BYTES_ON_A_CPU // bytes_of_a_frame))
 
     def story(self) -> dict[str, Any]:
         """Which generator makes the counts, JSON-ready."""
@@ -87,8 +95,7 @@ class Production:
         for index, simulation in enumerate(simulations, start=first):
             reciprocal[index] = simulation.host.cell.reciprocal_per_A.numpy()
         marks.append(time.perf_counter())
-        on_gpu = self.series.first.device.type != "cpu"
-        batch = images_of(simulations, trust_later=on_gpu and first > 0)  # the first is known to be right at once
+        batch = images_of(simulations, trust_later=first > 0)  # the first is known to be right at once
         marks.append(time.perf_counter())
         stored = self._stored(batch, first)
         marks.append(time.perf_counter())

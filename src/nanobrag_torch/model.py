@@ -8,6 +8,7 @@ Section 12 of docs/physics.md.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.hooks import Hook, Hooks, at, watched
 from nanobrag_torch.parameters import Beam, Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
-from nanobrag_torch.parameters.tensors import is_differentiated, tensors_of, with_tensors
+from nanobrag_torch.parameters.tensors import Same, is_differentiated, is_plain, tensors_of, with_tensors
 from nanobrag_torch.physics import (
     crystal,
     detector,
@@ -141,7 +142,23 @@ def resolve(
 
     Raises ExperimentError where the experiment contradicts itself.
     """
-    return as_tensors(_in_numbers(experiment, device, dtype, SharedTable() if table is None else table, at(hooks)))
+    table = SharedTable() if table is None else table
+    return _in_tensors(_in_numbers(experiment, device, dtype, table, at(hooks)), experiment)
+
+
+def _in_tensors(model: Model, experiment: Experiment) -> Model:
+    """Tensors for all numbers of numpy; those of a detector that cannot change are made once."""
+    if not is_plain(experiment.detector):
+        return as_tensors(model)
+    nothing: Any = None
+    others = as_tensors(model._replace(geometry=nothing))
+    return others._replace(geometry=_geometry_in_tensors(Same(model.geometry)))
+
+
+@lru_cache(maxsize=16)
+def _geometry_in_tensors(geometry: Same) -> DetectorGeometry:
+    made: DetectorGeometry = as_tensors(geometry.one)
+    return made
 
 
 def resolve_with_slopes(
@@ -150,7 +167,7 @@ def resolve_with_slopes(
     """As `resolve`, for an experiment with sloped numbers: also the slopes of the model's leaves `without_steps`."""
     model = _in_numbers(experiment, device, dtype, table, None)
     leaves = enumerate(nests.leaves(without_steps(model)))
-    return as_tensors(model), {i: leaf.slopes for i, leaf in leaves if isinstance(leaf, Sloped)}
+    return _in_tensors(model, experiment), {i: leaf.slopes for i, leaf in leaves if isinstance(leaf, Sloped)}
 
 
 def without_steps(model: Model) -> Model:
@@ -226,7 +243,22 @@ def _wavelength_m(beam: Beam, device: torch.device | None) -> torch.Tensor:
 def _placed_detector(
     panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None
 ) -> DetectorGeometry:
-    """Place the detector, and check its axes, mask, region and front."""
+    """Place the detector, and check its axes, mask, region and front; once for each that cannot change."""
+    if hook is None and is_plain(panel):
+        return _placed_once(Same(panel), defects)
+    return _placed(panel, defects, device, hook)
+
+
+@lru_cache(maxsize=16)
+def _placed_once(panel: Same, defects: frozenset[str]) -> DetectorGeometry:
+    """Numbers of numpy that nothing is ever written to."""
+    with np.errstate(all="ignore"):
+        return _placed(panel.one, defects, None, None)
+
+
+def _placed(
+    panel: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None
+) -> DetectorGeometry:
     model_checks.check_axes(panel)
     geometry = detector.build(panel, defects, device, hook)
     model_checks.check_detector(panel, geometry)

@@ -114,10 +114,18 @@ def largest_hkl(real_m: torch.Tensor, light: sources.Sources) -> float:
 
     All tensors are on the CPU. A number that is none is the largest.
     """
-    axes_m, directions = underived(real_m), underived(light.incident)
-    axis_sqr_m2 = number((axes_m * axes_m).sum(-1).max())
-    wavelength_m = number(underived(light.wavelength_m).min())
-    length = math.sqrt(number((directions * directions).sum(-1).max()))
+    axes_m, wavelength_m = underived(real_m), number(underived(light.wavelength_m).min())
+    return hkl_bound(number((axes_m * axes_m).sum(-1).max()), longest(light.incident), wavelength_m)
+
+
+def longest(vectors: torch.Tensor) -> float:
+    """Length of the longest of several vectors."""
+    plain = underived(vectors)
+    return math.sqrt(number((plain * plain).sum(-1).max()))
+
+
+def hkl_bound(axis_sqr_m2: float, length: float, wavelength_m: float) -> float:
+    """As `largest_hkl`: by the square of the longest axis, the longest direction and the shortest wavelength."""
     bound = math.sqrt(axis_sqr_m2) * (1.0 + length) / wavelength_m if wavelength_m else math.inf
     return math.inf if math.isnan(bound) else bound * (1.0 + 1e-9)
 

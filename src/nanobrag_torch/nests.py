@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 Part = TypeVar("Part")
-_ROWS = tuple, list
+_ROWS = (tuple, list)
 
 
 def leaves(part: Any) -> Iterator[Any]:

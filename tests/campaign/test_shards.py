@@ -218,7 +218,7 @@ def test_a_failing_frame_leaves_no_file(campaign, tmp_path, monkeypatch):
     abandoned.parent.mkdir(parents=True)
     abandoned.write_bytes(b"half")
     images = iter([torch.ones(20, 24), torch.full((20, 24), float("nan")), torch.ones(20, 24)])
-    monkeypatch.setattr(Simulation, "image", lambda self: next(images))
+    monkeypatch.setattr(Simulation, "image_without_graph", lambda self, *_: next(images))
     with pytest.raises(InputError, match=r"square/000000, frame 1 of the file .* pixel \(0, 0\) .* is nan"):
         made.simulate(first)
     assert list((tmp_path / "shards/square").iterdir()) == []

@@ -12,13 +12,14 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from nanobrag_torch.backends.compiled import cache, compiler, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
-from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, image_of
 
 needs_cpp = pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler on this machine")
 _MACHINE = """
@@ -30,11 +31,12 @@ _MACHINE = """
 #define __global__
 #define __device__
 #define __constant__ static const
+#define __shared__ static thread_local
 #define __forceinline__ inline
 #define __launch_bounds__(...)
-struct place { unsigned x; };
+struct place { unsigned x, y; };
 static const int threads = %d;
-static thread_local place blockIdx, threadIdx;
+static thread_local place blockIdx, threadIdx, gridDim;
 static thread_local ucontext_t caller, fibers[threads];
 static thread_local double slots[2][threads];
 static thread_local unsigned exchanges[threads];
@@ -45,6 +47,11 @@ static double __shfl_xor_sync(unsigned, double value, int mask)
     slots[turn][me] = value;
     swapcontext(&fibers[me], &caller);
     return slots[turn][me ^ mask];
+}
+static void __syncthreads()
+{
+    const unsigned me = threadIdx.x;
+    swapcontext(&fibers[me], &caller);
 }
 static unsigned long long atomicAdd(unsigned long long *to, unsigned long long value)
 {
@@ -82,6 +89,7 @@ static double __hiloint2double(const int high, const int low)
 }
 static float __int_as_float(const int bits) { return bits_of<float>(bits); }
 static int __float_as_int(const float x) { return bits_of<int>(x); }
+static double reciprocal_root_estimate(const double x) { return reciprocal_estimate(std::sqrt(x)); }
 static float reciprocal_estimate(const float x) { return (1 / x) * (1 + 1e-7f); }
 """
 _LAUNCH = """
@@ -93,6 +101,7 @@ int backwards = 0;
 static void blocks(int count)
 {
     const size_t size = 1 << 16;
+    gridDim.x = count;
     std::vector<char> stacks(size * threads);
     for (int turn = 0; turn < count; turn++) {
         blockIdx.x = backwards ? count - 1 - turn : turn;
@@ -129,10 +138,17 @@ def build_text(text: str, file: Path) -> None:
         f"arguments a = {{{', '.join(names)}}}; given = &a; body = call; blocks(count); }}\n"
     )
     source = file.with_suffix(".cpp")
+    image = image_of(text)
+    launched += f'extern "C" const int at_once; const int at_once = {image.rays_at_once if image else 0};\n'
     source.write_text(_MACHINE % THREADS_PER_BLOCK + text + _LAUNCH + launched)
     command = ["g++", "-O1", "-w", "-shared", "-fPIC", str(source), "-o", str(file), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
+
+
+def blocks_of_image(rays: int, at_once: int = 2) -> int:
+    """Blocks of an image on that machine, whose threads have three passes of one or two rays each."""
+    return -(-rays // (3 * at_once * THREADS_PER_BLOCK))
 
 
 class EmulatedGpu(loading.OnGpu):
@@ -147,6 +163,8 @@ class EmulatedGpu(loading.OnGpu):
             copy.write(file.read())
             copy.close()
         self._library = ctypes.CDLL(copy.name)
+        at_once = ctypes.c_int.in_dll(self._library, "at_once").value
+        self.blocks = partial(blocks_of_image, at_once=at_once) if at_once else loading.blocks_of
         Path(copy.name).unlink()
         self._device = "cpu"
 
@@ -155,9 +173,8 @@ class EmulatedGpu(loading.OnGpu):
             self.launches.append(rays)
         assert all(tensor.is_contiguous() for tensor in tensors)
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
-        self._library.launch(
-            ctypes.c_int(loading.blocks_of(rays)), *pointers, ctypes.c_int(rays), ctypes.c_int(orientations)
-        )
+        blocks = self.blocks(rays)
+        self._library.launch(ctypes.c_int(blocks), *pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
 
 
 def build(program, model, file, hooks=None) -> Build:

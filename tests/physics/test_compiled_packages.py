@@ -108,3 +108,21 @@ def test_a_program_sees_nothing_it_has_not_declared():
     bare = bare_model(model, program, program.inputs(model))
     assert bare.fluence_photons_per_m2 is None and bare.kahn is None
     assert bare.real_m is not None and bare.shape == model.shape
+
+
+def test_a_program_that_was_found_is_not_read_again(tmp_path, monkeypatch):
+    """Neither its record nor its code, as long as the system says that both files are as they were."""
+    program, model = PROGRAMS["photons"], Simulation(BASE).model
+    package = cache.keep(program, model, tmp_path)
+    assert cache.find(program, model, tmp_path) == package
+    built = cache.about(package)
+    read = []
+    monkeypatch.setattr(cache, "open_own", lambda path, real=cache.open_own: read.append(path) or real(path))
+    moved = Simulation(replace(BASE, crystal=replace(BASE.crystal, misset_deg=(1.0, 2.0, 3.0)))).model
+    assert cache.find(program, moved, tmp_path) == package and cache.about(package) == built and read == []
+    record = package.with_suffix(".json")
+    record.write_text(record.read_text().replace("sha256", "sha257"))
+    with pytest.raises(cache.BrokenPackage):
+        cache.about(package)
+    with pytest.raises(cache.BrokenPackage):
+        cache.find(program, model, tmp_path)

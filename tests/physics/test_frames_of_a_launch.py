@@ -10,18 +10,26 @@ import torch
 from nanobrag_bench.gpu.frames import FRAME
 from nanobrag_bench.gpu.runs import parsed
 from nanobrag_torch.backends.compiled import cache, compiler, frames
-from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.simulator import batch as batches
 from nanobrag_torch.simulator.series import Series
-from tests.physics.emulated_gpu import _MACHINE, needs_cpp
+from tests.physics.emulated_gpu import _LAUNCH, _MACHINE, blocks_of_image, needs_cpp
 
 LINE = f"{FRAME} -detpixels 30 -pixel 1.6"
 LAUNCH = """
-extern "C" void launch(int frames, void **given, int rays, int orientations) {
-    for (blockIdx.y = 0; (int)blockIdx.y < frames; blockIdx.y++)
-        for (blockIdx.x = 0; (int)blockIdx.x * THREADS < rays; blockIdx.x++)
-            for (threadIdx.x = 0; threadIdx.x < THREADS; threadIdx.x++) run_frames(%s, rays, orientations);
+struct arguments { void **given; int rays, orientations; };
+static void call(void *p) {
+    const arguments *a = (const arguments *)p;
+    void **given = a->given;
+    run_frames(%s, a->rays, a->orientations);
+}
+extern "C" void launch(int count, int frames, void **pointers, int rays, int orientations) {
+    arguments a = {pointers, rays, orientations};
+    given = &a;
+    body = call;
+    for (blockIdx.y = 0; (int)blockIdx.y < frames; blockIdx.y++) blocks(count);
+    blockIdx.y = 0;
 }
 """
 CPU = torch.device("cpu")
@@ -44,9 +52,8 @@ def program(series, tmp_path_factory):
     arguments = made.text[made.text.index(f"{frames.ENTRY}(") + len(frames.ENTRY) + 1 :].partition(")")[0].split(",")
     casts = [kinds.match(parameter.strip())["kind"] for parameter in arguments[:-2]]
     passed = ", ".join(f"({kind})given[{position}]" for position, kind in enumerate(casts))
-    machine = _MACHINE.replace("struct place { unsigned x; };", "struct place { unsigned x, y; };") % THREADS_PER_BLOCK
     folder = tmp_path_factory.mktemp("emulated")
-    (folder / "frames.cpp").write_text(machine + made.text + LAUNCH % passed)
+    (folder / "frames.cpp").write_text(_MACHINE % THREADS_PER_BLOCK + made.text + _LAUNCH + LAUNCH % passed)
     command = ["g++", "-O1", "-w", "-shared", "-fPIC", str(folder / "frames.cpp"), "-o", str(folder / "frames.so")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:2000]
@@ -54,7 +61,7 @@ def program(series, tmp_path_factory):
 
     def launch(shared, addresses, rays, orientations, count):
         pointers = [tensor.data_ptr() for tensor in (*shared, addresses)]
-        library.launch(count, (ctypes.c_void_p * len(pointers))(*pointers), rays, orientations)
+        library.launch(blocks_of_image(rays), count, (ctypes.c_void_p * len(pointers))(*pointers), rays, orientations)
 
     return made.of_a_frame, launch
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled import cuda_text, selection
 from nanobrag_torch.backends.compiled.codegen import source
+from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.dialects import CUDA
+from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.backends.compiled.rewriting import for_gpu, why_not_rounded
 from nanobrag_torch.simulator import Simulation
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp
@@ -105,3 +107,83 @@ def test_on_a_gpu_large_indices_are_not_compiled_in_float32(dtype):
     assert selection.not_compilable(model) is None
     refused = selection.not_compilable(model._replace(largest_hkl=3e9))
     assert (refused is None) == (dtype == torch.float64) and "3e+09" in (refused or "3e+09")
+
+
+def _quotients(ray, orientation, constants, table):
+    """Vectors of rays: their directions, what is divided by constants, and by a square; nothing of one orientation."""
+    length = (ray * ray).sum(0).sqrt()
+    direction = ray / length
+    once = 1.0 / (constants[0] + 2.0)
+    return torch.cat(
+        [
+            direction,
+            (ray[0] / (constants[1] + 3.0) * once).unsqueeze(0),
+            (constants[2] / (length * length)).unsqueeze(0),
+        ]
+    )
+
+
+@needs_cpp
+def test_quotients_of_rays_become_products(tmp_path):
+    generator = torch.Generator().manual_seed(3)
+    ray, constants = (
+        torch.randn(3, 700, dtype=torch.float64, generator=generator),
+        torch.tensor([0.3, 0.7, 1.9]).double(),
+    )
+    orientation, table = torch.zeros(1, 3, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+    inputs, outputs = recorded(_quotients, ray[:, :1].clone(), orientation.clone(), constants.clone(), table)
+    outputs, _ = for_gpu(outputs, {}, 0, False)
+    text = source(inputs, outputs, dialect=CUDA)
+    of_rays = text[text.index("OVER_RAYS {") :]
+    assert " / " not in of_rays and "sqrt" not in of_rays and of_rays.count("RECIPROCAL_ROOT(") == 1
+    build_text(text, tmp_path / "gpu.so")
+    got = torch.full((5, 700), -1, dtype=torch.float64)
+    with (tmp_path / "gpu.so").open("rb") as file:
+        EmulatedGpu(file)([ray, orientation, constants, table, got], 700, 1)
+    torch.testing.assert_close(got, _quotients(ray, orientation, constants, table), rtol=1e-15, atol=0)
+
+
+@needs_cpp
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_number_of_blocks_changes_no_byte(dtype, tmp_path):
+    """Threads with one pair of rays, with many, and with half a pair or none; in one launch and in parts."""
+    model = Simulation(small(), dtype=dtype).plain
+    program = PROGRAMS["photons"]
+    text, _ = source_of(program, model, device="cuda")
+    build_text(text, tmp_path / "gpu.so")
+    pixels = torch.arange(900, dtype=torch.int32)
+    fast, slow = pixels % 30, pixels // 30
+    with (tmp_path / "gpu.so").open("rb") as file:
+        gpu = EmulatedGpu(file)
+
+    def image(blocks: int, parts: int = 1) -> torch.Tensor:
+        gpu.blocks = lambda rays: blocks
+        made = []
+        for x, y in zip(fast.chunk(parts), slow.chunk(parts), strict=True):
+            made.append(torch.full((len(x),), -1.0, dtype=torch.float64))
+            gpu([*program.inputs(model).values(), x.contiguous(), y.contiguous(), made[-1]], len(x), len(model.real_m))
+        return torch.cat(made)
+
+    first = image(4)
+    assert float(first.min()) >= 0 and float(first.max()) > 0
+    for other in (image(1), image(3), image(9), image(2, parts=7)):
+        assert torch.equal(other, first)
+
+
+def test_a_large_image_has_several_pairs_of_rays_for_each_thread():
+    kernel, at_once = cuda_text.Image(2, 8), 132 * 8
+    blocks = {side: kernel.blocks(side * side, 132) for side in (1, 512, 520, 1024, 2500, 20000)}
+    assert blocks[1] == 1 and blocks[512] == 1024  # a pair of rays for each thread
+    assert blocks[520] == at_once and blocks[1024] == at_once  # up to four pairs
+    assert blocks[2500] == 3052 and blocks[20000] == -(-(20000**2) // (256 * 8))  # eight pairs
+    assert kernel.blocks(512 * 512, 132, images=4) == at_once // 4
+    assert kernel.blocks(512 * 512, 132, images=64) == 1024 // 8
+
+
+@pytest.mark.parametrize("shape,at_once", [("square", (2, 8)), ("round", (1, 7)), ("gauss", (1, 7))])
+def test_a_kernel_says_how_it_is_launched(shape, at_once):
+    model = Simulation(replace(small(), crystal=replace(small().crystal, shape=shape.upper()))).plain
+    text, _ = source_of(PROGRAMS["photons"], model, device="cuda")
+    assert cuda_text.image_of(text) == cuda_text.Image(*at_once)
+    by_place, _ = source_of(PROGRAMS["photons"].derivative(("real_m",)), model, device="cuda")
+    assert cuda_text.image_of(by_place) is None and "gridDim" not in by_place

@@ -1,7 +1,8 @@
-"""The CUDA code as nvcc compiles it: registers, spills and instructions per step, as a table. No GPU is needed.
+"""The CUDA code as nvcc compiles it: registers, spills, instructions and cycles, as a table. No GPU is needed.
 
-A step is one pass of the kernel's loop over orientations; its instructions are counted in the disassembly, those in
-double precision, of which a processor does half as many, by themselves too.
+A step is one pass of the kernel's loop over orientations, for one ray. Its instructions are counted in the disassembly,
+and so are the cycles that it takes of the two kinds of units which have fewer lanes: those for float64, and those for
+conversions and special functions. What a step takes is at least the largest of the three.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import torch
 
 from nanobrag_bench.gpu.times import LARGE
 from nanobrag_torch.backends.compiled.compiler import source_of
-from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, image_of
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, TABLE
 from nanobrag_torch.cli import parse
 from nanobrag_torch.model import Model
@@ -32,19 +33,22 @@ _BY = (
 )
 _SHAPES = {"square": [], "round": ["-round_xtal"], "gauss": ["-gauss_xtal"]}
 _REGISTERS, _THREADS = 65536, 2048  # of a processor, for compute capability 8.0 and 9.0
-_DOUBLE = ("DADD", "DMUL", "DFMA", "DSETP")
+_FP64, _CONVERSIONS = ("DADD", "DMUL", "DFMA", "DSETP"), ("F2F", "F2I", "I2F", "FRND")
+_CYCLES_OF_FP64 = {"sm_80": 4, "sm_90": 2}  # of a scheduler, for an instruction of 32 threads
 _SPILLED = ("LDL", "STL")
 _SMALLEST = 100  # instructions of a loop over orientations, around which there may be loops over samples and sources
 
 
 class Kernel(NamedTuple):
-    """Figures of one compiled kernel."""
+    """Figures of one compiled kernel; a step is of one ray and orientation."""
 
     registers: int
     spilled_bytes: int
-    step: int  # instructions
-    of_double: int
-    in_memory: int = 0  # instructions of the step that read or write what was spilled
+    step: float  # instructions: a scheduler of a processor starts one for 32 threads in a cycle
+    fp64: float  # cycles that the step's arithmetic of float64 takes
+    conversions: float  # cycles that its conversions of 64-bit numbers, reciprocals and roots take
+    in_memory: float = 0  # instructions of the step that read or write what was spilled
+    around: float = 0  # instructions of a ray around its steps
 
     @property
     def occupancy(self) -> float:
@@ -82,30 +86,43 @@ def texts() -> dict[str, str]:
     return kernels
 
 
-def read(report: str, disassembly: str) -> Kernel:
-    """A kernel from the output of ptxas -v and from the disassembly."""
+def read(report: str, disassembly: str, rays: int = 1, architecture: str = "sm_90") -> Kernel:
+    """A kernel from the output of ptxas -v and from the disassembly; `rays`: how many a thread has at once."""
     registers = re.search(r"Used (\d+) registers", report)
     spilled = sum(map(int, re.findall(r"(\d+) bytes spill", report)))
     lines = re.findall(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", disassembly, re.MULTILINE)
     code = [(int(address, 16), text) for address, text in lines]
-    loops = _loops(code)
+    loops = sorted(_loops(code), key=len)
     large = [loop for loop in loops if len(loop) >= _SMALLEST]  # others are inside a function of the step
-    step = min(large, key=len) if large else max(loops, key=len, default=[])
+    step = large[0] if large else loops[-1] if loops else []
     if registers is None or not step:
         raise InputError(f"nvcc's report names no registers, or its code has no loop: {report.strip()[-200:]}")
-    operations = [re.sub(r"^@!?U?P\w+\s+", "", text).split()[0].split(".")[0] for text in step]
-    counts = (sum(operation in kinds for operation in operations) for kinds in (_DOUBLE, _SPILLED))
-    return Kernel(int(registers.group(1)), spilled, len(step), *counts)
+    last = max((at for at, text in code if text.endswith("EXIT ")), default=code[-1][0])
+    whole = [one for one in code if one[0] <= last]  # functions for special cases come after that
+    around = next((loop for loop in reversed(loops) if len(loop) > len(step) and set(step) <= set(loop)), whole)
+    operations = [re.sub(r"^@!?U?P\w+\s+", "", text).split()[0] for _, text in step]
+    fp64 = sum(operation.split(".")[0] in _FP64 for operation in operations) * _CYCLES_OF_FP64.get(architecture, 2)
+    spills = sum(operation.split(".")[0] in _SPILLED for operation in operations)
+    counts = len(step), fp64, sum(map(_conversion, operations)), spills, len(around) - len(step)
+    return Kernel(int(registers.group(1)), spilled, *(count / rays for count in counts))
 
 
-def _loops(code: Sequence[tuple[int, str]]) -> list[list[str]]:
+def _conversion(operation: str) -> int:
+    """Cycles that an operation takes of the units for conversions and special functions."""
+    kind = operation.split(".")[0]
+    if kind == "MUFU" or (kind in _CONVERSIONS and "64" in operation):
+        return 8
+    return 2 if kind in _CONVERSIONS else 0
+
+
+def _loops(code: Sequence[tuple[int, str]]) -> list[list[tuple[int, str]]]:
     """The instructions between an earlier target and the last branch to it."""
     loops = {}
     for address, text in code:
         target = re.search(r"\bBRA\b.*?(0x[0-9a-f]+)", text)
         if target and int(target.group(1), 16) < address:
             first = int(target.group(1), 16)
-            loops[first] = [operation for at, operation in code if first <= at <= address]
+            loops[first] = [one for one in code if first <= one[0] <= address]
     return list(loops.values())
 
 
@@ -116,7 +133,9 @@ def compiled(text: str, nvcc: Path, architecture: str) -> Kernel:
         source.write_text(text)
         made = _run([nvcc, "-w", f"-arch={architecture}", "-cubin", "-Xptxas", "-v", source, "-o", code])
         beside = nvcc.with_name("cuobjdump") if nvcc.parent != Path() else "cuobjdump"
-        return read(made, _run([beside, "-sass", code]))
+        image = image_of(text)
+        rays = 1 if image is None else image.rays_at_once
+        return read(made, _run([beside, "-sass", code]), rays, architecture)
 
 
 def _run(command: Sequence[str | Path]) -> str:
@@ -126,17 +145,19 @@ def _run(command: Sequence[str | Path]) -> str:
     return done.stdout + done.stderr
 
 
+_COLUMNS = ("kernel", "card", "registers", "spilled bytes", "occupancy")
+_OF_A_STEP = ("instructions a step", "float64", "conversions", "spills", "instructions a ray")
+
+
 def table(nvcc: Path, architectures: Sequence[str]) -> str:
     """The table of docs/compiled.md, and the version of the compiler below it."""
-    lines = [
-        "| kernel | card | registers | spilled bytes | occupancy | instructions a step | double | spills |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    columns = (*_COLUMNS, *_OF_A_STEP)
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for name, text in texts().items():
         for architecture in architectures:
             kernel = compiled(text, nvcc, architecture)
-            figures: list[object] = [kernel.registers, kernel.spilled_bytes, f"{kernel.occupancy:.0%}", kernel.step]
-            figures += [kernel.of_double, kernel.in_memory]
+            figures: list[object] = [kernel.registers, kernel.spilled_bytes, f"{kernel.occupancy:.0%}"]
+            figures += [f"{figure:.0f}" for figure in kernel[2:]]
             lines.append(f"| {name} | {architecture} | {' | '.join(map(str, figures))} |")
     version = _run([nvcc, "--version"]).strip().splitlines()[-2:]
     return "\n".join([*lines, "", version[0]])

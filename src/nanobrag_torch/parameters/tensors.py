@@ -30,9 +30,7 @@ def _collect(part: Any, tensors: list[torch.Tensor]) -> None:
             if type(item) not in _PLAIN:
                 _collect(item, tensors)
     elif is_dataclass(part):
-        values = vars(part)
-        for name in part.__dataclass_fields__:
-            value = values[name]
+        for value in vars(part).values():  # in the order of the fields
             if type(value) not in _PLAIN:
                 _collect(value, tensors)
 
@@ -61,6 +59,29 @@ def with_fields(part: Part, **changed: Any) -> Part:
     made = object.__new__(type(part))
     made.__dict__.update(vars(part) | changed)
     return made
+
+
+class Same:
+    """A key of a cache that stands for one object, whatever is equal to it; the object stays as long as its key."""
+
+    __slots__ = ("one",)
+
+    def __init__(self, one: Any):
+        self.one = one
+
+    def __hash__(self) -> int:
+        return id(self.one)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.one is self.one
+
+
+def is_plain(part: Any) -> bool:
+    """Whether a dataclass of `parameters` holds nothing but numbers, texts and tuples of these, so cannot change."""
+    return all(
+        type(value) in _PLAIN or (type(value) is tuple and all(type(item) in _PLAIN for item in value))
+        for value in vars(part).values()
+    )
 
 
 def versions(tensors: Sequence[torch.Tensor]) -> list[int]:

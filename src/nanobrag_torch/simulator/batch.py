@@ -84,13 +84,17 @@ def images_of(
     together = _one_launch(simulations, image_dtype) if trust_later and len(simulations) > 1 else None
     if together is not None:
         return _batch(simulations, together, trust_later)
-    images = []
-    for simulation in simulations:
+    geometry, to_be_checked = simulations[0].plain_host.geometry, False
+    size = len(simulations), geometry.n_slow, geometry.n_fast
+    images = torch.empty(size, dtype=image_dtype, device=simulations[0].device)
+    for simulation, into in zip(simulations, images, strict=True):
         backend = simulation.backend(image_dtype) if trust_later else None
         if isinstance(backend, CompiledBackend):
-            backend.trusted_with = simulation.plain
-        images.append(simulation.image())
-    return _batch(simulations, images[0][None] if len(images) == 1 else torch.stack(images), trust_later)
+            backend.trusted_with, to_be_checked = simulation.plain, True
+        made = simulation.image_without_graph(None, image_dtype, into)
+        if made is not into:
+            into.copy_(made)
+    return _batch(simulations, images, to_be_checked)
 
 
 def _one_launch(simulations: Sequence[Simulation], image_dtype: torch.dtype) -> torch.Tensor | None:
@@ -135,11 +139,24 @@ def _tell_once(message: str) -> None:
 
 def _batch(simulations: Sequence[Simulation], together: torch.Tensor, trusted_later: bool) -> Batch:
     flat = together.flatten(1)
-    columns = [bound[:, None].double() for bound in flat.aminmax(dim=1)]
+    columns = [bound[:, None].double() for bound in _bounds(flat)]
     if trusted_later:
-        columns += [flat.argmax(dim=1)[:, None].double()]
+        columns += [_where_largest(flat)[:, None].double()]
         columns += [flat[:, where, None].double() for where in places(simulations[0])]
     return Batch(simulations, together, torch.cat(columns, dim=1), trusted_later)
+
+
+def _bounds(flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The least and the largest number of each row; on a CPU two passes take a tenth of the time of one for both."""
+    if flat.device.type == "cpu":
+        return flat.amin(dim=1), flat.amax(dim=1)
+    least, most = flat.aminmax(dim=1)
+    return least, most
+
+
+def _where_largest(flat: torch.Tensor) -> torch.Tensor:
+    """The place of the largest number of each row, or of one that is none; numpy finds it ten times as fast."""
+    return torch.from_numpy(flat.numpy().argmax(axis=1)) if flat.device.type == "cpu" else flat.argmax(dim=1)
 
 
 def places(simulation: Simulation) -> list[int]:

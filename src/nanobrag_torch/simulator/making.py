@@ -25,18 +25,24 @@ IMAGES: dict[tuple[object, ...], int] = {}  # models of each structure whose ima
 
 
 def image(
-    simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype
+    simulation: Simulation,
+    backend: Backend,
+    progress: Progress | None,
+    image_dtype: torch.dtype,
+    into: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor | None, str]:
     """The image (slow, fast) by a backend; None and the reason where that is compiled code which is not to be trusted.
+
+    It is `into` or a new one.
 
     Whatever goes wrong with compiled code is told on standard error, and is no reason not to make the image.
     """
     if not isinstance(backend, CompiledBackend) or backend.trusted_with is simulation.plain:
-        return _made(simulation, backend, progress, image_dtype, False)[0], ""
+        return _made(simulation, backend, progress, image_dtype, False, into)[0], ""
     number_of_it = IMAGES[backend.structure] = IMAGES.get(backend.structure, 0) + 1
     look = selection.is_looked_at(number_of_it, simulation.device)
     try:
-        made, brightest = _made(simulation, backend, progress, image_dtype, look)
+        made, brightest = _made(simulation, backend, progress, image_dtype, look, into)
         why = None if brightest is None else doubt(simulation, made, brightest)
     except (MemoryError, torch.OutOfMemoryError, ExperimentError):
         raise
@@ -56,7 +62,12 @@ def image(
 
 
 def _made(
-    simulation: Simulation, backend: Backend, progress: Progress | None, image_dtype: torch.dtype, look: bool
+    simulation: Simulation,
+    backend: Backend,
+    progress: Progress | None,
+    image_dtype: torch.dtype,
+    look: bool,
+    into: torch.Tensor | None,
 ) -> tuple[torch.Tensor, Tile | Region | None]:
     """The image, and if `look` the tile with its brightest pixel, or with one that no image can have."""
     n_fast, n_slow = simulation.plain_host.geometry.n_fast, simulation.plain_host.geometry.n_slow
@@ -67,7 +78,11 @@ def _made(
     regions = simulation.pixels.regions(backend.pixels) if counts_itself else None
     masked = simulation.experiment.detector.mask is not None and regions is None
     every_pixel = total == n_fast * n_slow and not masked
-    image = (torch.empty if every_pixel else torch.zeros)(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
+    if into is None:
+        made = torch.empty if every_pixel else torch.zeros
+        image = made(n_slow, n_fast, dtype=image_dtype, device=simulation.device)
+    else:
+        image = into if every_pixel else into.zero_()
     parts: Iterable[Tile | Region] = simulation.pixels.tiles(backend.pixels) if regions is None else regions
 
     def photons_of(part: Tile | Region) -> tuple[Tile | Region, float]:

@@ -11,6 +11,7 @@ import torch
 
 from nanobrag_torch import model_parts, transfer
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
+from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters import defects as defect_registry
@@ -94,20 +95,20 @@ class Series:
         cell = crystal.build_cell(xtal, wavelength_m, misset_rad, defects)
         n_cells = crystal.n_cells(xtal, cell, beam.beamsize_m, defects)
         factors, counts = experiment.structure_factors, [number(n) for n in n_cells]
-        if structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects) != (
-            base.amplitudes.interpolate
-        ):  # a cell count rounded to the other side of two
-            return Simulation(experiment, self.first.device, base.dtype)
+        interpolate = structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
         light = model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects)
+        largest_hkl, most_cells = model_parts.largest_hkl(turned.real_m, light), max(counts)
+        if interpolate != base.amplitudes.interpolate or why_not_rounded(largest_hkl, most_cells) is not None:
+            return Simulation(experiment, self.first.device, base.dtype)  # other programs
         changed: dict[str, Any] = {
             "cell": cell,
             "real_m": turned.real_m.flatten(0, 1),
             "n_cells": n_cells,
             "sources": light,
-            "largest_hkl": model_parts.largest_hkl(turned.real_m, light),
-            "most_cells": max(counts),
+            "largest_hkl": largest_hkl,
+            "most_cells": most_cells,
         }
         oversample = model_parts.resolve_oversample(experiment, self._geometry, cell, n_cells, wavelength_m)
         changed = {name: as_tensors(part) for name, part in changed.items()}

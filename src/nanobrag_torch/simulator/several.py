@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from nanobrag_torch import model_parts, transfer
+from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
@@ -95,44 +96,47 @@ def can_be_together(experiment: Experiment, wanted: Asked) -> bool:
     return True
 
 
-@np.errstate(all="ignore")  # what must be finite is checked
 def simulations(fixed: Fixed, wanted: Asked) -> list[Simulation | None]:
-    """A simulation of each; None where more than the values of tensors differs from the first."""
+    """A simulation of each; None where other programs than those of the first may be needed."""
     first, base = fixed.first, fixed.first.plain_host
-    here, like = _resolved(fixed, wanted)
+    here, numbers = _resolved(fixed, wanted)
     there = transfer.moved(here, first.device)
+    rows = zip(wanted.experiments(fixed.experiment), _rows(here), _rows(there), numbers, strict=True)
     made: list[Simulation | None] = []
-    for experiment, host, device, is_like in zip(
-        wanted.experiments(fixed.experiment), _rows(here), _rows(there), like, strict=True
-    ):
-        if not is_like:
+    for experiment, host, device, counted in rows:
+        if counted is None:
             made.append(None)
             continue
-        on_host, on_device = _with(base, host), _with(first.plain, device)
+        on_host, on_device = _with(base, host, counted), _with(first.plain, device, counted)
         read = {name: tensor for name, tensor in device.items() if name != "cell"}
         read["cell.reciprocal_per_A"] = on_device.cell.reciprocal_per_A
         made.append(first.with_values(experiment, on_host, on_device, read))
     return made
 
 
-def _resolved(fixed: Fixed, wanted: Asked) -> tuple[dict[str, Any], list[bool]]:
-    """Tensors of all frames by dotted names, the frame their first dimension; whether each is like the first."""
+@np.errstate(all="ignore")  # what must be finite is checked
+def _resolved(fixed: Fixed, wanted: Asked) -> tuple[dict[str, Any], list[dict[str, float] | None]]:
+    """Tensors of all frames by dotted names, the frame their first dimension; numbers of each, see `_numbers`."""
     experiment, defects = fixed.experiment, fixed.defects
+    xtal, light = experiment.crystal, fixed.first.plain_host.sources
     cell = crystal.turned_cell(_at_rest(fixed, wanted), wanted.misset_deg / DEG_PER_RAD, defects)
     cell = cell._replace(volume_A3=spread(cell.volume_A3, wanted.wavelength_m.shape))
     steps = crystal.at_spindle_angles(cell.real_m, fixed.geometry.spindle_axis, fixed.phi_rad, defects)
     turned = [crystal.in_domains(one, fixed.mosaic).flatten(0, 1) for one in steps]
     changed: dict[str, Any] = {"cell": cell, "real_m": torch.stack(turned)}
-    counts = None
-    if any(number(size) > 0 for size in experiment.crystal.sample_size_m):
+    if any(number(size) > 0 for size in xtal.sample_size_m):
         rows = [crystal.Cell(*one) for one in zip(*cell, strict=True)]
-        beamsize_m = experiment.beam.beamsize_m
-        counts = stack([crystal.n_cells(experiment.crystal, one, beamsize_m, defects) for one in rows])
-        changed["n_cells"] = counts
+        changed["n_cells"] = stack([crystal.n_cells(xtal, one, experiment.beam.beamsize_m, defects) for one in rows])
     if experiment.beam.sources is None:
-        light, grids = fixed.first.plain_host.sources, sampling.source_grids(experiment.beam, defects)
-        changed[WAVELENGTHS] = sources.spectra_m(grids.dispersion, wanted.wavelength_m, light.incident.shape[0])
-    return as_tensors(changed), _like_first(fixed, wanted, cell, counts)
+        dispersion = sampling.source_grids(experiment.beam, defects).dispersion
+        changed[WAVELENGTHS] = sources.spectra_m(dispersion, wanted.wavelength_m, light.incident.shape[0])
+    axes_sqr_m2 = (steps * steps).sum(-1).reshape(len(steps), -1).max(-1)
+    shortest_m = changed[WAVELENGTHS].min(-1) if WAVELENGTHS in changed else [light.wavelength_m.min()] * len(steps)
+    length = model_parts.longest(light.incident)
+    largest_hkl = [
+        model_parts.hkl_bound(*map(number, (sqr, length, m))) for sqr, m in zip(axes_sqr_m2, shortest_m, strict=True)
+    ]
+    return as_tensors(changed), _numbers(fixed, wanted, cell, changed.get("n_cells"), largest_hkl)
 
 
 def _at_rest(fixed: Fixed, wanted: Asked) -> crystal.AtRest:
@@ -146,24 +150,26 @@ def _at_rest(fixed: Fixed, wanted: Asked) -> crystal.AtRest:
     return each[0]._replace(reciprocal_per_A=stack([one.reciprocal_per_A for one in each]))
 
 
-def _like_first(fixed: Fixed, wanted: Asked, cells: crystal.Cell, counts: Array | None) -> list[bool]:
-    """Whether sub-pixels and the choice of interpolation are those of the first simulation."""
+def _numbers(
+    fixed: Fixed, wanted: Asked, cells: crystal.Cell, counts: Array | None, largest_hkl: Sequence[float]
+) -> list[dict[str, float] | None]:
+    """The numbers of each model that are no tensors; None where they may ask for other programs than the first's."""
     experiment, base = fixed.experiment, fixed.first.plain_host
-    if counts is None and (experiment.detector.oversample or 0) > 0:
-        return [True] * len(wanted.wavelength_m)
-    like = []
-    for row, wavelength_m in enumerate(wanted.wavelength_m):
-        cell = crystal.Cell(*(part[row] for part in cells))
-        n_cells = base.n_cells if counts is None else counts[row]
-        oversample = model_parts.resolve_oversample(experiment, fixed.geometry, cell, n_cells, wavelength_m)
-        interpolate = base.amplitudes.interpolate
+    made: list[dict[str, float] | None] = []
+    for row, (wavelength_m, largest) in enumerate(zip(wanted.wavelength_m, largest_hkl, strict=True)):
+        n_cells, most, interpolate = base.n_cells, base.most_cells, base.amplitudes.interpolate
         if counts is not None:
-            stated = experiment.crystal.n_cells
+            n_cells, known = counts[row], counts[row].tolist()
+            most = max(known)
             interpolate = structure_factor.wants_interpolation(
-                experiment.structure_factors, stated, list(map(number, n_cells)), fixed.defects
+                experiment.structure_factors, experiment.crystal.n_cells, known, fixed.defects
             )
-        like.append(oversample == base.oversample and interpolate == base.amplitudes.interpolate)
-    return like
+        cell = crystal.Cell(*(part[row] for part in cells))
+        oversample = model_parts.resolve_oversample(experiment, fixed.geometry, cell, n_cells, wavelength_m)
+        alike = oversample == base.oversample and interpolate == base.amplitudes.interpolate
+        same = alike and why_not_rounded(largest, most) is None
+        made.append({"largest_hkl": largest, "most_cells": most} if same else None)
+    return made
 
 
 def _rows(stacked: dict[str, Any]) -> list[dict[str, Any]]:
@@ -177,11 +183,11 @@ def _rows(stacked: dict[str, Any]) -> list[dict[str, Any]]:
     return [dict(zip(stacked, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _with(model: Model, own: dict[str, Any]) -> Model:
-    """The model with a frame's own tensors."""
+def _with(model: Model, own: dict[str, Any], numbers: dict[str, Any]) -> Model:
+    """The model with a frame's own tensors and numbers."""
     light = model.sources
     if WAVELENGTHS in own:
         light = light._replace(wavelength_m=own[WAVELENGTHS])
     return model._replace(
-        cell=own["cell"], real_m=own["real_m"], n_cells=own.get("n_cells", model.n_cells), sources=light
+        cell=own["cell"], real_m=own["real_m"], n_cells=own.get("n_cells", model.n_cells), sources=light, **numbers
     )

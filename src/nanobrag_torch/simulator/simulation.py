@@ -176,13 +176,18 @@ class Simulation:
         g = self.plain_host.geometry
         return torch.zeros(g.n_slow, g.n_fast, dtype=dtype, device=self.device)
 
-    def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too."""
+    def image_without_graph(
+        self, progress: Progress | None, image_dtype: torch.dtype, into: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """The image by itself, eager or compiled; a compiled one only if eager code gives pixels of it too.
+
+        `into` may be an image of that type, whatever is in it, that the photons are written to.
+        """
         backend = self.backend(image_dtype)
-        image, why = making.image(self, backend, progress, image_dtype)
+        image, why = making.image(self, backend, progress, image_dtype, into)
         if image is None:
             backend = self._chosen[image_dtype] = EagerBackend(self.plain, why)
-            image, _ = making.image(self, backend, progress, image_dtype)
+            image, _ = making.image(self, backend, progress, image_dtype, into)
         assert image is not None  # eager code always makes one
         self.made_by = backend.description
         return image

@@ -102,7 +102,7 @@ class Campaign(Strict):
         "bitshuffle_lz4", description="Of every frame, without loss."
     )
     frames_per_launch: int = Field(
-        0, ge=0, le=4096, description="Frames that are on the device at once; 0: 1 on a CPU, 16 on a GPU."
+        0, ge=0, le=4096, description="Frames that are on the device at once; 0: 16 on a GPU, at most 8 on a CPU."
     )
     noise: Noise = Noise()
     audit: FrameAudit = FrameAudit()

@@ -14,7 +14,7 @@ import platform
 import re
 import tempfile
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -46,10 +46,8 @@ def directory() -> Path | None:
 
     It is NANOBRAG_TORCH_CACHE, else the user's cache folder; if somebody else may write to it, a private folder.
     """
-    named = os.environ.get(DIRECTORY_VARIABLE)
-    base = os.environ.get("XDG_CACHE_HOME")
     try:
-        folder = Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "nanobrag_torch"
+        folder = _named(*map(os.environ.get, (DIRECTORY_VARIABLE, "XDG_CACHE_HOME", "HOME")))
     except RuntimeError:
         return None
     try:
@@ -57,6 +55,12 @@ def directory() -> Path | None:
     except Unsafe as error:
         return private_folder(str(error))
     return folder
+
+
+@lru_cache(maxsize=16)
+def _named(named: str | None, base: str | None, home: str | None) -> Path:
+    """The folder that these variables of the environment name. Raises RuntimeError if there is no home directory."""
+    return Path(named) if named else (Path(base) if base else Path.home() / ".cache") / "nanobrag_torch"
 
 
 def folder() -> Path:
@@ -111,29 +115,37 @@ def find(program: Program, model: Model, folder: Path) -> Path | None:
 
     Raises BrokenPackage if it is not the one that was written.
     """
+    known = folder, program.name, program.variant(model), model.real_m.device
+    package = _PATHS.get(known)
+    if package is not None and _FOUND.get(package) == _states(package):
+        return package
     key = key_of(program, model)
     package = package_path(folder, key)
     if not _record_path(package).is_file():
         return None
-    state = _state(package), _state(_record_path(package)), os.geteuid()
-    if _FOUND.get(package) == (key, state):
-        return package
+    state = _states(package)
     record = _record(package)
     if record.get("key") != key or not isinstance(record.get("sha256"), str):
         raise BrokenPackage(f"{package.name} was made for something else")
     opened(package).close()
-    _FOUND[package] = key, state
+    _PATHS[known], _FOUND[package] = package, state
     return package
 
 
 # What packages and records were like when they were read and hashed. The time of the last change of any kind is part of
 # it, which only the system sets: as long as all is as it was, they are what they were, and so are owners and rights.
-_FOUND: dict[Path, tuple[dict[str, object], object]] = {}
+_FOUND: dict[Path, object] = {}
+_PATHS: dict[tuple[object, ...], Path] = {}  # of programs that were found, by all that their keys are made of
+_ABOUT: dict[Path, tuple[object, Build]] = {}
+
+
+def _states(package: Path) -> object:
+    return _state(package), _state(_record_path(package)), os.geteuid()
 
 
 def _state(path: Path) -> tuple[int, ...]:
     try:
-        status = path.lstat()
+        status = os.lstat(path)
     except OSError:
         return ()
     return (
@@ -213,14 +225,21 @@ def keep(program: Program, model: Model, folder: Path) -> Path:
 
 def about(package: Path) -> Build:
     """The record that was written when the program was built. Raises BrokenPackage if it cannot be read."""
+    state = _state(_record_path(package))
+    known, build = _ABOUT.get(package, (None, None))
+    if build is not None and known == state:
+        return build
     try:
         record = _record(package)
         watched = [Watched(name, tuple(shape), *rest) for name, shape, *rest in record["watched"]]
-        return Build(record["source_sha256"], record["compiler"], watched)
+        build = Build(record["source_sha256"], record["compiler"], watched)
     except (KeyError, TypeError) as error:
         raise BrokenPackage(f"{package.name} has no record of how it was built") from error
+    _ABOUT[package] = state, build
+    return build
 
 
+@lru_cache(maxsize=1024)
 def _record_path(package: Path) -> Path:
     return package.with_suffix(".json")
 

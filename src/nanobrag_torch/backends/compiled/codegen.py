@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 import torch
 
+from nanobrag_torch.backends.compiled.cuda_text import PIXELS_OF_A_ROW
 from nanobrag_torch.backends.compiled.dialects import C, Dialect
 from nanobrag_torch.backends.compiled.recorded import C_TYPES, ORIENTATION, RAY, SAMPLE, SOURCE, TERMS
 from nanobrag_torch.backends.compiled.schedule import Input, Loops, Output
 
 _BOTH = ORIENTATION | RAY
 _PIXELS = frozenset(("fast", "slow"))
+_LONG = re.compile(r"\b(exp|sin|cos)f?\(")  # functions that a compiler writes out at length
 _TERM = "((int64_t)sample * loops[1] + source)"
 
 
@@ -48,7 +51,7 @@ def source(
         f"CONSTANTS({', '.join(loops.constants)})" if loops.constants else "",
         f"ENTRY {entry}({', '.join(arguments)}, const int rays, const int orientations)",
         "{",
-        *loops.lines["uniform"],
+        *_of_all_rays(loops, inputs, dialect),
         *(f"double {one.name}_sum[BLOCK] = {{0}};" for group in sums for one in group),
         *(f"TERMS({_name(group)});" for group in tables),
         "double ones[BLOCK]; EACH ones[l] = 1;",
@@ -57,15 +60,46 @@ def source(
         *(f"TERMS_OF_WARP({_name(group)});" for group in tables),
         "}",
     ]
-    return dialect.head(_kind(inputs, outputs, loops.lookups_of_pair > 1), bool(tables)) + "\n".join(lines) + "\n"
+    return dialect.head(_kind(inputs, outputs, loops), bool(tables)) + "\n".join(lines) + "\n"
 
 
-def _kind(inputs: list[Input], outputs: list[list[Output]], interpolated: bool) -> str:
+def _of_all_rays(loops: Loops, inputs: list[Input], dialect: Dialect) -> list[str]:
+    """What is the same for all rays; where threads share memory one of them works it out."""
+    lines, shared = loops.lines["uniform"], dict(loops.shared)
+    if not dialect.shares:
+        return lines
+    if {one.name for one in inputs} >= _PIXELS:
+        name, expression = PIXELS_OF_A_ROW
+        lines, shared[name] = [*lines, f"const double {name} = {expression};"], "double"
+    if not shared:
+        return []
+    return [
+        *(f"__shared__ {kind} shared_{name};" for name, kind in shared.items()),
+        "ONE_THREAD {",
+        *(line for statement in lines for line in _shared(statement, shared)),
+        "}",
+        "__syncthreads();",
+        *(f"const {kind} &{name} = shared_{name};" for name, kind in shared.items()),
+    ]
+
+
+def _shared(statement: str, shared: Mapping[str, str]) -> list[str]:
+    """A statement, and where it works out a number for all threads one that shares it."""
+    name = statement.partition(" = ")[0].split()[-1]
+    return [statement, f"shared_{name} = {name};"] if name in shared else [statement]
+
+
+def _kind(inputs: list[Input], outputs: list[list[Output]], loops: Loops) -> str:
+    """What decides how many registers a thread of a GPU needs."""
     derived = any(one.name.startswith("along_") for one in inputs) or any(not g[0].varies & RAY for g in outputs)
     single = any(one.dtype == torch.float32 for one in inputs)
     if not derived:
-        return "image"
-    return "derivative, interpolated" if interpolated else f"derivative{', float32' * single}"
+        lines = loops.lines["pair"] + loops.lines["found"]
+        return "image, one ray" if any(_LONG.search(line) for line in lines) else "image"
+    if loops.lookups_of_pair > 1:
+        return "derivative, interpolated"
+    by_place = all(group[0].place is not None for group in outputs)
+    return "derivative by place" if by_place else f"derivative{', float32' * single}"
 
 
 def _over_rays(
@@ -74,6 +108,7 @@ def _over_rays(
     """The loop over blocks of rays, with all that is computed for each ray."""
     return [
         "OVER_RAYS {",
+        *_forget(dialect),
         "const int count = COUNT;",
         *_loads(inputs),
         *(f"{kind} {name}[BLOCK];" for name, kind in loops.arrays.items()),
@@ -111,9 +146,9 @@ def _over_terms(
     begun = [f"{a}[l] = 0;" for a in loops.totals]
     if not over:
         sums = any(group[0].varies == 0 and group[0].place is None for group in outputs)
-        after = _again(loops, inputs) if dialect.works_out_again and sums else _each(lines["after"])
-        inner = [*_over_orientations(loops, outputs, dialect), *_held(outputs), *after]
-        return [*_each([*lines["before"], *begun, *unseen]), *inner]
+        after = _again(loops) if dialect.shares and sums else _each(lines["after"])
+        inner = [*_over_orientations(loops, outputs, dialect), *_held(outputs), *_forget(dialect), *after]
+        return [*_each([*_forget(dialect), *lines["before"], *begun, *unseen]), *inner]
     counters = (("sample", SAMPLE, 0), ("source", SOURCE, 1))
     sample, source = (
         f"for (int {name} = 0; {name} < (int)loops[{place}]; {name}++) {{"
@@ -122,14 +157,16 @@ def _over_terms(
         for name, one, place in counters
     )
     return [
-        *_each([*lines["before"], *unseen]),
+        *_each([*_forget(dialect), *lines["before"], *unseen]),
         sample,
         *lines["sample"],
-        *_each(lines["of_sample"]),
+        *_each([*_forget(dialect), *lines["of_sample"]]),
         source,
+        *_forget(dialect),
         *lines["source"],
-        *_each([*lines["of_source"], *begun]),
+        *_each([*_forget(dialect), *lines["of_source"], *begun]),
         *_over_orientations(loops, outputs, dialect),
+        *_forget(dialect),
         *_each([*lines["after"], *loops.following]),
         *(line for group in outputs if group[0].varies == RAY | TERMS for line in _stores(group, f"{_TERM} * ")),
         "}",
@@ -138,22 +175,20 @@ def _over_terms(
     ]
 
 
-def _again(loops: Loops, inputs: list[Input]) -> list[str]:
+def _again(loops: Loops) -> list[str]:
     """The statements after the loop over orientations, for which those before it are worked out again: a thread that
     keeps no numbers during the loop leaves room for others."""
-    read = [(f"const {C_TYPES[one.dtype]} *", one.name) for one in inputs if one.varies != RAY]
     return [
         "{",
-        *(f"{kind}const again_{name} = again({name});" for kind, name in read),
         *(f"{name}_0[0] = again({name}_0[0]);" for name in sorted(_PIXELS)),
-        "{",
-        *(f"{kind}const __restrict__ {name} = again_{name};" for kind, name in read),
-        *loops.lines["uniform"],
         *_each(loops.lines["before"]),
         *_each(loops.lines["after"]),
         "}",
-        "}",
     ]
+
+
+def _forget(dialect: Dialect) -> list[str]:
+    return ["FORGET;"] if dialect.shares else []
 
 
 def _upstream(inputs: list[Input]) -> list[Input]:
@@ -177,7 +212,7 @@ def _over_orientations(loops: Loops, outputs: list[list[Output]], dialect: Diale
         return []
     return [
         "for (int orientation = 0; orientation < orientations; orientation++) {",
-        *loops.lines["orientation"],
+        *map(dialect.row, loops.lines["orientation"]),
         *_each(loops.lines["pair"]),
         *loops.lookups,
         *_each(loops.lines["found"]),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from nanobrag_torch.backends.compiled.dialects import WARP
+from nanobrag_torch.backends.compiled.cuda_text import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.loading import Summed, load
 from nanobrag_torch.backends.compiled.programs import STAGES, TABLE, Program

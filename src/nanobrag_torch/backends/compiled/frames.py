@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import torch
 
 from nanobrag_torch.backends.compiled import cache as kept
-from nanobrag_torch.backends.compiled.dialects import THREADS_PER_BLOCK
+from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, Image, image_of
+from nanobrag_torch.backends.compiled.loading import processors
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.model import Model
 
@@ -38,6 +39,7 @@ class Together(NamedTuple):
 
     text: str
     of_a_frame: tuple[int, ...]
+    image: Image
 
 
 def together(source_of_one: str) -> Together:
@@ -45,7 +47,8 @@ def together(source_of_one: str) -> Together:
     definition = _ONE.search(source_of_one)
     arguments = [_ARGUMENT.match(word.strip()) for word in definition["arguments"].split(",")] if definition else []
     named = [argument for argument in arguments if argument is not None]
-    if not named or len(named) != len(arguments) or _KERNEL not in source_of_one:
+    image = image_of(source_of_one)
+    if image is None or not named or len(named) != len(arguments) or _KERNEL not in source_of_one:
         raise ValueError("the program of one image has another form than the one that is known")
     own = tuple(position for position, argument in enumerate(named) if argument["name"] in OF_A_FRAME)
     shared = [argument[0] for position, argument in enumerate(named) if position not in own]
@@ -58,7 +61,7 @@ def together(source_of_one: str) -> Together:
         + f"const int64_t *mine = addresses + (int64_t)blockIdx.y * {len(own)};\n"
         + f"run({', '.join(inputs)}, rays, orientations);\n}}\n"
     )
-    return Together(text, own)
+    return Together(text, own, image)
 
 
 def launched(name: str, model: Model, rows: Sequence[Sequence[torch.Tensor]], rays: int) -> bool:
@@ -111,7 +114,7 @@ def _loaded(file: Path, device: torch.device) -> tuple[tuple[int, ...], Launch]:
     def launch(
         shared: Sequence[torch.Tensor], addresses: torch.Tensor, rays: int, orientations: int, frames: int
     ) -> None:
-        grid = -(-rays // THREADS_PER_BLOCK), frames, 1
+        grid = made.image.blocks(rays, processors(device), frames), frames, 1
         with torch.cuda.device(device):
             kernel(grid=grid, block=(THREADS_PER_BLOCK, 1, 1), args=[*shared, addresses, rays, orientations])
 

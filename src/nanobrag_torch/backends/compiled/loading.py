@@ -12,7 +12,8 @@ import torch
 
 from nanobrag_torch.backends.compiled.cache import opened
 from nanobrag_torch.backends.compiled.compiler import ENTRY
-from nanobrag_torch.backends.compiled.dialects import HIGH_BITS, LANES, LOW_BITS, THREADS_PER_BLOCK, WARP
+from nanobrag_torch.backends.compiled.cuda_text import HIGH_BITS, LOW_BITS, THREADS_PER_BLOCK, WARP, image_of
+from nanobrag_torch.backends.compiled.dialects import LANES
 
 _LARGEST_EXPONENT = 1000  # of a scale
 
@@ -78,13 +79,15 @@ class OnGpu:
 
     def __init__(self, file: BinaryIO, device: torch.device):
         with file, torch.cuda.device(device):
-            self._run = torch.cuda._compile_kernel(file.read().decode(), ENTRY)
-        self._device = device
+            text = file.read().decode()
+            self._run = torch.cuda._compile_kernel(text, ENTRY)
+        self._device, self._image = device, image_of(text)
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None:
         with torch.cuda.device(self._device):
-            grid, block = (blocks_of(rays), 1, 1), (THREADS_PER_BLOCK, 1, 1)
-            self._run(grid=grid, block=block, args=[*tensors, rays, orientations])
+            image = self._image
+            blocks = blocks_of(rays) if image is None else image.blocks(rays, processors(self._device))
+            self._run(grid=(blocks, 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
     def sums(
         self, tensors: list[torch.Tensor], wanted: list[Summed], rays: int, orientations: int
@@ -137,8 +140,13 @@ class _OfWholeNumbers:
 
 
 def blocks_of(rays: int) -> int:
-    """Blocks of threads that a GPU starts for that many rays."""
+    """Blocks of threads that a GPU starts for sums over that many rays."""
     return -(-rays // THREADS_PER_BLOCK)
+
+
+def processors(device: torch.device) -> int:
+    """Multiprocessors of a GPU."""
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
 
 
 def load(file: Path, device: torch.device) -> Loaded:

@@ -41,6 +41,8 @@ WHOLE = ("(int32_t){0}", "(index_t){0}")
 # In CUDA alone: {1} is 1.5 * 2^52 for the first three, which leaves the whole number in the last bits of the first.
 SHIFTED_UP, ROUNDED, LOW_WORD = "SHIFTED_UP({0}, {1})", "ROUNDED({0}, {1})", "LOW_WORD({0})"
 AT_LEAST = "AT_LEAST({0}, {1})"
+ROOT = "sqrt({0})"
+RECIPROCAL_ROOT, ROOT_OF = "RECIPROCAL_ROOT({0})", "ROOT({0}, {1})"  # the second by the first
 OPERATIONS: dict[str, Template] = {
     "add": _plain("({0} + {1})"),
     "sub": _plain(SUBTRACTED),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -74,7 +75,7 @@ class Program:
     def given(self, model: Model, source: int) -> dict[str, torch.Tensor]:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
-        fields = {name: _field(prepared, name) for name in self.tensors}
+        fields = dict(zip(self.tensors, _reader(self.tensors)(prepared), strict=True))
         if self.over:
             counts = model.samples, model.source_count, model.layers, model.oversample
             fields |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
@@ -86,9 +87,10 @@ class Program:
 
     def variant(self, model: Model) -> tuple[tuple[str, str], ...]:
         """All that is compiled in: settings by name, and which tensors there are, of which type."""
-        kinds = [(name, str(value.dtype)) for name, value in self.inputs(model).items()]
+        kinds = [(name, str(value.dtype)) for name, value in self.given(model, 0).items()]
+        settings = zip(self.settings, _reader(self.settings)(model), strict=True)
         return tuple(
-            [(name, repr(_setting(model, name))) for name in self.settings]
+            [(name, repr(_setting(name, value))) for name, value in settings]
             + kinds
             + [("by", repr(self.by or (self.along, self.directions)))]
         )
@@ -101,8 +103,13 @@ def _field(model: Model, name: str) -> Any:
     return value
 
 
-def _setting(model: Model, name: str) -> Any:
-    value = _field(model, name)
+@cache
+def _reader(names: tuple[str, ...]) -> Callable[[Model], tuple[Any, ...]]:
+    """A function that reads several fields."""
+    return attrgetter(*names)
+
+
+def _setting(name: str, value: Any) -> Any:
     return sorted(value & {"blank_without_thickness"}) if name == "defects" else value
 
 

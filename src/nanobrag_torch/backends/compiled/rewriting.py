@@ -8,7 +8,9 @@ number that is not needed any more, a trace for one, still gets it.
   `SMALLEST_FRACTION` of `physics/interference.py`.
 - In the loops over rays around it, quotients by one number are products with its reciprocal.
 
-Two more are for numbers of the innermost loop of a GPU, which has few units for float64:
+More are for a GPU, which has few units for float64. A root that several numbers of a ray are divided by, the length of
+a vector, comes with its reciprocal, without the special cases of 0 and infinity: a quotient by 0 is no number either
+way. And in the innermost loop:
 
 - In a program of float32, a number is rounded by adding 1.5 * 2^52, around which the numbers of float64 are whole, and
   by taking that off again; the last bits of the sum are the whole number, an index for a table. A conversion costs as
@@ -35,6 +37,9 @@ from nanobrag_torch.backends.compiled.lowering import (
     PRODUCT,
     QUOTIENT,
     RECIPROCAL,
+    RECIPROCAL_ROOT,
+    ROOT,
+    ROOT_OF,
     ROUND,
     ROUNDED,
     SHIFTED_UP,
@@ -42,11 +47,11 @@ from nanobrag_torch.backends.compiled.lowering import (
     SUBTRACTED,
     WHOLE,
 )
-from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Number, value_of
+from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Number, rounded, value_of
 from nanobrag_torch.backends.compiled.schedule import Output, in_order
 
 _BOTH = ORIENTATION | RAY
-_SHIFT = Number(f"#{(1.5 * 2.0**52).hex()}", (), torch.float64, 0)
+_SHIFT = 1.5 * 2.0**52
 _TINY = 1e-11
 _LARGEST = 2.0**31 - 2, 2.0**51  # of an index, with one for its rounding, and of what is rounded
 
@@ -127,13 +132,18 @@ class _Rules:
         new = None
         if number.varies & _BOTH == _BOTH:
             new = self._innermost(number, arguments)
-        elif _is_of_ray(number) and (self._divides[id(number.arguments[1])] > 1 or not arguments[1].varies & RAY):
-            new = _like(number, PRODUCT, arguments[0], self._reciprocal(arguments[1]))
+        else:
+            new = self._around(number, arguments)
         if new is not None:
             return new
         if all(one is known for one, known in zip(arguments, number.arguments, strict=True)):
             return number
         return replace(number, arguments=arguments)
+
+    def _around(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
+        if _is_of_ray(number) and (self._divides[id(number.arguments[1])] > 1 or not arguments[1].varies & RAY):
+            return _like(number, PRODUCT, arguments[0], self._reciprocal(arguments[1]))
+        return None
 
     def _reciprocal(self, number: Number) -> Number:
         if id(number) not in self._reciprocals:
@@ -154,20 +164,37 @@ class _RulesOfGpu(_Rules):
 
     def __init__(self, results: list[Number], single: bool):
         super().__init__(results)
-        self._single = single
+        self._single, self._shift = single, _constant(_SHIFT, torch.float64)
 
     def _innermost(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
         new = self._rounded(number, arguments) or _away_from_zero(number, arguments)
         return new or super()._innermost(number, arguments)
+
+    def _around(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
+        if number.expression == ROOT and self._divides[id(number)] > 1:
+            inverse = _like(number, RECIPROCAL_ROOT, arguments[0])
+            root = _like(number, ROOT_OF, arguments[0], inverse)
+            self._reciprocals[id(root)] = inverse
+            return root
+        if _is_of_ray(number) and number.arguments[1].expression == PRODUCT:
+            one, other = number.arguments[1].arguments
+            if one is other and self._divides[id(one)] > 1:
+                inverse = self._reciprocal(arguments[1].arguments[0])
+                return _like(number, PRODUCT, arguments[0], _like(arguments[1], PRODUCT, inverse, inverse))
+        return super()._around(number, arguments)
+
+    def _reciprocal(self, number: Number) -> Number:
+        constant = number.expression.startswith("#") and value_of(number) != 0
+        return _constant(1.0 / value_of(number), number.dtype) if constant else super()._reciprocal(number)
 
     def _rounded(self, number: Number, arguments: tuple[Number, ...]) -> Number | None:
         if not self._single or not arguments or arguments[0].dtype != torch.float64:
             return None
         (first, *_) = arguments
         if number.expression == CEIL:
-            return _like(number, SUBTRACTED, _like(number, SHIFTED_UP, first, _SHIFT), _SHIFT)
+            return _like(number, SUBTRACTED, _like(number, SHIFTED_UP, first, self._shift), self._shift)
         if number.expression == ROUND:
-            return _like(number, ROUNDED, first, _SHIFT)
+            return _like(number, ROUNDED, first, self._shift)
         shifted = first.arguments[0] if first.expression == SUBTRACTED else None
         if number.expression in WHOLE and shifted is not None and shifted.expression == SHIFTED_UP:
             return _like(number, LOW_WORD, shifted)
@@ -186,6 +213,10 @@ def _away_from_zero(number: Number, arguments: tuple[Number, ...]) -> Number | N
     if size.arguments[0] is otherwise and constant and 0 < value_of(limit) < _TINY:
         return _like(number, AT_LEAST, otherwise, limit)
     return None
+
+
+def _constant(value: float, dtype: torch.dtype) -> Number:
+    return Number(f"#{rounded(value, dtype).hex()}", (), dtype, 0)
 
 
 def _like(number: Number, expression: str, *arguments: Number) -> Number:

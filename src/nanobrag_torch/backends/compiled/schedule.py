@@ -68,6 +68,7 @@ class Loops:
     ):
         """`labels`: the C names of numbers, by their id; other numbers are numbered. `over`: SAMPLE, SOURCE or both."""
         self.lines: dict[str, list[str]] = {n: [] for n in (*_ONCE, *_OVER_RAYS)}
+        self.shared: dict[str, str] = {}  # numbers of `uniform` that other loops read: type by name
         self.arrays: dict[str, str] = {}  # of numbers that one loop over the rays leaves to another: type by name
         self.totals: list[str] = []  # arrays that begin at 0 for each loop over orientations
         self.following: list[str] = []  # what carried numbers become, at the end of a pass
@@ -136,8 +137,9 @@ class Loops:
         if number.expression.startswith("#"):
             return self._constant(number, loop)
         home, name = self._home[id(number)], self._name[id(number)]
-        if home == "uniform" and number.dtype == torch.bool and loop != "uniform":
-            return self._condition(name)
+        if home == "uniform" and loop != "uniform":
+            self.shared[name] = C_TYPES[number.dtype]
+            return self._condition(name) if number.dtype == torch.bool else name
         if home == "carried" or (home in _OVER_RAYS and home != loop):
             return self._across(number, loop)
         if loop == "finally" and home in ("sample", "source"):
