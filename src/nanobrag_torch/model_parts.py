@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 import time
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 
 from nanobrag_torch.hooks import Hook, watched
-from nanobrag_torch.parameters import Detector, Experiment
+from nanobrag_torch.parameters import Beam, Detector, Experiment
 from nanobrag_torch.parameters import defects as defect_registry
+from nanobrag_torch.parameters.tensors import Same, is_plain
 from nanobrag_torch.physics import (
     crystal,
     detector_sides,
@@ -83,7 +85,9 @@ def watched_sources(
     defects: frozenset[str],
     hook: Hook | None,
 ) -> sources.Sources:
-    light = resolve_sources(experiment, geometry, wavelength_m, defects, None if hook is None else HOST)
+    if hook is None and is_plain(experiment.beam) and is_plain(experiment.detector):
+        return _sources_once(Same(experiment.beam), Same(geometry), defects)
+    light = resolve_sources(experiment.beam, geometry, wavelength_m, defects, None if hook is None else HOST)
     light = light.first(watched(hook, "sources", light.incident.shape[0]))
     return light._replace(
         incident=watched(hook, "incident", light.incident),
@@ -91,15 +95,20 @@ def watched_sources(
     )
 
 
+@lru_cache(maxsize=16)
+def _sources_once(beam: Same, geometry: Same, defects: frozenset[str]) -> sources.Sources:
+    """Those of a beam and a detector that cannot change: numbers of numpy that nothing is ever written to."""
+    return resolve_sources(beam.one, geometry.one, scalar(beam.one.wavelength_m), defects)
+
+
 def resolve_sources(
-    experiment: Experiment,
+    beam: Beam,
     geometry: DetectorGeometry,
     wavelength_m: torch.Tensor,
     defects: frozenset[str],
     device: torch.device | None = None,
 ) -> sources.Sources:
     """The sources of the beam, from its table or from its divergence and dispersion."""
-    beam = experiment.beam
     if beam.sources is not None:
         return sources.from_table(beam.sources, device, "source_weights_ignored" not in defects)
     vertical = sources.vertical_direction(geometry.beam_vector, geometry.polar_vector)

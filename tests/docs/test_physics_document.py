@@ -18,7 +18,15 @@ STAGES = {  # files that the pixels of an image go through: each opens with an e
         f"src/nanobrag_torch/physics/{path.name}" for path in (REPOSITORY / "src/nanobrag_torch/physics").glob("*.py")
     ],
 }
-NO_EQUATION = {"simulate.c", "detector_geometry.py", "__init__.py", "constants.py", "tensors.py", "sinpi.py"}
+NO_EQUATION = {
+    "simulate.c",
+    "detector_geometry.py",
+    "__init__.py",
+    "constants.py",
+    "tensors.py",
+    "sinpi.py",
+    "slopes.py",
+}
 
 
 def test_numbers_run_without_gaps():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from nanobrag_torch import nests
+from nanobrag_torch import model_parts, nests
 from nanobrag_torch.backends.compiled import cache, selection
 from nanobrag_torch.parameters import Beam, Detector
 from nanobrag_torch.physics import detector
@@ -88,3 +88,20 @@ def test_what_was_placed_before_has_the_same_bytes():
     mine, other = ([leaf for leaf in nests.leaves(model) if isinstance(leaf, torch.Tensor)] for model in models)
     for one, two in zip(mine, other, strict=True):
         assert one.numpy().tobytes() == two.numpy().tobytes()
+
+
+def test_the_sources_of_a_beam_are_resolved_once(monkeypatch):
+    """For each beam and detector that cannot change; the random generator's state is that of a draw for each domain."""
+    beam = Beam(hdiv_range_rad=1e-3, hdiv_steps=3, dispersion_fraction=0.01, dispersion_steps=2)
+    counted, real = [], model_parts.resolve_sources
+    monkeypatch.setattr(model_parts, "resolve_sources", lambda *given: counted.append(1) or real(*given))
+    first = Simulation(replace(PLAIN, beam=beam))
+    moved = replace(ONE_DOMAIN, misset_deg=(1.0, 2.0, 3.0))
+    again = Simulation(replace(PLAIN, beam=beam, crystal=moved))
+    assert len(counted) == 1
+    fresh = Simulation(replace(PLAIN, beam=replace(beam), crystal=moved))
+    assert len(counted) == 2
+    for one, two, three in zip(first.plain.sources[:2], again.plain.sources[:2], fresh.plain.sources[:2], strict=True):
+        assert torch.equal(one, two) and torch.equal(one, three)
+    assert not torch.equal(Simulation(replace(PLAIN, beam=Beam())).plain.sources.incident, first.plain.sources.incident)
+    assert len(counted) == 3

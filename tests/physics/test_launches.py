@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled import launch, selection
+from nanobrag_torch import nests
+from nanobrag_torch.backends.compiled import gradient, launch, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.parameters import Beam
 from nanobrag_torch.simulator import Simulation, making, simulate
@@ -106,3 +107,32 @@ def test_no_image_waits_for_the_device(gpu):
     simulation = Simulation(BASE, "meta")
     assert simulation.image().device.type == "meta"
     assert simulation.made_by.name == "compiled"
+
+
+class FakeSums(FakeGpu, loading.OnGpu):
+    """Sums over rays that nothing is added to."""
+
+    def __init__(self):
+        self._device = torch.device("meta")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("base,detector,terms", [(BASE, BASE.detector, 1), (SOURCES, THICK, 2 * 2 * 3 * 3 * 2)])
+def test_derivatives_are_a_launch_for_each_sample_and_source(base, detector, terms, dtype, gpu, monkeypatch):
+    """All add to the same sums: zeros at the beginning, and a sum over warps for each tensor of the model at the end.
+
+    The derivative by the image is read where it is, in the image's type.
+    """
+    monkeypatch.setattr(gradient, "load", lambda file, device: FakeSums())
+    monkeypatch.setattr(selection, "_once", lambda files, check: None)
+    distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
+    simulation = Simulation(replace(base, detector=replace(detector, distance_m=distance)), "meta")
+    model = simulation.model
+    copies = [leaf for leaf in nests.leaves(model) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
+    backend = simulation.derivative_backend(model, lambda *_: [], dtype)
+    (region,) = simulation.regions_with_graph(backend, simulation.pixels_with_graph(backend, 1))
+    by_image = torch.empty(detector.n_slow, detector.n_fast, dtype=dtype, device="meta")
+    backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image)
+    names, launches = cost(lambda: backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image))
+    read = [name for name in backend.program.by if name != "first_incident"]
+    assert launches == terms and names == ["zeros", *["sum"] * len(read)]

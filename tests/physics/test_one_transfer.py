@@ -23,7 +23,19 @@ EXPERIMENTS = {
     "one amplitude": replace(BASE, structure_factors=StructureFactors(default_F=3.0)),
     "sources": replace(BASE, beam=Beam(hdiv_range_rad=1e-3, hdiv_steps=3)),
 }
-VIEWS = {"slice", "view", "select", "detach", "alias", "_reshape_alias", "reshape", "as_strided", "split", "unbind"}
+VIEWS = {
+    "slice",
+    "view",
+    "select",
+    "detach",
+    "alias",
+    "_reshape_alias",
+    "reshape",
+    "as_strided",
+    "split",
+    "split_with_sizes",
+    "unbind",
+}
 
 
 class Counted(TorchDispatchMode):

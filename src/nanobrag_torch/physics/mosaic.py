@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PLASTIC_RATIO = 1.32471795724474602596  # its powers spread points in the plane: x^3 = x + 1
 _MOST_ITERATIONS = 100
+_DEVIATES = 3  # of a domain
 
 
 def domain_matrices(
@@ -44,12 +45,14 @@ def domain_matrices(
     identity = torch.eye(3, dtype=GEOMETRY_DTYPE, device=device)
     spread = scalar(domains.spread_rad, device)
     if "mosaic_uneven" in defects:
-        draws = random_numbers.draw_caps(stream, domains.count, device)
         if domains.count == 1:
+            for _ in range(_DEVIATES):
+                stream.draw()
             return identity.unsqueeze(0)
+        draws = random_numbers.draw_caps(stream, domains.count, device)
         angle = watched(hook, "tilt_rad", random_numbers.cap_angles_rad(spread, draws))
         return torch.cat([identity.unsqueeze(0), rotations.axis_matrix(draws.axis[1:], angle[1:])])
-    drawn = [[stream.draw() for _ in range(3)] for _ in range(domains.count)]
+    drawn = [[stream.draw() for _ in range(_DEVIATES)] for _ in range(domains.count)]
     if not spread > 0:
         return identity.unsqueeze(0)
     if not crystal.mosaic_quadrature:

@@ -133,7 +133,8 @@ def nearest(amplitudes: Amplitudes, rounded: Float[torch.Tensor, "3 orientations
     index = torch.zeros((), dtype=kind, device=rounded.device)
     for axis in range(3):
         inside = torch.minimum(torch.maximum(whole[axis], low[axis]), high[axis])
-        index = index + (inside - low[axis]).to(kind) * strides[axis].to(kind)
+        place = (inside - low[axis]).to(kind)
+        index = index + (place * strides[axis].to(kind) if axis < 2 else place)  # the last stride is 1
     index = index.long().reshape(-1)
     return padded.reshape(-1).gather(0, index).view(rounded.shape[1:])
 

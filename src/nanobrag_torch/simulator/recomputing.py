@@ -9,7 +9,8 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
-from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.backends.compiled.gradient import GradientBackend
+from nanobrag_torch.backends.compiled.programs import PHOTONS
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
@@ -30,7 +31,7 @@ class TiledImage(Resolved, Protocol):
 
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
-    def derivative_backend(self, model: Model, slopes: Slope | None) -> Backend: ...
+    def derivative_backend(self, model: Model, slopes: Slope | None, image_dtype: torch.dtype) -> Backend: ...
 
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
@@ -62,59 +63,49 @@ def _leaves(tensors: Tensors, wanted: Sequence[bool]) -> list[torch.Tensor]:
 @torch.enable_grad()
 def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: Tensors) -> Sequence[torch.Tensor]:
     """Tile by tile the derivatives by the model's tensors, and from them those by the experiment's."""
-    leaves, upstream = _leaves(tensors, wanted), _plain(by_image).double().contiguous()
-    by_pixel = upstream.view(-1)
+    leaves, by_pixel = _leaves(tensors, wanted), _by_pixel(by_image)
     simulation = at(leaves)
     model, copies, gradients = linear(simulation, leaves)
 
     def slopes(
         backend: Backend, fast: torch.Tensor, slow: torch.Tensor, upstream: torch.Tensor | None = None
     ) -> Sequence[torch.Tensor | None]:
+        upstream = torch.ones(fast.shape, dtype=by_pixel.dtype, device=fast.device) if upstream is None else upstream
+        if isinstance(backend, GradientBackend):
+            return backend.slopes(copies, (fast.to(torch.int32), slow.to(torch.int32)), fast.shape[0], upstream)
         with torch.enable_grad():  # in the threads too
             photons = integrate.photons(model, fast, slow, backend, torch.float64, hooks=simulation.hooks)
         if not photons.requires_grad:
             return [None] * len(copies)
-        upstream = torch.ones_like(photons) if upstream is None else upstream
+        upstream = upstream.double()
         derivatives: Sequence[torch.Tensor | None] = torch.autograd.grad(photons, copies, upstream, allow_unused=True)
         return derivatives
 
-    backend = simulation.derivative_backend(model, slopes)
+    backend = simulation.derivative_backend(model, slopes, by_pixel.dtype)
     pixels = simulation.pixels_with_graph(backend, 1)
-
-    def of_tile(tile: Tile) -> Sequence[torch.Tensor | None]:
-        return slopes(backend, tile.fast, tile.slow, by_pixel[tile.where])
-
     regions = simulation.regions_with_graph(backend, pixels)
-    if regions is None or not isinstance(backend, DifferentiableBackend):
-        sums = _all_added(simulation.over_tiles(of_tile, pixels), len(copies))
-    else:
-        sums = _of_regions(simulation, backend, regions, copies, upstream)
-    return gradients(sums)
+    if regions is None or not isinstance(backend, GradientBackend):
+        tiles = simulation.over_tiles(lambda t: slopes(backend, t.fast, t.slow, t.of(by_pixel)), pixels)
+        return gradients(_all_added(tiles, copies))
+    counted = backend
+    parts = simulation.over(
+        lambda region: counted.slopes(copies, region.arguments(by_pixel.device), region.pixels, by_pixel), regions
+    )
+    return gradients(_all_added(parts, copies))
 
 
-def _of_regions(
-    simulation: TiledImage,
-    backend: DifferentiableBackend,
-    regions: Sequence[Region],
-    copies: Tensors,
-    by_image: torch.Tensor,
-) -> list[torch.Tensor | None]:
-    """The sums of all regions: first by what the program reads, from that once by the copies."""
-    given = backend.given()
-    parts = simulation.over(lambda region: backend.slopes_of_region(region, by_image), regions)
-    pairs = [(one, total) for one, total in zip(given, _all_added(parts, len(given)), strict=True) if total is not None]
-    if not pairs:
-        return [None] * len(copies)
-    outputs, totals = zip(*pairs, strict=True)
-    return list(torch.autograd.grad(outputs, copies, totals, allow_unused=True))
+def _by_pixel(by_image: torch.Tensor) -> torch.Tensor:
+    """The derivative by each pixel of an image, in a type that compiled programs read."""
+    plain = _plain(by_image).contiguous()
+    return plain if plain.dtype in PHOTONS else plain.double()
 
 
-def _all_added(parts: Iterable[Sequence[torch.Tensor | None]], count: int) -> list[torch.Tensor | None]:
-    """The sums of that many numbers each, in their order."""
-    sums: list[torch.Tensor | None] = [None] * count
+def _all_added(parts: Iterable[Sequence[torch.Tensor | None]], copies: Tensors) -> list[torch.Tensor | None]:
+    """The sums of derivatives by each of the copies, rounded once to its type."""
+    sums: list[torch.Tensor | None] = [None] * len(copies)
     for part in parts:
         sums = [_added(total, one) for total, one in zip(sums, part, strict=True)]
-    return sums
+    return [None if total is None else total.to(one.dtype) for total, one in zip(sums, copies, strict=True)]
 
 
 def _added(total: torch.Tensor | None, part: torch.Tensor | None) -> torch.Tensor | None:
@@ -135,7 +126,7 @@ def change_and_bend(
     by = [leaf for leaf in leaves if leaf.requires_grad]
     by_pixel = None if by_image is None else _plain(by_image).reshape(-1).double()
     simulation = at(leaves)
-    backend = simulation.derivative_backend(simulation.model, None)
+    backend = simulation.derivative_backend(simulation.model, None, torch.float64)
     changed = simulation.blank(torch.float64)
 
     @torch.enable_grad()

@@ -98,7 +98,7 @@ class Series:
         interpolate = structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects)
         phi = sampling.phi_steps(experiment.spindle, defects)
         turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
-        light = model_parts.resolve_sources(experiment, self._geometry, wavelength_m, defects)
+        light = model_parts.resolve_sources(experiment.beam, self._geometry, wavelength_m, defects)
         largest_hkl, most_cells = model_parts.largest_hkl(turned.real_m, light), max(counts)
         if interpolate != base.amplitudes.interpolate or why_not_rounded(largest_hkl, most_cells) is not None:
             return Simulation(experiment, self.first.device, base.dtype)  # other programs

@@ -16,7 +16,7 @@ from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import selection
-from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
+from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
@@ -234,14 +234,16 @@ class Simulation:
         """The backend of images of a type, made so that hooks see all it computes."""
         return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
-    def derivative_backend(self, model: Model, slopes: selection.Differentiate | None) -> Backend:
-        """For derivatives by a copy of the model: compiled where that pays, if they give what eager ones give.
+    def derivative_backend(
+        self, model: Model, slopes: selection.Differentiate | None, image_dtype: torch.dtype
+    ) -> Backend:
+        """For derivatives of an image of a type by a copy of the model: compiled where that pays and agrees with eager.
 
         Eager where `slopes` is None, since the derivative of a derivative is wanted.
         """
         if slopes is None or self.hooks is not None:
             return EagerBackend(model, "hooks see every pass" if self.hooks is not None else "second derivatives")
-        chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes)
+        chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes, image_dtype)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
 
@@ -251,13 +253,14 @@ class Simulation:
         terms = model.samples * model.source_count
         if isinstance(backend, EagerBackend):
             return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
+        if isinstance(backend, GradientBackend) and self.device.type != "cpu":
+            return backend.pixels  # nothing is kept of its samples and sources, whatever their number
         rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
         return max(1, min(backend.pixels, rays // terms))
 
     def regions_with_graph(self, backend: Backend, pixels: int) -> list[Region] | None:
-        """Regions of up to that many pixels whose derivatives are one launch each; None where tiles are made."""
-        launched = isinstance(backend, DifferentiableBackend) and backend.of_pixels() is not None
-        return self.pixels.regions(pixels) if launched else None
+        """Regions of up to that many pixels, which programs of derivatives count; None where tiles are made."""
+        return self.pixels.regions(pixels) if isinstance(backend, GradientBackend) else None
 
     def with_model(self, experiment: Experiment, host: Model, model: Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""

@@ -32,10 +32,10 @@ def source(
     """The text of a program whose arguments are its inputs, its outputs (each of some numbers), rays and orientations.
 
     An output for every ray is written component after component, one for every orientation and ray likewise within each
-    orientation. `labels`: what numbers are called, by their id. Sums are float64. In C one over everything is written
-    (numbers,), one over the rays of each orientation is added to what is there, (orientations, numbers, LANES), and
-    still to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
-    What goes to places of a table is added to what is there, float64 in C; for CUDA see `Dialect.table`.
+    orientation. `labels`: what numbers are called, by their id. Sums are float64 and are added to what is there: those
+    over everything are (numbers,), those over the rays of each orientation in C (orientations, numbers, LANES), still
+    to be summed over its lanes; in CUDA both begin with a dimension of warps, which is still to be summed over.
+    What goes to places of a table is added to what is there too, float64 in C; for CUDA see `Dialect.table`.
     `over`: with loops over SAMPLE, SOURCE or both around that over orientations, whose counts are the first two numbers
     of the input `loops`; an output that varies with them is written for each sample and source, one after the other.
     Raises Unrecordable for what takes another loop.

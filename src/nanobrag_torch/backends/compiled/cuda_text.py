@@ -151,7 +151,7 @@ template <int COUNT_> __device__ __forceinline__ void sums_of_warp(double *to, c
 #pragma unroll
         for (int i = 0; i < 5; i++)
             if (step >> i) kept[0] += __shfl_xor_sync(0xffffffffu, kept[0], step >> i);
-        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] = kept[0];
+        if ((lane & idle) == 0 && first + place < COUNT_) to[first + place] += kept[0];
     }}
 }}
 #define WARP_OF_LAUNCH ((int64_t)blockIdx.x * (THREADS / {WARP}) + threadIdx.x / {WARP})

@@ -1,4 +1,7 @@
-"""Derivatives through compiled programs: each is a step of torch's graph whose backward pass is compiled too."""
+"""Derivatives by compiled stages: each is a step of torch's graph whose backward pass is compiled too.
+
+For pixels that are no sum over their samples and sources, see `programs.of_derivative`; others have `gradient`.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,8 @@ import torch
 
 from nanobrag_torch.backends.compiled.cuda_text import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.loading import Summed, load
-from nanobrag_torch.backends.compiled.programs import STAGES, TABLE, Program
-from nanobrag_torch.backends.compiled.region import Region
+from nanobrag_torch.backends.compiled.loading import Launch, Summed, load
+from nanobrag_torch.backends.compiled.programs import TABLE, Program
 from nanobrag_torch.model import Model
 
 _BYTES_OF_SUMS = 1 << 28  # memory for the partial sums of a launch on a GPU
@@ -27,8 +29,7 @@ def differentiated(program: Program, model: Model) -> Program:
 
 
 class DifferentiableBackend(CompiledBackend):
-    """A backend whose results keep their graph. The photons of a whole pixel are no use but for that graph:
-    they are left at 0."""
+    """A backend whose results keep their graph."""
 
     def __init__(self, model: Model, files: dict[str, Path], derivatives: dict[str, tuple[Program, Path]]):
         device = model.real_m.device
@@ -37,14 +38,13 @@ class DifferentiableBackend(CompiledBackend):
             name: [program.inputs(model, source) for source in range(model.source_count)]
             for name, (program, _) in derivatives.items()
         }
-        self._spare = _Spare()
+        self._spare = Spare()
         self._table: _Table | None = None
         super().__init__(model, files, (*files, *derivatives))
 
     def _take(self, model: Model) -> None:
         super()._take(model)
-        if model.real_m.device.type != "cpu":  # sums of each warp, and of each orientation in it
-            self.pixels = max(WARP, min(self.pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
+        self.pixels = most_pixels(model, self.pixels)
 
     def of_tile(self) -> DifferentiableBackend:
         """The backend for one tile, whose steps add what they have by a table to the same sums."""
@@ -65,38 +65,9 @@ class DifferentiableBackend(CompiledBackend):
         tensors = [found[one] for one in by]
         return list(_Step.apply(self, name, source, sums, len(arguments), *arguments, *tensors))
 
-    def of_pixels(self) -> str | None:
-        """The program whose one launch gives the derivatives of the pixels of a region; None where there is none."""
-        whole = [name for name in self.derivatives if name not in STAGES]
-        return whole[0] if whole else None
-
-    def given(self) -> list[torch.Tensor]:
-        """The tensors by which that program differentiates, with their graph."""
-        program, _ = self.derivatives[self._whole()]
-        found = program.given(self._model, 0)
-        return [found[label] for label in program.by]
-
-    def slopes_of_region(self, region: Region, by_image: torch.Tensor) -> list[torch.Tensor | None]:
-        """Derivatives by those tensors of the sum of the region's photons times `by_image` (slow, fast) float64."""
-        name, table = self._whole(), self._model.amplitudes.padded
-        arguments, sums = region.arguments(by_image.device), _Sums(self._spare)
-        slopes = self.slopes(name, 0, arguments, [by_image], sums, region.pixels)
-        return [
-            sums.taken(table.shape) if label == TABLE and table is not None else slope
-            for label, slope in zip(self.derivatives[name][0].by, slopes, strict=True)
-        ]
-
-    def _whole(self) -> str:
-        name = self.of_pixels()
-        assert name is not None
-        return name
-
     def values(self, name: str, source: int, arguments: tuple[torch.Tensor, ...]) -> list[torch.Tensor]:
         """The results without a graph."""
-        if name in self._programs:
-            return super().run(name, source, *arguments)
-        rays, device = arguments[0].shape[0], arguments[0].device
-        return [torch.zeros(rays, dtype=dtype, device=device) for dtype in self._results[name]]
+        return super().run(name, source, *arguments)
 
     def slopes(
         self,
@@ -104,28 +75,36 @@ class DifferentiableBackend(CompiledBackend):
         source: int,
         arguments: tuple[torch.Tensor, ...],
         upstream: list[torch.Tensor],
-        sums: _Sums | None = None,
-        rays: int | None = None,
+        sums: Sums | None = None,
     ) -> list[torch.Tensor]:
         """Sum over rays and results of each result's derivative by each tensor, times the number given for it.
 
-        Those by a table are added to `sums`. `rays`: how many, where that is not the length of the arguments.
+        Those by a table are added to `sums`.
         """
         program, loaded = self.derivatives[name]
         tensors = self._read[name][source]
         by = {one: tensors[one] for one in program.by}
-        rays = arguments[0].shape[0] if rays is None else rays
+        rays = arguments[0].shape[0]
         if not rays:
             return [torch.zeros_like(one) for one in by.values()]
         inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
-        wanted = [
-            Summed(one.shape, label == "real_m", sums.like(one) if sums is not None and label == TABLE else None)
-            for label, one in by.items()
-        ]
-        return loaded.sums(inputs, wanted, rays, self.orientations)
+        wanted = [summed(label, one, sums) for label, one in by.items()]
+        return loaded.sums([Launch(inputs, rays, range(len(wanted)))], wanted, self.orientations)
 
 
-class _Spare:
+def summed(name: str, tensor: torch.Tensor, sums: Sums | None) -> Summed:
+    """The sum over rays of the derivative by a tensor; that by a table is added to `sums`."""
+    return Summed(tensor.shape, name == "real_m", sums.like(tensor) if sums is not None and name == TABLE else None)
+
+
+def most_pixels(model: Model, pixels: int) -> int:
+    """Of that many pixels so many as one launch can take, for the sums of each warp and of each orientation in it."""
+    if model.real_m.device.type == "cpu":
+        return pixels
+    return max(WARP, min(pixels, _BYTES_OF_SUMS * WARP // (8 * model.real_m.numel())))
+
+
+class Spare:
     """Tensors of zeros, float64 (elements,), of which no more are made than tiles are worked out at once."""
 
     def __init__(self) -> None:
@@ -146,10 +125,10 @@ class _Spare:
         return torch.sparse_coo_tensor(indices, values, shape, is_coalesced=True, check_invariants=False)
 
 
-class _Sums:
+class Sums:
     """The derivative by each element of a table, of as many steps as there have been."""
 
-    def __init__(self, spare: _Spare) -> None:
+    def __init__(self, spare: Spare) -> None:
         self._spare = spare
         self._by_element: torch.Tensor | None = None
 
@@ -171,11 +150,11 @@ class _Table(NamedTuple):
     """What stands for a table in the graph of a tile: a number without a value, and what belongs to its derivative."""
 
     symbol: torch.Tensor
-    sums: _Sums
+    sums: Sums
 
     @staticmethod
-    def of(table: torch.Tensor, spare: _Spare) -> _Table:
-        sums = _Sums(spare)
+    def of(table: torch.Tensor, spare: Spare) -> _Table:
+        sums = Sums(spare)
         return _Table(_Symbol.apply(sums, table), sums)
 
 
@@ -183,7 +162,7 @@ class _Symbol(torch.autograd.Function):
     """Comes before all steps of a tile in its graph, so after all of them in the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, sums: _Sums, table: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, sums: Sums, table: torch.Tensor) -> torch.Tensor:
         ctx.sums, ctx.shape = sums, table.shape
         return torch.zeros((), dtype=torch.float64, device=table.device)
 
@@ -199,7 +178,7 @@ class _Step(torch.autograd.Function):
         backend: DifferentiableBackend,
         name: str,
         source: int,
-        sums: _Sums | None,
+        sums: Sums | None,
         count: int,
         *rest: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:

@@ -87,7 +87,7 @@ class Dialect(NamedTuple):
 
 def _c_sums(to: str, group: list[Output]) -> Iterable[str]:
     for place, one in enumerate(group):
-        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] = sum; }}"
+        yield f"{{ double sum = 0; EACH sum += {one.name}_sum[l]; {to}[{place}] += sum; }}"
 
 
 def _c_sums_of_orientation(to: str, group: list[Output], products: Mapping[str, tuple[str, str]]) -> Iterable[str]:

@@ -93,9 +93,8 @@ def run(
     first = [rows[0][position] for position in shared]
     for row in rows[1:]:
         # a number that a model counts anew is another tensor
-        if any(
-            a.data_ptr() != row[i].data_ptr() and a.dtype != torch.int64 for a, i in zip(first, shared, strict=True)
-        ):
+        others = [(a, row[i]) for a, i in zip(first, shared, strict=True) if a is not row[i]]
+        if any(a.data_ptr() != b.data_ptr() and a.dtype != torch.int64 for a, b in others):
             raise ValueError("the models differ in more than orientation and wavelength")
         if any(rows[0][position].shape != row[position].shape for position in own):
             raise ValueError("the models have other numbers of orientations or sources")

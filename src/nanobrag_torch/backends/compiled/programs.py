@@ -33,7 +33,8 @@ GROUPS: dict[str, Any] = {
     "factors": Factors,
 }
 TABLE = "amplitudes.padded"  # the one tensor that numbers are looked up in
-LOOPS, FIRST_INCIDENT = "loops", "first_incident"  # what programs with loops over samples or sources read besides
+# What programs of several samples or sources read besides: LOOPS and FIRST_INCIDENT, and one of a single term TERM.
+LOOPS, FIRST_INCIDENT, TERM = "loops", "first_incident", "term"
 # Values that hooks see for every orientation and ray; all other values exist for every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
@@ -59,6 +60,7 @@ class Program:
     along: tuple[str, ...] = ()  # tensors that move along directions, with which the results change
     directions: int = 0
     over: int = 0  # SAMPLE, SOURCE or both: the function is called with one pass of loops over these, see `terms`
+    one_term: bool = False  # it is called with a sample and a source of several, whose numbers are given
 
     def change(self, along: tuple[str, ...], directions: int) -> Program:
         """The program of how the results change along directions, for which it reads a part for each of the tensors."""
@@ -76,9 +78,11 @@ class Program:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
         fields = dict(zip(self.tensors, _reader(self.tensors)(prepared), strict=True))
-        if self.over:
+        if self.over or self.one_term:
             counts = model.samples, model.source_count, model.layers, model.oversample
             fields |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
+        if self.one_term:
+            fields[TERM] = term(model, 0, source)
         return {name: value for name, value in fields.items() if value is not None}
 
     def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
@@ -94,13 +98,6 @@ class Program:
             + kinds
             + [("by", repr(self.by or (self.along, self.directions)))]
         )
-
-
-def _field(model: Model, name: str) -> Any:
-    value: Any = model
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
 
 
 @cache
@@ -185,6 +182,11 @@ def _kept(numbers: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return transfer.moved(torch.tensor(numbers, dtype=torch.int64), device)
 
 
+def term(model: Model, sample: int, source: int) -> torch.Tensor:
+    """What a program of one term reads: the numbers of its sample and source."""
+    return _kept((sample, source), model.real_m.device)
+
+
 def _one_source(model: Model, source: int) -> Model:
     """One of the sources of a model, and the number of sub-pixels as a tensor."""
     chosen = slice(source, source + 1)
@@ -199,6 +201,14 @@ def _one_sample(model: Model, source: int) -> Model:
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
 
+def _one_term(model: Model, source: int) -> Model:
+    """As `_one_sample`, with one of several sources."""
+    chosen = slice(source, source + 1)
+    weight = None if model.sources.weight is None else model.sources.weight[chosen]
+    sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], weight)
+    return _one_sample(model, source)._replace(sources=sources)
+
+
 def _factor_types(model: Model) -> tuple[torch.dtype, ...]:
     return (torch.float64,) * 3 + (torch.bool,) * model.resolution_limited
 
@@ -207,6 +217,10 @@ def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: t
     settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED + (() if over & SAMPLE else _HOW_SAMPLED)
     tensors = (*_RAYS, *_CRYSTAL, *_WEIGHTS, *_SCALE)
     return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample, over=over)
+
+
+def _of_term(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype) -> Program:
+    return replace(_of_pixels(name, function, dtype, TERMS), prepared=_one_term, over=0, one_term=True)
 
 
 _LOOPED = {0: "", SAMPLE: "_of_samples", SOURCE: "_of_sources", TERMS: "_of_samples_and_sources"}
@@ -223,6 +237,8 @@ PROGRAMS = {
                 ("photons_in_float32", terms.photons_in_float32, torch.float32),
             )
         ),
+        _of_term("photons_of_term", terms.photons, torch.float64),
+        _of_term("photons_in_float32_of_term", terms.photons_in_float32, torch.float32),
         Program(
             "factors",
             factors,
@@ -265,9 +281,22 @@ def needed_to_differentiate(model: Model) -> tuple[str, ...]:
     return (PHOTONS[torch.float64],) if model.samples == 1 and model.source_count == 1 else STAGES
 
 
+def of_derivative(model: Model, image_dtype: torch.dtype) -> str | None:
+    """The program whose derivatives, added up over samples and sources, are those of an image of a type.
+
+    None where a pixel's photons are no sum over them: the first one that the resolution limit lets through polarizes
+    all others.
+    """
+    kind, used = PHOTONS[image_dtype], model.factors
+    if model.samples == 1 and model.source_count == 1:
+        return kind
+    polarized_by_one = model.resolution_limited and used.evaluate_polar and not used.polar_per_term
+    return None if polarized_by_one else f"{kind}_of_term"
+
+
 def bare_model(model: Model, program: Program, tensors: dict[str, torch.Tensor]) -> Model:
     """A model with only the settings of a program and these tensors; all other fields are None."""
-    values = {name: _field(model, name) for name in program.settings} | tensors
+    values = dict(zip(program.settings, _reader(program.settings)(model), strict=True)) | tensors
     fields: dict[str, Any] = dict.fromkeys(Model._fields)
     for group, kind in GROUPS.items():
         given = {name.split(".")[1]: value for name, value in values.items() if name.startswith(f"{group}.")}

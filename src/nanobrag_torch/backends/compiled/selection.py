@@ -14,8 +14,16 @@ from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import cache
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated
+from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.programs import PHOTONS, PROGRAMS, Program, needed, needed_to_differentiate
+from nanobrag_torch.backends.compiled.programs import (
+    PROGRAMS,
+    STAGES,
+    Program,
+    needed,
+    needed_to_differentiate,
+    of_derivative,
+)
 from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.backends.compiled.tangent import Directions, TangentBackend, changed
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
@@ -148,8 +156,9 @@ def why_not_differentiated(model: Model, pixels: int) -> str | None:
     return _why_not(model, pixels * steps_of_pixel(model), WORTH_LOADING)
 
 
-def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiate) -> Backend:
-    """The backend for derivatives of that many pixels: compiled where that pays and agrees with eager code.
+def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiate, image_dtype: torch.dtype) -> Backend:
+    """The backend for derivatives of that many pixels of an image of a type: compiled where that pays and agrees with
+    eager code.
 
     `by` is called with a backend and pixels (fast, slow), and gives derivatives of their photons, some of them None.
     """
@@ -157,29 +166,42 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
     if why is not None:
         return EagerBackend(model, why)
     try:
-        programs = {name: differentiated(PROGRAMS[name], model) for name in needed_to_differentiate(model)}
-        whole = PHOTONS[torch.float64] in programs
-        forward = {} if whole else {name: PROGRAMS[name] for name in programs}
-        folder = cache.folder()
-        files = _complete(
-            {
-                program: package_of(program, model, folder, _worth_building(steps))
-                for program in (*programs.values(), *forward.values())
-            }
-        )
-        if files is None:
+        made = _differentiated(model, image_dtype, cache.folder(), _worth_building(steps))
+        if made is None:
             return EagerBackend(model, NOT_BUILT)
-        compiled = DifferentiableBackend(
-            model,
-            {name: files[program] for name, program in forward.items()},
-            {name: (program, files[program]) for name, program in programs.items() if program.by},
-        )
-        _once(list(files.values()), lambda: _check_slopes(model, compiled, pixels, place, by))
+        compiled, files = made
+        _once(files, lambda: _check_slopes(model, compiled, pixels, place, by))
         return compiled
     except Exception as error:
         why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
         tell(why)
         return EagerBackend(model, why)
+
+
+def _differentiated(
+    model: Model, image_dtype: torch.dtype, folder: Path, build: bool
+) -> tuple[CompiledBackend, list[Path]] | None:
+    """Compiled code for derivatives, with its files; None if one is missing and not worth building."""
+    name = of_derivative(model, image_dtype)
+    if name is not None:
+        program = differentiated(PROGRAMS[name], model)
+        file = package_of(program, model, folder, build)
+        return None if file is None else (GradientBackend(model, program, file, image_dtype), [file])
+    programs = {stage: differentiated(PROGRAMS[stage], model) for stage in STAGES}
+    files = _complete(
+        {
+            one: package_of(one, model, folder, build)
+            for one in (*programs.values(), *(PROGRAMS[stage] for stage in STAGES))
+        }
+    )
+    if files is None:
+        return None
+    compiled = DifferentiableBackend(
+        model,
+        {stage: files[PROGRAMS[stage]] for stage in STAGES},
+        {stage: (program, files[program]) for stage, program in programs.items() if program.by},
+    )
+    return compiled, list(files.values())
 
 
 def why_not_changed(model: Model, pixels: int, directions: int) -> str | None:

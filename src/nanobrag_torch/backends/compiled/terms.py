@@ -1,7 +1,7 @@
-"""Photons of a pixel with several samples or sources, as one program with loops over these.
+"""Photons of a pixel with several samples or sources: all of them, or what one sample lit by one source adds.
 
-What is recorded is one pass of the loops: one sample lit by one source. The sums go from pass to pass in the order of
-`integrate`, so the numbers are those of its own loops.
+For all of them what is recorded is one pass of the loops over these. The sums go from pass to pass in the order of
+`integrate`, so the numbers are those of its own loops. A derivative is the sum of those of each pass by itself.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNTS = ("samples", "sources", "layers", "oversample")  # numbers of the input 
 class Pass(NamedTuple):
     """Which pass of the loops is recorded, and what a program reads for them beside a model of one source."""
 
-    carrier: Carrier
+    carrier: Carrier | None  # None where there is no other pass
     sample: torch.Tensor | None  # number (1,) int64; None where there is one sample
     source: torch.Tensor | None
     loops: torch.Tensor  # COUNTS
@@ -34,8 +34,9 @@ class Pass(NamedTuple):
 def photons(
     model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None = None
 ) -> tuple[torch.Tensor]:
-    """Photons of each pixel."""
-    return (_Looped(model, fast, slow, this, hooks).run().photons,)
+    """Photons of each pixel; of one pass by itself what it adds to them."""
+    kind = _Alone if this.carrier is None else _Looped
+    return (kind(model, fast, slow, this, hooks).run().photons,)
 
 
 def photons_in_float32(
@@ -61,12 +62,23 @@ class _Looped(TileSum):
 
     def run(self) -> PixelSums:
         """The sums after all passes, of which one is gone through here."""
-        this, hook, carry = self._this, at(self.hooks), self._this.carrier.carry
-        self._store_once(hook)
-        begun = [carry(start) for start in self._carried()]
-        self._of_sample, self.total, self.water, *rest = begun
+        self._store_once(at(self.hooks))
+        carrier = self._this.carrier
+        begun = [start if carrier is None else carrier.carry(start) for start in self._carried()]
+        self._take_over(begun)
+        self._pass()
+        if carrier is not None:
+            self._take_over(carrier.carried(begun, self._carried()))
+        return self.finish()
+
+    def _take_over(self, carried: list[torch.Tensor]) -> None:
+        self._of_sample, self.total, self.water, *rest = carried
         if rest:
             self.polar, self.polar_rank = rest
+
+    def _pass(self) -> None:
+        """One sample, lit by one source."""
+        this, hook = self._this, at(self.hooks)
         samples = self._sample(0 if this.sample is None else this.sample)
         rays = self.backend.rays(self.fast, self.slow, samples, hook)
         omega, capture = self._store_omega(rays, 1, hook), self._store_capture(rays, samples, 1, 2, hook)
@@ -75,10 +87,6 @@ class _Looped(TileSum):
         self._add(of_source)
         if hook is not None:
             hook("last_cos_2theta", self.backend.cos_2theta(rays, 0))
-        self._of_sample, self.total, self.water, *rest = this.carrier.carried(begun, self._carried())
-        if rest:
-            self.polar, self.polar_rank = rest
-        return self.finish()
 
     def _carried(self) -> list[torch.Tensor]:
         """What goes from pass to pass: sums, and where the resolution limit decides, the polarization it has chosen."""
@@ -138,3 +146,16 @@ class _Looped(TileSum):
 
     def _last_sample(self) -> kernel.Samples:
         return self._sample(0 if self._this.sample is None else self._counts["samples"] - 1)
+
+
+class _Alone(_Looped):
+    """One pass by itself: what belongs to no pass is a part of the first."""
+
+    def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None):
+        super().__init__(model, fast, slow, this, hooks)
+        assert this.sample is not None and this.source is not None
+        first = this.sample + this.source == 0
+        self.total = torch.where(first, self.total, torch.zeros_like(self.total))
+
+    def _add(self, of_source: torch.Tensor) -> None:
+        self.total = self.total + of_source
