@@ -12,8 +12,7 @@ from nanobrag_bench.__main__ import main
 from nanobrag_bench.gpu import beside, check, clock, goals, golden, images, rows, slopes, times
 from nanobrag_bench.gpu.runs import FULL, QUICK, Plan
 from nanobrag_torch.backends.compiled import selection
-from tests.bench.test_workflow import quick_compiler
-from tests.c_program import needs_compiler
+from tests.c_program import needs_compiler, quick_compiler
 
 CPU = Plan("cpu", 1, QUICK)
 

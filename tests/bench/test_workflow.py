@@ -4,17 +4,10 @@ import json
 
 import yaml
 
+from tests.c_program import quick_compiler
 from tests.workflow.conftest import make_project
 
 SIDES = dict.fromkeys(("large", "memory", "huge", "gradient", "steps"), 8)
-
-
-def quick_compiler(folder):
-    """A gcc that follows all options except optimization, which takes most of the time."""
-    script = folder / "quick-gcc"
-    script.write_text('#!/bin/sh\nexec gcc "$@" -O0\n')
-    script.chmod(0o755)
-    return str(script)
 
 
 def test_bench_leaves_figures_tables_and_pictures(tmp_path):

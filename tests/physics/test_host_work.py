@@ -55,6 +55,25 @@ def test_an_image_from_an_experiment_adds_few(compiled_code, monkeypatch):
     assert operations(ready.image) <= 3
 
 
+@needs_compiler
+def test_an_image_and_its_derivatives_take_few(compiled_code, monkeypatch):
+    """By cell, misset and distance: numpy works out what they change, so torch keeps no graph of the set-up."""
+    monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
+    monkeypatch.setenv(selection.MODE_VARIABLE, "always")
+    monkeypatch.setattr(selection, "is_looked_at", lambda *_: False)
+
+    def work() -> None:
+        numbers = torch.tensor([50.0, 60.0, 70.0, 1.0, 2.0, 3.0, 0.08], dtype=torch.float64, requires_grad=True)
+        *six, distance_m = numbers.unbind()
+        crystal = replace(PLAIN.crystal, cell_lengths_A=tuple(six[:3]), misset_deg=tuple(six[3:]))
+        moved = replace(PLAIN, crystal=crystal, detector=replace(PLAIN.detector, distance_m=distance_m))
+        simulate(moved, image_dtype=torch.float64).sum().backward()
+        assert bool((numbers.grad != 0).all())
+
+    work()
+    assert operations(work) <= 330
+
+
 def test_a_detector_is_placed_once(monkeypatch):
     """As long as the same one is used; another that is equal, other defects and other numbers are placed anew."""
     panel = replace(PLAIN.detector, rotx_rad=0.1)

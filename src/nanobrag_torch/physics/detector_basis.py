@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from nanobrag_torch.hooks import Hook, watched
-from nanobrag_torch.parameters import Detector
+from nanobrag_torch.parameters import Convention, Detector
 from nanobrag_torch.parameters.conventions import CONVENTIONS
 from nanobrag_torch.physics.tensors import Array, cross, dot, exact_unit, number, vector
 
@@ -37,8 +38,19 @@ def basis(detector: Detector, defects: frozenset[str], device: torch.device | No
 
     A detector normal whose length is not exactly 1 gives way to unit(F x S); with the defect `normal_exact_length` off
     it does so only where no normal was given. Its sign points it downstream, unless by the defect
-    `normal_by_handedness`.
+    `normal_by_handedness`. Numbers of a convention are worked out once.
     """
+    if device is None and hook is None and detector.convention != "CUSTOM":
+        return _of_convention(detector.convention, defects)
+    return _basis(detector, defects, device, hook)
+
+
+@lru_cache(maxsize=64)
+def _of_convention(convention: Convention, defects: frozenset[str]) -> Basis:
+    return _basis(Detector(convention=convention), defects, None, None)
+
+
+def _basis(detector: Detector, defects: frozenset[str], device: torch.device | None, hook: Hook | None) -> Basis:
     table = CONVENTIONS[detector.convention]
 
     def choose(name: str) -> Array:

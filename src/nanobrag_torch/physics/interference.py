@@ -38,6 +38,10 @@ _SERIES = (
 # N f up to which the series stands for the derivatives: the closed form loses eps/(N f) of the steepest slope there.
 _SERIES_LIMIT = {torch.float64: 0.05, torch.float32: 0.25}
 
+# Fractions of three axes that are worked out together; of more, one axis after the other, which takes a third of
+# the memory and fits into caches.
+_TOGETHER = 1 << 12
+
 
 def _reduced(
     n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype
@@ -63,7 +67,9 @@ class Interference(torch.autograd.Function):
 
     @staticmethod
     def forward(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-        quotients, turns = zip(*(_along_axis(n[i], fraction[i], dtype) for i in range(3)), strict=True)
+        if fraction.numel() <= _TOGETHER:
+            return _quotient(n, fraction, dtype)
+        quotients, turns = zip(*(_quotient(n[i], fraction[i], dtype) for i in range(3)), strict=True)
         return torch.stack(quotients), torch.stack(turns)
 
     @staticmethod
@@ -112,11 +118,8 @@ class _OnceForward(torch.autograd.Function):
         raise ExperimentError(FORWARD_OVER_FORWARD)
 
 
-def _along_axis(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """The quotient and the turns along one axis: a third of the memory of all three, which fits into caches.
-
-    Equation (9.2).
-    """
+def _quotient(n: torch.Tensor, fraction: torch.Tensor, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """The quotient and the turns (9.2), of all axes or of one."""
     f, r, turns = _reduced(n, fraction, dtype)
     return sinpi(r.to(dtype)) / sinpi(f.to(dtype)), turns
 

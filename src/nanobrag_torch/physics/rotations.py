@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack
+from nanobrag_torch.physics.tensors import Array, alike, cosine, cross, dot, sine, stack, underived
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -35,7 +35,7 @@ def about_z(angle_rad: Float[Array, "*angles"]) -> Float[Array, "*angles 3 3"]:
 
 def _about(angle_rad: Array, axis: int) -> Array:
     c, s = cosine(angle_rad), sine(angle_rad)
-    zero = 0.0 * c
+    zero = 0.0 * underived(c)
     one = zero + 1.0
     rows = {
         0: (one, zero, zero, zero, c, -s, zero, s, c),
@@ -48,7 +48,7 @@ def _about(angle_rad: Array, axis: int) -> Array:
     return (stacked if c.ndim == 0 else np.moveaxis(stacked, 0, -1)).reshape(*c.shape, 3, 3)
 
 
-def apply(matrix: Float[Array, "*frames 3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*vectors 3"]:
+def apply(matrix: Float[Array, "*frames 3 3"], v: Float[Array, "*vectors 3"]) -> Float[Array, "*turned 3"]:
     """The matrix (3, 3) times each vector (..., 3), in plain arithmetic.
 
     Each of several matrices (n, 3, 3) has vectors (n, k, 3) of its own, or all have the same vectors (k, 3).
@@ -60,7 +60,7 @@ def apply(matrix: Float[Array, "*frames 3 3"], v: Float[Array, "*vectors 3"]) ->
     return x * v[..., 0:1] + y * v[..., 1:2] + z * v[..., 2:3]
 
 
-def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "*frames 3"]) -> Float[Array, "*vectors 3"]:
+def about_xyz(v: Float[Array, "*vectors 3"], angles_rad: Float[Array, "*frames 3"]) -> Float[Array, "*turned 3"]:
     """Vectors (..., 3) turned about lab x, then y, then z by angles (3,), or by several (n, 3) as by `apply` (1.2)."""
     x, y, z = (angles_rad[axis] if angles_rad.ndim == 1 else angles_rad[:, axis] for axis in range(3))
     return apply(about_z(z), apply(about_y(y), apply(about_x(x), v)))

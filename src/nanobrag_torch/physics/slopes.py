@@ -30,6 +30,11 @@ class Sloped:
         return shape
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        kind: np.dtype[Any] = self.value.dtype
+        return kind
+
+    @property
     def ndim(self) -> int:
         return len(self.value.shape)
 

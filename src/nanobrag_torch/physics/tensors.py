@@ -26,6 +26,7 @@ from nanobrag_torch.physics.slopes import Sloped
 GEOMETRY_DTYPE = torch.float64
 HOST = torch.device("cpu")
 _NEXT, _PREVIOUS = np.array([1, 2, 0]), np.array([2, 0, 1])
+_OF_NUMPY = np.ndarray, np.float64
 Part = TypeVar("Part")
 if TYPE_CHECKING:
     from jaxtyping import Bool, Float
@@ -110,7 +111,7 @@ def as_tensors(part: Part) -> Part:
 def _leaf_as_tensor(leaf: Any) -> Any:
     if isinstance(leaf, Sloped):
         leaf = leaf.value
-    return as_tensor(_plain(leaf)) if isinstance(leaf, np.ndarray | np.float64) else leaf
+    return as_tensor(_plain(leaf)) if isinstance(leaf, _OF_NUMPY) else leaf
 
 
 def alike(*parts: Any) -> tuple[torch.Tensor, ...]:

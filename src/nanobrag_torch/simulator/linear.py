@@ -89,15 +89,14 @@ def resolved(
 
 
 def linear(simulation: Resolved, leaves: Tensors) -> Linear:
-    """The model of a simulation in whose experiment these leaves take the places of all tensors, in their order."""
+    """The model of a simulation of whose experiment these leaves are all tensors, in their order."""
     slopes, wanted = simulation.slopes, tuple(leaf.requires_grad for leaf in leaves)
-    experiment = with_tensors(simulation.experiment, leaves, checked=True)
     if simulation.hooks is None and (slopes is None or slopes.wanted != wanted):
-        again = resolved(experiment, leaves, simulation.device, simulation.plain.dtype, SharedTable())
+        again = resolved(simulation.experiment, leaves, simulation.device, simulation.plain.dtype, SharedTable())
         slopes = None if again is None else again[1]
     if simulation.hooks is not None or slopes is None:
         return by_graph(simulation.model, [leaf for leaf in leaves if leaf.requires_grad])
-    return _by_slopes(simulation, experiment, slopes, leaves)
+    return _by_slopes(simulation, slopes, leaves)
 
 
 def by_graph(model: Model, by: Tensors) -> Linear:
@@ -127,7 +126,7 @@ def followed_back(outputs: Tensors, inputs: Tensors, upstream: Totals, **options
     return torch.autograd.grad(reached, inputs, given, materialize_grads=True, **options)
 
 
-def _by_slopes(simulation: Resolved, experiment: Experiment, slopes: Slopes, leaves: Tensors) -> Linear:
+def _by_slopes(simulation: Resolved, slopes: Slopes, leaves: Tensors) -> Linear:
     plain = model_module.without_steps(simulation.plain)
     numbers = list(nests.leaves(plain))
     for i in slopes.by_leaf:
@@ -135,29 +134,29 @@ def _by_slopes(simulation: Resolved, experiment: Experiment, slopes: Slopes, lea
     copies = [numbers[i] for i in slopes.by_leaf]
     others = iter(numbers)
     model = nests.mapped(lambda _: next(others), plain)
-    amplitudes = model_module.amplitudes(experiment, plain)
-    with_graph = {
-        name: part
-        for name, part in amplitudes._asdict().items()
-        if isinstance(part, torch.Tensor) and part.requires_grad
-    }
-    arrived = transfer.moved([part.detach() for part in with_graph.values()], simulation.device)
-    copied: dict[str, Any] = {
-        name: part.detach().requires_grad_() for name, part in zip(with_graph, arrived, strict=True)
-    }
-    model = model._replace(amplitudes=model.amplitudes._replace(**copied))
-    originals = list(with_graph.values())
+    rest = [leaf for i, leaf in enumerate(leaves) if leaf.requires_grad and i not in slopes.small]
+    originals: list[torch.Tensor] = []
+    if rest:
+        changed, originals = _amplitudes(simulation)
+        model = model._replace(amplitudes=model.amplitudes._replace(**changed))
+        copies += changed.values()
 
     def gradients(totals: Totals) -> Tensors:
-        by_small = _by_parameters(list(slopes.by_leaf.values()), totals[: len(copies)])
-        rest = [leaf for i, leaf in enumerate(leaves) if leaf.requires_grad and i not in slopes.small]
-        back = [
-            None if total is None else total.to(original.device)
-            for total, original in zip(totals[len(copies) :], originals, strict=True)
-        ]
+        by_small = _by_parameters(list(slopes.by_leaf.values()), totals[: len(slopes.by_leaf)])
+        pairs = zip(totals[len(slopes.by_leaf) :], originals, strict=True)
+        back = [None if total is None else total.to(original.device) for total, original in pairs]
         return _in_order(leaves, slopes, by_small, followed_back(originals, rest, back))
 
-    return Linear(model, [*copies, *copied.values()], gradients)
+    return Linear(model, copies, gradients)
+
+
+def _amplitudes(simulation: Resolved) -> tuple[dict[str, Any], list[torch.Tensor]]:
+    """Amplitudes that have a derivative: copies on the device, by their names in `Amplitudes`, and what they are of."""
+    built = model_module.amplitudes(simulation.experiment, simulation.plain)._asdict()
+    originals = {name: one for name, one in built.items() if isinstance(one, torch.Tensor) and one.requires_grad}
+    arrived = transfer.moved([one.detach() for one in originals.values()], simulation.device)
+    copies = {name: one.detach().requires_grad_() for name, one in zip(originals, arrived, strict=True)}
+    return copies, list(originals.values())
 
 
 def _by_parameters(slopes: Sequence[np.ndarray], totals: Totals) -> np.ndarray | None:

@@ -129,7 +129,7 @@ def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region)
     chosen = [(x, y) for x, y in wanted if simulation.pixels.cover(y, x)]
     if not chosen:  # a mask hides them all
         return None
-    with torch.no_grad():
+    with torch.inference_mode():
         fast, slow = torch.tensor(chosen).mT
         host = simulation.plain_host
         if host.amplitudes.padded is not None and host.amplitudes.padded.device != _HOST:  # it is where the user has it
