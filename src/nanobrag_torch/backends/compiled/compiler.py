@@ -30,7 +30,6 @@ from nanobrag_torch.backends.compiled.programs import (
     LOOPS,
     OF_ORIENTATIONS,
     TABLE,
-    TERM,
     Program,
     bare_model,
 )
@@ -160,7 +159,7 @@ class _Recording:
         return value
 
     def _results(self) -> list[torch.Tensor]:
-        of_model = {name: value for name, value in self.tensors.items() if name not in (LOOPS, FIRST_INCIDENT, TERM)}
+        of_model = {name: value for name, value in self.tensors.items() if name not in (LOOPS, FIRST_INCIDENT)}
         bare = bare_model(self.program.prepared(self.model, 0), self.program, of_model)
         arguments = [*self.arguments, *self._passes()]
         differentiated = bool(self.program.by or self.program.along)
@@ -172,11 +171,8 @@ class _Recording:
         return results
 
     def _passes(self) -> list[Pass]:
-        """One pass of the loops over samples and sources, for a program that has some or is of one of them."""
+        """One pass of the loops over samples and sources, for a program that has some."""
         over = self.program.over
-        if self.program.one_term:
-            sample, source = self.tensors[TERM].split(1)
-            return [Pass(None, sample, source, self.tensors[LOOPS], self.tensors[FIRST_INCIDENT])]
         if not over:
             return []
         sample, source = (

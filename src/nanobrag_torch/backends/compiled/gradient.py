@@ -1,4 +1,4 @@
-"""Derivatives of photons by one program, which is launched once for each sample and source of all pixels at hand."""
+"""Derivatives of photons by one program, which is launched once for all pixels at hand."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import torch
 from nanobrag_torch.backends.compiled.derivative import Spare, Sums, most_pixels, summed
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.loading import Launch, load
-from nanobrag_torch.backends.compiled.programs import FIRST_INCIDENT, TABLE, TERM, Program, term
+from nanobrag_torch.backends.compiled.programs import FIRST_INCIDENT, TABLE, Program
 from nanobrag_torch.model import Model
 
-_OF_SOURCES = "sources."  # begins the names of what each source has of its own
 _PIXELS_AT_ONCE = 1 << 14  # on a CPU, so that all threads have some
 
 
@@ -22,13 +21,12 @@ class GradientBackend(CompiledBackend):
     """Gives nothing but derivatives: by tensors of a model, of the photons of pixels in lists or in a rectangle."""
 
     def __init__(self, model: Model, program: Program, file: Path, image_dtype: torch.dtype):
-        """`program`: of derivatives of photons, in `image_dtype`, of one sample and one source."""
+        """`program`: of derivatives of photons, in `image_dtype`."""
         self.image_dtype = image_dtype
         self.program, self._loaded = program, load(file, model.real_m.device)
         self._spare = Spare()
         super().__init__(model, {}, ())
-        sources = range(model.source_count if program.one_term else 1)
-        self._read = [program.inputs(model, source) for source in sources]
+        self._read = program.inputs(model)
         self._name_of = {id(attrgetter(name)(model)): name for name in program.by if name != FIRST_INCIDENT}
 
     def _take(self, model: Model) -> None:
@@ -56,34 +54,11 @@ class GradientBackend(CompiledBackend):
         ]
 
     def _summed(self, arguments: list[torch.Tensor], count: int, sums: Sums) -> dict[str, torch.Tensor]:
-        """By name of the tensors; what each source has of its own has a sum for each."""
-        places = {
-            (name, source if name.startswith(_OF_SOURCES) else 0): read[name]
-            for source, read in enumerate(self._read)
-            for name in self.program.by
-        }
-        wanted = [summed(self.program, name, tensor, sums) for (name, _), tensor in places.items()]
-        totals = dict(
-            zip(
-                places,
-                self._loaded.sums(self._launches(list(places), arguments, count), wanted, self.orientations),
-                strict=True,
-            )
-        )
-        slopes = {name: totals[name, 0] for name in self.program.by}
-        for name in slopes:
-            if name.startswith(_OF_SOURCES) and len(self._read) > 1:
-                slopes[name] = torch.cat([totals[name, source] for source in range(len(self._read))])
+        """By name of the tensors."""
+        by = self.program.by
+        wanted = [summed(self.program, name, self._read[name], sums) for name in by]
+        launch = Launch([*self._read.values(), *arguments], count, range(len(by)))
+        slopes = dict(zip(by, self._loaded.sums([launch], wanted, self.orientations), strict=True))
         if FIRST_INCIDENT in slopes:
             slopes["sources.incident"][0] += slopes.pop(FIRST_INCIDENT)
         return slopes
-
-    def _launches(self, places: list[tuple[str, int]], arguments: list[torch.Tensor], count: int) -> list[Launch]:
-        """One for each sample and source."""
-        launches = []
-        for source, read in enumerate(self._read):
-            adds_to = [places.index((name, source if name.startswith(_OF_SOURCES) else 0)) for name in self.program.by]
-            for sample in range(self._model.samples if self.program.one_term else 1):
-                numbers = {TERM: term(self._model, sample, source)} if self.program.one_term else {}
-                launches.append(Launch([*(read | numbers).values(), *arguments], count, adds_to))
-        return launches

@@ -33,8 +33,8 @@ GROUPS: dict[str, Any] = {
     "factors": Factors,
 }
 TABLE = "amplitudes.padded"  # the one tensor that numbers are looked up in
-# What programs of several samples or sources read besides: LOOPS and FIRST_INCIDENT, and one of a single term TERM.
-LOOPS, FIRST_INCIDENT, TERM = "loops", "first_incident", "term"
+# What programs of several samples or sources read besides.
+LOOPS, FIRST_INCIDENT = "loops", "first_incident"
 # Values that hooks see for every orientation and ray; all other values exist for every ray.
 OF_ORIENTATIONS = frozenset(
     ("hkl", "hkl_rounded", "hkl_fraction", "F_cell", "interference", "F_latt_axes", "F_latt", "intensity")
@@ -60,7 +60,6 @@ class Program:
     along: tuple[str, ...] = ()  # tensors that move along directions, with which the results change
     directions: int = 0
     over: int = 0  # SAMPLE, SOURCE or both: the function is called with one pass of loops over these, see `terms`
-    one_term: bool = False  # it is called with a sample and a source of several, whose numbers are given
 
     def change(self, along: tuple[str, ...], directions: int) -> Program:
         """The program of how the results change along directions, for which it reads a part for each of the tensors."""
@@ -82,11 +81,9 @@ class Program:
         """The declared tensors that the model has, with one of its sources."""
         prepared = self.prepared(model, source)
         fields = dict(zip(self.tensors, _reader(self.tensors)(prepared), strict=True))
-        if self.over or self.one_term:
+        if self.over:
             counts = model.samples, model.source_count, model.layers, model.oversample
             fields |= {LOOPS: _kept(counts, model.real_m.device), FIRST_INCIDENT: model.sources.incident[0]}
-        if self.one_term:
-            fields[TERM] = term(model, 0, source)
         return {name: value for name, value in fields.items() if value is not None}
 
     def inputs(self, model: Model, source: int = 0) -> dict[str, torch.Tensor]:
@@ -186,11 +183,6 @@ def _kept(numbers: tuple[int, ...], device: torch.device) -> torch.Tensor:
     return transfer.moved(torch.tensor(numbers, dtype=torch.int64), device)
 
 
-def term(model: Model, sample: int, source: int) -> torch.Tensor:
-    """What a program of one term reads: the numbers of its sample and source."""
-    return _kept((sample, source), model.real_m.device)
-
-
 def _one_source(model: Model, source: int) -> Model:
     """One of the sources of a model, and the number of sub-pixels as a tensor."""
     chosen = slice(source, source + 1)
@@ -205,14 +197,6 @@ def _one_sample(model: Model, source: int) -> Model:
     return model._replace(mosaic_domains=orientations, phi_rad=model.phi_rad[:1])
 
 
-def _one_term(model: Model, source: int) -> Model:
-    """As `_one_sample`, with one of several sources."""
-    chosen = slice(source, source + 1)
-    weight = None if model.sources.weight is None else model.sources.weight[chosen]
-    sources = Sources(model.sources.incident[chosen], model.sources.wavelength_m[chosen], weight)
-    return _one_sample(model, source)._replace(sources=sources)
-
-
 def _factor_types(model: Model) -> tuple[torch.dtype, ...]:
     return (torch.float64,) * 3 + (torch.bool,) * model.resolution_limited
 
@@ -221,10 +205,6 @@ def _of_pixels(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: t
     settings = _HOW_RAYS + _HOW_CRYSTAL + _HOW_WEIGHTS + _HOW_SUMMED + (() if over & SAMPLE else _HOW_SAMPLED)
     tensors = (*_RAYS, *_CRYSTAL, *_WEIGHTS, *_SCALE)
     return Program(name, function, tensors, settings, _PIXELS, lambda model: (dtype,), _one_sample, over=over)
-
-
-def _of_term(name: str, function: Callable[..., tuple[torch.Tensor]], dtype: torch.dtype) -> Program:
-    return replace(_of_pixels(name, function, dtype, TERMS), prepared=_one_term, over=0, one_term=True)
 
 
 _LOOPED = {0: "", SAMPLE: "_of_samples", SOURCE: "_of_sources", TERMS: "_of_samples_and_sources"}
@@ -241,8 +221,6 @@ PROGRAMS = {
                 ("photons_in_float32", terms.photons_in_float32, torch.float32),
             )
         ),
-        _of_term("photons_of_term", terms.photons, torch.float64),
-        _of_term("photons_in_float32_of_term", terms.photons_in_float32, torch.float32),
         Program(
             "factors",
             factors,

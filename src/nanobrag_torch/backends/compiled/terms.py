@@ -1,7 +1,7 @@
-"""Photons of a pixel with several samples or sources: all of them, or what one sample lit by one source adds.
+"""Photons of a pixel with several samples or sources, as one program with loops over these.
 
-For all of them what is recorded is one pass of the loops over these. The sums go from pass to pass in the order of
-`integrate`, so the numbers are those of its own loops. A derivative is the sum of those of each pass by itself.
+What is recorded is one pass of the loops: one sample lit by one source. The sums go from pass to pass in the order of
+`integrate`, so the numbers are those of its own loops.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ COUNTS = ("samples", "sources", "layers", "oversample")  # numbers of the input 
 class Pass(NamedTuple):
     """Which pass of the loops is recorded, and what a program reads for them beside a model of one source."""
 
-    carrier: Carrier | None  # None where there is no other pass
+    carrier: Carrier
     sample: torch.Tensor | None  # number (1,) int64; None where there is one sample
     source: torch.Tensor | None
     loops: torch.Tensor  # COUNTS
@@ -34,9 +34,8 @@ class Pass(NamedTuple):
 def photons(
     model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None = None
 ) -> tuple[torch.Tensor]:
-    """Photons of each pixel; of one pass by itself what it adds to them."""
-    kind = _Alone if this.carrier is None else _Looped
-    return (kind(model, fast, slow, this, hooks).run().photons,)
+    """Photons of each pixel."""
+    return (_Looped(model, fast, slow, this, hooks).run().photons,)
 
 
 def photons_in_float32(
@@ -65,13 +64,12 @@ class _Looped(TileSum):
         self._store_once(at(self.hooks))
         carrier = self._this.carrier
         starts = self._carried()
-        begun = [start if carrier is None else carrier.carry(start) for start in starts]
+        begun = [carrier.carry(start) for start in starts]
         self._take_over(begun)
         of_source = self._pass()
-        if carrier is not None:
-            added = of_source, self.water
-            self._take_over(carrier.carried(begun, self._carried()))
-            carrier.sums = [Sum(*one) for one in zip(starts[1:3], added, (self.total, self.water), strict=True)]
+        added = of_source, self.water
+        self._take_over(carrier.carried(begun, self._carried()))
+        carrier.sums = [Sum(*one) for one in zip(starts[1:3], added, (self.total, self.water), strict=True)]
         return self.finish()
 
     def _take_over(self, carried: list[torch.Tensor]) -> None:
@@ -150,16 +148,3 @@ class _Looped(TileSum):
 
     def _last_sample(self) -> kernel.Samples:
         return self._sample(0 if self._this.sample is None else self._counts["samples"] - 1)
-
-
-class _Alone(_Looped):
-    """One pass by itself: what belongs to no pass is a part of the first."""
-
-    def __init__(self, model: Model, fast: torch.Tensor, slow: torch.Tensor, this: Pass, hooks: Hooks | None):
-        super().__init__(model, fast, slow, this, hooks)
-        assert this.sample is not None and this.source is not None
-        first = this.sample + this.source == 0
-        self.total = torch.where(first, self.total, torch.zeros_like(self.total))
-
-    def _add(self, of_source: torch.Tensor) -> None:
-        self.total = self.total + of_source
