@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, derivative, selection
+from nanobrag_torch.backends.compiled import agreement, cache, derivative, selection
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend
 from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.cli import parse
@@ -275,7 +275,7 @@ def test_compiled_derivatives_with_other_numbers_are_refused(always, monkeypatch
     real = GradientBackend.slopes
     wrong = lambda *a: [None if slope is None else slope.to_dense() * 1.001 for slope in real(*a)]  # noqa: E731
     monkeypatch.setattr(GradientBackend, "slopes", wrong)
-    monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
+    monkeypatch.setattr(agreement, "AGREED_DERIVATIVES", set())
     got = derivatives(ONE, torch.float64)
     assert "compiled derivatives are not used: they differ by 1.0e-03" in capfd.readouterr().err
     monkeypatch.setenv(selection.MODE_VARIABLE, "never")

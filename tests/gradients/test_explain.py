@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import agreement, cache, selection
 from nanobrag_torch.cli.run import main
 from nanobrag_torch.parameters import Beam, StructureFactors
 from nanobrag_torch.simulator import Simulation, simulation
@@ -86,7 +86,7 @@ def test_few_pixels_of_many_steps_do_not_keep_their_graph(monkeypatch):
     real = simulation.integrate.integrate
 
     def watched(model, fast, slow, *rest, **keywords):
-        taken.append(fast.shape[0] * selection.steps_of_pixel(model))
+        taken.append(fast.shape[0] * agreement.steps_of_pixel(model))
         return real(model, fast, slow, *rest, **keywords)
 
     monkeypatch.setattr(simulation.integrate, "integrate", watched)

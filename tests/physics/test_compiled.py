@@ -9,7 +9,7 @@ import torch
 
 from nanobrag_torch import integrate
 from nanobrag_torch.backends import eager
-from nanobrag_torch.backends.compiled import cache, launch, selection
+from nanobrag_torch.backends.compiled import agreement, cache, launch, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.parameters import Beam, Spindle, StructureFactors
@@ -227,8 +227,8 @@ def test_images_of_a_gpu_are_looked_at_again(always, capfd, monkeypatch):
     """The first, second, fourth and eighth image of a structure are checked; a fault that arises between them is then
     found and reported.
     """
-    as_on_a_gpu = selection.is_looked_at
-    monkeypatch.setattr(selection, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
+    as_on_a_gpu = agreement.is_looked_at
+    monkeypatch.setattr(agreement, "is_looked_at", lambda image, _: as_on_a_gpu(image, torch.device("cuda")))
     monkeypatch.setattr(making, "IMAGES", {})
     looked, real = [], CompiledBackend.photons_of_region
     monkeypatch.setattr(making, "doubt", lambda *args, doubt=making.doubt: looked.append(1) or doubt(*args))

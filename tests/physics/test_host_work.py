@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nanobrag_torch import model_parts, nests
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import agreement, cache, selection
 from nanobrag_torch.parameters import Beam, Detector
 from nanobrag_torch.physics import detector
 from nanobrag_torch.simulator import Simulation, simulate
@@ -48,7 +48,7 @@ def test_an_image_from_an_experiment_adds_few(compiled_code, monkeypatch):
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
     simulate(PLAIN)
-    monkeypatch.setattr(selection, "is_looked_at", lambda *_: False)
+    monkeypatch.setattr(agreement, "is_looked_at", lambda *_: False)
     assert operations(lambda: simulate(PLAIN)) <= 100
     ready = Simulation(PLAIN)
     ready.image()
@@ -60,7 +60,7 @@ def test_an_image_and_its_derivatives_take_few(compiled_code, monkeypatch):
     """By cell, misset and distance: numpy works out what they change, so torch keeps no graph of the set-up."""
     monkeypatch.setenv(cache.DIRECTORY_VARIABLE, str(compiled_code))
     monkeypatch.setenv(selection.MODE_VARIABLE, "always")
-    monkeypatch.setattr(selection, "is_looked_at", lambda *_: False)
+    monkeypatch.setattr(agreement, "is_looked_at", lambda *_: False)
 
     def work() -> None:
         numbers = torch.tensor([50.0, 60.0, 70.0, 1.0, 2.0, 3.0, 0.08], dtype=torch.float64, requires_grad=True)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from nanobrag_torch import model
-from nanobrag_torch.backends.compiled import cache, selection
+from nanobrag_torch.backends.compiled import agreement, cache, selection
 from nanobrag_torch.cli import parse
 from nanobrag_torch.gradients import parameter
 from nanobrag_torch.io.float_image import write_double_image
@@ -159,7 +159,7 @@ def test_amplitudes_of_chosen_reflections_are_refined(mode, tmp_path, monkeypatc
 
 def test_compiled_derivatives_that_are_wrong_are_not_used(monkeypatch, capfd):
     """A program that differs from eager code at a few pixels is refused with a message; derivatives are eager."""
-    monkeypatch.setattr(selection, "AGREED_DERIVATIVES", set())
+    monkeypatch.setattr(agreement, "AGREED_DERIVATIVES", set())
     right = selection.TangentBackend.jacobian
     monkeypatch.setattr(
         selection.TangentBackend, "jacobian", lambda *call: tuple(1.001 * part for part in right(*call))

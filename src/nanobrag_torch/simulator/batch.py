@@ -14,8 +14,8 @@ from functools import cache
 import torch
 
 from nanobrag_torch import transfer
+from nanobrag_torch.backends.compiled import agreement, frames, selection
 from nanobrag_torch.backends.compiled import cache as kept
-from nanobrag_torch.backends.compiled import frames, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.simulator import Simulation, making
@@ -60,7 +60,7 @@ class Batch:
         fast, slow = (torch.tensor([pixel[i] for pixel in seen], dtype=torch.int64) for i in range(2))
         got = torch.tensor([value for *_, value in seen], dtype=self.images.dtype)
         with torch.no_grad():
-            return selection.doubt(transfer.moved(simulation.plain_host, _CPU), fast, slow, got)
+            return agreement.doubt(transfer.moved(simulation.plain_host, _CPU), fast, slow, got)
 
     def made_again(self, why: str) -> Batch:
         """The same images by eager code."""

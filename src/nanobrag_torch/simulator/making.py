@@ -10,7 +10,7 @@ import torch
 
 from nanobrag_torch import integrate, limits, transfer
 from nanobrag_torch.backends.backend import Backend
-from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled import agreement, selection
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
@@ -40,7 +40,7 @@ def image(
     if not isinstance(backend, CompiledBackend) or backend.trusted_with is simulation.plain:
         return _made(simulation, backend, progress, image_dtype, False, into)[0], ""
     number_of_it = IMAGES[backend.structure] = IMAGES.get(backend.structure, 0) + 1
-    look = selection.is_looked_at(number_of_it, simulation.device)
+    look = agreement.is_looked_at(number_of_it, simulation.device)
     try:
         made, brightest = _made(simulation, backend, progress, image_dtype, look, into)
         why = None if brightest is None else doubt(simulation, made, brightest)
@@ -52,7 +52,7 @@ def image(
         backend.trusted_with = simulation.plain  # the next image of this very model waits for no check
         return made, ""
     unseen = 0  # since the last one that was looked at
-    while not selection.is_looked_at(number_of_it - 1 - unseen, simulation.device):
+    while not agreement.is_looked_at(number_of_it - 1 - unseen, simulation.device):
         unseen += 1
     del IMAGES[backend.structure]  # the next one is looked at
     if unseen:
@@ -134,7 +134,7 @@ def doubt(simulation: Simulation, image: torch.Tensor, brightest: Tile | Region)
         host = simulation.plain_host
         if host.amplitudes.padded is not None and host.amplitudes.padded.device != _HOST:  # it is where the user has it
             host = transfer.moved(host, _HOST)
-        return selection.doubt(host, fast, slow, image.view(-1)[(slow * n_fast + fast).to(image.device)].cpu())
+        return agreement.doubt(host, fast, slow, image.view(-1)[(slow * n_fast + fast).to(image.device)].cpu())
 
 
 def looked_at(simulation: Simulation) -> list[tuple[int, int]]:

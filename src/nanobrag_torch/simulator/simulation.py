@@ -15,7 +15,7 @@ from nanobrag_torch import integrate
 from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
-from nanobrag_torch.backends.compiled import selection
+from nanobrag_torch.backends.compiled import agreement, selection
 from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
@@ -152,7 +152,7 @@ class Simulation:
     @property
     def steps(self) -> int:
         """Steps of the whole image: pixels of the region of interest, their samples, sources and orientations."""
-        return self.pixel_count * selection.steps_of_pixel(self.plain)
+        return self.pixel_count * agreement.steps_of_pixel(self.plain)
 
     def at(self, tensors: Sequence[torch.Tensor]) -> Simulation:
         """The simulation with these tensors, of the same values, in its experiment; itself if they are its own."""
@@ -235,7 +235,7 @@ class Simulation:
         return selection.tracing_backend(self.plain, self.backend(image_dtype), image_dtype)
 
     def derivative_backend(
-        self, model: Model, slopes: selection.Differentiate | None, image_dtype: torch.dtype
+        self, model: Model, slopes: agreement.Differentiate | None, image_dtype: torch.dtype
     ) -> Backend:
         """For derivatives of an image of a type by a copy of the model: compiled where that pays and agrees with eager.
 

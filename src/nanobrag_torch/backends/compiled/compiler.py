@@ -6,6 +6,7 @@ For a GPU the file is the source itself, which the driver compiles on loading.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 import os
 import platform
@@ -209,9 +210,11 @@ class _Recording:
         upstream = [
             self._give_argument(f"upstream{i}", result.dtype, RAY, padding="zero") for i, result in enumerate(results)
         ]
+        sums = None if self.carrier is None else self.carrier.sums
         with self.recorder:
-            found, last = differentiating.slopes(results, upstream, by, self.carrier and self.carrier.sums)
-        named = enumerate(zip(self.program.by, found, last or [None] * len(by), strict=True))
+            found, last = differentiating.slopes(results, upstream, by, sums)
+        lasts = itertools.repeat(None) if last is None else last
+        named = enumerate(zip(self.program.by, found, lasts, strict=False))
         return [self._summed(f"out{position}", *one) for position, one in named]
 
 

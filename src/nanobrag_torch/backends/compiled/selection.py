@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 
-from nanobrag_torch import integrate
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import cache
+from nanobrag_torch.backends.compiled.agreement import (
+    SLOPE_AGREEMENT,
+    Differentiate,
+    Disagreement,
+    Place,
+    check_once,
+    check_slopes,
+    steps_of_pixel,
+)
 from nanobrag_torch.backends.compiled.derivative import DifferentiableBackend, differentiated
 from nanobrag_torch.backends.compiled.gradient import GradientBackend
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
@@ -31,19 +39,13 @@ from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
 
-Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 Key = TypeVar("Key")
-Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
 
 MODE_VARIABLE = "NANOBRAG_TORCH_COMPILE"
 MODES = ("auto", "always", "never")
 WORTH_LOADING = 3_000_000  # above this number of steps, loading compiled code pays
 WORTH_BUILDING = 10_000_000  # above this number of steps, building compiled code pays
 NOT_BUILT = f"compiled code is not there yet, and is built from {WORTH_BUILDING:,} steps"
-_PROBE_STEPS = 1 << 19
-_PROBE_PIXELS = (4, 64)
-_SLOPE_AGREEMENT = {torch.float64: 1e-9, torch.float32: 2e-5}  # of the largest derivative by the same tensor
-_AGREEMENT = {torch.float64: 1e-10, torch.float32: 2e-6}  # of the probe's largest pixel
 
 
 def mode() -> str:
@@ -104,28 +106,8 @@ def backend_for(model: Model, pixels: int, image_dtype: torch.dtype = torch.floa
         return EagerBackend(model, why)
 
 
-def steps_of_pixel(model: Model) -> int:
-    """How often the kernel is evaluated for a pixel: samples times sources times orientations."""
-    return model.samples * model.source_count * model.real_m.shape[0]
-
-
 def _worth_building(steps: int) -> bool:
     return mode() == "always" or steps >= WORTH_BUILDING
-
-
-AGREED_DERIVATIVES: set[tuple[tuple[Path, int], ...]] = set()
-
-
-class Disagreement(Exception):
-    """Compiled code gives other numbers than the kernel."""
-
-
-def _once(files: list[Path], check: Callable[[], None]) -> None:
-    """Check, once in this process, that these programs agree. Raises Disagreement."""
-    key = tuple((file, file.stat().st_mtime_ns) for file in files)
-    if key not in AGREED_DERIVATIVES:
-        check()
-        AGREED_DERIVATIVES.add(key)
 
 
 def _packages(model: Model, image_dtype: torch.dtype, folder: Path, build: bool) -> dict[str, Path] | None:
@@ -170,7 +152,7 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         if made is None:
             return EagerBackend(model, NOT_BUILT)
         compiled, files = made
-        _once(files, lambda: _check_slopes(model, compiled, pixels, place, by))
+        check_once(files, lambda: check_slopes(model, compiled, pixels, place, by))
         return compiled
     except Exception as error:
         why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
@@ -231,29 +213,11 @@ def tangent_backend(directions: Directions, pixels: int, check: Callable[[Tangen
 
     def agree() -> None:
         off = check(backend)
-        if not off <= _SLOPE_AGREEMENT[model.dtype]:
+        if not off <= SLOPE_AGREEMENT[model.dtype]:
             raise Disagreement(f"they differ by {off:.1e} of the largest")
 
-    _once(list(files.values()), agree)
+    check_once(list(files.values()), agree)
     return backend
-
-
-def _check_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> None:
-    fast, slow = _probe(model, pixels, place)
-    for got, expected in zip(by(compiled, fast, slow), by(EagerBackend(model), fast, slow), strict=True):
-        expected = torch.zeros_like(got) if expected is None and got is not None else expected
-        if expected is None:
-            continue
-        got = torch.zeros_like(expected) if got is None else got.to_dense()
-        off = _off(got, expected, _SLOPE_AGREEMENT[model.dtype])
-        if off is not None:
-            raise Disagreement(f"they differ by {off:.1e} of the largest")
-
-
-def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | None:
-    """The largest difference as a share of the largest expected number; None if it is within the limit."""
-    difference, largest = (got - expected).abs().max(), expected.abs().max()
-    return None if bool(difference <= limit * largest) else float(difference / largest)
 
 
 def build_program(program: Program, model: Model, folder: Path, why: str) -> Path:
@@ -263,38 +227,6 @@ def build_program(program: Program, model: Model, folder: Path, why: str) -> Pat
     """
     tell(f"compiling '{program.name}' into {folder} ({why}; about a second)")
     return cache.keep(program, model, folder)
-
-
-def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
-    """(fast, slow) of a few pixels spread over the image."""
-    fewest, most = _PROBE_PIXELS
-    steps = model.samples * model.source_count * model.real_m.shape[0]
-    count = min(max(_PROBE_STEPS // steps, fewest), most, pixels)
-    return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
-
-
-def is_looked_at(image: int, device: torch.device) -> bool:
-    """Whether an image by compiled code is held against eager code.
-
-    On a CPU every one is. On a GPU the host would have to wait for each: of each structure the first is, the second,
-    the fourth, ...
-    """
-    return device.type == "cpu" or image & (image - 1) == 0
-
-
-def doubt(model: Model, fast: torch.Tensor, slow: torch.Tensor, got: torch.Tensor) -> str | None:
-    """How these photons (pixels,) of compiled code differ from those of eager code; None where they do not.
-
-    It is trusted with nothing that is not a finite number.
-    """
-    expected = integrate.integrate(model, fast, slow).photons.to(got.dtype)
-    if _off(got, expected, _AGREEMENT[model.dtype]) is None:
-        return None
-    where = int(torch.nan_to_num((got - expected).abs(), nan=torch.inf).argmax())
-    return (
-        f"compiled code is not used: pixel (slow {int(slow[where])}, fast {int(fast[where])}) is "
-        f"{float(got[where]):g}, and {float(expected[where]):g} by the kernel's own operations"
-    )
 
 
 def tracing_backend(model: Model, backend: Backend, image_dtype: torch.dtype) -> Backend:
