@@ -232,7 +232,8 @@ def test_zeros_for_a_table_are_made_once_for_each_thread(always, monkeypatch):
     monkeypatch.setattr(derivative.torch, "zeros", lambda *a, **k: made.append(a) or zeros(*a, **k))
     by_table(EXPERIMENTS["sources"])
     elements = (ONE.structure_factors.table.F_electrons.shape[0] + 2) ** 3
-    assert len(tiles) == ONE.detector.n_slow, "a tile is a row"
+    rows = ONE.detector.n_slow
+    assert len(tiles) in (rows, rows + 1), "a tile is a row; one more is compared with eager code, once in a process"
     assert sum(a == (elements,) for a in made) <= 2 * torch.get_num_threads()
 
 
