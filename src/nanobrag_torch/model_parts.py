@@ -22,6 +22,7 @@ from nanobrag_torch.physics import (
     mosaic,
     sampling,
     sources,
+    spindle,
 )
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
@@ -74,7 +75,7 @@ def oriented_lattice(
     domains = sampling.mosaic_domains(xtal, hook)
     tilts = mosaic.domain_matrices(domains, xtal, table, defects, HOST, hook)
     phi = sampling.phi_steps(experiment.spindle, defects, hook)
-    turned = crystal.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
+    turned = spindle.orientations(cell, geometry.spindle_axis, phi, tilts, defects, hook)
     return Lattice(cell, turned.real_m.reshape(-1, 3, 3), turned.phi_rad, domains.count, n_cells)
 
 

@@ -11,7 +11,7 @@ from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.compiled import agreement, cache, selection
 from nanobrag_torch.cli.run import main
 from nanobrag_torch.parameters import Beam, StructureFactors
-from nanobrag_torch.simulator import Simulation, simulation
+from nanobrag_torch.simulator import Simulation, graphs
 from tests.c_program import needs_compiler
 from tests.physics.helpers import small
 
@@ -83,13 +83,13 @@ def test_few_pixels_of_many_steps_do_not_keep_their_graph(monkeypatch):
     beam = Beam(wavelength_m=1.1e-10, hdiv_range_rad=1e-3, hdiv_steps=6, vdiv_range_rad=1e-3, vdiv_steps=6)
     base = replace(BASE, detector=detector, beam=replace(beam, round_divergence=False))
     taken = []
-    real = simulation.integrate.integrate
+    real = graphs.integrate.integrate
 
     def watched(model, fast, slow, *rest, **keywords):
         taken.append(fast.shape[0] * agreement.steps_of_pixel(model))
         return real(model, fast, slow, *rest, **keywords)
 
-    monkeypatch.setattr(simulation.integrate, "integrate", watched)
+    monkeypatch.setattr(graphs.integrate, "integrate", watched)
     monkeypatch.setattr(eager, "PAIRS_PER_PASS", 1 << 13)
     made, image = differentiated(detector=detector, beam=base.beam)
     assert made.steps == 48 * 8 * 9 * 36 > 8 * eager.PAIRS_PER_PASS

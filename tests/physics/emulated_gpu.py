@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from nanobrag_torch.backends.compiled import cache, compiler, loading, selection
+from nanobrag_torch.backends.compiled import cache, loading, recording, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, image_of
 
@@ -179,7 +179,7 @@ class EmulatedGpu(loading.OnGpu):
 
 def build(program, model, file, hooks=None) -> Build:
     """Replaces the compiler's function: the code for a GPU, for that machine."""
-    text, watched = compiler.source_of(program, model, hooks, "cuda")
+    text, watched = recording.source_of(program, model, hooks, "cuda")
     build_text(text, file)
     file.chmod(0o755)
     return Build("0" * 64, "emulated", watched)

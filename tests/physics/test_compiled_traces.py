@@ -13,9 +13,9 @@ import torch
 
 from nanobrag_torch import cli
 from nanobrag_torch.backends.compiled import cache, tracing
-from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed, of_image
+from nanobrag_torch.backends.compiled.recording import source_of
 from nanobrag_torch.backends.compiled.tracing import TracingBackend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.integrate import integrate, photons

@@ -9,9 +9,10 @@ import subprocess
 import pytest
 import torch
 
-from nanobrag_torch.backends.compiled.compiler import compiler, source_of
+from nanobrag_torch.backends.compiled.compiler import compiler
 from nanobrag_torch.backends.compiled.dialects import of_device
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
+from nanobrag_torch.backends.compiled.recording import source_of
 from nanobrag_torch.cli import parse
 from nanobrag_torch.simulator import Simulation
 from tests.c_program import needs_compiler

@@ -9,7 +9,7 @@ import torch
 
 from nanobrag_bench.gpu.frames import FRAME
 from nanobrag_bench.gpu.runs import parsed
-from nanobrag_torch.backends.compiled import cache, compiler, frames
+from nanobrag_torch.backends.compiled import cache, frames, recording
 from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
 from nanobrag_torch.simulator import batch as batches
@@ -46,7 +46,7 @@ def series(compiled_code):
 @pytest.fixture(scope="module")
 def program(series, tmp_path_factory):
     """Which arguments are a frame's, and the launch on that machine."""
-    text, _ = compiler.source_of(PROGRAMS["photons_in_float32"], series.first.model, None, "cuda")
+    text, _ = recording.source_of(PROGRAMS["photons_in_float32"], series.first.model, None, "cuda")
     made = frames.together(text)
     kinds = frames._ARGUMENT
     arguments = made.text[made.text.index(f"{frames.ENTRY}(") + len(frames.ENTRY) + 1 :].partition(")")[0].split(",")

@@ -14,7 +14,7 @@ from nanobrag_torch import nests
 from nanobrag_torch.backends.compiled import gradient, launch, loading, selection
 from nanobrag_torch.backends.compiled.compiler import Build
 from nanobrag_torch.parameters import Beam
-from nanobrag_torch.simulator import Simulation, making, simulate
+from nanobrag_torch.simulator import Simulation, graphs, making, simulate
 from tests.physics.helpers import small
 from tests.physics.test_one_transfer import Counted
 
@@ -124,13 +124,14 @@ def test_derivatives_are_one_launch_for_all_samples_and_sources(base, detector, 
     The derivative by the image is read where it is, in the image's type.
     """
     monkeypatch.setattr(gradient, "load", lambda file, device: FakeSums())
-    monkeypatch.setattr(selection, "_once", lambda files, check: None)
+    monkeypatch.setattr(selection, "check_once", lambda files, check: None)
     distance = torch.tensor(0.08, dtype=torch.float64, requires_grad=True)
     simulation = Simulation(replace(base, detector=replace(detector, distance_m=distance)), "meta")
     model = simulation.model
     copies = [leaf for leaf in nests.leaves(model) if isinstance(leaf, torch.Tensor) and leaf.requires_grad]
     backend = simulation.derivative_backend(model, lambda *_: [], dtype)
-    (region,) = simulation.regions_with_graph(backend, simulation.pixels_with_graph(backend, 1))
+    pixels = graphs.pixels_with_graph(simulation.plain, simulation.device, backend, 1)
+    (region,) = graphs.regions_with_graph(simulation.pixels, backend, pixels)
     by_image = torch.empty(detector.n_slow, detector.n_fast, dtype=dtype, device="meta")
     backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image)
     names, launches = cost(lambda: backend.slopes(copies, region.arguments(by_image.device), region.pixels, by_image))

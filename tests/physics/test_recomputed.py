@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nanobrag_torch.backends import eager
-from nanobrag_torch.simulator import Simulation, simulate
+from nanobrag_torch.simulator import Simulation, graphs, simulate
 from tests.physics.helpers import small
 
 BASE = small()
@@ -23,8 +23,8 @@ def test_a_recomputed_derivative_is_that_of_the_whole_graph(monkeypatch):
         cell = torch.tensor([50.0, 60.0, 70.0], dtype=torch.float64, requires_grad=True)
         crystal = replace(BASE.crystal, cell_lengths_A=tuple(cell.unbind()))
         simulation = Simulation(replace(BASE, crystal=crystal, detector=replace(BASE.detector, distance_m=distance)))
-        made = simulation.image if recomputed else simulation.image_with_graph
-        image = made(None, torch.float64)
+        made = Simulation.image if recomputed else graphs.image_with_graph
+        image = made(simulation, None, torch.float64)
         assert ("RecomputedImage" in str(image.grad_fn)) == recomputed
         gradients = torch.autograd.grad(image.square().sum(), [distance, cell], create_graph=twice)
         if twice:

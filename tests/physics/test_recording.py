@@ -10,10 +10,11 @@ import torch
 
 from nanobrag_torch.backends.compiled.capture import Recorder
 from nanobrag_torch.backends.compiled.codegen import source
-from nanobrag_torch.backends.compiled.compiler import ENTRY, compiler
+from nanobrag_torch.backends.compiled.compiler import compiler
 from nanobrag_torch.backends.compiled.declared import Input, Output
 from nanobrag_torch.backends.compiled.dialects import CUDA
 from nanobrag_torch.backends.compiled.recorded import ORIENTATION, RAY, Unrecordable
+from nanobrag_torch.backends.compiled.recording import ENTRY
 from nanobrag_torch.physics.tensors import cross, length, unit
 from tests.c_program import needs_compiler
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp

@@ -10,9 +10,9 @@ import torch
 
 from nanobrag_torch.backends.compiled import cuda_text, selection
 from nanobrag_torch.backends.compiled.codegen import source
-from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.dialects import CUDA
 from nanobrag_torch.backends.compiled.programs import PROGRAMS
+from nanobrag_torch.backends.compiled.recording import source_of
 from nanobrag_torch.backends.compiled.rewriting import for_gpu, why_not_rounded
 from nanobrag_torch.simulator import Simulation
 from tests.physics.emulated_gpu import EmulatedGpu, build_text, needs_cpp

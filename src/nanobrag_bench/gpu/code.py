@@ -18,9 +18,9 @@ from typing import NamedTuple
 import torch
 
 from nanobrag_bench.gpu.times import LARGE
-from nanobrag_torch.backends.compiled.compiler import source_of
 from nanobrag_torch.backends.compiled.cuda_text import THREADS_PER_BLOCK, image_of
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, TABLE
+from nanobrag_torch.backends.compiled.recording import source_of
 from nanobrag_torch.cli import parse
 from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import ReflectionTable

@@ -14,7 +14,9 @@ from nanobrag_torch.backends.compiled.programs import PHOTONS
 from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.model import Model
+from nanobrag_torch.simulator.graphs import pixels_with_graph, regions_with_graph
 from nanobrag_torch.simulator.linear import Resolved, followed_back, linear
+from nanobrag_torch.simulator.pixels import Pixels
 from nanobrag_torch.simulator.tiles import Progress, Tile
 
 Tensors = Sequence[torch.Tensor]
@@ -29,6 +31,8 @@ OLD_VMAP = (
 class TiledImage(Resolved, Protocol):
     """What is needed of a simulation: its model, its image without a graph, and its tiles."""
 
+    pixels: Pixels
+
     def image_without_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor: ...
 
     def derivative_backend(self, model: Model, slopes: Slope | None, image_dtype: torch.dtype) -> Backend: ...
@@ -36,10 +40,6 @@ class TiledImage(Resolved, Protocol):
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]: ...
 
     def over(self, function: Callable[[Region], Result], parts: Iterable[Region]) -> Iterator[Result]: ...
-
-    def pixels_with_graph(self, backend: Backend, order: int) -> int: ...
-
-    def regions_with_graph(self, backend: Backend, pixels: int) -> Sequence[Region] | None: ...
 
     def blank(self, dtype: torch.dtype) -> torch.Tensor: ...
 
@@ -82,8 +82,8 @@ def slopes_of(at: At, wanted: Sequence[bool], by_image: torch.Tensor, tensors: T
         return derivatives
 
     backend = simulation.derivative_backend(model, slopes, by_pixel.dtype)
-    pixels = simulation.pixels_with_graph(backend, 1)
-    regions = simulation.regions_with_graph(backend, pixels)
+    pixels = pixels_with_graph(simulation.plain, simulation.device, backend, 1)
+    regions = regions_with_graph(simulation.pixels, backend, pixels)
     if regions is None or not isinstance(backend, GradientBackend):
         tiles = simulation.over_tiles(lambda t: slopes(backend, t.fast, t.slow, t.of(by_pixel)), pixels)
         return gradients(_all_added(tiles, copies))
@@ -142,7 +142,9 @@ def change_and_bend(
         )
 
     sums = [torch.zeros_like(tensor) for tensor in by]
-    for where, (change, *parts) in simulation.over_tiles(of_tile, simulation.pixels_with_graph(backend, 2)):
+    for where, (change, *parts) in simulation.over_tiles(
+        of_tile, pixels_with_graph(simulation.plain, simulation.device, backend, 2)
+    ):
         changed.view(-1)[where] = change
         for total, part in zip(sums, parts, strict=False):
             total += part

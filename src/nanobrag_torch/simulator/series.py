@@ -15,7 +15,7 @@ from nanobrag_torch.backends.compiled.rewriting import why_not_rounded
 from nanobrag_torch.errors import ExperimentError
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters import defects as defect_registry
-from nanobrag_torch.physics import crystal, detector, mosaic, sampling, structure_factor
+from nanobrag_torch.physics import crystal, detector, mosaic, sampling, spindle, structure_factor
 from nanobrag_torch.physics.random_numbers import SharedTable
 from nanobrag_torch.physics.tensors import HOST, as_tensors, number, scalar
 from nanobrag_torch.simulator import Simulation, several
@@ -46,7 +46,7 @@ class Series:
         if experiment.crystal.misset_random:  # its draws come before those of the mosaic domains
             raise ExperimentError("a series needs its orientations as angles, found misset_random")
         self._mosaic = mosaic.domain_matrices(domains, experiment.crystal, table, self._defects, HOST)
-        phi_rad = crystal.spindle_angles_rad(sampling.phi_steps(experiment.spindle, self._defects))
+        phi_rad = spindle.spindle_angles_rad(sampling.phi_steps(experiment.spindle, self._defects))
         self._fixed = several.Fixed(self.first, self._defects, self._geometry, self._mosaic, phi_rad)
         with torch.no_grad():
             self.compiled = isinstance(self.first.backend(images=images), CompiledBackend)
@@ -97,7 +97,7 @@ class Series:
         factors, counts = experiment.structure_factors, [number(n) for n in n_cells]
         interpolate = structure_factor.wants_interpolation(factors, xtal.n_cells, counts, defects)
         phi = sampling.phi_steps(experiment.spindle, defects)
-        turned = crystal.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
+        turned = spindle.orientations(cell, self._geometry.spindle_axis, phi, self._mosaic, defects)
         light = model_parts.resolve_sources(experiment.beam, self._geometry, wavelength_m, defects)
         largest_hkl, most_cells = model_parts.largest_hkl(turned.real_m, light), max(counts)
         if interpolate != base.amplitudes.interpolate or why_not_rounded(largest_hkl, most_cells) is not None:

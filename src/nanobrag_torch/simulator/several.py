@@ -20,7 +20,7 @@ from nanobrag_torch.model import Model
 from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.checks import check_tensor
 from nanobrag_torch.parameters.tensors import is_differentiated, tensors_of, with_fields
-from nanobrag_torch.physics import crystal, sampling, sources, structure_factor
+from nanobrag_torch.physics import crystal, sampling, sources, spindle, structure_factor
 from nanobrag_torch.physics.constants import DEG_PER_RAD
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.tensors import Array, as_tensors, number, spread, stack
@@ -121,8 +121,8 @@ def _resolved(fixed: Fixed, wanted: Asked) -> tuple[dict[str, Any], list[dict[st
     xtal, light = experiment.crystal, fixed.first.plain_host.sources
     cell = crystal.turned_cell(_at_rest(fixed, wanted), wanted.misset_deg / DEG_PER_RAD, defects)
     cell = cell._replace(volume_A3=spread(cell.volume_A3, wanted.wavelength_m.shape))
-    steps = crystal.at_spindle_angles(cell.real_m, fixed.geometry.spindle_axis, fixed.phi_rad, defects)
-    turned = [crystal.in_domains(one, fixed.mosaic).flatten(0, 1) for one in steps]
+    steps = spindle.at_spindle_angles(cell.real_m, fixed.geometry.spindle_axis, fixed.phi_rad, defects)
+    turned = [spindle.in_domains(one, fixed.mosaic).flatten(0, 1) for one in steps]
     changed: dict[str, Any] = {"cell": cell, "real_m": torch.stack(turned)}
     if any(number(size) > 0 for size in xtal.sample_size_m):
         rows = [crystal.Cell(*one) for one in zip(*cell, strict=True)]

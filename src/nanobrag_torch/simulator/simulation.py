@@ -1,4 +1,4 @@
-"""Images: pixels taken in tiles, on any device, in float64 or float32, with progress."""
+"""A simulation: one experiment resolved on a device, its images in tiles with progress, and copies for other values."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from typing import TypeVar
 
 import torch
 
-from nanobrag_torch import integrate
 from nanobrag_torch import model as model_module
 from nanobrag_torch.backends import eager
 from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.compiled import agreement, selection
-from nanobrag_torch.backends.compiled.gradient import GradientBackend
-from nanobrag_torch.backends.compiled.region import Region
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.errors import TRACED, ExperimentError
 from nanobrag_torch.hooks import Hooks
@@ -26,7 +23,7 @@ from nanobrag_torch.parameters import Experiment
 from nanobrag_torch.parameters.tensors import is_differentiated, is_mapped, tensors_of, versions, with_tensors
 from nanobrag_torch.physics.detector_geometry import DetectorGeometry
 from nanobrag_torch.physics.random_numbers import SharedTable
-from nanobrag_torch.simulator import checkpointing, linear, making
+from nanobrag_torch.simulator import checkpointing, graphs, linear, making
 from nanobrag_torch.simulator.pixels import Pixels
 from nanobrag_torch.simulator.tiles import Explanation, Progress, Tile, in_order
 from nanobrag_torch.simulator.untraced import not_traced
@@ -34,7 +31,6 @@ from nanobrag_torch.simulator.untraced import not_traced
 CHANGED = (
     "a tensor of the experiment was changed in place after the Simulation was made; make it anew, or call simulate"
 )
-_RAYS_WITH_GRAPH_ON_GPU = 1 << 23  # of a tile: a few numbers for each, so that a launch has enough to do
 
 
 if hasattr(os, "register_at_fork"):  # OpenMP's threads do not live in a child: it would wait for them for ever
@@ -66,7 +62,7 @@ class Simulation:
         self._tensors = tensors_of(experiment)
         if any(map(is_mapped, self._tensors)):
             raise ExperimentError("a Simulation holds one experiment, not a batch; call simulate inside torch.vmap")
-        self.experiment, self.hooks = _drawn(experiment), hooks
+        self.experiment, self.hooks = drawn(experiment), hooks
         self.device = torch.device(device)
         self.random_table = SharedTable()
         self._with_graph: tuple[Model, Model] | None = None
@@ -137,11 +133,11 @@ class Simulation:
             raise ExperimentError(CHANGED)
         tensors = [tensor.clone() if tensor.is_inference() else tensor for tensor in self._tensors]
         if self.hooks is not None and torch.is_grad_enabled() and checkpointing.has_graph(self.model):
-            return self.image_with_graph(progress, image_dtype)
+            return graphs.image_with_graph(self, progress, image_dtype)
         if not any(map(is_differentiated, tensors)):
             return self.image_without_graph(progress, image_dtype)
         if self.keeps_graph():
-            return checkpointing.linked(self.image_with_graph(progress, image_dtype), tensors)
+            return checkpointing.linked(graphs.image_with_graph(self, progress, image_dtype), tensors)
         return checkpointing.image(self.at, progress, image_dtype, tensors)
 
     def keeps_graph(self) -> bool:
@@ -192,21 +188,6 @@ class Simulation:
         self.made_by = backend.description
         return image
 
-    def image_with_graph(self, progress: Progress | None, image_dtype: torch.dtype) -> torch.Tensor:
-        """The image with the graph of every step that led to it."""
-        model, image = self.model, self.blank(image_dtype).view(-1)
-        backend, indices, parts = EagerBackend(model), [], []
-        done, total = 0, self.pixel_count
-        for fast, slow, _ in self.pixels.tiles(backend.pixels):
-            indices.append(self.pixels.in_line(fast, slow))
-            parts.append(integrate.integrate(model, fast, slow, backend, self.hooks).photons.to(image_dtype))
-            done += fast.shape[0]
-            if progress:
-                progress(done, total)
-        if parts:
-            image = image.index_copy(0, torch.cat(indices), torch.cat(parts))
-        return image.view(self.plain_host.geometry.n_slow, self.plain_host.geometry.n_fast)
-
     def over_tiles(self, function: Callable[[Tile], Result], pixels: int) -> Iterator[Result]:
         """function(tile) of every tile of up to that many pixels, in storage order, see `over`."""
         return self.over(function, self.pixels.tiles(pixels))
@@ -246,21 +227,6 @@ class Simulation:
         chosen = selection.derivative_backend(model, self.pixel_count, self.pixels.numbered, slopes, image_dtype)
         self._derivative["path"] = f"tiles, {chosen.name}: {chosen.why}"
         return chosen
-
-    def pixels_with_graph(self, backend: Backend, order: int) -> int:
-        """Pixels of a tile of which a graph is kept, for derivatives of an order: its memory goes by all its steps."""
-        model = self.plain
-        terms = model.samples * model.source_count
-        if isinstance(backend, EagerBackend):
-            return max(1, min(backend.pixels, eager.PAIRS_PER_PASS // (terms * model.real_m.shape[0] * order)))
-        if isinstance(backend, GradientBackend) and self.device.type != "cpu":
-            return backend.pixels  # nothing is kept of its samples and sources, whatever their number
-        rays = eager.PAIRS_PER_PASS if self.device.type == "cpu" else _RAYS_WITH_GRAPH_ON_GPU
-        return max(1, min(backend.pixels, rays // terms))
-
-    def regions_with_graph(self, backend: Backend, pixels: int) -> list[Region] | None:
-        """Regions of up to that many pixels, which programs of derivatives count; None where tiles are made."""
-        return self.pixels.regions(pixels) if isinstance(backend, GradientBackend) else None
 
     def with_model(self, experiment: Experiment, host: Model, model: Model) -> Simulation:
         """The same detector and program with a model that differs in the values of its tensors alone."""
@@ -303,32 +269,7 @@ class Simulation:
         return made
 
 
-@not_traced
-def simulate(
-    experiment: Experiment,
-    *,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float64,
-    progress: Progress | None = None,
-    image_dtype: torch.dtype = torch.float32,
-) -> torch.Tensor:
-    """The image of an experiment: photons per pixel, (n_slow, n_fast) in `image_dtype`, on `device`.
-
-    `dtype` is the type of everything after the fractional Miller indices; the geometry before them is float64 always.
-    Differentiable in every tensor of the experiment. Raises ExperimentError for an impossible experiment.
-    """
-    experiment = _drawn(experiment)
-    tensors = tensors_of(experiment)
-    if any(map(is_mapped, tensors)):  # torch.vmap wants one image for each of its batch
-
-        def at(tensors: Sequence[torch.Tensor]) -> Simulation:
-            return Simulation(with_tensors(experiment, tensors), device, dtype)
-
-        return checkpointing.image(at, progress, image_dtype, tensors)
-    return Simulation(experiment, device, dtype).image(progress, image_dtype)
-
-
-def _drawn(experiment: Experiment) -> Experiment:
+def drawn(experiment: Experiment) -> Experiment:
     """The experiment with the seed that the clock gives it, where it has none, so that it stays the same crystal."""
     if not (experiment.crystal.misset_random and experiment.crystal.misset_seed is None):
         return experiment

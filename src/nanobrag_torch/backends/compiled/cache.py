@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from nanobrag_torch.backends.compiled.compiler import Build, Watched, build
+from nanobrag_torch.backends.compiled.compiler import Build, build
 from nanobrag_torch.backends.compiled.ownership import (
     WRITABLE_BY_OTHERS,
     Unsafe,
@@ -29,6 +29,7 @@ from nanobrag_torch.backends.compiled.ownership import (
     private_folder,
 )
 from nanobrag_torch.backends.compiled.programs import Program
+from nanobrag_torch.backends.compiled.recording import Watched
 from nanobrag_torch.model import Model
 
 DIRECTORY_VARIABLE = "NANOBRAG_TORCH_CACHE"

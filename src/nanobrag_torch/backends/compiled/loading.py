@@ -12,9 +12,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 import torch
 
 from nanobrag_torch.backends.compiled.cache import opened
-from nanobrag_torch.backends.compiled.compiler import ENTRY
 from nanobrag_torch.backends.compiled.cuda_text import HIGH_BITS, LOW_BITS, THREADS_PER_BLOCK, WARP, image_of
 from nanobrag_torch.backends.compiled.dialects import LANES
+from nanobrag_torch.backends.compiled.recording import ENTRY
 
 _LARGEST_EXPONENT = 1000  # of a scale
 

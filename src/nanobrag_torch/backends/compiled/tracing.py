@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 
 from nanobrag_torch.backends.compiled.cache import about
-from nanobrag_torch.backends.compiled.compiler import Build, Watched, build
+from nanobrag_torch.backends.compiled.compiler import Build, build
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
 from nanobrag_torch.backends.compiled.programs import PROGRAMS, needed, of_image
+from nanobrag_torch.backends.compiled.recording import Watched
 from nanobrag_torch.hooks import Hooks, Place
 from nanobrag_torch.model import Model
 
