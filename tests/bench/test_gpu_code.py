@@ -50,6 +50,7 @@ def test_cycles_are_counted_by_kind_of_unit():
     ]
     lines = [*code_of, "MUFU.RCP64H R7, R7", "RET.REL.NODEC R8", "BRA 0x6c0"]
     text = "\n".join(f"        /*{16 * i:04x}*/                   {line} ;" for i, line in enumerate(lines))
+    assert code.read(REPORT, text).around == 5 and code.read(REPORT, text, rays=1).around == 3
     kernel = code.read(REPORT, text, rays=2)
     assert kernel == code.Kernel(64, 40, step=51, fp64=4, conversions=17, in_memory=0.5, around=1.5)
     assert code.read(REPORT, text, rays=2, architecture="sm_80").fp64 == 8
@@ -57,7 +58,7 @@ def test_cycles_are_counted_by_kind_of_unit():
 
 def test_the_kernels_of_the_table_are_cuda():
     texts = code.texts()
-    assert len(texts) == 14
+    assert len(texts) == 16
     for name, text in texts.items():
         assert "__launch_bounds__(THREADS, BLOCKS)" in text
         assert ("sums_of_warp(out" in text) == name.startswith("derivatives")

@@ -79,6 +79,8 @@ def texts() -> dict[str, str]:
                 kernels[f"image, samples and sources, {kind}"] = several
                 slopes = PROGRAMS["photons"].derivative(_BY)
                 kernels[f"derivatives, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
+                slopes = PROGRAMS["photons_of_samples_and_sources"].derivative(_BY)
+                kernels[f"derivatives, samples and sources, {kind}"] = source_of(slopes, model, device="cuda")[0]
                 slopes = PROGRAMS["photons"].derivative((TABLE,))
                 kernels[f"by amplitudes, {shape}, {kind}"] = source_of(slopes, model, device="cuda")[0]
                 slopes, model = PROGRAMS["photons"].derivative(_BY), _model(dtype, flags, interpolate=True)
@@ -86,8 +88,11 @@ def texts() -> dict[str, str]:
     return kernels
 
 
-def read(report: str, disassembly: str, rays: int = 1, architecture: str = "sm_90") -> Kernel:
-    """A kernel from the output of ptxas -v and from the disassembly; `rays`: how many a thread has at once."""
+def read(report: str, disassembly: str, rays: int | None = None, architecture: str = "sm_90") -> Kernel:
+    """A kernel from the output of ptxas -v and from the disassembly.
+
+    `rays`: how many a thread of an image has at once, in a loop over more of them; None where it has one in all.
+    """
     registers = re.search(r"Used (\d+) registers", report)
     spilled = sum(map(int, re.findall(r"(\d+) bytes spill", report)))
     lines = re.findall(r"^\s+/\*([0-9a-f]{4,})\*/\s+(.*?);", disassembly, re.MULTILINE)
@@ -99,12 +104,13 @@ def read(report: str, disassembly: str, rays: int = 1, architecture: str = "sm_9
         raise InputError(f"nvcc's report names no registers, or its code has no loop: {report.strip()[-200:]}")
     last = max((at for at, text in code if text.endswith("EXIT ")), default=code[-1][0])
     whole = [one for one in code if one[0] <= last]  # functions for special cases come after that
-    around = next((loop for loop in reversed(loops) if len(loop) > len(step) and set(step) <= set(loop)), whole)
+    over_rays = (loop for loop in reversed(loops) if rays and len(loop) > len(step) and set(step) <= set(loop))
+    around = next(over_rays, whole)
     operations = [re.sub(r"^@!?U?P\w+\s+", "", text).split()[0] for _, text in step]
     fp64 = sum(operation.split(".")[0] in _FP64 for operation in operations) * _CYCLES_OF_FP64.get(architecture, 2)
     spills = sum(operation.split(".")[0] in _SPILLED for operation in operations)
     counts = len(step), fp64, sum(map(_conversion, operations)), spills, len(around) - len(step)
-    return Kernel(int(registers.group(1)), spilled, *(count / rays for count in counts))
+    return Kernel(int(registers.group(1)), spilled, *(count / (rays or 1) for count in counts))
 
 
 def _conversion(operation: str) -> int:
@@ -134,7 +140,7 @@ def compiled(text: str, nvcc: Path, architecture: str) -> Kernel:
         made = _run([nvcc, "-w", f"-arch={architecture}", "-cubin", "-Xptxas", "-v", source, "-o", code])
         beside = nvcc.with_name("cuobjdump") if nvcc.parent != Path() else "cuobjdump"
         image = image_of(text)
-        rays = 1 if image is None else image.rays_at_once
+        rays = None if image is None else image.rays_at_once
         return read(made, _run([beside, "-sass", code]), rays, architecture)
 
 
