@@ -77,7 +77,7 @@ audit: compiler setup
 	@$(RUN) workflow/scripts/show_summary.py
 
 test: compiler setup
-	@echo "All tests: about 13 minutes on two cores, less on more."
+	@echo "All tests: about 11 minutes on two cores, less on more."
 	@$(RUN) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not cluster" -rs
 
 test-cluster: compiler
