@@ -229,15 +229,12 @@ class Simulation:
         return chosen
 
     def with_model(self, experiment: Experiment, host: Model, model: Model) -> Simulation:
-        """The same detector and program with a model that differs in the values of its tensors alone."""
+        """The same detector and programs with a model that differs in the values of its tensors alone, whose Miller
+        indices these programs can count."""
         copied = self._with(experiment)
         copied.slopes = None
         copied.plain_host, copied.plain, copied._with_graph = host, model, (host, model)
-        why = selection.not_compilable(model)
-        copied._chosen = {
-            image_dtype: EagerBackend(model, why) if why else chosen.for_model(model)
-            for image_dtype, chosen in self._chosen.items()
-        }
+        copied._chosen = {image_dtype: chosen.for_model(model) for image_dtype, chosen in self._chosen.items()}
         return copied
 
     def _with(self, experiment: Experiment) -> Simulation:

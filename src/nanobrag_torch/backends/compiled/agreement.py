@@ -12,7 +12,7 @@ from nanobrag_torch.backends.backend import Backend
 from nanobrag_torch.backends.eager import EagerBackend
 from nanobrag_torch.model import Model
 
-Place = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+Numbered = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]  # (fast, slow) of pixels by their numbers
 Differentiate = Callable[[Backend, torch.Tensor, torch.Tensor], Sequence[torch.Tensor | None]]
 
 _PROBE_STEPS = 1 << 19
@@ -39,9 +39,9 @@ def check_once(files: list[Path], check: Callable[[], None]) -> None:
         AGREED_DERIVATIVES.add(key)
 
 
-def check_slopes(model: Model, compiled: Backend, pixels: int, place: Place, by: Differentiate) -> None:
+def check_slopes(model: Model, compiled: Backend, pixels: int, numbered: Numbered, by: Differentiate) -> None:
     """Compare derivatives at a few pixels with those of eager code. Raises Disagreement."""
-    fast, slow = _probe(model, pixels, place)
+    fast, slow = _probe(model, pixels, numbered)
     for got, expected in zip(by(compiled, fast, slow), by(EagerBackend(model), fast, slow), strict=True):
         expected = torch.zeros_like(got) if expected is None and got is not None else expected
         if expected is None:
@@ -58,11 +58,11 @@ def _off(got: torch.Tensor, expected: torch.Tensor, limit: float) -> float | Non
     return None if bool(difference <= limit * largest) else float(difference / largest)
 
 
-def _probe(model: Model, pixels: int, place: Place) -> tuple[torch.Tensor, torch.Tensor]:
+def _probe(model: Model, pixels: int, numbered: Numbered) -> tuple[torch.Tensor, torch.Tensor]:
     """(fast, slow) of a few pixels spread over the image."""
     fewest, most = _PROBE_PIXELS
     count = min(max(_PROBE_STEPS // steps_of_pixel(model), fewest), most, pixels)
-    return place(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
+    return numbered(torch.linspace(0, pixels - 1, count, dtype=torch.float64, device=model.real_m.device).long())
 
 
 def is_looked_at(image: int, device: torch.device) -> bool:

@@ -13,7 +13,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.cuda_text import WARP
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.loading import Launch, Summed, load
+from nanobrag_torch.backends.compiled.loading import Summed, load
 from nanobrag_torch.backends.compiled.programs import TABLE, Program
 from nanobrag_torch.model import Model
 
@@ -89,7 +89,7 @@ class DifferentiableBackend(CompiledBackend):
             return [torch.zeros_like(one) for one in by.values()]
         inputs = [*tensors.values(), *arguments, *(one.contiguous() for one in upstream)]
         wanted = [summed(program, label, one, sums) for label, one in by.items()]
-        return loaded.sums([Launch(inputs, rays, range(len(wanted)))], wanted, self.orientations)
+        return loaded.sums(inputs, wanted, rays, self.orientations)
 
 
 def summed(program: Program, name: str, tensor: torch.Tensor, sums: Sums | None) -> Summed:

@@ -37,8 +37,8 @@ def _slopes(results: Tensors, upstream: Tensors, by: Tensors) -> list[torch.Tens
     if not pairs:
         return [torch.zeros_like(tensor) for tensor in by]
     outputs, numbers = zip(*pairs, strict=True)
-    found = torch.autograd.grad(outputs, by, numbers, allow_unused=True, retain_graph=True)
-    return [torch.zeros_like(tensor) if slope is None else slope for slope, tensor in zip(found, by, strict=True)]
+    known = torch.autograd.grad(outputs, by, numbers, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(tensor) if slope is None else slope for slope, tensor in zip(known, by, strict=True)]
 
 
 def change(recorder: Recorder, result: torch.Tensor, by: Tensors, parts: Tensors) -> torch.Tensor:
@@ -46,8 +46,8 @@ def change(recorder: Recorder, result: torch.Tensor, by: Tensors, parts: Tensors
     directions = parts[0].shape[0]
     if not result.requires_grad:
         return torch.zeros_like(result).expand(directions, 1).contiguous()
-    found = torch.autograd.grad(result, by, torch.ones_like(result), allow_unused=True, retain_graph=True)
-    slopes = [(slope.reshape(-1), part) for slope, part in zip(found, parts, strict=True) if slope is not None]
+    by_tensors = torch.autograd.grad(result, by, torch.ones_like(result), allow_unused=True, retain_graph=True)
+    slopes = [(slope.reshape(-1), part) for slope, part in zip(by_tensors, parts, strict=True) if slope is not None]
     changes = []
     for direction in range(directions):
         change, of_orientations = torch.zeros_like(result), torch.zeros_like(result)

@@ -10,7 +10,7 @@ import torch
 
 from nanobrag_torch.backends.compiled.derivative import Spare, Sums, most_pixels, summed
 from nanobrag_torch.backends.compiled.launch import CompiledBackend
-from nanobrag_torch.backends.compiled.loading import Launch, load
+from nanobrag_torch.backends.compiled.loading import load
 from nanobrag_torch.backends.compiled.programs import FIRST_INCIDENT, TABLE, Program
 from nanobrag_torch.model import Model
 
@@ -57,8 +57,8 @@ class GradientBackend(CompiledBackend):
         """By name of the tensors."""
         by = self.program.by
         wanted = [summed(self.program, name, self._read[name], sums) for name in by]
-        launch = Launch([*self._read.values(), *arguments], count, range(len(by)))
-        slopes = dict(zip(by, self._loaded.sums([launch], wanted, self.orientations), strict=True))
+        inputs = [*self._read.values(), *arguments]
+        slopes = dict(zip(by, self._loaded.sums(inputs, wanted, count, self.orientations), strict=True))
         if FIRST_INCIDENT in slopes:
             slopes["sources.incident"][0] += slopes.pop(FIRST_INCIDENT)
         return slopes

@@ -27,14 +27,6 @@ class Summed(NamedTuple):
     into: torch.Tensor | None = None  # float64 (elements,): sums by place of a table are added to what is there
 
 
-class Launch(NamedTuple):
-    """What a program that sums over rays is called with, and to which of all sums it adds, in its own order."""
-
-    tensors: list[torch.Tensor]
-    rays: int
-    adds_to: Sequence[int]
-
-
 def loaded_library(file: BinaryIO) -> ctypes.CDLL:
     """The library in an opened file, which is closed here; no second file of its name is looked for.
 
@@ -50,8 +42,10 @@ class Loaded(Protocol):
 
     def __call__(self, tensors: list[torch.Tensor], rays: int, orientations: int) -> None: ...
 
-    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
-        """What launches of a program that sums over rays add up to, float64."""
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: Sequence[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
+        """What a program that sums over rays adds up to, float64."""
 
 
 class OnCpu:
@@ -65,7 +59,9 @@ class OnCpu:
         pointers = [ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors]
         self._run(*pointers, ctypes.c_int(rays), ctypes.c_int(orientations))
 
-    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: Sequence[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
         """The program adds to what is there, what is of orientations in lanes beside each other."""
         parts = [
             torch.zeros((*one.shape, LANES) if one.of_each else one.shape, dtype=torch.float64)
@@ -73,8 +69,7 @@ class OnCpu:
             else one.into
             for one in wanted
         ]
-        for launch in launches:
-            self([*launch.tensors, *(parts[place] for place in launch.adds_to)], launch.rays, orientations)
+        self([*tensors, *parts], rays, orientations)
         return [part.sum(-1) if one.of_each else part for one, part in zip(wanted, parts, strict=True)]
 
 
@@ -93,13 +88,15 @@ class OnGpu:
             blocks = blocks_of(rays) if image is None else image.blocks(rays, processors(self._device))
             self._run(grid=(blocks, 1, 1), block=(THREADS_PER_BLOCK, 1, 1), args=[*tensors, rays, orientations])
 
-    def sums(self, launches: Sequence[Launch], wanted: Sequence[Summed], orientations: int) -> list[torch.Tensor]:
+    def sums(
+        self, tensors: list[torch.Tensor], wanted: Sequence[Summed], rays: int, orientations: int
+    ) -> list[torch.Tensor]:
         """Each warp adds to sums of its own, which are added up in the order of the warps.
 
-        Where there are sums by place everything runs twice: first for the size of all terms, by which the second run
-        makes whole numbers of them.
+        Where there are sums by place it runs twice: first for the size of all terms, by which the second run makes
+        whole numbers of them.
         """
-        warps = max(blocks_of(launch.rays) for launch in launches) * (THREADS_PER_BLOCK // WARP)
+        warps = blocks_of(rays) * (THREADS_PER_BLOCK // WARP)
         tables = [None if one.into is None else _OfWholeNumbers(one.into, warps) for one in wanted]
         own = [one for one, table in zip(wanted, tables, strict=True) if table is None]
         zeros = torch.zeros(warps * sum(one.shape.numel() for one in own), dtype=torch.float64, device=self._device)
@@ -108,17 +105,13 @@ class OnGpu:
             table.parts if table else [next(of_warps).view(warps, *one.shape)]
             for one, table in zip(wanted, tables, strict=True)
         ]
+        inputs = [*tensors, *(tensor for part in parts for tensor in part)]
         for table in filter(None, tables):
-            self._launch_all(launches, parts, orientations)
+            self(inputs, rays, orientations)
             table.scale_by_size()
             zeros.zero_()
-        self._launch_all(launches, parts, orientations)
+        self(inputs, rays, orientations)
         return [part[0].sum(0) if table is None else table.added() for part, table in zip(parts, tables, strict=True)]
-
-    def _launch_all(self, launches: Sequence[Launch], parts: list[list[torch.Tensor]], orientations: int) -> None:
-        for launch in launches:
-            sums = [tensor for place in launch.adds_to for tensor in parts[place]]
-            self([*launch.tensors, *sums], launch.rays, orientations)
 
 
 class _OfWholeNumbers:

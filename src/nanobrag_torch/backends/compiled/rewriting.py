@@ -130,11 +130,8 @@ class _Rules:
 
     def rewritten(self, number: Number, arguments: tuple[Number, ...]) -> Number:
         """What stands for a number, whose arguments have been rewritten already."""
-        new = None
-        if number.varies & _BOTH == _BOTH:
-            new = self._innermost(number, arguments)
-        else:
-            new = self._around(number, arguments)
+        rule = self._innermost if number.varies & _BOTH == _BOTH else self._around
+        new = rule(number, arguments)
         if new is not None:
             return new
         if all(one is known for one, known in zip(arguments, number.arguments, strict=True)):

@@ -16,7 +16,7 @@ from nanobrag_torch.backends.compiled.agreement import (
     SLOPE_AGREEMENT,
     Differentiate,
     Disagreement,
-    Place,
+    Numbered,
     check_once,
     check_slopes,
     steps_of_pixel,
@@ -138,7 +138,9 @@ def why_not_differentiated(model: Model, pixels: int) -> str | None:
     return _why_not(model, pixels * steps_of_pixel(model), WORTH_LOADING)
 
 
-def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiate, image_dtype: torch.dtype) -> Backend:
+def derivative_backend(
+    model: Model, pixels: int, numbered: Numbered, by: Differentiate, image_dtype: torch.dtype
+) -> Backend:
     """The backend for derivatives of that many pixels of an image of a type: compiled where that pays and agrees with
     eager code.
 
@@ -152,7 +154,7 @@ def derivative_backend(model: Model, pixels: int, place: Place, by: Differentiat
         if made is None:
             return EagerBackend(model, NOT_BUILT)
         compiled, files = made
-        check_once(files, lambda: check_slopes(model, compiled, pixels, place, by))
+        check_once(files, lambda: check_slopes(model, compiled, pixels, numbered, by))
         return compiled
     except Exception as error:
         why = f"compiled derivatives are not used: {' '.join(str(error).split())[:200]}"
