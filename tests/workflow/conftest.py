@@ -74,18 +74,26 @@ def project(tmp_path: Path) -> Project:
     return make_project(tmp_path)
 
 
-@pytest.fixture(scope="session")
-def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose audit has run, made by the first process of the tests that asks for it."""
-    folder = of_all_workers(tmp_path_factory) / "audited once"
+def made_once(folder: Path, last_file: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first process of the tests that asks for it makes; `last_file` says that it is complete."""
     with FileLock(f"{folder}.lock"):
-        if not (folder / "terminal.txt").exists():
+        if not (folder / last_file).exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
-            done = make_project(folder).snakemake("--quiet", "host", "reason")
-            assert done.returncode == 0, done.stdout + done.stderr
-            (folder / "terminal.txt").write_text(done.stdout + done.stderr)
+            make(folder)
     return folder
+
+
+def audit(folder: Path) -> None:
+    done = make_project(folder).snakemake("--quiet", "host", "reason")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "terminal.txt").write_text(done.stdout + done.stderr)
+
+
+@pytest.fixture(scope="session")
+def audited_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose audit has run."""
+    return made_once(of_all_workers(tmp_path_factory) / "audited once", "terminal.txt", audit)
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +122,5 @@ def make_tested(audited_once: Path) -> Callable[[Path], Project]:
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout whose reference is built and whose regression test has passed; tests work on copies as deep."""
-    folder = of_all_workers(tmp_path_factory) / "prepared"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "checkout/results/audit/regression_test.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            prepare(make_checkout(folder / "checkout"))
-    return folder / "checkout"
+    folder, last_file = of_all_workers(tmp_path_factory) / "prepared", "checkout/results/audit/regression_test.json"
+    return made_once(folder, last_file, lambda made: prepare(make_checkout(made / "checkout"))) / "checkout"
